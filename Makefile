@@ -1,0 +1,58 @@
+# `make demo` shows the service, `make test` proves it; every target makes `.venv` first.
+PYTHON ?= python3
+BIN := .venv/bin
+PROTOS := $(sort $(wildcard proto/presage/v1/*.proto))
+SERVICES := $(sort $(wildcard proto/presage/v1/*_service.proto))
+PACKAGES := client export featurizer server training
+
+.PHONY: help setup demo test check generate check-generated format models bench skew-proof clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/installed ## make .venv with everything (uses uv where it is installed)
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("Presage needs Python 3.11 or newer; %s is %d.%d. Name another: make PYTHON=python3.12 ..." % (sys.executable, v[0], v[1]))'
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --clear --python $(PYTHON) .venv && uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	else \
+	  $(PYTHON) -m venv --clear .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
+	fi
+	@touch $@
+
+demo: setup ## start a store and a server, drive visitors, show their scores move
+	@$(BIN)/presage demo
+
+test: setup ## run the tests
+	@$(BIN)/pytest -n 2 --dist loadgroup
+
+check: setup check-generated ## lint, types, import rules, stubs up to date
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache | tail -n 20
+
+format: setup ## format the code
+	@$(BIN)/ruff check --fix --quiet .; $(BIN)/ruff format .
+
+generate: setup ## write the stubs anew from proto/
+	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=proto --mypy_out=quiet:proto $(PROTOS)
+	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=proto --mypy_grpc_out=quiet:proto $(SERVICES)
+
+check-generated: generate
+	@changed=$$(git status --porcelain -- 'proto/presage/v1/*_pb2*'); \
+	  test -z "$$changed" || { echo "The stubs differ from what 'make generate' writes; commit these:"; echo "$$changed"; exit 1; }
+
+models: setup ## train the shipped models anew; the files come out the same
+	@$(BIN)/presage train --seed 7 --to models/conversion/1 --force
+
+bench: setup ## time each stage and the whole, and print a table
+	@$(BIN)/pytest benchmarks --benchmark-only -q
+
+skew-proof: setup ## replay all of the real logs through a server and compare every visitor's vector
+	@$(BIN)/python -m benchmarks.skew_proof
+
+clean: ## remove what the targets made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

@@ -1,0 +1,1 @@
+"""Events to state, state to features: pure and deterministic, with no I/O, no clock and no wire format."""

@@ -1,0 +1,103 @@
+"""What visitors do: the event, its items and its types, free of any wire format."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+__all__ = ["MICROS", "Device", "Event", "EventType", "Item", "money_micros"]
+
+MICROS = 1_000_000
+"""Microseconds in a second, and micro-units in a unit of money."""
+
+
+class EventType(IntEnum):
+    """What was done; numbers and names are those of ``presage.v1.EventType``."""
+
+    UNSPECIFIED = 0
+    PAGE_VIEW = 1
+    VIEW_ITEM = 2
+    VIEW_ITEM_LIST = 3
+    SELECT_ITEM = 4
+    SEARCH = 5
+    ADD_TO_CART = 6
+    REMOVE_FROM_CART = 7
+    ADD_TO_WISHLIST = 8
+    REMOVE_FROM_WISHLIST = 9
+    VIEW_CART = 10
+    BEGIN_CHECKOUT = 11
+    ADD_PAYMENT_INFO = 12
+    PURCHASE = 13
+    REFUND = 14
+    RATE_ITEM = 15
+    GROUP_VIEW = 16
+    GROUP_JOIN_START = 17
+    GROUP_JOIN = 18
+    GROUP_LEAVE = 19
+    SIGN_UP = 20
+    LOGIN = 21
+
+
+class Device(IntEnum):
+    """The kind of device; numbers and names are those of ``presage.v1.Device``."""
+
+    UNSPECIFIED = 0
+    DESKTOP = 1
+    MOBILE = 2
+    TABLET = 3
+    OTHER = 4
+
+
+class Item(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One product within an event."""
+
+    item_id: str
+    """The shop's id of the product."""
+    category: str = ""
+    """The product's category; empty if unknown."""
+    brand: str = ""
+    """The product's brand; empty if unknown."""
+    price_micros: int = 0
+    """The price of one unit in millionths of the shop's currency; 0 if unknown or free."""
+    quantity: int = 1
+    """How many units, at least 1."""
+
+
+class Event(msgspec.Struct, array_like=True, frozen=True):
+    """One thing that a visitor did. Whoever makes one has checked it: the fold takes it as it is."""
+
+    event_id: str
+    """Idempotency key: a visitor's recent events with the same id count once."""
+    type: EventType
+    """What was done."""
+    user_id: str
+    """The visitor: an account id or a visitor cookie."""
+    event_time_unix_micros: int
+    """When it happened, in microseconds since 1970-01-01 UTC."""
+    session_id: str = ""
+    """The caller's own session id; empty if the fold is to keep sessions itself."""
+    items: tuple[Item, ...] = ()
+    """The products concerned."""
+    country: str = ""
+    """ISO 3166-1 alpha-2 code in capitals; empty if unknown."""
+    device: Device = Device.UNSPECIFIED
+    """The device that the visitor used."""
+    order_id: str = ""
+    """The shop's order id of a PURCHASE or REFUND; carried, not used."""
+    value_micros: int | None = None
+    """The money of a PURCHASE or REFUND, the rating of a RATE_ITEM, in millionths; None if not given."""
+    currency: str = ""
+    """ISO 4217 code in capitals; empty if unknown; carried, not converted."""
+
+    @property
+    def money_micros(self) -> int:
+        """What the event is worth in millionths: ``value_micros``, or else the sum of price * quantity over the items."""
+        if self.value_micros is not None:
+            return self.value_micros
+        return sum(item.price_micros * item.quantity for item in self.items)
+
+
+def money_micros(amount: float) -> int:
+    """Turn an amount of money into whole millionths, so that sums are exact and do not depend on their order."""
+    return round(amount * MICROS)
