@@ -1,1 +1,49 @@
-"""Events to state, state to features: pure and deterministic, with no I/O, no clock and no wire format."""
+"""Events to state, state to features: pure and deterministic, with no I/O, no clock and no wire format.
+
+    state' = fold(state, event)
+    features = featurize(state, now)
+
+Live traffic and training replay both go through these two functions; there is no second implementation of either.
+"""
+
+from __future__ import annotations
+
+from presage_featurizer.catalogue import CATALOGUE, Feature
+from presage_featurizer.codec import decode_event, decode_state, encode_event, encode_state
+from presage_featurizer.errors import CorruptStateError, FeatureSetError, FeaturizerError, NewerStateError, StateError
+from presage_featurizer.events import MICROS, Device, Event, EventType, Item, money_micros
+from presage_featurizer.feature_set import CONVERSION, CORE, FEATURE_SETS, FeatureSet
+from presage_featurizer.featurize import featurize
+from presage_featurizer.fold import fold
+from presage_featurizer.segments import Segment
+from presage_featurizer.state import State
+from presage_featurizer.view import MAX_UNIX_MICROS
+
+__all__ = [
+    "CATALOGUE",
+    "CONVERSION",
+    "CORE",
+    "FEATURE_SETS",
+    "MAX_UNIX_MICROS",
+    "MICROS",
+    "CorruptStateError",
+    "Device",
+    "Event",
+    "EventType",
+    "Feature",
+    "FeatureSet",
+    "FeatureSetError",
+    "FeaturizerError",
+    "Item",
+    "NewerStateError",
+    "Segment",
+    "State",
+    "StateError",
+    "decode_event",
+    "decode_state",
+    "encode_event",
+    "encode_state",
+    "featurize",
+    "fold",
+    "money_micros",
+]

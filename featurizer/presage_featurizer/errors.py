@@ -1,0 +1,32 @@
+"""What can go wrong with features and state.
+
+FeaturizerError
+├── FeatureSetError         unexpected: a set names what the catalogue lacks; fix the set, or the model that carries it
+└── StateError              unexpected: bytes that are not a state of ours
+    ├── CorruptStateError   they fail their checksum or do not decode; the visitor's history is lost to this reader
+    └── NewerStateError     a newer release wrote them; finish the roll-out, this release cannot read them
+"""
+
+from __future__ import annotations
+
+__all__ = ["CorruptStateError", "FeatureSetError", "FeaturizerError", "NewerStateError", "StateError"]
+
+
+class FeaturizerError(Exception):
+    """Base of everything that the featurizer raises."""
+
+
+class FeatureSetError(FeaturizerError, ValueError):
+    """Unexpected: a feature set that cannot be computed; the message names the field and the value."""
+
+
+class StateError(FeaturizerError, ValueError):
+    """Unexpected: stored bytes that cannot be read as a state."""
+
+
+class CorruptStateError(StateError):
+    """Unexpected: stored bytes that fail their checksum or do not decode."""
+
+
+class NewerStateError(StateError):
+    """Unexpected: stored bytes of a version that this release does not know."""

@@ -1,0 +1,117 @@
+"""Feature sets: ordered choices from the catalogue, with the fingerprint that ties a model to them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import presage_featurizer.features  # noqa: F401 - fills the catalogue
+from presage_featurizer.catalogue import CATALOGUE, FeatureFunction
+from presage_featurizer.errors import FeatureSetError
+from presage_featurizer.fold import FOLD_VERSION
+
+__all__ = ["CONVERSION", "CORE", "FEATURE_SETS", "FeatureSet"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FeatureSet:
+    """An ordered choice of features, together with all that decides their values.
+
+    Raises:
+        FeatureSetError: A field names what does not exist; the message says which.
+    """
+
+    name: str
+    """What calls name it by."""
+    features: tuple[str, ...]
+    """Names from the catalogue; their order is the order of the vector."""
+    time_zone: str = "UTC"
+    """The shop's IANA time zone, for the calendar features."""
+    countries: tuple[str, ...] = ()
+    """The vocabulary of country_encoded: ISO 3166-1 alpha-2 codes; the first is 1."""
+    functions: tuple[FeatureFunction, ...] = field(init=False, repr=False, compare=False)
+    """The features' functions, in order."""
+    country_indices: dict[str, int] = field(init=False, repr=False, compare=False)
+    """Place of each country in the vocabulary, counted from 1."""
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.features if name not in CATALOGUE]
+        if unknown:
+            raise FeatureSetError(f"features: {unknown} are not in the catalogue; it has {sorted(CATALOGUE)}")
+        if not self.features or len(set(self.features)) != len(self.features):
+            raise FeatureSetError(f"features: expected at least one name, and each once, got {list(self.features)}")
+        if len(set(self.countries)) != len(self.countries):
+            raise FeatureSetError(f"countries: expected each code once, got {list(self.countries)}")
+        if "country_encoded" in self.features and not self.countries:
+            raise FeatureSetError("countries: expected a vocabulary for country_encoded, got none")
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise FeatureSetError(
+                f"time_zone: expected an IANA name such as Europe/Berlin, got {self.time_zone!r}"
+            ) from error
+        object.__setattr__(self, "functions", tuple(CATALOGUE[name].compute for name in self.features))
+        object.__setattr__(self, "country_indices", {code: place for place, code in enumerate(self.countries, start=1)})
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over all that decides the vector: fold, features and their versions, time zone, vocabulary."""
+        definition = {
+            "fold": FOLD_VERSION,
+            "features": [[name, CATALOGUE[name].version] for name in self.features],
+            "time_zone": self.time_zone,
+            "countries": self.countries,
+        }
+        return hashlib.sha256(json.dumps(definition, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+CONVERSION = FeatureSet(
+    name="conversion",
+    features=(
+        "recency_days",
+        "frequency",
+        "monetary_value",
+        "avg_order_value",
+        "days_since_first_purchase",
+        "page_views",
+        "product_views",
+        "add_to_cart_events",
+        "unique_products_viewed",
+        "avg_product_price_viewed",
+        "bounce_rate",
+        "cart_items_count",
+        "avg_cart_item_price",
+        "cart_categories_count",
+        "session_duration_minutes",
+        "max_cart_value",
+        "hour_of_day",
+        "day_of_week",
+        "user_segment_encoded",
+        "device_encoded",
+    ),
+)
+"""The default set: the 20 features of purchase propensity."""
+
+CORE = FeatureSet(
+    name="core",
+    features=(
+        *CONVERSION.features,
+        "event_count",
+        "cart_brands_count",
+        "is_weekend",
+        "is_business_hours",
+        "month",
+        "quarter",
+        "country_encoded",
+    ),
+    countries=tuple(
+        "AE AT AU BE BG BH BR CA CH CN CY CZ DE DK EE ES FI FR GB GR HK HR HU IE IL IN IS IT JP KR "  # noqa: SIM905 - reads better
+        "LB LT LU LV MT MX NL NO NZ PL PT RO RU SA SE SG SI SK TR UA US ZA".split()
+    ),
+)
+"""The whole core of the catalogue: 27 features."""
+
+FEATURE_SETS = {feature_set.name: feature_set for feature_set in (CONVERSION, CORE)}
+"""The feature sets that Presage comes with, by name."""

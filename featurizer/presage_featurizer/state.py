@@ -1,0 +1,103 @@
+"""What is remembered of one visitor: bounded, and the same whether built live or from a log.
+
+The structs are mutable only so that ``fold`` can fill a copy quickly; a state that left ``fold`` never changes.
+New fields go at the end and have a default: then a state that an older release wrote is still read.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = [
+    "MAX_CART_LINES",
+    "MAX_MONEY_MICROS",
+    "MAX_OPEN_SESSIONS",
+    "MAX_QUANTITY",
+    "MAX_RECENT_EVENTS",
+    "MAX_VIEWED_PRODUCTS",
+    "NAMED_SESSION_IDLE_MICROS",
+    "SESSION_IDLE_MICROS",
+    "CartLine",
+    "Session",
+    "State",
+]
+
+SESSION_IDLE_MICROS = 30 * 60 * 1_000_000
+"""A session is idle when its last event is longer ago than this; one that the server keeps then ends."""
+
+NAMED_SESSION_IDLE_MICROS = 24 * 60 * 60 * 1_000_000
+"""A session that the caller names may be taken up again for this long."""
+
+MAX_OPEN_SESSIONS = 4
+"""Sessions open at once; the one silent for longest ends when another begins."""
+
+MAX_RECENT_EVENTS = 128
+"""Event ids remembered, so that an event delivered again counts once."""
+
+MAX_VIEWED_PRODUCTS = 256
+"""Distinct products remembered of a session; further ones are no longer told apart."""
+
+MAX_CART_LINES = 100
+"""Distinct products in a cart; further ones are left out, and ``cart_saturated`` is set."""
+
+MAX_QUANTITY = 1_000_000
+"""Units in one line of a cart."""
+
+MAX_MONEY_MICROS = 10**18
+"""Money that a visitor's total can reach either way, in millionths: it stays within 64 bits."""
+
+
+class CartLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One product in the cart."""
+
+    category: str
+    brand: str
+    price_micros: int
+    quantity: int
+
+
+class Session(msgspec.Struct, array_like=True, gc=False):
+    """One open session; times are event times in microseconds since 1970-01-01 UTC, money is in millionths."""
+
+    session_id: str
+    """The caller's id; empty for the session that the fold keeps itself."""
+    start_unix_micros: int
+    last_unix_micros: int
+    event_count: int = 0
+    page_views: int = 0
+    product_views: int = 0
+    add_to_carts: int = 0
+    priced_views: int = 0
+    """Product views that came with a price."""
+    viewed_price_micros: int = 0
+    """Sum of the prices of those views."""
+    max_cart_value_micros: int = 0
+    viewed_products: bytes = b""
+    """Digests of the distinct products viewed, at most MAX_VIEWED_PRODUCTS."""
+
+
+class State(msgspec.Struct, array_like=True):
+    """One visitor; times are event times in microseconds since 1970-01-01 UTC (0: never), money is in millionths."""
+
+    first_seen_unix_micros: int = 0
+    last_seen_unix_micros: int = 0
+    orders: int = 0
+    spent_micros: int = 0
+    """Money spent less money refunded; below 0 when refunds exceed the purchases on record."""
+    first_order_unix_micros: int = 0
+    last_order_unix_micros: int = 0
+    closed_sessions: int = 0
+    bounced_sessions: int = 0
+    """Closed sessions with a single event."""
+    device: int = 0
+    """The last device seen, as a number of ``Device``."""
+    country: str = ""
+    """The last country seen; empty if none was."""
+    sessions: tuple[Session, ...] = ()
+    """Open sessions, the one that changed last at the end."""
+    cart: dict[str, CartLine] = {}
+    """What is in the cart, by item id."""
+    recent_events: bytes = b""
+    """Digests of the last MAX_RECENT_EVENTS event ids."""
+    cart_saturated: bool = False
+    """Whether the cart ever held more products than are kept."""

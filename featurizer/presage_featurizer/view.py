@@ -1,0 +1,66 @@
+"""What a feature function sees: one visitor at one moment, with the parts that several features share worked out once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from presage_featurizer.cart import cart_value_micros
+from presage_featurizer.events import MICROS
+from presage_featurizer.sessions import current_session
+from presage_featurizer.state import Session, State
+
+__all__ = ["MAX_UNIX_MICROS", "View", "local_seconds"]
+
+MAX_UNIX_MICROS = 2**53
+"""The latest moment that can be featurized, in the year 2255; up to it, microseconds are exact in a double."""
+
+_QUARTER_HOUR_SECONDS = 900
+_NO_STATE = State()
+_NO_SESSION = Session("", 0, 0)
+
+
+class View:
+    """One visitor at one moment.
+
+    A visitor without history is an empty state, and one without a current session has an empty session: feature functions need no
+    special case for either, since all counts are 0.
+    """
+
+    __slots__ = ("cart_units", "cart_value_micros", "countries", "local_seconds", "now_unix_micros", "session", "state")
+
+    def __init__(
+        self, state: State | None, now_unix_micros: int, session_id: str, time_zone: str, countries: dict[str, int]
+    ) -> None:
+        self.state = _NO_STATE if state is None else state
+        self.now_unix_micros = now_unix_micros
+        self.session = current_session(self.state, now_unix_micros, session_id) or _NO_SESSION
+        self.local_seconds = local_seconds(now_unix_micros, time_zone)
+        self.countries = countries
+        cart = self.state.cart
+        self.cart_units = sum(line.quantity for line in cart.values()) if cart else 0
+        self.cart_value_micros = cart_value_micros(cart) if cart else 0
+
+    def days_since(self, then_unix_micros: int) -> float:
+        """Days from a moment until now; 0 for a moment that is unknown (0) or, after a late call, still ahead."""
+        if not then_unix_micros or then_unix_micros > self.now_unix_micros:
+            return 0.0
+        return (self.now_unix_micros - then_unix_micros) / (86_400 * MICROS)
+
+
+def local_seconds(now_unix_micros: int, time_zone: str) -> int:
+    """Seconds from 1970-01-01 00:00 on a time zone's own clock."""
+    seconds = now_unix_micros // MICROS
+    if time_zone == "UTC":
+        return seconds
+    # Offsets only ever change on a quarter of an hour, so one look-up serves 15 minutes of calls.
+    return seconds + _utc_offset_seconds(time_zone, seconds // _QUARTER_HOUR_SECONDS)
+
+
+@lru_cache(maxsize=4096)
+def _utc_offset_seconds(time_zone: str, quarter_hour: int) -> int:
+    moment = dt.datetime.fromtimestamp(quarter_hour * _QUARTER_HOUR_SECONDS, tz=ZoneInfo(time_zone))
+    offset = moment.utcoffset()
+    assert offset is not None
+    return int(offset.total_seconds())
