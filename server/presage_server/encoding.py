@@ -1,0 +1,52 @@
+"""From the domain to the wire."""
+
+from __future__ import annotations
+
+from presage.v1 import prediction_pb2, scoring_service_pb2
+from presage_featurizer import FeatureSet
+from presage_server.errors import RpcError
+from presage_server.scoring import Scored, Vector
+from presage_server.stopwatch import Stopwatch
+from presage_server.tracking import Tracked
+
+__all__ = ["encode_prediction", "encode_result", "encode_timings", "encode_vector"]
+
+
+def encode_vector(vector: Vector, feature_set: FeatureSet) -> prediction_pb2.FeatureVector:
+    """Write a feature vector with its names."""
+    return prediction_pb2.FeatureVector(
+        feature_set=feature_set.name, names=feature_set.features, values=vector.tolist()
+    )
+
+
+def encode_timings(stopwatch: Stopwatch) -> prediction_pb2.Timings:
+    """Write how long each stage took."""
+    return prediction_pb2.Timings(
+        decode_micros=stopwatch.micros("decode"),
+        store_micros=stopwatch.micros("store"),
+        featurize_micros=stopwatch.micros("featurize"),
+        model_micros=stopwatch.micros("model"),
+        total_micros=stopwatch.total_micros(),
+    )
+
+
+def encode_prediction(
+    scored: Scored, *, include_features: bool = False, timings: prediction_pb2.Timings | None = None
+) -> prediction_pb2.Prediction:
+    """Write a prediction, with the features if they are wanted."""
+    return prediction_pb2.Prediction(
+        score=scored.score,
+        model=scored.model.name,
+        model_version=scored.model.version,
+        cold_start=scored.cold_start,
+        degraded=scored.degraded,
+        features=encode_vector(scored.vector, scored.model.feature_set) if include_features else None,
+        timings=timings,
+    )
+
+
+def encode_result(outcome: Tracked | RpcError) -> scoring_service_pb2.TrackEventResult:
+    """Write what became of one event of a batch."""
+    if isinstance(outcome, RpcError):
+        return scoring_service_pb2.TrackEventResult(code=outcome.code.value[0], message=str(outcome))
+    return scoring_service_pb2.TrackEventResult(duplicate=outcome.duplicate)

@@ -1,0 +1,113 @@
+"""What a caller or an operator can be told.
+
+ServerError
+├── RpcError                     ends a call with its own gRPC status; its text is for the caller
+│   ├── InvalidRequestError      INVALID_ARGUMENT: the request breaks the contract; names the field; sending it again is no use
+│   ├── NotServedError           NOT_FOUND: no model or feature set of that name; names the field
+│   ├── StoreUnavailableError    UNAVAILABLE: the store does not answer; try again
+│   ├── StoreFullError           RESOURCE_EXHAUSTED: the store is out of memory; nothing was changed
+│   ├── ContendedVisitorError    ABORTED: other writers changed the visitor at every try; try again
+│   ├── StateTooNewError         FAILED_PRECONDITION: a newer release wrote this visitor's state; finish the roll-out
+│   └── DeadlineError            DEADLINE_EXCEEDED: no time left to do the work
+└── StartupError                 the server cannot start; its text is for the operator
+    ├── SettingsError            a setting is wrong; names it
+    ├── ModelError               a model bundle cannot be served; names the file and the reason
+    └── StoreStartError          the store cannot be reached or started
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import grpc
+
+__all__ = [
+    "ContendedVisitorError",
+    "DeadlineError",
+    "InvalidRequestError",
+    "ModelError",
+    "NotServedError",
+    "RpcError",
+    "ServerError",
+    "SettingsError",
+    "StartupError",
+    "StateTooNewError",
+    "StoreFullError",
+    "StoreStartError",
+    "StoreUnavailableError",
+]
+
+
+class ServerError(Exception):
+    """Base of everything that the server raises itself."""
+
+
+class RpcError(ServerError):
+    """Expected: ends a call with a status; the text is sent to the caller."""
+
+    code: ClassVar[grpc.StatusCode] = grpc.StatusCode.UNKNOWN
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field
+        """The request's field that is at fault; empty if none is."""
+        self.description = message
+        """What is wrong, without the field's name."""
+
+
+class InvalidRequestError(RpcError):
+    """Expected: the request breaks the contract; the caller should mend it."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class NotServedError(RpcError):
+    """Expected: no such model or feature set here; the caller should name another."""
+
+    code = grpc.StatusCode.NOT_FOUND
+
+
+class StoreUnavailableError(RpcError):
+    """Unexpected: the store does not answer; the caller should try again."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+
+
+class StoreFullError(RpcError):
+    """Unexpected: the store is out of memory and refused the write; the operator should give it more."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class ContendedVisitorError(RpcError):
+    """Unexpected: other servers changed the visitor at every try; the caller should try again."""
+
+    code = grpc.StatusCode.ABORTED
+
+
+class StateTooNewError(RpcError):
+    """Unexpected: a newer release wrote this visitor's state; the operator should finish the roll-out."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class DeadlineError(RpcError):
+    """Expected: the call's time is up; the caller should allow more, or look at the server's load."""
+
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+class StartupError(ServerError):
+    """Expected: the server cannot start; the operator should mend what the text names."""
+
+
+class SettingsError(StartupError, ValueError):
+    """Expected: a setting has a value that cannot work."""
+
+
+class ModelError(StartupError):
+    """Expected: a model bundle is broken, tampered with, or made for other features."""
+
+
+class StoreStartError(StartupError):
+    """Expected: the store cannot be reached, or is of a kind that cannot serve."""

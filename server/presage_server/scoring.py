@@ -1,0 +1,131 @@
+"""Scoring: state to features to prediction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_featurizer import FeatureSet, State, featurize
+from presage_server.errors import StoreUnavailableError
+from presage_server.metrics import Metrics
+from presage_server.models import Model
+from presage_server.stopwatch import Stopwatch
+from presage_server.store.snapshot import Snapshot
+from presage_server.tracking import StateReader
+
+__all__ = ["Known", "Scored", "Scorer", "Target", "Vector"]
+
+_logger = logging.getLogger(__name__)
+
+Vector = NDArray[np.float32]
+"""One row of features."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom to score."""
+
+    user_id: str
+    session_id: str = ""
+    """Empty: the visitor's most recent session that is not idle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a model says."""
+
+    score: float
+    model: Model
+    vector: Vector
+    """The features that were scored."""
+    cold_start: bool = False
+    """Whether the visitor had no recorded history."""
+    degraded: bool = False
+    """Whether the history could not be read, so that this is the score of a visitor without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a visitor: a state, or none, and whether there should have been one."""
+
+    state: State | None
+    degraded: bool = False
+
+
+class Scorer:
+    """Scores visitors from what the store holds of them."""
+
+    def __init__(self, reader: StateReader, metrics: Metrics) -> None:
+        self._reader = reader
+        self._metrics = metrics
+
+    async def score(
+        self, targets: Sequence[Target], model: Model, now_unix_micros: int, stopwatch: Stopwatch
+    ) -> list[Scored]:
+        """Score visitors; one whose state cannot be read gets a visitor without history's score, marked as degraded."""
+        known = await self._read(targets)
+        stopwatch.lap("store")
+        return self.score_known(targets, known, model, now_unix_micros, stopwatch)
+
+    def score_known(
+        self,
+        targets: Sequence[Target],
+        known: Sequence[Known],
+        model: Model,
+        now_unix_micros: int,
+        stopwatch: Stopwatch,
+    ) -> list[Scored]:
+        """Score visitors whose states are at hand."""
+        if not targets:
+            return []
+        rows = np.stack(
+            [
+                featurize(one.state, now_unix_micros, model.feature_set, session_id=target.session_id)
+                for target, one in zip(targets, known, strict=True)
+            ]
+        )
+        stopwatch.lap("featurize")
+        scores = model.predict(rows)
+        stopwatch.lap("model")
+        scored = [
+            Scored(score, model, row, cold_start=one.state is None, degraded=one.degraded)
+            for score, row, one in zip(scores, rows, known, strict=True)
+        ]
+        for one in scored:
+            self._metrics.count_score(cold_start=one.cold_start, degraded=one.degraded)
+        return scored
+
+    def score_vectors(self, rows: NDArray[np.float32], model: Model) -> list[Scored]:
+        """Score the caller's own rows: shape (rows, features of the model's set)."""
+        if not len(rows):
+            return []
+        return [Scored(score, model, row) for score, row in zip(model.predict(rows), rows, strict=True)]
+
+    async def features(self, target: Target, feature_set: FeatureSet, now_unix_micros: int) -> Vector:
+        """Assemble the vector that a model of the feature set would see.
+
+        Raises:
+            StoreUnavailableError: The store does not answer.
+        """
+        (snapshot,) = await self._reader.read([target.user_id])
+        known = self._known(target.user_id, snapshot)
+        return featurize(known.state, now_unix_micros, feature_set, session_id=target.session_id)
+
+    async def _read(self, targets: Sequence[Target]) -> list[Known]:
+        try:
+            snapshots = await self._reader.read([target.user_id for target in targets])
+        except StoreUnavailableError as error:
+            _logger.warning("scoring without history, because the store cannot be read: %s", error)
+            return [Known(None, degraded=True)] * len(targets)
+        return [self._known(target.user_id, snapshot) for target, snapshot in zip(targets, snapshots, strict=True)]
+
+    def _known(self, user_id: str, snapshot: Snapshot) -> Known:
+        if snapshot.damage is None:
+            return Known(snapshot.state)
+        self._metrics.unreadable_states.inc()
+        _logger.error("the state of visitor %r cannot be read, it is left as it is: %s", user_id, snapshot.damage)
+        return Known(None, degraded=True)

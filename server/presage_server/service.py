@@ -1,0 +1,173 @@
+"""The running server: its parts put together, started in order, and taken down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import grpc
+from google.protobuf.internal import api_implementation
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from presage.v1 import scoring_service_pb2, scoring_service_pb2_grpc
+from presage_server.clock import system_clock
+from presage_server.errors import SettingsError
+from presage_server.metrics import Metrics, serve_metrics
+from presage_server.models import Models, load_models
+from presage_server.scoring import Scorer, Target
+from presage_server.servicer import ScoringServicer
+from presage_server.settings import Settings
+from presage_server.stopwatch import Stopwatch
+from presage_server.store.embedded import embedded_store
+from presage_server.store.redis_store import RedisStore, connect
+from presage_server.tracking import Tracker
+
+__all__ = ["running", "serve"]
+
+_logger = logging.getLogger(__name__)
+
+SERVICE_NAME = scoring_service_pb2.DESCRIPTOR.services_by_name["ScoringService"].full_name
+_WARM_UP_CALLS = 100
+_HealthServicer = health.aio.HealthServicer  # type: ignore[attr-defined]  # documented, but not re-exported for type checkers
+
+
+async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain.
+
+    Args:
+        settings: How to serve.
+        announce: Called with HOST:PORT once calls are answered.
+
+    Raises:
+        StartupError: The server cannot start; the message says why.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as address:
+        announce(address)
+        await stop.wait()
+        _logger.info("draining: calls in flight have %g s", settings.drain_seconds)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[str]:
+    """Run a server for as long as the context lasts.
+
+    Yields:
+        HOST:PORT, once calls are answered.
+
+    Raises:
+        StartupError: The server cannot start; the message says why.
+    """
+    models = load_models(settings.models, settings.default_model)
+    for model in models:
+        _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        store = await _open_store(settings, stack)
+        scorer = Scorer(store, metrics)
+        servicer = ScoringServicer(
+            tracker=Tracker(store, store, metrics),
+            scorer=scorer,
+            models=models,
+            metrics=metrics,
+            clock=system_clock,
+            new_id=lambda: uuid4().hex,
+            timeout_seconds=settings.timeout_ms / 1e3,
+        )
+        if settings.metrics_port >= 0:
+            await _open_metrics(metrics, settings, stack)
+        server, health_servicer, port = _make_server(servicer, settings)
+        await server.start()
+        stack.push_async_callback(server.stop, settings.drain_seconds)
+        stack.push_async_callback(health_servicer.enter_graceful_shutdown)
+        await _warm_up(scorer, models)
+        for name in ("", SERVICE_NAME):
+            await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+        yield f"{settings.host}:{port}"
+
+
+async def _open_store(settings: Settings, stack: AsyncExitStack) -> RedisStore:
+    url = settings.redis_url or await stack.enter_async_context(embedded_store(settings.data_dir))
+    store = RedisStore(
+        connect(url, connections=settings.store_connections),
+        clock=system_clock,
+        state_ttl_ms=round(settings.state_ttl_days * 86_400_000),
+        stream_max_events=settings.stream_max_events,
+    )
+    stack.push_async_callback(store.close)
+    kind = await store.prepare()
+    if settings.redis_url:
+        _logger.info("store: %s", kind)
+    else:
+        _logger.info("store: embedded %s at %s, data in %s", kind, url, settings.data_dir)
+    policy = await store.eviction_policy()
+    if policy not in ("", "noeviction"):
+        _logger.warning("the store's maxmemory-policy is %s: it may forget visitors; set it to noeviction", policy)
+    return store
+
+
+async def _open_metrics(metrics: Metrics, settings: Settings, stack: AsyncExitStack) -> None:
+    try:
+        http = await serve_metrics(metrics, settings.host, settings.metrics_port)
+    except OSError as error:
+        raise SettingsError(
+            f"metrics_port: cannot listen on {settings.host}:{settings.metrics_port}: {error}"
+        ) from error
+    stack.callback(http.close)
+    _logger.info("metrics: http://%s:%d/metrics", settings.host, http.sockets[0].getsockname()[1])
+
+
+def _make_server(servicer: ScoringServicer, settings: Settings) -> tuple[grpc.aio.Server, Any, int]:
+    if api_implementation.Type() != "upb":
+        _logger.warning(
+            "protobuf runs as %s, which is slow and easier to overload; install its wheel", api_implementation.Type()
+        )
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", settings.max_message_bytes),
+            ("grpc.max_metadata_size", 8 << 10),
+            ("grpc.so_reuseport", 0),  # a port that is taken is an error, not a lottery
+            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # the client pings every 30 s, idle or not
+            ("grpc.keepalive_permit_without_calls", 1),
+        ]
+    )
+    scoring_service_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
+    health_servicer = _HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    if settings.reflection:
+        names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server)
+    try:
+        port = server.add_insecure_port(f"{settings.host}:{settings.port}")
+    except RuntimeError as error:
+        raise SettingsError(f"port: cannot listen on {settings.host}:{settings.port}; is it taken?") from error
+    if not _is_loopback(settings.host):
+        _logger.warning(
+            "listening on %s without encryption: put a TLS-terminating proxy or a mesh in front", settings.host
+        )
+    return server, health_servicer, port
+
+
+async def _warm_up(scorer: Scorer, models: Models) -> None:
+    """Have every part run before the first caller waits for it."""
+    targets = [Target(f"warm-up-{number}") for number in range(_WARM_UP_CALLS)]
+    for model in models:
+        for target in targets:
+            await scorer.score([target], model, system_clock(), Stopwatch())
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,146 @@
+"""The scoring service: every method decodes, calls, encodes, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from presage.v1 import scoring_service_pb2, scoring_service_pb2_grpc
+from presage_featurizer import Event
+from presage_server.clock import Clock
+from presage_server.decoding import check_batch, decode_as_of, decode_event, decode_user_id, decode_vectors
+from presage_server.encoding import encode_prediction, encode_result, encode_timings, encode_vector
+from presage_server.errors import RpcError
+from presage_server.metrics import Metrics
+from presage_server.models import Models
+from presage_server.rpc import rpc
+from presage_server.scoring import Known, Scorer, Target
+from presage_server.stopwatch import Stopwatch
+from presage_server.tracking import Tracker
+
+__all__ = ["ScoringServicer"]
+
+
+class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
+    """presage.v1.ScoringService."""
+
+    def __init__(
+        self,
+        *,
+        tracker: Tracker,
+        scorer: Scorer,
+        models: Models,
+        metrics: Metrics,
+        clock: Clock,
+        new_id: Callable[[], str],
+        timeout_seconds: float,
+    ) -> None:
+        self.metrics = metrics
+        self.timeout_seconds = timeout_seconds
+        self._tracker = tracker
+        self._scorer = scorer
+        self._models = models
+        self._clock = clock
+        self._new_id = new_id
+
+    @rpc
+    async def TrackEvent(  # noqa: N802 - gRPC's name, here and below
+        self, request: scoring_service_pb2.TrackEventRequest
+    ) -> scoring_service_pb2.TrackEventResponse:
+        """Fold one event; on request, score right after it."""
+        stopwatch = Stopwatch()
+        event = decode_event(request.event, self._clock(), self._new_id)
+        model = self._models[request.model] if request.score else None
+        stopwatch.lap("decode")
+        (tracked,) = await self._tracker.track([event])
+        stopwatch.lap("store")
+        if isinstance(tracked, RpcError):
+            raise tracked
+        if model is None:
+            return scoring_service_pb2.TrackEventResponse(duplicate=tracked.duplicate)
+        target = Target(event.user_id, event.session_id)
+        known = Known(tracked.state, degraded=tracked.damaged)
+        (scored,) = self._scorer.score_known([target], [known], model, event.event_time_unix_micros, stopwatch)
+        prediction = encode_prediction(
+            scored,
+            include_features=request.include_features,
+            timings=encode_timings(stopwatch) if request.include_timings else None,
+        )
+        return scoring_service_pb2.TrackEventResponse(duplicate=tracked.duplicate, prediction=prediction)
+
+    @rpc
+    async def TrackEvents(  # noqa: N802
+        self, request: scoring_service_pb2.TrackEventsRequest
+    ) -> scoring_service_pb2.TrackEventsResponse:
+        """Fold a batch of events."""
+        check_batch(request.events, "events")
+        decoded = self._decode_each(request)
+        events = [event for event in decoded if isinstance(event, Event)]
+        tracked = iter(await self._tracker.track(events) if events else [])
+        return scoring_service_pb2.TrackEventsResponse(
+            results=[encode_result(next(tracked) if isinstance(event, Event) else event) for event in decoded]
+        )
+
+    @rpc
+    async def Score(  # noqa: N802
+        self, request: scoring_service_pb2.ScoreRequest
+    ) -> scoring_service_pb2.ScoreResponse:
+        """Score one visitor."""
+        stopwatch = Stopwatch()
+        target = Target(decode_user_id(request.user_id), request.session_id)
+        now_unix_micros = decode_as_of(request.as_of_unix_micros, self._clock())
+        model = self._models[request.model]
+        stopwatch.lap("decode")
+        (scored,) = await self._scorer.score([target], model, now_unix_micros, stopwatch)
+        timings = encode_timings(stopwatch) if request.include_timings else None
+        return scoring_service_pb2.ScoreResponse(
+            prediction=encode_prediction(scored, include_features=request.include_features, timings=timings)
+        )
+
+    @rpc
+    async def ScoreBatch(  # noqa: N802
+        self, request: scoring_service_pb2.ScoreBatchRequest
+    ) -> scoring_service_pb2.ScoreBatchResponse:
+        """Score many visitors."""
+        check_batch(request.targets, "targets")
+        targets = [
+            Target(decode_user_id(target.user_id, f"targets[{position}].user_id"), target.session_id)
+            for position, target in enumerate(request.targets)
+        ]
+        now_unix_micros = decode_as_of(request.as_of_unix_micros, self._clock())
+        scored = await self._scorer.score(targets, self._models[request.model], now_unix_micros, Stopwatch())
+        return scoring_service_pb2.ScoreBatchResponse(
+            predictions=[encode_prediction(one, include_features=request.include_features) for one in scored]
+        )
+
+    @rpc
+    async def ScoreVectors(  # noqa: N802
+        self, request: scoring_service_pb2.ScoreVectorsRequest
+    ) -> scoring_service_pb2.ScoreVectorsResponse:
+        """Score the caller's own vectors."""
+        model = self._models[request.model]
+        rows = decode_vectors(request.vectors, model.feature_set)
+        return scoring_service_pb2.ScoreVectorsResponse(
+            predictions=[encode_prediction(one) for one in self._scorer.score_vectors(rows, model)]
+        )
+
+    @rpc
+    async def GetFeatures(  # noqa: N802
+        self, request: scoring_service_pb2.GetFeaturesRequest
+    ) -> scoring_service_pb2.GetFeaturesResponse:
+        """Answer with the vector that Score would use."""
+        target = Target(decode_user_id(request.user_id), request.session_id)
+        now_unix_micros = decode_as_of(request.as_of_unix_micros, self._clock())
+        feature_set = self._models.feature_set(request.feature_set)
+        vector = await self._scorer.features(target, feature_set, now_unix_micros)
+        return scoring_service_pb2.GetFeaturesResponse(features=encode_vector(vector, feature_set))
+
+    def _decode_each(self, request: scoring_service_pb2.TrackEventsRequest) -> Sequence[Event | RpcError]:
+        now_unix_micros = self._clock()
+        decoded: list[Event | RpcError] = []
+        for position, message in enumerate(request.events):
+            try:
+                decoded.append(decode_event(message, now_unix_micros, self._new_id, f"events[{position}]"))
+            except RpcError as error:
+                self.metrics.events_refused.inc()
+                decoded.append(error)
+        return decoded

@@ -1,0 +1,75 @@
+"""The server's settings; flags of ``presage serve`` and ``PRESAGE_*`` variables mirror the fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from presage_server.errors import SettingsError
+
+__all__ = ["Settings", "shipped_models"]
+
+
+def shipped_models() -> Path:
+    """Find the bundles that come with Presage: inside the installed package, or in the checkout that it was installed from."""
+    here = Path(__file__).resolve().parent
+    installed = here / "bundles"
+    return installed if installed.is_dir() else here.parent.parent / "models"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """How to serve.
+
+    Raises:
+        SettingsError: A field has a value that cannot work; the message names it.
+    """
+
+    host: str = "127.0.0.1"
+    """The address to listen on. Nothing is encrypted: leave it on loopback, or put a TLS-terminating proxy in front."""
+    port: int = 50051
+    """The port to listen on; 0 picks a free one."""
+    redis_url: str = ""
+    """A Redis (6.2 or newer) or Valkey: redis://, rediss:// or unix://. Empty: an embedded server is started."""
+    data_dir: Path = Path("presage-data")
+    """Where the embedded server keeps its append-only file."""
+    models: Path = field(default_factory=shipped_models)
+    """A folder of bundles, <name>/<version>/; the highest version of each name is served."""
+    default_model: str = ""
+    """The model of a call that names none. Empty: "conversion", or the only one there is."""
+    state_ttl_days: float = 30.0
+    """A visitor is forgotten when no event has come for so long."""
+    stream_max_events: int = 10_000
+    """Events kept in each of the 1,024 event streams, roughly, before the oldest go; 0 keeps all."""
+    store_connections: int = 64
+    """Connections to the store at most."""
+    timeout_ms: int = 1_000
+    """What a call may take at most, whatever deadline its caller set."""
+    max_message_bytes: int = 1 << 20
+    """The largest request accepted."""
+    drain_seconds: float = 10.0
+    """How long calls in flight may take to end after SIGTERM."""
+    reflection: bool = True
+    """Whether to describe the service to tools such as grpcurl."""
+    metrics_port: int = -1
+    """Serves Prometheus metrics over HTTP on this port of the same address; 0 picks a free one; -1 serves none."""
+
+    def __post_init__(self) -> None:
+        self._check("host", bool(self.host), "an address or a host name")
+        self._check("port", 0 <= self.port <= 65_535, "0 to 65535")
+        schemes = ("redis://", "rediss://", "unix://")
+        self._check(
+            "redis_url", not self.redis_url or self.redis_url.startswith(schemes), f"one of {', '.join(schemes)}..."
+        )
+        self._check("state_ttl_days", 0 < self.state_ttl_days <= 3_650, "more than 0 and at most 3650")
+        self._check("stream_max_events", self.stream_max_events >= 0, "0 or more")
+        self._check("store_connections", self.store_connections >= 1, "1 or more")
+        self._check("timeout_ms", self.timeout_ms >= 1, "1 or more")
+        self._check("max_message_bytes", self.max_message_bytes >= 1_024, "1024 or more")
+        self._check("drain_seconds", self.drain_seconds >= 0, "0 or more")
+        self._check("metrics_port", -1 <= self.metrics_port <= 65_535, "-1 to 65535")
+
+    def _check(self, field: str, holds: bool, expected: str) -> None:  # noqa: FBT001 - private and positional
+        if not holds:
+            shown = "a URL of another kind" if field == "redis_url" else repr(getattr(self, field))
+            raise SettingsError(f"{field}: expected {expected}, got {shown}")

@@ -1,0 +1,1 @@
+"""Where visitors' states and the event log are kept."""

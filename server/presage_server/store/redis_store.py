@@ -1,0 +1,171 @@
+"""The store on Redis or Valkey, through redis-py: reads in one round trip, compare-and-set in another."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
+    NoScriptError,
+    OutOfMemoryError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import (
+    TimeoutError as RedisTimeoutError,
+)
+
+from presage_featurizer import encode_event
+from presage_server.clock import Clock
+from presage_server.errors import StoreFullError, StoreStartError, StoreUnavailableError
+from presage_server.store.keys import aside_key, partition_of, state_key, stream_key
+from presage_server.store.snapshot import Change, Snapshot, read_snapshot
+
+__all__ = ["RedisStore", "connect"]
+
+_COMMIT = resources.files("presage_server.store").joinpath("commit.lua").read_text()
+_COMMIT_SHA = hashlib.sha1(_COMMIT.encode(), usedforsecurity=False).hexdigest()
+_OLDEST = (6, 2)
+
+
+class RedisStore:
+    """Visitors' states and the event log on one Redis-protocol server."""
+
+    def __init__(self, redis: Redis, *, clock: Clock, state_ttl_ms: int, stream_max_events: int) -> None:
+        self._redis = redis
+        self._clock = clock
+        self._state_ttl_ms = state_ttl_ms
+        self._stream_max_events = stream_max_events
+
+    async def read(self, user_ids: Sequence[str]) -> list[Snapshot]:
+        """Read visitors, in one round trip and in the order of the ids.
+
+        Raises:
+            StoreUnavailableError: The store does not answer.
+        """
+        try:
+            if len(user_ids) == 1:
+                blob: Any = await self._redis.get(state_key(user_ids[0]))
+                return [read_snapshot(blob)]
+            # Single GETs, not an MGET, so that the pipeline also works where the keys are on several nodes.
+            pipeline = self._redis.pipeline(transaction=False)
+            for user_id in user_ids:
+                pipeline.get(state_key(user_id))
+            return [read_snapshot(blob) for blob in await pipeline.execute()]
+        except RedisError as error:
+            raise _unavailable(error) from error
+
+    async def commit(self, changes: Sequence[Change]) -> list[Snapshot | None]:
+        """Write each change whose visitor is still as the change found it, together with its events; all in one round trip.
+
+        Returns:
+            For each change None if it was made, otherwise what stands instead; then nothing of it was written.
+
+        Raises:
+            StoreFullError: The store is out of memory.
+            StoreUnavailableError: The store does not answer; it may have made some of the changes.
+        """
+        calls = [self._commit_call(change) for change in changes]
+        try:
+            if len(calls) == 1:
+                replies: list[Any] = [await self._run_script(calls[0])]
+            else:
+                pipeline = self._redis.pipeline(transaction=False)
+                for call in calls:
+                    pipeline.evalsha(_COMMIT_SHA, 3, *call)
+                replies = await pipeline.execute(raise_on_error=False)
+                for position, reply in enumerate(replies):
+                    if isinstance(reply, NoScriptError):
+                        replies[position] = await self._run_script(calls[position])
+                    elif isinstance(reply, Exception):
+                        raise reply
+        except RedisError as error:
+            raise _unavailable(error) from error
+        return [None if reply is None else read_snapshot(reply) for reply in replies]
+
+    async def prepare(self) -> str:
+        """Check that the server can serve, load the script, and tell what the server is.
+
+        Raises:
+            StoreStartError: The server cannot be reached or is too old; the message says which.
+        """
+        try:
+            info = await self._redis.info("server")
+            await self._redis.script_load(_COMMIT)
+        except (RedisError, OSError) as error:
+            raise StoreStartError(f"redis_url: the store cannot be used: {error}") from error
+        kind, version = (
+            ("Valkey", info["valkey_version"]) if "valkey_version" in info else ("Redis", info["redis_version"])
+        )
+        if tuple(int(part) for part in str(info["redis_version"]).split(".")[:2]) < _OLDEST:
+            raise StoreStartError(f"redis_url: expected Redis 6.2 or newer, got {version}")
+        return f"{kind} {version}"
+
+    async def eviction_policy(self) -> str:
+        """Tell the server's eviction policy; empty where CONFIG is not allowed."""
+        try:
+            return str((await self._redis.config_get("maxmemory-policy")).get("maxmemory-policy", ""))
+        except RedisError:
+            return ""
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose(close_connection_pool=True)
+
+    def _commit_call(self, change: Change) -> list[Any]:
+        user_id, base = change.user_id, change.base
+        return [
+            state_key(user_id),
+            stream_key(partition_of(user_id)),
+            aside_key(user_id),
+            base.revision,
+            change.blob(self._clock()),
+            self._state_ttl_ms,
+            self._stream_max_events,
+            "1" if base.damage is not None else "0",
+            "1" if base.state is None else "0",
+            *map(encode_event, change.events),
+        ]
+
+    async def _run_script(self, call: list[Any]) -> bytes | None:
+        try:
+            reply = await self._redis.evalsha(_COMMIT_SHA, 3, *call)
+        except NoScriptError:  # the server restarted, failed over, or flushed its scripts
+            reply = await self._redis.eval(_COMMIT, 3, *call)
+        assert reply is None or isinstance(reply, bytes)
+        return reply
+
+
+def connect(url: str, *, connections: int) -> Redis:
+    """Make a redis-py client for the request path: it waits for a connection, and tries a call again once on a broken one.
+
+    Trying again is safe: a compare-and-set that was made the first time finds the visitor changed, and the events are duplicates.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=None,  # the call's own deadline ends the wait
+        protocol=2,  # the RESP3 handshake brings nothing that is used here, and switches a check of idle connections off
+        retry=Retry(NoBackoff(), 1),
+        socket_connect_timeout=5,
+        client_name="presage",
+    )
+    return Redis.from_pool(pool)
+
+
+def _unavailable(error: RedisError) -> StoreUnavailableError | StoreFullError:
+    if isinstance(error, OutOfMemoryError):
+        return StoreFullError("the store is out of memory and took nothing; give it more, or shorten state_ttl_days")
+    if isinstance(error, RedisConnectionError | RedisTimeoutError):
+        return StoreUnavailableError("the store does not answer; try again")
+    if isinstance(error, ResponseError):
+        return StoreUnavailableError(f"the store refused the call: {str(error)[:200]}")
+    return StoreUnavailableError("the store failed; try again")
