@@ -1,0 +1,46 @@
+"""How calls fail: what both clients raise where gRPC, or they themselves, give up."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from grpc import StatusCode
+
+from presage_client.errors import DeadlineExceededError, PresageError, RequestCancelledError, error_from_status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import grpc
+
+    from presage_client.types import TrackOutcome
+
+__all__ = ["closed", "from_rpc", "keep_outcomes", "not_ready"]
+
+
+def from_rpc(error: grpc.RpcError, method: str, target: str, timeout_ms: float) -> PresageError:
+    """Make the error that fits gRPC's own."""
+    origin = f"{method} at {target}, timeout {timeout_ms:g} ms"
+    return error_from_status(error.code(), error.details() or "", origin)
+
+
+def closed(target: str) -> RequestCancelledError:
+    """Make the error of a call on a closed client."""
+    return RequestCancelledError("the client is closed; make a new one", StatusCode.CANCELLED, f"client of {target}")
+
+
+def not_ready(target: str, timeout_s: float) -> DeadlineExceededError:
+    """Make the error of a server that did not come up."""
+    message = f"no connection within {timeout_s:g} s; is a server there, and do both sides use TLS, or neither?"
+    return DeadlineExceededError(message, StatusCode.DEADLINE_EXCEEDED, f"client of {target}")
+
+
+@contextmanager
+def keep_outcomes(outcomes: Sequence[TrackOutcome]) -> Iterator[None]:
+    """Let an error that ends a series of calls tell what the calls before it did."""
+    try:
+        yield
+    except PresageError as error:
+        error.outcomes = tuple(outcomes)
+        raise

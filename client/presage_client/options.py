@@ -1,0 +1,110 @@
+"""How a client talks to its server, and the gRPC channel arguments that say so."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from presage.v1 import scoring_service_pb2
+
+if TYPE_CHECKING:
+    import grpc
+
+__all__ = ["ClientOptions", "channel_arguments"]
+
+_SERVICE = scoring_service_pb2.DESCRIPTOR.services_by_name["ScoringService"].full_name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClientOptions:
+    """How a client talks to its server; the defaults fit a backend beside the server.
+
+    Raises:
+        ValueError: An option is out of its range; the message names it.
+    """
+
+    timeout_ms: float = 250
+    """Longest wait for the answer to a call, retries included, in milliseconds; every call has a deadline."""
+    max_attempts: int = 3
+    """How often a call is sent while the server is unavailable, 1 to 5 with the first; no other failure is retried."""
+    initial_backoff_ms: float = 5
+    """Wait before the second attempt, in milliseconds; doubles for each further one, up to ``max_backoff_ms``."""
+    max_backoff_ms: float = 50
+    """Longest wait between two attempts, in milliseconds."""
+    keepalive_interval_ms: int = 30_000
+    """Wait before an idle connection is probed, in milliseconds; a Presage server takes 10,000 and more."""
+    keepalive_timeout_ms: int = 5_000
+    """Longest wait for the answer to such a probe before the connection is given up, in milliseconds."""
+    max_send_bytes: int = 4 * 1024 * 1024
+    """Largest request."""
+    max_receive_bytes: int = 4 * 1024 * 1024
+    """Largest answer."""
+    credentials: grpc.ChannelCredentials | None = field(default=None, repr=False)
+    """TLS and who calls, as made by ``grpc.ssl_channel_credentials``; None means plain text."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            "timeout_ms",
+            "initial_backoff_ms",
+            "max_backoff_ms",
+            "keepalive_interval_ms",
+            "keepalive_timeout_ms",
+            "max_send_bytes",
+            "max_receive_bytes",
+        ):
+            value = getattr(self, name)
+            if not 0 < value < float("inf"):
+                raise ValueError(f"{name}: expected a positive, finite number, got {value!r}")
+        # gRPC itself makes at most five attempts, whatever it is told.
+        if not 1 <= self.max_attempts <= 5:
+            raise ValueError(f"max_attempts: expected 1 to 5, got {self.max_attempts!r}")
+        if self.max_backoff_ms < self.initial_backoff_ms:
+            raise ValueError(
+                f"max_backoff_ms: expected at least initial_backoff_ms ({self.initial_backoff_ms!r}), "
+                f"got {self.max_backoff_ms!r}"
+            )
+
+
+def channel_arguments(options: ClientOptions) -> list[tuple[str, str | int]]:
+    """Turn options into gRPC channel arguments.
+
+    The names are those of https://grpc.github.io/grpc/core/group__grpc__arg__keys.html.
+    """
+    return [
+        ("grpc.service_config", json.dumps(_service_config(options))),
+        ("grpc.keepalive_time_ms", options.keepalive_interval_ms),
+        ("grpc.keepalive_timeout_ms", options.keepalive_timeout_ms),
+        # A backend may be quiet for minutes; the first call after that must not find out that the server is gone.
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        # gRPC's own 1 s and 120 s would leave a client without scores for long after its server is back.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 2_000),
+        ("grpc.max_send_message_length", options.max_send_bytes),
+        ("grpc.max_receive_message_length", options.max_receive_bytes),
+    ]
+
+
+def _service_config(options: ClientOptions) -> dict[str, object]:
+    """Write the service config: https://github.com/grpc/grpc/blob/master/doc/service_config.md."""
+    method: dict[str, object] = {"name": [{"service": _SERVICE}]}
+    if options.max_attempts > 1:
+        # Tracking may be repeated too: every event carries its id.
+        method["retryPolicy"] = {
+            "maxAttempts": options.max_attempts,
+            "initialBackoff": _seconds(options.initial_backoff_ms),
+            "maxBackoff": _seconds(options.max_backoff_ms),
+            "backoffMultiplier": 2,
+            "retryableStatusCodes": ["UNAVAILABLE"],
+        }
+    return {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "methodConfig": [method],
+        # No retries while more than one call in ten fails: they would be load on servers that have trouble already.
+        "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
+    }
+
+
+def _seconds(duration_ms: float) -> str:
+    return f"{duration_ms / 1_000:.6f}s"

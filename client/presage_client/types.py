@@ -1,0 +1,184 @@
+"""What a backend sends and gets, as plain dataclasses; the limits and meanings are those of ``presage/v1/*.proto``.
+
+Nothing is checked here: the server checks, and names the field that it refuses.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from presage_client.errors import PresageError
+
+__all__ = [
+    "Device",
+    "Event",
+    "EventType",
+    "Item",
+    "Prediction",
+    "ScoreTarget",
+    "Timings",
+    "TrackOutcome",
+    "TrackResult",
+]
+
+
+class EventType(IntEnum):
+    """What a visitor did; the names are those of Google Analytics 4's e-commerce events."""
+
+    UNSPECIFIED = 0
+    PAGE_VIEW = 1
+    VIEW_ITEM = 2
+    VIEW_ITEM_LIST = 3
+    SELECT_ITEM = 4
+    SEARCH = 5
+    ADD_TO_CART = 6
+    REMOVE_FROM_CART = 7
+    ADD_TO_WISHLIST = 8
+    REMOVE_FROM_WISHLIST = 9
+    VIEW_CART = 10
+    BEGIN_CHECKOUT = 11
+    ADD_PAYMENT_INFO = 12
+    PURCHASE = 13
+    REFUND = 14
+    RATE_ITEM = 15
+    GROUP_VIEW = 16
+    GROUP_JOIN_START = 17
+    GROUP_JOIN = 18
+    GROUP_LEAVE = 19
+    SIGN_UP = 20
+    LOGIN = 21
+
+
+class Device(IntEnum):
+    """The kind of device that an event came from."""
+
+    UNSPECIFIED = 0
+    DESKTOP = 1
+    MOBILE = 2
+    TABLET = 3
+    OTHER = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item:
+    """One product within an event."""
+
+    item_id: str
+    """The shop's id of the product; 1 to 256 bytes."""
+    category: str = ""
+    """The product's category; empty if unknown."""
+    brand: str = ""
+    """The product's brand; empty if unknown."""
+    price: float = 0.0
+    """The price of one unit in the shop's currency; 0 if unknown or free."""
+    quantity: int = 1
+    """How many units, at least 1."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """One thing that a visitor did.
+
+    Make the event once and send that same object again after an error: the server knows it by its ``event_id`` and
+    counts it once.
+    """
+
+    type: EventType
+    """What was done; anything but UNSPECIFIED."""
+    user_id: str
+    """The visitor: an account id or a visitor cookie; 1 to 256 bytes."""
+    event_id: str = ""
+    """Idempotency key, at most 256 bytes; where none is given, the event gets a random UUID as it is made."""
+    session_id: str = ""
+    """The caller's own session id; empty if the server is to keep sessions itself."""
+    event_time_unix_micros: int = 0
+    """When it happened, in microseconds since 1970-01-01 UTC; 0 means now, by the server's clock."""
+    items: Sequence[Item] = ()
+    """The products concerned, at most 2,000."""
+    country: str = ""
+    """Where the visitor is: an ISO 3166-1 alpha-2 code in capitals; empty if unknown."""
+    device: Device = Device.UNSPECIFIED
+    """The device that the visitor used."""
+    order_id: str = ""
+    """The shop's order id of a PURCHASE or REFUND."""
+    value: float | None = None
+    """The money of a PURCHASE or REFUND (None: the sum of price * quantity over items), the rating of a RATE_ITEM."""
+    currency: str = ""
+    """An ISO 4217 code in capitals; empty if unknown; nothing is converted."""
+
+    def __post_init__(self) -> None:
+        # The client repeats a call by itself when a server goes away, so no event may travel without a key.
+        if not self.event_id:
+            object.__setattr__(self, "event_id", uuid.uuid4().hex)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoreTarget:
+    """One visitor to score in a batch."""
+
+    user_id: str
+    """The visitor; 1 to 256 bytes."""
+    session_id: str = ""
+    """The session whose features to use; empty means the visitor's most recent one that is not idle."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timings:
+    """The time that each stage of a call took inside the server, in microseconds."""
+
+    decode_micros: float
+    """Checking and decoding the request."""
+    store_micros: float
+    """Waiting for the store, and for earlier calls for the same visitor."""
+    featurize_micros: float
+    """Assembling the feature vector."""
+    model_micros: float
+    """Running the model and its link function."""
+    total_micros: float
+    """From the start of the handler until the prediction was ready."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prediction:
+    """What a model says about one visitor or one vector."""
+
+    score: float
+    """A probability for a model with a logit link, a plain number for one with an identity link."""
+    model: str
+    """The model's name."""
+    model_version: str
+    """The model's version."""
+    cold_start: bool
+    """Whether the visitor had no recorded history."""
+    degraded: bool
+    """Whether the history could not be read, so that the score is that of a visitor without one."""
+    features: dict[str, float] | None
+    """The features that were scored by name, float32 values in the model's order; None unless asked for."""
+    timings: Timings | None
+    """How long each stage took; None unless asked for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrackResult:
+    """What became of one tracked event: it is in the visitor's state and in the event log."""
+
+    duplicate: bool
+    """Whether the event had been counted before, so that this call changed nothing."""
+    prediction: Prediction | None
+    """The score right after the event; None unless asked for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrackOutcome:
+    """What became of one event of many."""
+
+    duplicate: bool
+    """Whether the event had been counted before."""
+    error: PresageError | None
+    """Why the event is not counted; None if it is, now or before."""

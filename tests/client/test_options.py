@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import pytest
+
+from presage_client import ClientOptions
+from presage_client.options import channel_arguments
+
+
+@pytest.mark.parametrize(
+    "field",
+    [field.name for field in dataclasses.fields(ClientOptions) if field.name not in ("max_attempts", "credentials")],
+)
+@pytest.mark.parametrize("value", [0, -1, math.inf, math.nan])
+def test_a_number_out_of_range_is_refused_by_name(field, value):
+    with pytest.raises(ValueError, match=f"^{field}: expected a positive, finite number, got {value}"):
+        ClientOptions(**{field: value})
+
+
+@pytest.mark.parametrize("value", [0, 6])
+def test_attempts_are_one_to_five(value):
+    with pytest.raises(ValueError, match=f"^max_attempts: expected 1 to 5, got {value}"):
+        ClientOptions(max_attempts=value)
+
+
+def test_backoff_does_not_end_before_it_begins():
+    with pytest.raises(ValueError, match=r"^max_backoff_ms: expected at least initial_backoff_ms \(60\), got 50"):
+        ClientOptions(initial_backoff_ms=60)
+
+
+def test_credentials_stay_out_of_the_repr():
+    assert "credentials" not in repr(ClientOptions())
+
+
+def test_the_service_config_covers_exactly_this_service_and_repeats_only_what_was_unavailable():
+    config = json.loads(dict(channel_arguments(ClientOptions()))["grpc.service_config"])
+    assert config["loadBalancingConfig"] == [{"round_robin": {}}]
+    assert config["methodConfig"] == [
+        {
+            "name": [{"service": "presage.v1.ScoringService"}],
+            "retryPolicy": {
+                "maxAttempts": 3,
+                "initialBackoff": "0.005000s",
+                "maxBackoff": "0.050000s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+
+
+def test_options_reach_the_channel():
+    options = ClientOptions(keepalive_interval_ms=1, keepalive_timeout_ms=2, max_send_bytes=3, max_receive_bytes=4)
+    arguments = dict(channel_arguments(options))
+    assert arguments["grpc.keepalive_time_ms"] == 1
+    assert arguments["grpc.keepalive_timeout_ms"] == 2
+    assert arguments["grpc.max_send_message_length"] == 3
+    assert arguments["grpc.max_receive_message_length"] == 4

@@ -1,0 +1,134 @@
+"""A ScoringService that answers as told and remembers what it was asked, behind a real gRPC server."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from presage.v1 import prediction_pb2, scoring_service_pb2, scoring_service_pb2_grpc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Abort:
+    """A step of the script: end the call with this status."""
+
+    code: grpc.StatusCode
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A step of the script: say so in ``reached``, then wait until the call ends on the caller's side."""
+
+    reached: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
+class Received:
+    """One call as the server saw it."""
+
+    method: str
+    request: Any
+    time_remaining_s: float
+
+
+class ScriptedServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
+    """Answers each call with the next step of ``script``: a response, an Abort or a Hold; without one, plainly.
+
+    The plain answers: no duplicate, no error, and predictions whose score counts from 0 in each call.
+    """
+
+    def __init__(self) -> None:
+        self.script: deque[Any] = deque()
+        self.received: list[Received] = []
+
+    def requests(self, method: str) -> list[Any]:
+        """Return the requests of one RPC, in the order in which they came."""
+        return [call.request for call in self.received if call.method == method]
+
+    def TrackEvent(self, request, context):  # noqa: N802  # the contract's name
+        plain = scoring_service_pb2.TrackEventResponse()
+        if request.score:
+            plain.prediction.CopyFrom(_predictions(1)[0])
+        return self._answer("TrackEvent", request, context, plain)
+
+    def TrackEvents(self, request, context):  # noqa: N802  # the contract's name
+        results = [scoring_service_pb2.TrackEventResult() for _ in request.events]
+        plain = scoring_service_pb2.TrackEventsResponse(results=results)
+        return self._answer("TrackEvents", request, context, plain)
+
+    def Score(self, request, context):  # noqa: N802  # the contract's name
+        plain = scoring_service_pb2.ScoreResponse(prediction=_predictions(1)[0])
+        return self._answer("Score", request, context, plain)
+
+    def ScoreBatch(self, request, context):  # noqa: N802  # the contract's name
+        plain = scoring_service_pb2.ScoreBatchResponse(predictions=_predictions(len(request.targets)))
+        return self._answer("ScoreBatch", request, context, plain)
+
+    def ScoreVectors(self, request, context):  # noqa: N802  # the contract's name
+        plain = scoring_service_pb2.ScoreVectorsResponse(predictions=_predictions(len(request.vectors)))
+        return self._answer("ScoreVectors", request, context, plain)
+
+    def GetFeatures(self, request, context):  # noqa: N802  # the contract's name
+        features = prediction_pb2.FeatureVector(feature_set="plain", names=["b", "a"], values=[0.1, 2.0])
+        plain = scoring_service_pb2.GetFeaturesResponse(features=features)
+        return self._answer("GetFeatures", request, context, plain)
+
+    def _answer(self, method, request, context, plain):
+        self.received.append(Received(method, request, context.time_remaining()))
+        step = self.script.popleft() if self.script else plain
+        if isinstance(step, Abort):
+            context.abort(step.code, step.details)
+        if isinstance(step, Hold):
+            context.add_callback(step.ended.set)
+            step.reached.set()
+            # The bound only keeps a failing test from hanging.
+            step.ended.wait(30)
+            return plain
+        return step
+
+
+def _predictions(count: int) -> list[prediction_pb2.Prediction]:
+    return [prediction_pb2.Prediction(score=score, model="plain", model_version="1") for score in range(count)]
+
+
+@contextmanager
+def serving(
+    servicer: ScriptedServicer,
+    *,
+    max_receive_bytes: int = 4 * 1024 * 1024,
+    address: str = "127.0.0.1:0",
+    credentials: grpc.ServerCredentials | None = None,
+) -> Iterator[str]:
+    """Serve on a free port of this machine, or at the address given; the value is ``host:port``."""
+    # Threads, not grpc.aio: its poller wants one event loop per process, and that one is the async client's.
+    server = grpc.server(
+        ThreadPoolExecutor(max_workers=8),
+        options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", max_receive_bytes)],
+    )
+    scoring_service_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
+    port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(grace=1).wait()
+
+
+@contextmanager
+def nobody_at() -> Iterator[str]:
+    """Keep a port of this machine on which nobody listens; the value is ``host:port``."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{bound.getsockname()[1]}"
