@@ -1,0 +1,230 @@
+"""A model's directory: written whole or not at all, and verified before it serves.
+
+model.onnx      features to raw margin
+golden.npz      ``rows``, float32 [G, F], and ``margins``, float64 [G]: what the original model said about them
+manifest.json   what the model is, and the SHA-256 of the other two
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import uuid
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from presage_export.errors import BundleError, OnnxModelError, ParityError
+from presage_export.manifest import Manifest, decode_manifest, encode_manifest
+from presage_export.onnx_wire import read_graph_contents
+from presage_export.parity import compare_margins
+from presage_export.session import OnnxModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["MAX_FILE_BYTES", "MIN_GOLDEN_ROWS", "Bundle", "read_bundle", "write_bundle"]
+
+MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+"""Largest file of a bundle, packed and unpacked; thousands of trees fit in."""
+MIN_GOLDEN_ROWS: Final = 32
+"""Fewest golden rows that say something about a host."""
+
+MANIFEST_FILE: Final = "manifest.json"
+MODEL_FILE: Final = "model.onnx"
+GOLDEN_FILE: Final = "golden.npz"
+
+# Arithmetic on one tensor of features, and nothing that loops, branches, reads or allocates by request.
+ALLOWED_OPERATORS: Final = frozenset(
+    {
+        ("ai.onnx.ml", "TreeEnsembleRegressor"),  # gradient boosting and forests
+        ("ai.onnx.ml", "LinearRegressor"),  # the margin of scikit-learn's linear models
+        ("ai.onnx.ml", "Scaler"),  # their StandardScaler
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bundle:
+    """A verified model, ready to serve."""
+
+    directory: Path
+    """Where it was read from."""
+    manifest: Manifest
+    """What it says about itself."""
+    model: OnnxModel
+    """Rows to margins."""
+
+
+def read_bundle(directory: Path) -> Bundle:
+    """Read and verify a bundle.
+
+    In this order, so that nothing is interpreted before it is known to be what was written: the manifest, the presence and
+    size of each file, its SHA-256, the operators of the graph, its loading and its inputs, and at last the golden rows,
+    which ONNX Runtime has to reproduce on this very host.
+
+    Raises:
+        BundleError: Any of this fails; the error names the file and the reason.
+    """
+    return _verified(directory, lambda file_name: _read_file(directory / file_name))
+
+
+def write_bundle(
+    directory: Path,
+    *,
+    manifest: Manifest,
+    model_bytes: bytes,
+    golden_rows: NDArray[np.float32],
+    golden_margins: NDArray[np.float64],
+    overwrite: bool = False,
+) -> Manifest:
+    """Write a bundle: verified as ``read_bundle`` would, then moved into place under its final name.
+
+    The same arguments give the same bytes. Between removing an overwritten bundle and moving the new one there is an instant
+    without either; a reader then finds a missing manifest, never a mixture.
+
+    Args:
+        directory: Where to; its parents are made.
+        manifest: What the model is; ``files`` is filled in here.
+        model_bytes: The serialized ONNX model.
+        golden_rows: float32 ``[G, F]``, G at least ``MIN_GOLDEN_ROWS``.
+        golden_margins: The original model's margins for them, float64 ``[G]``.
+        overwrite: Whether to replace ``directory`` with all its contents, if it exists.
+
+    Returns:
+        The manifest as written.
+
+    Raises:
+        BundleError: ``directory`` exists and ``overwrite`` is false, or the bundle would be refused on reading.
+    """
+    if directory.exists() and not overwrite:
+        raise BundleError(directory, "exists already; pass overwrite=True to replace it, or choose another version")
+    contents = {MODEL_FILE: model_bytes, GOLDEN_FILE: _pack_golden(golden_rows, golden_margins)}
+    digests = {file_name: _sha256(data) for file_name, data in contents.items()}
+    manifest = msgspec.structs.replace(manifest, files=digests)
+    contents[MANIFEST_FILE] = encode_manifest(manifest)
+    _verified(directory, contents.__getitem__)
+
+    # Siblings, because a rename is only atomic within one file system.
+    unique = uuid.uuid4().hex
+    arriving = directory.with_name(f".{directory.name}.{unique}.new")
+    leaving = directory.with_name(f".{directory.name}.{unique}.old")
+    arriving.mkdir(parents=True)
+    try:
+        for file_name, data in contents.items():
+            (arriving / file_name).write_bytes(data)
+        if directory.exists():
+            directory.rename(leaving)
+        try:
+            arriving.rename(directory)
+        except OSError:
+            if leaving.exists():
+                leaving.rename(directory)
+            raise
+    finally:
+        shutil.rmtree(arriving, ignore_errors=True)
+        shutil.rmtree(leaving, ignore_errors=True)
+    return manifest
+
+
+def _verified(directory: Path, read: Callable[[str], bytes]) -> Bundle:
+    """Verify a bundle whose files ``read`` returns by name; ``directory`` is where errors say it is."""
+    manifest_path, model_path, golden_path = (directory / name for name in (MANIFEST_FILE, MODEL_FILE, GOLDEN_FILE))
+    manifest = _decode_manifest(manifest_path, read(MANIFEST_FILE))
+    model_bytes, golden_bytes = read(MODEL_FILE), read(GOLDEN_FILE)
+    for path, data in ((model_path, model_bytes), (golden_path, golden_bytes)):
+        if len(data) > MAX_FILE_BYTES:
+            raise BundleError(path, f"expected at most {MAX_FILE_BYTES} bytes, got more")
+    for path, data in ((model_path, model_bytes), (golden_path, golden_bytes)):
+        if (actual := _sha256(data)) != (expected := manifest.files[path.name]):
+            raise BundleError(path, f"expected SHA-256 {expected} as in {MANIFEST_FILE}, got {actual}: it was altered")
+    _check_operators(model_path, model_bytes)
+    model = _load_model(model_path, model_bytes, feature_count=len(manifest.feature_set.features))
+    rows, margins = _unpack_golden(golden_path, golden_bytes, feature_count=model.feature_count)
+    try:
+        compare_margins(margins, model.margins(rows), rows=rows, link=manifest.link, trees=manifest.trees)
+    except ParityError as error:
+        raise BundleError(golden_path, f"{MODEL_FILE} does not reproduce it on this host: {error}") from error
+    return Bundle(directory=directory, manifest=manifest, model=model)
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError as error:
+        raise BundleError(path, "is missing") from error
+    except OSError as error:
+        raise BundleError(path, f"cannot be read: {error.strerror}") from error
+
+
+def _decode_manifest(path: Path, text: bytes) -> Manifest:
+    try:
+        manifest = decode_manifest(text)
+    except ValueError as error:
+        raise BundleError(path, f"is no valid manifest: {error}") from error
+    if manifest.files.keys() != {MODEL_FILE, GOLDEN_FILE}:
+        raise BundleError(path, f"files: expected {GOLDEN_FILE} and {MODEL_FILE}, got {sorted(manifest.files)}")
+    return manifest
+
+
+def _check_operators(path: Path, model_bytes: bytes) -> None:
+    try:
+        graph = read_graph_contents(model_bytes)
+    except ValueError as error:
+        raise BundleError(path, f"is no ONNX model: {error}") from error
+    if graph.external_data:
+        raise BundleError(path, "refers to data in another file; a bundle's model has to be whole")
+    if refused := set(graph.operators) - ALLOWED_OPERATORS:
+        named = ", ".join(f"{domain or 'ai.onnx'}.{op_type}" for domain, op_type in sorted(refused))
+        raise BundleError(path, f"uses operators that are not allowed: {named}")
+
+
+def _load_model(path: Path, model_bytes: bytes, *, feature_count: int) -> OnnxModel:
+    try:
+        model = OnnxModel(model_bytes)
+    except OnnxModelError as error:
+        raise BundleError(path, str(error)) from error
+    if model.feature_count != feature_count:
+        raise BundleError(path, f"takes {model.feature_count} features, but {MANIFEST_FILE} names {feature_count}")
+    return model
+
+
+def _pack_golden(rows: NDArray[np.float32], margins: NDArray[np.float64]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, rows=rows, margins=margins)
+    return buffer.getvalue()
+
+
+def _unpack_golden(path: Path, data: bytes, *, feature_count: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            unpacked_bytes = sum(entry.file_size for entry in archive.infolist())
+        if unpacked_bytes > MAX_FILE_BYTES:
+            raise BundleError(path, f"expected at most {MAX_FILE_BYTES} bytes unpacked, got {unpacked_bytes}")
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            rows, margins = arrays["rows"], arrays["margins"]
+    except (OSError, ValueError, LookupError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise BundleError(path, f"is no archive of the arrays 'rows' and 'margins': {error}") from error
+    if rows.dtype != np.float32 or rows.ndim != 2 or rows.shape[1] != feature_count:
+        raise BundleError(
+            path, f"rows: expected float32 of shape [G, {feature_count}], got {rows.dtype} of shape {rows.shape}"
+        )
+    if margins.dtype != np.float64 or margins.shape != rows.shape[:1]:
+        raise BundleError(
+            path, f"margins: expected float64 of shape [{len(rows)}], got {margins.dtype} of shape {margins.shape}"
+        )
+    if len(rows) < MIN_GOLDEN_ROWS:
+        raise BundleError(path, f"expected at least {MIN_GOLDEN_ROWS} golden rows, got {len(rows)}")
+    return rows, margins
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

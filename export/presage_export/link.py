@@ -1,0 +1,40 @@
+"""From a model's raw margin to what it predicts, in double precision outside the graph."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Link", "apply_link", "apply_link_array"]
+
+Link = Literal["logit", "identity"]
+"""``logit``: the margin is a log-odds, the prediction a probability. ``identity``: the margin is the prediction."""
+
+
+def apply_link(link: Link, margin: float) -> float:
+    """Turn a margin into a prediction.
+
+    Never overflows: the exponential is only taken of numbers that are not positive. NaN stays NaN.
+
+    Raises:
+        ValueError: ``link`` is neither ``"logit"`` nor ``"identity"``.
+    """
+    if link == "logit":
+        if margin >= 0.0:
+            return 1.0 / (1.0 + math.exp(-margin))
+        odds = math.exp(margin)
+        return odds / (1.0 + odds)
+    if link == "identity":
+        return margin
+    raise ValueError(f"link: expected 'logit' or 'identity', got {link!r}")
+
+
+def apply_link_array(link: Link, margins: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Turn margins ``[N]`` into predictions, float64 ``[N]``, each bit for bit what ``apply_link`` gives."""
+    # NumPy's vectorised exp may differ from the C library's in the last bit, hence the loop.
+    return np.array([apply_link(link, margin) for margin in margins.tolist()], dtype=np.float64)

@@ -1,0 +1,82 @@
+"""How far ONNX Runtime may be from the original model: not at all, but for the rounding of float32 sums."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from presage_export.errors import ParityError
+from presage_export.link import apply_link_array
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from presage_export.link import Link
+
+__all__ = ["MAX_PROBABILITY_ERROR", "ParityReport", "compare_margins"]
+
+MAX_PROBABILITY_ERROR: Final = 1e-6
+"""Largest permitted difference between two probabilities."""
+
+_MARGIN_ERROR = 1e-5
+_TREES_PER_MARGIN_ERROR = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParityReport:
+    """How close two models came, every row being within the tolerance."""
+
+    rows: int
+    """How many rows were compared."""
+    max_margin_error: float
+    """Largest absolute difference of two margins."""
+    max_probability_error: float
+    """Largest absolute difference of two probabilities; 0 for a model whose link is the identity."""
+
+
+def compare_margins(
+    expected: NDArray[np.float64], actual: NDArray[np.float32], *, rows: NDArray[np.float32], link: Link, trees: int
+) -> ParityReport:
+    """Compare margins that two models gave to the same rows.
+
+    A difference of ``1e-5 * (1 + trees / 100)`` is rounding. It is absolute for a log-odds, where probabilities may not
+    differ by more than ``MAX_PROBABILITY_ERROR`` either; for the identity link, whose margins have any unit, it is
+    multiplied by the largest expected magnitude above 1.
+
+    Args:
+        expected: Margins of the original model, float64 ``[N]``, N > 0.
+        actual: Margins of the export, float32 ``[N]``.
+        rows: What both scored, float32 ``[N, F]``.
+        link: What the margins mean.
+        trees: How many trees a margin sums up.
+
+    Raises:
+        ParityError: Any row is beyond the tolerance, or any margin is not finite.
+    """
+    unit = max(1.0, float(np.max(np.abs(expected)))) if link == "identity" else 1.0
+    checks = {
+        "margins": (np.abs(expected - actual), _MARGIN_ERROR * (1 + trees / _TREES_PER_MARGIN_ERROR) * unit),
+        "probabilities": (np.zeros(len(rows)), MAX_PROBABILITY_ERROR),
+    }
+    if link == "logit":
+        difference = apply_link_array(link, expected) - apply_link_array(link, actual)
+        checks["probabilities"] = (np.abs(difference), MAX_PROBABILITY_ERROR)
+    for what, (errors, limit) in checks.items():
+        # An infinity among the expected makes the limit infinite too, hence the question for finiteness.
+        failures = ~(np.isfinite(errors) & (errors <= limit))
+        if failures.any():
+            worst = int(np.argmax(np.where(np.isfinite(errors), errors, np.inf)))
+            raise ParityError(
+                f"{np.count_nonzero(failures)} of {len(rows)} {what} differ by more than {limit:.3g}",
+                row_index=worst,
+                row=rows[worst],
+                expected_margin=float(expected[worst]),
+                actual_margin=float(actual[worst]),
+            )
+    return ParityReport(
+        rows=len(rows),
+        max_margin_error=float(np.max(checks["margins"][0])),
+        max_probability_error=float(np.max(checks["probabilities"][0])),
+    )

@@ -1,0 +1,31 @@
+"""What a serving host needs of this package has to do without the training libraries."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+_PROGRAM = """
+import sys
+import presage_export.{module}
+print(*({{"lightgbm", "onnx", "sklearn", "scipy", "pyarrow", "pandas"}} & sys.modules.keys()))
+"""
+
+
+@pytest.mark.parametrize("module", ["bundle", "errors", "link", "manifest", "session"])
+def test_the_serving_side_imports_no_training_library(module):
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM.format(module=module)], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert done.stdout.split() == []
+
+
+def test_importing_the_package_imports_no_onnx_runtime():
+    program = "import sys, presage_export; print('onnxruntime' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+
+    assert done.stdout.strip() == "False"

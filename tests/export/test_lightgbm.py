@@ -1,0 +1,132 @@
+"""The exported graph against LightGBM itself, over tiny to real models."""
+
+from __future__ import annotations
+
+import lightgbm
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from onnxmltools import convert_lightgbm as convert_with_onnxmltools
+from onnxmltools.convert.common.data_types import FloatTensorType
+from support.export_models import FEATURE_COUNT, binary_model, labels_of, margins_of, rows_of, train
+
+from presage_export.gate import check_parity
+from presage_export.lightgbm import convert_lightgbm, link_of, tree_count
+from presage_export.parity import compare_margins
+from presage_export.session import OnnxModel
+
+ROWS = rows_of(1_000)
+LABELS = labels_of(ROWS)
+HOLES = rows_of(1_000, missing=0.2)
+HOLE_LABELS = labels_of(HOLES)
+INFINITE = np.where(np.abs(ROWS) > 1_500, np.copysign(np.inf, ROWS), ROWS).astype(np.float32)
+REAL_ROWS = rows_of(20_000)
+
+LADDER = {
+    "one leaf": lambda: train(np.zeros_like(ROWS), LABELS, objective="regression"),
+    "one class": lambda: train(ROWS, np.zeros(len(ROWS)), objective="binary"),
+    "one split": lambda: train(ROWS, LABELS, rounds=1, num_leaves=2, objective="regression"),
+    "one tree": lambda: train(ROWS, LABELS > 0, rounds=1, objective="binary"),
+    "extreme weights": lambda: train(ROWS, LABELS > 2.5, objective="binary", scale_pos_weight=1e4),
+    "not boosted from average": lambda: train(ROWS, LABELS > 0, objective="binary", boost_from_average=False),
+    "boosting continues past one leaf": lambda: train(ROWS, LABELS, objective="regression", min_gain_to_split=200.0),
+    "trained with NaN": lambda: train(HOLES, HOLE_LABELS > 0, objective="binary"),
+    "trained with NaN as zero": lambda: train(HOLES, HOLE_LABELS > 0, objective="binary", use_missing=False),
+    "trained with infinities": lambda: train(INFINITE, LABELS > 0, objective="binary"),
+    "regression_l1": lambda: train(ROWS, LABELS, objective="regression_l1"),
+    "huber": lambda: train(ROWS, LABELS, objective="huber"),
+    "fair": lambda: train(ROWS, LABELS, objective="fair"),
+    "quantile": lambda: train(ROWS, LABELS, objective="quantile", alpha=0.9),
+    "mape": lambda: train(ROWS, LABELS + 10, objective="mape"),
+    "large labels": lambda: train(ROWS, LABELS * 1e6, objective="regression"),
+    "lambdarank": lambda: train(ROWS, np.clip(LABELS, 0, 4).astype(int), group=[20] * 50, objective="lambdarank"),
+    "rank_xendcg": lambda: train(ROWS, np.clip(LABELS, 0, 4).astype(int), group=[20] * 50, objective="rank_xendcg"),
+    "dart": lambda: train(ROWS, LABELS > 0, objective="binary", boosting="dart"),
+    "goss": lambda: train(ROWS, LABELS > 0, objective="binary", data_sample_strategy="goss"),
+    "a real size": lambda: train(REAL_ROWS, labels_of(REAL_ROWS) > 0, rounds=100, objective="binary"),
+}
+
+
+@pytest.fixture(scope="module", params=LADDER.values(), ids=LADDER.keys())
+def booster(request):
+    return request.param()
+
+
+@pytest.fixture(scope="module")
+def model(booster):
+    return OnnxModel(convert_lightgbm(booster))
+
+
+@pytest.mark.parametrize("rows", [ROWS, HOLES, INFINITE], ids=["without NaN", "with NaN", "with infinities"])
+def test_every_row_scores_as_in_lightgbm(booster, model, rows):
+    report = check_parity(booster, model, rows, missing_values=True)
+
+    assert report.rows > len(rows)
+
+
+@pytest.fixture(scope="module")
+def meaning(booster):
+    return {"link": link_of(booster), "trees": tree_count(booster)}
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=arrays(np.float32, (40, FEATURE_COUNT), elements=st.floats(width=32)))
+def test_any_float32_row_scores_as_in_lightgbm(booster, model, meaning, rows):
+    compare_margins(margins_of(booster, rows), model.margins(rows), rows=rows, **meaning)
+
+
+def test_the_graph_is_one_regressor_of_the_pinned_opset():
+    graph = onnx.load_from_string(convert_lightgbm(binary_model()))
+
+    assert [node.op_type for node in graph.graph.node] == ["TreeEnsembleRegressor"]
+    assert {opset.domain: opset.version for opset in graph.opset_import} == {"": 17, "ai.onnx.ml": 3}
+    assert graph.ir_version == 8
+
+
+def test_equal_boosters_give_equal_bytes():
+    assert convert_lightgbm(binary_model()) == convert_lightgbm(binary_model())
+
+
+def test_a_booster_read_back_from_its_text_gives_the_same_bytes():
+    booster = binary_model()
+
+    assert convert_lightgbm(booster) == convert_lightgbm(lightgbm.Booster(model_str=booster.model_to_string()))
+
+
+def test_early_stopping_exports_the_trees_that_predict_uses():
+    held_out = rows_of(300, seed=5)
+    data = lightgbm.Dataset(ROWS.astype(np.float64), LABELS > 0)
+    booster = lightgbm.train(
+        {"objective": "binary", "verbosity": -1, "num_threads": 1, "learning_rate": 0.3},
+        data,
+        200,
+        valid_sets=[lightgbm.Dataset(held_out.astype(np.float64), labels_of(held_out, seed=5) > 0, reference=data)],
+        callbacks=[lightgbm.early_stopping(5, verbose=False)],
+        keep_training_booster=True,
+    )
+
+    assert 0 < booster.best_iteration < booster.num_trees()
+    assert booster.best_iteration == tree_count(booster)
+    assert check_parity(booster, OnnxModel(convert_lightgbm(booster)), ROWS)
+
+
+def test_onnxmltools_agrees_on_a_plain_model():
+    booster = binary_model()
+    theirs = convert_with_onnxmltools(
+        booster, initial_types=[("features", FloatTensorType([None, FEATURE_COUNT]))], zipmap=False
+    )
+    session = onnxruntime.InferenceSession(theirs.SerializeToString(), providers=["CPUExecutionProvider"])
+    probabilities = session.run(["probabilities"], {"features": ROWS})[0][:, 1]
+
+    margins = OnnxModel(convert_lightgbm(booster)).margins(ROWS).astype(np.float64)
+
+    np.testing.assert_allclose(1 / (1 + np.exp(-margins)), probabilities, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("objective", "link"), [("binary", "logit"), ("regression", "identity"), ("mape", "identity")])
+def test_link_of_follows_the_objective(objective, link):
+    assert link == link_of(train(ROWS, LABELS > 0, rounds=1, objective=objective))
