@@ -16,9 +16,11 @@ setup: .venv/installed ## make .venv with everything (uses uv where it is instal
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("Presage needs Python 3.11 or newer; %s is %d.%d. Name another: make PYTHON=python3.12 ..." % (sys.executable, v[0], v[1]))'
 	@if command -v uv >/dev/null 2>&1; then \
-	  uv venv --quiet --clear --python $(PYTHON) .venv && uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	  { test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) .venv; } && \
+	  uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
 	else \
-	  $(PYTHON) -m venv --clear .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
+	  { test -x $(BIN)/python || $(PYTHON) -m venv .venv; } && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
 	fi
 	@touch $@
 
@@ -46,7 +48,7 @@ check-generated: generate
 	  test -z "$$changed" || { echo "The stubs differ from what 'make generate' writes; commit these:"; echo "$$changed"; exit 1; }
 
 models: setup ## train the shipped models anew; the files come out the same
-	@$(BIN)/presage train --seed 7 --to models/conversion/1 --force
+	@$(BIN)/presage train --seed 7 --to models/conversion/1 --original tests/data/conversion-1.txt --force
 
 bench: setup ## time each stage and the whole, and print a table
 	@$(BIN)/pytest benchmarks --benchmark-only -q

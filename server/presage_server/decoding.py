@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 
@@ -14,6 +15,7 @@ from presage_featurizer import MAX_UNIX_MICROS, Device, Event, EventType, Featur
 from presage_server.errors import InvalidRequestError
 from presage_server.limits import (
     MAX_BATCH,
+    MAX_BATCH_OF_VISITOR,
     MAX_FUTURE_MICROS,
     MAX_ID_BYTES,
     MAX_ITEMS,
@@ -22,7 +24,15 @@ from presage_server.limits import (
     MAX_VALUE,
 )
 
-__all__ = ["check_batch", "decode_as_of", "decode_event", "decode_user_id", "decode_vectors"]
+__all__ = [
+    "check_batch",
+    "check_batch_of_visitor",
+    "decode_as_of",
+    "decode_event",
+    "decode_session_id",
+    "decode_user_id",
+    "decode_vectors",
+]
 
 _TYPES = {int(kind): kind for kind in EventType if kind}
 _DEVICES = {int(device): device for device in Device}
@@ -72,7 +82,7 @@ def decode_event(
         type=kind,
         user_id=decode_user_id(message.user_id, f"{field}.user_id"),
         event_time_unix_micros=time or now_unix_micros,
-        session_id=_decode_id(message.session_id, f"{field}.session_id"),
+        session_id=decode_session_id(message.session_id, f"{field}.session_id"),
         items=_decode_items(message.items, f"{field}.items") if message.items else (),
         country=message.country,
         device=device,
@@ -92,6 +102,11 @@ def decode_user_id(user_id: str, field: str = "user_id") -> str:
     return _decode_id(user_id, field)
 
 
+def decode_session_id(session_id: str, field: str = "session_id") -> str:
+    """Check a session's id: at most MAX_ID_BYTES bytes; empty names none."""
+    return _decode_id(session_id, field)
+
+
 def decode_as_of(as_of_unix_micros: int, now_unix_micros: int) -> int:
     """Check the moment to score at; 0 becomes now."""
     if not 0 <= as_of_unix_micros <= MAX_UNIX_MICROS:
@@ -106,6 +121,16 @@ def check_batch(entries: Sequence[object], field: str) -> None:
     """Check how many entries a batch has."""
     if len(entries) > MAX_BATCH:
         raise InvalidRequestError(f"expected at most {MAX_BATCH} in one call, got {len(entries)}", field=field)
+
+
+def check_batch_of_visitor(visitors: Counter[str], user_id: str, field: str) -> None:
+    """Count one more event of a visitor in a batch, and check how many there are."""
+    visitors[user_id] += 1
+    if visitors[user_id] > MAX_BATCH_OF_VISITOR:
+        raise InvalidRequestError(
+            f"expected at most {MAX_BATCH_OF_VISITOR} events of one visitor in one call; send this one in the next",
+            field=f"{field}.user_id",
+        )
 
 
 def decode_vectors(vectors: Sequence[prediction_pb2.FeatureVector], feature_set: FeatureSet) -> NDArray[np.float32]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from presage_featurizer.state import MAX_QUANTITY, MAX_RECENT_EVENTS
+
 __all__ = [
     "MAX_BATCH",
+    "MAX_BATCH_OF_VISITOR",
     "MAX_FUTURE_MICROS",
     "MAX_ID_BYTES",
     "MAX_ITEMS",
@@ -21,9 +24,6 @@ MAX_ITEMS = 2_000
 MAX_PRICE = 1e9
 """Price of one unit."""
 
-MAX_QUANTITY = 1_000_000
-"""Units of one item."""
-
 MAX_VALUE = 1e12
 """Value of one event, given or summed over its items."""
 
@@ -32,3 +32,6 @@ MAX_FUTURE_MICROS = 5 * 60 * 1_000_000
 
 MAX_BATCH = 1_000
 """Events, targets or vectors in one call."""
+
+MAX_BATCH_OF_VISITOR = MAX_RECENT_EVENTS
+"""Events of one visitor in one call: a call that is sent again must find all of them among those remembered."""

@@ -93,8 +93,8 @@ def load_models(directory: Path, default: str = "") -> Models:
         ModelError: There is no bundle, one is broken or made for other features, or the default is not among them.
     """
     models = {}
-    for folder in sorted(path for path in directory.glob("*") if path.is_dir()):
-        versions = sorted((path for path in folder.glob("*") if (path / "manifest.json").exists()), key=_version_order)
+    for folder in _folders(directory):
+        versions = sorted(_folders(folder), key=_version_order)
         if versions:
             model = load_model(versions[-1])
             models[model.name] = model
@@ -129,6 +129,11 @@ def load_model(directory: Path) -> Model:
     return Model(directory.parent.name, directory.name, bundle, feature_set)
 
 
+def _folders(directory: Path) -> list[Path]:
+    # Hidden ones are bundles that are being written, or were when something stopped it.
+    return sorted(path for path in directory.glob("*") if path.is_dir() and not path.name.startswith("."))
+
+
 def _version_order(path: Path) -> tuple[tuple[int, int | str], ...]:
     """Order versions by their numbers where they have some: 9 before 10."""
-    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in path.name.split("."))
+    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in path.name.split("."))

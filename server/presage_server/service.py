@@ -8,7 +8,6 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 from uuid import uuid4
 
 import grpc
@@ -35,7 +34,6 @@ _logger = logging.getLogger(__name__)
 
 SERVICE_NAME = scoring_service_pb2.DESCRIPTOR.services_by_name["ScoringService"].full_name
 _WARM_UP_CALLS = 100
-_HealthServicer = health.aio.HealthServicer  # type: ignore[attr-defined]  # documented, but not re-exported for type checkers
 
 
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -127,7 +125,9 @@ async def _open_metrics(metrics: Metrics, settings: Settings, stack: AsyncExitSt
     _logger.info("metrics: http://%s:%d/metrics", settings.host, http.sockets[0].getsockname()[1])
 
 
-def _make_server(servicer: ScoringServicer, settings: Settings) -> tuple[grpc.aio.Server, Any, int]:
+def _make_server(
+    servicer: ScoringServicer, settings: Settings
+) -> tuple[grpc.aio.Server, health.aio.HealthServicer, int]:
     if api_implementation.Type() != "upb":
         _logger.warning(
             "protobuf runs as %s, which is slow and easier to overload; install its wheel", api_implementation.Type()
@@ -142,7 +142,7 @@ def _make_server(servicer: ScoringServicer, settings: Settings) -> tuple[grpc.ai
         ]
     )
     scoring_service_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
-    health_servicer = _HealthServicer()
+    health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if settings.reflection:
         names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from presage.v1 import scoring_service_pb2, scoring_service_pb2_grpc
 from presage_featurizer import Event
 from presage_server.clock import Clock
-from presage_server.decoding import check_batch, decode_as_of, decode_event, decode_user_id, decode_vectors
+from presage_server.decoding import (
+    check_batch,
+    check_batch_of_visitor,
+    decode_as_of,
+    decode_event,
+    decode_session_id,
+    decode_user_id,
+    decode_vectors,
+)
 from presage_server.encoding import encode_prediction, encode_result, encode_timings, encode_vector
 from presage_server.errors import RpcError
 from presage_server.metrics import Metrics
@@ -86,7 +95,7 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
     ) -> scoring_service_pb2.ScoreResponse:
         """Score one visitor."""
         stopwatch = Stopwatch()
-        target = Target(decode_user_id(request.user_id), request.session_id)
+        target = Target(decode_user_id(request.user_id), decode_session_id(request.session_id))
         now_unix_micros = decode_as_of(request.as_of_unix_micros, self._clock())
         model = self._models[request.model]
         stopwatch.lap("decode")
@@ -103,7 +112,10 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
         """Score many visitors."""
         check_batch(request.targets, "targets")
         targets = [
-            Target(decode_user_id(target.user_id, f"targets[{position}].user_id"), target.session_id)
+            Target(
+                decode_user_id(target.user_id, f"targets[{position}].user_id"),
+                decode_session_id(target.session_id, f"targets[{position}].session_id"),
+            )
             for position, target in enumerate(request.targets)
         ]
         now_unix_micros = decode_as_of(request.as_of_unix_micros, self._clock())
@@ -128,7 +140,7 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
         self, request: scoring_service_pb2.GetFeaturesRequest
     ) -> scoring_service_pb2.GetFeaturesResponse:
         """Answer with the vector that Score would use."""
-        target = Target(decode_user_id(request.user_id), request.session_id)
+        target = Target(decode_user_id(request.user_id), decode_session_id(request.session_id))
         now_unix_micros = decode_as_of(request.as_of_unix_micros, self._clock())
         feature_set = self._models.feature_set(request.feature_set)
         vector = await self._scorer.features(target, feature_set, now_unix_micros)
@@ -137,9 +149,13 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
     def _decode_each(self, request: scoring_service_pb2.TrackEventsRequest) -> Sequence[Event | RpcError]:
         now_unix_micros = self._clock()
         decoded: list[Event | RpcError] = []
+        visitors: Counter[str] = Counter()
         for position, message in enumerate(request.events):
+            field = f"events[{position}]"
             try:
-                decoded.append(decode_event(message, now_unix_micros, self._new_id, f"events[{position}]"))
+                event = decode_event(message, now_unix_micros, self._new_id, field)
+                check_batch_of_visitor(visitors, event.user_id, field)
+                decoded.append(event)
             except RpcError as error:
                 self.metrics.events_refused.inc()
                 decoded.append(error)

@@ -45,7 +45,7 @@ class Settings:
     """Connections to the store at most."""
     timeout_ms: int = 1_000
     """What a call may take at most, whatever deadline its caller set."""
-    max_message_bytes: int = 1 << 20
+    max_message_bytes: int = 4 << 20
     """The largest request accepted."""
     drain_seconds: float = 10.0
     """How long calls in flight may take to end after SIGTERM."""

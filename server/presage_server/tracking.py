@@ -80,6 +80,8 @@ class Tracker:
                 changes = []
                 for user_id, snapshot in snapshots.items():
                     mine = positions[user_id]
+                    if snapshot.damage is not None:
+                        self._metrics.unreadable_states.inc()
                     if isinstance(snapshot.damage, NewerStateError):
                         outcomes.update(dict.fromkeys(mine, StateTooNewError(str(snapshot.damage))))
                         continue

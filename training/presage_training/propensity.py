@@ -24,12 +24,12 @@ from presage_training.dataset import Dataset, split_by_time
 __all__ = ["Propensity", "export_propensity", "train_propensity"]
 
 _TRAIN_SHARE, _TUNE_SHARE = 0.8, 0.85
-_MOST_TREES, _PATIENCE = 400, 20
+_MOST_TREES, _PATIENCE = 500, 40
 _GOLDEN_ROWS = 128
 _PARITY_ROWS = 5_000
 _PARAMETERS = {
     "objective": "binary",
-    "learning_rate": 0.08,
+    "learning_rate": 0.03,
     "num_leaves": 31,
     "min_data_in_leaf": 100,
     "lambda_l2": 1.0,

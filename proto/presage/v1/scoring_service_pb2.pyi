@@ -97,7 +97,9 @@ class TrackEventsRequest(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
-        """The events, at most 1,000; those of one visitor are applied in this order."""
+        """The events, at most 1,000, and at most 128 of one visitor: so a call that is sent again counts each once. Those of one visitor
+        are applied in this order.
+        """
 
     def __init__(
         self,

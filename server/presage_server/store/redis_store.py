@@ -89,7 +89,8 @@ class RedisStore:
                         raise reply
         except RedisError as error:
             raise _unavailable(error) from error
-        return [None if reply is None else read_snapshot(reply) for reply in replies]
+        # The script says '' where nothing stands any more: a visitor who expired, or was deleted, in between.
+        return [None if reply is None else read_snapshot(reply or None) for reply in replies]
 
     async def prepare(self) -> str:
         """Check that the server can serve, load the script, and tell what the server is.
@@ -148,21 +149,28 @@ def connect(url: str, *, connections: int) -> Redis:
     """Make a redis-py client for the request path: it waits for a connection, and tries a call again once on a broken one.
 
     Trying again is safe: a compare-and-set that was made the first time finds the visitor changed, and the events are duplicates.
+
+    Raises:
+        StoreStartError: The URL cannot be understood.
     """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=connections,
-        timeout=None,  # the call's own deadline ends the wait
-        protocol=2,  # the RESP3 handshake brings nothing that is used here, and switches a check of idle connections off
-        retry=Retry(NoBackoff(), 1),
-        socket_connect_timeout=5,
-        client_name="presage",
-    )
+    try:
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=connections,
+            timeout=None,  # the call's own deadline ends the wait
+            protocol=2,  # the RESP3 handshake brings nothing that is used here, and switches a check of idle connections off
+            retry=Retry(NoBackoff(), 1),
+            socket_connect_timeout=5,
+            client_name="presage",
+        )
+    except ValueError as error:
+        raise StoreStartError(f"redis_url: cannot be understood: {error}") from error
     return Redis.from_pool(pool)
 
 
 def _unavailable(error: RedisError) -> StoreUnavailableError | StoreFullError:
-    if isinstance(error, OutOfMemoryError):
+    # Redis before 7 hides a script's error in the text of another.
+    if isinstance(error, OutOfMemoryError) or "OOM command not allowed" in str(error):
         return StoreFullError("the store is out of memory and took nothing; give it more, or shorten state_ttl_days")
     if isinstance(error, RedisConnectionError | RedisTimeoutError):
         return StoreUnavailableError("the store does not answer; try again")

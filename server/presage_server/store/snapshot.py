@@ -20,7 +20,7 @@ class Snapshot:
     state: State | None
     """The state; None if there is none, or none that can be read."""
     revision: bytes
-    """The blob's first REVISION_BYTES bytes (fewer if a damaged one is shorter); empty if there is no blob."""
+    """The blob's first REVISION_BYTES bytes (fewer if a damaged one is shorter, none if it is empty); empty if there is no blob."""
     damage: StateError | None = None
     """Why the blob cannot be read; None if it can."""
 
@@ -50,7 +50,7 @@ class Change:
 
 def read_snapshot(blob: bytes | None) -> Snapshot:
     """Read what is stored; a blob that cannot be read becomes a snapshot with the damage in it."""
-    if not blob:
+    if blob is None:
         return Snapshot(None, b"")
     revision = blob[:REVISION_BYTES]
     try:

@@ -1,0 +1,132 @@
+"""``presage demo``: a store, a server and a shop full of visitors, for half a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from presage_featurizer import MICROS
+from presage_training.errors import TrainingError
+from presage_training.playing import Played, Scene, choose_watched, play
+from presage_training.simulator import simulate
+
+__all__ = ["demo"]
+
+_VISITORS, _DAYS, _WATCHED = 500, 14, 6
+_START = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)  # a Monday
+_BAR_WIDTH, _LINE_WIDTH = 12, 16
+
+
+def demo(
+    seconds: Annotated[float, typer.Option(min=1, max=300, help="How long visitors come and go.")] = 20.0,
+    seed: Annotated[int, typer.Option(help="Other seeds, other visitors.")] = 1,
+) -> None:
+    """Show the service at work: visitors come and go, and their scores move with what they do.
+
+    Starts a server with an embedded store, drives simulated visitors through the real client, and ends with what was measured.
+    Nothing is left running, and nothing is left on disk.
+    """
+    console = Console()
+    events = simulate(seed=seed, visitors=_VISITORS, start_unix_micros=int(_START.timestamp()) * MICROS, days=_DAYS)
+    scene = Scene(events, choose_watched(events, _WATCHED))
+    try:
+        with console.status("starting a store and a server"), _server() as address:
+            console.print(f"server on {address}; {len(events):,} events of {_VISITORS} visitors to come")
+            with Live(console=console, auto_refresh=False, transient=True) as live:
+
+                def show(played: Played) -> None:
+                    if console.is_terminal:
+                        live.update(_render(scene, played), refresh=True)
+
+                played = asyncio.run(play(scene, address, seconds=seconds, show=show))
+    except TrainingError as error:
+        console.print(f"presage demo: {error}", markup=False)
+        sys.exit(1)
+    console.print(_render(scene, played))
+    console.print(_summary(played))
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    """Run ``presage serve`` on a free port with a data folder of its own; yields HOST:PORT."""
+    with tempfile.TemporaryDirectory(prefix="presage-demo-") as folder:
+        log = Path(folder) / "log"
+        with log.open("w") as log_file:
+            process = subprocess.Popen(  # noqa: S603 - our own server
+                [sys.executable, "-m", "presage_server", "serve", "--port", "0", "--data-dir", f"{folder}/data"],
+                stdout=subprocess.PIPE,
+                stderr=log_file,
+                text=True,
+            )
+        try:
+            assert process.stdout is not None
+            announcement = process.stdout.readline()
+            if not announcement:
+                raise TrainingError(f"the server did not start:\n{log.read_text().strip()}")
+            yield announcement.split()[-1]
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _render(scene: Scene, played: Played) -> Group:
+    table = Table(
+        title="what visitors do, and how likely they buy in this session", title_justify="left", box=SIMPLE_HEAD
+    )
+    for heading in ("visitor", "session", "last did", "score", "", "this session"):
+        table.add_column(heading, no_wrap=True)
+    for user_id in scene.watched:
+        seen = played.watched.get(user_id)
+        if seen is None or not seen.scores:
+            table.add_row(user_id, "", "", "", "", "")
+            continue
+        bar = "█" * round(seen.scores[-1] * _BAR_WIDTH)
+        color = "green" if seen.bought else "cyan"
+        table.add_row(
+            user_id,
+            str(seen.session),
+            Text(seen.last_event, style="bold green" if seen.bought else ""),
+            f"{seen.scores[-1]:.3f}",
+            Text(f"{bar:<{_BAR_WIDTH}}", style=color),
+            _sparkline(seen.scores),
+        )
+    return Group(table, f"{played.events:,} events · {played.scores:,} scores · {played.seconds:.0f} s")
+
+
+def _sparkline(scores: list[float]) -> str:
+    """Draw the last scores of a session as a line of blocks, the session's highest at full height."""
+    blocks = "▁▂▃▄▅▆▇█"
+    scale = (len(blocks) - 1) / max(scores)
+    return "".join(blocks[round(score * scale)] for score in scores[-_LINE_WIDTH:])
+
+
+def _summary(played: Played) -> Table:
+    table = Table("", "calls", "p50", "p99", title="measured by the client", title_justify="left", box=SIMPLE_HEAD)
+    for name, latencies in (("TrackEvent", played.track_micros), ("Score", played.score_micros)):
+        table.add_row(name, f"{len(latencies):,}", _percentile(latencies, 0.5), _percentile(latencies, 0.99))
+    table.add_row("events", f"{played.events:,}", "", "")
+    table.add_row("scores", f"{played.scores:,}", "", "")
+    table.add_row("cold starts", f"{played.cold_starts:,}", "", "")
+    table.add_row("purchases", f"{played.purchases:,}", "", "")
+    return table
+
+
+def _percentile(latencies_micros: list[float], share: float) -> str:
+    if not latencies_micros:
+        return "-"
+    ordered = sorted(latencies_micros)
+    return f"{ordered[min(int(len(ordered) * share), len(ordered) - 1)] / 1e3:.2f} ms"
