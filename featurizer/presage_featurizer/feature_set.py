@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import presage_featurizer.features  # noqa: F401 - fills the catalogue
@@ -13,6 +15,8 @@ from presage_featurizer.errors import FeatureSetError
 from presage_featurizer.fold import FOLD_VERSION
 
 __all__ = ["CONVERSION", "CORE", "FEATURE_SETS", "FeatureSet"]
+
+_COUNTRY_CODE = re.compile("[A-Z]{2}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +46,9 @@ class FeatureSet:
             raise FeatureSetError(f"features: {unknown} are not in the catalogue; it has {sorted(CATALOGUE)}")
         if not self.features or len(set(self.features)) != len(self.features):
             raise FeatureSetError(f"features: expected at least one name, and each once, got {list(self.features)}")
+        malformed = [code for code in self.countries if not _COUNTRY_CODE.fullmatch(code)]
+        if malformed:
+            raise FeatureSetError(f"countries: expected two capital letters each, such as GB, got {malformed}")
         if len(set(self.countries)) != len(self.countries):
             raise FeatureSetError(f"countries: expected each code once, got {list(self.countries)}")
         if "country_encoded" in self.features and not self.countries:
@@ -54,6 +61,17 @@ class FeatureSet:
             ) from error
         object.__setattr__(self, "functions", tuple(CATALOGUE[name].compute for name in self.features))
         object.__setattr__(self, "country_indices", {code: place for place, code in enumerate(self.countries, start=1)})
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What a model's bundle says of its feature set: name, features, time_zone, countries, fingerprint."""
+        return {
+            "name": self.name,
+            "features": self.features,
+            "time_zone": self.time_zone,
+            "countries": self.countries,
+            "fingerprint": self.fingerprint,
+        }
 
     @property
     def fingerprint(self) -> str:

@@ -115,13 +115,7 @@ def export_propensity(
     manifest = Manifest(
         name=directory.parent.name,
         version=directory.name,
-        feature_set=FeatureSetSpec(
-            name=feature_set.name,
-            features=feature_set.features,
-            time_zone=feature_set.time_zone,
-            countries=feature_set.countries,
-            fingerprint=feature_set.fingerprint,
-        ),
+        feature_set=FeatureSetSpec(**feature_set.definition),
         link=link_of(booster),
         objective="binary",
         trees=tree_count(booster),
