@@ -8,9 +8,6 @@ import zlib
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-import pyarrow as pa
-from pyarrow import parquet
-
 from presage_training.errors import LogFormatError
 
 if TYPE_CHECKING:
@@ -66,6 +63,10 @@ def read_rows(path: Path, columns: Sequence[str], *, skips: Skips) -> Iterator[R
 
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    # The other kinds of file, and the command's help, do without this library.
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import parquet  # noqa: PLC0415
+
     try:
         with path.open("rb") as stream, parquet.ParquetFile(stream) as file:
             _require_columns(path, columns, found=file.schema_arrow.names)
