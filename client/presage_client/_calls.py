@@ -6,12 +6,15 @@ A method with any number of inputs becomes a series of calls, each within the co
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from presage.v1 import prediction_pb2, scoring_service_pb2
+from google.protobuf.message import Message
+
+from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
 from presage_client._convert import (
     build,
     check_count,
@@ -21,15 +24,7 @@ from presage_client._convert import (
     prediction_from_proto,
     target_to_proto,
 )
-from presage_client.types import Prediction, TrackResult
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from google.protobuf.message import Message
-
-    from presage.v1 import event_pb2
-    from presage_client.types import Event, ScoreTarget, TrackOutcome
+from presage_client.types import Event, Prediction, ScoreTarget, TrackOutcome, TrackResult
 
 __all__ = [
     "MAX_EVENTS",

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sized
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 from grpc import StatusCode
 
-from presage.v1 import event_pb2, scoring_service_pb2
+from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
 from presage_client.errors import InternalError, error_from_number
-from presage_client.types import Prediction, ScoreTarget, Timings, TrackOutcome
-
-if TYPE_CHECKING:
-    from collections.abc import Sized
-
-    from presage.v1 import prediction_pb2
-    from presage_client.types import Event
+from presage_client.types import Event, Prediction, ScoreTarget, Timings, TrackOutcome
 
 __all__ = [
     "build",

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
+import grpc
 from grpc import StatusCode
 
 from presage_client.errors import DeadlineExceededError, PresageError, RequestCancelledError, error_from_status
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    import grpc
-
-    from presage_client.types import TrackOutcome
+from presage_client.types import TrackOutcome
 
 __all__ = ["closed", "from_rpc", "keep_outcomes", "not_ready"]
 

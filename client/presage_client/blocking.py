@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Self, TypeVar
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Self, TypeVar
 
 import grpc
 
 from presage.v1 import scoring_service_pb2_grpc
 from presage_client import _calls, _failures
 from presage_client.options import ClientOptions, channel_arguments
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from types import TracebackType
-
-    from presage_client.types import Event, Prediction, ScoreTarget, TrackOutcome, TrackResult
+from presage_client.types import Event, Prediction, ScoreTarget, TrackOutcome, TrackResult
 
 __all__ = ["Client"]
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from grpc import StatusCode
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # types needs these errors
     from presage_client.types import TrackOutcome
 
 __all__ = [

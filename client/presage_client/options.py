@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+import grpc
 
 from presage.v1 import scoring_service_pb2
-
-if TYPE_CHECKING:
-    import grpc
 
 __all__ = ["ClientOptions", "channel_arguments"]
 

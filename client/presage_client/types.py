@@ -6,14 +6,11 @@ Nothing is checked here: the server checks, and names the field that it refuses.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from presage_client.errors import PresageError
+from presage_client.errors import PresageError
 
 __all__ = [
     "Device",

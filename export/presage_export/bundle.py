@@ -12,23 +12,20 @@ import io
 import shutil
 import uuid
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from presage_export.errors import BundleError, OnnxModelError, ParityError
 from presage_export.manifest import Manifest, decode_manifest, encode_manifest
 from presage_export.onnx_wire import read_graph_contents
 from presage_export.parity import compare_margins
 from presage_export.session import OnnxModel
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 __all__ = ["MAX_FILE_BYTES", "MIN_GOLDEN_ROWS", "Bundle", "read_bundle", "write_bundle"]
 

@@ -11,13 +11,10 @@ All of them are expected errors: their messages say what was found and what to d
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["BundleError", "ExportError", "OnnxModelError", "ParityError", "UnsupportedModelError"]
 

@@ -8,19 +8,15 @@ The rules are those of ``Tree::NumericalDecision`` and the dense row reader in L
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import lightgbm
 import numpy as np
 
 from presage_export.errors import UnsupportedModelError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import lightgbm
-
-    from presage_export.link import Link
+from presage_export.link import Link
 
 __all__ = ["Forest", "Leaf", "Split", "Tree", "float32_threshold", "read_forest"]
 

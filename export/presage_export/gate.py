@@ -6,23 +6,16 @@ and right beside it, and rows with values that implementations like to treat spe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+import lightgbm
 import numpy as np
+from numpy.typing import NDArray
 
 from presage_export.errors import ParityError
-from presage_export.forest import Split, read_forest
-from presage_export.parity import compare_margins
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import lightgbm
-    from numpy.typing import NDArray
-
-    from presage_export.forest import Tree
-    from presage_export.parity import ParityReport
-    from presage_export.session import OnnxModel
+from presage_export.forest import Split, Tree, read_forest
+from presage_export.parity import ParityReport, compare_margins
+from presage_export.session import OnnxModel
 
 __all__ = ["boundary_rows", "check_parity", "special_rows"]
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import lightgbm
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from presage_export.forest import Split, read_forest
-
-if TYPE_CHECKING:
-    import lightgbm
-
-    from presage_export.forest import Forest
-    from presage_export.link import Link
+from presage_export.forest import Forest, Split, read_forest
+from presage_export.link import Link
 
 __all__ = ["INPUT_NAME", "OUTPUT_NAME", "convert_lightgbm", "link_of", "tree_count"]
 

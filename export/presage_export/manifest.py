@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import msgspec
 
 from presage_export.link import Link
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["FORMAT_VERSION", "FeatureSetSpec", "Manifest", "decode_manifest", "encode_manifest"]
 

@@ -7,11 +7,9 @@ and tensors can hide, and is strict where parsers are lenient: what it does not 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Final
 
 __all__ = ["GraphContents", "read_graph_contents"]
 

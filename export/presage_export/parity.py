@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from presage_export.errors import ParityError
-from presage_export.link import apply_link_array
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from presage_export.link import Link
+from presage_export.link import Link, apply_link_array
 
 __all__ = ["MAX_PROBABILITY_ERROR", "ParityReport", "compare_margins"]
 
