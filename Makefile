@@ -51,7 +51,7 @@ models: setup ## train the shipped models anew; the files come out the same
 	@$(BIN)/presage train --seed 7 --to models/conversion/1 --original tests/data/conversion-1.txt --force
 
 bench: setup ## time each stage and the whole, and print a table
-	@$(BIN)/pytest benchmarks --benchmark-only -q
+	@$(BIN)/pytest benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds --benchmark-sort=name -q
 
 skew-proof: setup ## replay all of the real logs through a server and compare every visitor's vector
 	@$(BIN)/python -m benchmarks.skew_proof

@@ -1,0 +1,68 @@
+"""What is measured: a store of one's own, and ``presage serve`` on it, each as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+
+from presage_server.store.embedded import embedded_store
+
+__all__ = ["local_store", "presage_serve"]
+
+_READY = "presage: serving on "
+_STOP_SECONDS = 30.0
+
+
+@contextmanager
+def local_store() -> Iterator[str]:
+    """Run a store like the one that ``presage serve`` starts by itself, on a folder that goes with it.
+
+    Yields:
+        Its URL.
+    """
+    with tempfile.TemporaryDirectory(prefix="presage-bench-") as folder, asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        url = runner.run(stack.enter_async_context(embedded_store(Path(folder))))
+        try:
+            yield url
+        finally:
+            runner.run(stack.aclose())
+
+
+@contextmanager
+def presage_serve(redis_url: str, *flags: str) -> Iterator[str]:
+    """Run ``presage serve`` on a free port.
+
+    Args:
+        redis_url: The store that it uses.
+        flags: Further flags of its command line.
+
+    Yields:
+        HOST:PORT, once it answers.
+
+    Raises:
+        RuntimeError: It does not start; the message is what it wrote to its log.
+    """
+    command = (sys.executable, "-m", "presage_server", "serve", "--port", "0", "--redis-url", redis_url, *flags)
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            if not line.startswith(_READY):
+                log.seek(0)
+                raise RuntimeError(f"expected a line that begins with {_READY!r}, got {line!r}; its log:\n{log.read()}")
+            yield line.removeprefix(_READY).strip()
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()

@@ -1,0 +1,83 @@
+"""The stages of a call that wait on an event loop: the frame around every handler, and the store."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import msgspec
+import pytest
+
+from benchmarks.loop_timer import LoopTimer
+from presage.v1 import scoring_service_pb2
+from presage_featurizer import fold
+from presage_server.metrics import Metrics
+from presage_server.rpc import rpc
+from presage_server.store.keys import state_key
+from presage_server.store.redis_store import RedisStore, connect
+from presage_server.store.snapshot import Change, Snapshot
+
+TIMER = LoopTimer()
+ROUNDS = {"rounds": 3_000, "warmup_rounds": 300}
+
+pytestmark = pytest.mark.benchmark(group="stages, on the loop", timer=TIMER)
+
+
+class Empty:
+    """A servicer whose only method does nothing."""
+
+    metrics = Metrics()
+    timeout_seconds = 1.0
+
+    @rpc
+    async def method(self, request: scoring_service_pb2.ScoreRequest) -> scoring_service_pb2.ScoreRequest:
+        """Answer at once."""
+        return request
+
+
+class Context:
+    """What a handler asks gRPC for."""
+
+    def time_remaining(self) -> float:
+        """Tell how many seconds the caller waits."""
+        return 1.0
+
+
+@pytest.fixture
+def redis_client(runner, store_url):
+    client = connect(store_url, connections=4)
+    yield client
+    runner.run(client.aclose(close_connection_pool=True))
+
+
+def test_call_frame(benchmark, runner):
+    servicer, context, request = Empty(), Context(), scoring_service_pb2.ScoreRequest(user_id="same")
+    answer = benchmark.pedantic(TIMER.run, (runner, lambda: servicer.method(request, context)), **ROUNDS)
+    assert answer is request
+
+
+def test_redis_get(benchmark, runner, redis_client, stored):
+    key = state_key(stored.user_id)
+    blob = benchmark.pedantic(TIMER.run, (runner, lambda: redis_client.get(key)), **ROUNDS)
+    assert blob is not None
+
+
+def test_compare_and_set(benchmark, runner, redis_client, visitor):
+    """Compare-and-set as the store does it: the encoding of the state and of the event are parts of it."""
+    store = RedisStore(redis_client, clock=lambda: 1, state_ttl_ms=600_000, stream_max_events=1_000)
+    user_id = f"committed-{visitor.user_id}"
+    event = msgspec.structs.replace(visitor.event, user_id=user_id)
+    state = fold(visitor.state, event)
+    runner.run(store.prepare())
+    runner.run(redis_client.delete(state_key(user_id)))
+    runner.run(store.commit([Change(user_id, Snapshot(None, b""), state, (event,))]))
+    (first,) = runner.run(store.read([user_id]))
+    revisions = count(int.from_bytes(first.revision, "big"))
+
+    async def commit():
+        base = Snapshot(visitor.state, next(revisions).to_bytes(8, "big"))
+        return await store.commit([Change(user_id, base, state, (event,))])
+
+    assert benchmark.pedantic(TIMER.run, (runner, commit), **ROUNDS) == [None]
+    (snapshot,) = runner.run(store.read([user_id]))
+    assert snapshot.state == state
+    assert int.from_bytes(snapshot.revision, "big") == next(revisions)

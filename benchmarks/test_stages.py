@@ -1,0 +1,77 @@
+"""Each stage of a call by itself, inside one process."""
+
+from __future__ import annotations
+
+import pytest
+
+from presage.v1 import event_pb2, scoring_service_pb2
+from presage_client._convert import event_to_proto
+from presage_export.link import apply_link
+from presage_featurizer import decode_state, encode_state, featurize, fold
+from presage_server.decoding import decode_as_of, decode_event, decode_session_id, decode_user_id
+from presage_server.encoding import encode_prediction
+from presage_server.scoring import Scored, Target
+from presage_training.sending import client_event
+
+pytestmark = pytest.mark.benchmark(group="stages, in the process", max_time=0.5)
+
+
+def test_fold(benchmark, visitor):
+    state = benchmark(fold, visitor.state, visitor.event)
+    assert state.sessions[-1].product_views == visitor.state.sessions[-1].product_views + 1
+
+
+def test_featurize(benchmark, visitor, model):
+    vector = benchmark(featurize, visitor.state, visitor.now_unix_micros, model.feature_set)
+    values = dict(zip(model.feature_set.features, vector.tolist(), strict=True))
+    assert values["product_views"] == visitor.state.sessions[-1].product_views
+
+
+def test_state_decode(benchmark, visitor):
+    assert benchmark(decode_state, encode_state(visitor.state)) == visitor.state
+
+
+def test_state_encode(benchmark, visitor):
+    assert benchmark(encode_state, visitor.state) == encode_state(visitor.state)
+
+
+def test_event_decode(benchmark, visitor):
+    request = event_to_proto(client_event(visitor.event)).SerializeToString()
+
+    def decode():
+        return decode_event(event_pb2.Event.FromString(request), visitor.now_unix_micros, str)
+
+    assert benchmark(decode) == visitor.event
+
+
+def test_score_request_decode(benchmark, visitor):
+    request = scoring_service_pb2.ScoreRequest(user_id=visitor.user_id, as_of_unix_micros=visitor.now_unix_micros)
+    message = request.SerializeToString()
+
+    def decode():
+        request = scoring_service_pb2.ScoreRequest.FromString(message)
+        target = Target(decode_user_id(request.user_id), decode_session_id(request.session_id))
+        return target, decode_as_of(request.as_of_unix_micros, 1)
+
+    assert benchmark(decode) == (Target(visitor.user_id), visitor.now_unix_micros)
+
+
+def test_onnx_one_row(benchmark, visitor, model):
+    row = featurize(visitor.state, visitor.now_unix_micros, model.feature_set)[None]
+    (margin,) = benchmark(model.bundle.model.margins, row)
+    assert [apply_link(model.bundle.manifest.link, float(margin))] == model.predict(row)
+
+
+def test_link(benchmark):
+    assert benchmark(apply_link, "logit", 0.0) == 0.5
+
+
+def test_prediction_encode(benchmark, visitor, model):
+    vector = featurize(visitor.state, visitor.now_unix_micros, model.feature_set)
+    (score,) = model.predict(vector[None])
+
+    def encode():
+        prediction = encode_prediction(Scored(score, model, vector))
+        return scoring_service_pb2.ScoreResponse(prediction=prediction).SerializeToString()
+
+    assert scoring_service_pb2.ScoreResponse.FromString(benchmark(encode)).prediction.score == score
