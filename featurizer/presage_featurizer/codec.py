@@ -27,7 +27,8 @@ EVENT_VERSION = 1
 _CRC_BYTES = 4
 _HEADER_BYTES = _CRC_BYTES + 1
 T = TypeVar("T")
-_encode = msgspec.msgpack.Encoder().encode
+# Sorts the cart, so that carts filled in another order give the same bytes.
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _STATE_READERS: dict[int, Callable[[bytes], State]] = {1: msgspec.msgpack.Decoder(State).decode}
 _EVENT_READERS: dict[int, Callable[[bytes], Event]] = {1: msgspec.msgpack.Decoder(Event).decode}
 

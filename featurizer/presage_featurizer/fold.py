@@ -48,25 +48,26 @@ def fold(state: State | None, event: Event) -> State:
         state = copy(state)
     state.recent_events = (state.recent_events + event_digest)[-_RECENT_BYTES:]
     state.first_seen_unix_micros = min(state.first_seen_unix_micros, now)
-    if now >= state.last_seen_unix_micros:
+    is_news = now >= state.last_seen_unix_micros
+    if is_news:
         state.last_seen_unix_micros = now
-        # What a late event says of the device and the country is old news.
+    close_finished(state)
+    if event.type == EventType.REFUND:
+        # The shop's act, not the visitor's: it says nothing of the device, and belongs to no session.
+        _add_money(state, -event.money_micros)
+        return state
+    if is_news:  # what a late event says of the device and the country is old
         if event.device:
             state.device = int(event.device)
         if event.country:
             state.country = event.country
-    close_finished(state)
-    kind = event.type
-    if kind == EventType.REFUND:
-        # The shop's act, not the visitor's: it belongs to no session.
-        _add_money(state, -event.money_micros)
-        return state
     _change_cart_and_orders(state, event)
     session = enter_session(state, event)
     if session is not None:
         _count_in_session(session, event)
         if state.cart:
-            session.max_cart_value_micros = max(session.max_cart_value_micros, cart_value_micros(state.cart))
+            cart_value = min(cart_value_micros(state.cart), MAX_MONEY_MICROS)
+            session.max_cart_value_micros = max(session.max_cart_value_micros, cart_value)
     return state
 
 
@@ -95,7 +96,8 @@ def _count_in_session(session: Session, event: Event) -> None:
     elif kind == EventType.VIEW_ITEM:
         session.product_views += len(event.items) or 1
         for item in event.items:
-            if item.price_micros:
+            # Beyond the cap the average stays what it is.
+            if item.price_micros and session.viewed_price_micros + item.price_micros <= MAX_MONEY_MICROS:
                 session.priced_views += 1
                 session.viewed_price_micros += item.price_micros
             item_digest = digest(item.item_id)

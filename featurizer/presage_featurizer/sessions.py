@@ -42,7 +42,7 @@ def enter_session(state: State, event: Event) -> Session | None:
     session_id, now = event.session_id, event.event_time_unix_micros
     for position, session in enumerate(state.sessions):
         if session.session_id == session_id:
-            if not session_id and now < session.start_unix_micros - SESSION_IDLE_MICROS:
+            if session.start_unix_micros - now > _idle_limit_micros(session_id):
                 return None
             entered = copy(session)
             entered.start_unix_micros = min(session.start_unix_micros, now)
@@ -62,13 +62,15 @@ def enter_session(state: State, event: Event) -> Session | None:
 
 
 def current_session(state: State, now_unix_micros: int, session_id: str) -> Session | None:
-    """Find the session to featurize: the named one, or else the most recent one that is not idle; None if there is none."""
+    """Find the session to featurize, the named or else the most recent one; None if there is none or it was idle for too long."""
     if session_id:
-        return next((session for session in state.sessions if session.session_id == session_id), None)
-    recent = max(state.sessions, key=lambda session: session.last_unix_micros, default=None)
-    if recent is None or now_unix_micros - recent.last_unix_micros > SESSION_IDLE_MICROS:
+        found = next((session for session in state.sessions if session.session_id == session_id), None)
+    else:
+        # Reversed, so that of sessions with equal times the one that changed last wins.
+        found = max(reversed(state.sessions), key=lambda session: session.last_unix_micros, default=None)
+    if found is None or now_unix_micros - found.last_unix_micros > _idle_limit_micros(session_id):
         return None
-    return recent
+    return found
 
 
 def _idle_limit_micros(session_id: str) -> int:

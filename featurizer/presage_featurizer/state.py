@@ -44,7 +44,7 @@ MAX_QUANTITY = 1_000_000
 """Units in one line of a cart."""
 
 MAX_MONEY_MICROS = 10**18
-"""Money that a visitor's total can reach either way, in millionths: it stays within 64 bits."""
+"""Money that any sum kept here can reach either way, in millionths: it stays within 64 bits."""
 
 
 class CartLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -68,9 +68,9 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     product_views: int = 0
     add_to_carts: int = 0
     priced_views: int = 0
-    """Product views that came with a price."""
+    """Product views whose price is in ``viewed_price_micros``."""
     viewed_price_micros: int = 0
-    """Sum of the prices of those views."""
+    """Sum of the prices of the products viewed, where they are known."""
     max_cart_value_micros: int = 0
     viewed_products: bytes = b""
     """Digests of the distinct products viewed, at most MAX_VIEWED_PRODUCTS."""

@@ -16,7 +16,7 @@ __all__ = ["MAX_UNIX_MICROS", "View", "local_seconds"]
 MAX_UNIX_MICROS = 2**53
 """The latest moment that can be featurized, in the year 2255; up to it, microseconds are exact in a double."""
 
-_QUARTER_HOUR_SECONDS = 900
+_MINUTE_SECONDS = 60
 _NO_STATE = State()
 _NO_SESSION = Session("", 0, 0)
 
@@ -54,13 +54,13 @@ def local_seconds(now_unix_micros: int, time_zone: str) -> int:
     seconds = now_unix_micros // MICROS
     if time_zone == "UTC":
         return seconds
-    # Offsets only ever change on a quarter of an hour, so one look-up serves 15 minutes of calls.
-    return seconds + _utc_offset_seconds(time_zone, seconds // _QUARTER_HOUR_SECONDS)
+    # Offsets change on a full minute (the one exception since 1970 is Liberia's, in 1972), so one look-up serves a minute of calls.
+    return seconds + _utc_offset_seconds(time_zone, seconds // _MINUTE_SECONDS)
 
 
 @lru_cache(maxsize=4096)
-def _utc_offset_seconds(time_zone: str, quarter_hour: int) -> int:
-    moment = dt.datetime.fromtimestamp(quarter_hour * _QUARTER_HOUR_SECONDS, tz=ZoneInfo(time_zone))
+def _utc_offset_seconds(time_zone: str, minute: int) -> int:
+    moment = dt.datetime.fromtimestamp(minute * _MINUTE_SECONDS, tz=ZoneInfo(time_zone))
     offset = moment.utcoffset()
     assert offset is not None
     return int(offset.total_seconds())

@@ -1,0 +1,57 @@
+"""Fixtures of the whole suite: a store and served models, made once for each worker, and a server in this process."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# A busy machine is no defect, and neither is a slow first example.
+settings.register_profile("presage", deadline=None)
+settings.load_profile("presage")
+
+
+@pytest.fixture(scope="session")
+def short_directory() -> Iterator[Path]:
+    """A directory whose path is short enough for unix sockets."""
+    with tempfile.TemporaryDirectory(prefix="presage-test-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory) -> Path:
+    """A folder of two bundles: ``conversion`` version 1, and ``second`` version 2 with the feature set ``paris``."""
+    from support.bundles import PARIS, write_small_bundle
+
+    directory = tmp_path_factory.mktemp("models")
+    write_small_bundle(directory)
+    write_small_bundle(directory, name="second", version="2", feature_set=PARIS, seed=5)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def shared_store(short_directory):
+    """One store for all tests of a worker; ask for ``store`` instead."""
+    from support.stores import local_store
+
+    with local_store(short_directory / "shared.sock") as store:
+        yield store
+
+
+@pytest.fixture
+def store(shared_store):
+    """An empty store."""
+    shared_store.redis.flushall()
+    return shared_store
+
+
+@pytest.fixture
+async def served(store, models) -> AsyncIterator[object]:
+    """A server in this process, on an empty store and with two models."""
+    from support.running_server import serving
+
+    async with serving(redis_url=store.url, models=models) as server:
+        yield server

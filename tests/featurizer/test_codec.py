@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+
+from presage_featurizer import (
+    CorruptStateError,
+    Device,
+    Event,
+    EventType,
+    NewerStateError,
+    State,
+    decode_event,
+    decode_state,
+    encode_event,
+    encode_state,
+)
+from presage_featurizer.codec import STATE_VERSION, _frame
+from presage_featurizer.state import CartLine, Session
+from support.events import SHOE, SOCK, STORY, any_log, event, fold_all, item
+
+# Bytes that release 0.1.0 wrote. Never change them: whoever upgrades has them in the store.
+GOLDEN_STATE = bytes.fromhex(
+    "899ba550019ecf000619f965754800cf000619faae79cc0001ce042bf670cf000619f985a50700cf000619f985a507000201"
+    "02a24445929ba0cf000619faae79cc00cf000619faae79cc00010000000000ce01ff2b60c4009ba3746162cf000619fa3c08"
+    "ec00cf000619faaae645000301010101ce04c4b400ce01ff2b60c408ba6d6d7ec2da602082a368617494a468617473a0ce01"
+    "312d0001a4736f636b94a5736f636b73a461636d65ce0044aa2003c4583887807a2b30fc732346061e71286d0aef40ddc904"
+    "b88fa8f85f0b5ca68276a7067e2b8a85d4e82b3c6dbbd1d6502a1a85716fad371f5a8221685f364cf224d41a571d65b2fd4e"
+    "eff5f30d95897a545ec7a00a74a96e74eec2"
+)
+GOLDEN_EVENT = bytes.fromhex(
+    "9f9091f1019ba469642d310da776697369746f72cf000619f965754800a37461629295a473686f65a573686f6573a461636d"
+    "65ce04c4b4000195a4736f636ba5736f636b73a461636d65ce0044aa2003a2474202a76f726465722d37ce04c48cf0a34742"
+    "50"
+)
+
+STATE = State(
+    first_seen_unix_micros=1_717_408_800_000_000,
+    last_seen_unix_micros=1_717_414_320_000_000,
+    orders=1,
+    spent_micros=69_990_000,
+    first_order_unix_micros=1_717_409_340_000_000,
+    last_order_unix_micros=1_717_409_340_000_000,
+    closed_sessions=2,
+    bounced_sessions=1,
+    device=2,
+    country="DE",
+    sessions=(
+        Session(
+            session_id="",
+            start_unix_micros=1_717_414_320_000_000,
+            last_unix_micros=1_717_414_320_000_000,
+            event_count=1,
+            max_cart_value_micros=33_500_000,
+        ),
+        Session(
+            session_id="tab",
+            start_unix_micros=1_717_412_400_000_000,
+            last_unix_micros=1_717_414_260_000_000,
+            event_count=3,
+            page_views=1,
+            product_views=1,
+            add_to_carts=1,
+            priced_views=1,
+            viewed_price_micros=80_000_000,
+            max_cart_value_micros=33_500_000,
+            viewed_products=bytes.fromhex("ba6d6d7ec2da6020"),
+        ),
+    ),
+    cart={"sock": CartLine("socks", "acme", 4_500_000, 3), "hat": CartLine("hats", "", 20_000_000, 1)},
+    recent_events=bytes.fromhex(
+        "3887807a2b30fc732346061e71286d0aef40ddc904b88fa8f85f0b5ca68276a7067e2b8a85d4e82b3c6dbbd1d6502a1a8571"
+        "6fad371f5a8221685f364cf224d41a571d65b2fd4eeff5f30d95897a545ec7a00a74a96e74ee"
+    ),
+)
+EVENT = Event(
+    event_id="id-1",
+    type=EventType.PURCHASE,
+    user_id="visitor",
+    event_time_unix_micros=1_717_408_800_000_000,
+    session_id="tab",
+    items=(SHOE, SOCK),
+    country="GB",
+    device=Device.MOBILE,
+    order_id="order-7",
+    value_micros=79_990_000,
+    currency="GBP",
+)
+ALL_STATE_FIELDS = len(State.__struct_fields__)
+ALL_SESSION_FIELDS = len(Session.__struct_fields__)
+
+
+def state_as_lists(state):
+    """Take a state apart into the lists that msgpack carries, so that a test can shorten them."""
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(state))
+
+
+def framed(lists, version=STATE_VERSION):
+    return _frame(version, msgspec.msgpack.encode(lists))
+
+
+def test_the_story_still_folds_to_the_state_that_was_pinned():
+    assert fold_all(STORY) == STATE
+
+
+def test_bytes_of_the_first_release_are_read():
+    assert decode_state(GOLDEN_STATE) == STATE
+    assert decode_event(GOLDEN_EVENT) == EVENT
+
+
+def test_bytes_are_those_of_the_first_release():
+    assert encode_state(STATE).hex() == GOLDEN_STATE.hex()
+    assert encode_event(EVENT).hex() == GOLDEN_EVENT.hex()
+
+
+@settings(deadline=None)
+@given(any_log(max_events=10))
+def test_states_and_events_round_trip(log):
+    state = fold_all(log)
+    assert decode_state(encode_state(state)) == state
+    assert [decode_event(encode_event(each)) for each in log] == log
+
+
+def test_equal_states_give_equal_bytes_however_the_cart_was_filled():
+    one, other = (
+        fold_all([event(EventType.ADD_TO_CART, 0, *items)])
+        for items in ((item("a"), item("b")), (item("b"), item("a")))
+    )
+    assert one == other
+    assert encode_state(one) == encode_state(other)
+
+
+@pytest.mark.parametrize("known", range(ALL_STATE_FIELDS))
+def test_state_fields_that_an_older_release_did_not_know_take_their_defaults(known):
+    expected = State(*(getattr(STATE, name) for name in State.__struct_fields__[:known]))
+    assert decode_state(framed(state_as_lists(STATE)[:known])) == expected
+
+
+@pytest.mark.parametrize("known", range(3, ALL_SESSION_FIELDS))
+def test_session_fields_that_an_older_release_did_not_know_take_their_defaults(known):
+    session = STATE.sessions[1]
+    expected = State(sessions=(Session(*(getattr(session, name) for name in Session.__struct_fields__[:known])),))
+    lists = state_as_lists(State(sessions=(session,)))
+    lists[State.__struct_fields__.index("sessions")] = [state_as_lists(session)[:known]]
+    assert decode_state(framed(lists)) == expected
+
+
+@pytest.mark.parametrize(
+    ("decode", "golden"), [(decode_state, GOLDEN_STATE), (decode_event, GOLDEN_EVENT)], ids=["state", "event"]
+)
+class TestDamage:
+    def test_every_flipped_bit_is_seen(self, decode, golden):
+        for bit in range(8 * len(golden)):
+            flipped = bytearray(golden)
+            flipped[bit // 8] ^= 1 << bit % 8
+            with pytest.raises(CorruptStateError):
+                decode(bytes(flipped))
+
+    def test_every_truncation_is_seen(self, decode, golden):
+        for length in range(len(golden)):
+            with pytest.raises(CorruptStateError):
+                decode(golden[:length])
+
+    def test_bytes_behind_the_end_are_seen(self, decode, golden):
+        with pytest.raises(CorruptStateError):
+            decode(golden + b"\x00")
+
+    def test_a_newer_version_asks_for_an_upgrade(self, decode, golden):
+        newer = _frame(STATE_VERSION + 1, golden[5:])
+        with pytest.raises(NewerStateError, match=r"version 2, this release reads \[1\]; upgrade"):
+            decode(newer)
+
+
+@pytest.mark.parametrize("decode", [decode_state, decode_event])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\xc1", msgspec.msgpack.encode({}), msgspec.msgpack.encode(["not a number"]), b"\x91\xa1\xff"],
+    ids=["empty", "not msgpack", "not an array", "wrong type", "not UTF-8"],
+)
+def test_a_body_that_is_not_ours_is_corrupt_in_spite_of_its_checksum(decode, body):
+    with pytest.raises(CorruptStateError):
+        decode(_frame(STATE_VERSION, body))
+
+
+def test_errors_say_what_was_expected_and_what_was_there():
+    with pytest.raises(CorruptStateError, match="state: expected at least 5 bytes, got 3"):
+        decode_state(b"abc")
+    with pytest.raises(CorruptStateError, match=r"event: expected CRC-32 61626364, got [0-9a-f]{8} over 6 bytes"):
+        decode_event(b"abcdef")

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from presage_featurizer import CATALOGUE, CONVERSION, CORE, FEATURE_SETS, FeatureSet, FeatureSetError
+
+
+def changed(**fields):
+    return dataclasses.replace(CONVERSION, **fields)
+
+
+def test_the_default_set_is_the_one_that_models_were_trained_on():
+    assert CONVERSION.features == (
+        "recency_days",
+        "frequency",
+        "monetary_value",
+        "avg_order_value",
+        "days_since_first_purchase",
+        "page_views",
+        "product_views",
+        "add_to_cart_events",
+        "unique_products_viewed",
+        "avg_product_price_viewed",
+        "bounce_rate",
+        "cart_items_count",
+        "avg_cart_item_price",
+        "cart_categories_count",
+        "session_duration_minutes",
+        "max_cart_value",
+        "hour_of_day",
+        "day_of_week",
+        "user_segment_encoded",
+        "device_encoded",
+    )
+    # A change here means that every model trained before is refused. If it is meant, retrain them.
+    assert CONVERSION.fingerprint == "88445a6ceb2ae42b7e6ef1e267d021d38d4e66f23ff4591483c934653ede2dae"
+
+
+def test_the_core_begins_with_the_default_set_and_has_the_whole_catalogue():
+    assert CORE.features[:20] == CONVERSION.features
+    assert set(CORE.features) == set(CATALOGUE)
+
+
+def test_sets_are_found_by_their_names():
+    assert FEATURE_SETS == {"conversion": CONVERSION, "core": CORE}
+
+
+def test_fingerprint_changes_with_all_that_decides_the_vector():
+    different = [
+        CONVERSION,
+        changed(features=CONVERSION.features[::-1]),
+        changed(features=CONVERSION.features[:-1]),
+        changed(time_zone="Europe/London"),
+        changed(countries=("GB",)),
+        changed(countries=("GB", "FR")),
+        changed(countries=("FR", "GB")),
+    ]
+    assert len({each.fingerprint for each in different}) == len(different)
+
+
+def test_fingerprint_changes_with_the_version_of_a_feature(monkeypatch):
+    before = CONVERSION.fingerprint
+    monkeypatch.setitem(CATALOGUE, "frequency", dataclasses.replace(CATALOGUE["frequency"], version=2))
+    assert CONVERSION.fingerprint != before
+
+
+def test_fingerprint_changes_with_the_version_of_the_fold(monkeypatch):
+    before = CONVERSION.fingerprint
+    monkeypatch.setattr("presage_featurizer.feature_set.FOLD_VERSION", 2)
+    assert CONVERSION.fingerprint != before
+
+
+def test_fingerprint_does_not_change_with_the_name():
+    assert changed(name="other").fingerprint == CONVERSION.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"features": ("frequency", "shoe_size")}, r"features: \['shoe_size'\] are not in the catalogue; it has \["),
+        ({"features": ()}, r"features: expected at least one name, and each once, got \[\]"),
+        ({"features": ("frequency", "frequency")}, "features: expected at least one name, and each once, got"),
+        ({"features": ("country_encoded",)}, "countries: expected a vocabulary for country_encoded, got none"),
+        ({"countries": ("GB", "GB")}, "countries: expected each code once, got"),
+        (
+            {"countries": ("GB", "fr", "")},
+            r"countries: expected two capital letters each, such as GB, got \['fr', ''\]",
+        ),
+        ({"time_zone": "Mars/Olympus_Mons"}, "time_zone: expected an IANA name such as Europe/Berlin, got 'Mars/Oly"),
+        ({"time_zone": ""}, "time_zone: expected an IANA name such as Europe/Berlin, got ''"),
+        ({"time_zone": "../etc/passwd"}, "time_zone: expected an IANA name such as Europe/Berlin, got"),
+    ],
+)
+def test_errors_name_the_field(fields, message):
+    with pytest.raises(FeatureSetError, match=f"^{message}"):
+        changed(**fields)
+
+
+def test_equal_sets_are_interchangeable():
+    assert changed() == CONVERSION
+    assert hash(changed()) == hash(CONVERSION)
+    assert changed(time_zone="Europe/London") != CONVERSION
+
+
+def test_a_set_shows_what_was_chosen_and_not_how_it_is_computed():
+    assert repr(FeatureSet(name="tiny", features=("frequency",))) == (
+        "FeatureSet(name='tiny', features=('frequency',), time_zone='UTC', countries=())"
+    )
