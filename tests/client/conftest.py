@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support.scripted_servicer import ScriptedServicer, serving
 
 from presage_client import AsyncClient, Client, ClientOptions
+from support.scripted_servicer import ScriptedServicer, serving
 
 
 class Awaitable:

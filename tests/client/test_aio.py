@@ -3,9 +3,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support.scripted_servicer import Hold, nobody_at
 
 from presage_client import AsyncClient, RequestCancelledError
+from support.scripted_servicer import Hold, nobody_at
 
 
 async def test_cancelling_the_task_cancels_the_call_and_stays_a_cancellation(target, servicer, options):

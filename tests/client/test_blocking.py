@@ -3,9 +3,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support.scripted_servicer import ScriptedServicer, serving
 
 from presage_client import Client, ClientOptions, RequestCancelledError
+from support.scripted_servicer import ScriptedServicer, serving
 
 OPTIONS = ClientOptions(timeout_ms=20_000)
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 import grpc
 import numpy as np
 import pytest
-from support.scripted_servicer import Abort, serving
 
 from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
 from presage_client import (
@@ -26,6 +25,7 @@ from presage_client import (
     TrackOutcome,
     TrackResult,
 )
+from support.scripted_servicer import Abort, serving
 
 
 async def test_track_sends_every_field_and_reads_the_answer(client, servicer):

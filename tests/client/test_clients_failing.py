@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import grpc
 import pytest
-from support.scripted_servicer import Abort, Hold, ScriptedServicer, nobody_at, serving
 
 from presage.v1 import scoring_service_pb2
 from presage_client import (
@@ -22,6 +21,7 @@ from presage_client import (
     RequestCancelledError,
     UnavailableError,
 )
+from support.scripted_servicer import Abort, Hold, ScriptedServicer, nobody_at, serving
 
 
 async def test_the_deadline_is_set_and_can_be_set_per_call(client_class, target, servicer):

@@ -3,9 +3,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from support.scripted_servicer import ScriptedServicer, serving
-
 import presage_client
+from support.scripted_servicer import ScriptedServicer, serving
 
 # Run with everything refused that the base install does not bring, ours and others'.
 USE = """

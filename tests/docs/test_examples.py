@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.running_server import server_process
 
 ROOT = Path(__file__).parents[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from support.reference_tables import feature_rows, setting_rows
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"

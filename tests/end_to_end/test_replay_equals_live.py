@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from support.event_log import read_event_log
-from support.proofs import send_crowded, simulated_sessions
-from support.running_server import server_process
-
 from presage_featurizer import encode_state, featurize
 from presage_server.settings import shipped_models
 from presage_server.store.snapshot import REVISION_BYTES
 from presage_training.replay import Replay
+from support.event_log import read_event_log
+from support.proofs import send_crowded, simulated_sessions
+from support.running_server import server_process
 
 SESSIONS = 2_000
 CLIENTS = 16

@@ -10,8 +10,6 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import pytest
-from support.proofs import START_UNIX_MICROS
-from support.running_server import server_process
 
 from presage_client import Client, ClientOptions
 from presage_export.gate import boundary_rows, special_rows
@@ -21,6 +19,8 @@ from presage_server.settings import shipped_models
 from presage_training.dataset import purchase_in_session
 from presage_training.sending import client_event
 from presage_training.simulator import simulate
+from support.proofs import START_UNIX_MICROS
+from support.running_server import server_process
 
 BUNDLE = shipped_models() / "conversion" / "1"
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.export_models import labels_of, rows_of, train
 
 from presage_export.errors import UnsupportedModelError
 from presage_export.forest import Leaf, Split, float32_threshold, read_forest
 from presage_export.lightgbm import convert_lightgbm
+from support.export_models import labels_of, rows_of, train
 
 ROWS = rows_of(1_000)
 LABELS = labels_of(ROWS)

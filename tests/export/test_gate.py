@@ -7,7 +7,6 @@ import onnx
 import pytest
 from onnxmltools import convert_lightgbm as convert_with_onnxmltools
 from onnxmltools.convert.common.data_types import FloatTensorType
-from support.export_models import FEATURE_COUNT, binary_model, labels_of, margins_of, rows_of, train
 
 from presage_export import forest
 from presage_export.errors import ParityError
@@ -16,6 +15,7 @@ from presage_export.gate import boundary_rows, check_parity, special_rows
 from presage_export.lightgbm import convert_lightgbm
 from presage_export.parity import compare_margins
 from presage_export.session import OnnxModel
+from support.export_models import FEATURE_COUNT, binary_model, labels_of, margins_of, rows_of, train
 
 ROWS = rows_of(2_000)
 

@@ -9,10 +9,10 @@ from google.protobuf.message import DecodeError, Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
-from support.export_models import binary_model
 
 from presage_export.lightgbm import convert_lightgbm
 from presage_export.onnx_wire import GraphContents, read_graph_contents
+from support.export_models import binary_model
 
 
 def _node(op_type, domain="", **attributes):

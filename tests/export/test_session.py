@@ -4,11 +4,11 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from support.export_models import FEATURE_COUNT, binary_model, margins_of, rows_of
 
 from presage_export.errors import OnnxModelError
 from presage_export.lightgbm import convert_lightgbm
 from presage_export.session import OnnxModel
+from support.export_models import FEATURE_COUNT, binary_model, margins_of, rows_of
 
 
 @pytest.fixture(scope="module")
