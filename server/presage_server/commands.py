@@ -65,8 +65,15 @@ def serve(  # noqa: PLR0917 - the command line passes names
     max_message_bytes: Annotated[
         int, typer.Option(envvar="PRESAGE_MAX_MESSAGE_BYTES", help="The largest request accepted.")
     ] = _DEFAULTS.max_message_bytes,
+    drain_delay_seconds: Annotated[
+        float,
+        typer.Option(
+            envvar="PRESAGE_DRAIN_DELAY_SECONDS",
+            help="Time after SIGTERM for balancers to see NOT_SERVING and turn away.",
+        ),
+    ] = _DEFAULTS.drain_delay_seconds,
     drain_seconds: Annotated[
-        float, typer.Option(envvar="PRESAGE_DRAIN_SECONDS", help="Time for calls in flight to end after SIGTERM.")
+        float, typer.Option(envvar="PRESAGE_DRAIN_SECONDS", help="Time for calls in flight to end after that.")
     ] = _DEFAULTS.drain_seconds,
     reflection: Annotated[
         bool, typer.Option(envvar="PRESAGE_REFLECTION", help="Describe the service to tools such as grpcurl.")
@@ -101,6 +108,7 @@ def serve(  # noqa: PLR0917 - the command line passes names
             store_connections=store_connections,
             timeout_ms=timeout_ms,
             max_message_bytes=max_message_bytes,
+            drain_delay_seconds=drain_delay_seconds,
             drain_seconds=drain_seconds,
             reflection=reflection,
             metrics_port=metrics_port,

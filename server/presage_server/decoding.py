@@ -60,7 +60,7 @@ def decode_event(
     time = message.event_time_unix_micros
     if time < 0 or time > now_unix_micros + MAX_FUTURE_MICROS:
         raise InvalidRequestError(
-            f"expected 0 (now), or microseconds since 1970 up to five minutes from now ({now_unix_micros}), got {time}",
+            f"expected 0 (now), or microseconds since 1970 up to five minutes ahead of the server's clock, got {time}",
             field=f"{field}.event_time_unix_micros",
         )
     if message.country and not _COUNTRY.fullmatch(message.country):

@@ -17,7 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 from presage_server.errors import DeadlineError, InvalidRequestError, RpcError
 from presage_server.metrics import Metrics
 
-__all__ = ["rpc"]
+__all__ = ["Served", "rpc"]
 
 _logger = logging.getLogger(__name__)
 

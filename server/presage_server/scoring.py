@@ -62,6 +62,7 @@ class Scorer:
     def __init__(self, reader: StateReader, metrics: Metrics) -> None:
         self._reader = reader
         self._metrics = metrics
+        self._store_answers = True
 
     async def score(
         self, targets: Sequence[Target], model: Model, now_unix_micros: int, stopwatch: Stopwatch
@@ -119,8 +120,13 @@ class Scorer:
         try:
             snapshots = await self._reader.read([target.user_id for target in targets])
         except StoreUnavailableError as error:
-            _logger.warning("scoring without history, because the store cannot be read: %s", error)
+            if self._store_answers:  # once for each outage, not for each call
+                _logger.warning("scoring without history until the store can be read again: %s", error)
+            self._store_answers = False
             return [Known(None, degraded=True)] * len(targets)
+        if not self._store_answers:
+            _logger.warning("the store can be read again")
+        self._store_answers = True
         return [self._known(target.user_id, snapshot) for target, snapshot in zip(targets, snapshots, strict=True)]
 
     def _known(self, user_id: str, snapshot: Snapshot) -> Known:

@@ -72,10 +72,9 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         store = await _open_store(settings, stack)
-        scorer = Scorer(store, metrics)
         servicer = ScoringServicer(
             tracker=Tracker(store, store, metrics),
-            scorer=scorer,
+            scorer=Scorer(store, metrics),
             models=models,
             metrics=metrics,
             clock=system_clock,
@@ -84,14 +83,15 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         )
         if settings.metrics_port >= 0:
             await _open_metrics(metrics, settings, stack)
-        server, health_servicer, port = _make_server(servicer, settings)
+        server, health_servicer, address = _make_server(servicer, settings)
         await server.start()
         stack.push_async_callback(server.stop, settings.drain_seconds)
+        stack.push_async_callback(asyncio.sleep, settings.drain_delay_seconds)
         stack.push_async_callback(health_servicer.enter_graceful_shutdown)
-        await _warm_up(scorer, models)
+        await _warm_up(Scorer(store, Metrics()), models)  # its scores are not the callers'
         for name in ("", SERVICE_NAME):
             await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-        yield f"{settings.host}:{port}"
+        yield address
 
 
 async def _open_store(settings: Settings, stack: AsyncExitStack) -> RedisStore:
@@ -127,7 +127,7 @@ async def _open_metrics(metrics: Metrics, settings: Settings, stack: AsyncExitSt
 
 def _make_server(
     servicer: ScoringServicer, settings: Settings
-) -> tuple[grpc.aio.Server, health.aio.HealthServicer, int]:
+) -> tuple[grpc.aio.Server, health.aio.HealthServicer, str]:
     if api_implementation.Type() != "upb":
         _logger.warning(
             "protobuf runs as %s, which is slow and easier to overload; install its wheel", api_implementation.Type()
@@ -147,15 +147,16 @@ def _make_server(
     if settings.reflection:
         names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
+    host = f"[{settings.host}]" if settings.host.count(":") > 1 else settings.host  # IPv6
     try:
-        port = server.add_insecure_port(f"{settings.host}:{settings.port}")
+        port = server.add_insecure_port(f"{host}:{settings.port}")
     except RuntimeError as error:
         raise SettingsError(f"port: cannot listen on {settings.host}:{settings.port}; is it taken?") from error
     if not _is_loopback(settings.host):
         _logger.warning(
             "listening on %s without encryption: put a TLS-terminating proxy or a mesh in front", settings.host
         )
-    return server, health_servicer, port
+    return server, health_servicer, f"{host}:{port}"
 
 
 async def _warm_up(scorer: Scorer, models: Models) -> None:
@@ -168,6 +169,6 @@ async def _warm_up(scorer: Scorer, models: Models) -> None:
 
 def _is_loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"

@@ -58,13 +58,13 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
         """Fold one event; on request, score right after it."""
         stopwatch = Stopwatch()
         event = decode_event(request.event, self._clock(), self._new_id)
-        model = self._models[request.model] if request.score else None
+        model = self._models[request.model]
         stopwatch.lap("decode")
         (tracked,) = await self._tracker.track([event])
         stopwatch.lap("store")
         if isinstance(tracked, RpcError):
             raise tracked
-        if model is None:
+        if not request.score:
             return scoring_service_pb2.TrackEventResponse(duplicate=tracked.duplicate)
         target = Target(event.user_id, event.session_id)
         known = Known(tracked.state, degraded=tracked.damaged)

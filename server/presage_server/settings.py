@@ -47,8 +47,10 @@ class Settings:
     """What a call may take at most, whatever deadline its caller set."""
     max_message_bytes: int = 4 << 20
     """The largest request accepted."""
+    drain_delay_seconds: float = 0.0
+    """How long to go on as before after SIGTERM, with health at NOT_SERVING, so that balancers can turn away."""
     drain_seconds: float = 10.0
-    """How long calls in flight may take to end after SIGTERM."""
+    """How long calls in flight may take to end after that."""
     reflection: bool = True
     """Whether to describe the service to tools such as grpcurl."""
     metrics_port: int = -1
@@ -61,11 +63,12 @@ class Settings:
         self._check(
             "redis_url", not self.redis_url or self.redis_url.startswith(schemes), f"one of {', '.join(schemes)}..."
         )
-        self._check("state_ttl_days", 0 < self.state_ttl_days <= 3_650, "more than 0 and at most 3650")
+        self._check("state_ttl_days", 0.001 <= self.state_ttl_days <= 3_650, "0.001 to 3650")
         self._check("stream_max_events", self.stream_max_events >= 0, "0 or more")
         self._check("store_connections", self.store_connections >= 1, "1 or more")
         self._check("timeout_ms", self.timeout_ms >= 1, "1 or more")
         self._check("max_message_bytes", self.max_message_bytes >= 1_024, "1024 or more")
+        self._check("drain_delay_seconds", self.drain_delay_seconds >= 0, "0 or more")
         self._check("drain_seconds", self.drain_seconds >= 0, "0 or more")
         self._check("metrics_port", -1 <= self.metrics_port <= 65_535, "-1 to 65535")
 

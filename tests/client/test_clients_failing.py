@@ -23,6 +23,8 @@ from presage_client import (
 )
 from support.scripted_servicer import Abort, Hold, ScriptedServicer, nobody_at, serving
 
+RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+
 
 async def test_the_deadline_is_set_and_can_be_set_per_call(client_class, target, servicer):
     client = client_class(target, options=ClientOptions(timeout_ms=30_000))
@@ -63,6 +65,12 @@ async def test_an_unavailable_server_is_tried_three_times(client, servicer, meth
     assert len(servicer.received) == 3
 
 
+async def test_a_call_that_a_stopping_server_cancels_is_sent_again(client, servicer):
+    servicer.script.append(Abort(grpc.StatusCode.CANCELLED))
+    await client.score("u-1")
+    assert len(servicer.received) == 2
+
+
 async def test_one_attempt_means_no_retry(client_class, target, servicer, options):
     client = client_class(target, options=replace(options, max_attempts=1))
     servicer.script.append(Abort(grpc.StatusCode.UNAVAILABLE))
@@ -72,9 +80,7 @@ async def test_one_attempt_means_no_retry(client_class, target, servicer, option
     assert len(servicer.received) == 1
 
 
-@pytest.mark.parametrize(
-    "code", [code for code in grpc.StatusCode if code not in (grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE)]
-)
+@pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code not in (grpc.StatusCode.OK, *RETRIED)])
 async def test_no_other_failure_is_retried_and_none_leaks_from_grpc(client, servicer, code):
     servicer.script.append(Abort(code, "model: è così"))
     with pytest.raises(PresageError) as caught:

@@ -60,33 +60,35 @@ def purchase_in_session(events: Iterable[Event], feature_set: FeatureSet = CONVE
     """Make one row for each event of each session: does the session still end in a purchase?
 
     The event is in the features, nothing after it is. No row is made for a purchase or for what follows it in its session, nor for
-    a refund, which belongs to no session. Sessions that may go on beyond the log's end give no rows, unless they have ended in a
-    purchase.
+    a refund, which belongs to no session. Sessions that were not idle for 30 minutes by the log's end may still go on, and give
+    rows only if they have had their purchase.
 
     Args:
         events: The log, in the order in which a server would have got it.
         feature_set: Which features.
 
     Raises:
-        DatasetError: The log gives no row.
+        DatasetError: The log gives no row, or only rows of sessions that may still go on.
     """
     replay = Replay()
     sessions: list[_SessionRows] = []
     open_sessions: dict[tuple[str, str], _SessionRows] = {}
     vectors: list[NDArray[np.float32]] = []
     times: list[int] = []
+    log_end = 0
     for event in events:
+        now = event.event_time_unix_micros
+        log_end = max(log_end, now)
         before = replay.states.get(event.user_id)
         state = replay.fold(event)
         entered = _entered_session(before, state)
         if entered is None:
             continue
-        now = event.event_time_unix_micros
         if entered.event_count == 1:
             sessions.append(_SessionRows(now, now, purchased=False, rows=[]))
             open_sessions[event.user_id, event.session_id] = sessions[-1]
         session = open_sessions[event.user_id, event.session_id]
-        session.end_unix_micros = max(session.end_unix_micros, now)
+        session.start_unix_micros, session.end_unix_micros = entered.start_unix_micros, entered.last_unix_micros
         if session.purchased or event.type == EventType.PURCHASE:
             session.purchased = True
             continue
@@ -95,7 +97,12 @@ def purchase_in_session(events: Iterable[Event], feature_set: FeatureSet = CONVE
         vectors.append(featurize(state, now, feature_set, session_id=event.session_id))
     if not times:
         raise DatasetError("the log gives no decision point: it has no event of a session other than purchases")
-    return _label(sessions, vectors, times)
+    dataset = _label(sessions, vectors, times, log_end)
+    if not len(dataset):
+        raise DatasetError(
+            f"all {len(times)} decision points are of sessions that may go on beyond the log's end: use a longer log"
+        )
+    return dataset
 
 
 def split_by_time(dataset: Dataset, share: float) -> tuple[Dataset, Dataset]:
@@ -111,6 +118,8 @@ def split_by_time(dataset: Dataset, share: float) -> tuple[Dataset, Dataset]:
     Raises:
         DatasetError: One of the parts would be empty, or have labels of one kind only.
     """
+    if not len(dataset):
+        raise DatasetError("there are no rows to split: use a longer log")
     first, last = int(dataset.times_unix_micros.min()), int(dataset.times_unix_micros.max())
     cut = first + round((last - first) * share)
     parts = (
@@ -134,8 +143,9 @@ def _entered_session(before: State | None, state: State) -> Session | None:
     return None if any(last is session for session in known) else last
 
 
-def _label(sessions: Iterable[_SessionRows], vectors: list[NDArray[np.float32]], times: list[int]) -> Dataset:
-    log_end = max(times)
+def _label(
+    sessions: Iterable[_SessionRows], vectors: list[NDArray[np.float32]], times: list[int], log_end: int
+) -> Dataset:
     known = np.zeros(len(times), dtype=np.bool_)
     labels = np.zeros(len(times), dtype=np.bool_)
     starts = np.zeros(len(times), dtype=np.int64)

@@ -7,10 +7,7 @@ TrainingError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 __all__ = ["DatasetError", "LogFormatError", "TrainingError"]
 

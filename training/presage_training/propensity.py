@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from presage_export.bundle import write_bundle
+from presage_export.errors import BundleError
 from presage_export.gate import check_parity
 from presage_export.lightgbm import convert_lightgbm, link_of, tree_count
 from presage_export.manifest import FeatureSetSpec, Manifest
@@ -106,23 +107,27 @@ def export_propensity(
         What was compared.
 
     Raises:
-        ExportError: The model cannot be exported faithfully, or the folder is there already.
+        ExportError: The model cannot be exported faithfully, or the folder is there already or has a name that no model can have.
+        OSError: The folder cannot be written.
     """
     booster, rows = propensity.booster, propensity.test.features
     model_bytes = convert_lightgbm(booster)
     report = check_parity(booster, OnnxModel(model_bytes), rows[:: max(1, len(rows) // _PARITY_ROWS)])
     golden_rows = rows[:: max(1, len(rows) // _GOLDEN_ROWS)][:_GOLDEN_ROWS]
-    manifest = Manifest(
-        name=directory.parent.name,
-        version=directory.name,
-        feature_set=FeatureSetSpec(**feature_set.definition),
-        link=link_of(booster),
-        objective="binary",
-        trees=tree_count(booster),
-        metrics={name: round(value, 6) for name, value in propensity.metrics.items()},
-        data={**data, **{f"{part}_rows": count for part, count in propensity.rows.items()}},
-        libraries={name: installed_version(name) for name in ("presage", "lightgbm", "onnx", "numpy")},
-    )
+    try:
+        manifest = Manifest(
+            name=directory.parent.name,
+            version=directory.name,
+            feature_set=FeatureSetSpec(**feature_set.definition),
+            link=link_of(booster),
+            objective="binary",
+            trees=tree_count(booster),
+            metrics={name: round(value, 6) for name, value in propensity.metrics.items()},
+            data={**data, **{f"{part}_rows": count for part, count in propensity.rows.items()}},
+            libraries={name: installed_version(name) for name in ("presage", "lightgbm", "onnx", "numpy")},
+        )
+    except ValueError as error:
+        raise BundleError(directory, str(error)) from error
     golden_margins = np.asarray(booster.predict(golden_rows.astype(np.float64), raw_score=True))
     write_bundle(
         directory,

@@ -11,7 +11,7 @@ from time import perf_counter
 from zlib import crc32
 
 import presage_client
-from presage_client import AsyncClient, ClientOptions, UnavailableError
+from presage_client import AsyncClient, ClientOptions, DeadlineExceededError, OverloadedError, UnavailableError
 from presage_featurizer import MICROS, Event
 
 __all__ = ["Sent", "client_event", "send_log"]
@@ -56,7 +56,7 @@ class Sent:
         for event, outcome in zip(events, outcomes, strict=True):
             if outcome.error is not None:
                 # One reason for the same fault at different places of a batch.
-                reason = _POSITION.sub("", str(outcome.error.message)).partition(",")[0]
+                reason = _POSITION.sub("", str(outcome.error.message)).partition(", got ")[0]
                 self.refused[reason] += 1
                 self.refused_examples.setdefault(reason, f"{event.event_id}: {outcome.error.message}")
             elif outcome.duplicate:
@@ -71,8 +71,8 @@ async def send_log(
 ) -> Sent:
     """Send events to a server.
 
-    Each visitor's events go through one lane, one call after another, so they arrive in order. While the server is unavailable, a
-    lane tries a few times more: the events carry their ids, so none counts twice.
+    Each visitor's events go through one lane, one call after another, so they arrive in order. While the server is unavailable or
+    too busy, a lane tries a few times more: the events carry their ids, so none counts twice.
 
     Args:
         events: The log; read as it is sent, so it may be longer than memory.
@@ -155,7 +155,7 @@ async def _work(
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 outcomes = await client.track_many(map(client_event, batch[done:]))
-            except UnavailableError as error:
+            except (UnavailableError, DeadlineExceededError, OverloadedError) as error:
                 sent.add(batch[done : done + len(error.outcomes)], error.outcomes)
                 done += len(error.outcomes)
                 if attempt == _ATTEMPTS:

@@ -183,7 +183,7 @@ class ScoreRequest(_message.Message):
     user_id: _builtins.str
     """The visitor; 1 to 256 bytes."""
     session_id: _builtins.str
-    """The session whose features to use; empty means the visitor's most recent one that is not idle."""
+    """The session whose features to use, at most 256 bytes; empty means the visitor's most recent one that is not idle."""
     model: _builtins.str
     """The model; empty means the server's default."""
     as_of_unix_micros: _builtins.int
@@ -245,7 +245,7 @@ class ScoreTarget(_message.Message):
     user_id: _builtins.str
     """The visitor; 1 to 256 bytes."""
     session_id: _builtins.str
-    """The session whose features to use; empty means the visitor's most recent one that is not idle."""
+    """The session whose features to use, at most 256 bytes; empty means the visitor's most recent one that is not idle."""
     def __init__(
         self,
         *,
@@ -385,7 +385,7 @@ class GetFeaturesRequest(_message.Message):
     user_id: _builtins.str
     """The visitor; 1 to 256 bytes."""
     session_id: _builtins.str
-    """The session whose features to use; empty means the visitor's most recent one that is not idle."""
+    """The session whose features to use, at most 256 bytes; empty means the visitor's most recent one that is not idle."""
     feature_set: _builtins.str
     """The feature set; empty means that of the server's default model."""
     as_of_unix_micros: _builtins.int

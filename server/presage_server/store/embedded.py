@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import fcntl
+import logging
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -21,8 +22,11 @@ from presage_server.errors import StoreStartError
 
 __all__ = ["embedded_store"]
 
+_logger = logging.getLogger(__name__)
+
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
+_LOOK_EVERY_SECONDS = 0.5
 _PR_SET_PDEATHSIG = 1
 
 
@@ -40,17 +44,57 @@ async def embedded_store(data_dir: Path) -> AsyncIterator[str]:
     # A socket's path may not exceed about 100 bytes, so it does not stand in the data folder, which may be deep.
     with lock, tempfile.TemporaryDirectory(prefix="presage-", ignore_cleanup_errors=True) as socket_dir:
         socket = Path(socket_dir) / "valkey.sock"
-        process = _start(data_dir, socket)
+        child = _Child(data_dir, socket)
         try:
-            await _wait_until_up(process, socket, data_dir)
-            yield f"unix://{socket}"
-        finally:
-            process.terminate()
+            await child.wait_until_up()
+            keeper = asyncio.create_task(child.keep_up())
             try:
-                await asyncio.to_thread(process.wait, _STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                yield f"unix://{socket}"
+            finally:
+                keeper.cancel()
+        finally:
+            await child.end()
+
+
+class _Child:
+    """The store's process, and the next one should it end by itself."""
+
+    def __init__(self, data_dir: Path, socket: Path) -> None:
+        self._data_dir = data_dir
+        self._socket = socket
+        self._process = _start(data_dir, socket)
+
+    async def wait_until_up(self) -> None:
+        """Wait until the store answers."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_START_SECONDS):
+                while self._process.poll() is None:
+                    if await _answers(self._socket):
+                        return
+                    await asyncio.sleep(0.01)
+        self._process.kill()
+        raise StoreStartError(f"data_dir: the embedded store did not come up; see {self._data_dir / 'valkey.log'}")
+
+    async def keep_up(self) -> None:
+        """Start the store again whenever it ends; what it had synced is there again."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+            if self._process.poll() is not None:
+                _logger.error(
+                    "the embedded store ended with code %s and is started again; see %s",
+                    self._process.returncode,
+                    self._data_dir / "valkey.log",
+                )
+                self._process = _start(self._data_dir, self._socket)
+
+    async def end(self) -> None:
+        """Stop the store, by force if it takes too long."""
+        self._process.terminate()
+        try:
+            await asyncio.to_thread(self._process.wait, _STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 def _lock(data_dir: Path) -> tuple[Path, TextIO]:
@@ -107,21 +151,14 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-async def _wait_until_up(process: subprocess.Popen[bytes], socket: Path, data_dir: Path) -> None:
-    deadline = asyncio.get_running_loop().time() + _START_SECONDS
-    while process.poll() is None and asyncio.get_running_loop().time() < deadline:
-        try:
-            reader, writer = await asyncio.open_unix_connection(str(socket))
-        except OSError:
-            await asyncio.sleep(0.01)
-            continue
+async def _answers(socket: Path) -> bool:
+    """Tell whether the store is there and has loaded its append-only file."""
+    try:
+        reader, writer = await asyncio.open_unix_connection(str(socket))
         try:
             writer.write(b"PING\r\n")
-            answer = await reader.readline()
+            return (await reader.readline()).startswith(b"+PONG")
         finally:
             writer.close()
-        if answer.startswith(b"+PONG"):
-            return
-        await asyncio.sleep(0.05)  # it is still loading its append-only file
-    process.kill()
-    raise StoreStartError(f"data_dir: the embedded store did not come up; see {data_dir / 'valkey.log'}")
+    except OSError:  # nobody listens yet, or the store ended at this very moment
+        return False

@@ -171,7 +171,9 @@ def connect(url: str, *, connections: int) -> Redis:
 def _unavailable(error: RedisError) -> StoreUnavailableError | StoreFullError:
     # Redis before 7 hides a script's error in the text of another.
     if isinstance(error, OutOfMemoryError) or "OOM command not allowed" in str(error):
-        return StoreFullError("the store is out of memory and took nothing; give it more, or shorten state_ttl_days")
+        return StoreFullError(
+            "the store is out of memory and refused the write; give it more, or shorten state_ttl_days"
+        )
     if isinstance(error, RedisConnectionError | RedisTimeoutError):
         return StoreUnavailableError("the store does not answer; try again")
     if isinstance(error, ResponseError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,6 +42,9 @@ def demo(
     Starts a server with an embedded store, drives simulated visitors through the real client, and ends with what was measured.
     Nothing is left running, and nothing is left on disk.
     """
+    # A closed window or a stopped container ends it as tidily as Ctrl-C does.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     console = Console()
     events = simulate(seed=seed, visitors=_VISITORS, start_unix_micros=int(_START.timestamp()) * MICROS, days=_DAYS)
     scene = Scene(events, choose_watched(events, _WATCHED))
@@ -54,8 +59,8 @@ def demo(
 
                 played = asyncio.run(play(scene, address, seconds=seconds, show=show))
     except TrainingError as error:
-        console.print(f"presage demo: {error}", markup=False)
-        sys.exit(1)
+        Console(stderr=True).print(f"presage demo: {error}", markup=False, soft_wrap=True)
+        sys.exit(2)
     console.print(_render(scene, played))
     console.print(_summary(played))
 
@@ -65,11 +70,14 @@ def _server() -> Iterator[str]:
     """Run ``presage serve`` on a free port with a data folder of its own; yields HOST:PORT."""
     with tempfile.TemporaryDirectory(prefix="presage-demo-") as folder:
         log = Path(folder) / "log"
+        # The user's own settings stay out of it, above all the address of a real store.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PRESAGE_")}
         with log.open("w") as log_file:
             process = subprocess.Popen(  # noqa: S603 - our own server
                 [sys.executable, "-m", "presage_server", "serve", "--port", "0", "--data-dir", f"{folder}/data"],
                 stdout=subprocess.PIPE,
                 stderr=log_file,
+                env=environment,
                 text=True,
             )
         try:

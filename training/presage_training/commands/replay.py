@@ -32,13 +32,15 @@ def replay(
     """Send a log of events to a running server.
 
     Visitors' events arrive in the log's order. Every event has an id made from the log, so a replay that broke off can be started
-    again: what was counted counts once. Ends with a summary of what was counted, left out and refused, and why.
+    again: what was counted counts once, as long as no visitor has more than 128 events in it, which is how many ids the server
+    remembers of each. Ends with a summary of what was counted, left out and refused, and why.
     """
-    console = Console()
+    # Names and lines of a log may look like markup.
+    console = Console(markup=False, emoji=False)
     skips = Skips()
     progress = Progress(
         SpinnerColumn(),
-        TextColumn("[bold]{task.description}"),
+        TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("events · {task.fields[rate]:,.0f}/s"),
@@ -64,10 +66,12 @@ def replay(
     except KeyboardInterrupt:
         sys.exit(_fail("broken off; run the same command again to send the rest"))
     _print_summary(console, file, sent, skips)
+    if skips.total and not sent.events:
+        sys.exit(_fail(f"{file}: nothing in it could be read as {log_format}; name the format that it has"))
 
 
 def _print_summary(console: Console, file: Path, sent: Sent, skips: Skips) -> None:
-    table = Table("", "events", "example", title=f"{file.name}", title_justify="left")
+    table = Table("", "events", "example", title=file.name, title_justify="left")
     table.add_row("counted", f"{sent.counted:,}", "")
     table.add_row("counted before (duplicates)", f"{sent.duplicates:,}", "")
     for reason, count in sent.refused.items():

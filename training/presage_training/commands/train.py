@@ -39,10 +39,12 @@ def train(  # noqa: PLR0917 - the command line passes names
     from presage_training.propensity import export_propensity, train_propensity  # noqa: PLC0415
     from presage_training.simulator import simulate  # noqa: PLC0415
 
-    console = Console()
+    console = Console(markup=False)
     try:
         if to.exists() and not force:
             sys.exit(_fail(f"{to} is there already; give --force to replace it, or name another version"))
+        if original is not None and not original.parent.is_dir():
+            sys.exit(_fail(f"{original}: no folder {original.parent}; make it first"))
         with console.status("simulating the shop"):
             start_unix_micros = int(_START.timestamp()) * MICROS
             events = simulate(seed=seed, visitors=visitors, start_unix_micros=start_unix_micros, days=days)
@@ -59,11 +61,13 @@ def train(  # noqa: PLR0917 - the command line passes names
                 "days": days,
                 "events": len(events),
             }
-            report = export_propensity(propensity, to, feature_set=CONVERSION, data=data, overwrite=force)
+            report = export_propensity(propensity, to.resolve(), feature_set=CONVERSION, data=data, overwrite=force)
         if original is not None:
-            propensity.booster.save_model(original, num_iteration=propensity.booster.best_iteration)
+            original.write_text(propensity.booster.model_to_string(num_iteration=propensity.booster.best_iteration))
     except (TrainingError, ExportError) as error:
         sys.exit(_fail(str(error)))
+    except OSError as error:
+        sys.exit(_fail(f"{error.filename or to}: {error.strerror or error}; name a place that can be written"))
     table = Table("on held-out sessions", "", title=f"{to}", title_justify="left")
     for name, value in propensity.metrics.items():
         table.add_row(name, f"{value:.4f}")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from presage_featurizer.events import Event
 from presage_training.readers.online_retail import read_online_retail
 from presage_training.readers.presage_log import read_presage_log, write_presage_log
 from presage_training.readers.rees46 import read_rees46
 from presage_training.readers.skips import SkipExample, Skips
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from presage_featurizer.events import Event
 
 __all__ = ["LogFormat", "SkipExample", "Skips", "read_events", "write_presage_log"]
 

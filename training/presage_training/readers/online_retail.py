@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from presage_featurizer.events import Event, EventType, Item
 from presage_training.readers.cells import id_text, price_micros, quantity, required_id, unix_micros
 from presage_training.readers.countries import COUNTRY_CODES
+from presage_training.readers.skips import Skips
 from presage_training.readers.tables import read_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from presage_training.readers.skips import Skips
 
 __all__ = ["read_online_retail"]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
@@ -12,13 +14,8 @@ from presage_featurizer import MAX_UNIX_MICROS
 from presage_featurizer.events import MICROS, Device, Event, EventType, Item, money_micros
 from presage_training.errors import LogFormatError
 from presage_training.readers.cells import MAX_PRICE, MAX_QUANTITY
+from presage_training.readers.skips import Skips
 from presage_training.readers.tables import DOWNLOAD_ANEW, UNREADABLE, file_stem, open_binary
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from presage_training.readers.skips import Skips
 
 __all__ = ["read_presage_log", "write_presage_log"]
 

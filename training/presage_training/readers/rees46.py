@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from presage_featurizer.events import Event, EventType, Item
 from presage_training.readers.cells import id_text, price_micros, required_id, unix_micros
+from presage_training.readers.skips import Skips
 from presage_training.readers.tables import file_stem, read_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from presage_training.readers.skips import Skips
 
 __all__ = ["read_rees46"]
 

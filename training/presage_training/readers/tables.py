@@ -5,16 +5,13 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
+from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 from presage_training.errors import LogFormatError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from presage_training.readers.skips import Skips
+from presage_training.readers.skips import Skips
 
 __all__ = ["DOWNLOAD_ANEW", "UNREADABLE", "Row", "file_stem", "open_binary", "read_rows"]
 

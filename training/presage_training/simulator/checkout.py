@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from presage_featurizer.events import EventType
+from presage_training.simulator.recorder import Recorder
 from presage_training.simulator.streams import logistic
-from presage_training.simulator.visitors import Order
-
-if TYPE_CHECKING:
-    from presage_training.simulator.recorder import Recorder
-    from presage_training.simulator.visitors import Visitor
+from presage_training.simulator.visitors import Order, Visitor
 
 __all__ = ["check_out"]
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from math import log
-from typing import TYPE_CHECKING
 
 from presage_featurizer.events import MICROS, Event, EventType, Item
-
-if TYPE_CHECKING:
-    from presage_training.simulator.visitors import Visitor
+from presage_training.simulator.visitors import Visitor
 
 __all__ = ["SESSION_GAP_MICROS", "Recorder"]
 

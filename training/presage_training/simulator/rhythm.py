@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from random import Random
 
 from presage_featurizer.events import MICROS
-
-if TYPE_CHECKING:
-    from random import Random
 
 __all__ = ["DAY_MICROS", "Rhythm", "is_evening", "is_payday"]
 

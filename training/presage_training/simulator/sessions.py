@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from math import log
-from typing import TYPE_CHECKING
 
 from presage_featurizer.events import MICROS, Device, Event, EventType
 from presage_training.simulator.checkout import check_out
 from presage_training.simulator.recorder import Recorder
 from presage_training.simulator.rhythm import is_evening, is_payday
+from presage_training.simulator.shop import Product, Shop
 from presage_training.simulator.streams import logistic
+from presage_training.simulator.trends import Trends
 from presage_training.simulator.visitors import CartLine, Order, Visitor
-
-if TYPE_CHECKING:
-    from presage_training.simulator.shop import Product, Shop
-    from presage_training.simulator.trends import Trends
 
 __all__ = ["refund_visit", "shopping_visit"]
 

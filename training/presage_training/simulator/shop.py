@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp, log
-from typing import TYPE_CHECKING
+from random import Random
 
 from presage_featurizer.events import Item, money_micros
 from presage_training.simulator.streams import random_stream
-
-if TYPE_CHECKING:
-    from random import Random
 
 __all__ = ["CATEGORIES", "Product", "Shop"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING
+from random import Random
 
 from presage_featurizer.events import MICROS, Event
 from presage_training.simulator.recorder import SESSION_GAP_MICROS
@@ -13,9 +13,6 @@ from presage_training.simulator.sessions import refund_visit, shopping_visit
 from presage_training.simulator.shop import Shop
 from presage_training.simulator.trends import Trends
 from presage_training.simulator.visitors import Order, Visitor, create_visitor
-
-if TYPE_CHECKING:
-    from random import Random
 
 __all__ = ["simulate"]
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from random import Random
 
-if TYPE_CHECKING:
-    from random import Random
-
-    from presage_training.simulator.shop import Product
+from presage_training.simulator.shop import Product
 
 __all__ = ["Trends"]
 

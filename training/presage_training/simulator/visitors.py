@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import exp
-from typing import TYPE_CHECKING, NamedTuple
+from random import Random
+from typing import NamedTuple
 
 from msgspec import structs
 
-from presage_featurizer.events import Device, money_micros
+from presage_featurizer.events import Device, Item, money_micros
 from presage_training.simulator.personas import PERSONAS, Persona
-from presage_training.simulator.shop import CATEGORIES
+from presage_training.simulator.shop import CATEGORIES, Product
 from presage_training.simulator.streams import random_stream
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from presage_featurizer.events import Item
-    from presage_training.simulator.shop import Product
 
 __all__ = ["CartLine", "Order", "Visitor", "create_visitor"]
 

@@ -1,0 +1,75 @@
+"""The embedded store."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from presage_server.errors import StoreStartError
+from presage_server.store.embedded import embedded_store
+
+
+async def test_what_is_written_is_there_again_the_next_time(tmp_path):
+    """In a folder whose name needs quoting, deeper than a socket's path may be long."""
+    data_dir = tmp_path / 'a "deep" folder' / ("x" * 120)
+    async with embedded_store(data_dir) as url:
+        redis = Redis.from_url(url)
+        await redis.set("key", "value")
+        await redis.aclose()
+    assert not Path(url.removeprefix("unix://")).parent.exists()
+    async with embedded_store(data_dir) as url:
+        redis = Redis.from_url(url)
+        assert await redis.get("key") == b"value"
+        config = await redis.config_get("maxmemory-policy", "appendonly", "port")
+        assert config == {"maxmemory-policy": "noeviction", "appendonly": "yes", "port": "0"}
+        await redis.aclose()
+
+
+async def test_a_store_that_dies_is_started_again_with_what_it_held(tmp_path, caplog):
+    async with embedded_store(tmp_path) as url:
+        redis = Redis.from_url(url)
+        await redis.set("key", "value")
+        await redis.waitaof(1, 0, 5_000)
+        os.kill((await redis.info("server"))["process_id"], signal.SIGKILL)
+
+        found = None
+        async with asyncio.timeout(30):
+            while found is None:
+                with suppress(RedisConnectionError):
+                    found = await redis.get("key")
+                await asyncio.sleep(0.02)
+
+        assert found == b"value"
+        assert "the embedded store ended with code -9 and is started again" in caplog.text
+        await redis.aclose()
+
+
+async def test_a_data_folder_serves_one_server_at_a_time(tmp_path):
+    async with embedded_store(tmp_path):
+        with pytest.raises(StoreStartError, match=f"data_dir: {re.escape(str(tmp_path))} is in use by another server"):
+            async with embedded_store(tmp_path):
+                pass
+    async with embedded_store(tmp_path):
+        pass
+
+
+async def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreStartError, match=r"data_dir: .*file/data cannot be written: Not a directory"):
+        async with embedded_store(tmp_path / "file" / "data"):
+            pass
+
+
+async def test_a_store_that_does_not_come_up_names_its_log(tmp_path):
+    (tmp_path / "appendonlydir").write_text("in the way")
+    with pytest.raises(StoreStartError, match=r"did not come up; see .*valkey\.log"):
+        async with embedded_store(tmp_path):
+            pass

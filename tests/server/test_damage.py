@@ -1,0 +1,150 @@
+"""States that cannot be read, and states of other releases, met by a running server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from zlib import crc32
+
+import grpc
+import msgspec
+import pytest
+from google.protobuf.json_format import MessageToDict
+
+from presage.v1 import event_pb2, scoring_service_pb2
+from presage_featurizer import decode_event, decode_state
+from presage_server.store.snapshot import REVISION_BYTES
+from support.running_server import an_event, serving, track
+
+SCORE = scoring_service_pb2.ScoreRequest(user_id="u", include_features=True, as_of_unix_micros=1_700_000_000_000_000)
+
+
+def flipped(blob: bytes) -> bytes:
+    """Change one bit in the middle."""
+    changed = bytearray(blob)
+    changed[len(blob) // 2] ^= 4
+    return bytes(changed)
+
+
+DAMAGES = {
+    "empty": lambda _blob: b"",
+    "shorter than a revision": lambda blob: blob[:5],
+    "a revision and nothing else": lambda blob: blob[:REVISION_BYTES],
+    "cut short": lambda blob: blob[:-1],
+    "too long": lambda blob: blob + b"\0",
+    "a flipped bit": flipped,
+    "zeros": lambda blob: b"\0" * len(blob),
+    "not ours": lambda _blob: b"a string that somebody set by hand",
+}
+
+
+def version_changed(blob: bytes, version: int) -> bytes:
+    """Make a state say that it is of another version, with a checksum that holds."""
+    body = bytes((version,)) + blob[REVISION_BYTES + 5 :]
+    return blob[:REVISION_BYTES] + crc32(body).to_bytes(4, "big") + body
+
+
+@pytest.fixture
+async def metered(store, models, unused_tcp_port):
+    """A server with metrics, on an empty store."""
+    settings = {"redis_url": store.url, "models": models, "metrics_port": unused_tcp_port}
+    async with serving(**settings) as served:
+        yield served, unused_tcp_port
+
+
+async def unreadable_states(port: int) -> float:
+    """Ask the server's metrics."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    text = (await reader.read()).decode()
+    writer.close()
+    (line,) = [line for line in text.splitlines() if line.startswith("presage_unreadable_states_total ")]
+    return float(line.split()[1])
+
+
+async def test_a_damaged_state_is_scored_cold_kept_aside_and_never_silently_overwritten(store, metered, caplog):
+    served, metrics_port = metered
+    cold = (await served.stub.Score(SCORE)).prediction
+    await served.stub.TrackEvent(track("u", "first"))
+    healthy = store.blob("u")
+    seen = 0
+    for damage in DAMAGES.values():
+        blob = damage(healthy)
+        store.redis.flushall()
+        store.set_blob("u", blob)
+        caplog.clear()
+
+        answer = (await served.stub.Score(SCORE)).prediction
+        assert (answer.degraded, answer.cold_start, answer.score) == (True, True, cold.score)
+        assert MessageToDict(answer.features) == MessageToDict(cold.features)
+        assert [record.levelno for record in caplog.records] == [logging.ERROR]
+        assert "'u' cannot be read" in caplog.text
+        assert store.blob("u") == blob
+        await served.stub.GetFeatures(scoring_service_pb2.GetFeaturesRequest(user_id="u"))
+        assert store.blob("u") == blob
+
+        tracked = await served.stub.TrackEvent(
+            scoring_service_pb2.TrackEventRequest(event=an_event("u", "second"), score=True)
+        )
+        assert not tracked.duplicate
+        assert tracked.prediction.degraded
+        assert "was kept aside and a new one begun" in caplog.text
+        assert store.aside("u") == [blob]
+        assert decode_state(store.blob("u")[REVISION_BYTES:]).sessions[0].event_count == 1
+        (entry,) = store.stream("u")
+        assert (decode_event(entry[b"event"]).event_id, entry[b"fresh"]) == ("second", b"1")
+
+        seen += 3
+        assert await unreadable_states(metrics_port) == seen
+        assert not (await served.stub.Score(SCORE)).prediction.degraded
+
+
+async def test_a_second_damage_is_kept_beside_the_first(store, served):
+    for number, blob in enumerate((b"one", b"two")):
+        store.set_blob("u", blob)
+        await served.stub.TrackEvent(track("u", f"event-{number}"))
+    assert store.aside("u") == [b"one", b"two"]
+
+
+async def test_a_batch_marks_only_the_damaged_visitor(store, served):
+    await served.stub.TrackEvent(track("well", "first"))
+    store.set_blob("ill", b"damaged")
+    targets = [scoring_service_pb2.ScoreTarget(user_id=name) for name in ("well", "ill", "nobody")]
+    response = await served.stub.ScoreBatch(scoring_service_pb2.ScoreBatchRequest(targets=targets))
+    flags = [(one.cold_start, one.degraded) for one in response.predictions]
+    assert flags == [(False, False), (True, True), (True, False)]
+
+
+async def test_a_newer_releases_state_is_scored_cold_and_refuses_events(store, served):
+    await served.stub.TrackEvent(track("u", "first"))
+    blob = version_changed(store.blob("u"), 200)
+    store.set_blob("u", blob)
+    before = store.everything()
+    assert (await served.stub.Score(SCORE)).prediction.degraded
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await served.stub.TrackEvent(track("u", "second"))
+    assert refused.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+    batch = scoring_service_pb2.TrackEventsRequest(events=[an_event("u", "third"), an_event("another", "fourth")])
+    codes = [result.code for result in (await served.stub.TrackEvents(batch)).results]
+    assert codes == [grpc.StatusCode.FAILED_PRECONDITION.value[0], 0]
+    assert {key: value for key, value in store.everything().items() if key in before} == before
+
+
+async def test_a_state_of_an_older_release_is_read_and_then_written_whole(store, served):
+    """An older struct has fewer fields at the end."""
+    items = [event_pb2.Item(item_id="i", price=2.0, quantity=3)]
+    await served.stub.TrackEvent(track("u", "first", type=event_pb2.EVENT_TYPE_ADD_TO_CART, items=items))
+    blob = store.blob("u")
+    fields = msgspec.msgpack.decode(blob[REVISION_BYTES + 5 :])
+    older = bytes((1,)) + msgspec.msgpack.encode(fields[:-2])
+    store.set_blob("u", blob[:REVISION_BYTES] + crc32(older).to_bytes(4, "big") + older)
+
+    prediction = (await served.stub.Score(SCORE)).prediction
+    assert (prediction.cold_start, prediction.degraded) == (False, False)
+    features = dict(zip(prediction.features.names, prediction.features.values, strict=True))
+    assert features["cart_items_count"] == 3
+    await served.stub.TrackEvent(track("u", "second"))
+    rewritten = store.blob("u")
+    assert len(msgspec.msgpack.decode(rewritten[REVISION_BYTES + 5 :])) == len(fields)
+    assert decode_state(rewritten[REVISION_BYTES:]).cart["i"].quantity == 3
+    assert store.aside("u") == []

@@ -1,0 +1,164 @@
+"""``presage serve`` as an operator meets it: one process, its one line, its signals and its complaints."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from presage.v1 import scoring_service_pb2 as pb
+from presage.v1 import scoring_service_pb2_grpc
+from support.running_server import gone, server_process, track
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def complaint(process) -> tuple[int, str, str]:
+    """Wait for a server that cannot start; answer with its exit code, its stdout and its last word."""
+    code, stdout = process.wait()
+    return code, stdout, process.log.strip().splitlines()[-1]
+
+
+@linux_only
+async def test_sigterm_lets_calls_in_flight_end_well_and_takes_the_store_along(models, tmp_path):
+    flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"), "--timeout-ms", "30000")
+    with server_process(tmp_path / "log", *flags) as server:
+        assert re.fullmatch(r"127\.0\.0\.1:\d+", server.address)
+        (store_pid,) = children(server.pid)
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            stub = scoring_service_pb2_grpc.ScoringServiceStub(channel)
+            await stub.TrackEvent(track("u", "first"))
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            seen = [(await watch.read()).status]
+
+            os.kill(store_pid, signal.SIGSTOP)
+            calls = [stub.TrackEvent(track(f"u{number % 7}", f"event-{number}")) for number in range(100)]
+            calls += [stub.GetFeatures(pb.GetFeaturesRequest(user_id="u")) for _ in range(100)]
+            tasks = [asyncio.ensure_future(call) for call in calls]
+            # Calls of one kind are begun in their order: once a later one is refused, all of them have been.
+            for late in (stub.TrackEvent(track("")), stub.GetFeatures(pb.GetFeaturesRequest())):
+                with pytest.raises(grpc.aio.AioRpcError, match="INVALID_ARGUMENT"):
+                    await late
+            server.signal(signal.SIGTERM)
+            seen.append((await watch.read()).status)
+            watch.cancel()
+            assert [task for task in tasks if task.done()] == []
+            os.kill(store_pid, signal.SIGCONT)
+            answers = await asyncio.gather(*tasks)
+        assert seen == [health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING]
+        assert [answer.duplicate for answer in answers[:100]] == [False] * 100
+        assert server.wait() == (0, "")
+        assert gone(store_pid)
+
+
+@linux_only
+def test_a_killed_server_leaves_no_store_behind(models, tmp_path, short_directory):
+    """All that stays is the folder of its socket, here where the test cleans up."""
+    flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"))
+    with server_process(tmp_path / "log", *flags, TMPDIR=str(short_directory)) as server:
+        (store_pid,) = children(server.pid)
+        server.signal(signal.SIGKILL)
+        assert server.wait() == (-signal.SIGKILL, "")
+        assert gone(store_pid)
+
+
+async def test_what_was_tracked_is_there_after_a_restart_and_variables_stand_for_flags(models, tmp_path):
+    """The second server gets by variables what the first one got by flags."""
+    request = pb.ScoreRequest(user_id="u", as_of_unix_micros=1_900_000_000_000_000, include_features=True)
+    predictions = []
+    flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"), "--default-model", "second")
+    variables = {
+        "PRESAGE_MODELS": str(models),
+        "PRESAGE_DATA_DIR": str(tmp_path / "data"),
+        "PRESAGE_DEFAULT_MODEL": "second",
+        "PRESAGE_REFLECTION": "false",
+        "PRESAGE_PORT": "0",
+    }
+    for arguments, environment in ((flags, {}), ((), variables)):
+        with server_process(tmp_path / "log", *arguments, **environment) as server:
+            async with grpc.aio.insecure_channel(server.address) as channel:
+                stub = scoring_service_pb2_grpc.ScoringServiceStub(channel)
+                if not predictions:
+                    await stub.TrackEvent(track("u", "first"))
+                predictions.append((await stub.Score(request)).prediction)
+            server.signal(signal.SIGINT)
+            assert server.wait() == (0, "")
+    before, after = predictions
+    assert before == after
+    assert (before.cold_start, before.model) == (False, "second")
+
+
+def test_a_port_that_is_taken_is_named(models, store, tmp_path):
+    # Shared, as another server would take it: unless that is refused, both would get half of the calls.
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as taken:
+        port = str(taken.getsockname()[1])
+        flags = ("--models", str(models), "--redis-url", store.url, "--port", port)
+        with server_process(tmp_path / "log", *flags, wait=False) as server:
+            expected = f"presage: cannot serve: port: cannot listen on 127.0.0.1:{port}; is it taken?"
+            assert complaint(server) == (2, "", expected)
+
+
+def test_two_servers_on_one_data_folder_are_one_too_many(models, tmp_path):
+    flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"))
+    with (
+        server_process(tmp_path / "first", *flags),
+        server_process(tmp_path / "second", *flags, wait=False) as second,
+    ):
+        code, stdout, last = complaint(second)
+    assert (code, stdout) == (2, "")
+    assert last.startswith(f"presage: cannot serve: data_dir: {tmp_path / 'data'} is in use by another server")
+
+
+def test_a_tampered_bundle_is_named_with_the_reason(models, store, tmp_path):
+    bundles = shutil.copytree(models, tmp_path / "models")
+    model = bundles / "second" / "2" / "model.onnx"
+    model.write_bytes(model.read_bytes() + b"\0")
+    with server_process(tmp_path / "log", "--models", str(bundles), "--redis-url", store.url, wait=False) as server:
+        code, stdout, last = complaint(server)
+    assert (code, stdout) == (2, "")
+    assert last.startswith(f"presage: cannot serve: {model}: expected SHA-256 ")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--timeout-ms", "0"), "timeout_ms: expected 1 or more, got 0"),
+        (("--redis-url", "unix:///nowhere/redis.sock"), "redis_url: the store cannot be used: "),
+    ],
+    ids=["setting", "store"],
+)
+def test_what_is_wrong_is_said_in_one_line(models, tmp_path, flags, message):
+    with server_process(tmp_path / "log", "--models", str(models), *flags, wait=False) as server:
+        code, stdout, last = complaint(server)
+    assert (code, stdout) == (2, "")
+    assert last.startswith(f"presage: cannot serve: {message}")
+    assert "Traceback" not in server.log
+
+
+async def test_after_sigterm_calls_are_answered_as_before_for_the_delay(models, tmp_path):
+    """Balancers need a moment to see NOT_SERVING; one call after another is answered until they have had it."""
+    flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"), "--drain-delay-seconds", "1")
+    with server_process(tmp_path / "log", *flags) as server:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            stub = scoring_service_pb2_grpc.ScoringServiceStub(channel)
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+            server.signal(signal.SIGTERM)
+            assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+            watch.cancel()
+            for number in range(20):
+                await stub.TrackEvent(track("u", f"event-{number}"))
+        assert server.wait() == (0, "")

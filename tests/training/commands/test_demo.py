@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from training.commands.running import command, run
+
+
+@pytest.fixture
+def temporary(short_directory) -> Path:
+    """A folder for all that the demo puts aside; its name is in the command line of every process that works there."""
+    return Path(tempfile.mkdtemp(dir=short_directory))
+
+
+def processes_in(folder: Path) -> list[str]:
+    listed = subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True)
+    return [line for line in listed.stdout.splitlines() if str(folder) in line]
+
+
+def number(done, name: str) -> int:
+    match = re.search(rf"^ *{name} +([\d,]+) ", done.out, re.MULTILINE)
+    assert match, f"no {name!r} in {done.out}"
+    return int(match[1].replace(",", ""))
+
+
+def test_it_ends_with_a_summary_and_leaves_nothing(temporary):
+    # The user's own server and store are left alone: were the variables passed on, the demo's server could not start.
+    own = {"PRESAGE_REDIS_URL": "unix:///nowhere/redis.sock", "PRESAGE_MODELS": "/nowhere", "PRESAGE_PORT": "1"}
+    done = run("demo", "--seconds", 1, TMPDIR=str(temporary), **own)
+
+    assert (done.code, done.err) == (0, "")
+    announced = re.search(r"([\d,]+) events of 500 visitors to come", done.out)
+    assert announced
+    assert number(done, "events") == int(announced[1].replace(",", ""))
+    assert number(done, "cold starts") == 500
+    assert number(done, "purchases") > 0
+    assert number(done, "scores") > number(done, "Score") > 500
+    assert len(re.findall(r"^ *(?:TrackEvent|Score) .* \d+\.\d\d ms +\d+\.\d\d ms", done.out, re.MULTILINE)) == 2
+    assert not processes_in(temporary)
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("number", "whole_group"),
+    [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, False)],
+    ids=["ctrl-c", "terminate", "closed window"],
+)
+def test_it_leaves_nothing_when_it_is_ended(temporary, number, whole_group):
+    with command("demo", "--seconds", 300, TMPDIR=str(temporary)) as demo:
+        assert demo.read_line().startswith("server on 127.0.0.1:")
+        assert len(processes_in(temporary)) >= 2, "expected a server and its store"
+        (demo.signal_group if whole_group else demo.signal)(number)
+        done = demo.wait()
+
+    assert (done.code, done.err) == (130, "")
+    assert not processes_in(temporary)
+    assert not list(temporary.iterdir())
+
+
+def test_a_server_that_does_not_start_is_no_riddle(temporary, tmp_path):
+    (tmp_path / "uvloop.py").write_text("raise ImportError('broken on purpose')")
+    done = run("demo", "--seconds", 1, TMPDIR=str(temporary), PYTHONPATH=str(tmp_path))
+
+    assert done.code == 2
+    assert "presage demo: the server did not start" in done.err
+    assert "broken on purpose" in done.err
+    assert not list(temporary.iterdir())

@@ -1,0 +1,61 @@
+"""What is not installed is stood in for by a module finder that finds it missing, in a process of its own."""
+
+from __future__ import annotations
+
+import pytest
+from training.commands.running import run, run_here
+
+
+@pytest.fixture
+def without(tmp_path):
+    """Return a function from the name of a library to variables under which it is not installed."""
+
+    def variables(library: str) -> dict[str, str]:
+        (tmp_path / "sitecustomize.py").write_text(
+            "import sys\n"
+            "class Missing:\n"
+            "    def find_spec(self, name, path=None, target=None):\n"
+            f"        if name.partition('.')[0] == {library!r}:\n"
+            "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+            "sys.meta_path.insert(0, Missing())\n"
+        )
+        return {"PYTHONPATH": str(tmp_path)}
+
+    return variables
+
+
+def test_help_lists_the_commands_in_the_order_of_use():
+    done = run("--help")
+    listed = [line.split()[1] for line in done.out.partition("Commands")[2].splitlines() if line.startswith("│ ")]
+
+    assert (done.code, done.err) == (0, "")
+    assert listed == ["serve", "demo", "replay", "train", "version"]
+
+
+@pytest.mark.parametrize("name", ["train", "replay", "demo"])
+def test_each_command_explains_itself(monkeypatch, capsys, name):
+    done = run_here(monkeypatch, capsys, name, "--help")
+
+    assert (done.code, done.err) == (0, "")
+    assert "Usage: presage" in done.out
+
+
+@pytest.mark.parametrize("library", ["lightgbm", "onnx"])
+def test_training_without_its_extra_says_what_to_install(without, tmp_path, library):
+    done = run("train", "--to", tmp_path / "model" / "1", **without(library))
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"presage: this command needs {library}: pip install 'presage[train]'\n"
+    assert not (tmp_path / "model").exists()
+
+
+def test_replaying_without_its_extra_says_what_to_install(without):
+    done = run("replay", "log.parquet", "--format", "rees46", **without("pyarrow"))
+
+    assert done.code == 2
+    assert done.err == "presage: this command needs pyarrow: pip install 'presage[train]'\n"
+
+
+@pytest.mark.parametrize("library", ["lightgbm", "pyarrow"])
+def test_help_needs_no_extra(without, library):
+    assert run("--help", **without(library)) == run("--help")

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+import signal
+from functools import partial
+
+import grpc
+import pytest
+from training.commands.running import command, run, run_here
+from training.logs import shop
+
+from presage_training import sending
+from presage_training.readers import write_presage_log
+from support.running_server import GENEROUS_SECONDS, server_process
+from support.scripted_servicer import Abort, Hold, ScriptedServicer, nobody_at, serving
+
+LINE = {"type": "VIEW_ITEM", "user_id": "ann", "event_time_unix_micros": 1_700_000_000_000_000}
+
+
+@pytest.fixture
+def replay(monkeypatch, capsys):
+    """Run ``presage replay`` in this process; retries follow at once."""
+    monkeypatch.setattr(sending, "_RETRY_SECONDS", 0.001)
+    return partial(run_here, monkeypatch, capsys, "replay")
+
+
+@pytest.fixture
+def servicer():
+    return ScriptedServicer()
+
+
+@pytest.fixture
+def target(servicer):
+    with serving(servicer) as target:
+        yield target
+
+
+@pytest.fixture
+def log(tmp_path):
+    """Return a function that writes lines to a log of ours."""
+
+    def write(*lines: object, name: str = "shop.jsonl"):
+        path = tmp_path / name
+        path.write_text("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
+        return path
+
+    return write
+
+
+def row(done, name: str) -> list[str]:
+    """Find a row of the summary: its cells, the name first."""
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in done.out.splitlines()]
+    return next(cells for cells in rows if cells[0].startswith(name))
+
+
+def test_a_log_goes_into_a_running_server(tmp_path, store, models):
+    events = shop(visitors=40)
+    write_presage_log(tmp_path / "shop.jsonl.gz", events)
+    with server_process(tmp_path / "log", "--redis-url", store.url, "--models", str(models)) as server:
+        done = run("replay", tmp_path / "shop.jsonl.gz", "--format", "presage", "--target", server.address)
+
+    assert (done.code, done.err) == (0, "")
+    assert row(done, "counted")[1] == row(done, "sent")[1] == f"{len(events):,}"
+    assert row(done, "counted before")[1] == "0"
+    assert "40 visitors" in done.out
+
+
+def test_a_corrupt_line_is_counted_shown_and_skipped(replay, target, servicer, log):
+    lines = LINE, "no JSON", LINE | {"event_time_unix_micros": 0}, LINE | {"type": "HOVER"}, LINE
+    done = replay(log(*lines), "--format", "presage", "--target", target)
+
+    assert (done.code, done.err) == (0, "")
+    [request] = servicer.requests("TrackEvents")
+    assert [event.event_id for event in request.events] == ["shop:1", "shop:5"]
+    assert row(done, "counted")[1] == row(done, "sent")[1] == "2"
+    name, count, example = row(done, "left out by the reader")
+    assert (name, count) == ("left out by the reader: unreadable line", "3")
+    assert example.startswith("line 2: ")
+    assert example.endswith("no JSON")
+
+
+def test_lines_that_look_like_markup_are_shown_as_they_are(replay, target, log):
+    path = log(LINE, "[/bold] [red] :smile:", name="[red]shop[b].jsonl")
+    done = replay(path, "--format", "presage", "--target", target)
+
+    assert done.code == 0
+    assert row(done, "left out by the reader")[2].endswith("[/bold] [red] :smile:")
+    assert "[red]shop[b].jsonl" in done.out
+
+
+def test_what_the_server_refused_is_counted_with_an_example(tmp_path, store, models, log):
+    lines = LINE, LINE | {"country": "gb"}, LINE | {"country": "Germany"}
+    with server_process(tmp_path / "log", "--redis-url", store.url, "--models", str(models)) as server:
+        done = run("replay", log(*lines), "--format", "presage", "--target", server.address)
+
+    assert done.code == 0
+    name, count, example = row(done, "refused by the server")
+    assert name.startswith("refused by the server: events.country: ")
+    assert count == "2"
+    assert example.startswith("shop:2: events[1].country: ")
+    assert row(done, "counted")[1] == "1"
+
+
+@pytest.mark.parametrize(
+    ("name", "log_format", "message"),
+    [
+        ("missing.jsonl", "presage", "missing.jsonl: No such file or directory; name a file that can be read"),
+        ("", "presage", "Is a directory; name a file that can be read"),
+        ("shop.jsonl", "rees46", "unknown kind of file"),
+        ("shop.csv", "rees46", "no column 'event_time'"),
+        ("shop.csv", "presage", "shop.csv: nothing in it could be read as presage; name the format that it has"),
+        ("shop.parquet", "online-retail", "not a readable Parquet file"),
+        ("shop.jsonl.gz", "presage", "cannot be unpacked"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_in_one_line(replay, log, name, log_format, message):
+    for each in ("shop.jsonl", "shop.csv", "shop.parquet", "shop.jsonl.gz"):
+        folder = log("a,b,c", "1,2,3", name=each).parent
+    done = replay(folder / name, "--format", log_format)
+
+    assert done.code == 2
+    assert done.err.startswith(f"presage replay: {folder / name}: ")
+    assert message in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_format_that_does_not_exist_lists_those_that_do(replay, log):
+    done = replay(log(LINE), "--format", "csv")
+
+    assert done.code == 2
+    assert all(name in done.err for name in ("'csv'", "online-retail", "rees46", "presage"))
+
+
+def test_an_empty_log_is_no_failure(replay, target, log):
+    done = replay(log(), "--format", "presage", "--target", target)
+
+    assert (done.code, done.err) == (0, "")
+    assert row(done, "sent")[1] == "0"
+
+
+def test_without_a_server_it_says_where_it_looked(replay, log):
+    with nobody_at() as target:
+        done = replay(log(LINE), "--format", "presage", "--target", target)
+
+    assert done.code == 2
+    assert done.err.startswith(f"presage replay: TrackEvents at {target}")
+    assert done.err.endswith(f"run the same command again once {target} answers\n")
+    assert done.err.count("\n") == 1
+
+
+def test_a_server_that_refuses_the_call_is_quoted(replay, target, servicer, log):
+    servicer.script.append(Abort(grpc.StatusCode.PERMISSION_DENIED, "not you"))
+    done = replay(log(LINE), "--format", "presage", "--target", target)
+
+    assert done.code == 2
+    assert "not you [PERMISSION_DENIED]" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_ctrl_c_breaks_it_off_in_one_line(target, servicer, log):
+    hold = Hold()
+    servicer.script.append(hold)
+    with command("replay", log(LINE), "--format", "presage", "--target", target) as replay:
+        assert hold.reached.wait(GENEROUS_SECONDS)
+        replay.signal_group(signal.SIGINT)
+        done = replay.wait()
+
+    assert done.code == 2
+    assert done.err == "presage replay: broken off; run the same command again to send the rest\n"

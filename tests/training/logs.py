@@ -1,0 +1,34 @@
+"""Logs for the tests of this folder: events written by hand, and a small simulated shop."""
+
+from __future__ import annotations
+
+from presage_featurizer import Event, EventType, Item
+from presage_training.simulator import simulate
+from support.events import START_UNIX_MICROS, at
+
+
+def act(
+    event_type: EventType = EventType.PAGE_VIEW,
+    minutes: float = 0.0,
+    *,
+    user_id: str = "ann",
+    session_id: str = "s1",
+    event_id: str = "",
+    items: tuple[Item, ...] = (),
+) -> Event:
+    """Make an event so many minutes into the log; without an id, it gets one that no other event has."""
+    return Event(
+        event_id=event_id or f"{event_type.name}-{user_id}-{session_id}-{minutes}",
+        type=event_type,
+        user_id=user_id,
+        event_time_unix_micros=at(minutes),
+        session_id=session_id,
+        items=items,
+    )
+
+
+def shop(*, visitors: int, days: int = 14, seed: int = 7, session_ids: bool = True) -> list[Event]:
+    """Simulate a shop whose first day begins at START_UNIX_MICROS."""
+    return simulate(
+        seed=seed, visitors=visitors, start_unix_micros=START_UNIX_MICROS, days=days, session_ids=session_ids
+    )
