@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
-
 from presage_featurizer.cart import add_items, cart_value_micros, remove_items
 from presage_featurizer.digests import WIDTH, contains, digest
 from presage_featurizer.events import Event, EventType
@@ -14,12 +12,21 @@ from presage_featurizer.state import (
     MAX_VIEWED_PRODUCTS,
     Session,
     State,
+    copy_struct,
 )
 
 __all__ = ["FOLD_VERSION", "fold"]
 
 FOLD_VERSION = 1
 """Part of every feature set's fingerprint; goes up when the same events would give another state."""
+
+# Looking a member up on its enum takes longer than most of what a fold does.
+_ADD_TO_CART = EventType.ADD_TO_CART
+_PAGE_VIEW = EventType.PAGE_VIEW
+_PURCHASE = EventType.PURCHASE
+_REFUND = EventType.REFUND
+_REMOVE_FROM_CART = EventType.REMOVE_FROM_CART
+_VIEW_ITEM = EventType.VIEW_ITEM
 
 _RECENT_BYTES = MAX_RECENT_EVENTS * WIDTH
 _VIEWED_BYTES = MAX_VIEWED_PRODUCTS * WIDTH
@@ -45,14 +52,15 @@ def fold(state: State | None, event: Event) -> State:
     elif contains(state.recent_events, event_digest):
         return state
     else:
-        state = copy(state)
+        state = copy_struct(state)
     state.recent_events = (state.recent_events + event_digest)[-_RECENT_BYTES:]
-    state.first_seen_unix_micros = min(state.first_seen_unix_micros, now)
     is_news = now >= state.last_seen_unix_micros
     if is_news:
         state.last_seen_unix_micros = now
+    elif now < state.first_seen_unix_micros:
+        state.first_seen_unix_micros = now
     close_finished(state)
-    if event.type == EventType.REFUND:
+    if event.type == _REFUND:
         # The shop's act, not the visitor's: it says nothing of the device, and belongs to no session.
         _add_money(state, -event.money_micros)
         return state
@@ -73,12 +81,12 @@ def fold(state: State | None, event: Event) -> State:
 
 def _change_cart_and_orders(state: State, event: Event) -> None:
     kind = event.type
-    if kind == EventType.ADD_TO_CART:
+    if kind == _ADD_TO_CART:
         state.cart, left_out = add_items(state.cart, event.items)
         state.cart_saturated = state.cart_saturated or left_out
-    elif kind == EventType.REMOVE_FROM_CART:
+    elif kind == _REMOVE_FROM_CART:
         state.cart = remove_items(state.cart, event.items)
-    elif kind == EventType.PURCHASE:
+    elif kind == _PURCHASE:
         now = event.event_time_unix_micros
         state.orders += 1
         _add_money(state, event.money_micros)
@@ -91,9 +99,9 @@ def _change_cart_and_orders(state: State, event: Event) -> None:
 def _count_in_session(session: Session, event: Event) -> None:
     session.event_count += 1
     kind = event.type
-    if kind == EventType.PAGE_VIEW:
+    if kind == _PAGE_VIEW:
         session.page_views += 1
-    elif kind == EventType.VIEW_ITEM:
+    elif kind == _VIEW_ITEM:
         session.product_views += len(event.items) or 1
         for item in event.items:
             # Beyond the cap the average stays what it is.
@@ -104,7 +112,7 @@ def _count_in_session(session: Session, event: Event) -> None:
             viewed = session.viewed_products
             if len(viewed) < _VIEWED_BYTES and not contains(viewed, item_digest):
                 session.viewed_products = viewed + item_digest
-    elif kind == EventType.ADD_TO_CART:
+    elif kind == _ADD_TO_CART:
         session.add_to_carts += 1
 
 

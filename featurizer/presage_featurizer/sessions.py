@@ -7,8 +7,6 @@ that one is over.
 
 from __future__ import annotations
 
-from copy import copy
-
 from presage_featurizer.events import Event
 from presage_featurizer.state import (
     MAX_OPEN_SESSIONS,
@@ -16,6 +14,7 @@ from presage_featurizer.state import (
     SESSION_IDLE_MICROS,
     Session,
     State,
+    copy_struct,
 )
 
 __all__ = ["close_finished", "current_session", "enter_session"]
@@ -24,13 +23,10 @@ __all__ = ["close_finished", "current_session", "enter_session"]
 def close_finished(state: State) -> None:
     """End the sessions that are over as of the state's newest event (changes the state in place)."""
     newest = state.last_seen_unix_micros
-    over = [s for s in state.sessions if newest - s.last_unix_micros > _idle_limit_micros(s.session_id)]
-    if over:
-        for session in over:
+    for session in state.sessions:
+        if newest - session.last_unix_micros > _idle_limit_micros(session.session_id):
             _count_closed(state, session)
-        state.sessions = tuple(
-            s for s in state.sessions if newest - s.last_unix_micros <= _idle_limit_micros(s.session_id)
-        )
+            state.sessions = tuple(other for other in state.sessions if other is not session)
 
 
 def enter_session(state: State, event: Event) -> Session | None:
@@ -44,9 +40,11 @@ def enter_session(state: State, event: Event) -> Session | None:
         if session.session_id == session_id:
             if session.start_unix_micros - now > _idle_limit_micros(session_id):
                 return None
-            entered = copy(session)
-            entered.start_unix_micros = min(session.start_unix_micros, now)
-            entered.last_unix_micros = max(session.last_unix_micros, now)
+            entered = copy_struct(session)
+            if now > session.last_unix_micros:
+                entered.last_unix_micros = now
+            elif now < session.start_unix_micros:
+                entered.start_unix_micros = now
             state.sessions = (*state.sessions[:position], *state.sessions[position + 1 :], entered)
             return entered
     if state.last_seen_unix_micros - now > _idle_limit_micros(session_id):

@@ -6,6 +6,8 @@ New fields go at the end and have a default: then a state that an older release 
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "CartLine",
     "Session",
     "State",
+    "copy_struct",
 ]
 
 SESSION_IDLE_MICROS = 30 * 60 * 1_000_000
@@ -45,6 +48,15 @@ MAX_QUANTITY = 1_000_000
 
 MAX_MONEY_MICROS = 10**18
 """Money that any sum kept here can reach either way, in millionths: it stays within 64 bits."""
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def copy_struct(struct: T) -> T:
+    """Copy a struct but not what it refers to; half the time of ``copy.copy``, and most of what a fold copies."""
+    copied: T = struct.__copy__()  # type: ignore[attr-defined]  # msgspec has it, but its type stubs do not
+    return copied
 
 
 class CartLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
