@@ -12,7 +12,7 @@ from presage_featurizer.catalogue import CATALOGUE, Feature
 from presage_featurizer.codec import decode_event, decode_state, encode_event, encode_state
 from presage_featurizer.errors import CorruptStateError, FeatureSetError, FeaturizerError, NewerStateError, StateError
 from presage_featurizer.events import MICROS, Device, Event, EventType, Item, money_micros
-from presage_featurizer.feature_set import CONVERSION, CORE, FEATURE_SETS, FeatureSet
+from presage_featurizer.feature_set import BEHAVIOR, CONVERSION, CORE, FEATURE_SETS, RFM, FeatureSet
 from presage_featurizer.featurize import featurize
 from presage_featurizer.fold import fold
 from presage_featurizer.segments import Segment
@@ -20,12 +20,14 @@ from presage_featurizer.state import State
 from presage_featurizer.view import MAX_UNIX_MICROS
 
 __all__ = [
+    "BEHAVIOR",
     "CATALOGUE",
     "CONVERSION",
     "CORE",
     "FEATURE_SETS",
     "MAX_UNIX_MICROS",
     "MICROS",
+    "RFM",
     "CorruptStateError",
     "Device",
     "Event",

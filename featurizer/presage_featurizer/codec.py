@@ -18,7 +18,7 @@ from presage_featurizer.state import State
 
 __all__ = ["decode_event", "decode_state", "encode_event", "encode_state"]
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 """Goes up with every change of the structs, an appended field included: an older release must not drop what it does not know."""
 
 EVENT_VERSION = 1
@@ -27,14 +27,15 @@ EVENT_VERSION = 1
 _CRC_BYTES = 4
 _HEADER_BYTES = _CRC_BYTES + 1
 T = TypeVar("T")
-# Sorts the cart, so that carts filled in another order give the same bytes.
-_encode = msgspec.msgpack.Encoder(order="deterministic").encode
-_STATE_READERS: dict[int, Callable[[bytes], State]] = {1: msgspec.msgpack.Decoder(State).decode}
+_encode = msgspec.msgpack.Encoder().encode
+_decode_state = msgspec.msgpack.Decoder(State).decode
+# Version 2 appended the habits.
+_STATE_READERS: dict[int, Callable[[bytes], State]] = {1: _decode_state, 2: _decode_state}
 _EVENT_READERS: dict[int, Callable[[bytes], Event]] = {1: msgspec.msgpack.Decoder(Event).decode}
 
 
 def encode_state(state: State) -> bytes:
-    """Write a state as bytes; equal states give equal bytes."""
+    """Write a state as bytes; the same events folded in the same order give the same bytes."""
     return _frame(STATE_VERSION, _encode(state))
 
 

@@ -6,9 +6,10 @@ are immutable, cost a ninth of a UUID in the store, and are searched at the spee
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
-__all__ = ["WIDTH", "contains", "digest"]
+__all__ = ["WIDTH", "contains", "digest", "product_digest"]
 
 WIDTH = 8
 """Bytes that one member takes."""
@@ -17,6 +18,12 @@ WIDTH = 8
 def digest(member: str) -> bytes:
     """Digest an id: WIDTH bytes, the same in every process and on every machine."""
     return blake2b(member.encode(), digest_size=WIDTH).digest()
+
+
+@lru_cache(maxsize=1 << 16)
+def product_digest(item_id: str) -> bytes:
+    """Digest a product's id; remembered, because visitors look at the same products again and again."""
+    return digest(item_id)
 
 
 def contains(digests: bytes, member_digest: bytes) -> bool:

@@ -131,5 +131,58 @@ CORE = FeatureSet(
 )
 """The whole core of the catalogue: 27 features."""
 
-FEATURE_SETS = {feature_set.name: feature_set for feature_set in (CONVERSION, CORE)}
+RFM = FeatureSet(
+    name="rfm",
+    features=(
+        "recency_days",
+        "frequency",
+        "monetary_value",
+        "avg_order_value",
+        "days_since_first_purchase",
+        "user_segment_encoded",
+    ),
+)
+"""Recency, frequency, money: the visitor's orders alone."""
+
+BEHAVIOR = FeatureSet(
+    name="behavior",
+    # Of all 53, without those that follow from others: purchases is frequency, is_weekend and quarter follow from day and month.
+    features=(
+        *CONVERSION.features,
+        "event_count",
+        "cart_brands_count",
+        "is_business_hours",
+        "month",
+        "country_encoded",
+        "total_events",
+        "unique_products",
+        "events_per_day",
+        "cart_adds",
+        "searches",
+        "wishlist_adds",
+        "group_views",
+        "group_joins",
+        "view_to_cart_rate",
+        "cart_to_checkout_rate",
+        "checkout_to_purchase_rate",
+        "overall_conversion_rate",
+        "peak_activity_hour",
+        "peak_activity_day",
+        "is_weekend_shopper",
+        "category_diversity",
+        "categories_explored",
+        "top_category_share",
+        "days_since_last_event",
+        "recency_score",
+        "engagement_score",
+        "item_affinity",
+        "category_affinity",
+        "repeat_view_rate",
+        "price_vs_user_average",
+    ),
+    countries=CORE.countries,
+)
+"""Everything that tells something of its own: 50 features."""
+
+FEATURE_SETS = {feature_set.name: feature_set for feature_set in (CONVERSION, CORE, RFM, BEHAVIOR)}
 """The feature sets that Presage comes with, by name."""

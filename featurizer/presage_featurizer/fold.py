@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from presage_featurizer.cart import add_items, cart_value_micros, remove_items
-from presage_featurizer.digests import WIDTH, contains, digest
+from presage_featurizer.digests import WIDTH, contains, digest, product_digest
 from presage_featurizer.events import Event, EventType
+from presage_featurizer.habits import fold_habits
 from presage_featurizer.sessions import close_finished, enter_session
 from presage_featurizer.state import (
     MAX_MONEY_MICROS,
@@ -18,7 +19,7 @@ from presage_featurizer.state import (
 __all__ = ["FOLD_VERSION", "fold"]
 
 FOLD_VERSION = 1
-"""Part of every feature set's fingerprint; goes up when the same events would give another state."""
+"""Part of every feature set's fingerprint; goes up when the same events would give features another value."""
 
 # Looking a member up on its enum takes longer than most of what a fold does.
 _ADD_TO_CART = EventType.ADD_TO_CART
@@ -69,6 +70,7 @@ def fold(state: State | None, event: Event) -> State:
             state.device = int(event.device)
         if event.country:
             state.country = event.country
+    state.habits = fold_habits(state.habits, event, is_news=is_news)
     _change_cart_and_orders(state, event)
     session = enter_session(state, event)
     if session is not None:
@@ -108,7 +110,7 @@ def _count_in_session(session: Session, event: Event) -> None:
             if item.price_micros and session.viewed_price_micros + item.price_micros <= MAX_MONEY_MICROS:
                 session.priced_views += 1
                 session.viewed_price_micros += item.price_micros
-            item_digest = digest(item.item_id)
+            item_digest = product_digest(item.item_id)
             viewed = session.viewed_products
             if len(viewed) < _VIEWED_BYTES and not contains(viewed, item_digest):
                 session.viewed_products = viewed + item_digest

@@ -12,6 +12,7 @@ import msgspec
 
 __all__ = [
     "MAX_CART_LINES",
+    "MAX_INTERESTS",
     "MAX_MONEY_MICROS",
     "MAX_OPEN_SESSIONS",
     "MAX_QUANTITY",
@@ -20,6 +21,8 @@ __all__ = [
     "NAMED_SESSION_IDLE_MICROS",
     "SESSION_IDLE_MICROS",
     "CartLine",
+    "Habits",
+    "Interest",
     "Session",
     "State",
     "copy_struct",
@@ -42,6 +45,9 @@ MAX_VIEWED_PRODUCTS = 256
 
 MAX_CART_LINES = 100
 """Distinct products in a cart; further ones are left out, and ``cart_saturated`` is set."""
+
+MAX_INTERESTS = 32
+"""Products, and categories, whose interest is remembered; the one that nothing has happened to for longest is forgotten."""
 
 MAX_QUANTITY = 1_000_000
 """Units in one line of a cart."""
@@ -88,6 +94,42 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     """Digests of the distinct products viewed, at most MAX_VIEWED_PRODUCTS."""
 
 
+class Interest(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """How much a visitor has had to do with one product or category."""
+
+    score: float
+    """Sum of the weights of its events, each halved with time, as of ``last_unix_micros``."""
+    last_unix_micros: int
+    count: int
+
+
+class Habits(msgspec.Struct, array_like=True):
+    """What a visitor tends to do; refunds left aside."""
+
+    events: dict[int, int] = {}
+    """Events by the number of their type."""
+    hours_of_week: dict[int, int] = {}
+    """Events by the hour of the week in UTC, 0 to 167 from Monday on."""
+    item_views: int = 0
+    repeat_views: int = 0
+    """Views of products that were among ``viewed_products``."""
+    priced_views: int = 0
+    """Views whose price is in ``viewed_price_micros``."""
+    viewed_price_micros: int = 0
+    viewed_products: bytes = b""
+    """Digests of the distinct products viewed, at most MAX_VIEWED_PRODUCTS."""
+    items: dict[bytes, Interest] = {}
+    """Interest in products, by the digest of their ids, at most MAX_INTERESTS."""
+    categories: dict[str, Interest] = {}
+    """Interest in categories, at most MAX_INTERESTS."""
+    last_item: bytes = b""
+    """Digest of the product last dealt with."""
+    last_category: str = ""
+    """Its category."""
+    last_price_micros: int = 0
+    """Its price; 0 if unknown."""
+
+
 class State(msgspec.Struct, array_like=True):
     """One visitor; times are event times in microseconds since 1970-01-01 UTC (0: never), money is in millionths."""
 
@@ -113,3 +155,5 @@ class State(msgspec.Struct, array_like=True):
     """Digests of the last MAX_RECENT_EVENTS event ids."""
     cart_saturated: bool = False
     """Whether the cart ever held more products than are kept."""
+    habits: Habits = msgspec.field(default_factory=Habits)
+    """What the visitor tends to do."""

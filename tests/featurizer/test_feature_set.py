@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from presage_featurizer import CATALOGUE, CONVERSION, CORE, FEATURE_SETS, FeatureSet, FeatureSetError
+from presage_featurizer.feature_set import BEHAVIOR, RFM
 
 
 def changed(**fields):
@@ -38,13 +39,15 @@ def test_the_default_set_is_the_one_that_models_were_trained_on():
     assert CONVERSION.fingerprint == "88445a6ceb2ae42b7e6ef1e267d021d38d4e66f23ff4591483c934653ede2dae"
 
 
-def test_the_core_begins_with_the_default_set_and_has_the_whole_catalogue():
-    assert CORE.features[:20] == CONVERSION.features
-    assert set(CORE.features) == set(CATALOGUE)
+def test_the_sets_build_on_one_another():
+    assert [len(CONVERSION.features), len(CORE.features), len(BEHAVIOR.features), len(CATALOGUE)] == [20, 27, 50, 53]
+    assert CORE.features[:20] == BEHAVIOR.features[:20] == CONVERSION.features
+    assert set(CORE.features) | set(BEHAVIOR.features) | {"purchases"} == set(CATALOGUE)
+    assert all(CATALOGUE[name].scope == "visitor" for name in RFM.features)
 
 
 def test_sets_are_found_by_their_names():
-    assert FEATURE_SETS == {"conversion": CONVERSION, "core": CORE}
+    assert FEATURE_SETS == {"conversion": CONVERSION, "core": CORE, "rfm": RFM, "behavior": BEHAVIOR}
 
 
 def test_fingerprint_changes_with_all_that_decides_the_vector():

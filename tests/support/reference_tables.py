@@ -12,9 +12,9 @@ from presage_server import settings
 
 
 def feature_rows() -> list[str]:
-    """One row for each feature, in the order of the set ``core``."""
+    """One row for each feature: those of ``core`` in its order, then the others."""
     rows = []
-    for name in CORE.features:
+    for name in dict.fromkeys((*CORE.features, *CATALOGUE)):
         feature = CATALOGUE[name]
         low = "-∞" if isinf(feature.low) else f"{feature.low:g}"
         high = "∞" if isinf(feature.high) else f"{feature.high:g}"

@@ -1,0 +1,226 @@
+"""Features of the visitor's habits: how often, when, how far down the funnel, and how much to taste the product at hand is."""
+
+from __future__ import annotations
+
+from math import log2
+
+from presage_featurizer.catalogue import feature
+from presage_featurizer.decay import halved
+from presage_featurizer.digests import WIDTH
+from presage_featurizer.events import MICROS, EventType
+from presage_featurizer.habits import EVENT_WEIGHTS, interest_now
+from presage_featurizer.state import MAX_INTERESTS, MAX_VIEWED_PRODUCTS, Interest
+from presage_featurizer.view import View
+
+_RECENCY_HALF_LIFE_MICROS = 7 * 86_400 * MICROS
+_HALF_ENGAGED_WEIGHT = 50.0
+_HALF_AFFINITY_WEIGHT = 10.0
+_MAX_AFFINITY = 5.0
+
+
+def _count(view: View, kind: EventType) -> int:
+    return view.state.habits.events.get(kind, 0)
+
+
+def _total(view: View) -> int:
+    return sum(view.state.habits.events.values())
+
+
+def _rate(part: int, whole: int) -> float:
+    """Tell how many of the whole got on to the part; at most 1, because a visitor may skip a step."""
+    return min(part / whole, 1.0) if whole else 0.0
+
+
+def _local_hours(view: View) -> dict[int, int]:
+    """Count events by the hour of the week, 0 to 167 from Monday on, on the shop's clock of the moment."""
+    shift = (view.local_seconds - view.now_unix_micros // MICROS) // 3_600
+    return {(hour + shift) % 168: count for hour, count in view.state.habits.hours_of_week.items()}
+
+
+def _peak(counts: dict[int, int]) -> float:
+    """Find the key with the largest count, the smallest of several; -1 without any."""
+    return min(counts, key=lambda key: (-counts[key], key), default=-1)
+
+
+def _grouped(counts: dict[int, int], group_of: list[int]) -> dict[int, int]:
+    grouped: dict[int, int] = {}
+    for key, count in counts.items():
+        grouped[group_of[key]] = grouped.get(group_of[key], 0) + count
+    return grouped
+
+
+_HOUR_OF_DAY = [hour % 24 for hour in range(168)]
+_DAY_OF_WEEK = [hour // 24 for hour in range(168)]
+
+
+@feature(unit="events", scope="visitor")
+def total_events(view: View) -> float:
+    """Events of the visitor's own so far."""
+    return _total(view)
+
+
+@feature(unit="products", scope="visitor", high=MAX_VIEWED_PRODUCTS)
+def unique_products(view: View) -> float:
+    """Distinct products viewed so far; counted up to 256."""
+    return len(view.state.habits.viewed_products) // WIDTH
+
+
+@feature(unit="events/day", scope="visitor")
+def events_per_day(view: View) -> float:
+    """Events so far for each day since first seen, a day at least."""
+    return _total(view) / max(1.0, view.days_since(view.state.first_seen_unix_micros))
+
+
+@feature(unit="events", scope="visitor")
+def purchases(view: View) -> float:
+    """Purchases so far."""
+    return _count(view, EventType.PURCHASE)
+
+
+@feature(unit="events", scope="visitor")
+def cart_adds(view: View) -> float:
+    """Times that something went into the cart so far."""
+    return _count(view, EventType.ADD_TO_CART)
+
+
+@feature(unit="events", scope="visitor")
+def searches(view: View) -> float:
+    """Searches so far."""
+    return _count(view, EventType.SEARCH)
+
+
+@feature(unit="events", scope="visitor")
+def wishlist_adds(view: View) -> float:
+    """Times that something went onto the wish list so far."""
+    return _count(view, EventType.ADD_TO_WISHLIST)
+
+
+@feature(unit="events", scope="visitor")
+def group_views(view: View) -> float:
+    """Group purchases looked at so far."""
+    return _count(view, EventType.GROUP_VIEW)
+
+
+@feature(unit="events", scope="visitor")
+def group_joins(view: View) -> float:
+    """Group purchases joined so far."""
+    return _count(view, EventType.GROUP_JOIN)
+
+
+@feature(unit="share", scope="visitor", high=1.0)
+def view_to_cart_rate(view: View) -> float:
+    """Cart additions for each product view, at most 1; 0 without views."""
+    return _rate(_count(view, EventType.ADD_TO_CART), _count(view, EventType.VIEW_ITEM))
+
+
+@feature(unit="share", scope="visitor", high=1.0)
+def cart_to_checkout_rate(view: View) -> float:
+    """Checkouts begun for each cart addition, at most 1; 0 without additions."""
+    return _rate(_count(view, EventType.BEGIN_CHECKOUT), _count(view, EventType.ADD_TO_CART))
+
+
+@feature(unit="share", scope="visitor", high=1.0)
+def checkout_to_purchase_rate(view: View) -> float:
+    """Purchases for each checkout begun, at most 1; 0 without checkouts."""
+    return _rate(_count(view, EventType.PURCHASE), _count(view, EventType.BEGIN_CHECKOUT))
+
+
+@feature(unit="share", scope="visitor", high=1.0)
+def overall_conversion_rate(view: View) -> float:
+    """Purchases for each product view, at most 1; 0 without views."""
+    return _rate(_count(view, EventType.PURCHASE), _count(view, EventType.VIEW_ITEM))
+
+
+@feature(unit="hour", scope="visitor", low=-1.0, high=23.0, default=-1.0)
+def peak_activity_hour(view: View) -> float:
+    """The hour of the day with most of the visitor's events, the earliest of several; -1 without history."""
+    return _peak(_grouped(_local_hours(view), _HOUR_OF_DAY))
+
+
+@feature(unit="day", scope="visitor", low=-1.0, high=6.0, default=-1.0)
+def peak_activity_day(view: View) -> float:
+    """The day of the week with most of the visitor's events, Monday = 0, the earliest of several; -1 without history."""
+    return _peak(_grouped(_local_hours(view), _DAY_OF_WEEK))
+
+
+@feature(unit="flag", scope="visitor", high=1.0)
+def is_weekend_shopper(view: View) -> float:
+    """1 if more than half of the visitor's events fell on Saturdays and Sundays."""
+    days = _grouped(_local_hours(view), _DAY_OF_WEEK)
+    return 2 * (days.get(5, 0) + days.get(6, 0)) > sum(days.values())
+
+
+@feature(unit="bits", scope="visitor", high=5.0)
+def category_diversity(view: View) -> float:
+    """Shannon entropy of the categories that the visitor's products were of; 0 for one category or none."""
+    counts = [interest.count for interest in view.state.habits.categories.values()]
+    total = sum(counts)
+    return max(0.0, -sum(count / total * log2(count / total) for count in counts))
+
+
+@feature(unit="categories", scope="visitor", high=MAX_INTERESTS)
+def categories_explored(view: View) -> float:
+    """Distinct categories that the visitor had to do with, of the 32 that are remembered."""
+    return len(view.state.habits.categories)
+
+
+@feature(unit="share", scope="visitor", high=1.0)
+def top_category_share(view: View) -> float:
+    """Share of the most frequent category; 0 without any."""
+    counts = [interest.count for interest in view.state.habits.categories.values()]
+    return max(counts) / sum(counts) if counts else 0.0
+
+
+@feature(unit="days", scope="visitor")
+def days_since_last_event(view: View) -> float:
+    """Days since the visitor's newest event."""
+    return view.days_since(view.state.last_seen_unix_micros)
+
+
+@feature(unit="score", scope="visitor", high=1.0)
+def recency_score(view: View) -> float:
+    """1 at the visitor's newest event, halved with every 7 days since; 0 without history."""
+    last = view.state.last_seen_unix_micros
+    return halved(view.now_unix_micros - last, _RECENCY_HALF_LIFE_MICROS) if last else 0.0
+
+
+@feature(unit="score", scope="visitor", high=1.0)
+def engagement_score(view: View) -> float:
+    """How much the visitor's events weigh in all: w / (w + 50) for their weights' sum w; 0 if that is below 0."""
+    weight = sum(EVENT_WEIGHTS.get(EventType(kind), 0.0) * count for kind, count in view.state.habits.events.items())
+    return weight / (weight + _HALF_ENGAGED_WEIGHT) if weight > 0 else 0.0
+
+
+def _affinity(view: View, interest: Interest | None) -> float:
+    weight = interest_now(interest, view.now_unix_micros)
+    return _MAX_AFFINITY * weight / (weight + _HALF_AFFINITY_WEIGHT) if weight > 0 else 0.0
+
+
+@feature(unit="score", scope="visitor", high=_MAX_AFFINITY)
+def item_affinity(view: View) -> float:
+    """Interest in the product last dealt with, 0 to 5: 5w / (w + 10) for the weights w of its events, halved every 7 days."""
+    habits = view.state.habits
+    return _affinity(view, habits.items.get(habits.last_item))
+
+
+@feature(unit="score", scope="visitor", high=_MAX_AFFINITY)
+def category_affinity(view: View) -> float:
+    """Interest in the category of the product last dealt with, 0 to 5, as for item_affinity."""
+    habits = view.state.habits
+    return _affinity(view, habits.categories.get(habits.last_category))
+
+
+@feature(unit="share", scope="visitor", high=1.0)
+def repeat_view_rate(view: View) -> float:
+    """Share of product views that were of a product viewed before; 0 without views."""
+    habits = view.state.habits
+    return habits.repeat_views / habits.item_views if habits.item_views else 0.0
+
+
+@feature(unit="ratio", scope="visitor")
+def price_vs_user_average(view: View) -> float:
+    """Price of the product last dealt with over the average price of those viewed; 0 if either is unknown."""
+    habits = view.state.habits
+    if not habits.viewed_price_micros:
+        return 0.0
+    return habits.last_price_micros * habits.priced_views / habits.viewed_price_micros

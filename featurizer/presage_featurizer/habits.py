@@ -1,0 +1,114 @@
+"""Habits: what a visitor tends to do, beyond sessions and orders: how often, when, and with which products and categories."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from presage_featurizer.decay import halved
+from presage_featurizer.digests import WIDTH, contains, product_digest
+from presage_featurizer.events import MICROS, Event, EventType, Item
+from presage_featurizer.state import (
+    MAX_INTERESTS,
+    MAX_MONEY_MICROS,
+    MAX_VIEWED_PRODUCTS,
+    Habits,
+    Interest,
+    copy_struct,
+)
+
+__all__ = ["EVENT_WEIGHTS", "INTEREST_HALF_LIFE_MICROS", "fold_habits", "interest_now"]
+
+EVENT_WEIGHTS: dict[EventType, float] = {
+    EventType.PURCHASE: 10.0,
+    EventType.GROUP_JOIN: 9.0,
+    EventType.ADD_PAYMENT_INFO: 8.0,
+    EventType.BEGIN_CHECKOUT: 7.0,
+    EventType.ADD_TO_CART: 6.0,
+    EventType.GROUP_JOIN_START: 5.0,
+    EventType.RATE_ITEM: 4.0,
+    EventType.ADD_TO_WISHLIST: 3.0,
+    EventType.VIEW_ITEM: 2.0,
+    EventType.SEARCH: 1.5,
+    EventType.PAGE_VIEW: 1.0,
+    EventType.REMOVE_FROM_WISHLIST: -1.0,
+    EventType.REMOVE_FROM_CART: -2.0,
+    EventType.GROUP_LEAVE: -3.0,
+}
+"""How much interest an event of a type shows; 0 for types that are not here."""
+
+INTEREST_HALF_LIFE_MICROS = 7 * 86_400 * MICROS
+"""After so long without anything new, an interest is half of what it was."""
+
+K = TypeVar("K", str, bytes)
+
+_HOURS_PER_WEEK = 7 * 24
+_UNIX_EPOCH_HOUR_OF_WEEK = 3 * 24  # 1970-01-01 was a Thursday, and weeks begin on Monday
+_VIEWED_BYTES = MAX_VIEWED_PRODUCTS * WIDTH
+_VIEW_ITEM = EventType.VIEW_ITEM
+
+
+def fold_habits(habits: Habits, event: Event, *, is_news: bool) -> Habits:
+    """Fold one event of a visitor's own into the habits; the argument stays as it is.
+
+    Args:
+        habits: What is remembered.
+        event: What happened.
+        is_news: Whether nothing that is remembered happened after it; only then is its product the one last dealt with.
+    """
+    habits = copy_struct(habits)
+    kind = event.type
+    habits.events = habits.events | {int(kind): habits.events.get(kind, 0) + 1}
+    hour = (event.event_time_unix_micros // (3_600 * MICROS) + _UNIX_EPOCH_HOUR_OF_WEEK) % _HOURS_PER_WEEK
+    habits.hours_of_week = habits.hours_of_week | {hour: habits.hours_of_week.get(hour, 0) + 1}
+    weight = EVENT_WEIGHTS.get(kind, 0.0)
+    if weight and event.items:
+        # An order of a thousand lines says no more about interests than its first few.
+        for item in event.items[:MAX_INTERESTS]:
+            _fold_item(habits, item, weight, event)
+        if is_news:
+            habits.last_item = product_digest(item.item_id)
+            habits.last_category = item.category
+            habits.last_price_micros = item.price_micros
+    return habits
+
+
+def interest_now(interest: Interest | None, now_unix_micros: int) -> float:
+    """Tell what is left of an interest: the sum of weights, each halved every INTEREST_HALF_LIFE_MICROS; 0 if there is none."""
+    if interest is None:
+        return 0.0
+    return interest.score * halved(now_unix_micros - interest.last_unix_micros, INTEREST_HALF_LIFE_MICROS)
+
+
+def _fold_item(habits: Habits, item: Item, weight: float, event: Event) -> None:
+    item_digest = product_digest(item.item_id)
+    if event.type == _VIEW_ITEM:
+        _count_view(habits, item, item_digest)
+    now = event.event_time_unix_micros
+    habits.items = _raised(habits.items, item_digest, weight, now)
+    if item.category:
+        habits.categories = _raised(habits.categories, item.category, weight, now)
+
+
+def _count_view(habits: Habits, item: Item, item_digest: bytes) -> None:
+    habits.item_views += 1
+    viewed = habits.viewed_products
+    if contains(viewed, item_digest):
+        habits.repeat_views += 1
+    elif len(viewed) < _VIEWED_BYTES:
+        habits.viewed_products = viewed + item_digest
+    if item.price_micros and habits.viewed_price_micros + item.price_micros <= MAX_MONEY_MICROS:
+        habits.priced_views += 1
+        habits.viewed_price_micros += item.price_micros
+
+
+def _raised(interests: dict[K, Interest], key: K, weight: float, now: int) -> dict[K, Interest]:
+    """Raise one interest; beyond MAX_INTERESTS, the one that nothing has happened to for longest is forgotten."""
+    before = interests.get(key)
+    if before is None:
+        raised = Interest(weight, now, 1)
+        if len(interests) >= MAX_INTERESTS:
+            oldest = min(interests, key=lambda other: interests[other].last_unix_micros)
+            interests = {other: interest for other, interest in interests.items() if other != oldest}
+    else:
+        raised = Interest(interest_now(before, now) + weight, max(now, before.last_unix_micros), before.count + 1)
+    return interests | {key: raised}

@@ -1,0 +1,154 @@
+"""The features of habits, against a plain count over the events."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from math import log2
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from presage_featurizer import MICROS, Event, EventType, encode_state, featurize, fold
+from presage_featurizer.feature_set import BEHAVIOR, FeatureSet
+from presage_featurizer.habits import EVENT_WEIGHTS
+from presage_featurizer.state import MAX_INTERESTS
+from support.events import DAY_MICROS, at, event, fold_all, item, logs
+
+WEEK_MICROS = 7 * DAY_MICROS
+IN_ADELAIDE = FeatureSet(
+    name="behavior-adelaide", features=BEHAVIOR.features, time_zone="Australia/Adelaide", countries=("GB",)
+)
+
+
+def behavior(state, now_unix_micros, feature_set=BEHAVIOR) -> dict[str, float]:
+    return dict(zip(feature_set.features, featurize(state, now_unix_micros, feature_set).tolist(), strict=True))
+
+
+def expected_features(log: list[Event], now: int, time_zone: str) -> dict[str, float]:
+    """Compute what can be counted plainly, straight from the meanings in the catalogue."""
+    first_of_each: dict[str, Event] = {}
+    for each in log:
+        first_of_each.setdefault(each.event_id, each)
+    log = list(first_of_each.values())
+    own = [each for each in log if each.type != EventType.REFUND]
+    count = Counter(each.type for each in own)
+    views = [it for each in own if each.type == EventType.VIEW_ITEM for it in each.items]
+    dealt = [it for each in own if each.type in EVENT_WEIGHTS for it in each.items]
+    categories = Counter(it.category for it in dealt if it.category)
+    first = min(each.event_time_unix_micros for each in log)
+    offset = dt.datetime.fromtimestamp(now // MICROS, tz=ZoneInfo(time_zone)).utcoffset()
+    whole_hours = dt.timedelta(hours=offset // dt.timedelta(hours=1))
+    utc = [dt.datetime.fromtimestamp(each.event_time_unix_micros // MICROS, tz=dt.UTC) for each in own]
+    local = [moment + whole_hours for moment in utc]
+
+    def rate(part: EventType, whole: EventType) -> float:
+        return min(1.0, count[part] / count[whole]) if count[whole] else 0.0
+
+    def peak(values: list[int]) -> float:
+        counts = Counter(values)
+        return min((value for value in counts if counts[value] == max(counts.values())), default=-1)
+
+    weight = sum(EVENT_WEIGHTS.get(each.type, 0.0) for each in own)
+    shares = [number / categories.total() for number in categories.values()]
+    prices = [it.price_micros for it in views if it.price_micros]
+    last_dealt = [each.items[-1] for each in own if each.type in EVENT_WEIGHTS and each.items][-1:]
+    return {
+        "total_events": len(own),
+        "unique_products": len({it.item_id for it in views}),
+        "events_per_day": len(own) / max(1.0, (now - first) / DAY_MICROS),
+        "cart_adds": count[EventType.ADD_TO_CART],
+        "searches": count[EventType.SEARCH],
+        "wishlist_adds": count[EventType.ADD_TO_WISHLIST],
+        "group_views": count[EventType.GROUP_VIEW],
+        "group_joins": count[EventType.GROUP_JOIN],
+        "view_to_cart_rate": rate(EventType.ADD_TO_CART, EventType.VIEW_ITEM),
+        "cart_to_checkout_rate": rate(EventType.BEGIN_CHECKOUT, EventType.ADD_TO_CART),
+        "checkout_to_purchase_rate": rate(EventType.PURCHASE, EventType.BEGIN_CHECKOUT),
+        "overall_conversion_rate": rate(EventType.PURCHASE, EventType.VIEW_ITEM),
+        "peak_activity_hour": peak([moment.hour for moment in local]),
+        "peak_activity_day": peak([moment.weekday() for moment in local]),
+        "is_weekend_shopper": 2 * sum(moment.weekday() >= 5 for moment in local) > len(local),
+        "category_diversity": max(0.0, -sum(share * log2(share) for share in shares)),
+        "categories_explored": len(categories),
+        "top_category_share": max(shares, default=0.0),
+        "days_since_last_event": (now - max(each.event_time_unix_micros for each in log)) / DAY_MICROS,
+        "engagement_score": weight / (weight + 50) if weight > 0 else 0.0,
+        "repeat_view_rate": 1 - len({it.item_id for it in views}) / len(views) if views else 0.0,
+        "price_vs_user_average": last_dealt[0].price_micros * len(prices) / sum(prices)
+        if last_dealt and prices
+        else 0.0,
+    }
+
+
+@settings(deadline=None, max_examples=150)
+@given(log=logs(in_order=True, huge=False))
+@pytest.mark.parametrize("feature_set", [BEHAVIOR, IN_ADELAIDE], ids=["utc", "half-hour zone"])
+def test_every_count_is_what_the_events_say(feature_set, log):
+    now = log[-1].event_time_unix_micros + 3 * DAY_MICROS
+
+    actual = behavior(fold_all(log), now, feature_set)
+
+    expected = expected_features(log, now, feature_set.time_zone)
+    different = {
+        name: (actual[name], value)
+        for name, value in expected.items()
+        if not np.isclose(np.float32(actual[name]), np.float32(value), rtol=1e-6, atol=1e-7)
+    }
+    assert different == {}
+
+
+def test_interest_adds_up_and_halves_every_week():
+    shoe = item("shoe", category="shoes")
+    state = fold_all([event(EventType.VIEW_ITEM, 0, shoe), event(EventType.ADD_TO_CART, 0, shoe)])
+
+    at_once, a_week_on = behavior(state, at(0)), behavior(state, at(0) + WEEK_MICROS)
+
+    assert at_once["item_affinity"] == at_once["category_affinity"] == np.float32(5 * 8 / 18)
+    assert a_week_on["item_affinity"] == np.float32(5 * 4 / 14)
+    assert (at_once["recency_score"], a_week_on["recency_score"]) == (1.0, 0.5)
+
+
+def test_dislike_is_no_affinity():
+    state = fold_all([event(EventType.REMOVE_FROM_CART, 0, item("shoe", category="shoes"))])
+
+    assert behavior(state, at(0))["item_affinity"] == 0.0
+    assert behavior(state, at(0))["engagement_score"] == 0.0
+
+
+def test_affinity_is_that_of_the_product_last_dealt_with_by_event_time():
+    shoe, hat = item("shoe", category="shoes"), item("hat", category="hats")
+    state = fold_all([event(EventType.PURCHASE, 5, shoe), event(EventType.VIEW_ITEM, 0, hat)])
+
+    assert behavior(state, at(5))["category_affinity"] == np.float32(5 * 10 / 20)
+
+
+def test_a_list_shown_to_the_visitor_is_no_interest():
+    shown = [item(f"p-{number}", category=f"c-{number}") for number in range(5)]
+    state = fold_all([event(EventType.VIEW_ITEM_LIST, 0, *shown)])
+
+    assert behavior(state, at(0))["categories_explored"] == 0
+
+
+def test_beyond_the_cap_the_interest_that_is_oldest_goes():
+    views = [event(EventType.VIEW_ITEM, number, item(f"p-{number}", category=f"c-{number}")) for number in range(40)]
+    state = fold_all(views)
+
+    assert list(state.habits.categories) == [f"c-{number}" for number in range(40 - MAX_INTERESTS, 40)]
+
+
+def test_a_refund_is_no_habit():
+    state = fold_all([event(EventType.VIEW_ITEM, 0, item("shoe"))])
+
+    assert fold(state, event(EventType.REFUND, 1, value=5.0)).habits == state.habits
+
+
+def test_folding_leaves_the_habits_before_alone():
+    before = fold_all([event(EventType.VIEW_ITEM, 0, item("shoe", category="shoes"))])
+    encoded = encode_state(before)
+
+    fold(before, event(EventType.VIEW_ITEM, 1, item("hat", category="hats")))
+
+    assert encode_state(before) == encoded
