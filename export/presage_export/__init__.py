@@ -1,7 +1,7 @@
 """Trained models to verified ONNX bundles, and bundles to margins.
 
-Two sides share this package and import it apart. Serving needs ``bundle``, ``session``, ``link`` and ``manifest``: NumPy,
-msgspec and ONNX Runtime. Exporting adds ``lightgbm`` and ``gate``, which import LightGBM and onnx as well.
+Two sides share this package and import it apart. Serving needs ``bundle``, ``session``, ``link``, ``calibration`` and
+``manifest``: NumPy, msgspec and ONNX Runtime. Exporting adds ``exporter``, ``gate`` and a reader for each training library.
 """
 
 import os

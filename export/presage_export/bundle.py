@@ -42,8 +42,11 @@ GOLDEN_FILE: Final = "golden.npz"
 ALLOWED_OPERATORS: Final = frozenset(
     {
         ("ai.onnx.ml", "TreeEnsembleRegressor"),  # gradient boosting and forests
-        ("ai.onnx.ml", "LinearRegressor"),  # the margin of scikit-learn's linear models
-        ("ai.onnx.ml", "Scaler"),  # their StandardScaler
+        ("", "Gemm"),  # linear models, their scaling folded in
+        ("", "Cast"),  # float32 to double and back, so that sums do not wear
+        ("", "Add"),  # trees and a linear part, in stacks and blends
+        ("ai.onnx.ml", "LinearRegressor"),  # linear models as other converters write them
+        ("ai.onnx.ml", "Scaler"),  # their scaling
     }
 )
 
@@ -146,7 +149,14 @@ def _verified(directory: Path, read: Callable[[str], bytes]) -> Bundle:
     model = _load_model(model_path, model_bytes, feature_count=len(manifest.feature_set.features))
     rows, margins = _unpack_golden(golden_path, golden_bytes, feature_count=model.feature_count)
     try:
-        compare_margins(margins, model.margins(rows), rows=rows, link=manifest.link, trees=manifest.trees)
+        compare_margins(
+            margins,
+            model.margins(rows),
+            rows=rows,
+            link=manifest.link,
+            trees=manifest.trees,
+            calibration=manifest.calibration,
+        )
     except ParityError as error:
         raise BundleError(golden_path, f"{MODEL_FILE} does not reproduce it on this host: {error}") from error
     return Bundle(directory=directory, manifest=manifest, model=model)

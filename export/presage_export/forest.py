@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import lightgbm
 import numpy as np
 
+from presage_export.additive import AdditiveModel, Leaf, Split, Tree, floor_to_float32
 from presage_export.errors import UnsupportedModelError
 from presage_export.link import Link
 
-__all__ = ["Forest", "Leaf", "Split", "Tree", "float32_threshold", "read_forest"]
+__all__ = ["float32_threshold", "read_forest"]
 
 # A Python float, because NumPy compares a float32 with a Python float in float32.
 _ZERO = float(np.float32(1e-35))
@@ -39,41 +39,7 @@ _LINKS: Final[dict[str, Link]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """An inner node: ``value <= threshold`` goes left, and NaN where it is told to go."""
-
-    feature: int
-    threshold: np.float32
-    nan_goes_left: bool
-    left: int
-    right: int
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """An outer node: what the tree adds to the margin."""
-
-    value: float
-
-
-Tree = tuple[Split | Leaf, ...]
-"""The nodes of one tree, the root first; ``left`` and ``right`` are positions in this tuple."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Forest:
-    """The trees whose leaves sum up to a margin."""
-
-    feature_count: int
-    """How many features a row has."""
-    link: Link
-    """How the margin becomes a prediction."""
-    trees: tuple[Tree, ...]
-    """At least one tree."""
-
-
-def read_forest(booster: lightgbm.Booster) -> Forest:
+def read_forest(booster: lightgbm.Booster) -> AdditiveModel:
     """Read the trees that ``booster.predict`` uses: those up to the best iteration, if training stopped early.
 
     Raises:
@@ -92,7 +58,7 @@ def read_forest(booster: lightgbm.Booster) -> Forest:
         raise UnsupportedModelError(
             "num_iterations", 0, why="the model has no tree", instead="Train for at least one iteration"
         )
-    return Forest(
+    return AdditiveModel(
         feature_count=dump["max_feature_idx"] + 1,
         link=link,
         trees=tuple(_read_tree(info["tree_structure"]) for info in dump["tree_info"]),
@@ -102,18 +68,14 @@ def read_forest(booster: lightgbm.Booster) -> Forest:
 def float32_threshold(threshold: float) -> np.float32:
     """Return the float32 that decides every float32 value as LightGBM decides it by a double threshold.
 
-    For a float32 ``x``, ``x <= t`` is ``x <= f`` where ``f`` is the largest float32 that is not above ``t``; the nearest
-    one may be above it. Besides, LightGBM takes values of magnitude up to 1e-35 for 0 when it reads a row, so thresholds
-    within that range cannot part them.
+    That is the largest float32 that is not above it, but for one thing: LightGBM takes values of magnitude up to 1e-35 for 0
+    when it reads a row, so thresholds within that range cannot part them.
     """
     if 0.0 <= threshold < _ZERO:
         return np.float32(_ZERO)
     if -_ZERO <= threshold < 0.0:
         return np.float32(np.nextafter(np.float32(-_ZERO), -_INFINITY))
-    # Beyond float32, as LightGBM's 1e300 for infinity is, the nearest is infinite: still above, so stepped back below.
-    with np.errstate(over="ignore"):
-        nearest = np.float32(threshold)
-    return np.float32(np.nextafter(nearest, -_INFINITY)) if float(nearest) > threshold else nearest
+    return floor_to_float32(threshold)
 
 
 def _link(objective: str | None) -> Link:
@@ -211,4 +173,5 @@ def _read_leaf(node: Mapping[str, Any]) -> Leaf:
             why="ONNX keeps leaves as float32",
             instead="Scale the labels down, or regularise the leaves with lambda_l2",
         )
-    return Leaf(value)
+    # A tree that is a single leaf has no number for it.
+    return Leaf(value, int(node.get("leaf_index", 0)))

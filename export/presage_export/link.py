@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 __all__ = ["Link", "apply_link", "apply_link_array"]
 
-Link = Literal["logit", "identity"]
-"""``logit``: the margin is a log-odds, the prediction a probability. ``identity``: the margin is the prediction."""
+Link = Literal["logit", "identity", "probability"]
+"""``logit``: the margin is a log-odds, the prediction a probability. ``identity``: the margin is the prediction, in any unit.
+``probability``: the margin is a probability already, as a random forest's is, but for rounding that may leave 0 to 1."""
 
 
 def apply_link(link: Link, margin: float) -> float:
@@ -20,7 +21,7 @@ def apply_link(link: Link, margin: float) -> float:
     Never overflows: the exponential is only taken of numbers that are not positive. NaN stays NaN.
 
     Raises:
-        ValueError: ``link`` is neither ``"logit"`` nor ``"identity"``.
+        ValueError: ``link`` is none of those.
     """
     if link == "logit":
         if margin >= 0.0:
@@ -29,7 +30,10 @@ def apply_link(link: Link, margin: float) -> float:
         return odds / (1.0 + odds)
     if link == "identity":
         return margin
-    raise ValueError(f"link: expected 'logit' or 'identity', got {link!r}")
+    if link == "probability":
+        # Written so that NaN stays NaN.
+        return 0.0 if margin < 0.0 else min(margin, 1.0)
+    raise ValueError(f"link: expected 'logit', 'identity' or 'probability', got {link!r}")
 
 
 def apply_link_array(link: Link, margins: NDArray[np.floating]) -> NDArray[np.float64]:

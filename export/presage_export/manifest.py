@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from presage_export.calibration import Calibration
 from presage_export.link import Link
 
 __all__ = ["FORMAT_VERSION", "FeatureSetSpec", "Manifest", "decode_manifest", "encode_manifest"]
@@ -63,8 +64,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What goes in."""
     link: Link
     """How a margin becomes a prediction."""
-    calibration: None = None
-    """Reserved: no calibration is defined yet, and anything but null is refused."""
+    calibration: Calibration | None = None
+    """What turns a margin into a probability in the link's place; null: the link does."""
     objective: str
     """The training objective in the training library's words."""
     trees: int

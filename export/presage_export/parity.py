@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_export.calibration import Calibration, to_score
 from presage_export.errors import ParityError
-from presage_export.link import Link, apply_link_array
+from presage_export.link import Link
 
 __all__ = ["MAX_PROBABILITY_ERROR", "ParityReport", "compare_margins"]
 
@@ -18,6 +19,7 @@ MAX_PROBABILITY_ERROR: Final = 1e-6
 
 _MARGIN_ERROR = 1e-5
 _TREES_PER_MARGIN_ERROR = 100
+_FLOAT32_STEP = 2.0**-23
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,17 +31,24 @@ class ParityReport:
     max_margin_error: float
     """Largest absolute difference of two margins."""
     max_probability_error: float
-    """Largest absolute difference of two probabilities; 0 for a model whose link is the identity."""
+    """Largest absolute difference of two scores that are probabilities; 0 for a model whose scores are none."""
 
 
 def compare_margins(
-    expected: NDArray[np.float64], actual: NDArray[np.float32], *, rows: NDArray[np.float32], link: Link, trees: int
+    expected: NDArray[np.float64],
+    actual: NDArray[np.float32],
+    *,
+    rows: NDArray[np.float32],
+    link: Link,
+    trees: int,
+    calibration: Calibration | None = None,
 ) -> ParityReport:
     """Compare margins that two models gave to the same rows.
 
-    A difference of ``1e-5 * (1 + trees / 100)`` is rounding. It is absolute for a log-odds, where probabilities may not
-    differ by more than ``MAX_PROBABILITY_ERROR`` either; for the identity link, whose margins have any unit, it is
-    multiplied by the largest expected magnitude above 1.
+    A difference of ``1e-5 * (1 + trees / 100)`` is rounding, and so is one step of float32 at the margin itself. The first is
+    absolute for a log-odds and a probability; for the identity link, whose margins have any unit, it is multiplied by the largest
+    expected magnitude above 1. Where the score is a probability, scores may not differ by more than ``MAX_PROBABILITY_ERROR``
+    either.
 
     Args:
         expected: Margins of the original model, float64 ``[N]``, N > 0.
@@ -47,25 +56,31 @@ def compare_margins(
         rows: What both scored, float32 ``[N, F]``.
         link: What the margins mean.
         trees: How many trees a margin sums up.
+        calibration: What takes the link's place, if anything does.
 
     Raises:
         ParityError: Any row is beyond the tolerance, or any margin is not finite.
     """
-    unit = max(1.0, float(np.max(np.abs(expected)))) if link == "identity" else 1.0
+    magnitudes = np.abs(expected)
+    unit = max(1.0, float(np.max(magnitudes))) if link == "identity" else 1.0
+    rounding = _MARGIN_ERROR * (1 + trees / _TREES_PER_MARGIN_ERROR) * unit
     checks = {
-        "margins": (np.abs(expected - actual), _MARGIN_ERROR * (1 + trees / _TREES_PER_MARGIN_ERROR) * unit),
-        "probabilities": (np.zeros(len(rows)), MAX_PROBABILITY_ERROR),
+        "margins": (np.abs(expected - actual), rounding + _FLOAT32_STEP * magnitudes),
+        "probabilities": (np.zeros(len(rows)), np.full(len(rows), MAX_PROBABILITY_ERROR)),
     }
-    if link == "logit":
-        difference = apply_link_array(link, expected) - apply_link_array(link, actual)
-        checks["probabilities"] = (np.abs(difference), MAX_PROBABILITY_ERROR)
-    for what, (errors, limit) in checks.items():
+    if link != "identity" or calibration is not None:
+        scores = [
+            np.array([to_score(link, calibration, margin) for margin in margins.tolist()])
+            for margins in (expected, actual)
+        ]
+        checks["probabilities"] = (np.abs(scores[0] - scores[1]), checks["probabilities"][1])
+    for what, (errors, limits) in checks.items():
         # An infinity among the expected makes the limit infinite too, hence the question for finiteness.
-        failures = ~(np.isfinite(errors) & (errors <= limit))
+        failures = ~(np.isfinite(errors) & (errors <= limits))
         if failures.any():
-            worst = int(np.argmax(np.where(np.isfinite(errors), errors, np.inf)))
+            worst = int(np.argmax(np.where(failures, np.where(np.isfinite(errors), errors, np.inf), -1.0)))
             raise ParityError(
-                f"{np.count_nonzero(failures)} of {len(rows)} {what} differ by more than {limit:.3g}",
+                f"{np.count_nonzero(failures)} of {len(rows)} {what} differ by more than {limits[worst]:.3g}",
                 row_index=worst,
                 row=rows[worst],
                 expected_margin=float(expected[worst]),

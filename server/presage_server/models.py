@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.bundle import Bundle, read_bundle
+from presage_export.calibration import to_score
 from presage_export.errors import BundleError
-from presage_export.link import apply_link
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError
 from presage_server.errors import ModelError, NotServedError
 
@@ -40,10 +40,10 @@ class Model:
             rows: Array of shape (rows, features of the set), float32, C-contiguous and finite.
 
         Returns:
-            One score for each row: the model's margin through its link function, in double precision.
+            One score for each row: the model's margin through its calibration, or else its link, in double precision.
         """
-        link = self.bundle.manifest.link
-        return [apply_link(link, margin) for margin in self.bundle.model.margins(rows).tolist()]
+        link, calibration = self.bundle.manifest.link, self.bundle.manifest.calibration
+        return [to_score(link, calibration, margin) for margin in self.bundle.model.margins(rows).tolist()]
 
 
 class Models:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from presage_export.additive import Leaf, Split
 from presage_export.errors import UnsupportedModelError
-from presage_export.forest import Leaf, Split, float32_threshold, read_forest
+from presage_export.forest import float32_threshold, read_forest
 from presage_export.lightgbm import convert_lightgbm
 from support.export_models import labels_of, rows_of, train
 

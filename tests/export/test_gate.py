@@ -9,9 +9,10 @@ from onnxmltools import convert_lightgbm as convert_with_onnxmltools
 from onnxmltools.convert.common.data_types import FloatTensorType
 
 from presage_export import forest
+from presage_export.additive import Split
 from presage_export.errors import ParityError
-from presage_export.forest import Split, read_forest
-from presage_export.gate import boundary_rows, check_parity, special_rows
+from presage_export.forest import read_forest
+from presage_export.gate import boundary_rows, check_parity, random_rows, special_rows
 from presage_export.lightgbm import convert_lightgbm
 from presage_export.parity import compare_margins
 from presage_export.session import OnnxModel
@@ -36,7 +37,7 @@ def test_a_faithful_export_passes(booster):
     report = check_parity(booster, OnnxModel(convert_lightgbm(booster)), ROWS)
 
     split_count = sum(isinstance(node, Split) for tree in read_forest(booster).trees for node in tree)
-    assert report.rows == len(ROWS) + 3 * split_count + len(special_rows(ROWS))
+    assert report.rows == len(ROWS) + 3 * split_count + len(special_rows(ROWS)) + len(random_rows(ROWS))
     assert 0 < report.max_margin_error < 1.6e-5
     assert report.max_probability_error == 0
 
@@ -142,6 +143,30 @@ def _visited(tree, row):
         position = node.left if row[node.feature] <= node.threshold else node.right
         visited.append(position)
     return visited
+
+
+@pytest.mark.parametrize("missing_values", [False, True])
+def test_random_rows_stay_inside_the_range_of_the_real_ones(missing_values):
+    real = rows_of(300, missing=0.2)
+    rows = random_rows(real, missing_values=missing_values)
+
+    assert (rows.dtype, rows.shape[1]) == (np.float32, FEATURE_COUNT)
+    assert np.isnan(rows).any() == missing_values
+    assert (np.nanmin(rows, axis=0) >= np.nanmin(real, axis=0)).all()
+    assert (np.nanmax(rows, axis=0) <= np.nanmax(real, axis=0)).all()
+    assert len({row.tobytes() for row in rows} & {row.tobytes() for row in real}) < len(rows) / 10
+    assert np.array_equal(rows, random_rows(real, missing_values=missing_values), equal_nan=True)
+    assert not np.array_equal(rows, random_rows(real, missing_values=missing_values, seed=1), equal_nan=True)
+
+
+def test_random_rows_of_infinities_are_finite_where_any_value_was():
+    real = np.array([[np.inf, 1.0, np.nan], [np.inf, 3.0, np.nan]], dtype=np.float32)
+
+    rows = random_rows(real)[::2]
+
+    assert set(rows[:, 0]) == set(rows[:, 2]) == {0.0}
+    assert rows[:, 1].min() >= 1.0
+    assert rows[:, 1].max() <= 3.0
 
 
 def test_special_rows_put_every_value_into_every_feature():

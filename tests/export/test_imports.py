@@ -10,11 +10,11 @@ import pytest
 _PROGRAM = """
 import sys
 import presage_export.{module}
-print(*({{"lightgbm", "onnx", "sklearn", "scipy", "pyarrow", "pandas"}} & sys.modules.keys()))
+print(*({{"lightgbm", "onnx", "sklearn", "scipy", "xgboost", "pyarrow", "pandas"}} & sys.modules.keys()))
 """
 
 
-@pytest.mark.parametrize("module", ["bundle", "errors", "link", "manifest", "session"])
+@pytest.mark.parametrize("module", ["bundle", "calibration", "errors", "link", "manifest", "session"])
 def test_the_serving_side_imports_no_training_library(module):
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM.format(module=module)], capture_output=True, text=True, timeout=60, check=True

@@ -39,6 +39,7 @@ def test_logit_of_the_extremes(margin, probability):
 def test_nan_stays_nan():
     assert math.isnan(apply_link("logit", math.nan))
     assert math.isnan(apply_link("identity", math.nan))
+    assert math.isnan(apply_link("probability", math.nan))
 
 
 @given(margin=finite)
@@ -46,7 +47,12 @@ def test_identity_changes_nothing(margin):
     assert margin == apply_link("identity", margin)
 
 
-@pytest.mark.parametrize("link", ["logit", "identity"])
+@given(margin=finite)
+def test_a_probability_stays_one(margin):
+    assert apply_link("probability", margin) == min(max(margin, 0.0), 1.0)
+
+
+@pytest.mark.parametrize("link", ["logit", "identity", "probability"])
 @given(margins=arrays(np.float64, st.integers(0, 20), elements=st.floats(-50, 50)))
 def test_the_array_form_is_the_scalar_form_bit_for_bit(link, margins):
     scalars = np.array([apply_link(link, float(margin)) for margin in margins], dtype=np.float64)
@@ -55,5 +61,5 @@ def test_the_array_form_is_the_scalar_form_bit_for_bit(link, margins):
 
 
 def test_an_unknown_link_is_refused_by_name():
-    with pytest.raises(ValueError, match="expected 'logit' or 'identity', got 'probit'"):
+    with pytest.raises(ValueError, match="expected 'logit', 'identity' or 'probability', got 'probit'"):
         apply_link("probit", 0.0)

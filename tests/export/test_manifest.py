@@ -6,6 +6,7 @@ import math
 import msgspec
 import pytest
 
+from presage_export.calibration import IsotonicCalibration, SigmoidCalibration
 from presage_export.manifest import FeatureSetSpec, Manifest, decode_manifest, encode_manifest
 
 FEATURE_SET = {
@@ -33,6 +34,21 @@ def test_a_manifest_comes_back_as_it_went():
     manifest = Manifest(**FIELDS)
 
     assert manifest == decode_manifest(encode_manifest(manifest))
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [SigmoidCalibration(a=1.25, b=-0.5), IsotonicCalibration(margins=(-1.0, 2.0), probabilities=(0.1, 0.8))],
+)
+def test_a_calibration_comes_back_as_it_went(calibration):
+    manifest = Manifest(**FIELDS, calibration=calibration)
+
+    assert manifest == decode_manifest(encode_manifest(manifest))
+    assert json.loads(encode_manifest(manifest))["calibration"]["kind"] in {"sigmoid", "isotonic"}
+
+
+def test_without_a_calibration_the_text_says_null():
+    assert json.loads(encode_manifest(Manifest(**FIELDS)))["calibration"] is None
 
 
 def test_the_text_is_for_people_too():
@@ -78,6 +94,9 @@ def test_a_feature_set_out_of_bounds_is_named(field, value):
     ("change", "reason"),
     [
         ({"calibration": {"kind": "platt"}}, "calibration"),
+        ({"calibration": {"kind": "sigmoid", "a": -1.0, "b": 0.0}}, "calibration.a"),
+        ({"calibration": {"kind": "sigmoid", "a": 1.0, "b": 0.0, "c": 0.0}}, "calibration"),
+        ({"calibration": {"kind": "isotonic", "margins": [1.0, 0.0], "probabilities": [0.1, 0.2]}}, "calibration"),
         ({"link": "probit"}, "probit"),
         ({"surprise": 1}, "surprise"),
         ({"format_version": 2, "surprise": 1}, "format_version: expected 1, got 2"),

@@ -2,14 +2,16 @@
 
 TrainingError
 ├── LogFormatError   an event log is not of the format that was named
-└── DatasetError     a log holds too little to train on
+│   └── MappingError   a mapping file is wrong, or finds nothing in the log (readers/mapping.py)
+├── DatasetError     what is asked of a log cannot be asked, or the log holds too little for it
+└── WorkerError      a process that did a part of the work ended early
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["DatasetError", "LogFormatError", "TrainingError"]
+__all__ = ["DatasetError", "LogFormatError", "TrainingError", "WorkerError"]
 
 
 class TrainingError(Exception):
@@ -17,7 +19,11 @@ class TrainingError(Exception):
 
 
 class DatasetError(TrainingError):
-    """A log gives no rows, or rows of one kind only; the text says what is missing."""
+    """A log gives no rows, or rows of one kind only, or was asked what does not exist; the text says what is missing."""
+
+
+class WorkerError(TrainingError):
+    """A process that did a part of the work ended before it was done."""
 
 
 class LogFormatError(TrainingError):

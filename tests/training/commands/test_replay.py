@@ -131,6 +131,61 @@ def test_a_format_that_does_not_exist_lists_those_that_do(replay, log):
     assert all(name in done.err for name in ("'csv'", "online-retail", "rees46", "presage"))
 
 
+MAPPING = """
+columns = { user_id = "who", event_type = "what", event_time = "at" }
+event_types = { saw = "VIEW_ITEM" }
+event_time = { unit = "s" }
+"""
+
+
+def test_a_log_of_any_shop_goes_in_by_its_mapping(replay, target, servicer, log):
+    mapping = log(MAPPING, name="shop.toml")
+    clicks = log("at,who,what", "1700000000,ann,saw", "1700000001,bob,heard", name="clicks.csv")
+    done = replay(clicks, "--mapping", mapping, "--target", target)
+
+    assert (done.code, done.err) == (0, "")
+    [request] = servicer.requests("TrackEvents")
+    assert [(event.event_id, event.user_id) for event in request.events] == [("clicks:1", "ann")]
+    assert row(done, "left out by the reader: unknown event type")[1] == "1"
+
+
+def test_a_mapping_that_cannot_be_used_is_refused_in_one_line(replay, log):
+    clicks = log("at,who,what", "1700000000,ann,heard", name="clicks.csv")
+    for text, problem in ((MAPPING + "colour = 1", "unknown table or key 'colour'"), (MAPPING, "no row of ")):
+        mapping = log(text, name="shop.toml")
+        done = replay(clicks, "--mapping", mapping)
+        assert done.code == 2
+        assert done.err.startswith(f"presage replay: {mapping}: {problem}")
+        assert done.err.count("\n") == 1
+
+    done = replay(clicks, "--mapping", mapping.with_name("none.toml"))
+    assert done.code == 2
+    assert done.err.startswith(f"presage replay: {mapping.with_name('none.toml')}: No such file")
+
+
+@pytest.mark.parametrize("options", [[], ["--format", "presage", "--mapping", "shop.toml"]])
+def test_what_the_log_holds_is_said_once(replay, log, options):
+    done = replay(log(LINE), *options)
+
+    assert done.code == 2
+    assert done.err == (
+        "presage replay: expected either --format or --mapping; give the one that says what the log holds\n"
+    )
+
+
+def test_a_log_out_of_order_is_told_and_sorted_on_request(replay, target, servicer, log):
+    start = LINE["event_time_unix_micros"]
+    path = log(*(LINE | {"event_time_unix_micros": start + offset} for offset in (5, 3, 4, 5, 6)))
+    as_it_is = replay(path, "--format", "presage", "--target", target)
+    in_order = replay(path, "--format", "presage", "--target", target, "--sort")
+
+    assert (as_it_is.code, in_order.code) == (0, 0)
+    assert "2 events come after later ones in the log; --sort sends them in the order of time" in as_it_is.out
+    assert "--sort" not in in_order.out
+    sent = [[event.event_id for event in request.events] for request in servicer.requests("TrackEvents")]
+    assert sent == [[f"shop:{number}" for number in numbers] for numbers in ((1, 2, 3, 4, 5), (2, 3, 1, 4, 5))]
+
+
 def test_an_empty_log_is_no_failure(replay, target, log):
     done = replay(log(), "--format", "presage", "--target", target)
 

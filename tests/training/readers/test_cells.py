@@ -1,14 +1,8 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
-
 import pytest
 
-from presage_featurizer.events import MICROS
-from presage_training.readers.cells import id_text, price_micros, quantity, required_id, unix_micros
-
-LONDON = ZoneInfo("Europe/London")
+from presage_training.readers.cells import id_text, price_micros, quantity, required_id, text
 
 
 @pytest.mark.parametrize(
@@ -58,22 +52,6 @@ def test_an_impossible_quantity_is_refused(cell):
         quantity(cell)
 
 
-@pytest.mark.parametrize(
-    ("cell", "time_zone", "expected"),
-    [
-        (datetime(2019, 10, 1, 0, 0, 1, 5, tzinfo=UTC), LONDON, 1_569_888_001 * MICROS + 5),
-        (datetime.fromisoformat("2010-12-01T08:26"), LONDON, 1_291_191_960 * MICROS),
-        (datetime.fromisoformat("2011-07-01T08:26"), LONDON, 1_309_505_160 * MICROS),
-        ("2011-07-01 08:26:00", LONDON, 1_309_505_160 * MICROS),
-        ("2011-07-01T08:26:00+00:00", LONDON, 1_309_508_760 * MICROS),
-        ("7/1/2011 8:26", LONDON, 1_309_505_160 * MICROS),
-    ],
-)
-def test_times_are_utc(cell, time_zone, expected):
-    assert unix_micros(cell, time_zone=time_zone, text_formats=("%m/%d/%Y %H:%M",)) == expected
-
-
-@pytest.mark.parametrize("cell", [None, "", "yesterday", "13/13/2011 8:26"])
-def test_a_time_that_cannot_be_read_is_refused(cell):
-    with pytest.raises(ValueError, match="expected a time"):
-        unix_micros(cell, time_zone=UTC, text_formats=("%m/%d/%Y %H:%M",))
+@pytest.mark.parametrize(("cell", "expected"), [(None, ""), (float("nan"), ""), ("", ""), (" a ", " a "), (7, "7")])
+def test_names_are_kept_as_they_are(cell, expected):
+    assert text(cell) == expected

@@ -5,6 +5,7 @@ import gzip
 from collections import Counter
 from datetime import datetime
 
+import openpyxl
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -168,3 +169,39 @@ def test_the_whole_file(real_log):
     assert set(table["Country"].to_pylist()) == set(COUNTRY_CODES)
     times = [event.event_time_unix_micros for event in events]
     assert times == sorted(times)
+
+
+def test_the_workbook_as_downloaded_reads_the_same(tmp_path, real_log):
+    rows = [
+        [row[name] for name in COLUMNS]
+        for row in parquet.ParquetFile(real_log("online_retail.parquet")).read_row_group(0).slice(0, 3_000).to_pylist()
+    ]
+    workbook = openpyxl.Workbook(write_only=True)
+    sheet = workbook.create_sheet("Online Retail")
+    sheet.append(COLUMNS)
+    for row in rows:
+        # Excel took numbers for what looks like one.
+        sheet.append([int(cell) if isinstance(cell, str) and cell.isdecimal() else cell for cell in row])
+    workbook.save(tmp_path / "Online Retail.xlsx")
+    skips = Skips()
+    from_excel = list(read_events(tmp_path / "Online Retail.xlsx", LogFormat.ONLINE_RETAIL, skips=skips))
+    from_parquet, skips_of_parquet = read(tmp_path, rows)
+
+    assert len(from_excel) > 100
+    assert from_excel == from_parquet
+    assert (skips.counts, skips.examples) == (skips_of_parquet.counts, skips_of_parquet.examples)
+
+
+def test_a_bad_first_line_still_opens_its_invoice(tmp_path):
+    [event], skips = read(tmp_path, [line("1", quantity=0, customer="12345"), line("1", customer="17850")])
+
+    assert event.user_id == "12345"
+    assert skips.counts == {"unreadable row": 1}
+
+
+@pytest.mark.parametrize(("cells", "what"), [({"number": None}, "an InvoiceNo"), ({"date": None}, "expected a time")])
+def test_a_line_that_opens_no_invoice_is_counted(tmp_path, cells, what):
+    events, skips = read(tmp_path, [line(**{"number": "1"} | cells), line("2")])
+
+    assert [event.order_id for event in events] == ["2"]
+    assert what in skips.examples["unreadable row"][0].what

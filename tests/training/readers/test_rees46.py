@@ -8,6 +8,7 @@ import pytest
 from pyarrow import csv, parquet
 
 from presage_featurizer.events import MICROS, Event, EventType, Item
+from presage_training.errors import LogFormatError
 from presage_training.readers import LogFormat, SkipExample, Skips, read_events
 
 ROW = {
@@ -97,3 +98,35 @@ def test_the_whole_file(real_log):
     }
     assert len({event.user_id for event in events}) == 4_504
     assert len({event.session_id for event in events}) == 5_066
+
+
+def test_times_with_and_without_a_zone_are_refused(tmp_path):
+    header, *cells = (
+        ",".join(ROW),
+        "2019-10-01 00:00:00 UTC,view,1,2,,,1.0,3,s",
+        "2019-10-01 00:00:01,view,1,2,,,1.0,3,s",
+    )
+    (tmp_path / "2019-Oct.csv").write_text("\n".join([header, *cells]))
+
+    with pytest.raises(
+        LogFormatError, match=r"2019-Oct\.csv: column 'event_time' has times with a zone .* and without"
+    ):
+        list(read_events(tmp_path / "2019-Oct.csv", LogFormat.REES46, skips=Skips()))
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("time_zone", ["UTC", "Asia/Tokyo", None])
+def test_times_of_any_precision_and_zone_are_the_same_moments(tmp_path, unit, time_zone):
+    moment = ROW["event_time"] if time_zone else ROW["event_time"].replace(tzinfo=None)
+    table = pa.Table.from_pylist([ROW, ROW])
+    place = table.schema.get_field_index("event_time")
+    table = table.set_column(place, "event_time", pa.array([moment] * 2, pa.timestamp(unit, time_zone)))
+    parquet.write_table(table, tmp_path / "t.parquet", version="2.6")
+    events = list(read_events(tmp_path / "t.parquet", LogFormat.REES46, skips=Skips()))
+
+    assert [event.event_time_unix_micros for event in events] == [1_569_888_001 * MICROS] * 2
+
+
+def test_a_column_of_lists_is_refused_by_name(tmp_path):
+    with pytest.raises(LogFormatError, match=r"column 'brand' holds list<.*>, expected text, numbers or times"):
+        read(tmp_path, [ROW | {"brand": ["acme"]}])

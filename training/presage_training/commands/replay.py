@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -13,27 +14,34 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from presage_client import PresageError
+from presage_featurizer import Event
 from presage_training.errors import TrainingError
-from presage_training.readers import LogFormat, Skips, read_events
+from presage_training.readers import LogFormat, LogMapping, Skips, load_mapping, read_events, sorted_by_time
 from presage_training.sending import Sent, send_log
 
 __all__ = ["replay"]
 
 
-def replay(
+def replay(  # noqa: PLR0917 - the command line passes names
     file: Annotated[
-        Path, typer.Argument(help="The log: Parquet or CSV for the shops' formats, JSON lines for Presage's own.")
+        Path,
+        typer.Argument(help="The log: Parquet, CSV or Excel for the shops' formats, JSON lines for Presage's own."),
     ],
-    log_format: Annotated[LogFormat, typer.Option("--format", help="What the log holds.")],
+    log_format: Annotated[LogFormat | None, typer.Option("--format", help="What the log holds, if known here.")] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="A TOML file that says what the log's columns mean, instead of --format.")
+    ] = None,
+    sort: Annotated[bool, typer.Option("--sort", help="Send in the order of time, not of the file.")] = False,  # noqa: FBT002 - a flag
     target: Annotated[str, typer.Option(envvar="PRESAGE_TARGET", help="The server, HOST:PORT.")] = "127.0.0.1:50051",
     lanes: Annotated[int, typer.Option(min=1, max=64, help="Calls in flight; each visitor keeps to one lane.")] = 8,
     timeout_ms: Annotated[float, typer.Option(min=1, help="What one call of up to 500 events may take.")] = 10_000,
 ) -> None:
     """Send a log of events to a running server.
 
-    Visitors' events arrive in the log's order. Every event has an id made from the log, so a replay that broke off can be started
-    again: what was counted counts once, as long as no visitor has more than 128 events in it, which is how many ids the server
-    remembers of each. Ends with a summary of what was counted, left out and refused, and why.
+    Give --format or --mapping. Visitors' events arrive in the log's order, or with --sort in that of time. Every event has an id
+    made from the log, so a replay that broke off can be started again: what was counted counts once, as long as no visitor has more
+    than 128 events in it, which is how many ids the server remembers of each. Ends with a summary of what was counted, left out and
+    refused, and why.
     """
     # Names and lines of a log may look like markup.
     console = Console(markup=False, emoji=False)
@@ -53,12 +61,13 @@ def replay(
         progress.update(task, completed=sent.events, rate=sent.events_per_second)
 
     try:
+        events = read_events(file, _source(log_format, mapping), skips=skips)
+        log = _Ordered(sorted_by_time(events) if sort else events)
         with progress:
-            events = read_events(file, log_format, skips=skips)
-            sent = asyncio.run(send_log(events, target, lanes=lanes, timeout_ms=timeout_ms, show=show))
+            sent = asyncio.run(send_log(log, target, lanes=lanes, timeout_ms=timeout_ms, show=show))
             progress.update(task, total=sent.events)
     except OSError as error:
-        sys.exit(_fail(f"{file}: {error.strerror or error}; name a file that can be read"))
+        sys.exit(_fail(f"{error.filename or file}: {error.strerror or error}; name a file that can be read"))
     except TrainingError as error:
         sys.exit(_fail(str(error)))
     except PresageError as error:
@@ -66,8 +75,37 @@ def replay(
     except KeyboardInterrupt:
         sys.exit(_fail("broken off; run the same command again to send the rest"))
     _print_summary(console, file, sent, skips)
+    if log.late_events:
+        late = f"{log.late_events:,} events come after later ones in the log; --sort sends them in the order of time"
+        console.print(late)
     if skips.total and not sent.events:
         sys.exit(_fail(f"{file}: nothing in it could be read as {log_format}; name the format that it has"))
+
+
+class _Ordered:
+    """A log that counts, as it is read, the events that come after later ones."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._events = events
+        self.late_events = 0
+
+    def __iter__(self) -> Iterator[Event]:
+        latest = 0
+        for event in self._events:
+            if event.event_time_unix_micros < latest:
+                self.late_events += 1
+            else:
+                latest = event.event_time_unix_micros
+            yield event
+
+
+def _source(log_format: LogFormat | None, mapping: Path | None) -> LogFormat | LogMapping:
+    """Return what the log holds, as one of the two options says."""
+    if log_format is not None and mapping is None:
+        return log_format
+    if mapping is not None and log_format is None:
+        return load_mapping(mapping)
+    sys.exit(_fail("expected either --format or --mapping; give the one that says what the log holds"))
 
 
 def _print_summary(console: Console, file: Path, sent: Sent, skips: Skips) -> None:

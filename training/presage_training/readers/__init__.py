@@ -7,45 +7,66 @@ from enum import StrEnum
 from pathlib import Path
 
 from presage_featurizer.events import Event
+from presage_training.readers.archive import read_archive_events
+from presage_training.readers.mapped import read_mapped
+from presage_training.readers.mapping import LogMapping, MappingError, load_mapping
 from presage_training.readers.online_retail import read_online_retail
 from presage_training.readers.presage_log import read_presage_log, write_presage_log
 from presage_training.readers.rees46 import read_rees46
 from presage_training.readers.skips import SkipExample, Skips
+from presage_training.readers.sorting import sorted_by_time
 
-__all__ = ["LogFormat", "SkipExample", "Skips", "read_events", "write_presage_log"]
+__all__ = [
+    "LogFormat",
+    "LogMapping",
+    "MappingError",
+    "SkipExample",
+    "Skips",
+    "load_mapping",
+    "read_events",
+    "sorted_by_time",
+    "write_presage_log",
+]
 
 
 class LogFormat(StrEnum):
     """The formats that event logs come in."""
 
     ONLINE_RETAIL = "online-retail"
-    """Invoice lines of the UCI data set "Online Retail", as Parquet or CSV."""
+    """Invoice lines of the UCI data set "Online Retail", as Excel, CSV or Parquet."""
     REES46 = "rees46"
     """REES46's "eCommerce behavior data from multi category store", as Parquet or CSV."""
     PRESAGE = "presage"
     """Our own: JSON lines, one event a line, with the field names of ``presage.v1.Event``."""
+    ARCHIVE = "archive"
+    """The folder that ``presage archive`` writes."""
 
 
 _READERS = {
     LogFormat.ONLINE_RETAIL: read_online_retail,
     LogFormat.REES46: read_rees46,
     LogFormat.PRESAGE: read_presage_log,
+    LogFormat.ARCHIVE: read_archive_events,
 }
 
 
-def read_events(path: Path, log_format: LogFormat, *, skips: Skips) -> Iterator[Event]:
-    """Read an event log in the order of the file, in bounded memory.
+def read_events(path: Path, source: LogFormat | LogMapping, *, skips: Skips) -> Iterator[Event]:
+    """Read an event log in the order of the file, in memory that does not grow with its length (Excel aside).
 
     Args:
-        path: The file; a name that ends with ``.gz`` is unpacked on the way, Parquet aside.
-        log_format: What the file holds.
+        path: The file; a name that ends with ``.gz`` is unpacked on the way, Parquet and Excel aside.
+        source: What the file holds: a format that is known here, or what its columns mean.
         skips: Is told of everything that is left out, and why.
 
     Yields:
         The events. Their prices and quantities are valid; lengths and other limits of the service are left to the service.
+        ``sorted_by_time`` puts them in the order of time, whatever the file's.
 
     Raises:
         OSError: if the file cannot be opened.
-        LogFormatError: if the file as a whole is not what ``log_format`` says.
+        LogFormatError: if the file as a whole is not what ``source`` says, or has times with and without a zone in one column.
+        MappingError: if a mapping turns no row of the file into an event.
     """
-    return _READERS[log_format](path, skips=skips)
+    if isinstance(source, LogMapping):
+        return read_mapped(path, source, skips=skips)
+    return _READERS[source](path, skips=skips)

@@ -5,12 +5,11 @@ Each function raises ValueError with what was expected and what was found.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from presage_featurizer.events import money_micros
 
-__all__ = ["MAX_PRICE", "MAX_QUANTITY", "id_text", "price_micros", "quantity", "required_id", "unix_micros"]
+__all__ = ["MAX_PRICE", "MAX_QUANTITY", "MAX_VALUE", "id_text", "price_micros", "quantity", "required_id", "text"]
 
 MAX_PRICE = 1e9
 """The highest price of one unit that the service takes."""
@@ -18,8 +17,13 @@ MAX_PRICE = 1e9
 MAX_QUANTITY = 1_000_000
 """The most units of one item that the service takes."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+MAX_VALUE = 1e12
+"""The highest value of an event that the service takes."""
+
+
+def text(cell: Any) -> str:
+    """Read a name; empty if missing."""
+    return "" if cell is None or cell != cell else str(cell)  # noqa: PLR0124 - only NaN, which is missing too, differs from itself
 
 
 def id_text(cell: Any) -> str:
@@ -55,30 +59,3 @@ def quantity(cell: Any) -> int:
     if not (number.is_integer() and 1 <= abs(number) <= MAX_QUANTITY):
         raise ValueError(f"expected a whole quantity other than 0, at most {MAX_QUANTITY}, got {cell!r}")
     return int(number)
-
-
-def unix_micros(cell: Any, *, time_zone: tzinfo, text_formats: tuple[str, ...] = ()) -> int:
-    """Read a time into microseconds since 1970-01-01 UTC.
-
-    Args:
-        cell: A datetime or text.
-        time_zone: What a time without a zone of its own is in.
-        text_formats: How the text may be written, besides ISO 8601; see ``datetime.strptime``.
-    """
-    moment = cell if isinstance(cell, datetime) else _parse_time(str(cell or ""), text_formats)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=time_zone)
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _parse_time(text: str, text_formats: tuple[str, ...]) -> datetime:
-    try:
-        return datetime.fromisoformat(text.strip())
-    except ValueError:
-        pass
-    for text_format in text_formats:
-        try:
-            return datetime.strptime(text.strip(), text_format)  # noqa: DTZ007 - the caller knows the zone
-        except ValueError:
-            continue
-    raise ValueError(f"expected a time, got {text!r}")

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from presage_featurizer.events import Event, EventType, Item
-from presage_training.readers.cells import id_text, price_micros, quantity, required_id, unix_micros
+from presage_training.readers.cells import id_text, price_micros, quantity, required_id, text
+from presage_training.readers.columns import convert
 from presage_training.readers.countries import COUNTRY_CODES
 from presage_training.readers.skips import Skips
-from presage_training.readers.tables import read_rows
+from presage_training.readers.tables import read_batches
+from presage_training.readers.times import TimeColumn
 
 __all__ = ["read_online_retail"]
 
-_COLUMNS = ("InvoiceNo", "StockCode", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
 _TIME_ZONE = ZoneInfo("Europe/London")
 _TIME_FORMATS = ("%m/%d/%Y %H:%M",)  # of the CSV editions: 12/1/2010 8:26
 _CANCELLATION = "C"
@@ -48,38 +50,61 @@ def read_online_retail(path: Path, *, skips: Skips) -> Iterator[Event]:
     An invoice is one PURCHASE, or one REFUND if its number begins with ``C``, at the time of its first line. Invoices come
     in the order of their first lines. Those without a customer belong to one anonymous visitor each.
     """
+    functions: dict[str, Callable[[Any], Any]] = {
+        "InvoiceNo": partial(required_id, name="an InvoiceNo"),
+        "InvoiceDate": TimeColumn(path, "InvoiceDate", time_zone=_TIME_ZONE, text_formats=_TIME_FORMATS),
+        "Quantity": quantity,
+        "StockCode": partial(required_id, name="a StockCode"),
+        "UnitPrice": price_micros,
+        "CustomerID": id_text,
+        "Country": _country_code,
+    }
     open_invoices: dict[str, _Invoice] = {}
-    for row_number, cells in read_rows(path, _COLUMNS, skips=skips):
-        try:
-            _add_line(open_invoices, row_number, cells)
-        except ValueError as error:
-            skips.add("unreadable row", where=f"row {row_number}", what=str(error))
-        if len(open_invoices) > _OPEN_INVOICES:
-            oldest = open_invoices.pop(next(iter(open_invoices)))
-            if event := _event(oldest, skips):
-                yield event
+    for numbers, columns, _ in convert(read_batches(path, list(functions), skips=skips), functions):
+        for row in zip(numbers, *columns, strict=True):
+            try:
+                _add_line(open_invoices, row)
+            except ValueError as error:
+                skips.add("unreadable row", where=f"row {row[0]}", what=str(error))
+            if len(open_invoices) > _OPEN_INVOICES:
+                oldest = open_invoices.pop(next(iter(open_invoices)))
+                if event := _event(oldest, skips):
+                    yield event
     for invoice in open_invoices.values():
         if event := _event(invoice, skips):
             yield event
 
 
-def _add_line(open_invoices: dict[str, _Invoice], row_number: int, cells: tuple[Any, ...]) -> None:
-    invoice_no, stock_code, units_cell, date, price, customer_id, country = cells
-    number = required_id(invoice_no, "an InvoiceNo")
+def _add_line(open_invoices: dict[str, _Invoice], row: tuple[Any, ...]) -> None:
+    """Add a line to its invoice; raises the first of its values that is an error and matters."""
+    row_number, number, time, units, stock_code, price, customer_id, country = row
+    if isinstance(number, ValueError):
+        raise number
     invoice = open_invoices.get(number)
     if invoice is None:
+        if isinstance(time, ValueError):
+            raise time
         invoice = _Invoice(
             number=number,
-            event_time_unix_micros=unix_micros(date, time_zone=_TIME_ZONE, text_formats=_TIME_FORMATS),
-            user_id=id_text(customer_id) or f"anonymous:{number}",
-            country=COUNTRY_CODES.get(country, ""),
+            event_time_unix_micros=time,
+            user_id=customer_id or f"anonymous:{number}",
+            country=country,
         )
         open_invoices[number] = invoice
     if number.startswith(_ADJUSTMENT):
         return  # no goods, and a price below 0
-    units = quantity(units_cell)
-    item = Item(item_id=required_id(stock_code, "a StockCode"), price_micros=price_micros(price), quantity=abs(units))
+    if isinstance(units, ValueError):
+        raise units
+    if isinstance(stock_code, ValueError):
+        raise stock_code
+    if isinstance(price, ValueError):
+        raise price
+    item = Item(stock_code, price_micros=price, quantity=abs(units))
     invoice.lines.append(_Line(row_number, 1 if units > 0 else -1, item))
+
+
+def _country_code(cell: Any) -> str:
+    return COUNTRY_CODES.get(text(cell), "")
 
 
 def _event(invoice: _Invoice, skips: Skips) -> Event | None:

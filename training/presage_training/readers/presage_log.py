@@ -13,13 +13,12 @@ from msgspec import Meta, Struct
 from presage_featurizer import MAX_UNIX_MICROS
 from presage_featurizer.events import MICROS, Device, Event, EventType, Item, money_micros
 from presage_training.errors import LogFormatError
-from presage_training.readers.cells import MAX_PRICE, MAX_QUANTITY
+from presage_training.readers.cells import MAX_PRICE, MAX_QUANTITY, MAX_VALUE
 from presage_training.readers.skips import Skips
 from presage_training.readers.tables import DOWNLOAD_ANEW, UNREADABLE, file_stem, open_binary
 
 __all__ = ["read_presage_log", "write_presage_log"]
 
-_MAX_VALUE = 1e12
 _SHOWN_CHARACTERS = 60
 
 _Id = Annotated[str, Meta(min_length=1)]
@@ -43,7 +42,7 @@ class _JsonEvent(Struct, omit_defaults=True):
     country: str = ""
     device: str = ""
     order_id: str = ""
-    value: Annotated[float, Meta(ge=0.0, le=_MAX_VALUE)] | None = None
+    value: Annotated[float, Meta(ge=0.0, le=MAX_VALUE)] | None = None
     currency: str = ""
 
 

@@ -1,0 +1,112 @@
+"""Calibrated probabilities from margins, in double precision outside the graph.
+
+Inside a graph, in float32, a step of an isotonic curve is a different number on either side of a rounding error. Out here it is a
+line between two knots, and how steep it may be is bounded.
+
+A calibration takes the place of the model's link: its input is the margin, whatever that is.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from itertools import pairwise
+from typing import Final
+
+import msgspec
+
+from presage_export.link import Link, apply_link
+
+__all__ = ["MAX_CALIBRATION_SLOPE", "Calibration", "IsotonicCalibration", "SigmoidCalibration", "to_score"]
+
+MAX_CALIBRATION_SLOPE: Final = 25.0
+"""Steepest calibration, in probability per unit of margin: a margin's rounding becomes at most this much more."""
+
+_MAX_KNOTS = 10_000
+
+
+class SigmoidCalibration(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="sigmoid"
+):
+    """``1 / (1 + exp(-(a * margin + b)))``, after Platt (1999), "Probabilistic outputs for support vector machines"."""
+
+    a: float
+    """Positive, so that order is kept."""
+    b: float
+    """Any finite number."""
+
+    def __post_init__(self) -> None:
+        """Validate.
+
+        Raises:
+            ValueError: A field is out of bounds; the message names it.
+        """
+        # The steepest place of a sigmoid is its middle.
+        if not 0.0 < self.a <= 4.0 * MAX_CALIBRATION_SLOPE:
+            raise ValueError(
+                f"calibration.a: expected more than 0 and at most {4 * MAX_CALIBRATION_SLOPE}, got {self.a}"
+            )
+        if not math.isfinite(self.b):
+            raise ValueError(f"calibration.b: expected a finite number, got {self.b}")
+
+    def apply(self, margin: float) -> float:
+        """Turn a margin into a probability; NaN stays NaN."""
+        return apply_link("logit", self.a * margin + self.b)
+
+
+class IsotonicCalibration(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="isotonic"
+):
+    """Straight lines between knots, flat before the first and after the last."""
+
+    margins: tuple[float, ...]
+    """Where the knots are: rising."""
+    probabilities: tuple[float, ...]
+    """What they say: 0 to 1, never falling."""
+
+    def __post_init__(self) -> None:
+        """Validate.
+
+        Raises:
+            ValueError: A field is out of bounds; the message names it.
+        """
+        if not 1 <= len(self.margins) == len(self.probabilities) <= _MAX_KNOTS:
+            raise ValueError(
+                f"calibration: expected 1 to {_MAX_KNOTS} margins and as many probabilities, "
+                f"got {len(self.margins)} and {len(self.probabilities)}"
+            )
+        rising = all(low < high for low, high in pairwise(self.margins))
+        if not rising or not all(math.isfinite(margin) for margin in self.margins):
+            raise ValueError("calibration.margins: expected finite numbers, each above the one before")
+        never_falling = all(low <= high for low, high in pairwise(self.probabilities))
+        if not never_falling or not all(0.0 <= probability <= 1.0 for probability in self.probabilities):
+            raise ValueError("calibration.probabilities: expected 0 to 1, none below the one before")
+        for (low, high), (below, above) in zip(pairwise(self.margins), pairwise(self.probabilities), strict=True):
+            if above - below > MAX_CALIBRATION_SLOPE * (high - low):
+                raise ValueError(
+                    f"calibration: rises from {below} to {above} between the margins {low} and {high}, "
+                    f"steeper than {MAX_CALIBRATION_SLOPE}"
+                )
+
+    def apply(self, margin: float) -> float:
+        """Turn a margin into a probability; NaN stays NaN."""
+        if math.isnan(margin):
+            return margin
+        place = bisect_right(self.margins, margin)
+        if place == 0:
+            return self.probabilities[0]
+        if place == len(self.margins):
+            return self.probabilities[-1]
+        low, high = self.margins[place - 1], self.margins[place]
+        below, above = self.probabilities[place - 1], self.probabilities[place]
+        # Rounding may carry it past the upper knot, and order would be lost.
+        return min(above, below + (above - below) * ((margin - low) / (high - low)))
+
+
+Calibration = SigmoidCalibration | IsotonicCalibration
+"""Either kind; in JSON, the field ``kind`` says which."""
+
+
+def to_score(link: Link, calibration: Calibration | None, margin: float) -> float:
+    """Turn a margin into what is served: through the calibration if there is one, otherwise through the link."""
+    return apply_link(link, margin) if calibration is None else calibration.apply(margin)

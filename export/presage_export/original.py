@@ -1,0 +1,205 @@
+"""A trained model as its own library runs it, beside what this package read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_export.additive import AdditiveModel, weighted_sum
+from presage_export.errors import UnsupportedModelError
+from presage_export.link import Link
+
+__all__ = ["Original", "WeightedSum", "original_margins", "read_original"]
+
+_Margins = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+_LeafIds = Callable[[NDArray[np.float32]], NDArray[np.int64]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeightedSum:
+    """A stack or a blend: ``margin = intercept + Σ weight · margin`` of trained models."""
+
+    members: tuple[Any, ...]
+    """Models of any kind that ``read_original`` takes, at least one, all of the same features."""
+    weights: tuple[float, ...]
+    """One for each member."""
+    intercept: float
+    """What every margin starts from."""
+    link: Link
+    """What the sum means."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Original:
+    """What an export is compared with."""
+
+    model: AdditiveModel
+    """What was read."""
+    libraries: frozenset[str]
+    """The distributions that trained it."""
+    margins: _Margins
+    """float32 ``[N, F]`` to float64 ``[N]``, by the training library's own code."""
+    leaf_ids: _LeafIds
+    """float32 ``[N, F]`` to int64 ``[N, trees]``, by the training library's own code."""
+    takes_missing: bool
+    """Whether it answers for NaN."""
+    takes_infinite: bool
+    """Whether it answers for infinities."""
+
+
+def read_original(trained: Any) -> Original:
+    """Read a trained model.
+
+    Args:
+        trained: A LightGBM Booster; a fitted estimator of XGBoost's scikit-learn interface; one of those of scikit-learn that
+            ``read_sklearn`` names; a ``WeightedSum`` of these; or an ``AdditiveModel``, which is its own original.
+
+    Raises:
+        UnsupportedModelError: ONNX would get the model wrong; the error names the parameter.
+    """
+    if isinstance(trained, AdditiveModel):
+        return Original(
+            model=trained,
+            libraries=frozenset(),
+            margins=trained.margins,
+            leaf_ids=trained.leaf_ids,
+            # A plane multiplies them by numbers that may be 0.
+            takes_missing=trained.has_only_trees,
+            takes_infinite=trained.has_only_trees,
+        )
+    if isinstance(trained, WeightedSum):
+        return _weighted_sum(trained)
+    libraries = _libraries(trained)
+    if "lightgbm" in libraries:
+        return _lightgbm(trained)
+    if "xgboost" in libraries:
+        return _xgboost(trained)
+    if "sklearn" in libraries:
+        return _sklearn(trained)
+    raise UnsupportedModelError(
+        "estimator",
+        type(trained).__name__,
+        why="it is of no known library",
+        instead="Train with LightGBM, XGBoost or scikit-learn",
+    )
+
+
+def original_margins(trained: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Compute margins by the training library's own code.
+
+    A margin is what the export's link applies to: the log-odds of boosting and logistic regression, the probability of a forest
+    of classifiers, the prediction of a regressor.
+
+    Args:
+        trained: As for ``read_original``, exportable or not.
+        rows: float32 ``[N, F]``.
+
+    Returns:
+        float64 ``[N]``.
+    """
+    if isinstance(trained, AdditiveModel):
+        return trained.margins(rows)
+    if isinstance(trained, WeightedSum):
+        parts = (
+            weight * original_margins(one, rows) for one, weight in zip(trained.members, trained.weights, strict=True)
+        )
+        return sum(parts, start=np.full(len(rows), trained.intercept))
+    libraries = _libraries(trained)
+    if "lightgbm" in libraries:
+        booster = getattr(trained, "booster_", trained)
+        return np.asarray(booster.predict(rows, raw_score=True, num_threads=1), dtype=np.float64)
+    if "xgboost" in libraries:
+        return np.asarray(trained.predict(rows, output_margin=True), dtype=np.float64)
+    return _sklearn_margins(trained, rows)
+
+
+def _sklearn_margins(trained: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    # Doubles that came from float32: a linear model would otherwise add up in float32.
+    wide = rows.astype(np.float64)
+    if hasattr(trained, "decision_function"):
+        return np.asarray(trained.decision_function(wide))
+    if hasattr(trained, "predict_proba"):
+        return np.asarray(trained.predict_proba(wide)[:, 1])
+    return np.asarray(trained.predict(wide))
+
+
+def _libraries(trained: Any) -> set[str]:
+    # By name, so that no library is imported that did not train the model.
+    return {base.__module__.partition(".")[0] for base in type(trained).__mro__}
+
+
+def _weighted_sum(trained: WeightedSum) -> Original:
+    originals = [read_original(member) for member in trained.members]
+    return Original(
+        model=weighted_sum(
+            [one.model for one in originals], trained.weights, intercept=trained.intercept, link=trained.link
+        ),
+        libraries=frozenset().union(*(one.libraries for one in originals)),
+        margins=partial(original_margins, trained),
+        leaf_ids=lambda rows: np.concatenate([one.leaf_ids(rows) for one in originals], axis=1),
+        takes_missing=all(one.takes_missing for one in originals),
+        takes_infinite=all(one.takes_infinite for one in originals),
+    )
+
+
+def _lightgbm(trained: Any) -> Original:
+    from presage_export.forest import read_forest  # noqa: PLC0415 - needs LightGBM
+
+    booster = getattr(trained, "booster_", trained)
+    model = read_forest(booster)
+    return Original(
+        model=model,
+        libraries=frozenset({"lightgbm"}),
+        margins=partial(original_margins, booster),
+        leaf_ids=lambda rows: _matrix(booster.predict(rows, pred_leaf=True, num_threads=1), rows),
+        takes_missing=True,
+        takes_infinite=True,
+    )
+
+
+def _xgboost(trained: Any) -> Original:
+    from presage_export.xgboost import read_xgboost  # noqa: PLC0415 - needs XGBoost
+
+    if not hasattr(trained, "get_booster"):
+        raise UnsupportedModelError(
+            "estimator",
+            type(trained).__name__,
+            why="it does not say what it takes for missing, nor at which iteration it stopped",
+            instead="Train with XGBClassifier, XGBRegressor or XGBRanker",
+        )
+    return Original(
+        model=read_xgboost(trained),
+        libraries=frozenset({"xgboost"}),
+        margins=partial(original_margins, trained),
+        leaf_ids=lambda rows: _matrix(trained.apply(rows), rows),
+        takes_missing=True,
+        takes_infinite=False,
+    )
+
+
+def _sklearn(trained: Any) -> Original:
+    from presage_export.sklearn import read_sklearn  # noqa: PLC0415 - needs scikit-learn
+
+    model = read_sklearn(trained)
+
+    def leaf_ids(rows: NDArray[np.float32]) -> NDArray[np.int64]:
+        return _matrix(trained.apply(rows), rows) if model.trees else np.empty((len(rows), 0), dtype=np.int64)
+
+    return Original(
+        model=model,
+        libraries=frozenset({"scikit-learn"}),
+        margins=partial(original_margins, trained),
+        leaf_ids=leaf_ids,
+        takes_missing=bool(trained.__sklearn_tags__().input_tags.allow_nan),
+        takes_infinite=False,
+    )
+
+
+def _matrix(leaf_ids: Any, rows: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Bring what libraries answer into the shape [N, trees]; some leave an axis out, some add one."""
+    return np.asarray(leaf_ids, dtype=np.int64).reshape(len(rows), -1)

@@ -1,0 +1,1 @@
+"""The archive: event streams followed into Parquet files, every entry once."""

@@ -1,0 +1,153 @@
+"""``presage archive``: the event streams, followed into Parquet files."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event as Flag
+from time import monotonic
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from presage_server.errors import ServerError
+
+__all__ = ["archive"]
+
+
+def archive(  # noqa: PLR0917 - the command line passes names
+    to: Annotated[Path, typer.Option("--to", help="The archive's folder; made if there is none.")],
+    redis_url: Annotated[
+        str,
+        typer.Option(
+            envvar="PRESAGE_REDIS_URL", help="The store that the servers use: redis://, rediss:// or unix://."
+        ),
+    ],
+    once: Annotated[bool, typer.Option("--once", help="Archive what is there, and end.")] = False,  # noqa: FBT002 - a flag
+    flush_seconds: Annotated[
+        float,
+        typer.Option(help="How often files are written: fewer and larger ones, or events that are sooner there."),
+    ] = 60.0,
+    max_batch_events: Annotated[int, typer.Option(help="Files are written sooner when so many events wait.")] = 100_000,
+    report_seconds: Annotated[
+        float, typer.Option(help="How often a line is printed where there is no terminal.")
+    ] = 10.0,
+) -> None:
+    """Follow the event streams into Parquet files, one folder a day, every event once.
+
+    Goes on where it ended, also after a kill. SIGTERM and Ctrl-C write what was read and end. Exit code 1 says that with `--once`
+    events were found to be lost: the streams had dropped them before they were archived.
+    """
+    err = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    stop = Flag()
+    try:
+        # What follows needs the store's client and Arrow, which other commands' help does not wait for.
+        from presage_server.archive.archiver import Archiver  # noqa: PLC0415
+        from presage_server.archive.folder import opened_folder  # noqa: PLC0415
+        from presage_server.archive.following import ArchiveSettings, follow  # noqa: PLC0415
+        from presage_server.archive.parts import parts_by_day  # noqa: PLC0415
+        from presage_server.archive.streams import EventStreams, connect  # noqa: PLC0415
+        from presage_server.clock import system_clock  # noqa: PLC0415
+
+        settings = ArchiveSettings(
+            to=to,
+            redis_url=redis_url,
+            once=once,
+            flush_seconds=flush_seconds,
+            max_batch_events=max_batch_events,
+            report_seconds=report_seconds,
+        )
+        redis, counts_entries = connect(settings.redis_url, timeout_seconds=settings.timeout_seconds)
+        with (
+            redis,
+            _stopping(stop),
+            _shown(err, report_seconds=settings.report_seconds) as show,
+            opened_folder(settings.to, new_id=lambda: secrets.token_hex(6)) as folder,
+        ):
+            archiver = Archiver(
+                streams=EventStreams(redis, f"archive-{folder.checkpoint.archive_id}", counts_entries=counts_entries),
+                folder=folder,
+                clock=system_clock,
+                write_parts=parts_by_day,
+                tell=lambda line: err.print(f"presage archive: {line}"),
+                max_batch_events=settings.max_batch_events,
+            )
+            follow(archiver, settings, stop=stop, show=show)
+    except ServerError as error:
+        err.print(f"presage archive: {error}")
+        sys.exit(2)
+    progress = archiver.progress
+    print(f"presage archive: ended; {_line(progress)}", flush=True)  # noqa: T201 - the command's last word
+    if once and progress.discontinuities:
+        sys.exit(1)
+
+
+@contextmanager
+def _stopping(stop: Flag) -> Iterator[None]:
+    """Have the first SIGTERM or Ctrl-C end the work well; a second one ends it at once, which harms nothing."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def end(_number: int, _frame: Any) -> None:
+        stop.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _shown(console: Console, *, report_seconds: float) -> Iterator[Callable[[Any], None]]:
+    """Show progress: a table that stays in place on a terminal, otherwise a line now and then."""
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=4) as live:
+            yield lambda progress: live.update(_table(progress))
+        return
+    printed: float | None = None
+
+    def show(progress: Any) -> None:
+        nonlocal printed
+        now = monotonic()
+        if printed is None or now - printed >= report_seconds:
+            printed = now
+            print(f"presage archive: {_line(progress)}", flush=True)  # noqa: T201 - a line for logs
+
+    yield show
+
+
+def _line(progress: Any) -> str:
+    lag, worst = (_or_unknown(number, "") for number in (progress.lag, progress.worst_lag))
+    return (
+        f"archived={progress.archived} pending={progress.pending} pending_seconds={progress.pending_seconds:.0f} "
+        f"lag={lag} worst_lag={worst} lost={progress.lost} files={progress.files}"
+    )
+
+
+def _table(progress: Any) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="bold")
+    table.add_row(f"{progress.archived:,}", "events archived")
+    table.add_row(f"{progress.pending:,}", f"pending: read, not in a file yet, for {progress.pending_seconds:.0f} s")
+    table.add_row(
+        _or_unknown(progress.lag, ","),
+        f"lag: not read yet; {_or_unknown(progress.worst_lag, ',')} in the stream with the most",
+    )
+    table.add_row(f"{progress.lost:,}", "lost", style="bold red" if progress.lost else None)
+    table.add_row(f"{progress.files:,}", "files written")
+    return table
+
+
+def _or_unknown(number: int | None, spec: str) -> str:
+    return "unknown" if number is None else format(number, spec)

@@ -1,0 +1,130 @@
+"""Archives for tests: made in this process or by ``presage archive`` in another, and compared with the streams they hold."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from threading import Event as Flag
+
+from pyarrow import parquet
+from redis import Redis
+
+from presage_featurizer import Event, encode_event
+from presage_server.archive.archiver import Archiver
+from presage_server.archive.folder import opened_folder
+from presage_server.archive.following import ArchiveSettings, follow
+from presage_server.archive.parts import parts_by_day
+from presage_server.archive.streams import EventStreams, connect
+from presage_server.clock import system_clock
+from presage_server.store.keys import PARTITIONS, partition_of, stream_key
+from presage_training.readers.archive import ArchivedEvent, read_archive
+from presage_training.readers.skips import Skips
+from support.running_server import GENEROUS_SECONDS
+from support.stores import LocalStore
+
+Place = tuple[int, int, int]
+"""Of an entry: partition, and the two halves of its id."""
+
+_PROGRAM = "import typer; from presage_server.archive.command import archive; typer.run(archive)"
+
+
+def log_event(redis: Redis, event: Event, *, fresh: bool = False, max_events: int | None = None) -> None:
+    """Append an event to its visitor's stream, as the server does."""
+    fields = {"event": encode_event(event)} | ({"fresh": "1"} if fresh else {})
+    redis.xadd(stream_key(partition_of(event.user_id)), fields, maxlen=max_events, approximate=False)
+
+
+def streams(redis: Redis) -> dict[Place, tuple[bytes, bool]]:
+    """Read all streams: each entry's event, and whether it is marked fresh."""
+    pipeline = redis.pipeline(transaction=False)
+    for partition in range(PARTITIONS):
+        pipeline.xrange(stream_key(partition))
+    found = {}
+    for partition, entries in enumerate(pipeline.execute()):
+        for entry_id, fields in entries:
+            unix_millis, sequence = entry_id.split(b"-")
+            found[partition, int(unix_millis), int(sequence)] = (fields[b"event"], b"fresh" in fields)
+    return found
+
+
+def places(directory: Path) -> list[Place]:
+    """Read where the archive's rows come from, in order; a row that is there twice appears twice."""
+    found: list[Place] = []
+    for path in directory.glob("events/day=*/*"):
+        table = parquet.ParquetFile(path).read(columns=["partition", "entry_unix_millis", "entry_sequence"])
+        found += zip(*(column.to_pylist() for column in table.columns), strict=True)
+    return sorted(found)
+
+
+def read(directory: Path) -> list[ArchivedEvent]:
+    """Read an archive in which nothing may be unreadable."""
+    skips = Skips()
+    archived = list(read_archive(directory, skips=skips))
+    assert skips.counts == {}
+    return archived
+
+
+def assert_equal_to_streams(directory: Path, redis: Redis) -> None:
+    """Check that each entry of the streams is in the archive once, with its event and mark, and nothing else is."""
+    expected = streams(redis)
+    assert places(directory) == sorted(expected), "the archive's entries are not those of the streams"
+    archived = [(encode_event(each.event), each.fresh) for each in read(directory)]
+    assert sorted(archived) == sorted(expected.values()), "an entry was archived as something else"
+
+
+@contextmanager
+def archiver(store: LocalStore, directory: Path, told: list[str], *, max_batch_events: int) -> Iterator[Archiver]:
+    """Make an archiver in this process; ``told`` receives what an operator would hear."""
+    numbers = count()
+    redis, counts_entries = connect(store.url, timeout_seconds=GENEROUS_SECONDS)
+    with redis, opened_folder(directory, new_id=lambda: f"test-{next(numbers)}") as folder:
+        group = f"archive-{directory}-{folder.checkpoint.archive_id}"
+        yield Archiver(
+            streams=EventStreams(redis, group, counts_entries=counts_entries),
+            folder=folder,
+            clock=system_clock,
+            write_parts=parts_by_day,
+            tell=told.append,
+            max_batch_events=max_batch_events,
+        )
+
+
+def archive_once(store: LocalStore, directory: Path, *, max_batch_events: int = 100_000) -> list[str]:
+    """Archive what is there, in this process; answers with what an operator would have heard."""
+    told: list[str] = []
+    settings = ArchiveSettings(to=directory, redis_url=store.url, once=True)
+    with archiver(store, directory, told, max_batch_events=max_batch_events) as made:
+        follow(made, settings, stop=Flag(), show=lambda _: None)
+    return told
+
+
+def archive_command(
+    store_url: str, directory: Path, *flags: str, shell_limit: str = "", stderr: int = subprocess.PIPE
+) -> subprocess.Popen[str]:
+    """Start ``presage archive``; ``shell_limit`` is a command for the shell to run before."""
+    command = [sys.executable, "-c", _PROGRAM, "--to", str(directory), "--redis-url", store_url, *flags]
+    if shell_limit:
+        command = ["bash", "-c", f'{shell_limit}; exec "$0" "$@"', *command]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PRESAGE_")}
+    return subprocess.Popen(
+        command, env=environment | {"COLUMNS": "300"}, stdout=subprocess.PIPE, stderr=stderr, text=True
+    )
+
+
+def run_archive(store_url: str, directory: Path, *flags: str, shell_limit: str = "") -> tuple[int, str, str]:
+    """Run ``presage archive`` to its end; answers with its exit code, stdout and stderr."""
+    process = archive_command(store_url, directory, *flags, shell_limit=shell_limit)
+    out, err = process.communicate(timeout=GENEROUS_SECONDS)
+    return process.returncode, out, err
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill a process as nothing can be prepared for, and wait until it is gone."""
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=GENEROUS_SECONDS)

@@ -1,0 +1,101 @@
+"""A fitted model of any kind: margins, scores, and the bundle that serves them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_export.calibration import Calibration, to_score
+from presage_export.exporter import export_model
+from presage_export.link import Link
+from presage_export.manifest import FeatureSetSpec
+from presage_export.original import original_margins
+from presage_export.parity import ParityReport
+from presage_featurizer import FeatureSet
+from presage_training.models.losses import Task
+from presage_training.models.search import Candidate
+
+__all__ = ["Fitted", "export_fitted"]
+
+_OBJECTIVES: Final[dict[Task, str]] = {
+    "classification": "binary",
+    "regression": "regression",
+    "ranking": "lambdarank",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fitted:
+    """A model, how it was found, and how its margins become scores."""
+
+    kind: str
+    """Which of ``KINDS``."""
+    task: Task
+    """What its target is."""
+    trained: Any
+    """The training library's own object, or a ``WeightedSum`` or an ``AdditiveModel``."""
+    link: Link
+    """What its margins mean."""
+    calibration: Calibration | None
+    """What takes the link's place in scores, fitted on the tune rows."""
+    parameters: Mapping[str, Any]
+    """What the search chose; for a stack or a blend, its members' weights and intercept."""
+    candidates: tuple[Candidate, ...]
+    """All that the search tried, with their losses; empty where nothing was searched."""
+    validated: NDArray[np.intp]
+    """Places of the training rows that were validated on."""
+    validated_margins: NDArray[np.float64]
+    """What models of earlier rows said about them."""
+
+    def margins(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Compute raw margins, float64 ``[N]``, of features, float32 ``[N, F]``, by the training library's own code."""
+        return original_margins(self.trained, features)
+
+    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Compute what a server scores, float64 ``[N]``: a calibrated probability, a number, or a rank's margin."""
+        margins = self.margins(features).tolist()
+        return np.array([to_score(self.link, self.calibration, margin) for margin in margins])
+
+    def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Compute the probability of a positive, float64 ``[N]``.
+
+        Raises:
+            ValueError: This model does not classify.
+        """
+        if self.task != "classification":
+            raise ValueError(f"{self.kind}: expected a model that classifies, got one for {self.task}; ask for predict")
+        return self.predict(features)
+
+
+def export_fitted(
+    fitted: Fitted,
+    directory: Path,
+    *,
+    rows: NDArray[np.float32],
+    feature_set: FeatureSet,
+    metrics: Mapping[str, float] | None = None,
+    data: Mapping[str, str | int | float] | None = None,
+    overwrite: bool = False,
+) -> ParityReport:
+    """Write a fitted model as a bundle, <name>/<version>; see ``export_model``.
+
+    Raises:
+        ExportError: The model cannot be exported faithfully, or the folder is there already or has a name that no model can have.
+        OSError: The folder cannot be written.
+    """
+    return export_model(
+        fitted.trained,
+        directory,
+        rows=rows,
+        feature_set=FeatureSetSpec(**feature_set.definition),
+        objective=_OBJECTIVES[fitted.task],
+        calibration=fitted.calibration,
+        metrics=metrics,
+        data={"kind": fitted.kind, **(data or {})},
+        overwrite=overwrite,
+    )

@@ -1,0 +1,117 @@
+"""Reads the times of a column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any
+
+from presage_featurizer import MAX_UNIX_MICROS, MICROS
+from presage_training.errors import LogFormatError
+
+__all__ = ["TIME_UNITS", "EpochColumn", "TimeColumn"]
+
+TIME_UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+"""The units that a time may be counted in since 1970-01-01 UTC, and how many of each make a second."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_UTC_SUFFIX = " UTC"
+
+
+class TimeColumn:
+    """Reads written times into microseconds since 1970-01-01 UTC; remembers whether those of the column have zones."""
+
+    def __init__(
+        self, path: Path, column: str, *, time_zone: tzinfo | None, text_formats: Sequence[str] = (), advice: str = ""
+    ) -> None:
+        """Make a reader of one column.
+
+        Args:
+            path: The log, for messages.
+            column: The name of the column, for messages.
+            time_zone: What a time without a zone of its own is in; None if such times are not expected.
+            text_formats: How text may be written, besides ISO 8601; see ``datetime.strptime``. ``UTC`` may follow.
+            advice: What to do where a time without a zone is met and ``time_zone`` is None.
+        """
+        self._path = path
+        self._column = column
+        self._time_zone = time_zone
+        self._text_formats = text_formats
+        self._advice = advice
+        self._examples: dict[bool, Any] = {}
+
+    def __call__(self, cell: Any) -> int:
+        """Read a datetime or text.
+
+        Raises:
+            ValueError: It is neither.
+            LogFormatError: Other times of the column have a zone and this one has none, or the other way round.
+        """
+        moment = cell if isinstance(cell, datetime) else self._parse(str("" if cell is None else cell))
+        zoned = moment.tzinfo is not None
+        if zoned not in self._examples:
+            self._meet(cell, zoned=zoned)
+        if not zoned:
+            moment = moment.replace(tzinfo=self._time_zone)
+        return _checked((moment - _EPOCH) // _MICROSECOND, cell)
+
+    def _meet(self, cell: Any, *, zoned: bool) -> None:
+        if not zoned and self._time_zone is None:
+            raise LogFormatError(
+                self._path, f"column {self._column!r} has times without a zone: {cell}", advice=self._advice
+            )
+        self._examples[zoned] = cell
+        if len(self._examples) == 2:
+            example, other = self._examples[True], self._examples[False]
+            problem = f"column {self._column!r} has times with a zone ({example}) and without ({other})"
+            raise LogFormatError(self._path, problem, advice="Write all of them with a zone, or none.")
+
+    def _parse(self, text: str) -> datetime:
+        text = text.strip()
+        utc = text.endswith(_UTC_SUFFIX)
+        written = text.removesuffix(_UTC_SUFFIX)
+        moment = self._parse_written(written)
+        if moment is None or (utc and moment.tzinfo is not None):
+            raise ValueError(f"expected a time, got {text!r}")
+        return moment.replace(tzinfo=UTC) if utc else moment
+
+    def _parse_written(self, text: str) -> datetime | None:
+        # The formats go first: ISO 8601 takes some days that are written in another order, such as 10111112, for ancient ones.
+        for text_format in self._text_formats:
+            try:
+                return datetime.strptime(text, text_format)  # noqa: DTZ007 - the caller knows the zone
+            except ValueError:
+                continue
+        if text.isdecimal() and len(text) != len("20101201"):
+            return None  # a count since 1970 may look like a day and a time
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            return None
+
+
+class EpochColumn:
+    """Reads times that are counted since 1970-01-01 UTC into microseconds."""
+
+    def __init__(self, unit: str) -> None:
+        """Make a reader of a column; ``unit`` is one of TIME_UNITS."""
+        self._unit = unit
+        self._per_second = TIME_UNITS[unit]
+
+    def __call__(self, cell: Any) -> int:
+        """Read a number, or text that is one, down to the microsecond; raises ValueError if it is neither."""
+        try:
+            # Whole numbers do not pass through a float, which would round them.
+            whole = isinstance(cell, int) or (isinstance(cell, str) and cell.strip().isdecimal())
+            micros = int(cell) * MICROS // self._per_second if whole else round(float(cell) * MICROS / self._per_second)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(f"expected a number of {self._unit} since 1970, got {cell!r}") from None
+        return _checked(micros, cell)
+
+
+def _checked(micros: int, cell: Any) -> int:
+    if not 1 <= micros <= MAX_UNIX_MICROS:
+        raise ValueError(f"expected a time between 1970 and 2255, got {cell}")
+    return micros
