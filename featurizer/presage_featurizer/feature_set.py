@@ -74,6 +74,11 @@ class FeatureSet:
         }
 
     @property
+    def uses_habits(self) -> bool:
+        """Whether any of the features is one of habits."""
+        return any(CATALOGUE[name].scope == "habits" for name in self.features)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) over all that decides the vector: fold, features and their versions, time zone, vocabulary."""
         definition = {

@@ -33,7 +33,7 @@ _RECENT_BYTES = MAX_RECENT_EVENTS * WIDTH
 _VIEWED_BYTES = MAX_VIEWED_PRODUCTS * WIDTH
 
 
-def fold(state: State | None, event: Event) -> State:
+def fold(state: State | None, event: Event, *, habits: bool = True) -> State:
     """Fold one event into a visitor's state.
 
     Pure and deterministic: neither argument changes. Events are taken in the order of the calls; event time decides which session
@@ -42,6 +42,8 @@ def fold(state: State | None, event: Event) -> State:
     Args:
         state: What is remembered; None for a visitor without history.
         event: What happened; its fields have been checked.
+        habits: Whether to fold the visitor's habits too, half of the work. Always so in a server, whose models may want them; a
+            replay for a feature set that does not (``FeatureSet.uses_habits``) gets the same vectors without.
 
     Returns:
         The new state. The very same object as ``state`` if the event's id is among the last MAX_RECENT_EVENTS: a duplicate.
@@ -70,7 +72,8 @@ def fold(state: State | None, event: Event) -> State:
             state.device = int(event.device)
         if event.country:
             state.country = event.country
-    state.habits = fold_habits(state.habits, event, is_news=is_news)
+    if habits:
+        state.habits = fold_habits(state.habits, event, is_news=is_news)
     _change_cart_and_orders(state, event)
     session = enter_session(state, event)
     if session is not None:

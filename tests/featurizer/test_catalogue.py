@@ -39,8 +39,7 @@ def test_is_described(name):
     assert described.meaning.endswith(".")
     assert described.unit in UNITS
     assert described.scope in get_args(Scope)
-    modules = {described.scope, "behavior"} if described.scope == "visitor" else {described.scope}
-    assert described.compute.__module__.removeprefix("presage_featurizer.features.") in modules
+    assert described.compute.__module__ == f"presage_featurizer.features.{described.scope}"
     assert described.version >= 1
 
 

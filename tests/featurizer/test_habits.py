@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from presage_featurizer import MICROS, Event, EventType, encode_state, featurize, fold
+from presage_featurizer import CORE, FEATURE_SETS, MICROS, Event, EventType, encode_state, featurize, fold
 from presage_featurizer.feature_set import BEHAVIOR, FeatureSet
 from presage_featurizer.habits import EVENT_WEIGHTS
 from presage_featurizer.state import MAX_INTERESTS
-from support.events import DAY_MICROS, at, event, fold_all, item, logs
+from support.events import DAY_MICROS, any_log, at, event, fold_all, item, logs
 
 WEEK_MICROS = 7 * DAY_MICROS
 IN_ADELAIDE = FeatureSet(
@@ -143,6 +143,20 @@ def test_a_refund_is_no_habit():
     state = fold_all([event(EventType.VIEW_ITEM, 0, item("shoe"))])
 
     assert fold(state, event(EventType.REFUND, 1, value=5.0)).habits == state.habits
+
+
+@settings(deadline=None)
+@given(log=any_log())
+def test_without_habits_all_other_features_are_the_same(log):
+    whole = lean = None
+    for each in log:
+        whole, lean = fold(whole, each), fold(lean, each, habits=False)
+    now = log[-1].event_time_unix_micros
+
+    assert featurize(lean, now, CORE).tobytes() == featurize(whole, now, CORE).tobytes()
+    assert [FEATURE_SETS[name].uses_habits for name in ("conversion", "core", "rfm", "behavior")] == [False] * 3 + [
+        True
+    ]
 
 
 def test_folding_leaves_the_habits_before_alone():

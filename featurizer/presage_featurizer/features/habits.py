@@ -53,104 +53,104 @@ _HOUR_OF_DAY = [hour % 24 for hour in range(168)]
 _DAY_OF_WEEK = [hour // 24 for hour in range(168)]
 
 
-@feature(unit="events", scope="visitor")
+@feature(unit="events", scope="habits")
 def total_events(view: View) -> float:
     """Events of the visitor's own so far."""
     return _total(view)
 
 
-@feature(unit="products", scope="visitor", high=MAX_VIEWED_PRODUCTS)
+@feature(unit="products", scope="habits", high=MAX_VIEWED_PRODUCTS)
 def unique_products(view: View) -> float:
     """Distinct products viewed so far; counted up to 256."""
     return len(view.state.habits.viewed_products) // WIDTH
 
 
-@feature(unit="events/day", scope="visitor")
+@feature(unit="events/day", scope="habits")
 def events_per_day(view: View) -> float:
     """Events so far for each day since first seen, a day at least."""
     return _total(view) / max(1.0, view.days_since(view.state.first_seen_unix_micros))
 
 
-@feature(unit="events", scope="visitor")
+@feature(unit="events", scope="habits")
 def purchases(view: View) -> float:
     """Purchases so far."""
     return _count(view, EventType.PURCHASE)
 
 
-@feature(unit="events", scope="visitor")
+@feature(unit="events", scope="habits")
 def cart_adds(view: View) -> float:
     """Times that something went into the cart so far."""
     return _count(view, EventType.ADD_TO_CART)
 
 
-@feature(unit="events", scope="visitor")
+@feature(unit="events", scope="habits")
 def searches(view: View) -> float:
     """Searches so far."""
     return _count(view, EventType.SEARCH)
 
 
-@feature(unit="events", scope="visitor")
+@feature(unit="events", scope="habits")
 def wishlist_adds(view: View) -> float:
     """Times that something went onto the wish list so far."""
     return _count(view, EventType.ADD_TO_WISHLIST)
 
 
-@feature(unit="events", scope="visitor")
+@feature(unit="events", scope="habits")
 def group_views(view: View) -> float:
     """Group purchases looked at so far."""
     return _count(view, EventType.GROUP_VIEW)
 
 
-@feature(unit="events", scope="visitor")
+@feature(unit="events", scope="habits")
 def group_joins(view: View) -> float:
     """Group purchases joined so far."""
     return _count(view, EventType.GROUP_JOIN)
 
 
-@feature(unit="share", scope="visitor", high=1.0)
+@feature(unit="share", scope="habits", high=1.0)
 def view_to_cart_rate(view: View) -> float:
     """Cart additions for each product view, at most 1; 0 without views."""
     return _rate(_count(view, EventType.ADD_TO_CART), _count(view, EventType.VIEW_ITEM))
 
 
-@feature(unit="share", scope="visitor", high=1.0)
+@feature(unit="share", scope="habits", high=1.0)
 def cart_to_checkout_rate(view: View) -> float:
     """Checkouts begun for each cart addition, at most 1; 0 without additions."""
     return _rate(_count(view, EventType.BEGIN_CHECKOUT), _count(view, EventType.ADD_TO_CART))
 
 
-@feature(unit="share", scope="visitor", high=1.0)
+@feature(unit="share", scope="habits", high=1.0)
 def checkout_to_purchase_rate(view: View) -> float:
     """Purchases for each checkout begun, at most 1; 0 without checkouts."""
     return _rate(_count(view, EventType.PURCHASE), _count(view, EventType.BEGIN_CHECKOUT))
 
 
-@feature(unit="share", scope="visitor", high=1.0)
+@feature(unit="share", scope="habits", high=1.0)
 def overall_conversion_rate(view: View) -> float:
     """Purchases for each product view, at most 1; 0 without views."""
     return _rate(_count(view, EventType.PURCHASE), _count(view, EventType.VIEW_ITEM))
 
 
-@feature(unit="hour", scope="visitor", low=-1.0, high=23.0, default=-1.0)
+@feature(unit="hour", scope="habits", low=-1.0, high=23.0, default=-1.0)
 def peak_activity_hour(view: View) -> float:
     """The hour of the day with most of the visitor's events, the earliest of several; -1 without history."""
     return _peak(_grouped(_local_hours(view), _HOUR_OF_DAY))
 
 
-@feature(unit="day", scope="visitor", low=-1.0, high=6.0, default=-1.0)
+@feature(unit="day", scope="habits", low=-1.0, high=6.0, default=-1.0)
 def peak_activity_day(view: View) -> float:
     """The day of the week with most of the visitor's events, Monday = 0, the earliest of several; -1 without history."""
     return _peak(_grouped(_local_hours(view), _DAY_OF_WEEK))
 
 
-@feature(unit="flag", scope="visitor", high=1.0)
+@feature(unit="flag", scope="habits", high=1.0)
 def is_weekend_shopper(view: View) -> float:
     """1 if more than half of the visitor's events fell on Saturdays and Sundays."""
     days = _grouped(_local_hours(view), _DAY_OF_WEEK)
     return 2 * (days.get(5, 0) + days.get(6, 0)) > sum(days.values())
 
 
-@feature(unit="bits", scope="visitor", high=5.0)
+@feature(unit="bits", scope="habits", high=5.0)
 def category_diversity(view: View) -> float:
     """Shannon entropy of the categories that the visitor's products were of; 0 for one category or none."""
     counts = [interest.count for interest in view.state.habits.categories.values()]
@@ -158,33 +158,33 @@ def category_diversity(view: View) -> float:
     return max(0.0, -sum(count / total * log2(count / total) for count in counts))
 
 
-@feature(unit="categories", scope="visitor", high=MAX_INTERESTS)
+@feature(unit="categories", scope="habits", high=MAX_INTERESTS)
 def categories_explored(view: View) -> float:
     """Distinct categories that the visitor had to do with, of the 32 that are remembered."""
     return len(view.state.habits.categories)
 
 
-@feature(unit="share", scope="visitor", high=1.0)
+@feature(unit="share", scope="habits", high=1.0)
 def top_category_share(view: View) -> float:
     """Share of the most frequent category; 0 without any."""
     counts = [interest.count for interest in view.state.habits.categories.values()]
     return max(counts) / sum(counts) if counts else 0.0
 
 
-@feature(unit="days", scope="visitor")
+@feature(unit="days", scope="habits")
 def days_since_last_event(view: View) -> float:
     """Days since the visitor's newest event."""
     return view.days_since(view.state.last_seen_unix_micros)
 
 
-@feature(unit="score", scope="visitor", high=1.0)
+@feature(unit="score", scope="habits", high=1.0)
 def recency_score(view: View) -> float:
     """1 at the visitor's newest event, halved with every 7 days since; 0 without history."""
     last = view.state.last_seen_unix_micros
     return halved(view.now_unix_micros - last, _RECENCY_HALF_LIFE_MICROS) if last else 0.0
 
 
-@feature(unit="score", scope="visitor", high=1.0)
+@feature(unit="score", scope="habits", high=1.0)
 def engagement_score(view: View) -> float:
     """How much the visitor's events weigh in all: w / (w + 50) for their weights' sum w; 0 if that is below 0."""
     weight = sum(EVENT_WEIGHTS.get(EventType(kind), 0.0) * count for kind, count in view.state.habits.events.items())
@@ -196,28 +196,28 @@ def _affinity(view: View, interest: Interest | None) -> float:
     return _MAX_AFFINITY * weight / (weight + _HALF_AFFINITY_WEIGHT) if weight > 0 else 0.0
 
 
-@feature(unit="score", scope="visitor", high=_MAX_AFFINITY)
+@feature(unit="score", scope="habits", high=_MAX_AFFINITY)
 def item_affinity(view: View) -> float:
     """Interest in the product last dealt with, 0 to 5: 5w / (w + 10) for the weights w of its events, halved every 7 days."""
     habits = view.state.habits
     return _affinity(view, habits.items.get(habits.last_item))
 
 
-@feature(unit="score", scope="visitor", high=_MAX_AFFINITY)
+@feature(unit="score", scope="habits", high=_MAX_AFFINITY)
 def category_affinity(view: View) -> float:
     """Interest in the category of the product last dealt with, 0 to 5, as for item_affinity."""
     habits = view.state.habits
     return _affinity(view, habits.categories.get(habits.last_category))
 
 
-@feature(unit="share", scope="visitor", high=1.0)
+@feature(unit="share", scope="habits", high=1.0)
 def repeat_view_rate(view: View) -> float:
     """Share of product views that were of a product viewed before; 0 without views."""
     habits = view.state.habits
     return habits.repeat_views / habits.item_views if habits.item_views else 0.0
 
 
-@feature(unit="ratio", scope="visitor")
+@feature(unit="ratio", scope="habits")
 def price_vs_user_average(view: View) -> float:
     """Price of the product last dealt with over the average price of those viewed; 0 if either is unknown."""
     habits = view.state.habits
