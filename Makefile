@@ -5,7 +5,7 @@ PROTOS := $(sort $(wildcard proto/presage/v1/*.proto))
 SERVICES := $(sort $(wildcard proto/presage/v1/*_service.proto))
 PACKAGES := client export featurizer server training
 
-.PHONY: help setup demo test check generate check-generated format models bench skew-proof clean
+.PHONY: help setup demo test check generate check-generated format models bench bench-replay skew-proof clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -52,6 +52,9 @@ models: setup ## train the shipped models anew; the files come out the same
 
 bench: setup ## time each stage and the whole, and print a table
 	@$(BIN)/pytest benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds --benchmark-sort=name -q
+
+bench-replay: setup ## how fast logs become training rows
+	@$(BIN)/python -m benchmarks.replay_speed
 
 skew-proof: setup ## replay all of the real logs through a server and compare every visitor's vector
 	@$(BIN)/python -m benchmarks.skew_proof

@@ -6,8 +6,10 @@ from msgspec.structs import replace
 from training.logs import act, shop
 
 from presage_featurizer import CONVERSION, CORE, Device, EventType, FeatureSet, featurize, fold
-from presage_training.dataset import Dataset, purchase_in_session, split_by_time
+from presage_training.dataset import build_dataset, check_labels, parse_feature_set, purchase_in_session
+from presage_training.decisions import AtTypes, Calendar, EveryEvent, EveryNth
 from presage_training.errors import DatasetError
+from presage_training.targets import PurchaseInSession, PurchaseWithin, RevenueWithin
 from support.events import MINUTE_MICROS, SHOE, SOCK, at
 
 VIEW, ADD, BUY = EventType.VIEW_ITEM, EventType.ADD_TO_CART, EventType.PURCHASE
@@ -83,8 +85,8 @@ def test_a_late_event_joins_the_session_of_its_time():
 
     assert dataset.times_unix_micros.tolist() == [at(10), at(2)]
     assert dataset.labels.all()
-    assert set(dataset.session_starts_unix_micros.tolist()) == {at(2)}
-    assert set(dataset.session_ends_unix_micros.tolist()) == {at(12)}
+    assert set(dataset.span_starts_unix_micros.tolist()) == {at(2)}
+    assert set(dataset.span_ends_unix_micros.tolist()) == {at(12)}
 
 
 def test_a_late_event_of_a_session_that_is_over_gives_no_row():
@@ -182,69 +184,6 @@ def test_no_row_sees_its_future(small_shop, share, change):
         assert not np.array_equal(whole.features[rows : rows + 20], changed.features[rows : rows + 20])
 
 
-@pytest.mark.parametrize("share", [0.25, 0.5, 0.8, 0.9])
-def test_the_first_part_was_over_before_the_second_began(share):
-    dataset = purchase_in_session(shop(visitors=200))
-    before, after = split_by_time(dataset, share)
-
-    assert before.session_ends_unix_micros.max() < after.session_starts_unix_micros.min()
-    assert before.times_unix_micros.max() < after.times_unix_micros.min()
-    cut = dataset.times_unix_micros.min() + share * np.ptp(dataset.times_unix_micros)
-    across = (dataset.session_starts_unix_micros < cut) & (dataset.session_ends_unix_micros >= cut)
-    assert len(before) + len(after) + across.sum() == len(dataset)
-
-
-def session(start, end, *labels) -> dict[str, list[int]]:
-    return {
-        "labels": list(labels),
-        "times": np.linspace(start, end, len(labels)).astype(int).tolist(),
-        "starts": [start] * len(labels),
-        "ends": [end] * len(labels),
-    }
-
-
-def dataset_of(*sessions) -> Dataset:
-    columns = {name: [each for one in sessions for each in one[name]] for name in ("labels", "times", "starts", "ends")}
-    return Dataset(
-        features=np.zeros((len(columns["labels"]), 1), dtype=np.float32),
-        labels=np.array(columns["labels"], dtype=np.bool_),
-        times_unix_micros=np.array(columns["times"], dtype=np.int64),
-        session_starts_unix_micros=np.array(columns["starts"], dtype=np.int64),
-        session_ends_unix_micros=np.array(columns["ends"], dtype=np.int64),
-    )
-
-
-def test_a_session_across_the_cut_is_in_neither_part():
-    both = session(0, 9, 0, 0), session(1, 10, 1, 1)
-    later = session(50, 60, 0), session(50, 100, 1, 1)
-    before, after = split_by_time(dataset_of(*both, session(30, 70, 0, 0, 0), *later), 0.5)
-
-    assert before.times_unix_micros.tolist() == [0, 9, 1, 10]
-    assert after.times_unix_micros.tolist() == [50, 50, 100]
-    assert after.labels.tolist() == [False, True, True]
-
-
-@pytest.mark.parametrize(
-    ("sessions", "message"),
-    [
-        ([], "no rows"),
-        ([session(0, 1, 0), session(2, 3, 1), session(0, 100, 0, 0)], "the part after 50% .* has 0 rows"),
-        (
-            [session(0, 1, 0), session(60, 70, 0), session(60, 100, 1, 1)],
-            "the part before 50% .* 1 rows, 0 of them pos",
-        ),
-        (
-            [session(0, 1, 1), session(60, 70, 0), session(60, 100, 1, 1)],
-            "the part before 50% .* 1 rows, 1 of them pos",
-        ),
-        ([session(0, 1, 0), session(0, 1, 1), session(60, 100, 0, 0)], "the part after 50% .* 2 rows, 0 of them pos"),
-    ],
-)
-def test_a_part_without_both_kinds_is_refused(sessions, message):
-    with pytest.raises(DatasetError, match=message):
-        split_by_time(dataset_of(*sessions), 0.5)
-
-
 @pytest.mark.parametrize(
     ("log", "message"),
     [
@@ -257,3 +196,130 @@ def test_a_part_without_both_kinds_is_refused(sessions, message):
 def test_a_log_without_rows_is_refused(log, message):
     with pytest.raises(DatasetError, match=message):
         purchase_in_session(log)
+
+
+def test_the_log_is_described():
+    log = [
+        act(VIEW, 5, user_id="bob"),
+        act(VIEW, 0, event_id="e"),
+        act(VIEW, 0, event_id="e"),
+        act(VIEW, 90, user_id="bob", session_id="s2"),
+    ]
+    facts = purchase_in_session(log).log
+
+    assert (facts.events, facts.duplicates, facts.visitors) == (4, 1, 2)
+    assert (facts.first_unix_micros, facts.last_unix_micros) == (at(0), at(90))
+    assert (facts.decision_points, facts.censored) == (3, 1)
+
+
+def test_rows_say_whose_they_are():
+    log = [
+        replace(act(VIEW, 0), device=Device.MOBILE, country="GB"),
+        act(VIEW, 1, user_id="anonymous:1"),
+        act(VIEW, 2, session_id="s2"),
+        act(EventType.REFUND, 3),
+        act(VIEW, 4, session_id="s2"),
+        replace(act(VIEW, 5, user_id="anonymous:1"), device=Device.TABLET, country="DE"),
+        act(minutes=3 * 24 * 60, user_id="closer"),
+    ]
+    dataset = build_dataset(log, decisions=EveryEvent(), target=PurchaseWithin(1))
+
+    assert dataset.visitors.tolist() == [0, 1, 0, 0, 0, 1]
+    assert dataset.sessions.tolist() == [0, 1, 2, -1, 2, 1]
+    assert dataset.prefix_lengths.tolist() == [1, 1, 1, 0, 2, 2]
+    assert dataset.known.tolist() == [True, False, True, True, True, False]
+    assert dataset.devices.tolist() == [2, 0, 2, 2, 2, 3]
+    assert dataset.countries.tolist() == ["GB", "", "GB", "GB", "GB", "DE"]
+    assert dataset.span_starts_unix_micros.tolist() == dataset.times_unix_micros.tolist()
+
+
+def test_taking_rows_takes_them_from_every_array():
+    dataset = purchase_in_session(shop(visitors=60))
+    chosen = dataset.prefix_lengths == 2
+    part = dataset.take(chosen)
+
+    assert 0 < len(part) < len(dataset)
+    for name in dataset.__slots__:
+        whole, taken = getattr(dataset, name), getattr(part, name)
+        if isinstance(whole, np.ndarray):
+            assert np.array_equal(taken, whole[chosen])
+        else:
+            assert taken is whole
+
+
+def test_a_shifted_now_changes_what_depends_on_the_moment_and_nothing_else(small_shop):
+    dataset, shifted = (
+        build_dataset(
+            small_shop, decisions=EveryEvent(), target=PurchaseInSession(), feature_set=CORE, now_shift_micros=shift
+        )
+        for shift in (0, -1_000_000)
+    )
+    changed = {
+        name
+        for name, now, then in zip(CORE.features, dataset.features.T, shifted.features.T, strict=True)
+        if not np.array_equal(now, then)
+    }
+
+    assert {"session_duration_minutes"} <= changed
+    assert changed <= {
+        *("session_duration_minutes", "recency_days", "days_since_first_purchase", "hour_of_day", "day_of_week"),
+        *("is_business_hours", "is_weekend", "month", "quarter", "bounce_rate", "user_segment_encoded"),
+    }
+    assert np.array_equal(dataset.labels, shifted.labels)
+    assert np.array_equal(dataset.times_unix_micros, shifted.times_unix_micros)
+
+
+def test_a_question_about_a_session_is_not_asked_without_one():
+    with pytest.raises(DatasetError, match="purchase-in-session is asked right after an event, which daily is not"):
+        build_dataset([act(VIEW, 0)], decisions=Calendar(), target=PurchaseInSession())
+
+
+def test_decision_points_that_never_come_are_refused():
+    log = [act(VIEW, 0), LOG_END]
+
+    for decisions in (AtTypes(frozenset({BUY})), EveryNth(5)):
+        with pytest.raises(DatasetError, match="the log gives no decision point: it has no event that"):
+            build_dataset(log, decisions=decisions, target=PurchaseWithin(1))
+
+
+@pytest.mark.parametrize(
+    ("target", "log", "message"),
+    [
+        (PurchaseWithin(1), [act(VIEW, 0)], "purchase-within:1 never happens, in all 1 rows"),
+        (PurchaseWithin(1), [act(VIEW, 0), act(VIEW, 1), act(BUY, 2)], None),
+        (PurchaseInSession(), [act(VIEW, 0), act(BUY, 2)], "purchase-in-session always happens, in all 1 rows"),
+        (RevenueWithin(1), [act(VIEW, 0), act(VIEW, 1)], "revenue-within:1 is always 0, in all 2 rows"),
+    ],
+)
+def test_a_target_of_one_kind_is_refused(target, log, message):
+    dataset = build_dataset([*log, LOG_END], decisions=EveryEvent(), target=target)
+    if message is None:
+        check_labels(dataset)
+    else:
+        with pytest.raises(DatasetError, match=f"the target {message}: name another target or use a longer log"):
+            check_labels(dataset)
+
+
+def test_no_rows_are_refused():
+    dataset = purchase_in_session([act(VIEW, 0), LOG_END])
+
+    with pytest.raises(DatasetError, match="no rows to learn from"):
+        check_labels(dataset.take(np.zeros(1, dtype=np.bool_)))
+
+
+def test_feature_sets_are_read():
+    assert parse_feature_set("conversion") is CONVERSION
+    assert parse_feature_set("frequency, hour_of_day").features == ("frequency", "hour_of_day")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fancy", "expected one of conversion, .* got 'fancy'"),
+        ("frequency,fanciness", r"\['fanciness'\] are not in the catalogue"),
+        ("frequency,frequency", "each once"),
+    ],
+)
+def test_other_feature_sets_are_refused(text, message):
+    with pytest.raises(DatasetError, match=f"feature set: .*{message}"):
+        parse_feature_set(text)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -9,7 +11,7 @@ from presage_export.bundle import read_bundle
 from presage_export.errors import BundleError
 from presage_featurizer import CONVERSION
 from presage_server.models import load_model
-from presage_training.dataset import Dataset, purchase_in_session
+from presage_training.dataset import purchase_in_session
 from presage_training.errors import DatasetError
 from presage_training.propensity import export_propensity, train_propensity
 
@@ -56,8 +58,8 @@ def test_metrics_are_those_of_the_held_out_rows(propensity):
 
 def test_the_held_out_sessions_began_after_all_others_were_over(dataset, propensity):
     rows = propensity.rows
-    began = propensity.test.session_starts_unix_micros.min()
-    earlier = dataset.session_ends_unix_micros < began
+    began = propensity.test.span_starts_unix_micros.min()
+    earlier = dataset.span_ends_unix_micros < began
 
     assert rows["test"] == len(propensity.test)
     assert rows["train"] + rows["tune"] <= earlier.sum()
@@ -68,13 +70,7 @@ def test_labels_at_random_cannot_be_learnt():
     """Were a label in its row, or a test row among the training rows, the model would still do better than chance."""
     dataset = purchase_in_session(shop(visitors=300))
     random = np.random.default_rng(1)
-    shuffled = Dataset(
-        features=dataset.features,
-        labels=random.permutation(dataset.labels),
-        times_unix_micros=dataset.times_unix_micros,
-        session_starts_unix_micros=dataset.session_starts_unix_micros,
-        session_ends_unix_micros=dataset.session_ends_unix_micros,
-    )
+    shuffled = replace(dataset, labels=random.permutation(dataset.labels))
     propensity = train_propensity(shuffled, seed=1)
     scores = propensity.booster.predict(propensity.test.features.astype(np.float64))
     chance = [roc_auc_score(random.permutation(propensity.test.labels), scores) for _ in range(400)]

@@ -20,7 +20,8 @@ from presage_export.manifest import FeatureSetSpec, Manifest
 from presage_export.parity import ParityReport
 from presage_export.session import OnnxModel
 from presage_featurizer import FeatureSet
-from presage_training.dataset import Dataset, split_by_time
+from presage_training.dataset import Dataset
+from presage_training.splits import split_by_time
 
 __all__ = ["Propensity", "export_propensity", "train_propensity"]
 
@@ -80,7 +81,7 @@ def train_propensity(dataset: Dataset, *, seed: int) -> Propensity:
     )
     return Propensity(
         booster=booster,
-        metrics=_measure(test.labels, np.asarray(booster.predict(test.features.astype(np.float64)))),
+        metrics=_measure(test.positive, np.asarray(booster.predict(test.features.astype(np.float64)))),
         rows={"train": len(train), "tune": len(tune), "test": len(test)},
         test=test,
     )

@@ -47,9 +47,10 @@ def test_the_manifest_names_the_simulation(trained):
     assert {"seed": 7, "visitors": 300, "days": 14}.items() <= data.items()
 
 
-def test_the_same_seed_gives_the_same_bundle_in_another_process(trained, tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_same_seed_gives_the_same_bundle_in_another_process(trained, tmp_path, workers):
     again = tmp_path / "shop" / "1"
-    assert run("train", "--to", again, *SMALL, PYTHONHASHSEED="4242").code == 0
+    assert run("train", "--to", again, *SMALL, "--workers", workers, PYTHONHASHSEED="4242").code == 0
 
     for path in (trained[0] / "shop" / "1").iterdir():
         assert path.read_bytes() == (again / path.name).read_bytes()

@@ -1,9 +1,10 @@
-"""``presage train``: a purchase-propensity model from a simulated shop, as a bundle that serves."""
+"""``presage train``: models from an event log, or a purchase-propensity model from a simulated shop."""
 
 from __future__ import annotations
 
 import datetime as dt
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,28 +12,130 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from presage_featurizer import CONVERSION, MICROS
+from presage_featurizer import CONVERSION, MICROS, FeatureSetError
+from presage_training.readers import LogFormat
 
 __all__ = ["train"]
 
 _START = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)  # a Monday
+_OF_LOG = (
+    "log_format",
+    "mapping",
+    "sort",
+    "target",
+    "decisions",
+    "features",
+    "time_zone",
+    "known_only",
+    "models",
+    "draws",
+)
+_OF_SHOP = ("visitors", "days", "original")
 
 
 def train(  # noqa: PLR0917 - the command line passes names
-    to: Annotated[Path, typer.Option(help="Where the bundle goes: a folder NAME/VERSION.")],
+    context: typer.Context,
+    to: Annotated[
+        Path, typer.Option(help="With a log, the folder of the run. Without, that of the bundle, NAME/VERSION.")
+    ],
+    log: Annotated[Path | None, typer.Argument(help="An event log. Without one, a shop is simulated.")] = None,
+    log_format: Annotated[LogFormat | None, typer.Option("--format", help="What the log holds, if known here.")] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="A TOML file that says what the log's columns mean, instead of --format.")
+    ] = None,
+    sort: Annotated[bool, typer.Option("--sort", help="Read in the order of time, not of the file.")] = False,  # noqa: FBT002 - a flag
+    target: Annotated[
+        str, typer.Option(help="purchase-in-session, purchase-within:DAYS or revenue-within:DAYS.")
+    ] = "purchase-in-session",
+    decisions: Annotated[
+        str, typer.Option(help="When to ask: every-event, every-nth:N, session-prefix:N, daily, at:TYPE and more.")
+    ] = "every-event",
+    features: Annotated[str, typer.Option(help="A feature set, or features separated by commas.")] = "conversion",
+    time_zone: Annotated[str, typer.Option(help="The shop's time zone, as Europe/Berlin.")] = "UTC",
+    known_only: Annotated[bool, typer.Option("--known-only", help="Leave anonymous visitors' rows out.")] = False,  # noqa: FBT002 - a flag
+    models: Annotated[str, typer.Option(help="Kinds of models, separated by commas; the usual ones if empty.")] = "",
+    draws: Annotated[int, typer.Option(min=100, help="Draws that each interval rests on.")] = 500,
     visitors: Annotated[int, typer.Option(min=100, help="Visitors to simulate.")] = 6_000,
     days: Annotated[int, typer.Option(min=7, help="Days to simulate.")] = 30,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bundle, byte for byte.")] = 7,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same models, byte for byte.")] = 7,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that replay; the rows are the same.")] = 1,
     original: Annotated[Path | None, typer.Option(help="Also write LightGBM's own model text here.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there.")] = False,  # noqa: FBT002 - a flag
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Train a model of purchase propensity and export it.
+    """Train models and export them.
 
-    Simulates a shop, replays its events through the serving featurizer into one row for each event ("does this session still end in
-    a purchase?"), trains LightGBM on the first part of the time, measures on the last, and writes the ONNX bundle once it is proven
-    to answer as LightGBM does.
+    With a log: replays it through the serving featurizer into rows, trains models of several kinds on the first part of the time,
+    measures them and baselines on the last, and writes a folder: results.json, report.html, and in models/ a bundle of each that is
+    proven to answer as the original does.
+
+    Without: does so with a simulated shop, for the target purchase-in-session and LightGBM alone, and writes that bundle.
     """
+    stray = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in (_OF_LOG if log is None else _OF_SHOP)
+        and getattr(context.get_parameter_source(parameter.name), "name", "") == "COMMANDLINE"
+    ]
+    if stray and log is None:
+        sys.exit(_fail(f"{stray[0]}: is about a log; name the log, or leave it out"))
+    if stray:
+        sys.exit(_fail(f"{stray[0]}: is about the simulated shop; leave it out, or the log"))
+    if to.exists() and not force:
+        sys.exit(
+            _fail(
+                f"{to} is there already; give --force to replace it, or name another {'version' if log is None else 'folder'}"
+            )
+        )
+    if log is None:
+        _train_on_shop(to, visitors=visitors, days=days, seed=seed, workers=workers, original=original, force=force)
+        return
+
     # Imported here, so that the command's help does not wait for them.
+    from presage_export.errors import ExportError  # noqa: PLC0415
+    from presage_training.dataset import parse_feature_set  # noqa: PLC0415
+    from presage_training.decisions import parse_decisions  # noqa: PLC0415
+    from presage_training.errors import TrainingError  # noqa: PLC0415
+    from presage_training.experiment import ExperimentOptions, LogSource, Question, train_on_log  # noqa: PLC0415
+    from presage_training.report.tables import models_table  # noqa: PLC0415
+    from presage_training.targets import parse_target  # noqa: PLC0415
+
+    console = Console(markup=False, emoji=False)
+    try:
+        question = Question(
+            target=parse_target(target),
+            decisions=parse_decisions(decisions),
+            feature_set=replace(parse_feature_set(features), time_zone=time_zone),
+            known_only=known_only,
+        )
+        with console.status("reading") as status:
+            results = train_on_log(
+                LogSource.of(log, log_format, mapping, is_sorted=sort),
+                question,
+                to,
+                kinds=[kind.strip() for kind in models.split(",") if kind.strip()],
+                options=ExperimentOptions(seed=seed, draws=draws),
+                workers=workers,
+                overwrite=force,
+                tell=status.update,
+            )
+    except (TrainingError, ExportError, FeatureSetError) as error:
+        sys.exit(_fail(str(error)))
+    except OSError as error:
+        sys.exit(_fail(f"{error.filename or to}: {error.strerror or error}; name a place that can be read or written"))
+    console.print(models_table(results))
+    for check in results.checks:
+        for warning in check.warnings:
+            console.print(f"leakage? {warning.name}: {warning.message}", soft_wrap=True)
+    for remark in results.remarks:
+        console.print(remark, soft_wrap=True)
+    console.print(f"{to / 'report.html'}", soft_wrap=True)
+
+
+def _train_on_shop(
+    to: Path, *, visitors: int, days: int, seed: int, workers: int, original: Path | None, force: bool
+) -> None:
+    """Train a model of purchase propensity on a simulated shop, and export it."""
+    # Imported here, as above.
     from presage_export.errors import ExportError  # noqa: PLC0415
     from presage_training.dataset import purchase_in_session  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
@@ -41,15 +144,13 @@ def train(  # noqa: PLR0917 - the command line passes names
 
     console = Console(markup=False)
     try:
-        if to.exists() and not force:
-            sys.exit(_fail(f"{to} is there already; give --force to replace it, or name another version"))
         if original is not None and not original.parent.is_dir():
             sys.exit(_fail(f"{original}: no folder {original.parent}; make it first"))
         with console.status("simulating the shop"):
             start_unix_micros = int(_START.timestamp()) * MICROS
             events = simulate(seed=seed, visitors=visitors, start_unix_micros=start_unix_micros, days=days)
         with console.status(f"replaying {len(events):,} events"):
-            dataset = purchase_in_session(events)
+            dataset = purchase_in_session(events, workers=workers)
         with console.status(f"training on {len(dataset):,} rows"):
             propensity = train_propensity(dataset, seed=seed)
         with console.status("proving the export"):

@@ -113,7 +113,7 @@ def _read_batch(files: Sequence[Path], skips: Skips) -> Iterator[ArchivedEvent]:
     tables = []
     for path in files:
         try:
-            with path.open("rb") as stream, parquet.ParquetFile(stream) as file:
+            with path.open("rb") as stream, parquet.ParquetFile(stream, pre_buffer=False) as file:
                 missing = [name for name in _COLUMNS if name not in file.schema_arrow.names]
                 if missing:
                     raise LogFormatError(

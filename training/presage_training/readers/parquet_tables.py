@@ -20,7 +20,7 @@ _BATCH_ROWS = 16_384
 def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Batch]:
     """Read some columns; see ``read_batches``."""
     try:
-        with path.open("rb") as stream, parquet.ParquetFile(stream) as file:
+        with path.open("rb") as stream, parquet.ParquetFile(stream, pre_buffer=False) as file:
             require_columns(path, columns, found=file.schema_arrow.names)
             kinds = [file.schema_arrow.field(name).type for name in columns]
             _require_plain(path, columns, kinds)

@@ -1,0 +1,88 @@
+"""``presage evaluate``: any bundle, measured on any log."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from presage_training.readers import LogFormat
+
+__all__ = ["evaluate"]
+
+
+def evaluate(  # noqa: PLR0917 - the command line passes names
+    bundle: Annotated[Path, typer.Argument(help="The bundle, a folder NAME/VERSION.")],
+    log: Annotated[Path, typer.Argument(help="An event log.")],
+    log_format: Annotated[LogFormat | None, typer.Option("--format", help="What the log holds, if known here.")] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="A TOML file that says what the log's columns mean, instead of --format.")
+    ] = None,
+    sort: Annotated[bool, typer.Option("--sort", help="Read in the order of time, not of the file.")] = False,  # noqa: FBT002 - a flag
+    target: Annotated[
+        str | None, typer.Option(help="What to measure; what the bundle was trained for, if left out.")
+    ] = None,
+    decisions: Annotated[str | None, typer.Option(help="When to ask; as in training, if left out.")] = None,
+    known_only: Annotated[
+        bool | None, typer.Option("--known-only/--anonymous-too", help="Whose rows; as in training, if left out.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=100, help="Draws that each interval rests on.")] = 500,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same intervals.")] = 7,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that replay; the rows are the same.")] = 1,
+    to: Annotated[
+        Path | None, typer.Option(help="Also write results.json and report.html into this new folder.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Measure a bundle on all rows of a log, as a server would have answered.
+
+    Replays the log through the serving featurizer and scores each row with ONNX Runtime and the bundle's calibration. On a log that
+    the model was trained on, figures flatter it.
+    """
+    # Imported here, so that the command's help does not wait for them.
+    from presage_export.bundle import read_bundle  # noqa: PLC0415
+    from presage_export.errors import ExportError  # noqa: PLC0415
+    from presage_training.errors import TrainingError  # noqa: PLC0415
+    from presage_training.experiment import LogSource, evaluate_bundle  # noqa: PLC0415
+    from presage_training.experiment.evaluating import question_of  # noqa: PLC0415
+    from presage_training.report import PAGE_FILE, write_results  # noqa: PLC0415
+    from presage_training.report.tables import models_table  # noqa: PLC0415
+    from presage_training.report.writing import arriving_folder  # noqa: PLC0415
+
+    if to is not None and to.exists() and not force:
+        sys.exit(_fail(f"{to} is there already; give --force to replace it, or name another folder"))
+    console = Console(markup=False, emoji=False)
+    try:
+        model = read_bundle(bundle.resolve())
+        question = question_of(model, target=target, decisions=decisions, known_only=known_only)
+        with console.status("reading") as status:
+            results = evaluate_bundle(
+                model,
+                LogSource.of(log, log_format, mapping, is_sorted=sort),
+                question,
+                seed=seed,
+                draws=draws,
+                workers=workers,
+                tell=status.update,
+            )
+        if to is not None:
+            with arriving_folder(to.resolve(), overwrite=force) as folder:
+                write_results(folder, results)
+    except (TrainingError, ExportError) as error:
+        sys.exit(_fail(str(error)))
+    except OSError as error:
+        sys.exit(_fail(f"{error.filename or log}: {error.strerror or error}; name a place that can be read or written"))
+    console.print(models_table(results))
+    for check in results.checks:
+        for warning in check.warnings:
+            console.print(f"leakage? {warning.name}: {warning.message}", soft_wrap=True)
+    if to is not None:
+        console.print(f"{to / PAGE_FILE}", soft_wrap=True)
+
+
+def _fail(message: str) -> int:
+    Console(stderr=True).print(f"presage evaluate: {message}", markup=False, soft_wrap=True)
+    return 2

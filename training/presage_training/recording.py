@@ -1,0 +1,127 @@
+"""What a replayed log leaves: a row at each decision point, and what happened to each visitor, in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NEVER", "NO_SESSION", "Outcomes", "Recording", "Rows", "merge"]
+
+NEVER = np.iinfo(np.int64).max
+"""The position of what never happened."""
+
+NO_SESSION = -1
+"""The session of a row that belongs to none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rows:
+    """One entry for each decision point; whatever is known of it before anything is predicted.
+
+    A visitor goes by the position of the first of its events in the log, a session by that of its own: whoever replays a part of
+    the visitors gives them the same numbers.
+    """
+
+    features: NDArray[np.float32]
+    """Shape (rows, features of the set)."""
+    order: NDArray[np.int64]
+    """Position of the decision point's event in the log; its moment if it follows no event."""
+    visitor: NDArray[np.int64]
+    time_unix_micros: NDArray[np.int64]
+    """When the decision was due."""
+    seen_unix_micros: NDArray[np.int64]
+    """The newest time that the features know of, ...."""
+    seen_position: NDArray[np.int64]
+    """... and the position in the log up to which they know the events of that very microsecond; -1 for none of them."""
+    session: NDArray[np.int64]
+    """NO_SESSION where the event went into none, or there is no event."""
+    session_start_unix_micros: NDArray[np.int64]
+    """0 without a session; this and all that follows is as of the log's end."""
+    session_end_unix_micros: NDArray[np.int64]
+    """When the session had its last event; 0 without a session."""
+    session_purchase_position: NDArray[np.int64]
+    """Position of the session's first PURCHASE; NEVER without one."""
+    prefix_length: NDArray[np.int32]
+    """Events of the session up to the decision; 0 without a session."""
+    known: NDArray[np.bool_]
+    """Whether the log names the visitor."""
+    device: NDArray[np.int8]
+    """The last device seen, as a number of ``Device``."""
+    country: NDArray[np.str_]
+    """The last country seen; empty if none was."""
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.order)
+
+    def take(self, chosen: NDArray[Any]) -> Rows:
+        """Choose rows by a mask, or by places in the order wanted."""
+        return Rows(**{each.name: getattr(self, each.name)[chosen] for each in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcomes:
+    """One entry for each PURCHASE and REFUND that was counted."""
+
+    visitor: NDArray[np.int64]
+    position: NDArray[np.int64]
+    time_unix_micros: NDArray[np.int64]
+    money_micros: NDArray[np.int64]
+    """What it brought in: below 0 for a REFUND. A single one counts up to MAX_MONEY_MICROS, as in the visitor's state."""
+    is_purchase: NDArray[np.bool_]
+
+    def take(self, chosen: NDArray[Any]) -> Outcomes:
+        """Choose outcomes by a mask, or by places in the order wanted."""
+        return Outcomes(**{each.name: getattr(self, each.name)[chosen] for each in fields(self)})
+
+
+_Columns = TypeVar("_Columns", Rows, Outcomes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recording:
+    """A log, replayed."""
+
+    rows: Rows
+    outcomes: Outcomes
+    events: int
+    """Events of the log, duplicates included."""
+    duplicates: int
+    """Events that counted for nothing, because their visitor had one with the same id shortly before."""
+    visitors: int
+    first_unix_micros: int
+    """The oldest time of an event; 0 for an empty log."""
+    last_unix_micros: int
+    """The newest time of an event: where the log ends; 0 for an empty log."""
+
+
+def merge(parts: Sequence[Recording]) -> Recording:
+    """Put the recordings of different visitors of one log together; the order of rows and outcomes depends on the log alone."""
+    rows = _concatenate([part.rows for part in parts])
+    outcomes = _concatenate([part.outcomes for part in parts])
+    return replace(
+        parts[0],
+        rows=_in_order(rows, np.lexsort((rows.visitor, rows.order))),
+        outcomes=_in_order(outcomes, np.argsort(outcomes.position)),
+        events=sum(part.events for part in parts),
+        duplicates=sum(part.duplicates for part in parts),
+        visitors=sum(part.visitors for part in parts),
+        first_unix_micros=min((part.first_unix_micros for part in parts if part.events), default=0),
+        last_unix_micros=max(part.last_unix_micros for part in parts),
+    )
+
+
+def _concatenate(parts: Sequence[_Columns]) -> _Columns:
+    if len(parts) == 1:
+        return parts[0]
+    columns = {each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(parts[0])}
+    return type(parts[0])(**columns)
+
+
+def _in_order(columns: _Columns, order: NDArray[np.int64]) -> _Columns:
+    # What is in order already, as rows of a single worker are, is not copied.
+    return columns if np.array_equal(order, np.arange(len(order))) else columns.take(order)
