@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import typer
+from training.logs import shop
+from typer.testing import CliRunner
+
+from presage_training.commands.evaluate import evaluate
+from presage_training.commands.train import train
+from presage_training.readers import write_presage_log
+from presage_training.report import PAGE_FILE, RESULTS_FILE
+
+MODELS = "logistic-regression,xgboost-classifier"
+
+
+def run(command, *arguments):
+    """Run one command of ``presage`` in this process, whether or not it is installed under its name."""
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(command)
+    return CliRunner(env={"COLUMNS": "300"}).invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a log, a later one, and a run of two models on the first."""
+    folder = tmp_path_factory.mktemp("trained")
+    write_presage_log(folder / "log.jsonl", shop(visitors=700))
+    write_presage_log(folder / "later.jsonl", shop(visitors=300, seed=8))
+    to = folder / "runs" / "first"
+    arguments = ("--format", "presage", "--models", MODELS, "--draws", 100, "--to", to)
+    return folder, run(train, folder / "log.jsonl", *arguments), arguments
+
+
+def test_a_run_holds_results_a_page_and_a_bundle_of_each_model(trained):
+    folder, done, _ = trained
+    to = folder / "runs" / "first"
+    results = json.loads((to / RESULTS_FILE).read_text())
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert {path.name for path in to.iterdir()} == {RESULTS_FILE, PAGE_FILE, "models"}
+    assert {path.name for path in (to / "models").iterdir()} == set(MODELS.split(","))
+    assert [one["kind"] for one in results["models"]] == [
+        "prevalence", "single-feature", "rfm-rule", *MODELS.split(","),
+    ]  # fmt: skip
+    assert results["data"]["parts"].keys() == {"train", "tune", "test"}
+    assert {check["name"] for check in results["checks"]} >= {"shifted-now", "shuffled-labels"}
+    assert f"{results['models'][-1]['metrics']['roc_auc']['value']:.3f}" in done.stdout
+    assert str(to / PAGE_FILE) in done.stdout
+
+
+def test_the_page_needs_nothing_from_elsewhere(trained):
+    page = (trained[0] / "runs" / "first" / PAGE_FILE).read_text()
+
+    assert not any(word in page for word in ("http:", "https:", "src=", "href=", "@import", "url(", "<script"))
+    for word in (
+        "Metrics",
+        "Curves",
+        "Importance",
+        "Slices",
+        "Leakage checks",
+        "Timing",
+        "Export",
+        "xgboost-classifier",
+    ):
+        assert word in page
+
+
+def test_a_bundle_is_measured_on_another_log(trained, tmp_path):
+    bundle = trained[0] / "runs" / "first" / "models" / "xgboost-classifier" / "1"
+    done = run(evaluate, bundle, trained[0] / "later.jsonl", "--format", "presage", "--to", tmp_path / "page")
+    results = json.loads((tmp_path / "page" / RESULTS_FILE).read_text())
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert [one["kind"] for one in results["models"]] == ["prevalence", "xgboost-classifier/1"]
+    assert results["models"][1]["metrics"]["roc_auc"]["low"] > 0.55
+    assert results["models"][1]["threshold"] == json.loads((bundle / "manifest.json").read_text())["data"]["threshold"]
+    assert "xgboost-classifier/1" in done.stdout
+    assert (tmp_path / "page" / PAGE_FILE).exists()
+
+
+def test_a_bundle_scores_the_test_rows_as_the_run_says(trained):
+    """What a run says of its models is what their bundles do, on the one log both have in common."""
+    folder = trained[0]
+    bundles = folder / "runs" / "first" / "models"
+    aucs = []
+    for kind in MODELS.split(","):
+        to = folder / f"again-{kind}"
+        run(evaluate, bundles / kind / "1", folder / "log.jsonl", "--format", "presage", "--draws", 100, "--to", to)
+        aucs.append(json.loads((to / RESULTS_FILE).read_text())["models"][1]["metrics"]["roc_auc"]["value"])
+    results = json.loads((folder / "runs" / "first" / RESULTS_FILE).read_text())
+    measured = [one["metrics"]["roc_auc"] for one in results["models"][-2:]]
+
+    # The whole log holds the rows of training too, which flatters a little.
+    for auc, of_test in zip(aucs, measured, strict=True):
+        assert of_test["low"] - 0.02 < auc < of_test["high"] + 0.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("{tmp}/none", "{log}", "--format", "presage"), "{tmp}/none/manifest.json: is missing"),
+        (("{bundle}", "{tmp}/none.jsonl", "--format", "presage"), "none.jsonl: No such file"),
+        (("{bundle}", "{log}"), "{log}: expected either --format or --mapping"),
+        (("{bundle}", "{log}", "--format", "presage", "--target", "revenue-within:3"), "does not predict revenue-within:3"),
+        (("{bundle}", "{log}", "--format", "presage", "--target", "fame"), "target: expected one of"),
+        (("{bundle}", "{log}", "--format", "presage", "--decisions", "never"), "decision points: expected one of"),
+        (("{bundle}", "{empty}", "--format", "presage"), "{empty}: the log gives no decision point"),
+        (("{bundle}", "{log}", "--format", "presage", "--to", "{tmp}"), "{tmp} is there already; give --force"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_evaluated_is_said_in_one_line(trained, tmp_path, arguments, message):
+    names = {
+        "tmp": tmp_path,
+        "log": trained[0] / "log.jsonl",
+        "empty": tmp_path / "empty.jsonl",
+        "bundle": trained[0] / "runs" / "first" / "models" / "xgboost-classifier" / "1",
+    }
+    write_presage_log(tmp_path / "empty.jsonl", [])
+    done = run(evaluate, *(argument.format(**names) for argument in arguments))
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("presage evaluate: ")
+    assert message.format(**names) in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("{log}", "--format", "presage", "--models", "forest"), "models: 'forest': expected, for purchase-in-session"),
+        (("{log}", "--format", "presage", "--features", "many"), "feature set: expected one of"),
+        (("{log}", "--format", "presage", "--features", "frequency,fame"), "['fame'] are not in the catalogue"),
+        (("{log}", "--format", "presage", "--time-zone", "Moon"), "time_zone: expected an IANA name"),
+        (("{log}", "--format", "rees46"), "log.jsonl"),
+        (("{log}",), "expected either --format or --mapping"),
+        (("{log}", "--format", "presage", "--target", "purchase-within:300"), "{log}: all"),
+        (("{log}", "--format", "presage", "--days", "9"), "--days: is about the simulated shop"),
+        (("--features", "core"), "--features: is about a log"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_trained_is_said_in_one_line(trained, tmp_path, arguments, message):
+    names = {"log": trained[0] / "log.jsonl"}
+    done = run(train, *(argument.format(**names) for argument in arguments), "--to", tmp_path / "run")
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("presage train: ")
+    assert message.format(**names) in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "moment", ["presage_training.experiment.runs.export_fitted", "presage_training.report.writing.render_page"]
+)
+def test_ctrl_c_leaves_nothing_half_written(trained, tmp_path, monkeypatch, moment):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(moment, interrupted)
+    arguments = (*trained[2][:-1], tmp_path / "runs" / "second")
+    done = run(train, trained[0] / "log.jsonl", *arguments)
+
+    assert done.exit_code == 130
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_is_there_stays_unless_forced(trained):
+    folder, _, arguments = trained
+    done = run(train, folder / "log.jsonl", *arguments)
+
+    assert done.exit_code == 2
+    assert "is there already; give --force to replace it, or name another folder" in done.stderr
