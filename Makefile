@@ -3,9 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROTOS := $(sort $(wildcard proto/presage/v1/*.proto))
 SERVICES := $(sort $(wildcard proto/presage/v1/*_service.proto))
-PACKAGES := client export featurizer server training
+STUBS := proto
 
-.PHONY: help setup demo test check generate check-generated format models bench bench-replay skew-proof clean
+.PHONY: help setup demo test check generate check-generated format models bench bench-replay skew-proof train-real clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -15,6 +15,7 @@ setup: .venv/installed ## make .venv with everything (uses uv where it is instal
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("Presage needs Python 3.11 or newer; %s is %d.%d. Name another: make PYTHON=python3.12 ..." % (sys.executable, v[0], v[1]))'
+	@test -x $(BIN)/python || echo "making .venv with Presage and what it needs: a minute, once"
 	@if command -v uv >/dev/null 2>&1; then \
 	  { test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) .venv; } && \
 	  uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
@@ -34,18 +35,19 @@ check: setup check-generated ## lint, types, import rules, stubs up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache | tail -n 20
+	@$(BIN)/lint-imports --no-cache
 
 format: setup ## format the code
 	@$(BIN)/ruff check --fix --quiet .; $(BIN)/ruff format .
 
 generate: setup ## write the stubs anew from proto/
-	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=proto --mypy_out=quiet:proto $(PROTOS)
-	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=proto --mypy_grpc_out=quiet:proto $(SERVICES)
+	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(STUBS) --mypy_out=quiet:$(STUBS) $(PROTOS)
+	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=$(STUBS) --mypy_grpc_out=quiet:$(STUBS) $(SERVICES)
 
-check-generated: generate
-	@changed=$$(git status --porcelain -- 'proto/presage/v1/*_pb2*'); \
-	  test -z "$$changed" || { echo "The stubs differ from what 'make generate' writes; commit these:"; echo "$$changed"; exit 1; }
+check-generated: setup
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(MAKE) -s generate STUBS="$$fresh" && \
+	  for stub in "$$fresh"/presage/v1/*_pb2*; do cmp -s "$$stub" "proto/presage/v1/$${stub##*/}" || \
+	    { echo "proto/presage/v1/$${stub##*/} is not what 'make generate' writes; run it and commit"; exit 1; }; done
 
 models: setup ## train the shipped models anew; the files come out the same
 	@$(BIN)/presage train --seed 7 --to models/conversion/1 --original tests/data/conversion-1.txt --force
@@ -55,6 +57,9 @@ bench: setup ## time each stage and the whole, and print a table
 
 bench-replay: setup ## how fast logs become training rows
 	@$(BIN)/python -m benchmarks.replay_speed
+
+train-real: setup ## train every kind of model on the real logs, and report
+	@$(BIN)/python -m benchmarks.train_real
 
 skew-proof: setup ## replay all of the real logs through a server and compare every visitor's vector
 	@$(BIN)/python -m benchmarks.skew_proof

@@ -54,7 +54,7 @@ def stored(store_url: str, visitor: Workload) -> Workload:
     """The visitor, in the store as it was before the next event."""
     change = Change(visitor.user_id, read_snapshot(None), visitor.state, ())
     with redis.Redis.from_url(store_url) as client:
-        client.set(state_key(visitor.user_id), change.blob(visitor.now_unix_micros))
+        client.set(state_key(visitor.user_id), change.blob(visitor.now_unix_micros, b"wr"))
     return visitor
 
 

@@ -10,13 +10,16 @@ import pytest
 from benchmarks.loop_timer import LoopTimer
 from presage.v1 import scoring_service_pb2
 from presage_featurizer import fold
+from presage_server.call import Call
+from presage_server.in_flight import InFlight
 from presage_server.metrics import Metrics
 from presage_server.rpc import rpc
 from presage_server.store.keys import state_key
 from presage_server.store.redis_store import RedisStore, connect
-from presage_server.store.snapshot import Change, Snapshot
+from presage_server.store.snapshot import REVISION_BYTES, WRITER_BYTES, Change, Snapshot
 
 TIMER = LoopTimer()
+WRITER = b"wr"
 ROUNDS = {"rounds": 3_000, "warmup_rounds": 300}
 
 pytestmark = pytest.mark.benchmark(group="stages, on the loop", timer=TIMER)
@@ -26,10 +29,11 @@ class Empty:
     """A servicer whose only method does nothing."""
 
     metrics = Metrics()
+    in_flight = InFlight(1)
     timeout_seconds = 1.0
 
     @rpc
-    async def method(self, request: scoring_service_pb2.ScoreRequest) -> scoring_service_pb2.ScoreRequest:
+    async def method(self, request: scoring_service_pb2.ScoreRequest, _call: Call) -> scoring_service_pb2.ScoreRequest:
         """Answer at once."""
         return request
 
@@ -63,7 +67,7 @@ def test_redis_get(benchmark, runner, redis_client, stored):
 
 def test_compare_and_set(benchmark, runner, redis_client, visitor):
     """Compare-and-set as the store does it: the encoding of the state and of the event are parts of it."""
-    store = RedisStore(redis_client, clock=lambda: 1, state_ttl_ms=600_000, stream_max_events=1_000)
+    store = RedisStore(redis_client, clock=lambda: 1, writer=WRITER, state_ttl_ms=600_000, stream_max_events=1_000)
     user_id = f"committed-{visitor.user_id}"
     event = msgspec.structs.replace(visitor.event, user_id=user_id)
     state = fold(visitor.state, event)
@@ -71,13 +75,13 @@ def test_compare_and_set(benchmark, runner, redis_client, visitor):
     runner.run(redis_client.delete(state_key(user_id)))
     runner.run(store.commit([Change(user_id, Snapshot(None, b""), state, (event,))]))
     (first,) = runner.run(store.read([user_id]))
-    revisions = count(int.from_bytes(first.revision, "big"))
+    counts = count(int.from_bytes(first.revision[:-WRITER_BYTES], "big"))
 
     async def commit():
-        base = Snapshot(visitor.state, next(revisions).to_bytes(8, "big"))
+        base = Snapshot(visitor.state, next(counts).to_bytes(REVISION_BYTES - WRITER_BYTES, "big") + WRITER)
         return await store.commit([Change(user_id, base, state, (event,))])
 
     assert benchmark.pedantic(TIMER.run, (runner, commit), **ROUNDS) == [None]
     (snapshot,) = runner.run(store.read([user_id]))
     assert snapshot.state == state
-    assert int.from_bytes(snapshot.revision, "big") == next(revisions)
+    assert int.from_bytes(snapshot.revision[:-WRITER_BYTES], "big") == next(counts)

@@ -42,7 +42,7 @@ __all__ = [
 
 MAX_EVENTS = 500
 """Most events in one TrackEvents: half of what the contract allows, so that a call ends well within its deadline."""
-MAX_EVENTS_BYTES = 256 * 1024
+MAX_EVENTS_BYTES = 64 * 1024
 """Most encoded bytes of events in one TrackEvents; a single larger event travels alone."""
 MAX_EVENTS_OF_ONE_USER = 64
 """Most events of one visitor in one TrackEvents.

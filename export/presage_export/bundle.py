@@ -102,10 +102,13 @@ def write_bundle(
         The manifest as written.
 
     Raises:
-        BundleError: ``directory`` exists and ``overwrite`` is false, or the bundle would be refused on reading.
+        BundleError: ``directory`` exists, and ``overwrite`` is false or it holds anything but a bundle; or the bundle would be
+            refused on reading.
     """
-    if directory.exists() and not overwrite:
-        raise BundleError(directory, "exists already; pass overwrite=True to replace it, or choose another version")
+    if directory.exists():
+        if not overwrite:
+            raise BundleError(directory, "exists already; pass overwrite=True to replace it, or choose another version")
+        _require_nothing_but_a_bundle(directory)
     contents = {MODEL_FILE: model_bytes, GOLDEN_FILE: _pack_golden(golden_rows, golden_margins)}
     digests = {file_name: _sha256(data) for file_name, data in contents.items()}
     manifest = msgspec.structs.replace(manifest, files=digests)
@@ -130,8 +133,18 @@ def write_bundle(
             raise
     finally:
         shutil.rmtree(arriving, ignore_errors=True)
-        shutil.rmtree(leaving, ignore_errors=True)
+    shutil.rmtree(leaving, ignore_errors=True)
     return manifest
+
+
+def _require_nothing_but_a_bundle(directory: Path) -> None:
+    """Refuse to replace a folder that somebody may have named by mistake."""
+    try:
+        foreign = sorted({path.name for path in directory.iterdir()} - {MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE})
+    except OSError as error:
+        raise BundleError(directory, f"cannot be replaced: {error.strerror}") from error
+    if foreign:
+        raise BundleError(directory, f"holds more than a bundle ({', '.join(foreign[:3])}); nothing was replaced")
 
 
 def _verified(directory: Path, read: Callable[[str], bytes]) -> Bundle:

@@ -52,6 +52,8 @@ def enter_session(state: State, event: Event) -> Session | None:
     others = state.sessions
     if len(others) >= MAX_OPEN_SESSIONS:
         silent_longest = min(others, key=lambda session: session.last_unix_micros)
+        if now < silent_longest.last_unix_micros:
+            return None
         _count_closed(state, silent_longest)
         others = tuple(session for session in others if session is not silent_longest)
     entered = Session(session_id, now, now)

@@ -6,7 +6,7 @@ import logging
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,77 +18,63 @@ __all__ = ["serve", "version"]
 _DEFAULTS = Settings()
 
 
+def _option(field: str, text: str, *, show_default: bool | str = True) -> Any:
+    """Make the option of a setting: its variable is PRESAGE_ and its name in capitals."""
+    # The help of a dozen options is easier to read without a dozen variables of the same form.
+    return typer.Option(envvar=f"PRESAGE_{field.upper()}", show_envvar=False, help=text, show_default=show_default)
+
+
 def serve(  # noqa: PLR0917 - the command line passes names
-    host: Annotated[str, typer.Option(envvar="PRESAGE_HOST", help="Address to listen on.")] = _DEFAULTS.host,
-    port: Annotated[
-        int, typer.Option(envvar="PRESAGE_PORT", help="Port to listen on; 0 picks a free one.")
-    ] = _DEFAULTS.port,
+    host: Annotated[str, _option("host", "Address to listen on.")] = _DEFAULTS.host,
+    port: Annotated[int, _option("port", "Port to listen on; 0 picks a free one.")] = _DEFAULTS.port,
     redis_url: Annotated[
         str,
-        typer.Option(
-            envvar="PRESAGE_REDIS_URL",
-            help="A Redis (6.2 or newer) or Valkey: redis://, rediss:// or unix://. Without one, an embedded store is started.",
+        _option(
+            "redis_url",
+            "A Redis (6.2 or newer) or Valkey: redis://, rediss:// or unix://. Without one, an embedded store is started.",
             show_default=False,
         ),
     ] = _DEFAULTS.redis_url,
     models: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="PRESAGE_MODELS", help="Folder of bundles, NAME/VERSION/. Without one, those that come with Presage."
-        ),
-    ] = None,
+        Path, _option("models", "Folder of bundles, NAME/VERSION/.", show_default="those that come with Presage")
+    ] = _DEFAULTS.models,
     default_model: Annotated[
-        str,
-        typer.Option(
-            envvar="PRESAGE_DEFAULT_MODEL", help="Model of a call that names none.", show_default="conversion"
-        ),
+        str, _option("default_model", "Model of a call that names none.", show_default="conversion, or the only one")
     ] = _DEFAULTS.default_model,
-    data_dir: Annotated[
-        Path, typer.Option(envvar="PRESAGE_DATA_DIR", help="Where the embedded store keeps its data.")
-    ] = _DEFAULTS.data_dir,
+    data_dir: Annotated[Path, _option("data_dir", "Where the embedded store keeps its data.")] = _DEFAULTS.data_dir,
     state_ttl_days: Annotated[
-        float, typer.Option(envvar="PRESAGE_STATE_TTL_DAYS", help="A visitor silent for so long is forgotten.")
+        float, _option("state_ttl_days", "A visitor silent for so long is forgotten.")
     ] = _DEFAULTS.state_ttl_days,
     stream_max_events: Annotated[
-        int,
-        typer.Option(
-            envvar="PRESAGE_STREAM_MAX_EVENTS",
-            help="Events kept in each of the 1,024 event streams, roughly; 0 keeps all.",
-        ),
+        int, _option("stream_max_events", "Events kept in each of the 1,024 event streams, roughly; 0 keeps all.")
     ] = _DEFAULTS.stream_max_events,
     store_connections: Annotated[
-        int, typer.Option(envvar="PRESAGE_STORE_CONNECTIONS", help="Connections to the store at most.")
+        int, _option("store_connections", "Connections to the store at most.")
     ] = _DEFAULTS.store_connections,
-    timeout_ms: Annotated[
-        int, typer.Option(envvar="PRESAGE_TIMEOUT_MS", help="What a call may take at most.")
-    ] = _DEFAULTS.timeout_ms,
+    max_in_flight: Annotated[
+        int, _option("max_in_flight", "Calls under way at once; further ones are told to try again.")
+    ] = _DEFAULTS.max_in_flight,
+    timeout_ms: Annotated[int, _option("timeout_ms", "What a call may take at most.")] = _DEFAULTS.timeout_ms,
     max_message_bytes: Annotated[
-        int, typer.Option(envvar="PRESAGE_MAX_MESSAGE_BYTES", help="The largest request accepted.")
+        int, _option("max_message_bytes", "The largest request accepted.")
     ] = _DEFAULTS.max_message_bytes,
     drain_delay_seconds: Annotated[
-        float,
-        typer.Option(
-            envvar="PRESAGE_DRAIN_DELAY_SECONDS",
-            help="Time after SIGTERM for balancers to see NOT_SERVING and turn away.",
-        ),
+        float, _option("drain_delay_seconds", "Time after SIGTERM for balancers to see NOT_SERVING and turn away.")
     ] = _DEFAULTS.drain_delay_seconds,
     drain_seconds: Annotated[
-        float, typer.Option(envvar="PRESAGE_DRAIN_SECONDS", help="Time for calls in flight to end after that.")
+        float, _option("drain_seconds", "Time for calls in flight to end after that.")
     ] = _DEFAULTS.drain_seconds,
     reflection: Annotated[
-        bool, typer.Option(envvar="PRESAGE_REFLECTION", help="Describe the service to tools such as grpcurl.")
+        bool, _option("reflection", "Describe the service to tools such as grpcurl.")
     ] = _DEFAULTS.reflection,
     metrics_port: Annotated[
-        int,
-        typer.Option(
-            envvar="PRESAGE_METRICS_PORT", help="Port for Prometheus metrics; 0 picks a free one, -1 serves none."
-        ),
+        int, _option("metrics_port", "Port for Prometheus metrics; 0 picks a free one, -1 serves none.")
     ] = _DEFAULTS.metrics_port,
 ) -> None:
     """Serve scores.
 
     Once calls are answered, prints one line: `presage: serving on HOST:PORT`. SIGTERM and Ctrl-C drain and stop. Every option can
-    also be given as a variable `PRESAGE_...`.
+    also be given as a variable: `PRESAGE_` and its name in capitals, as in `PRESAGE_REDIS_URL`.
     """
     import uvloop  # noqa: PLC0415 - only this command needs it and what follows
 
@@ -101,11 +87,12 @@ def serve(  # noqa: PLR0917 - the command line passes names
             port=port,
             redis_url=redis_url,
             data_dir=data_dir,
-            models=models or _DEFAULTS.models,
+            models=models,
             default_model=default_model,
             state_ttl_days=state_ttl_days,
             stream_max_events=stream_max_events,
             store_connections=store_connections,
+            max_in_flight=max_in_flight,
             timeout_ms=timeout_ms,
             max_message_bytes=max_message_bytes,
             drain_delay_seconds=drain_delay_seconds,

@@ -15,17 +15,21 @@ from presage_featurizer import MAX_UNIX_MICROS, Device, Event, EventType, Featur
 from presage_server.errors import InvalidRequestError
 from presage_server.limits import (
     MAX_BATCH,
+    MAX_BATCH_ITEMS,
     MAX_BATCH_OF_VISITOR,
+    MAX_EVENT_BYTES,
     MAX_FUTURE_MICROS,
     MAX_ID_BYTES,
     MAX_ITEMS,
     MAX_PRICE,
     MAX_QUANTITY,
     MAX_VALUE,
+    MIN_UNIX_MICROS,
 )
 
 __all__ = [
     "check_batch",
+    "check_batch_items",
     "check_batch_of_visitor",
     "decode_as_of",
     "decode_event",
@@ -54,13 +58,16 @@ def decode_event(
     Raises:
         InvalidRequestError: A field breaks the contract; the error names it.
     """
+    if message.ByteSize() > MAX_EVENT_BYTES:
+        raise InvalidRequestError(f"expected at most {MAX_EVENT_BYTES} bytes, got {message.ByteSize()}", field=field)
     kind = _TYPES.get(message.type)
     if kind is None:
         raise InvalidRequestError(f"expected one of 1 to {max(_TYPES)}, got {message.type}", field=f"{field}.type")
     time = message.event_time_unix_micros
-    if time < 0 or time > now_unix_micros + MAX_FUTURE_MICROS:
+    if time and not MIN_UNIX_MICROS <= time <= now_unix_micros + MAX_FUTURE_MICROS:
         raise InvalidRequestError(
-            f"expected 0 (now), or microseconds since 1970 up to five minutes ahead of the server's clock, got {time}",
+            "expected 0 (now), or microseconds since 1970 (not seconds or milliseconds) up to five minutes ahead of the server's "
+            f"clock, got {time}",
             field=f"{field}.event_time_unix_micros",
         )
     if message.country and not _COUNTRY.fullmatch(message.country):
@@ -109,9 +116,10 @@ def decode_session_id(session_id: str, field: str = "session_id") -> str:
 
 def decode_as_of(as_of_unix_micros: int, now_unix_micros: int) -> int:
     """Check the moment to score at; 0 becomes now."""
-    if not 0 <= as_of_unix_micros <= MAX_UNIX_MICROS:
+    if as_of_unix_micros and not MIN_UNIX_MICROS <= as_of_unix_micros <= MAX_UNIX_MICROS:
         raise InvalidRequestError(
-            f"expected 0 (now), or microseconds since 1970 up to {MAX_UNIX_MICROS}, got {as_of_unix_micros}",
+            f"expected 0 (now), or microseconds since 1970 (not seconds or milliseconds) up to {MAX_UNIX_MICROS}, "
+            f"got {as_of_unix_micros}",
             field="as_of_unix_micros",
         )
     return as_of_unix_micros or now_unix_micros
@@ -121,6 +129,13 @@ def check_batch(entries: Sequence[object], field: str) -> None:
     """Check how many entries a batch has."""
     if len(entries) > MAX_BATCH:
         raise InvalidRequestError(f"expected at most {MAX_BATCH} in one call, got {len(entries)}", field=field)
+
+
+def check_batch_items(events: Sequence[event_pb2.Event], field: str) -> None:
+    """Check how many items the events of a batch have in all."""
+    items = sum(len(event.items) for event in events)
+    if items > MAX_BATCH_ITEMS:
+        raise InvalidRequestError(f"expected at most {MAX_BATCH_ITEMS} items in one call, got {items}", field=field)
 
 
 def check_batch_of_visitor(visitors: Counter[str], user_id: str, field: str) -> None:

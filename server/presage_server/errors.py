@@ -5,10 +5,13 @@ ServerError
 │   ├── InvalidRequestError      INVALID_ARGUMENT: the request breaks the contract; names the field; sending it again is no use
 │   ├── NotServedError           NOT_FOUND: no model or feature set of that name; names the field
 │   ├── StoreUnavailableError    UNAVAILABLE: the store does not answer; try again
-│   ├── StoreFullError           RESOURCE_EXHAUSTED: the store is out of memory; nothing was changed
+│   ├── StoreFullError           RESOURCE_EXHAUSTED: the store is out of memory and refused the write
+│   ├── OverloadedError          RESOURCE_EXHAUSTED: too many calls are under way; try again, later or elsewhere
 │   ├── ContendedVisitorError    ABORTED: other writers changed the visitor at every try; try again
+│   ├── UnreadableStateError     DATA_LOSS: what is stored of this visitor cannot be read
 │   ├── StateTooNewError         FAILED_PRECONDITION: a newer release wrote this visitor's state; finish the roll-out
-│   └── DeadlineError            DEADLINE_EXCEEDED: no time left to do the work
+│   ├── DeadlineError            DEADLINE_EXCEEDED: no time left to do the work
+│   └── InternalError            INTERNAL: unforeseen; has the id that the log has too
 └── StartupError                 the server cannot start; its text is for the operator
     ├── SettingsError            a setting is wrong; names it
     ├── ModelError               a model bundle cannot be served; names the file and the reason
@@ -24,9 +27,11 @@ import grpc
 __all__ = [
     "ContendedVisitorError",
     "DeadlineError",
+    "InternalError",
     "InvalidRequestError",
     "ModelError",
     "NotServedError",
+    "OverloadedError",
     "RpcError",
     "ServerError",
     "SettingsError",
@@ -35,6 +40,7 @@ __all__ = [
     "StoreFullError",
     "StoreStartError",
     "StoreUnavailableError",
+    "UnreadableStateError",
 ]
 
 
@@ -79,6 +85,18 @@ class StoreFullError(RpcError):
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+class OverloadedError(RpcError):
+    """Expected: too many calls are under way; the caller should try again, later or elsewhere."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class UnreadableStateError(RpcError):
+    """Unexpected: what is stored of this visitor cannot be read; the operator should look at the server's log."""
+
+    code = grpc.StatusCode.DATA_LOSS
+
+
 class ContendedVisitorError(RpcError):
     """Unexpected: other servers changed the visitor at every try; the caller should try again."""
 
@@ -95,6 +113,12 @@ class DeadlineError(RpcError):
     """Expected: the call's time is up; the caller should allow more, or look at the server's load."""
 
     code = grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+class InternalError(RpcError):
+    """Unexpected: a defect of ours; the text has the id under which the server's log has the details."""
+
+    code = grpc.StatusCode.INTERNAL
 
 
 class StartupError(ServerError):

@@ -6,13 +6,16 @@ from presage_featurizer.state import MAX_QUANTITY, MAX_RECENT_EVENTS
 
 __all__ = [
     "MAX_BATCH",
+    "MAX_BATCH_ITEMS",
     "MAX_BATCH_OF_VISITOR",
+    "MAX_EVENT_BYTES",
     "MAX_FUTURE_MICROS",
     "MAX_ID_BYTES",
     "MAX_ITEMS",
     "MAX_PRICE",
     "MAX_QUANTITY",
     "MAX_VALUE",
+    "MIN_UNIX_MICROS",
 ]
 
 MAX_ID_BYTES = 256
@@ -32,6 +35,15 @@ MAX_FUTURE_MICROS = 5 * 60 * 1_000_000
 
 MAX_BATCH = 1_000
 """Events, targets or vectors in one call."""
+
+MAX_BATCH_ITEMS = 10_000
+"""Items of all events of one call."""
+
+MAX_EVENT_BYTES = 256 << 10
+"""One event on the wire: events are kept in the event log."""
+
+MIN_UNIX_MICROS = 10**14
+"""A moment in 1973. A smaller number of microseconds is a number of seconds or milliseconds taken for one."""
 
 MAX_BATCH_OF_VISITOR = MAX_RECENT_EVENTS
 """Events of one visitor in one call: a call that is sent again must find all of them among those remembered."""

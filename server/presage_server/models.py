@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +19,10 @@ from presage_server.errors import ModelError, NotServedError
 
 __all__ = ["Model", "Models", "load_model", "load_models"]
 
+_logger = logging.getLogger(__name__)
+
 _DEFAULT = "conversion"
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,6 @@ class Models:
         self._feature_sets = dict(FEATURE_SETS)
         # A model's own set wins over one of ours of the same name: it may have another time zone or vocabulary.
         self._feature_sets.update((model.feature_set.name, model.feature_set) for model in models.values())
-        self._feature_sets.update({self[default].feature_set.name: self[default].feature_set})
 
     def __getitem__(self, name: str) -> Model:
         """Find a model; the empty name is the default's.
@@ -94,12 +98,13 @@ def load_models(directory: Path, default: str = "") -> Models:
     """
     models = {}
     for folder in _folders(directory):
-        versions = sorted(_folders(folder), key=_version_order)
+        versions = sorted((path for path in _folders(folder) if _is_version(path)), key=_version_order)
         if versions:
             model = load_model(versions[-1])
             models[model.name] = model
     if not models:
         raise ModelError(f"models: no bundle found under {directory}; expected <name>/<version>/manifest.json")
+    _check_feature_sets(models.values())
     if not default:
         default = _DEFAULT if _DEFAULT in models or len(models) > 1 else next(iter(models))
     if default not in models:
@@ -134,6 +139,25 @@ def _folders(directory: Path) -> list[Path]:
     return sorted(path for path in directory.glob("*") if path.is_dir() and not path.name.startswith("."))
 
 
-def _version_order(path: Path) -> tuple[tuple[int, int | str], ...]:
-    """Order versions by their numbers where they have some: 9 before 10."""
-    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in path.name.split("."))
+def _check_feature_sets(models: Iterable[Model]) -> None:
+    """GetFeatures finds a set by its name, so one name must not mean two sets."""
+    first: dict[str, Model] = {}
+    for model in models:
+        other = first.setdefault(model.feature_set.name, model)
+        if other.feature_set != model.feature_set:
+            raise ModelError(
+                f"models: {other.name} and {model.name} have different feature sets, both called {model.feature_set.name!r}; "
+                "give one of them a name of its own"
+            )
+
+
+def _is_version(path: Path) -> bool:
+    if _VERSION.fullmatch(path.name):
+        return True
+    _logger.warning("%s is left aside: versions are numbers, such as 3 or 3.1", path)
+    return False
+
+
+def _version_order(path: Path) -> tuple[int, ...]:
+    """Order versions by their numbers: 9 before 10, 2 before 2.1."""
+    return tuple(int(part) for part in path.name.split("."))

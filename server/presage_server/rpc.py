@@ -12,9 +12,12 @@ from uuid import uuid4
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from presage_server.errors import DeadlineError, InvalidRequestError, RpcError
+from presage_server.call import Call
+from presage_server.errors import DeadlineError, InternalError, InvalidRequestError, RpcError
+from presage_server.in_flight import InFlight
 from presage_server.metrics import Metrics
 
 __all__ = ["Served", "rpc"]
@@ -33,11 +36,12 @@ class Served(Protocol):
     """What a servicer has for its calls."""
 
     metrics: Metrics
+    in_flight: InFlight
     timeout_seconds: float
 
 
 def rpc(
-    method: Callable[[S, Request], Awaitable[Response]],
+    method: Callable[[S, Request, Call], Awaitable[Response]],
 ) -> Callable[[S, Request, grpc.aio.ServicerContext[Any, Any]], Awaitable[Response]]:
     """Make a gRPC handler of a method that takes a request, answers with a response and raises RpcError.
 
@@ -52,15 +56,17 @@ def rpc(
         started = perf_counter()
         code = grpc.StatusCode.OK
         try:
-            allowed = _allowed_seconds(context, self.timeout_seconds)
-            async with asyncio.timeout(allowed):
-                return await method(self, request)
+            call = Call(_allowed_seconds(context, self.timeout_seconds))
+            _check_readable(request)
+            with self.in_flight:
+                async with asyncio.timeout(call.seconds):
+                    return await method(self, request, call)
         except RpcError as error:
             code = error.code
             await _abort(context, error)
         except TimeoutError:
             code = grpc.StatusCode.DEADLINE_EXCEEDED
-            await _abort(context, DeadlineError(f"no answer within {allowed * 1e3:.0f} ms"))
+            await _abort(context, DeadlineError(f"no answer within {call.seconds * 1e3:.0f} ms"))
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED
             raise
@@ -68,7 +74,8 @@ def rpc(
             code = grpc.StatusCode.INTERNAL
             error_id = uuid4().hex[:12]
             _logger.exception("%s failed, error id %s", name, error_id)
-            await context.abort(code, f"internal error {error_id}; the server's log has the details under this id")
+            message = f"internal error {error_id}; the server's log has the details under this id"
+            await _abort(context, InternalError(message))
         finally:
             self.metrics.count_call(name, code.name, perf_counter() - started)
         raise AssertionError("abort always raises")
@@ -84,16 +91,25 @@ def _allowed_seconds(context: grpc.aio.ServicerContext[Any, Any], most: float) -
     return allowed
 
 
+def _check_readable(request: object) -> None:
+    if isinstance(request, DecodeError):
+        raise InvalidRequestError(str(request))
+
+
 async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: RpcError) -> None:
-    """End the call with the error's status; with google.rpc.Status as details if a field is at fault."""
+    """End the call with the error's status; with google.rpc.BadRequest as details if a field is at fault."""
     message = str(error)
     metadata: tuple[tuple[str, bytes], ...] = ()
     if error.field:
-        status = status_pb2.Status(code=error.code.value[0], message=message)
-        if isinstance(error, InvalidRequestError):
-            violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.description)
-            detail = AnyMessage()
-            detail.Pack(error_details_pb2.BadRequest(field_violations=[violation]))
-            status.details.append(detail)
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.description)
+        detail = AnyMessage()
+        detail.Pack(error_details_pb2.BadRequest(field_violations=[violation]))
+        status = status_pb2.Status(code=error.code.value[0], message=message, details=[detail])
         metadata = (("grpc-status-details-bin", status.SerializeToString()),)
-    await context.abort(error.code, message, trailing_metadata=metadata)
+    try:
+        await context.abort(error.code, message, trailing_metadata=metadata)
+    except grpc.aio.AbortError:
+        raise  # how abort ends a handler
+    except Exception as gone:
+        # The caller's deadline has passed or it has left: gRPC cannot send a status any more, and none is awaited.
+        raise asyncio.CancelledError from gone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_featurizer import FeatureSet, State, featurize
-from presage_server.errors import StoreUnavailableError
+from presage_featurizer import FeatureSet, NewerStateError, State, featurize
+from presage_server.call import Call
+from presage_server.errors import StateTooNewError, StoreUnavailableError, UnreadableStateError
 from presage_server.metrics import Metrics
 from presage_server.models import Model
-from presage_server.stopwatch import Stopwatch
 from presage_server.store.snapshot import Snapshot
 from presage_server.tracking import StateReader
 
@@ -63,14 +64,13 @@ class Scorer:
         self._reader = reader
         self._metrics = metrics
         self._store_answers = True
+        self._told_of_newer = False
 
-    async def score(
-        self, targets: Sequence[Target], model: Model, now_unix_micros: int, stopwatch: Stopwatch
-    ) -> list[Scored]:
+    async def score(self, targets: Sequence[Target], model: Model, now_unix_micros: int, call: Call) -> list[Scored]:
         """Score visitors; one whose state cannot be read gets a visitor without history's score, marked as degraded."""
-        known = await self._read(targets)
-        stopwatch.lap("store")
-        return self.score_known(targets, known, model, now_unix_micros, stopwatch)
+        known = await self._read(targets, call)
+        call.stopwatch.lap("store")
+        return self.score_known(targets, known, model, now_unix_micros, call)
 
     def score_known(
         self,
@@ -78,7 +78,7 @@ class Scorer:
         known: Sequence[Known],
         model: Model,
         now_unix_micros: int,
-        stopwatch: Stopwatch,
+        call: Call,
     ) -> list[Scored]:
         """Score visitors whose states are at hand."""
         if not targets:
@@ -89,9 +89,9 @@ class Scorer:
                 for target, one in zip(targets, known, strict=True)
             ]
         )
-        stopwatch.lap("featurize")
+        call.stopwatch.lap("featurize")
         scores = model.predict(rows)
-        stopwatch.lap("model")
+        call.stopwatch.lap("model")
         scored = [
             Scored(score, model, row, cold_start=one.state is None, degraded=one.degraded)
             for score, row, one in zip(scores, rows, known, strict=True)
@@ -111,17 +111,25 @@ class Scorer:
 
         Raises:
             StoreUnavailableError: The store does not answer.
+            StateTooNewError: A newer release wrote the visitor's state.
+            UnreadableStateError: The visitor's state is damaged.
         """
         (snapshot,) = await self._reader.read([target.user_id])
-        known = self._known(target.user_id, snapshot)
-        return featurize(known.state, now_unix_micros, feature_set, session_id=target.session_id)
+        if self._known(target.user_id, snapshot).degraded:
+            error = StateTooNewError if isinstance(snapshot.damage, NewerStateError) else UnreadableStateError
+            raise error(str(snapshot.damage))
+        return featurize(snapshot.state, now_unix_micros, feature_set, session_id=target.session_id)
 
-    async def _read(self, targets: Sequence[Target]) -> list[Known]:
+    async def _read(self, targets: Sequence[Target], call: Call) -> list[Known]:
         try:
-            snapshots = await self._reader.read([target.user_id for target in targets])
-        except StoreUnavailableError as error:
+            # A store that hangs gets half of the call's time; the other half is for the answer without it.
+            async with asyncio.timeout(call.seconds / 2):
+                snapshots = await self._reader.read([target.user_id for target in targets])
+        except (StoreUnavailableError, TimeoutError) as error:
             if self._store_answers:  # once for each outage, not for each call
-                _logger.warning("scoring without history until the store can be read again: %s", error)
+                _logger.warning(
+                    "scoring without history until the store can be read again: %s", str(error) or "no answer"
+                )
             self._store_answers = False
             return [Known(None, degraded=True)] * len(targets)
         if not self._store_answers:
@@ -133,5 +141,11 @@ class Scorer:
         if snapshot.damage is None:
             return Known(snapshot.state)
         self._metrics.unreadable_states.inc()
-        _logger.error("the state of visitor %r cannot be read, it is left as it is: %s", user_id, snapshot.damage)
+        if not isinstance(snapshot.damage, NewerStateError):
+            _logger.error("the state of visitor %r cannot be read, it is left as it is: %s", user_id, snapshot.damage)
+        elif not self._told_of_newer:  # a roll-out under way: once is enough
+            _logger.warning(
+                "a newer release wrote states that this one cannot read, such as that of visitor %r", user_id
+            )
+            self._told_of_newer = True
         return Known(None, degraded=True)

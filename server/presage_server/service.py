@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,25 +16,28 @@ from google.protobuf.internal import api_implementation
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from presage.v1 import scoring_service_pb2, scoring_service_pb2_grpc
+from presage_server.call import Call
 from presage_server.clock import system_clock
-from presage_server.errors import SettingsError
+from presage_server.errors import SettingsError, StoreStartError
+from presage_server.handlers import SERVICE_NAME, add_handlers
+from presage_server.in_flight import InFlight
 from presage_server.metrics import Metrics, serve_metrics
 from presage_server.models import Models, load_models
 from presage_server.scoring import Scorer, Target
 from presage_server.servicer import ScoringServicer
 from presage_server.settings import Settings
-from presage_server.stopwatch import Stopwatch
 from presage_server.store.embedded import embedded_store
 from presage_server.store.redis_store import RedisStore, connect
+from presage_server.store.snapshot import WRITER_BYTES
 from presage_server.tracking import Tracker
 
 __all__ = ["running", "serve"]
 
 _logger = logging.getLogger(__name__)
 
-SERVICE_NAME = scoring_service_pb2.DESCRIPTOR.services_by_name["ScoringService"].full_name
 _WARM_UP_CALLS = 100
+_WARM_UP_SECONDS = 1.0
+_STORE_SECONDS = 10.0
 
 
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -46,14 +50,30 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     Raises:
         StartupError: The server cannot start; the message says why.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    loop, this = asyncio.get_running_loop(), asyncio.current_task()
+    assert this is not None
+    stop: asyncio.Event | None = None
+
+    def end() -> None:
+        if stop is None or stop.is_set():
+            this.cancel()  # still starting, or told a second time
+        else:
+            stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with running(settings) as address:
-        announce(address)
-        await stop.wait()
-        _logger.info("draining: calls in flight have %g s", settings.drain_seconds)
+        loop.add_signal_handler(number, end)
+    try:
+        async with running(settings) as address:
+            stop = asyncio.Event()
+            announce(address)
+            await stop.wait()
+            _logger.info(
+                "draining: answering as before for %g s, then calls in flight have %g s",
+                settings.drain_delay_seconds,
+                settings.drain_seconds,
+            )
+    except asyncio.CancelledError:
+        _logger.info("stopped at once")
 
 
 @asynccontextmanager
@@ -79,19 +99,23 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             metrics=metrics,
             clock=system_clock,
             new_id=lambda: uuid4().hex,
+            in_flight=InFlight(settings.max_in_flight),
             timeout_seconds=settings.timeout_ms / 1e3,
         )
         if settings.metrics_port >= 0:
             await _open_metrics(metrics, settings, stack)
         server, health_servicer, address = _make_server(servicer, settings)
+        for name in ("", SERVICE_NAME):
+            await health_servicer.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
         await server.start()
-        stack.push_async_callback(server.stop, settings.drain_seconds)
-        stack.push_async_callback(asyncio.sleep, settings.drain_delay_seconds)
-        stack.push_async_callback(health_servicer.enter_graceful_shutdown)
+        stack.push_async_callback(server.stop, None)  # at once: when there is nothing to drain, or no time for it
         await _warm_up(Scorer(store, Metrics()), models)  # its scores are not the callers'
         for name in ("", SERVICE_NAME):
             await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
         yield address
+        await health_servicer.enter_graceful_shutdown()
+        await asyncio.sleep(settings.drain_delay_seconds)
+        await server.stop(settings.drain_seconds)
 
 
 async def _open_store(settings: Settings, stack: AsyncExitStack) -> RedisStore:
@@ -99,16 +123,20 @@ async def _open_store(settings: Settings, stack: AsyncExitStack) -> RedisStore:
     store = RedisStore(
         connect(url, connections=settings.store_connections),
         clock=system_clock,
+        writer=os.urandom(WRITER_BYTES),
         state_ttl_ms=round(settings.state_ttl_days * 86_400_000),
         stream_max_events=settings.stream_max_events,
     )
     stack.push_async_callback(store.close)
-    kind = await store.prepare()
+    try:
+        async with asyncio.timeout(_STORE_SECONDS):
+            kind, policy = await store.prepare(), await store.eviction_policy()
+    except TimeoutError as error:
+        raise StoreStartError(f"redis_url: the store does not answer within {_STORE_SECONDS:g} s") from error
     if settings.redis_url:
         _logger.info("store: %s", kind)
     else:
         _logger.info("store: embedded %s at %s, data in %s", kind, url, settings.data_dir)
-    policy = await store.eviction_policy()
     if policy not in ("", "noeviction"):
         _logger.warning("the store's maxmemory-policy is %s: it may forget visitors; set it to noeviction", policy)
     return store
@@ -141,7 +169,7 @@ def _make_server(
             ("grpc.keepalive_permit_without_calls", 1),
         ]
     )
-    scoring_service_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
+    add_handlers(servicer, server)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if settings.reflection:
@@ -151,7 +179,9 @@ def _make_server(
     try:
         port = server.add_insecure_port(f"{host}:{settings.port}")
     except RuntimeError as error:
-        raise SettingsError(f"port: cannot listen on {settings.host}:{settings.port}; is it taken?") from error
+        raise SettingsError(
+            f"port: cannot listen on {host}:{settings.port}; is it taken, or the host not this machine's?"
+        ) from error
     if not _is_loopback(settings.host):
         _logger.warning(
             "listening on %s without encryption: put a TLS-terminating proxy or a mesh in front", settings.host
@@ -164,7 +194,7 @@ async def _warm_up(scorer: Scorer, models: Models) -> None:
     targets = [Target(f"warm-up-{number}") for number in range(_WARM_UP_CALLS)]
     for model in models:
         for target in targets:
-            await scorer.score([target], model, system_clock(), Stopwatch())
+            await scorer.score([target], model, system_clock(), Call(_WARM_UP_SECONDS))
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from presage.v1 import scoring_service_pb2, scoring_service_pb2_grpc
+from presage.v1 import event_pb2, scoring_service_pb2, scoring_service_pb2_grpc
 from presage_featurizer import Event
+from presage_server.call import Call
 from presage_server.clock import Clock
 from presage_server.decoding import (
     check_batch,
+    check_batch_items,
     check_batch_of_visitor,
     decode_as_of,
     decode_event,
@@ -19,11 +21,12 @@ from presage_server.decoding import (
 )
 from presage_server.encoding import encode_prediction, encode_result, encode_timings, encode_vector
 from presage_server.errors import RpcError
+from presage_server.fair_turn import FairTurn
+from presage_server.in_flight import InFlight
 from presage_server.metrics import Metrics
 from presage_server.models import Models
 from presage_server.rpc import rpc
 from presage_server.scoring import Known, Scorer, Target
-from presage_server.stopwatch import Stopwatch
 from presage_server.tracking import Tracker
 
 __all__ = ["ScoringServicer"]
@@ -41,9 +44,11 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
         metrics: Metrics,
         clock: Clock,
         new_id: Callable[[], str],
+        in_flight: InFlight,
         timeout_seconds: float,
     ) -> None:
         self.metrics = metrics
+        self.in_flight = in_flight
         self.timeout_seconds = timeout_seconds
         self._tracker = tracker
         self._scorer = scorer
@@ -53,36 +58,36 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
 
     @rpc
     async def TrackEvent(  # noqa: N802 - gRPC's name, here and below
-        self, request: scoring_service_pb2.TrackEventRequest
+        self, request: scoring_service_pb2.TrackEventRequest, call: Call
     ) -> scoring_service_pb2.TrackEventResponse:
         """Fold one event; on request, score right after it."""
-        stopwatch = Stopwatch()
-        event = decode_event(request.event, self._clock(), self._new_id)
+        event = self._decode(request.event, self._clock(), "event", Counter())
         model = self._models[request.model]
-        stopwatch.lap("decode")
+        call.stopwatch.lap("decode")
         (tracked,) = await self._tracker.track([event])
-        stopwatch.lap("store")
+        call.stopwatch.lap("store")
         if isinstance(tracked, RpcError):
             raise tracked
         if not request.score:
             return scoring_service_pb2.TrackEventResponse(duplicate=tracked.duplicate)
         target = Target(event.user_id, event.session_id)
         known = Known(tracked.state, degraded=tracked.damaged)
-        (scored,) = self._scorer.score_known([target], [known], model, event.event_time_unix_micros, stopwatch)
+        (scored,) = self._scorer.score_known([target], [known], model, event.event_time_unix_micros, call)
         prediction = encode_prediction(
             scored,
             include_features=request.include_features,
-            timings=encode_timings(stopwatch) if request.include_timings else None,
+            timings=encode_timings(call.stopwatch) if request.include_timings else None,
         )
         return scoring_service_pb2.TrackEventResponse(duplicate=tracked.duplicate, prediction=prediction)
 
     @rpc
     async def TrackEvents(  # noqa: N802
-        self, request: scoring_service_pb2.TrackEventsRequest
+        self, request: scoring_service_pb2.TrackEventsRequest, _call: Call
     ) -> scoring_service_pb2.TrackEventsResponse:
         """Fold a batch of events."""
         check_batch(request.events, "events")
-        decoded = self._decode_each(request)
+        check_batch_items(request.events, "events")
+        decoded = await self._decode_each(request)
         events = [event for event in decoded if isinstance(event, Event)]
         tracked = iter(await self._tracker.track(events) if events else [])
         return scoring_service_pb2.TrackEventsResponse(
@@ -91,23 +96,22 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
 
     @rpc
     async def Score(  # noqa: N802
-        self, request: scoring_service_pb2.ScoreRequest
+        self, request: scoring_service_pb2.ScoreRequest, call: Call
     ) -> scoring_service_pb2.ScoreResponse:
         """Score one visitor."""
-        stopwatch = Stopwatch()
         target = Target(decode_user_id(request.user_id), decode_session_id(request.session_id))
         now_unix_micros = decode_as_of(request.as_of_unix_micros, self._clock())
         model = self._models[request.model]
-        stopwatch.lap("decode")
-        (scored,) = await self._scorer.score([target], model, now_unix_micros, stopwatch)
-        timings = encode_timings(stopwatch) if request.include_timings else None
+        call.stopwatch.lap("decode")
+        (scored,) = await self._scorer.score([target], model, now_unix_micros, call)
+        timings = encode_timings(call.stopwatch) if request.include_timings else None
         return scoring_service_pb2.ScoreResponse(
             prediction=encode_prediction(scored, include_features=request.include_features, timings=timings)
         )
 
     @rpc
     async def ScoreBatch(  # noqa: N802
-        self, request: scoring_service_pb2.ScoreBatchRequest
+        self, request: scoring_service_pb2.ScoreBatchRequest, call: Call
     ) -> scoring_service_pb2.ScoreBatchResponse:
         """Score many visitors."""
         check_batch(request.targets, "targets")
@@ -119,14 +123,14 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
             for position, target in enumerate(request.targets)
         ]
         now_unix_micros = decode_as_of(request.as_of_unix_micros, self._clock())
-        scored = await self._scorer.score(targets, self._models[request.model], now_unix_micros, Stopwatch())
+        scored = await self._scorer.score(targets, self._models[request.model], now_unix_micros, call)
         return scoring_service_pb2.ScoreBatchResponse(
             predictions=[encode_prediction(one, include_features=request.include_features) for one in scored]
         )
 
     @rpc
     async def ScoreVectors(  # noqa: N802
-        self, request: scoring_service_pb2.ScoreVectorsRequest
+        self, request: scoring_service_pb2.ScoreVectorsRequest, _call: Call
     ) -> scoring_service_pb2.ScoreVectorsResponse:
         """Score the caller's own vectors."""
         model = self._models[request.model]
@@ -137,7 +141,7 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
 
     @rpc
     async def GetFeatures(  # noqa: N802
-        self, request: scoring_service_pb2.GetFeaturesRequest
+        self, request: scoring_service_pb2.GetFeaturesRequest, _call: Call
     ) -> scoring_service_pb2.GetFeaturesResponse:
         """Answer with the vector that Score would use."""
         target = Target(decode_user_id(request.user_id), decode_session_id(request.session_id))
@@ -146,17 +150,24 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
         vector = await self._scorer.features(target, feature_set, now_unix_micros)
         return scoring_service_pb2.GetFeaturesResponse(features=encode_vector(vector, feature_set))
 
-    def _decode_each(self, request: scoring_service_pb2.TrackEventsRequest) -> Sequence[Event | RpcError]:
+    def _decode(self, message: event_pb2.Event, now_unix_micros: int, field: str, visitors: Counter[str]) -> Event:
+        try:
+            check_batch_of_visitor(visitors, message.user_id, field)
+            return decode_event(message, now_unix_micros, self._new_id, field)
+        except RpcError:
+            self.metrics.events_refused.inc()
+            raise
+
+    async def _decode_each(self, request: scoring_service_pb2.TrackEventsRequest) -> Sequence[Event | RpcError]:
         now_unix_micros = self._clock()
         decoded: list[Event | RpcError] = []
         visitors: Counter[str] = Counter()
+        turn = FairTurn()
         for position, message in enumerate(request.events):
             field = f"events[{position}]"
             try:
-                event = decode_event(message, now_unix_micros, self._new_id, field)
-                check_batch_of_visitor(visitors, event.user_id, field)
-                decoded.append(event)
+                decoded.append(self._decode(message, now_unix_micros, field, visitors))
             except RpcError as error:
-                self.metrics.events_refused.inc()
                 decoded.append(error)
+            await turn.take(1 + len(message.items))
         return decoded

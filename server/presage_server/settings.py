@@ -43,6 +43,8 @@ class Settings:
     """Events kept in each of the 1,024 event streams, roughly, before the oldest go; 0 keeps all."""
     store_connections: int = 64
     """Connections to the store at most."""
+    max_in_flight: int = 400
+    """Calls under way at once; further ones are told to try again, so that those under way end in time."""
     timeout_ms: int = 1_000
     """What a call may take at most, whatever deadline its caller set."""
     max_message_bytes: int = 4 << 20
@@ -64,12 +66,13 @@ class Settings:
             "redis_url", not self.redis_url or self.redis_url.startswith(schemes), f"one of {', '.join(schemes)}..."
         )
         self._check("state_ttl_days", 0.001 <= self.state_ttl_days <= 3_650, "0.001 to 3650")
-        self._check("stream_max_events", self.stream_max_events >= 0, "0 or more")
+        self._check("stream_max_events", 0 <= self.stream_max_events <= 10**9, "0 to 1000000000")
         self._check("store_connections", self.store_connections >= 1, "1 or more")
-        self._check("timeout_ms", self.timeout_ms >= 1, "1 or more")
-        self._check("max_message_bytes", self.max_message_bytes >= 1_024, "1024 or more")
-        self._check("drain_delay_seconds", self.drain_delay_seconds >= 0, "0 or more")
-        self._check("drain_seconds", self.drain_seconds >= 0, "0 or more")
+        self._check("max_in_flight", self.max_in_flight >= 1, "1 or more")
+        self._check("timeout_ms", 1 <= self.timeout_ms <= 600_000, "1 to 600000")
+        self._check("max_message_bytes", 1_024 <= self.max_message_bytes < 2**31, "1024 to 2147483647")
+        self._check("drain_delay_seconds", 0 <= self.drain_delay_seconds <= 3_600, "0 to 3600")
+        self._check("drain_seconds", 0 <= self.drain_seconds <= 3_600, "0 to 3600")
         self._check("metrics_port", -1 <= self.metrics_port <= 65_535, "-1 to 65535")
 
     def _check(self, field: str, holds: bool, expected: str) -> None:  # noqa: FBT001 - private and positional

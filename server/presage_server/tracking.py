@@ -9,6 +9,7 @@ from typing import Protocol
 
 from presage_featurizer import Event, NewerStateError, State, fold
 from presage_server.errors import ContendedVisitorError, RpcError, StateTooNewError
+from presage_server.fair_turn import FairTurn
 from presage_server.metrics import Metrics
 from presage_server.queues import NamedQueues
 from presage_server.store.snapshot import Change, Snapshot
@@ -32,8 +33,8 @@ class StateReader(Protocol):
 class StateWriter(Protocol):
     """Writes visitors by compare-and-set."""
 
-    async def commit(self, changes: Sequence[Change]) -> list[Snapshot | None]:
-        """Make each change whose base still stands; answer with what stands instead where one does not."""
+    async def commit(self, changes: Sequence[Change]) -> list[Snapshot | RpcError | None]:
+        """Make each change whose base still stands; answer with what stands instead, or why not, where one is not made."""
         ...
 
 
@@ -68,7 +69,6 @@ class Tracker:
 
         Raises:
             StoreUnavailableError: The store does not answer; sending the same events again is safe.
-            StoreFullError: The store is out of memory.
         """
         positions: dict[str, list[int]] = {}
         for position, event in enumerate(events):
@@ -76,6 +76,7 @@ class Tracker:
         outcomes: dict[int, Tracked | RpcError] = {}
         async with self._queues.turn(positions):
             snapshots = dict(zip(positions, await self._reader.read(list(positions)), strict=True))
+            turn = FairTurn()
             for _ in range(_ATTEMPTS):
                 changes = []
                 for user_id, snapshot in snapshots.items():
@@ -89,7 +90,13 @@ class Tracker:
                     outcomes.update(zip(mine, tracked, strict=True))
                     if change is not None:
                         changes.append(change)
-                snapshots = await self._write(changes) if changes else {}
+                    await turn.take(len(mine))
+                snapshots = {}
+                for change, instead in zip(changes, await self._write(changes), strict=True):
+                    if isinstance(instead, RpcError):
+                        outcomes.update(dict.fromkeys(positions[change.user_id], instead))
+                    elif instead is not None:
+                        snapshots[change.user_id] = instead
                 if not snapshots:
                     break
         for user_id in snapshots:
@@ -99,20 +106,19 @@ class Tracker:
         self._count(results)
         return results
 
-    async def _write(self, changes: Sequence[Change]) -> dict[str, Snapshot]:
-        """Write changes; answer with what stands instead of those that lost a race."""
-        losers = {}
-        for change, instead in zip(changes, await self._writer.commit(changes), strict=True):
-            if instead is not None:
-                losers[change.user_id] = instead
+    async def _write(self, changes: Sequence[Change]) -> list[Snapshot | RpcError | None]:
+        """Write changes, as StateWriter does."""
+        results = await self._writer.commit(changes) if changes else []
+        for change, instead in zip(changes, results, strict=True):
+            if isinstance(instead, Snapshot):
                 self._metrics.store_conflicts.inc()
-            elif change.base.damage is not None:
+            elif instead is None and change.base.damage is not None:
                 _logger.error(
                     "the unreadable state of visitor %r was kept aside and a new one begun: %s",
                     change.user_id,
                     change.base.damage,
                 )
-        return losers
+        return results
 
     def _count(self, results: Sequence[Tracked | RpcError]) -> None:
         for result in results:

@@ -27,7 +27,8 @@ def address(tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("page", pages_with_examples, ids=lambda page: page.name)
-def test_examples_run(page: Path, address: str) -> None:
+def test_examples_run(page: Path, address: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)  # one of them writes a model
     names: dict[str, object] = {}
     for block in PYTHON_BLOCK.findall(page.read_text()):
         exec(compile(block.replace("localhost:50051", address), str(page), "exec"), names)

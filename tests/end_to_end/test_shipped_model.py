@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import lightgbm
@@ -104,6 +105,23 @@ def test_what_is_served_agrees(booster, replayed_rows, store, tmp_path):
     for served, scored in ((of_vectors, rows), (of_visitors, vectors)):
         scores = np.array([prediction.score for prediction in served])
         assert np.max(np.abs(scores - probabilities(booster, scored))) <= MAX_ERROR
+
+
+def test_it_is_what_training_gives(tmp_path):
+    """With everything at its default, as ``make models`` trains it."""
+    trained_with = load_model(BUNDLE).bundle.manifest.libraries
+    installed = {name: version(name) for name in trained_with}
+    if trained_with != installed:
+        pytest.skip(f"the model was trained with {trained_with}, and here are {installed}")
+    bundle, original = tmp_path / "conversion" / "1", tmp_path / "original.txt"
+    command = [sys.executable, "-m", "presage_server", "train", "--seed", "7"]
+    subprocess.run([*command, "--to", bundle, "--original", original], stdout=subprocess.DEVNULL, check=True)
+
+    assert (bundle / "model.onnx").read_bytes() == (BUNDLE / "model.onnx").read_bytes()
+    assert original.read_text() == ORIGINAL.read_text()
+    assert {file.name: file.read_bytes() for file in bundle.iterdir()} == {
+        file.name: file.read_bytes() for file in BUNDLE.iterdir()
+    }
 
 
 def test_training_again_gives_the_same_bytes(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import zipfile
 
 import lightgbm
@@ -134,6 +135,61 @@ def test_an_existing_bundle_is_only_replaced_on_request(directory):
     write_model(directory, other, overwrite=True)
     assert read_bundle(directory).manifest.trees == 3
     assert [directory] == list(directory.parent.iterdir())
+
+
+@pytest.mark.parametrize("stray", ["notes.txt", "src", ".git", "model.onnx.bak"])
+def test_a_folder_that_holds_anything_but_a_bundle_is_not_replaced(directory, booster, stray):
+    """Whoever named it may have meant another one."""
+    if "." in stray[1:]:
+        (directory / stray).write_text("precious")
+    else:
+        (directory / stray).mkdir()
+        (directory / stray / "work.py").write_text("precious")
+    before = {path: path.read_bytes() for path in directory.parent.rglob("*") if path.is_file()}
+
+    with pytest.raises(BundleError, match=rf"holds more than a bundle \({re.escape(stray)}\); nothing was replaced"):
+        write_model(directory, booster, overwrite=True)
+
+    assert before == {path: path.read_bytes() for path in directory.parent.rglob("*") if path.is_file()}
+    assert [directory] == list(directory.parent.iterdir())
+
+
+def test_a_file_in_the_place_of_a_bundle_is_not_replaced(tmp_path, booster):
+    (tmp_path / "1").write_text("precious")
+
+    with pytest.raises(BundleError, match="cannot be replaced: Not a directory"):
+        write_model(tmp_path / "1", booster, overwrite=True)
+
+    assert (tmp_path / "1").read_text() == "precious"
+
+
+@pytest.mark.parametrize("left", [[], ["model.onnx"], ["manifest.json", "golden.npz"]])
+def test_what_is_left_of_a_bundle_is_replaced(directory, booster, left):
+    for file_name in set(FILES) - set(left):
+        (directory / file_name).unlink()
+
+    write_model(directory, booster, overwrite=True)
+
+    assert read_bundle(directory).manifest.trees == booster.num_trees()
+
+
+def test_the_old_bundle_survives_where_neither_it_nor_the_new_one_can_be_moved_back(directory, booster, monkeypatch):
+    """Under a hidden name, but whole."""
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    rename = type(directory).rename
+
+    def only_leave(self, target):
+        if target.name.endswith(".old"):
+            return rename(self, target)
+        raise OSError("disk trouble")
+
+    monkeypatch.setattr(type(directory), "rename", only_leave)
+    with pytest.raises(OSError, match="disk trouble"):
+        write_model(directory, booster, overwrite=True)
+
+    (survivor,) = directory.parent.iterdir()
+    assert survivor.name.endswith(".old")
+    assert before == {path.name: path.read_bytes() for path in survivor.iterdir()}
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

@@ -84,6 +84,23 @@ def test_a_fifth_session_ends_the_one_silent_for_longest():
     assert (state.closed_sessions, state.bounced_sessions) == (1, 1)
 
 
+def test_a_late_newcomer_older_than_all_that_are_open_begins_nothing():
+    """Its end would be the first: the sessions that are alive stay."""
+    state = fold_all(event(minutes=minute, session_id=session_id) for minute, session_id in enumerate("abcd", start=10))
+    before = open_sessions(state)
+    late = event(EventType.PURCHASE, 10 - ONE_MICRO, session_id="late", value=5.0)
+    state = fold_all([late], state)
+    assert open_sessions(state) == before
+    assert (state.closed_sessions, state.bounced_sessions, state.orders, state.spent_micros) == (0, 0, 1, 5_000_000)
+
+
+def test_a_late_newcomer_no_older_than_the_one_silent_longest_takes_its_place():
+    state = fold_all(event(minutes=minute, session_id=session_id) for minute, session_id in enumerate("abcd", start=10))
+    state = fold_all([event(minutes=10, session_id="late")], state)
+    assert [session.session_id for session in state.sessions] == ["b", "c", "d", "late"]
+    assert (state.closed_sessions, state.bounced_sessions) == (1, 1)
+
+
 def test_of_sessions_silent_equally_long_the_first_to_fall_silent_ends():
     state = fold_all(event(minutes=0, session_id=session_id) for session_id in "abcde")
     assert [session.session_id for session in state.sessions] == ["b", "c", "d", "e"]

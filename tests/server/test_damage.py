@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from zlib import crc32
 
@@ -13,10 +12,13 @@ from google.protobuf.json_format import MessageToDict
 
 from presage.v1 import event_pb2, scoring_service_pb2
 from presage_featurizer import decode_event, decode_state
+from presage_server.store.keys import state_key
 from presage_server.store.snapshot import REVISION_BYTES
+from support.metrics import metric
 from support.running_server import an_event, serving, track
 
 SCORE = scoring_service_pb2.ScoreRequest(user_id="u", include_features=True, as_of_unix_micros=1_700_000_000_000_000)
+FEATURES = scoring_service_pb2.GetFeaturesRequest(user_id="u")
 
 
 def flipped(blob: bytes) -> bytes:
@@ -52,14 +54,11 @@ async def metered(store, models, unused_tcp_port):
         yield served, unused_tcp_port
 
 
-async def unreadable_states(port: int) -> float:
-    """Ask the server's metrics."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-    text = (await reader.read()).decode()
-    writer.close()
-    (line,) = [line for line in text.splitlines() if line.startswith("presage_unreadable_states_total ")]
-    return float(line.split()[1])
+async def failure(call) -> grpc.aio.AioRpcError:
+    """Await a call that has to fail; answer with its error."""
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await call
+    return failed.value
 
 
 async def test_a_damaged_state_is_scored_cold_kept_aside_and_never_silently_overwritten(store, metered, caplog):
@@ -80,7 +79,8 @@ async def test_a_damaged_state_is_scored_cold_kept_aside_and_never_silently_over
         assert [record.levelno for record in caplog.records] == [logging.ERROR]
         assert "'u' cannot be read" in caplog.text
         assert store.blob("u") == blob
-        await served.stub.GetFeatures(scoring_service_pb2.GetFeaturesRequest(user_id="u"))
+        refused = await failure(served.stub.GetFeatures(FEATURES))
+        assert refused.code() == grpc.StatusCode.DATA_LOSS
         assert store.blob("u") == blob
 
         tracked = await served.stub.TrackEvent(
@@ -95,7 +95,7 @@ async def test_a_damaged_state_is_scored_cold_kept_aside_and_never_silently_over
         assert (decode_event(entry[b"event"]).event_id, entry[b"fresh"]) == ("second", b"1")
 
         seen += 3
-        assert await unreadable_states(metrics_port) == seen
+        assert await metric(metrics_port, "presage_unreadable_states_total") == seen
         assert not (await served.stub.Score(SCORE)).prediction.degraded
 
 
@@ -115,15 +115,57 @@ async def test_a_batch_marks_only_the_damaged_visitor(store, served):
     assert flags == [(False, False), (True, True), (True, False)]
 
 
-async def test_a_newer_releases_state_is_scored_cold_and_refuses_events(store, served):
+async def test_a_key_that_is_not_ours_troubles_its_visitor_alone_and_its_name_stays_here(store, served, caplog):
+    """A list stands where a state is expected."""
+    await served.stub.TrackEvent(track("well", "first"))
+    key = state_key("foreign")
+    store.redis.lpush(key, "a list")
+    names = ["well", "foreign", "new", "foreign"]
+
+    events = [an_event(name, f"event-{number}") for number, name in enumerate(names)]
+    results = (await served.stub.TrackEvents(scoring_service_pb2.TrackEventsRequest(events=events))).results
+    unavailable = grpc.StatusCode.UNAVAILABLE.value[0]
+    assert [result.code for result in results] == [0, unavailable, 0, unavailable]
+    assert [len(store.stream(name)) for name in ("well", "new")] == [2, 1]
+
+    targets = [scoring_service_pb2.ScoreTarget(user_id=name) for name in names]
+    response = await served.stub.ScoreBatch(scoring_service_pb2.ScoreBatchRequest(targets=targets))
+    assert [one.degraded for one in response.predictions] == [False, True, False, True]
+    assert (await served.stub.Score(scoring_service_pb2.ScoreRequest(user_id="foreign"))).prediction.degraded
+    refused = [
+        await failure(served.stub.TrackEvent(track("foreign", "another"))),
+        await failure(served.stub.GetFeatures(scoring_service_pb2.GetFeaturesRequest(user_id="foreign"))),
+    ]
+    assert [error.code().name for error in refused] == ["UNAVAILABLE", "DATA_LOSS"]
+    assert "scoring without history" not in caplog.text, "the store itself is well"
+
+    assert "WRONGTYPE" in caplog.text
+    for text in [error.details() for error in refused] + [result.message for result in results]:
+        for secret in (key, key.partition(":")[0], "WRONGTYPE", "script", "KEYS"):
+            assert secret not in text
+    assert store.redis.lrange(key, 0, -1) == [b"a list"]
+
+
+async def test_a_state_with_the_last_revision_of_all_takes_events_as_any_other(store, served):
+    await served.stub.TrackEvent(track("u", "first"))
+    store.set_blob("u", b"\xff" * REVISION_BYTES + store.blob("u")[REVISION_BYTES:])
+    for event_id in ("second", "third"):
+        assert not (await served.stub.TrackEvent(track("u", event_id))).duplicate
+    assert decode_state(store.blob("u")[REVISION_BYTES:]).sessions[0].event_count == 3
+
+
+async def test_a_newer_releases_state_is_scored_cold_and_refuses_events_and_is_told_once(store, served, caplog):
     await served.stub.TrackEvent(track("u", "first"))
     blob = version_changed(store.blob("u"), 200)
     store.set_blob("u", blob)
     before = store.everything()
-    assert (await served.stub.Score(SCORE)).prediction.degraded
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await served.stub.TrackEvent(track("u", "second"))
-    assert refused.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+    for _ in range(3):
+        assert (await served.stub.Score(SCORE)).prediction.degraded
+        for call in (served.stub.GetFeatures(FEATURES), served.stub.TrackEvent(track("u", "second"))):
+            assert (await failure(call)).code() == grpc.StatusCode.FAILED_PRECONDITION
+    told = [record.levelno for record in caplog.records if "a newer release wrote" in record.getMessage()]
+    assert told == [logging.WARNING]
+    assert max(record.levelno for record in caplog.records) == logging.WARNING
     batch = scoring_service_pb2.TrackEventsRequest(events=[an_event("u", "third"), an_event("another", "fourth")])
     codes = [result.code for result in (await served.stub.TrackEvents(batch)).results]
     assert codes == [grpc.StatusCode.FAILED_PRECONDITION.value[0], 0]

@@ -15,13 +15,16 @@ from presage_featurizer import Item as DomainItem
 from presage_server import decoding
 from presage_server.errors import InvalidRequestError
 from presage_server.limits import (
+    MAX_BATCH_ITEMS,
     MAX_BATCH_OF_VISITOR,
+    MAX_EVENT_BYTES,
     MAX_FUTURE_MICROS,
     MAX_ID_BYTES,
     MAX_ITEMS,
     MAX_PRICE,
     MAX_QUANTITY,
     MAX_VALUE,
+    MIN_UNIX_MICROS,
 )
 
 NOW = 1_700_000_000_000_000
@@ -45,7 +48,7 @@ def test_every_field_arrives():
         type=event_pb2.EVENT_TYPE_PURCHASE,
         user_id="u",
         session_id="s",
-        event_time_unix_micros=5,
+        event_time_unix_micros=NOW,
         items=items,
         country="GB",
         device=event_pb2.DEVICE_TABLET,
@@ -58,7 +61,7 @@ def test_every_field_arrives():
         event_id="e",
         type=DomainType.PURCHASE,
         user_id="u",
-        event_time_unix_micros=5,
+        event_time_unix_micros=NOW,
         session_id="s",
         items=(DomainItem("i", "c", "b", 1_250_000, 3),),
         country="GB",
@@ -81,7 +84,7 @@ def test_a_value_of_zero_is_not_the_same_as_none():
     "fields",
     [
         {"event_time_unix_micros": NOW + MAX_FUTURE_MICROS},
-        {"event_time_unix_micros": 1},
+        {"event_time_unix_micros": MIN_UNIX_MICROS},
         {"user_id": "x" * MAX_ID_BYTES},
         {"user_id": "é" * (MAX_ID_BYTES // 2)},
         {"event_id": "🛒" * (MAX_ID_BYTES // 4)},
@@ -111,7 +114,53 @@ def test_the_limit_of_one_visitors_events_in_a_batch():
     assert refused.value.field == "events[9].user_id"
 
 
-@pytest.mark.parametrize(("as_of", "expected"), [(0, NOW), (1, 1), (MAX_UNIX_MICROS, MAX_UNIX_MICROS)])
+def refusal(call) -> InvalidRequestError:
+    """Answer with the refusal that a call has to raise."""
+    with pytest.raises(InvalidRequestError) as refused:
+        call()
+    return refused.value
+
+
+def event_of(byte_count: int) -> event_pb2.Event:
+    """Make an event of many items that takes exactly so many bytes on the wire."""
+    message = event_pb2.Event(type=PAGE_VIEW, user_id="u", items=[event_pb2.Item(item_id="x" * 128)] * 1_900)
+    missing = byte_count - message.ByteSize()
+    for item in message.items:
+        more = min(missing, 100)
+        item.item_id += "x" * more
+        missing -= more
+    assert message.ByteSize() == byte_count
+    return message
+
+
+def test_an_event_at_its_bound_of_bytes_passes_and_one_byte_more_is_refused():
+    assert decoding.decode_event(event_of(MAX_EVENT_BYTES), NOW, lambda: "made-up").user_id == "u"
+    refused = refusal(lambda: decoding.decode_event(event_of(MAX_EVENT_BYTES + 1), NOW, lambda: "made-up"))
+    assert (refused.field, refused.description) == ("event", "expected at most 262144 bytes, got 262145")
+
+
+def test_the_limit_of_all_items_in_a_batch():
+    full = event_pb2.Event(items=[event_pb2.Item()] * MAX_ITEMS)
+    most = [full] * (MAX_BATCH_ITEMS // MAX_ITEMS)
+    decoding.check_batch_items(most, "events")
+    refused = refusal(lambda: decoding.check_batch_items([*most, event_pb2.Event(items=[event_pb2.Item()])], "events"))
+    assert (refused.field, refused.description) == ("events", "expected at most 10000 items in one call, got 10001")
+
+
+@pytest.mark.parametrize("time", [NOW // 10**6, NOW // 1_000, MIN_UNIX_MICROS - 1, 1, -1])
+def test_a_time_that_cannot_be_in_microseconds_is_told_what_it_may_be(time):
+    for field, call in (
+        ("event.event_time_unix_micros", lambda: decode(event_time_unix_micros=time)),
+        ("as_of_unix_micros", lambda: decoding.decode_as_of(time, NOW)),
+    ):
+        refused = refusal(call)
+        assert refused.field == field
+        assert "seconds or milliseconds" in refused.description
+
+
+@pytest.mark.parametrize(
+    ("as_of", "expected"), [(0, NOW), (MIN_UNIX_MICROS, MIN_UNIX_MICROS), (MAX_UNIX_MICROS, MAX_UNIX_MICROS)]
+)
 def test_a_moment_to_score_at(as_of, expected):
     assert decoding.decode_as_of(as_of, NOW) == expected
 
@@ -142,7 +191,7 @@ EVENTS = st.builds(
     type=st.one_of(st.integers(0, 22), INT32),
     user_id=IDS,
     session_id=IDS,
-    event_time_unix_micros=st.one_of(st.just(0), st.integers(0, NOW + 2 * MAX_FUTURE_MICROS), INT64),
+    event_time_unix_micros=st.one_of(st.just(0), st.integers(MIN_UNIX_MICROS, NOW + 2 * MAX_FUTURE_MICROS), INT64),
     items=st.lists(ITEMS, max_size=3),
     country=st.one_of(st.sampled_from(("", "GB")), st.text(max_size=3)),
     device=st.one_of(st.integers(0, 5), INT32),
@@ -165,7 +214,7 @@ def test_any_message_is_refused_by_field_or_becomes_an_event_that_can_be_counted
         return
     assert encode_state(fold(None, event))
     assert decode_event(encode_event(event)) == event
-    assert 0 < event.event_time_unix_micros <= NOW + MAX_FUTURE_MICROS
+    assert MIN_UNIX_MICROS <= event.event_time_unix_micros <= NOW + MAX_FUTURE_MICROS
 
 
 @given(st.lists(st.floats(width=32), min_size=19, max_size=21))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import grpc
 import pytest
 
 from presage.v1 import scoring_service_pb2 as pb
 from presage_server.errors import SettingsError
+from presage_server.limits import MAX_BATCH_OF_VISITOR
 from presage_server.metrics import Metrics, serve_metrics
 from support.running_server import serving, track
 
@@ -30,6 +32,10 @@ async def test_calls_events_and_scores_are_counted(store, models, unused_tcp_por
         await served.stub.Score(pb.ScoreRequest(user_id="u"))
         bad = pb.TrackEventsRequest(events=[track("").event, track("u", "c").event])
         await served.stub.TrackEvents(bad)
+        with pytest.raises(grpc.aio.AioRpcError, match="INVALID_ARGUMENT"):
+            await served.stub.TrackEvent(track(""))
+        too_many = pb.TrackEventsRequest(events=[track("crowded", "same").event] * (MAX_BATCH_OF_VISITOR + 1))
+        await served.stub.TrackEvents(too_many)
         answer = (await exchange(unused_tcp_port, b"GET /metrics HTTP/1.1\r\n\r\n")).decode()
     head, _, body = answer.partition("\r\n\r\n")
     assert head.startswith("HTTP/1.1 200 OK\r\n")
@@ -37,15 +43,18 @@ async def test_calls_events_and_scores_are_counted(store, models, unused_tcp_por
     lines = body.splitlines()
     for expected in (
         'grpc_server_handled_total{grpc_code="OK",grpc_method="TrackEvent"} 3.0',
+        'grpc_server_handled_total{grpc_code="INVALID_ARGUMENT",grpc_method="TrackEvent"} 1.0',
         'grpc_server_handled_total{grpc_code="OK",grpc_method="Score"} 1.0',
-        'grpc_server_handling_seconds_count{grpc_method="TrackEvent"} 3.0',
-        'presage_events_total{outcome="applied"} 3.0',
-        'presage_events_total{outcome="duplicate"} 1.0',
-        'presage_events_total{outcome="refused"} 1.0',
+        'grpc_server_handling_seconds_count{grpc_method="TrackEvent"} 4.0',
+        'presage_events_total{outcome="applied"} 4.0',
+        f'presage_events_total{{outcome="duplicate"}} {MAX_BATCH_OF_VISITOR}.0',
+        'presage_events_total{outcome="refused"} 3.0',
         'presage_scores_total{history="known"} 1.0',
+        'presage_scores_total{history="none"} 0.0',
         "presage_unreadable_states_total 0.0",
     ):
         assert expected in lines
+    assert "_created" not in body
     assert "'u'" not in body, "a visitor's id has no place in metrics"
 
 

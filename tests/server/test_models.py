@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from presage_export.link import apply_link_array
 from presage_featurizer import CONVERSION, CORE
 from presage_server.errors import ModelError, NotServedError
 from presage_server.models import load_model, load_models
-from support.bundles import PARIS, train_small
+from support.bundles import PARIS, train_small, write_small_bundle
 from support.export_models import margins_of
 
 
@@ -55,11 +56,31 @@ def test_feature_sets_are_ours_and_the_models(models):
         served.feature_set("none")
 
 
-@pytest.mark.parametrize("versions", [["1", "2", "10"], ["1.9", "1.10"], ["1", "1.0.1"], ["2024.1", "2024.1.rc"]])
+@pytest.mark.parametrize(
+    "versions", [["1", "2", "10"], ["1.9", "1.10"], ["1", "1.0.1"], ["9", "10"], ["2.9.9.9", "10.0.0.1"]]
+)
 def test_the_highest_version_is_served(folder, versions):
     for version in versions[::-1]:
         shutil.copytree(folder / "second" / "2", folder / "many" / version)
     assert load_models(folder)["many"].version == versions[-1]
+
+
+@pytest.mark.parametrize("stray", ["latest", "v3", "3.rc", "3-old", "1.2.3.4.5", "9" * 10, "٣", "3 "])
+def test_a_folder_whose_name_is_no_number_is_left_aside_with_a_word(folder, caplog, stray):
+    shutil.copytree(folder / "second" / "2", folder / "second" / stray)
+    shutil.copytree(folder / "second" / "2", folder / "third" / stray)
+    assert [(model.name, model.version) for model in load_models(folder)] == [("conversion", "1"), ("second", "2")]
+    for name in ("second", "third"):
+        assert f"{folder / name / stray} is left aside: versions are numbers" in caplog.text
+
+
+def test_two_sets_of_one_name_are_refused_by_the_models_names(folder):
+    """In London they would have other hours; the same set twice is none too many."""
+    write_small_bundle(folder, name="third", feature_set=PARIS)
+    assert load_models(folder).feature_set("paris") == PARIS
+    write_small_bundle(folder, name="fourth", feature_set=dataclasses.replace(PARIS, time_zone="Europe/London"))
+    with pytest.raises(ModelError, match="models: fourth and second have different feature sets, both called 'paris'"):
+        load_models(folder)
 
 
 def test_what_is_hidden_or_empty_or_a_file_is_no_bundle(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections import Counter
@@ -12,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
 from presage_featurizer import CONVERSION
+from support.metrics import metric
 from support.running_server import an_event, serving, track
 
 NAN, INF = float("nan"), float("inf")
@@ -33,6 +35,8 @@ BAD_EVENTS = [
     ("type", {"type": 22}),
     ("type", {"type": -1}),
     ("event_time_unix_micros", {"event_time_unix_micros": -1}),
+    ("event_time_unix_micros", {"event_time_unix_micros": 1_700_000_000}),
+    ("event_time_unix_micros", {"event_time_unix_micros": 1_700_000_000_000}),
     ("event_time_unix_micros", {"event_time_unix_micros": time.time_ns() // 1_000 + 3_600_000_000}),
     ("country", {"country": "gb"}),
     ("country", {"country": "GBR"}),
@@ -116,16 +120,21 @@ async def test_other_bad_requests_name_their_field(store, served):
         return pb.ScoreVectorsRequest(vectors=rows)
 
     zeros = [0.0] * width
+    crowded = an_event(items=[event_pb2.Item(item_id="i")] * 2_000)
+    heavy = an_event(items=[event_pb2.Item(item_id="i" * 250)] * 1_100)
     cases = [
         ("INVALID_ARGUMENT", ["event.type"], stub.TrackEvent(pb.TrackEventRequest())),
         ("INVALID_ARGUMENT", ["user_id"], stub.Score(pb.ScoreRequest())),
         ("INVALID_ARGUMENT", ["user_id"], stub.Score(pb.ScoreRequest(user_id=LONG))),
         ("INVALID_ARGUMENT", ["session_id"], stub.Score(pb.ScoreRequest(user_id="u", session_id=LONG))),
         ("INVALID_ARGUMENT", ["as_of_unix_micros"], stub.Score(pb.ScoreRequest(user_id="u", as_of_unix_micros=-1))),
-        (
-            "INVALID_ARGUMENT",
-            ["as_of_unix_micros"],
-            stub.Score(pb.ScoreRequest(user_id="u", as_of_unix_micros=2**53 + 1)),
+        *(
+            (
+                "INVALID_ARGUMENT",
+                ["as_of_unix_micros"],
+                stub.Score(pb.ScoreRequest(user_id="u", as_of_unix_micros=as_of)),
+            )
+            for as_of in (1_700_000_000, 1_700_000_000_000, 2**53 + 1)
         ),
         ("INVALID_ARGUMENT", ["user_id"], stub.GetFeatures(pb.GetFeaturesRequest())),
         ("INVALID_ARGUMENT", ["session_id"], stub.GetFeatures(pb.GetFeaturesRequest(user_id="u", session_id=LONG))),
@@ -155,6 +164,8 @@ async def test_other_bad_requests_name_their_field(store, served):
             stub.ScoreBatch(pb.ScoreBatchRequest(targets=[pb.ScoreTarget(user_id="u")] * 1_001)),
         ),
         ("INVALID_ARGUMENT", ["events"], stub.TrackEvents(pb.TrackEventsRequest(events=[an_event()] * 1_001))),
+        ("INVALID_ARGUMENT", ["events"], stub.TrackEvents(pb.TrackEventsRequest(events=[crowded] * 6))),
+        ("INVALID_ARGUMENT", ["event"], stub.TrackEvent(pb.TrackEventRequest(event=heavy))),
         ("INVALID_ARGUMENT", ["vectors"], stub.ScoreVectors(vectors(*[zeros] * 1_001))),
         ("INVALID_ARGUMENT", ["vectors[1].values"], stub.ScoreVectors(vectors(zeros, zeros[1:]))),
         ("INVALID_ARGUMENT", ["vectors[0].values"], stub.ScoreVectors(vectors([*zeros, 0.0]))),
@@ -166,13 +177,13 @@ async def test_other_bad_requests_name_their_field(store, served):
             ["vectors[0].names"],
             stub.ScoreVectors(vectors(zeros, names=reversed(CONVERSION.features))),
         ),
-        ("NOT_FOUND", [], stub.Score(pb.ScoreRequest(user_id="u", model="none"))),
-        ("NOT_FOUND", [], stub.ScoreBatch(pb.ScoreBatchRequest(model="none"))),
-        ("NOT_FOUND", [], stub.ScoreVectors(pb.ScoreVectorsRequest(model="none"))),
-        ("NOT_FOUND", [], stub.GetFeatures(pb.GetFeaturesRequest(user_id="u", feature_set="none"))),
+        ("NOT_FOUND", ["model"], stub.Score(pb.ScoreRequest(user_id="u", model="none"))),
+        ("NOT_FOUND", ["model"], stub.ScoreBatch(pb.ScoreBatchRequest(model="none"))),
+        ("NOT_FOUND", ["model"], stub.ScoreVectors(pb.ScoreVectorsRequest(model="none"))),
+        ("NOT_FOUND", ["feature_set"], stub.GetFeatures(pb.GetFeaturesRequest(user_id="u", feature_set="none"))),
         (
             "NOT_FOUND",
-            [],
+            ["model"],
             stub.TrackEvent(pb.TrackEventRequest(event=an_event(), score=True, model="none")),
         ),
     ]
@@ -193,27 +204,38 @@ async def test_a_request_over_the_message_limit_is_refused(store, models):
         assert not (await served.stub.TrackEvent(track("u"))).duplicate
 
 
-async def test_bytes_that_are_no_request_are_an_error_of_the_call_and_the_server_stays_up(store, served):
+async def test_bytes_that_are_no_request_are_refused_and_counted_without_a_traceback(
+    store, models, unused_tcp_port, caplog
+):
     """Half of them are random, half are a true request with a few bytes changed."""
     random_bytes = random.Random(1)
     request = track("u", "e", items=priced(2.5), country="GB", value=3.0).SerializeToString()
-    methods = scoring_service_pb2.DESCRIPTOR.services_by_name["ScoringService"].methods_by_name
-    calls = {name: served.channel.unary_unary(f"/presage.v1.ScoringService/{name}") for name in methods}
-    statuses = Counter()
-    for round_number in range(300):
-        if round_number % 2:
-            body = random_bytes.randbytes(random_bytes.randrange(1, 60))
-        else:
-            changed = bytearray(request)
-            for _ in range(random_bytes.randrange(1, 4)):
-                changed[random_bytes.randrange(len(changed))] = random_bytes.randrange(256)
-            body = bytes(changed)
-        try:
-            await calls[random_bytes.choice(sorted(methods))](body)
-        except grpc.aio.AioRpcError as error:
-            statuses[error.code().name] += 1
-    # UNKNOWN is what grpc.aio itself answers where a message does not parse.
-    assert statuses.keys() <= {"UNKNOWN", "INVALID_ARGUMENT", "NOT_FOUND"}
-    assert statuses.total() > 200
-    assert not (await served.stub.TrackEvent(track("u", "after"))).duplicate
+    methods = sorted(scoring_service_pb2.DESCRIPTOR.services_by_name["ScoringService"].methods_by_name)
+    refused, codes, unread = Counter(), set(), set()
+    async with serving(redis_url=store.url, models=models, metrics_port=unused_tcp_port) as served:
+        calls = {name: served.channel.unary_unary(f"/presage.v1.ScoringService/{name}") for name in methods}
+        for round_number in range(300):
+            if round_number % 2:
+                body = random_bytes.randbytes(random_bytes.randrange(1, 60))
+            else:
+                changed = bytearray(request)
+                for _ in range(random_bytes.randrange(1, 4)):
+                    changed[random_bytes.randrange(len(changed))] = random_bytes.randrange(256)
+                body = bytes(changed)
+            method = random_bytes.choice(methods)
+            try:
+                await calls[method](body)
+            except grpc.aio.AioRpcError as error:
+                codes.add(error.code().name)
+                refused[method, error.code().name] += 1
+                if error.details().startswith(f"expected a presage.v1.{method}Request, got {len(body)} bytes"):
+                    unread.add(method)
+        assert codes <= {"INVALID_ARGUMENT", "NOT_FOUND"}
+        assert refused.total() > 200
+        assert sorted(unread) == methods, "expected bytes that cannot be read for each of them"
+        for (method, code), count in refused.items():
+            labels = f'grpc_code="{code}",grpc_method="{method}"'
+            assert count == await metric(unused_tcp_port, f"grpc_server_handled_total{{{labels}}}")
+        assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+        assert not (await served.stub.TrackEvent(track("u", "after"))).duplicate
     assert store.blob("u") is not None

@@ -17,7 +17,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from presage.v1 import scoring_service_pb2 as pb
 from presage.v1 import scoring_service_pb2_grpc
-from support.running_server import gone, server_process, track
+from support.proxies import silent_store
+from support.running_server import GENEROUS_SECONDS, gone, server_process, track
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -75,6 +76,65 @@ def test_a_killed_server_leaves_no_store_behind(models, tmp_path, short_director
         assert gone(store_pid)
 
 
+@linux_only
+def test_a_data_folder_is_taken_until_its_store_too_has_let_go_of_it(models, tmp_path, short_directory):
+    """A store that hangs, under a server that was killed, would go on writing into the next one's folder."""
+    flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"))
+    with server_process(tmp_path / "first", *flags, TMPDIR=str(short_directory)) as first:
+        (store_pid,) = children(first.pid)
+        os.kill(store_pid, signal.SIGSTOP)
+        try:
+            first.signal(signal.SIGKILL)
+            assert first.wait() == (-signal.SIGKILL, "")
+            with server_process(tmp_path / "second", *flags, wait=False) as second:
+                code, _, last = complaint(second)
+            assert code == 2
+            assert "is in use by another server" in last
+        finally:
+            os.kill(store_pid, signal.SIGCONT)
+        assert gone(store_pid)
+    with server_process(tmp_path / "third", *flags):
+        pass
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+async def test_a_server_that_waits_for_a_silent_store_stops_at_once(models, tmp_path, number):
+    """One that takes the connection and never answers."""
+    async with silent_store() as (url, asked):
+        with server_process(tmp_path / "log", "--models", str(models), "--redis-url", url, wait=False) as server:
+            await asyncio.wait_for(asked.wait(), GENEROUS_SECONDS)
+            assert server.still_running()
+            server.signal(number)
+            assert await asyncio.to_thread(server.wait) == (0, "")
+        assert "stopped at once" in server.log
+        assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize("delay", ["0", "3600"], ids=["while calls end", "while balancers turn away"])
+async def test_a_second_sigterm_ends_a_drain_at_once(store, models, tmp_path, delay):
+    """A call waits for a store that hangs, and may do so for ten minutes."""
+    flags = ("--models", str(models), "--redis-url", store.url, "--timeout-ms", "600000")
+    patience = ("--drain-seconds", "3600", "--drain-delay-seconds", delay)
+    with server_process(tmp_path / "log", *flags, *patience) as server:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+            with store.frozen():
+                call = asyncio.ensure_future(scoring_service_pb2_grpc.ScoringServiceStub(channel).TrackEvent(track()))
+                health = health_pb2_grpc.HealthStub(channel)
+                await health.Check(health_pb2.HealthCheckRequest())  # behind the call: it has arrived by now
+                server.signal(signal.SIGTERM)
+                assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+                watch.cancel()
+                assert (call.done(), server.still_running()) == (False, True)
+                server.signal(signal.SIGTERM)
+                assert await asyncio.to_thread(server.wait) == (0, "")
+            (failed,) = await asyncio.gather(call, return_exceptions=True)
+            assert failed.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+        assert "stopped at once" in server.log
+        assert "Traceback" not in server.log
+
+
 async def test_what_was_tracked_is_there_after_a_restart_and_variables_stand_for_flags(models, tmp_path):
     """The second server gets by variables what the first one got by flags."""
     request = pb.ScoreRequest(user_id="u", as_of_unix_micros=1_900_000_000_000_000, include_features=True)
@@ -107,8 +167,10 @@ def test_a_port_that_is_taken_is_named(models, store, tmp_path):
         port = str(taken.getsockname()[1])
         flags = ("--models", str(models), "--redis-url", store.url, "--port", port)
         with server_process(tmp_path / "log", *flags, wait=False) as server:
-            expected = f"presage: cannot serve: port: cannot listen on 127.0.0.1:{port}; is it taken?"
-            assert complaint(server) == (2, "", expected)
+            expected = f"presage: cannot serve: port: cannot listen on 127.0.0.1:{port}; is it taken, or"
+            code, stdout, last = complaint(server)
+    assert (code, stdout) == (2, "")
+    assert last.startswith(expected)
 
 
 def test_two_servers_on_one_data_folder_are_one_too_many(models, tmp_path):
@@ -135,7 +197,7 @@ def test_a_tampered_bundle_is_named_with_the_reason(models, store, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--timeout-ms", "0"), "timeout_ms: expected 1 or more, got 0"),
+        (("--timeout-ms", "0"), "timeout_ms: expected 1 to 600000, got 0"),
         (("--redis-url", "unix:///nowhere/redis.sock"), "redis_url: the store cannot be used: "),
     ],
     ids=["setting", "store"],

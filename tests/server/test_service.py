@@ -12,12 +12,15 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from presage.v1 import scoring_service_pb2 as pb
-from presage_server import scoring
+from presage_server import scoring, service
+from presage_server.errors import StoreStartError
+from support.proxies import silent_store
 from support.running_server import an_event, serving, track
 from support.stores import local_store
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 SERVICE = "presage.v1.ScoringService"
+NOW = 1_700_000_000_000_000
 
 
 async def code_of(call) -> str:
@@ -54,11 +57,11 @@ async def test_a_store_that_is_down_degrades_scores_and_refuses_the_rest_until_i
     with local_store(short_directory / "failing.sock") as store:
         async with serving(redis_url=store.url, models=models) as served:
             stub = served.stub
-            cold = (await stub.Score(pb.ScoreRequest(user_id="nobody", as_of_unix_micros=1))).prediction
+            cold = (await stub.Score(pb.ScoreRequest(user_id="nobody", as_of_unix_micros=NOW))).prediction
             await stub.TrackEvent(track("u", "first"))
             store.stop()
 
-            prediction = (await stub.Score(pb.ScoreRequest(user_id="u", as_of_unix_micros=1))).prediction
+            prediction = (await stub.Score(pb.ScoreRequest(user_id="u", as_of_unix_micros=NOW))).prediction
             assert (prediction.cold_start, prediction.degraded, prediction.score) == (True, True, cold.score)
             batch = pb.ScoreBatchRequest(targets=[pb.ScoreTarget(user_id=name) for name in "uv"])
             assert [one.degraded for one in (await stub.ScoreBatch(batch)).predictions] == [True, True]
@@ -90,21 +93,33 @@ async def test_a_store_that_may_forget_is_warned_of(short_directory, models, cap
             assert "maxmemory-policy is allkeys-lru" in caplog.text
 
 
-async def test_a_slow_store_ends_calls_at_their_deadline_and_serves_on_afterwards(store, models):
-    calls = (
-        lambda stub, timeout: stub.Score(pb.ScoreRequest(user_id="u"), timeout=timeout),
-        lambda stub, timeout: stub.TrackEvent(track("u", "slow"), timeout=timeout),
-        lambda stub, timeout: stub.GetFeatures(pb.GetFeaturesRequest(user_id="u"), timeout=timeout),
-    )
-    async with serving(redis_url=store.url, models=models, timeout_ms=150) as served:
+async def test_a_hung_store_degrades_scores_in_time_and_ends_the_rest_at_their_deadline(store, models, caplog):
+    batch = pb.ScoreBatchRequest(targets=[pb.ScoreTarget(user_id=name) for name in "uv"])
+    async with serving(redis_url=store.url, models=models, timeout_ms=1_000) as served:
+        stub = served.stub
+        cold = (await stub.Score(pb.ScoreRequest(user_id="nobody", as_of_unix_micros=NOW))).prediction
+        await stub.TrackEvent(track("u", "first"))
         with store.frozen():
-            for call in calls:
-                # With no deadline of the caller's, the server's own; then the caller's.
-                assert await code_of(call(served.stub, None)) == "DEADLINE_EXCEEDED"
-                assert await code_of(call(served.stub, 0.05)) == "DEADLINE_EXCEEDED"
+            # With no deadline of the caller's, the server's own; then the caller's.
+            for timeout in (None, 0.7):
+                score = pb.ScoreRequest(user_id="u", as_of_unix_micros=NOW)
+                scored, answers = await asyncio.gather(
+                    stub.Score(score, timeout=timeout), stub.ScoreBatch(batch, timeout=timeout)
+                )
+                prediction = scored.prediction
+                assert (prediction.cold_start, prediction.degraded, prediction.score) == (True, True, cold.score)
+                assert [one.degraded for one in answers.predictions] == [True, True]
+                codes = await asyncio.gather(
+                    code_of(stub.TrackEvent(track("u", "hung"), timeout=timeout)),
+                    code_of(stub.TrackEvents(pb.TrackEventsRequest(events=[an_event("u", "hung")]), timeout=timeout)),
+                    code_of(stub.GetFeatures(pb.GetFeaturesRequest(user_id="u"), timeout=timeout)),
+                )
+                assert codes == ["DEADLINE_EXCEEDED"] * 3
+        assert caplog.text.count("scoring without history until the store can be read again: no answer") == 1
     async with serving(redis_url=store.url, models=models) as served:
-        await served.stub.TrackEvent(track("u", "slow"))
-        assert len(store.stream("u")) == 1
+        await served.stub.TrackEvent(track("u", "hung"))
+        assert not (await served.stub.Score(pb.ScoreRequest(user_id="u"))).prediction.degraded
+        assert len(store.stream("u")) == 2
 
 
 async def test_a_call_without_time_left_is_not_begun(store, models):
@@ -144,3 +159,30 @@ async def test_what_nobody_foresaw_is_internal_with_an_id_that_the_log_has_and_n
     assert record.exc_info[0] is ValueError
     monkeypatch.undo()
     assert (await served.stub.Score(pb.ScoreRequest(user_id="u"))).prediction.cold_start
+
+
+async def test_a_server_does_not_wait_for_ever_for_a_silent_store(models, monkeypatch):
+    monkeypatch.setattr(service, "_STORE_SECONDS", 0.1)
+    async with silent_store() as (url, _):
+        with pytest.raises(StoreStartError, match=r"redis_url: the store does not answer within 0\.1 s"):
+            async with serving(redis_url=url, models=models):
+                pass
+
+
+async def test_health_says_not_serving_until_all_is_warm(store, models, unused_tcp_port, monkeypatch):
+    seen = {}
+    warm_up = service._warm_up
+
+    async def watched_warm_up(*arguments) -> None:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{unused_tcp_port}") as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            for name in ("", SERVICE):
+                request = health_pb2.HealthCheckRequest(service=name)
+                seen[name] = (await stub.Check(request, wait_for_ready=True, timeout=20)).status
+        await warm_up(*arguments)
+
+    monkeypatch.setattr(service, "_warm_up", watched_warm_up)
+    async with serving(redis_url=store.url, models=models, port=unused_tcp_port) as served:
+        assert seen == dict.fromkeys(("", SERVICE), health_pb2.HealthCheckResponse.NOT_SERVING)
+        stub = health_pb2_grpc.HealthStub(served.channel)
+        assert (await stub.Check(health_pb2.HealthCheckRequest())).status == SERVING

@@ -22,10 +22,19 @@ BAD = [
     ("state_ttl_days", float("nan")),
     ("state_ttl_days", 3_651.0),
     ("stream_max_events", -1),
+    ("stream_max_events", 10**9 + 1),
     ("store_connections", 0),
+    ("max_in_flight", 0),
     ("timeout_ms", 0),
+    ("timeout_ms", 600_001),
     ("max_message_bytes", 1_023),
+    ("max_message_bytes", 2**31),
+    ("drain_delay_seconds", -0.1),
+    ("drain_delay_seconds", 3_600.1),
+    ("drain_delay_seconds", float("nan")),
     ("drain_seconds", -0.1),
+    ("drain_seconds", 3_600.1),
+    ("drain_seconds", float("inf")),
     ("metrics_port", -2),
     ("metrics_port", 65_536),
 ]
@@ -35,6 +44,20 @@ BAD = [
 def test_a_value_that_cannot_work_is_refused_by_name(field, value):
     with pytest.raises(SettingsError, match=f"^{field}: expected "):
         Settings(**{field: value})
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        {"stream_max_events": 0, "max_in_flight": 1, "timeout_ms": 1, "max_message_bytes": 1_024, "drain_seconds": 0.0},
+        {"stream_max_events": 10**9, "timeout_ms": 600_000, "max_message_bytes": 2**31 - 1, "drain_seconds": 3_600.0},
+        {"port": 65_535, "metrics_port": 65_535, "state_ttl_days": 3_650.0, "drain_delay_seconds": 3_600.0},
+    ],
+    ids=["least", "most", "most, too"],
+)
+def test_a_value_at_its_bound_is_taken(bounds):
+    taken = Settings(**bounds)
+    assert bounds == {name: getattr(taken, name) for name in bounds}
 
 
 def test_a_url_with_a_password_is_not_shown():
@@ -57,8 +80,7 @@ def test_every_setting_has_a_flag_and_a_variable_of_its_name():
         assert f"--{field.name.replace('_', '-')}" in parameter.opts
         assert parameter.envvar == f"PRESAGE_{field.name.upper()}"
         assert parameter.help
-        if field.name != "models":  # None there, so that help does not show a path of the machine
-            assert parameter.default == getattr(Settings(), field.name)
+        assert parameter.default == getattr(Settings(), field.name)
     assert set(parameters) == {field.name for field in dataclasses.fields(Settings)}
 
 

@@ -140,7 +140,7 @@ class AlwaysLate:
 
     async def commit(self, changes: list[Change]) -> list[Snapshot | None]:
         self.commits += 1
-        return [read_snapshot(change.blob(self.commits)) for change in changes]
+        return [read_snapshot(change.blob(self.commits, b"wr")) for change in changes]
 
 
 async def test_a_visitor_who_changes_at_every_try_is_given_up():

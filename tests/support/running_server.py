@@ -78,6 +78,10 @@ class ServerProcess:
         assert line.startswith(READY), f"expected {READY!r}, got {line!r}; its log:\n{self.log}"
         self.address = line.removeprefix(READY).strip()
 
+    def still_running(self) -> bool:
+        """Tell whether it has not ended."""
+        return self._process.poll() is None
+
     def signal(self, number: int) -> None:
         """Send a signal."""
         self._process.send_signal(number)

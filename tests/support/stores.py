@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import subprocess
 import sys
@@ -18,6 +19,9 @@ from presage_server.clock import Clock, system_clock
 from presage_server.store.embedded import _end_with_parent
 from presage_server.store.keys import aside_key, partition_of, state_key, stream_key
 from presage_server.store.redis_store import RedisStore, connect
+from presage_server.store.snapshot import WRITER_BYTES
+
+_WRITERS = itertools.count(1)
 
 
 class LocalStore:
@@ -30,7 +34,7 @@ class LocalStore:
 
     def __init__(self, socket: Path, **options: str) -> None:
         self.url = f"unix://{socket}"
-        self._socket = socket
+        self.socket = str(socket)
         self._options = {"port": "0", "unixsocket": str(socket), "save": "", "appendonly": "no"} | options
         self._process: subprocess.Popen[bytes] | None = None
         self.redis = redis.Redis.from_url(self.url)
@@ -107,11 +111,22 @@ def local_store(socket: Path, **options: str) -> Iterator[LocalStore]:
 
 @asynccontextmanager
 async def opened(
-    store: LocalStore, *, clock: Clock = system_clock, state_ttl_ms: int = 60_000, stream_max_events: int = 0
+    store: LocalStore,
+    *,
+    url: str = "",
+    clock: Clock = system_clock,
+    state_ttl_ms: int = 60_000,
+    stream_max_events: int = 0,
 ) -> AsyncIterator[RedisStore]:
-    """Open the server's own view of a store."""
-    client: AsyncRedis = connect(store.url, connections=16)
-    redis_store = RedisStore(client, clock=clock, state_ttl_ms=state_ttl_ms, stream_max_events=stream_max_events)
+    """Open a server's own view of a store, by a URL of its own if there is one; every view is another writer's."""
+    client: AsyncRedis = connect(url or store.url, connections=16)
+    redis_store = RedisStore(
+        client,
+        clock=clock,
+        writer=next(_WRITERS).to_bytes(WRITER_BYTES, "big"),
+        state_ttl_ms=state_ttl_ms,
+        stream_max_events=stream_max_events,
+    )
     await redis_store.prepare()
     try:
         yield redis_store

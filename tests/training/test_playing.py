@@ -58,8 +58,23 @@ async def test_every_event_is_played_in_its_visitors_order(servicer, target, sce
         actual[request.event.user_id].append(request.event.event_id)
     assert expected == actual
     assert played.events == len(scene.events)
+    assert played.visitors == {event.user_id for event in scene.events}
     assert played.purchases == sum(event.type is EventType.PURCHASE for event in scene.events)
     assert shown == sorted(shown)
+
+
+async def test_visitors_are_known_by_who_has_come_whatever_their_events_are_called(servicer, target):
+    """Two sessions of one visitor, and another one: nothing in the events' ids tells which is the first."""
+    events = [
+        act(minutes=minute, user_id=user_id, event_id=event_id)
+        for minute, (user_id, event_id) in enumerate(
+            [("ann", "x"), ("ann", "s-00001"), ("bob", "s-00002"), ("ann", "t-00001"), ("bob", "y")]
+        )
+    ]
+    played = await play(Scene(events, ["ann", "bob"]), target, seconds=0.05, show=lambda _: None)
+
+    assert played.visitors == {"ann", "bob"}
+    assert sorted(request.user_id for request in servicer.requests("Score")) == ["ann", "bob"]
 
 
 async def test_each_visitor_is_scored_before_the_first_event(servicer, target, scene):

@@ -60,6 +60,8 @@ class Played:
     """How long each TrackEvent without a score took."""
     score_micros: list[float] = field(default_factory=list)
     """How long each Score took."""
+    visitors: set[str] = field(default_factory=set)
+    """Everybody who has come."""
     watched: dict[str, Watched] = field(default_factory=dict)
     """The watched visitors that have come."""
 
@@ -132,7 +134,8 @@ def _lane_of(user_id: str) -> int:
 
 async def _act_one(event: Event, client: AsyncClient, scene: Scene, played: Played) -> None:
     seen = _enter(event, played) if event.user_id in scene.watched else None
-    begins = event.event_id.endswith("-00001")
+    begins = event.user_id not in played.visitors
+    played.visitors.add(event.user_id)
     if begins or (seen is None and played.events % 4 == 0):
         started = perf_counter()
         prediction = await client.score(

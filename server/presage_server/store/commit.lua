@@ -1,4 +1,4 @@
--- presage: compare-and-set of one visitor, version 1
+-- presage: compare-and-set of one visitor, version 2
 -- KEYS: state, event stream, list of unreadable states
 -- ARGV: revision that the caller read ('' for none), new blob, time to live in ms, events kept in the stream (0: all),
 --       '1' to keep the old blob aside, '1' if the events were folded into no state, event, event, ...
@@ -7,10 +7,11 @@ local current = redis.call('GET', KEYS[1]) or ''
 if string.sub(current, 1, 8) ~= ARGV[1] then
   return current
 end
+-- What can fail comes first: a script is not rolled back, and a state without its events would never be found out.
 if ARGV[5] == '1' then
   redis.call('RPUSH', KEYS[3], current)
+  redis.call('LTRIM', KEYS[3], -10, -1)
 end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 for i = 7, #ARGV do
   local entry = {'*', 'event', ARGV[i]}
   if i == 7 and ARGV[6] == '1' then
@@ -22,4 +23,5 @@ for i = 7, #ARGV do
     redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], unpack(entry))
   end
 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return nil

@@ -28,6 +28,7 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _LOOK_EVERY_SECONDS = 0.5
 _PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 @asynccontextmanager
@@ -44,7 +45,7 @@ async def embedded_store(data_dir: Path) -> AsyncIterator[str]:
     # A socket's path may not exceed about 100 bytes, so it does not stand in the data folder, which may be deep.
     with lock, tempfile.TemporaryDirectory(prefix="presage-", ignore_cleanup_errors=True) as socket_dir:
         socket = Path(socket_dir) / "valkey.sock"
-        child = _Child(data_dir, socket)
+        child = _Child(data_dir, socket, lock)
         try:
             await child.wait_until_up()
             keeper = asyncio.create_task(child.keep_up())
@@ -59,10 +60,11 @@ async def embedded_store(data_dir: Path) -> AsyncIterator[str]:
 class _Child:
     """The store's process, and the next one should it end by itself."""
 
-    def __init__(self, data_dir: Path, socket: Path) -> None:
+    def __init__(self, data_dir: Path, socket: Path, lock: TextIO) -> None:
         self._data_dir = data_dir
         self._socket = socket
-        self._process = _start(data_dir, socket)
+        self._lock = lock
+        self._process = _start(data_dir, socket, lock)
 
     async def wait_until_up(self) -> None:
         """Wait until the store answers."""
@@ -85,16 +87,20 @@ class _Child:
                     self._process.returncode,
                     self._data_dir / "valkey.log",
                 )
-                self._process = _start(self._data_dir, self._socket)
+                with suppress(OSError):  # out of processes or memory for now; the next look tries again
+                    self._process = _start(self._data_dir, self._socket, self._lock)
 
     async def end(self) -> None:
-        """Stop the store, by force if it takes too long."""
+        """Stop the store, by force if it takes too long or nobody wants to wait for it."""
         self._process.terminate()
         try:
             await asyncio.to_thread(self._process.wait, _STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            pass
+        finally:
+            if self._process.poll() is None:
+                self._process.kill()
+                self._process.wait()
 
 
 def _lock(data_dir: Path) -> tuple[Path, TextIO]:
@@ -115,7 +121,7 @@ def _lock(data_dir: Path) -> tuple[Path, TextIO]:
     return data_dir, lock
 
 
-def _start(data_dir: Path, socket: Path) -> subprocess.Popen[bytes]:
+def _start(data_dir: Path, socket: Path, lock: TextIO) -> subprocess.Popen[bytes]:
     try:
         binary = get_binary_path()
     except ValkeyBinaryNotFoundError as error:
@@ -142,13 +148,15 @@ def _start(data_dir: Path, socket: Path) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - runs before any thread of ours
+        pass_fds=(lock.fileno(),),  # the folder stays taken until the store, too, has let go of it
+        preexec_fn=_end_with_parent if _LIBC else None,  # noqa: PLW1509 - one system call, nothing that could wait for a thread
     )
 
 
 def _end_with_parent() -> None:
     """Have the kernel stop the store when the server is killed, so that none is left behind."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if _LIBC:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 async def _answers(socket: Path) -> bool:

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 
 from presage_featurizer import Event, State, StateError, decode_state, encode_state
 
-__all__ = ["REVISION_BYTES", "Change", "Snapshot", "read_snapshot"]
+__all__ = ["REVISION_BYTES", "WRITER_BYTES", "Change", "Snapshot", "read_snapshot"]
 
 REVISION_BYTES = 8
-"""Every blob begins with its revision, big-endian; compare-and-set compares these bytes."""
+"""Every blob begins with its revision, a big-endian count and its writer; compare-and-set compares these bytes."""
+
+WRITER_BYTES = 2
+"""What a writer is known by: drawn at random by each server."""
+
+_COUNT_BYTES = REVISION_BYTES - WRITER_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +42,16 @@ class Change:
     events: Sequence[Event]
     """The events that led there, in order; they go into the event log."""
 
-    def blob(self, now_unix_micros: int) -> bytes:
+    def blob(self, now_unix_micros: int, writer: bytes) -> bytes:
         """Write the new state as it is stored.
 
-        A first revision is the clock's, so that a visitor who is forgotten and comes back never repeats one.
+        A first count is the clock's, so that a visitor who is forgotten and comes back never repeats one. The writer's own bytes
+        behind the count tell two writers' changes of the same state apart.
         """
         base = self.base
         fresh = base.damage is not None or not base.revision
-        revision = now_unix_micros if fresh else int.from_bytes(base.revision, "big") + 1
-        return revision.to_bytes(REVISION_BYTES, "big") + encode_state(self.state)
+        count = now_unix_micros // 1_000 if fresh else int.from_bytes(base.revision[:_COUNT_BYTES], "big") + 1
+        return (count % (1 << 8 * _COUNT_BYTES)).to_bytes(_COUNT_BYTES, "big") + writer + encode_state(self.state)
 
 
 def read_snapshot(blob: bytes | None) -> Snapshot:

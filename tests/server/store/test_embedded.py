@@ -14,7 +14,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from presage_server.errors import StoreStartError
+from presage_server.store import embedded
 from presage_server.store.embedded import embedded_store
+from support.running_server import GENEROUS_SECONDS, gone
 
 
 async def test_what_is_written_is_there_again_the_next_time(tmp_path):
@@ -50,6 +52,28 @@ async def test_a_store_that_dies_is_started_again_with_what_it_held(tmp_path, ca
         assert found == b"value"
         assert "the embedded store ended with code -9 and is started again" in caplog.text
         await redis.aclose()
+
+
+async def test_nobody_has_to_wait_for_a_store_that_hangs(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded, "_STOP_SECONDS", 3_600.0)
+    pids, leave = [], asyncio.Event()
+
+    async def use() -> None:
+        async with embedded_store(tmp_path) as url:
+            redis = Redis.from_url(url)
+            pids.append((await redis.info("server"))["process_id"])
+            await redis.aclose()
+            os.kill(pids[0], signal.SIGSTOP)
+            leave.set()
+
+    using = asyncio.create_task(use())
+    await leave.wait()
+    await asyncio.sleep(0.1)
+    assert not using.done(), "it is told to stop, and waited for"
+    using.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(using, GENEROUS_SECONDS)
+    assert gone(pids[0])
 
 
 async def test_a_data_folder_serves_one_server_at_a_time(tmp_path):

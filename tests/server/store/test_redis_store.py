@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 
 import pytest
@@ -9,10 +10,13 @@ from redis.asyncio import Redis
 
 from presage_featurizer import Event, EventType, decode_event, fold
 from presage_server.errors import StoreFullError, StoreStartError, StoreUnavailableError
-from presage_server.store.keys import partition_of, state_key, stream_key
+from presage_server.metrics import Metrics
+from presage_server.store.keys import aside_key, partition_of, state_key, stream_key
 from presage_server.store.redis_store import RedisStore, connect
 from presage_server.store.snapshot import Change, Snapshot
+from presage_server.tracking import Tracker
 from support.events import event as story_event
+from support.proxies import proxy
 from support.stores import local_store, opened
 
 NOTHING = Snapshot(None, b"")
@@ -116,6 +120,149 @@ async def test_the_stream_keeps_roughly_as_many_events_as_told(store, stream_max
     assert kept - 100 < len(store.stream("u")) <= kept
 
 
+async def test_a_change_whose_answer_got_lost_is_known_as_made(store):
+    """The first change of a visitor, one of a known visitor, and one whose neighbours have to be told from it."""
+    async with proxy(store) as before_store, opened(store, url=before_store.url) as redis_store:
+        for batch in (["a"], ["a"], ["b", "a", "c"]):
+            snapshots = await redis_store.read(batch)
+            number = len(store.stream("a"))
+            before_store.lose_answer_to = b"EVALSHA"
+            changes = [
+                a_change(snapshot, an_event(name, f"e{number}"))
+                for name, snapshot in zip(batch, snapshots, strict=True)
+            ]
+            assert await redis_store.commit(changes) == [None] * len(batch)
+            assert len(before_store.lost) == number + 1, "expected an answer to be lost"
+            (snapshot,) = await redis_store.read(["a"])
+            assert snapshot.state == changes[batch.index("a")].state
+    logged = [decode_event(entry[b"event"]).event_id for entry in store.stream("a")]
+    assert logged == ["e0", "e1", "e2"]
+
+
+async def test_an_event_whose_answer_got_lost_is_no_duplicate_and_counts_once(store):
+    metrics = Metrics()
+    async with proxy(store) as before_store, opened(store, url=before_store.url) as redis_store:
+        tracker = Tracker(redis_store, redis_store, metrics)
+        for number in range(3):
+            before_store.lose_answer_to = b"EVALSHA"
+            (outcome,) = await tracker.track([an_event(event_id=f"e{number}")])
+            assert not outcome.duplicate
+        assert len(before_store.lost) == 3
+        (again,) = await tracker.track([an_event(event_id="e1")])
+        assert again.duplicate
+    assert len(store.stream("u")) == 3
+    assert metrics.registry.get_sample_value("presage_events_total", {"outcome": "applied"}) == 3
+    assert metrics.registry.get_sample_value("presage_store_conflicts_total") == 0
+
+
+async def test_the_same_change_by_another_writer_at_the_same_moment_is_a_lost_race(store):
+    """Same event, same state before, same clock: only the writer differs, and only one of them may call it its own."""
+    async with opened(store, clock=lambda: 10**15) as first, opened(store, clock=lambda: 10**15) as second:
+        change = a_change(NOTHING, an_event())
+        assert await first.commit([change]) == [None]
+        assert await second.commit([change]) == [await read_one(second)]
+        outcomes = [
+            (await Tracker(writer, writer, Metrics()).track([an_event(event_id="next")]))[0].duplicate
+            for writer in (first, second)
+        ]
+    assert outcomes == [False, True]
+    assert len(store.stream("u")) == 2
+
+
+async def test_a_change_is_never_taken_for_another_one_of_its_writer(store):
+    """A call that ran out of time may leave its change on the way, and the next call reads before it arrives."""
+    async with opened(store, clock=lambda: 10**15) as redis_store:
+        assert await redis_store.commit([a_change(NOTHING, an_event(event_id="left on the way"))]) == [None]
+        (instead,) = await redis_store.commit([a_change(NOTHING, an_event(event_id="the next"))])
+        assert instead == await read_one(redis_store)
+        base = instead
+        assert await redis_store.commit([a_change(base, an_event(event_id="third"))]) == [None]
+        assert await redis_store.commit([a_change(base, an_event(event_id="fourth"))]) == [await read_one(redis_store)]
+
+
+async def test_a_state_with_the_last_revision_of_all_goes_on_from_the_first(store):
+    async with opened(store) as redis_store:
+        await redis_store.commit([a_change(NOTHING, an_event(event_id="1"))])
+        store.set_blob("u", b"\xff" * 8 + store.blob("u")[8:])
+        for event_id in "23":
+            assert await redis_store.commit([a_change(await read_one(redis_store), an_event(event_id=event_id))]) == [
+                None
+            ]
+        assert (await read_one(redis_store)).state.sessions[0].event_count == 3
+    assert store.blob("u")[:6] == (1).to_bytes(6, "big")
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["a known visitor", "a new one"])
+async def test_events_that_cannot_be_logged_change_no_state(store, caplog, known):
+    async with opened(store) as redis_store:
+        if known:
+            await redis_store.commit([a_change(NOTHING, an_event(event_id="1"))])
+        base = await read_one(redis_store)
+        store.redis.set(stream_key(partition_of("u")), "in the way")
+        before = store.everything()
+        (refused,) = await redis_store.commit([a_change(base, an_event(event_id="2"))])
+        assert isinstance(refused, StoreUnavailableError)
+        assert before == store.everything()
+    assert "WRONGTYPE" in caplog.text
+    assert "WRONGTYPE" not in str(refused)
+    assert "{p" not in str(refused)
+
+
+async def test_the_last_ten_unreadable_states_are_kept_aside(store):
+    async with opened(store) as redis_store:
+        for number in range(13):
+            store.set_blob("u", b"broken %d" % number)
+            assert await redis_store.commit([a_change(await read_one(redis_store), an_event(event_id="e"))]) == [None]
+    assert store.aside("u") == [b"broken %d" % number for number in range(3, 13)]
+
+
+async def test_what_is_wrong_with_one_visitors_keys_is_no_one_elses_trouble(store):
+    """One holds a list in place of a state, one has something else in place of the list of unreadable states."""
+    store.redis.lpush(state_key("foreign"), "a list")
+    store.set_blob("damaged", b"damaged")
+    store.redis.set(aside_key("damaged"), "in the way")
+    names = ["a", "foreign", "b", "damaged", "c"]
+    async with opened(store) as redis_store:
+        for names_read in (names, ["foreign"]):
+            snapshots = dict(zip(names_read, await redis_store.read(names_read), strict=True))
+            assert str(snapshots["foreign"].damage) == "expected a string, got a key of another type"
+        snapshots = await redis_store.read(names)
+        assert [snapshot.damage is None for snapshot in snapshots] == [True, False, True, False, True]
+        before = {key: value for key, value in store.everything().items() if b"foreign" in key or b"damaged" in key}
+        for flush in (False, True):
+            if flush:
+                store.redis.script_flush()
+                store.redis.delete(*(state_key(name) for name in "abc"))
+            replies = await redis_store.commit(
+                [a_change(base, an_event(name)) for name, base in zip(names, snapshots, strict=True)]
+            )
+            assert [type(reply) for reply in replies] == [
+                type(None),
+                StoreUnavailableError,
+                type(None),
+                StoreUnavailableError,
+                type(None),
+            ]
+    after = {key: value for key, value in store.everything().items() if b"foreign" in key or b"damaged" in key}
+    assert before == after
+    assert [len(store.stream(name)) for name in "abc"] == [2] * 3
+
+
+async def test_a_store_that_refuses_every_read_is_unavailable_not_damaged(store):
+    """As one does to a user who may not read."""
+    store.redis.acl_setuser("restricted", enabled=True, passwords=["+secret"], keys=["*"], commands=["+@all", "-get"])
+    try:
+        client: Redis = connect(f"{store.url}?username=restricted&password=secret", connections=2)
+        redis_store = RedisStore(client, clock=lambda: 0, writer=b"wr", state_ttl_ms=1_000, stream_max_events=0)
+        for user_ids in (["u"], ["u", "v"]):
+            with pytest.raises(StoreUnavailableError, match="the store refused the call") as refused:
+                await redis_store.read(user_ids)
+            assert "restricted" not in str(refused.value)
+        await redis_store.close()
+    finally:
+        store.redis.acl_deluser("restricted")
+
+
 async def test_a_flushed_script_is_sent_again(store):
     async with opened(store) as redis_store:
         store.redis.script_flush()
@@ -133,10 +280,12 @@ async def test_a_full_store_takes_nothing_and_answers_reads(short_directory):
             await redis_store.commit([a_change(NOTHING, an_event(event_id="1"))])
             base, before = await read_one(redis_store), store.everything()
             store.redis.config_set("maxmemory", "1")
-            with pytest.raises(StoreFullError, match="out of memory"):
-                await redis_store.commit([a_change(base, an_event(event_id="2"))])
-            with pytest.raises(StoreFullError):
-                await redis_store.commit([a_change(NOTHING, an_event(name)) for name in "abc"])
+            (full,) = await redis_store.commit([a_change(base, an_event(event_id="2"))])
+            assert isinstance(full, StoreFullError)
+            assert "out of memory" in str(full)
+            store.redis.script_flush()
+            replies = await redis_store.commit([a_change(NOTHING, an_event(name)) for name in "abc"])
+            assert [type(reply) for reply in replies] == [StoreFullError] * 3
             assert await read_one(redis_store) == base
             assert before == store.everything()
             store.redis.config_set("maxmemory", "0")
@@ -170,6 +319,23 @@ async def test_a_connection_that_the_server_closed_is_made_anew(store):
         assert await redis_store.commit([a_change(snapshot, an_event("a", "2"))]) == [None]
 
 
+async def test_a_call_can_be_cancelled_at_any_moment(store):
+    """Deadlines stand on it. Some of these moments are while a connection is made, some while bytes are sent."""
+    async with opened(store) as redis_store:
+        await redis_store.read(["u"])
+        with store.frozen():
+            outlived = []
+            for steps in range(40):
+                task = asyncio.create_task(redis_store.read(["u"] * (1 + steps % 2)))
+                for _ in range(steps // 2):
+                    await asyncio.sleep(0)
+                task.cancel()
+                if not (await asyncio.wait([task], timeout=1))[0]:
+                    outlived.append(steps)
+                    await asyncio.gather(task, return_exceptions=True)
+            assert outlived == []
+
+
 async def test_what_the_server_is_and_how_it_evicts(store):
     async with opened(store) as redis_store:
         kind, _, version = (await redis_store.prepare()).partition(" ")
@@ -193,14 +359,14 @@ class OldRedis:
 
 @pytest.mark.parametrize("version", ["2.8.24", "5.0.14", "6.0.16"])
 async def test_a_redis_that_is_too_old_is_refused(version):
-    old = RedisStore(OldRedis(version), clock=lambda: 0, state_ttl_ms=1, stream_max_events=0)
+    old = RedisStore(OldRedis(version), clock=lambda: 0, writer=b"wr", state_ttl_ms=1, stream_max_events=0)
     with pytest.raises(StoreStartError, match=rf"expected Redis 6\.2 or newer, got {version}"):
         await old.prepare()
 
 
 @pytest.mark.parametrize("version", ["6.2.14", "7.4.0", "8.0.1", "10.0.0"])
 async def test_a_redis_that_is_new_enough_is_taken(version):
-    new = RedisStore(OldRedis(version), clock=lambda: 0, state_ttl_ms=1, stream_max_events=0)
+    new = RedisStore(OldRedis(version), clock=lambda: 0, writer=b"wr", state_ttl_ms=1, stream_max_events=0)
     assert await new.prepare() == f"Redis {version}"
 
 
@@ -212,7 +378,7 @@ def test_a_url_that_cannot_be_understood_is_refused(url):
 
 async def test_a_store_that_is_not_there_is_refused_by_name(short_directory):
     client: Redis = connect(f"unix://{short_directory}/nobody.sock", connections=1)
-    absent = RedisStore(client, clock=lambda: 0, state_ttl_ms=1, stream_max_events=0)
+    absent = RedisStore(client, clock=lambda: 0, writer=b"wr", state_ttl_ms=1, stream_max_events=0)
     with pytest.raises(StoreStartError, match="redis_url: the store cannot be used"):
         await absent.prepare()
     await absent.close()

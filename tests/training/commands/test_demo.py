@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import re
 import signal
 import subprocess
@@ -7,7 +8,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from training.commands.running import command, run
+
+from presage_training.commands import demo
+from presage_training.playing import Played, Scene, Watched
 
 
 @pytest.fixture
@@ -42,6 +47,22 @@ def test_it_ends_with_a_summary_and_leaves_nothing(temporary):
     assert len(re.findall(r"^ *(?:TrackEvent|Score) .* \d+\.\d\d ms +\d+\.\d\d ms", done.out, re.MULTILINE)) == 2
     assert not processes_in(temporary)
     assert not list(temporary.iterdir())
+
+
+def test_scores_are_drawn_on_one_scale_for_all():
+    """A score of 0.6 and more is at full height, so that a quiet visitor's line lies low beside a buyer's."""
+    assert demo._sparkline([0.0, 0.08, 0.16, 0.3, 0.59, 0.6, 1.0]) == "▁▂▃▅███"
+    assert demo._sparkline([0.01, 0.02]) == "▁▁"
+    assert demo._sparkline([0.9] * 5 + [0.0] * 16) == "▁" * 16, "the last sixteen"
+
+
+@pytest.mark.parametrize(("score", "bar", "line"), [(0.0, 0, "▁"), (0.3, 6, "▅"), (0.6, 12, "█"), (0.95, 12, "█")])
+def test_a_watched_visitors_row_shows_the_last_score_as_a_bar_on_the_same_scale(score, bar, line):
+    seen = Watched(session=3, session_id="s", last_event="view item", scores=[score])
+    console = Console(width=120, file=io.StringIO())
+    console.print(demo._render(Scene([], ["ann"]), Played(watched={"ann": seen})))
+    (row,) = [line for line in console.file.getvalue().splitlines() if "ann" in line]
+    assert row.split() == ["ann", "3", "view", "item", f"{score:.3f}", *(["█" * bar] if bar else []), line]
 
 
 @pytest.mark.parametrize(

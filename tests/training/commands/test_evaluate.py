@@ -14,6 +14,9 @@ from presage_training.report import PAGE_FILE, RESULTS_FILE
 
 MODELS = "logistic-regression,xgboost-classifier"
 
+# One process trains for all of them.
+pytestmark = pytest.mark.xdist_group("evaluate")
+
 
 def run(command, *arguments):
     """Run one command of ``presage`` in this process, whether or not it is installed under its name."""
@@ -26,7 +29,7 @@ def run(command, *arguments):
 def trained(tmp_path_factory):
     """A folder with a log, a later one, and a run of two models on the first."""
     folder = tmp_path_factory.mktemp("trained")
-    write_presage_log(folder / "log.jsonl", shop(visitors=700))
+    write_presage_log(folder / "log.jsonl", shop(visitors=400))
     write_presage_log(folder / "later.jsonl", shop(visitors=300, seed=8))
     to = folder / "runs" / "first"
     arguments = ("--format", "presage", "--models", MODELS, "--draws", 100, "--to", to)
@@ -69,7 +72,9 @@ def test_the_page_needs_nothing_from_elsewhere(trained):
 
 def test_a_bundle_is_measured_on_another_log(trained, tmp_path):
     bundle = trained[0] / "runs" / "first" / "models" / "xgboost-classifier" / "1"
-    done = run(evaluate, bundle, trained[0] / "later.jsonl", "--format", "presage", "--to", tmp_path / "page")
+    done = run(
+        evaluate, bundle, trained[0] / "later.jsonl", "--format", "presage", "--draws", 100, "--to", tmp_path / "page"
+    )
     results = json.loads((tmp_path / "page" / RESULTS_FILE).read_text())
 
     assert (done.exit_code, done.stderr) == (0, "")
@@ -78,23 +83,6 @@ def test_a_bundle_is_measured_on_another_log(trained, tmp_path):
     assert results["models"][1]["threshold"] == json.loads((bundle / "manifest.json").read_text())["data"]["threshold"]
     assert "xgboost-classifier/1" in done.stdout
     assert (tmp_path / "page" / PAGE_FILE).exists()
-
-
-def test_a_bundle_scores_the_test_rows_as_the_run_says(trained):
-    """What a run says of its models is what their bundles do, on the one log both have in common."""
-    folder = trained[0]
-    bundles = folder / "runs" / "first" / "models"
-    aucs = []
-    for kind in MODELS.split(","):
-        to = folder / f"again-{kind}"
-        run(evaluate, bundles / kind / "1", folder / "log.jsonl", "--format", "presage", "--draws", 100, "--to", to)
-        aucs.append(json.loads((to / RESULTS_FILE).read_text())["models"][1]["metrics"]["roc_auc"]["value"])
-    results = json.loads((folder / "runs" / "first" / RESULTS_FILE).read_text())
-    measured = [one["metrics"]["roc_auc"] for one in results["models"][-2:]]
-
-    # The whole log holds the rows of training too, which flatters a little.
-    for auc, of_test in zip(aucs, measured, strict=True):
-        assert of_test["low"] - 0.02 < auc < of_test["high"] + 0.1
 
 
 @pytest.mark.parametrize(

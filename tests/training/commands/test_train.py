@@ -41,6 +41,16 @@ def test_it_shows_how_the_model_did(trained):
         assert f"{value:.4f}" in done.out
 
 
+def test_a_model_that_is_no_better_than_the_prevalence_is_written_with_a_warning(tmp_path, trained):
+    bundle = tmp_path / "shop" / "1"
+    done = run("train", "--to", bundle, "--visitors", 100, "--days", 7, "--seed", 3)
+    metrics, better = (load_model(path).bundle.manifest.metrics for path in (bundle, trained[0] / "shop" / "1"))
+    assert metrics["log_loss"] >= metrics["baseline_log_loss"], "expected so short a log to teach nothing"
+    assert better["log_loss"] < better["baseline_log_loss"]
+    assert done.code == 0
+    assert done.err.startswith("presage train: this model is no better than always saying the prevalence;")
+
+
 def test_the_manifest_names_the_simulation(trained):
     data = load_model(trained[0] / "shop" / "1").bundle.manifest.data
 
@@ -74,9 +84,16 @@ def test_a_bundle_that_is_there_stays_unless_forced(train, tmp_path):
     )
     assert [path.name for path in bundle.iterdir()] == ["precious"]
 
+    done = train("--to", bundle, "--force")
+    assert (done.code, done.err) == (
+        2,
+        f"presage train: {bundle}: holds more than a bundle (precious); nothing was replaced\n",
+    )
+    assert [path.name for path in bundle.iterdir()] == ["precious"]
+
+    (bundle / "precious").rename(bundle / "model.onnx")
     assert train("--to", bundle, "--force").code == 0
     assert load_model(bundle).version == "1"
-    assert not (bundle / "precious").exists()
 
 
 @pytest.mark.parametrize(

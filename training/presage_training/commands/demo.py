@@ -30,7 +30,7 @@ __all__ = ["demo"]
 
 _VISITORS, _DAYS, _WATCHED = 500, 14, 6
 _START = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)  # a Monday
-_BAR_WIDTH, _LINE_WIDTH = 12, 16
+_BAR_WIDTH, _LINE_WIDTH, _FULL_SCORE = 12, 16, 0.6
 
 
 def demo(
@@ -49,7 +49,7 @@ def demo(
     events = simulate(seed=seed, visitors=_VISITORS, start_unix_micros=int(_START.timestamp()) * MICROS, days=_DAYS)
     scene = Scene(events, choose_watched(events, _WATCHED))
     try:
-        with console.status("starting a store and a server"), _server() as address:
+        with _server(console) as address:
             console.print(f"server on {address}; {len(events):,} events of {_VISITORS} visitors to come")
             with Live(console=console, auto_refresh=False, transient=True) as live:
 
@@ -66,7 +66,7 @@ def demo(
 
 
 @contextmanager
-def _server() -> Iterator[str]:
+def _server(console: Console) -> Iterator[str]:
     """Run ``presage serve`` on a free port with a data folder of its own; yields HOST:PORT."""
     with tempfile.TemporaryDirectory(prefix="presage-demo-") as folder:
         log = Path(folder) / "log"
@@ -82,7 +82,8 @@ def _server() -> Iterator[str]:
             )
         try:
             assert process.stdout is not None
-            announcement = process.stdout.readline()
+            with console.status("starting a store and a server"):
+                announcement = process.stdout.readline()
             if not announcement:
                 raise TrainingError(f"the server did not start:\n{log.read_text().strip()}")
             yield announcement.split()[-1]
@@ -95,14 +96,14 @@ def _render(scene: Scene, played: Played) -> Group:
     table = Table(
         title="what visitors do, and how likely they buy in this session", title_justify="left", box=SIMPLE_HEAD
     )
-    for heading in ("visitor", "session", "last did", "score", "", "this session"):
+    for heading in ("visitor", "session no.", "last did", "score", "", "this session"):
         table.add_column(heading, no_wrap=True)
     for user_id in scene.watched:
         seen = played.watched.get(user_id)
         if seen is None or not seen.scores:
             table.add_row(user_id, "", "", "", "", "")
             continue
-        bar = "█" * round(seen.scores[-1] * _BAR_WIDTH)
+        bar = "█" * round(min(seen.scores[-1] / _FULL_SCORE, 1.0) * _BAR_WIDTH)
         color = "green" if seen.bought else "cyan"
         table.add_row(
             user_id,
@@ -116,10 +117,11 @@ def _render(scene: Scene, played: Played) -> Group:
 
 
 def _sparkline(scores: list[float]) -> str:
-    """Draw the last scores of a session as a line of blocks, the session's highest at full height."""
+    """Draw the last scores of a session as a line of blocks; a score of _FULL_SCORE and more is at full height."""
     blocks = "▁▂▃▄▅▆▇█"
-    scale = (len(blocks) - 1) / max(scores)
-    return "".join(blocks[round(score * scale)] for score in scores[-_LINE_WIDTH:])
+    return "".join(
+        blocks[min(int(score / _FULL_SCORE * len(blocks)), len(blocks) - 1)] for score in scores[-_LINE_WIDTH:]
+    )
 
 
 def _summary(played: Played) -> Table:

@@ -177,6 +177,11 @@ def _train_on_shop(
     table.add_row("rows compared with LightGBM", f"{report.rows:,}")
     table.add_row("largest difference of a probability", f"{report.max_probability_error:.1e}")
     console.print(table)
+    if propensity.metrics["log_loss"] >= propensity.metrics["baseline_log_loss"]:
+        warning = (
+            "this model is no better than always saying the prevalence; train it on a longer log before you serve it"
+        )
+        Console(stderr=True).print(f"presage train: {warning}", markup=False, soft_wrap=True)
 
 
 def _fail(message: str) -> int:

@@ -1,0 +1,34 @@
+"""From a log to a run: models of several kinds on the same rows, measured, checked, exported and reported."""
+
+from presage_training.experiment.comparing import (
+    DEFAULT_KINDS,
+    Experiment,
+    ExperimentOptions,
+    Parts,
+    choose_kinds,
+    cross_validate,
+    run_experiment,
+    split_parts,
+    to_rows,
+)
+from presage_training.experiment.evaluating import evaluate_bundle
+from presage_training.experiment.logs import LogSource, Question, read_dataset
+from presage_training.experiment.runs import train_on_log, write_run
+
+__all__ = [
+    "DEFAULT_KINDS",
+    "Experiment",
+    "ExperimentOptions",
+    "LogSource",
+    "Parts",
+    "Question",
+    "choose_kinds",
+    "cross_validate",
+    "evaluate_bundle",
+    "read_dataset",
+    "run_experiment",
+    "split_parts",
+    "to_rows",
+    "train_on_log",
+    "write_run",
+]

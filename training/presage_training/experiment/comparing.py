@@ -1,0 +1,338 @@
+"""Models of several kinds on one dataset: split by time, fitted, measured against baselines, checked for leakage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_training.dataset import Dataset, check_labels
+from presage_training.errors import DatasetError
+from presage_training.leakage import early_prefixes, lone_features, shifted_now, shuffled_labels
+from presage_training.models import BASELINES, KINDS, FitOptions, Fitted, Rows, fit
+from presage_training.report import Measured, ModelResult, PartFacts, Resamples, best_threshold, measure_model
+from presage_training.report.importance import gain_shares, permutation_losses, skill
+from presage_training.report.measuring import skill_name
+from presage_training.report.results import Check, facts_of_part
+from presage_training.splits import split_by_time
+
+__all__ = [
+    "DEFAULT_KINDS",
+    "Experiment",
+    "ExperimentOptions",
+    "Parts",
+    "choose_kinds",
+    "cross_validate",
+    "run_experiment",
+    "split_parts",
+    "to_rows",
+    "with_export",
+]
+
+DEFAULT_KINDS = (
+    "lightgbm-classifier", "xgboost-classifier", "logistic-regression", "random-forest", "gradient-boosting",
+    "stacking", "blending",
+)  # fmt: skip
+"""What is trained where labels are true or false, unless something else is asked for."""
+
+_DEFAULT_REGRESSORS = ("lightgbm-regressor", "xgboost-regressor")
+_RFM = frozenset({"recency_days", "frequency", "monetary_value"})
+_CHECK_KIND = "logistic-regression"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExperimentOptions:
+    """How to train and measure.
+
+    Raises:
+        DatasetError: A share is not between 0 and 1, or there are too few draws.
+    """
+
+    seed: int = 7
+    """The same log and seed give the same models and figures."""
+    train_share: float = 0.75
+    """How much of the rows' time is before the test part begins."""
+    fit_share: float = 0.85
+    """How much of the time before that is for training; the rest calibrates, and chooses the threshold."""
+    draws: int = 500
+    """How many draws an interval rests on."""
+    threads: int = 1
+    """How many threads a training library may use."""
+    feature: str | None = None
+    """What the baseline ``single-feature`` ranks by; None: what ranks the training rows best."""
+
+    def __post_init__(self) -> None:
+        for name in ("train_share", "fit_share"):
+            if not 0.0 < getattr(self, name) < 1.0:
+                raise DatasetError(f"{name}: expected a number between 0 and 1, got {getattr(self, name)}")
+        if self.draws < 100:
+            raise DatasetError(f"draws: expected at least 100 for an interval of 95 %, got {self.draws}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """Rows to train on, later ones to calibrate on, and still later ones to test on."""
+
+    train: Dataset
+    tune: Dataset
+    test: Dataset
+
+    @property
+    def facts(self) -> dict[str, PartFacts]:
+        """Describe each part."""
+        return {name: facts_of_part(getattr(self, name)) for name in ("train", "tune", "test")}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiment:
+    """What came of it."""
+
+    parts: Parts
+    models: tuple[Measured, ...]
+    """Baselines first, then the kinds asked for, in that order."""
+    fitted: dict[str, Fitted]
+    """All of them, by kind."""
+    baseline: str
+    """Kind of the best baseline."""
+    checks: tuple[Check, ...]
+    seconds: dict[str, float]
+
+    @property
+    def results(self) -> list[ModelResult]:
+        """What is said of each model."""
+        return [model.result for model in self.models]
+
+
+def choose_kinds(target: str, kinds: Sequence[str] = (), *, classifies: bool) -> tuple[str, ...]:
+    """Choose kinds of models for what the labels are.
+
+    Args:
+        target: The target's name, for the error.
+        kinds: Those asked for; none asks for the usual ones.
+        classifies: Whether labels are true or false.
+
+    Raises:
+        DatasetError: There is no such kind, or it is for labels of another sort.
+    """
+    task = "classification" if classifies else "regression"
+    possible = [kind for kind, its_task in KINDS.items() if its_task == task]
+    wrong = [kind for kind in kinds if kind not in possible]
+    if wrong:
+        raise DatasetError(f"models: {wrong[0]!r}: expected, for {target}, some of {', '.join(possible)}")
+    return tuple(dict.fromkeys(kinds)) or (DEFAULT_KINDS if task == "classification" else _DEFAULT_REGRESSORS)
+
+
+def split_parts(dataset: Dataset, options: ExperimentOptions) -> Parts:
+    """Split by time, so that every label of a part was settled before the next part begins.
+
+    Raises:
+        DatasetError: A part would be empty, or have labels of one kind only.
+    """
+    check_labels(dataset)
+    known, test = split_by_time(dataset, options.train_share)
+    train, tune = split_by_time(known, options.fit_share)
+    return Parts(train=train, tune=tune, test=test)
+
+
+def to_rows(dataset: Dataset) -> Rows:
+    """Turn a dataset into what models are fitted on."""
+    return Rows(
+        features=dataset.features,
+        targets=dataset.labels.astype(np.float64),
+        times_unix_micros=dataset.times_unix_micros,
+        known_unix_micros=dataset.span_ends_unix_micros,
+        feature_names=dataset.feature_set.features,
+    )
+
+
+def run_experiment(
+    dataset: Dataset,
+    kinds: Sequence[str] = (),
+    *,
+    options: ExperimentOptions = ExperimentOptions(),
+    shifted: Callable[[], Dataset] | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Experiment:
+    """Train, measure, compare and check.
+
+    Args:
+        dataset: All rows.
+        kinds: Which models, see ``choose_kinds``; baselines are added.
+        options: How.
+        shifted: Makes the same dataset with ``now_shift_micros=-1_000_000``, for the check of that name; None leaves it out.
+        tell: Is told what is being done.
+
+    Raises:
+        DatasetError: There are too few rows, a label that never changes, or no such kind.
+    """
+    chosen = choose_kinds(dataset.target, kinds, classifies=dataset.labels.dtype == np.bool_)
+    parts = split_parts(dataset, options)
+    train, tune = to_rows(parts.train), to_rows(parts.tune)
+    baselines = _baselines(dataset)
+    feature = options.feature or _best_feature(parts.train)
+    fit_options = FitOptions(threads=options.threads, feature=feature)
+    resamples = Resamples(
+        labels=parts.test.labels, visitors=parts.test.visitors, seed=options.seed, draws=options.draws
+    )
+    fitted: dict[str, Fitted] = {}
+    measured: list[Measured] = []
+    best: Measured | None = None
+    for kind in (*baselines, *(kind for kind in chosen if kind not in baselines)):
+        tell(f"training {kind}")
+        began = perf_counter()
+        fitted[kind] = fit(kind, train, tune, seed=options.seed, options=fit_options, members=tuple(fitted.values()))
+        fitting_seconds = perf_counter() - began
+        tell(f"measuring {kind}")
+        one = _measure(fitted[kind], parts, resamples, best, fitting_seconds)
+        measured.append(one)
+        if kind in baselines and (best is None or _skill(one) > _skill(best)):
+            best = one
+    assert best is not None
+    tell("checking for leakage")
+    began = perf_counter()
+    checks: tuple[Check, ...] = ()
+    if skill_name(dataset) == "roc_auc":
+        leader = fitted[max(measured, key=_skill).result.kind]
+        checks = _checks(dataset, parts, leader, options, shifted)
+    return Experiment(
+        parts=parts,
+        models=tuple(measured),
+        fitted=fitted,
+        baseline=best.result.kind,
+        checks=checks,
+        seconds={"checks": perf_counter() - began},
+    )
+
+
+def cross_validate(
+    dataset: Dataset,
+    kinds: Sequence[str],
+    folds: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]],
+    *,
+    options: ExperimentOptions,
+    tell: Callable[[str], None] = lambda _: None,
+) -> dict[str, NDArray[np.float64]]:
+    """Score every row by models of other visitors, for logs that are too short to be split by time.
+
+    Of each fold's rows to train on, those that the fold before tests on calibrate instead.
+
+    Args:
+        dataset: All rows.
+        kinds: Which models.
+        folds: Masks of rows to train on and to test on, at least 3, as ``grouped_folds`` makes them.
+        options: How; its shares are not used.
+        tell: Is told what is being done.
+
+    Returns:
+        The scores of all rows, by kind.
+
+    Raises:
+        DatasetError: There are too few rows.
+    """
+    # Chosen on all rows, which favours the baseline; that errs on the safe side.
+    feature = options.feature or _best_feature(dataset)
+    fit_options = FitOptions(threads=options.threads, feature=feature)
+    rows = to_rows(dataset)
+    scores = {kind: np.empty(len(dataset)) for kind in kinds}
+    for place, (train, test) in enumerate(folds):
+        tune = folds[place - 1][1]
+        fitted: list[Fitted] = []
+        for kind in kinds:
+            tell(f"fold {place + 1} of {len(folds)}: {kind}")
+            fitted.append(
+                fit(
+                    kind,
+                    rows.take(train & ~tune),
+                    rows.take(tune),
+                    seed=options.seed,
+                    options=fit_options,
+                    members=fitted,
+                )
+            )
+            scores[kind][test] = fitted[-1].predict(dataset.features[test])
+    return scores
+
+
+def _baselines(dataset: Dataset) -> tuple[str, ...]:
+    task = "classification" if dataset.labels.dtype == np.bool_ else "regression"
+    has_rfm = set(dataset.feature_set.features) >= _RFM
+    return tuple(kind for kind, its_task in BASELINES.items() if its_task == task and (kind != "rfm-rule" or has_rfm))
+
+
+def _best_feature(dataset: Dataset) -> str:
+    """Find the feature that alone ranks the rows best, in either direction."""
+    names = dataset.feature_set.features
+    if dataset.labels.dtype != np.bool_:
+        return names[0]
+    reach = [abs(skill(dataset.labels, column.astype(np.float64)) - 0.5) for column in dataset.features.T]
+    return names[int(np.argmax(reach))]
+
+
+def _measure(
+    fitted: Fitted, parts: Parts, resamples: Resamples, best: Measured | None, fitting_seconds: float
+) -> Measured:
+    test = parts.test
+    is_baseline = fitted.kind in BASELINES
+    began = perf_counter()
+    scores = fitted.predict(test.features)
+    scoring_seconds = perf_counter() - began
+    threshold = None
+    if fitted.task == "classification":
+        threshold = best_threshold(parts.tune.positive, fitted.predict(parts.tune.features))
+    names = test.feature_set.features
+    permutation = None
+    if not is_baseline:
+        permutation = permutation_losses(fitted.margins, test.features, test.labels, names, seed=resamples.seed)
+    return measure_model(
+        fitted.kind,
+        test,
+        scores,
+        resamples,
+        threshold=threshold,
+        is_baseline=is_baseline,
+        baseline=None if best is None else best.sampled,
+        gain=gain_shares(fitted.trained, names),
+        permutation=permutation,
+        parameters=fitted.parameters,
+        seconds={"training": fitting_seconds, "scoring the test rows": scoring_seconds},
+    )
+
+
+def _skill(one: Measured) -> float:
+    name = "roc_auc" if "roc_auc" in one.result.metrics else "r2"
+    value = one.result.metrics[name].value
+    return -np.inf if value is None else value
+
+
+def _checks(
+    dataset: Dataset,
+    parts: Parts,
+    best: Fitted,
+    options: ExperimentOptions,
+    shifted: Callable[[], Dataset] | None,
+) -> tuple[Check, ...]:
+    def evaluate(shuffled: Dataset) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        again = split_parts(shuffled, options)
+        model = fit(
+            _CHECK_KIND, to_rows(again.train), to_rows(again.tune), seed=options.seed, options=FitOptions(folds=1)
+        )
+        return again.test.positive, model.margins(again.test.features)
+
+    found = {
+        "early-prefixes": early_prefixes(parts.test, best.margins),
+        "shuffled-labels": shuffled_labels(dataset, evaluate, seed=options.seed),
+    }
+    if shifted is not None:
+        found["shifted-now"] = shifted_now(parts.test, split_parts(shifted(), options).test, best.margins)
+    return (
+        Check(name="lone-feature", warnings=lone_features(dataset)),
+        *(Check(name=name, warnings=() if warning is None else (warning,)) for name, warning in found.items()),
+    )
+
+
+def with_export(result: ModelResult, said: str, seconds: float) -> ModelResult:
+    """Add to a result what came of its export."""
+    return replace(result, export=said, seconds={**result.seconds, "export": seconds})

@@ -1,0 +1,104 @@
+"""What is asked of which log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from presage_featurizer import Event, FeatureSet
+from presage_training.dataset import Dataset, build_dataset
+from presage_training.decisions import DecisionPoints
+from presage_training.errors import DatasetError
+from presage_training.readers import LogFormat, LogMapping, Skips, load_mapping, read_events, sorted_by_time
+from presage_training.targets import Target
+
+__all__ = ["LogSource", "Question", "read_dataset"]
+
+_EVENTS_PER_WORD = 20_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogSource:
+    """A log, and how to read it."""
+
+    path: Path
+    """The file or folder."""
+    source: LogFormat | LogMapping
+    """What it holds."""
+    is_sorted: bool = False
+    """Whether to put it in the order of time first."""
+
+    @classmethod
+    def of(
+        cls, path: Path, log_format: LogFormat | None, mapping: Path | None, *, is_sorted: bool = False
+    ) -> LogSource:
+        """Make one of what a command line names: a format or the file of a mapping.
+
+        Raises:
+            DatasetError: Neither or both are given.
+            TrainingError: The mapping is no mapping.
+            OSError: The mapping cannot be read.
+        """
+        if log_format is not None and mapping is None:
+            return cls(path=path, source=log_format, is_sorted=is_sorted)
+        if mapping is not None and log_format is None:
+            return cls(path=path, source=load_mapping(mapping), is_sorted=is_sorted)
+        raise DatasetError(f"{path}: expected either --format or --mapping; give the one that says what the log holds")
+
+    def events(self, skips: Skips) -> Iterator[Event]:
+        """Read it."""
+        events = read_events(self.path, self.source, skips=skips)
+        return sorted_by_time(events) if self.is_sorted else events
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What is to be predicted, when, and from what."""
+
+    target: Target
+    decisions: DecisionPoints
+    feature_set: FeatureSet
+    known_only: bool = False
+    """Whether rows of visitors whom the log does not name are left out."""
+
+
+def read_dataset(
+    log: LogSource,
+    question: Question,
+    *,
+    skips: Skips,
+    workers: int = 1,
+    now_shift_micros: int = 0,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Dataset:
+    """Read a log into rows.
+
+    Raises:
+        DatasetError: It gives none; the message names the file.
+        TrainingError: It is not what its source says.
+        OSError: It cannot be read.
+    """
+    try:
+        dataset = build_dataset(
+            _counted(log.events(skips), tell),
+            decisions=question.decisions,
+            target=question.target,
+            feature_set=question.feature_set,
+            workers=workers,
+            now_shift_micros=now_shift_micros,
+        )
+    except DatasetError as error:
+        raise DatasetError(f"{log.path}: {error}") from error
+    if not question.known_only:
+        return dataset
+    if not dataset.known.any():
+        raise DatasetError(f"{log.path}: names no visitor; ask for anonymous ones too")
+    return dataset.take(dataset.known)
+
+
+def _counted(events: Iterable[Event], tell: Callable[[str], None]) -> Iterator[Event]:
+    for count, event in enumerate(events):
+        if count % _EVENTS_PER_WORD == 0:
+            tell(f"replaying, {count:,} events so far")
+        yield event

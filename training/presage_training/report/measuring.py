@@ -1,0 +1,110 @@
+"""From a model's scores to all that is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_training.dataset import Dataset
+from presage_training.report.curves import calibration_curve, histogram, precision_recall_curve, roc_curve
+from presage_training.report.metrics import Metric, Resamples, Sampled
+from presage_training.report.results import ModelResult, SliceResult
+from presage_training.report.slices import slices_of
+
+__all__ = ["Measured", "measure_model", "skill_name"]
+
+_SLICE_METRICS = ("roc_auc", "pr_auc", "log_loss", "brier", "rmse", "mae", "r2")
+_SLICE_DRAWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A result, and the draws that it rests on, to compare it with others over the same rows."""
+
+    result: ModelResult
+    sampled: Sampled
+
+
+def skill_name(dataset: Dataset) -> str:
+    """Name the metric that models are ranked by."""
+    return "roc_auc" if dataset.labels.dtype == np.bool_ else "r2"
+
+
+def measure_model(
+    kind: str,
+    rows: Dataset,
+    scores: NDArray[np.float64],
+    resamples: Resamples,
+    *,
+    threshold: float | None = None,
+    is_baseline: bool = False,
+    baseline: Sampled | None = None,
+    gain: Mapping[str, float] | None = None,
+    permutation: Mapping[str, float] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    seconds: Mapping[str, float] | None = None,
+) -> Measured:
+    """Measure scores of rows that the model was not trained on.
+
+    Args:
+        kind: What the model is called.
+        rows: The rows.
+        scores: Probabilities or amounts, one for each row.
+        resamples: Draws of these very rows.
+        threshold: From which score on a row counts as positive; 0.5 unless given.
+        is_baseline: Whether others are measured against it.
+        baseline: The best baseline over the same draws.
+        gain: See ``ModelResult``, as for all that follows.
+        permutation: See ``ModelResult``.
+        parameters: See ``ModelResult``.
+        seconds: See ``ModelResult``.
+    """
+    classifies = rows.labels.dtype == np.bool_
+    labels = rows.labels.astype(np.bool_)
+    threshold = 0.5 if threshold is None else threshold
+    sampled = resamples.measure(scores, threshold=threshold)
+    ahead = None if baseline is None or is_baseline else sampled.less(baseline, skill_name(rows))
+    result = ModelResult(
+        kind=kind,
+        is_baseline=is_baseline,
+        metrics=sampled.metrics(),
+        ahead=ahead,
+        threshold=threshold if classifies else None,
+        roc=roc_curve(labels, scores) if classifies else (),
+        precision_recall=precision_recall_curve(labels, scores) if classifies else (),
+        calibration=calibration_curve(labels, scores) if classifies else (),
+        histogram=histogram(labels, scores) if classifies else None,
+        gain=gain,
+        permutation=permutation,
+        slices=() if is_baseline else _slices(rows, scores, resamples, threshold),
+        parameters=parameters or {},
+        seconds=seconds or {},
+    )
+    return Measured(result, sampled)
+
+
+def _slices(rows: Dataset, scores: NDArray[np.float64], whole: Resamples, threshold: float) -> tuple[SliceResult, ...]:
+    results = []
+    for by, name, mask in slices_of(rows):
+        resamples = Resamples(
+            labels=rows.labels[mask],
+            visitors=rows.visitors[mask],
+            seed=whole.seed,
+            draws=_SLICE_DRAWS,
+            folds=None if whole.folds is None else whole.folds[mask],
+        )
+        metrics: dict[str, Metric] = resamples.measure(scores[mask], threshold=threshold).metrics()
+        results.append(
+            SliceResult(
+                by=by,
+                name=name,
+                rows=int(mask.sum()),
+                positives=int(rows.positive[mask].sum()),
+                metrics={name: metric for name, metric in metrics.items() if name in _SLICE_METRICS},
+            )
+        )
+    return tuple(results)
