@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from presage_training.report.page import format_metric
@@ -10,9 +11,12 @@ from presage_training.report.results import Results
 __all__ = ["models_table"]
 
 
+_ON_THE_PAGE_ONLY = frozenset({"accuracy", "precision", "recall", "lift_at_10_percent"})
+
+
 def models_table(results: Results) -> Table:
-    """Lay out the metrics of each model, baselines among them, and the intervals of the one that models are ranked by."""
-    names = list(results.models[0].metrics)
+    """Lay out the chief metrics of each model, baselines among them, for a terminal; the page has them all."""
+    names = [name for name in results.models[0].metrics if name not in _ON_THE_PAGE_ONLY]
     skill = "roc_auc" if "roc_auc" in names else "r2"
     part, facts = list(results.data.parts.items())[-1]
     balance = f"{facts.positives:,} positive" if skill == "roc_auc" else f"mean {facts.mean_label:,.2f}"
@@ -22,11 +26,17 @@ def models_table(results: Results) -> Table:
         f"above {results.baseline}",
         title=f"{results.data.target} on {facts.rows:,} {part} rows of {facts.visitors:,} visitors, {balance}",
         title_justify="left",
+        box=SIMPLE_HEAD,
     )
     for model in results.models:
         table.add_row(
             f"{model.label}, baseline" if model.is_baseline else model.label,
-            *(format_metric(model.metrics[name], interval=name == skill) for name in names),
-            format_metric(model.ahead) if model.ahead else "",
+            *(_folded(format_metric(model.metrics[name], interval=name == skill)) for name in names),
+            _folded(format_metric(model.ahead)) if model.ahead else "",
         )
     return table
+
+
+def _folded(metric: str) -> str:
+    """Put an interval under its figure: eight of them side by side are wider than a terminal."""
+    return metric.replace(" (", "\n(").replace(" to ", "–")
