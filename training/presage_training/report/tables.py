@@ -39,4 +39,4 @@ def models_table(results: Results) -> Table:
 
 def _folded(metric: str) -> str:
     """Put an interval under its figure: eight of them side by side are wider than a terminal."""
-    return metric.replace(" (", "\n(").replace(" to ", "–")
+    return metric.replace(" (", "\n(").replace(" to ", "-")
