@@ -8,7 +8,8 @@ from presage_featurizer.decay import halved
 from presage_featurizer.digests import WIDTH, contains, product_digest
 from presage_featurizer.events import MICROS, Event, EventType, Item
 from presage_featurizer.state import (
-    MAX_INTERESTS,
+    MAX_CATEGORY_INTERESTS,
+    MAX_ITEM_INTERESTS,
     MAX_MONEY_MICROS,
     MAX_VIEWED_PRODUCTS,
     Habits,
@@ -63,7 +64,7 @@ def fold_habits(habits: Habits, event: Event, *, is_news: bool) -> Habits:
     weight = EVENT_WEIGHTS.get(kind, 0.0)
     if weight and event.items:
         # An order of a thousand lines says no more about interests than its first few.
-        for item in event.items[:MAX_INTERESTS]:
+        for item in event.items[:MAX_ITEM_INTERESTS]:
             _fold_item(habits, item, weight, event)
         if is_news:
             habits.last_item = product_digest(item.item_id)
@@ -84,9 +85,9 @@ def _fold_item(habits: Habits, item: Item, weight: float, event: Event) -> None:
     if event.type == _VIEW_ITEM:
         _count_view(habits, item, item_digest)
     now = event.event_time_unix_micros
-    habits.items = _raised(habits.items, item_digest, weight, now)
+    habits.items = _raised(habits.items, item_digest, weight, now, MAX_ITEM_INTERESTS)
     if item.category:
-        habits.categories = _raised(habits.categories, item.category, weight, now)
+        habits.categories = _raised(habits.categories, item.category, weight, now, MAX_CATEGORY_INTERESTS)
 
 
 def _count_view(habits: Habits, item: Item, item_digest: bytes) -> None:
@@ -101,12 +102,12 @@ def _count_view(habits: Habits, item: Item, item_digest: bytes) -> None:
         habits.viewed_price_micros += item.price_micros
 
 
-def _raised(interests: dict[K, Interest], key: K, weight: float, now: int) -> dict[K, Interest]:
-    """Raise one interest; beyond MAX_INTERESTS, the one that nothing has happened to for longest is forgotten."""
+def _raised(interests: dict[K, Interest], key: K, weight: float, now: int, most: int) -> dict[K, Interest]:
+    """Raise one interest; beyond the most that are remembered, the one that nothing has happened to for longest is forgotten."""
     before = interests.get(key)
     if before is None:
         raised = Interest(weight, now, 1)
-        if len(interests) >= MAX_INTERESTS:
+        if len(interests) >= most:
             oldest = min(interests, key=lambda other: interests[other].last_unix_micros)
             interests = {other: interest for other, interest in interests.items() if other != oldest}
     else:

@@ -12,7 +12,8 @@ import msgspec
 
 __all__ = [
     "MAX_CART_LINES",
-    "MAX_INTERESTS",
+    "MAX_CATEGORY_INTERESTS",
+    "MAX_ITEM_INTERESTS",
     "MAX_MONEY_MICROS",
     "MAX_OPEN_SESSIONS",
     "MAX_QUANTITY",
@@ -46,8 +47,11 @@ MAX_VIEWED_PRODUCTS = 256
 MAX_CART_LINES = 100
 """Distinct products in a cart; further ones are left out, and ``cart_saturated`` is set."""
 
-MAX_INTERESTS = 32
-"""Products, and categories, whose interest is remembered; the one that nothing has happened to for longest is forgotten."""
+MAX_CATEGORY_INTERESTS = 32
+"""Categories whose interest is remembered; the one that nothing has happened to for longest is forgotten."""
+
+MAX_ITEM_INTERESTS = 12
+"""The same for products: 29 bytes each, of a kilobyte for all of a visitor."""
 
 MAX_QUANTITY = 1_000_000
 """Units in one line of a cart."""
@@ -119,9 +123,9 @@ class Habits(msgspec.Struct, array_like=True):
     viewed_products: bytes = b""
     """Digests of the distinct products viewed, at most MAX_VIEWED_PRODUCTS."""
     items: dict[bytes, Interest] = {}
-    """Interest in products, by the digest of their ids, at most MAX_INTERESTS."""
+    """Interest in products, by the digest of their ids, at most MAX_ITEM_INTERESTS."""
     categories: dict[str, Interest] = {}
-    """Interest in categories, at most MAX_INTERESTS."""
+    """Interest in categories, at most MAX_CATEGORY_INTERESTS."""
     last_item: bytes = b""
     """Digest of the product last dealt with."""
     last_category: str = ""

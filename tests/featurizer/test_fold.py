@@ -12,7 +12,8 @@ from presage_featurizer import CORE, Device, EventType, decode_state, encode_sta
 from presage_featurizer.digests import WIDTH
 from presage_featurizer.state import (
     MAX_CART_LINES,
-    MAX_INTERESTS,
+    MAX_CATEGORY_INTERESTS,
+    MAX_ITEM_INTERESTS,
     MAX_MONEY_MICROS,
     MAX_OPEN_SESSIONS,
     MAX_QUANTITY,
@@ -44,8 +45,8 @@ HABITS_BYTES = (
     + (3 + len(EventType) * (1 + INT_BYTES))
     + (3 + 7 * 24 * (2 + INT_BYTES))
     + (3 + MAX_VIEWED_PRODUCTS * WIDTH)
-    + (3 + MAX_INTERESTS * (2 + WIDTH + INTEREST_BYTES))
-    + (3 + MAX_INTERESTS * (STRING_BYTES + INTEREST_BYTES))
+    + (3 + MAX_ITEM_INTERESTS * (2 + WIDTH + INTEREST_BYTES))
+    + (3 + MAX_CATEGORY_INTERESTS * (STRING_BYTES + INTEREST_BYTES))
 )
 MAX_STATE_BYTES = (
     (5 + 1 + 9 * INT_BYTES + STRING_BYTES)
@@ -66,7 +67,8 @@ def assert_bounded(state):
     assert abs(state.spent_micros) <= MAX_MONEY_MICROS
     assert 0 <= state.bounced_sessions <= state.closed_sessions
     assert len(state.habits.viewed_products) <= MAX_VIEWED_PRODUCTS * WIDTH
-    assert max(len(state.habits.items), len(state.habits.categories)) <= MAX_INTERESTS
+    assert len(state.habits.items) <= MAX_ITEM_INTERESTS
+    assert len(state.habits.categories) <= MAX_CATEGORY_INTERESTS
     for session in state.sessions:
         assert len(session.viewed_products) <= MAX_VIEWED_PRODUCTS * WIDTH
         assert session.start_unix_micros <= session.last_unix_micros
@@ -131,7 +133,7 @@ def test_state_at_every_cap_is_within_the_bound():
     assert [len(session.viewed_products) for session in state.sessions] == [MAX_VIEWED_PRODUCTS * WIDTH] * 4
     assert len(state.cart) == MAX_CART_LINES
     assert state.cart_saturated
-    assert len(state.habits.items) == len(state.habits.categories) == MAX_INTERESTS
+    assert (len(state.habits.items), len(state.habits.categories)) == (MAX_ITEM_INTERESTS, MAX_ITEM_INTERESTS)
     assert len(state.recent_events) == MAX_RECENT_EVENTS * WIDTH
     assert len(encode_state(state)) > 0.9 * MAX_STATE_BYTES
 

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 
 from presage_featurizer import CORE, FEATURE_SETS, MICROS, Event, EventType, encode_state, featurize, fold
+from presage_featurizer.digests import digest
 from presage_featurizer.feature_set import BEHAVIOR, FeatureSet
 from presage_featurizer.habits import EVENT_WEIGHTS
-from presage_featurizer.state import MAX_INTERESTS
+from presage_featurizer.state import MAX_CATEGORY_INTERESTS, MAX_ITEM_INTERESTS
 from support.events import DAY_MICROS, any_log, at, event, fold_all, item, logs
 
 WEEK_MICROS = 7 * DAY_MICROS
@@ -136,7 +137,8 @@ def test_beyond_the_cap_the_interest_that_is_oldest_goes():
     views = [event(EventType.VIEW_ITEM, number, item(f"p-{number}", category=f"c-{number}")) for number in range(40)]
     state = fold_all(views)
 
-    assert list(state.habits.categories) == [f"c-{number}" for number in range(40 - MAX_INTERESTS, 40)]
+    assert list(state.habits.categories) == [f"c-{number}" for number in range(40 - MAX_CATEGORY_INTERESTS, 40)]
+    assert list(state.habits.items) == [digest(f"p-{number}") for number in range(40 - MAX_ITEM_INTERESTS, 40)]
 
 
 def test_a_refund_is_no_habit():

@@ -9,7 +9,7 @@ from presage_featurizer.decay import halved
 from presage_featurizer.digests import WIDTH
 from presage_featurizer.events import MICROS, EventType
 from presage_featurizer.habits import EVENT_WEIGHTS, interest_now
-from presage_featurizer.state import MAX_INTERESTS, MAX_VIEWED_PRODUCTS, Interest
+from presage_featurizer.state import MAX_CATEGORY_INTERESTS, MAX_VIEWED_PRODUCTS, Interest
 from presage_featurizer.view import View
 
 _RECENCY_HALF_LIFE_MICROS = 7 * 86_400 * MICROS
@@ -158,7 +158,7 @@ def category_diversity(view: View) -> float:
     return max(0.0, -sum(count / total * log2(count / total) for count in counts))
 
 
-@feature(unit="categories", scope="habits", high=MAX_INTERESTS)
+@feature(unit="categories", scope="habits", high=MAX_CATEGORY_INTERESTS)
 def categories_explored(view: View) -> float:
     """Distinct categories that the visitor had to do with, of the 32 that are remembered."""
     return len(view.state.habits.categories)

@@ -96,7 +96,7 @@ def _render(scene: Scene, played: Played) -> Group:
     table = Table(
         title="what visitors do, and how likely they buy in this session", title_justify="left", box=SIMPLE_HEAD
     )
-    for heading in ("visitor", "session no.", "last did", "score", "", "this session"):
+    for heading in ("visitor", "visit", "last did", "score", "", "this visit"):
         table.add_column(heading, no_wrap=True)
     for user_id in scene.watched:
         seen = played.watched.get(user_id)
