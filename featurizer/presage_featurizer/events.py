@@ -6,10 +6,16 @@ from enum import IntEnum
 
 import msgspec
 
-__all__ = ["MICROS", "Device", "Event", "EventType", "Item", "money_micros"]
+__all__ = ["MAX_PRICE", "MAX_VALUE", "MICROS", "Device", "Event", "EventType", "Item", "money_micros"]
 
 MICROS = 1_000_000
 """Microseconds in a second, and micro-units in a unit of money."""
+
+MAX_PRICE = 1e9
+"""The highest price of one unit that an event may have."""
+
+MAX_VALUE = 1e12
+"""The highest value that an event may have, given or summed over its items."""
 
 
 class EventType(IntEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from presage_featurizer.events import MAX_PRICE, MAX_VALUE
 from presage_featurizer.state import MAX_QUANTITY, MAX_RECENT_EVENTS
 
 __all__ = [
@@ -23,12 +24,6 @@ MAX_ID_BYTES = 256
 
 MAX_ITEMS = 2_000
 """Items in one event."""
-
-MAX_PRICE = 1e9
-"""Price of one unit."""
-
-MAX_VALUE = 1e12
-"""Value of one event, given or summed over its items."""
 
 MAX_FUTURE_MICROS = 5 * 60 * 1_000_000
 """How far an event's time may be ahead of the server's clock."""

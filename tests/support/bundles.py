@@ -41,17 +41,10 @@ def write_small_bundle(
     """Train a model and write its bundle to <models>/<name>/<version>; answers with the original model."""
     booster = train_small(feature_set, seed=seed)
     golden_rows = feature_rows(64, feature_set, seed=seed + 1)
-    spec = FeatureSetSpec(
-        name=feature_set.name,
-        features=feature_set.features,
-        time_zone=feature_set.time_zone,
-        countries=feature_set.countries,
-        fingerprint=feature_set.fingerprint,
-    )
     manifest = Manifest(
         name=name,
         version=version,
-        feature_set=spec,
+        feature_set=FeatureSetSpec(**feature_set.definition),
         link=link_of(booster),
         objective="binary",
         trees=tree_count(booster),

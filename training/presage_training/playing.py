@@ -11,6 +11,7 @@ from time import perf_counter
 from presage_client import AsyncClient, ClientOptions, Prediction, PresageError
 from presage_featurizer import Event, EventType
 from presage_training.errors import TrainingError
+from presage_training.lanes import lane_of
 from presage_training.sending import client_event
 
 __all__ = ["Played", "Scene", "Watched", "choose_watched", "play"]
@@ -100,7 +101,7 @@ async def play(scene: Scene, target: str, *, seconds: float, show: Callable[[Pla
     played = Played()
     lanes: list[list[tuple[float, Event]]] = [[] for _ in range(_ACTORS)]
     for position, event in enumerate(scene.events):
-        lanes[_lane_of(event.user_id)].append((seconds * position / len(scene.events), event))
+        lanes[lane_of(event.user_id, _ACTORS)].append((seconds * position / len(scene.events), event))
     started = perf_counter()
     busy: set[str] = set()
     next_show = 0.0
@@ -125,11 +126,6 @@ async def play(scene: Scene, target: str, *, seconds: float, show: Callable[[Pla
         except PresageError as error:
             raise TrainingError(f"a call failed: {error}") from error
     return played
-
-
-def _lane_of(user_id: str) -> int:
-    """Deal visitors to actors, the same way on every run."""
-    return sum(user_id.encode()) % _ACTORS
 
 
 async def _act_one(event: Event, client: AsyncClient, scene: Scene, played: Played) -> None:

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from zlib import crc32
 
 import presage_client
 from presage_client import AsyncClient, ClientOptions, DeadlineExceededError, OverloadedError, UnavailableError
 from presage_featurizer import MICROS, Event
+from presage_training.lanes import lane_of
 
 __all__ = ["Sent", "client_event", "send_log"]
 
@@ -138,7 +138,7 @@ def _batches(events: Iterable[Event], lanes: int, visitors: set[int]) -> Iterato
     waiting: list[list[Event]] = [[] for _ in range(lanes)]
     for event in events:
         visitors.add(hash(event.user_id))
-        lane = crc32(event.user_id.encode()) % lanes
+        lane = lane_of(event.user_id, lanes)
         waiting[lane].append(event)
         if len(waiting[lane]) == _BATCH:
             yield lane, waiting[lane]

@@ -8,13 +8,13 @@ from contextlib import ExitStack
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from zlib import crc32
 
 import msgspec
 
 from presage_featurizer import Event, FeatureSet
 from presage_training.decisions import DecisionPoints
 from presage_training.errors import DatasetError, WorkerError
+from presage_training.lanes import lane_of
 from presage_training.recorder import Recorder
 from presage_training.recording import Recording, merge
 
@@ -90,7 +90,7 @@ def _record_apart(
         try:
             for step in _steps(events):
                 log_end = step[2]
-                share = crc32(step[0].user_id.encode()) % workers
+                share = lane_of(step[0].user_id, workers)
                 batches[share].append(step)
                 if len(batches[share]) == _BATCH_EVENTS:
                     pipes[share].send_bytes(encode(batches[share]))

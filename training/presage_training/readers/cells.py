@@ -7,18 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from presage_featurizer.events import money_micros
+from presage_featurizer.events import MAX_PRICE, money_micros
+from presage_featurizer.state import MAX_QUANTITY
 
-__all__ = ["MAX_PRICE", "MAX_QUANTITY", "MAX_VALUE", "id_text", "price_micros", "quantity", "required_id", "text"]
-
-MAX_PRICE = 1e9
-"""The highest price of one unit that the service takes."""
-
-MAX_QUANTITY = 1_000_000
-"""The most units of one item that the service takes."""
-
-MAX_VALUE = 1e12
-"""The highest value of an event that the service takes."""
+__all__ = ["id_text", "price_micros", "quantity", "required_id", "text"]
 
 
 def text(cell: Any) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from presage_featurizer.events import Device, Event, EventType, Item, money_micros
-from presage_training.readers.cells import MAX_VALUE, id_text, price_micros, quantity, required_id, text
+from presage_featurizer.events import MAX_VALUE, Device, Event, EventType, Item, money_micros
+from presage_training.readers.cells import id_text, price_micros, quantity, required_id, text
 from presage_training.readers.columns import LeftOutError, convert, keep_readable
 from presage_training.readers.json_tables import read_json_lines
 from presage_training.readers.mapping import COUNTRY, CURRENCY, LogMapping, MappingError

@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from presage_featurizer import MAX_UNIX_MICROS
-from presage_featurizer.events import MICROS, Device, Event, EventType, Item, money_micros
+from presage_featurizer.events import MAX_PRICE, MAX_VALUE, MICROS, Device, Event, EventType, Item, money_micros
+from presage_featurizer.state import MAX_QUANTITY
 from presage_training.errors import LogFormatError
-from presage_training.readers.cells import MAX_PRICE, MAX_QUANTITY, MAX_VALUE
 from presage_training.readers.skips import Skips
 from presage_training.readers.tables import DOWNLOAD_ANEW, UNREADABLE, file_stem, open_binary
 
