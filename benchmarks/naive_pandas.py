@@ -56,7 +56,7 @@ def _row(log: pd.DataFrame, place: int) -> list[float]:
         (now - session["event_time"].min()) / pd.Timedelta(minutes=1),
         max_cart_value,
         now.hour,
-        now.dayofweek,
+        now.day_of_week,
         _segment(orders, history["user_session"].nunique(), (now - since) / _DAY),
         0.0,
     ]

@@ -24,6 +24,7 @@ from pyarrow import compute, parquet
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.naive_pandas import naive_rows
 from benchmarks.skew_proof import DATA
 from presage_featurizer import CONVERSION, Event
 from presage_training.decisions import EveryNth
@@ -104,7 +105,7 @@ def write_repeated(path: Path, events: int) -> None:
 
 def replayed(path: Path) -> Iterator[Progress]:
     """Replay a log of REES46's format, telling now and then how far it has come."""
-    recorder = Recorder(EveryNth(NTH), CONVERSION)
+    recorder = Recorder(EveryNth(NTH), CONVERSION, distinct_ids=LogFormat.REES46.distinct_ids)
     started = perf_counter()
     position = clock = 0
     for position, event in enumerate(read_events(path, LogFormat.REES46, skips=Skips())):
@@ -118,7 +119,7 @@ def replayed(path: Path) -> Iterator[Progress]:
 
 def replayed_rows(events: Iterable[Event]) -> Rows:
     """Replay events into rows."""
-    recorder = Recorder(EveryNth(NTH), CONVERSION)
+    recorder = Recorder(EveryNth(NTH), CONVERSION, distinct_ids=LogFormat.REES46.distinct_ids)
     clock = 0
     for position, event in enumerate(events):
         clock = max(clock, event.event_time_unix_micros)
@@ -157,10 +158,6 @@ def _table(steps: Iterable[Progress]) -> Table:
 
 
 def _beside_pandas(events_per_second: float) -> str:
-    try:
-        from benchmarks.naive_pandas import naive_rows  # noqa: PLC0415 - pandas is none of the project's dependencies
-    except ModuleNotFoundError:
-        return "pandas is not installed here: nothing to stand beside it (pip install pandas)"
     started = perf_counter()
     naive = naive_rows(LOG, NTH)
     rate = parquet.read_metadata(LOG).num_rows / (perf_counter() - started)

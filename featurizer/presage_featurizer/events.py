@@ -70,7 +70,7 @@ class Item(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """How many units, at least 1."""
 
 
-class Event(msgspec.Struct, array_like=True, frozen=True):
+class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One thing that a visitor did. Whoever makes one has checked it: the fold takes it as it is."""
 
     event_id: str

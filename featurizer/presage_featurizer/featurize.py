@@ -9,7 +9,7 @@ from presage_featurizer.feature_set import CONVERSION, FeatureSet
 from presage_featurizer.state import State
 from presage_featurizer.view import View
 
-__all__ = ["featurize"]
+__all__ = ["feature_values", "featurize"]
 
 
 def featurize(
@@ -28,5 +28,12 @@ def featurize(
     Returns:
         A new array of shape (len(feature_set.features),), float32, all finite: every feature has a value for "no history".
     """
+    return np.array(feature_values(state, now_unix_micros, feature_set, session_id=session_id), dtype=np.float32)
+
+
+def feature_values(
+    state: State | None, now_unix_micros: int, feature_set: FeatureSet, *, session_id: str = ""
+) -> list[float]:
+    """List what ``featurize`` makes an array of, for callers that write it straight into a larger one: as float32, too."""
     view = View(state, now_unix_micros, session_id, feature_set.time_zone, feature_set.country_indices)
-    return np.array([compute(view) for compute in feature_set.functions], dtype=np.float32)
+    return [compute(view) for compute in feature_set.functions]

@@ -13,10 +13,10 @@ from presage_featurizer.state import (
     MAX_VIEWED_PRODUCTS,
     Session,
     State,
-    copy_struct,
+    copy_state,
 )
 
-__all__ = ["FOLD_VERSION", "fold"]
+__all__ = ["FOLD_VERSION", "begin", "fold", "fold_into", "remember"]
 
 FOLD_VERSION = 1
 """Part of every feature set's fingerprint; goes up when the same events would give features another value."""
@@ -33,7 +33,7 @@ _RECENT_BYTES = MAX_RECENT_EVENTS * WIDTH
 _VIEWED_BYTES = MAX_VIEWED_PRODUCTS * WIDTH
 
 
-def fold(state: State | None, event: Event, *, habits: bool = True) -> State:
+def fold(state: State | None, event: Event) -> State:
     """Fold one event into a visitor's state.
 
     Pure and deterministic: neither argument changes. Events are taken in the order of the calls; event time decides which session
@@ -42,46 +42,71 @@ def fold(state: State | None, event: Event, *, habits: bool = True) -> State:
     Args:
         state: What is remembered; None for a visitor without history.
         event: What happened; its fields have been checked.
-        habits: Whether to fold the visitor's habits too, half of the work. Always so in a server, whose models may want them; a
-            replay for a feature set that does not (``FeatureSet.uses_habits``) gets the same vectors without.
 
     Returns:
         The new state. The very same object as ``state`` if the event's id is among the last MAX_RECENT_EVENTS: a duplicate.
     """
     event_digest = digest(event.event_id)
-    now = event.event_time_unix_micros
     if state is None:
-        state = State(first_seen_unix_micros=now, last_seen_unix_micros=now)
+        state = begin(event)
     elif contains(state.recent_events, event_digest):
         return state
     else:
-        state = copy_struct(state)
+        state = copy_state(state)
+    remember(state, event_digest)
+    fold_into(state, event)
+    return state
+
+
+def begin(event: Event) -> State:
+    """Make the state of a visitor of whom this is the first event, before it is folded."""
+    return State(event.event_time_unix_micros, event.event_time_unix_micros)
+
+
+def remember(state: State, event_digest: bytes) -> None:
+    """Remember an event's id, so that the event delivered again counts once (changes the state in place)."""
     state.recent_events = (state.recent_events + event_digest)[-_RECENT_BYTES:]
+
+
+def fold_into(state: State, event: Event, *, habits: bool = True) -> Session | None:
+    """Fold one event into a state that nobody else holds: ``fold`` without the copy, and without a look at the event's id.
+
+    Args:
+        state: What is remembered; changed in place.
+        event: What happened; its fields have been checked, and it has not been counted before.
+        habits: Whether to fold the visitor's habits too, half of the work. Always so in a server, whose models may want them; a
+            replay for a feature set that does not (``FeatureSet.uses_habits``) gets the same vectors without.
+
+    Returns:
+        The session that the event went into; None if it belongs to none.
+    """
+    now, kind = event.event_time_unix_micros, event.type
     is_news = now >= state.last_seen_unix_micros
     if is_news:
         state.last_seen_unix_micros = now
     elif now < state.first_seen_unix_micros:
         state.first_seen_unix_micros = now
-    close_finished(state)
-    if event.type == _REFUND:
+    if kind == _REFUND:
         # The shop's act, not the visitor's: it says nothing of the device, and belongs to no session.
+        close_finished(state)
         _add_money(state, -event.money_micros)
-        return state
+        return None
     if is_news:  # what a late event says of the device and the country is old
         if event.device:
             state.device = int(event.device)
         if event.country:
             state.country = event.country
     if habits:
-        state.habits = fold_habits(state.habits, event, is_news=is_news)
-    _change_cart_and_orders(state, event)
+        fold_habits(state.habits, event, is_news=is_news)
+    if kind != _VIEW_ITEM:  # as most events are
+        _change_cart_and_orders(state, event)
     session = enter_session(state, event)
     if session is not None:
         _count_in_session(session, event)
         if state.cart:
             cart_value = min(cart_value_micros(state.cart), MAX_MONEY_MICROS)
             session.max_cart_value_micros = max(session.max_cart_value_micros, cart_value)
-    return state
+    return session
 
 
 def _change_cart_and_orders(state: State, event: Event) -> None:
@@ -104,19 +129,21 @@ def _change_cart_and_orders(state: State, event: Event) -> None:
 def _count_in_session(session: Session, event: Event) -> None:
     session.event_count += 1
     kind = event.type
-    if kind == _PAGE_VIEW:
-        session.page_views += 1
-    elif kind == _VIEW_ITEM:
-        session.product_views += len(event.items) or 1
-        for item in event.items:
+    if kind == _VIEW_ITEM:
+        items = event.items
+        session.product_views += len(items) or 1
+        for item in items:
+            price = item.price_micros
             # Beyond the cap the average stays what it is.
-            if item.price_micros and session.viewed_price_micros + item.price_micros <= MAX_MONEY_MICROS:
+            if price and (viewed_price := session.viewed_price_micros + price) <= MAX_MONEY_MICROS:
                 session.priced_views += 1
-                session.viewed_price_micros += item.price_micros
+                session.viewed_price_micros = viewed_price
             item_digest = product_digest(item.item_id)
             viewed = session.viewed_products
-            if len(viewed) < _VIEWED_BYTES and not contains(viewed, item_digest):
+            if not contains(viewed, item_digest) and len(viewed) < _VIEWED_BYTES:
                 session.viewed_products = viewed + item_digest
+    elif kind == _PAGE_VIEW:
+        session.page_views += 1
     elif kind == _ADD_TO_CART:
         session.add_to_carts += 1
 

@@ -14,7 +14,6 @@ from presage_featurizer.state import (
     MAX_VIEWED_PRODUCTS,
     Habits,
     Interest,
-    copy_struct,
 )
 
 __all__ = ["EVENT_WEIGHTS", "INTEREST_HALF_LIFE_MICROS", "fold_habits", "interest_now"]
@@ -48,19 +47,18 @@ _VIEWED_BYTES = MAX_VIEWED_PRODUCTS * WIDTH
 _VIEW_ITEM = EventType.VIEW_ITEM
 
 
-def fold_habits(habits: Habits, event: Event, *, is_news: bool) -> Habits:
-    """Fold one event of a visitor's own into the habits; the argument stays as it is.
+def fold_habits(habits: Habits, event: Event, *, is_news: bool) -> None:
+    """Fold one event of a visitor's own into the habits (changes them in place).
 
     Args:
         habits: What is remembered.
         event: What happened.
         is_news: Whether nothing that is remembered happened after it; only then is its product the one last dealt with.
     """
-    habits = copy_struct(habits)
     kind = event.type
-    habits.events = habits.events | {int(kind): habits.events.get(kind, 0) + 1}
+    habits.events[int(kind)] = habits.events.get(kind, 0) + 1
     hour = (event.event_time_unix_micros // (3_600 * MICROS) + _UNIX_EPOCH_HOUR_OF_WEEK) % _HOURS_PER_WEEK
-    habits.hours_of_week = habits.hours_of_week | {hour: habits.hours_of_week.get(hour, 0) + 1}
+    habits.hours_of_week[hour] = habits.hours_of_week.get(hour, 0) + 1
     weight = EVENT_WEIGHTS.get(kind, 0.0)
     if weight and event.items:
         # An order of a thousand lines says no more about interests than its first few.
@@ -70,7 +68,6 @@ def fold_habits(habits: Habits, event: Event, *, is_news: bool) -> Habits:
             habits.last_item = product_digest(item.item_id)
             habits.last_category = item.category
             habits.last_price_micros = item.price_micros
-    return habits
 
 
 def interest_now(interest: Interest | None, now_unix_micros: int) -> float:
@@ -85,9 +82,9 @@ def _fold_item(habits: Habits, item: Item, weight: float, event: Event) -> None:
     if event.type == _VIEW_ITEM:
         _count_view(habits, item, item_digest)
     now = event.event_time_unix_micros
-    habits.items = _raised(habits.items, item_digest, weight, now, MAX_ITEM_INTERESTS)
+    _raise(habits.items, item_digest, weight, now, MAX_ITEM_INTERESTS)
     if item.category:
-        habits.categories = _raised(habits.categories, item.category, weight, now, MAX_CATEGORY_INTERESTS)
+        _raise(habits.categories, item.category, weight, now, MAX_CATEGORY_INTERESTS)
 
 
 def _count_view(habits: Habits, item: Item, item_digest: bytes) -> None:
@@ -102,14 +99,14 @@ def _count_view(habits: Habits, item: Item, item_digest: bytes) -> None:
         habits.viewed_price_micros += item.price_micros
 
 
-def _raised(interests: dict[K, Interest], key: K, weight: float, now: int, most: int) -> dict[K, Interest]:
+def _raise(interests: dict[K, Interest], key: K, weight: float, now: int, most: int) -> None:
     """Raise one interest; beyond the most that are remembered, the one that nothing has happened to for longest is forgotten."""
     before = interests.get(key)
     if before is None:
-        raised = Interest(weight, now, 1)
         if len(interests) >= most:
-            oldest = min(interests, key=lambda other: interests[other].last_unix_micros)
-            interests = {other: interest for other, interest in interests.items() if other != oldest}
+            del interests[min(interests, key=lambda other: interests[other].last_unix_micros)]
+        interests[key] = Interest(weight, now, 1)
     else:
-        raised = Interest(interest_now(before, now) + weight, max(now, before.last_unix_micros), before.count + 1)
-    return interests | {key: raised}
+        interests[key] = Interest(
+            interest_now(before, now) + weight, max(now, before.last_unix_micros), before.count + 1
+        )

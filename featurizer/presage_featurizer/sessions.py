@@ -14,7 +14,6 @@ from presage_featurizer.state import (
     SESSION_IDLE_MICROS,
     Session,
     State,
-    copy_struct,
 )
 
 __all__ = ["close_finished", "current_session", "enter_session"]
@@ -22,43 +21,30 @@ __all__ = ["close_finished", "current_session", "enter_session"]
 
 def close_finished(state: State) -> None:
     """End the sessions that are over as of the state's newest event (changes the state in place)."""
-    newest = state.last_seen_unix_micros
-    for session in state.sessions:
-        if newest - session.last_unix_micros > _idle_limit_micros(session.session_id):
-            _count_closed(state, session)
-            state.sessions = tuple(other for other in state.sessions if other is not session)
+    _find_open(state, None)
 
 
 def enter_session(state: State, event: Event) -> Session | None:
-    """Answer with a fresh copy of the event's session, begun if need be and already placed in the state (changed in place).
+    """Put an event into its session, begun if need be, which becomes the last of the state's; sessions that are over end.
+
+    Changes the state, and its session, in place.
 
     Returns:
         None for a late event whose session is over: it counts for the visitor, not for a session.
     """
     session_id, now = event.session_id, event.event_time_unix_micros
-    for position, session in enumerate(state.sessions):
-        if session.session_id == session_id:
-            if session.start_unix_micros - now > _idle_limit_micros(session_id):
-                return None
-            entered = copy_struct(session)
-            if now > session.last_unix_micros:
-                entered.last_unix_micros = now
-            elif now < session.start_unix_micros:
-                entered.start_unix_micros = now
-            state.sessions = (*state.sessions[:position], *state.sessions[position + 1 :], entered)
-            return entered
-    if state.last_seen_unix_micros - now > _idle_limit_micros(session_id):
-        return None
-    others = state.sessions
-    if len(others) >= MAX_OPEN_SESSIONS:
-        silent_longest = min(others, key=lambda session: session.last_unix_micros)
-        if now < silent_longest.last_unix_micros:
+    session = _find_open(state, session_id)
+    if session is None:
+        return _begin_session(state, session_id, now)
+    if now >= session.last_unix_micros:
+        session.last_unix_micros = now
+    elif now < session.start_unix_micros:
+        if session.start_unix_micros - now > _idle_limit_micros(session_id):
             return None
-        _count_closed(state, silent_longest)
-        others = tuple(session for session in others if session is not silent_longest)
-    entered = Session(session_id, now, now)
-    state.sessions = (*others, entered)
-    return entered
+        session.start_unix_micros = now
+    if session is not state.sessions[-1]:
+        state.sessions = (*[other for other in state.sessions if other is not session], session)
+    return session
 
 
 def current_session(state: State, now_unix_micros: int, session_id: str) -> Session | None:
@@ -73,11 +59,45 @@ def current_session(state: State, now_unix_micros: int, session_id: str) -> Sess
     return found
 
 
-def _idle_limit_micros(session_id: str) -> int:
-    return NAMED_SESSION_IDLE_MICROS if session_id else SESSION_IDLE_MICROS
+def _find_open(state: State, session_id: str | None) -> Session | None:
+    """Find the session of an id; end those that are over on the way. In one pass, since every event takes it."""
+    found = None
+    newest = state.last_seen_unix_micros
+    for session in state.sessions:
+        if session.session_id == session_id:
+            found = session
+        silent = newest - session.last_unix_micros
+        # The shorter limit comes first: most sessions were heard of just now.
+        if silent > SESSION_IDLE_MICROS and silent > _idle_limit_micros(session.session_id):
+            _close(state, session)
+            if found is session:
+                found = None
+    return found
 
 
-def _count_closed(state: State, session: Session) -> None:
+def _begin_session(state: State, session_id: str, now: int) -> Session | None:
+    if state.last_seen_unix_micros - now > _idle_limit_micros(session_id):
+        return None
+    sessions = state.sessions
+    if len(sessions) >= MAX_OPEN_SESSIONS:
+        silent_longest = sessions[0]
+        for session in sessions:
+            if session.last_unix_micros < silent_longest.last_unix_micros:
+                silent_longest = session
+        if now < silent_longest.last_unix_micros:
+            return None
+        _close(state, silent_longest)
+    begun = Session(session_id, now, now)
+    state.sessions = (*state.sessions, begun)
+    return begun
+
+
+def _close(state: State, session: Session) -> None:
+    state.sessions = tuple([other for other in state.sessions if other is not session])
     state.closed_sessions += 1
     if session.event_count == 1:
         state.bounced_sessions += 1
+
+
+def _idle_limit_micros(session_id: str) -> int:
+    return NAMED_SESSION_IDLE_MICROS if session_id else SESSION_IDLE_MICROS

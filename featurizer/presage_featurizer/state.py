@@ -6,8 +6,6 @@ New fields go at the end and have a default: then a state that an older release 
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import msgspec
 
 __all__ = [
@@ -26,7 +24,7 @@ __all__ = [
     "Interest",
     "Session",
     "State",
-    "copy_struct",
+    "copy_state",
 ]
 
 SESSION_IDLE_MICROS = 30 * 60 * 1_000_000
@@ -58,15 +56,6 @@ MAX_QUANTITY = 1_000_000
 
 MAX_MONEY_MICROS = 10**18
 """Money that any sum kept here can reach either way, in millionths: it stays within 64 bits."""
-
-
-T = TypeVar("T", bound=msgspec.Struct)
-
-
-def copy_struct(struct: T) -> T:
-    """Copy a struct but not what it refers to; half the time of ``copy.copy``, and most of what a fold copies."""
-    copied: T = struct.__copy__()  # type: ignore[attr-defined]  # msgspec has it, but its type stubs do not
-    return copied
 
 
 class CartLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -107,7 +96,7 @@ class Interest(msgspec.Struct, array_like=True, frozen=True, gc=False):
     count: int
 
 
-class Habits(msgspec.Struct, array_like=True):
+class Habits(msgspec.Struct, array_like=True, gc=False):
     """What a visitor tends to do; refunds left aside."""
 
     events: dict[int, int] = {}
@@ -134,7 +123,7 @@ class Habits(msgspec.Struct, array_like=True):
     """Its price; 0 if unknown."""
 
 
-class State(msgspec.Struct, array_like=True):
+class State(msgspec.Struct, array_like=True, gc=False):
     """One visitor; times are event times in microseconds since 1970-01-01 UTC (0: never), money is in millionths."""
 
     first_seen_unix_micros: int = 0
@@ -161,3 +150,17 @@ class State(msgspec.Struct, array_like=True):
     """Whether the cart ever held more products than are kept."""
     habits: Habits = msgspec.field(default_factory=Habits)
     """What the visitor tends to do."""
+
+
+def copy_state(state: State) -> State:
+    """Copy a state as deep as ``fold_into`` changes one: sessions and habits are copied, carts and what is frozen are shared."""
+    # Several times as fast as copy.copy, and msgspec's own; its type stubs do not have it.
+    copied: State = state.__copy__()  # type: ignore[attr-defined]
+    copied.sessions = tuple([session.__copy__() for session in state.sessions])  # type: ignore[attr-defined]
+    habits: Habits = state.habits.__copy__()  # type: ignore[attr-defined]
+    habits.events = habits.events.copy()
+    habits.hours_of_week = habits.hours_of_week.copy()
+    habits.items = habits.items.copy()
+    habits.categories = habits.categories.copy()
+    copied.habits = habits
+    return copied

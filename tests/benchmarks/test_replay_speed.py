@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import replay_speed
+from benchmarks.naive_pandas import naive_rows
 from benchmarks.replay_speed import LOG, NTH, main, replayed, replayed_rows, write_repeated
 from presage_training.readers import LogFormat, Skips, read_events
 
@@ -43,9 +44,6 @@ def test_progress_ends_with_the_whole(tmp_path, monkeypatch):
 
 @needs_the_log
 def test_pandas_gets_the_same_rows():
-    pytest.importorskip("pandas", reason="pandas is not installed: nothing to compare with")
-    from benchmarks.naive_pandas import naive_rows
-
     ours = replayed_rows(events_of(LOG)).features
     assert (naive_rows(LOG, NTH) == ours).all(axis=1).sum() >= len(ours) - 3
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from presage_featurizer import CORE, Device, EventType, decode_state, encode_state, featurize, fold
-from presage_featurizer.digests import WIDTH
+from presage_featurizer.digests import WIDTH, digest
+from presage_featurizer.fold import begin, fold_into, remember
 from presage_featurizer.state import (
     MAX_CART_LINES,
     MAX_CATEGORY_INTERESTS,
@@ -90,6 +91,19 @@ def test_fold_changes_neither_argument_and_repeats_itself(log):
         assert (state and encode_state(state)) == state_before
         assert repr(each) == event_before
         state = after
+
+
+@settings(deadline=None)
+@given(any_log())
+def test_folding_in_place_gives_the_state_that_fold_gives(log):
+    pure, own = None, begin(log[0])
+    for each in log:
+        before, pure = pure, fold(pure, each)
+        if pure is not before:
+            remember(own, digest(each.event_id))
+            session = fold_into(own, each)
+            assert session is None or session is own.sessions[-1]
+        assert encode_state(own) == encode_state(pure)
 
 
 @settings(deadline=None)

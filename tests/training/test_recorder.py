@@ -108,7 +108,17 @@ def test_sessions_that_give_no_row_take_no_memory():
     assert max(open_sessions) <= 4
 
 
-def test_more_rows_than_a_block_holds_stay_in_order():
+@given(events=crowd())
+def test_where_ids_are_distinct_none_need_be_remembered(events):
+    events = [replace(event, event_id=str(number)) for number, event in enumerate(events)]
+    settings = {"decisions": EveryEvent(), "feature_set": BEHAVIOR}
+
+    assert of_the_moment(record(events, distinct_ids=True, **settings).rows) == of_the_moment(
+        record(events, **settings).rows
+    )
+
+
+def test_many_rows_stay_in_order():
     events = [act(VIEW, minutes, user_id=f"u{minutes % 7}") for minutes in range(9_000)]
     rows = replayed(events, EveryEvent()).rows
 

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_featurizer import Event, EventType, FeatureSet, State, featurize, fold
+from presage_featurizer import Event, EventType, FeatureSet, State
+from presage_featurizer.digests import contains, digest
+from presage_featurizer.featurize import feature_values
+from presage_featurizer.fold import begin, fold_into, remember
 from presage_featurizer.state import MAX_MONEY_MICROS, Session
 from presage_training.decisions import DecisionPoints
 from presage_training.recording import NEVER, NO_SESSION, Outcomes, Recording, Rows
@@ -20,7 +23,6 @@ __all__ = ["ANONYMOUS_PREFIX", "Recorder"]
 ANONYMOUS_PREFIX = "anonymous:"
 """How the readers begin the id of a visitor whom the log does not name."""
 
-_BLOCK_ROWS = 4096
 _DTYPES: Mapping[str, type[np.generic]] = {
     "prefix_length": np.int32,
     "known": np.bool_,
@@ -32,19 +34,20 @@ _DTYPES: Mapping[str, type[np.generic]] = {
 _COUNTRY = "<U2"
 
 # Looking a member up in its enumeration, or in a set, takes a while at every event.
-_PURCHASE, _REFUND = EventType.PURCHASE, EventType.REFUND
+_PURCHASE = EventType.PURCHASE
+_MONEY_MOVES = (_PURCHASE, EventType.REFUND)
 
 
 @dataclass(slots=True)
 class _Session:
-    """An open session."""
+    """An open session that gave a row or a purchase; others cost nothing."""
 
+    session: Session
+    """The fold's own, which it changes as long as the session is open."""
     number: int
-    start_unix_micros: int = 0
-    end_unix_micros: int = 0
     purchase_position: int = NEVER
     place: int = -1
-    """Its place in the columns; -1 as long as it has given no row, so that sessions without rows cost nothing."""
+    """Its place in the columns; -1 as long as it has given no row."""
 
 
 @dataclass(slots=True)
@@ -54,9 +57,10 @@ class _Visitor:
     number: int
     known: bool
     decided_until_unix_micros: int
-    state: State | None = None
+    state: State
+    """This recorder's own: it is folded in place."""
     sessions: dict[str, _Session] = field(default_factory=dict)
-    """The open ones, by their ids."""
+    """Those that are open, by their ids, and some that were."""
 
 
 class Recorder:
@@ -65,20 +69,30 @@ class Recorder:
     Args:
         decisions: When to make a row.
         feature_set: Of which features.
+        distinct_ids: Whether no two events of the log have one id, as where the reader makes them. Then none is remembered, which
+            saves a third of the time.
         now_shift_micros: How much later than it is (earlier, if below 0) the features take it to be. Anything but 0 only serves to
             find out what a model owes to the exact moment.
     """
 
-    def __init__(self, decisions: DecisionPoints, feature_set: FeatureSet, *, now_shift_micros: int = 0) -> None:
+    def __init__(
+        self,
+        decisions: DecisionPoints,
+        feature_set: FeatureSet,
+        *,
+        distinct_ids: bool = False,
+        now_shift_micros: int = 0,
+    ) -> None:
         self._decisions = decisions
         self._follows_events = decisions.follows_events
         self._feature_set = feature_set
         self._habits = feature_set.uses_habits
+        self._distinct_ids = distinct_ids
         self._now_shift_micros = now_shift_micros
         self._visitors: dict[str, _Visitor] = {}
         self._events = self._duplicates = 0
         self._oldest: int | None = None
-        self._blocks: list[NDArray[np.float32]] = []
+        self._features = array("f")
         self._rows = {each.name: array("q") for each in fields(Rows) if each.name not in {"features", "country"}}
         self._country_places = array("q")
         self._countries: dict[str, int] = {}
@@ -94,7 +108,8 @@ class Recorder:
     def column_bytes(self) -> int:
         """Memory that the rows and outcomes take so far; the rest is that of visitors' states."""
         columns = (*self._rows.values(), *self._sessions.values(), *self._outcomes.values(), self._country_places)
-        return sum(block.nbytes for block in self._blocks) + sum(len(column) * column.itemsize for column in columns)
+        features = len(self._features) * self._features.itemsize
+        return features + sum(len(column) * column.itemsize for column in columns)
 
     def add(self, event: Event, position: int, clock_unix_micros: int) -> None:
         """Replay the next event.
@@ -111,29 +126,35 @@ class Recorder:
         visitor = self._visitors.get(event.user_id)
         if visitor is None:
             known = not event.user_id.startswith(ANONYMOUS_PREFIX)
-            visitor = self._visitors[event.user_id] = _Visitor(position, known, clock_unix_micros)
+            visitor = self._visitors[event.user_id] = _Visitor(position, known, clock_unix_micros, begin(event))
         elif not self._follows_events:
             self._decide_until(visitor, clock_unix_micros)
-        before = visitor.state
-        state = fold(before, event, habits=self._habits)
-        if state is before:
-            self._duplicates += 1
-            return
-        visitor.state = state
-        entered = _entered_session(before, state)
-        session = None if entered is None else self._enter(visitor, event, position, entered)
-        if event.type == _PURCHASE or event.type == _REFUND:  # noqa: PLR1714 - faster
+        state = visitor.state
+        if not self._distinct_ids:
+            event_digest = digest(event.event_id)
+            if contains(state.recent_events, event_digest):
+                self._duplicates += 1
+                return
+            remember(state, event_digest)
+        session = fold_into(state, event, habits=self._habits)
+        prefix_length = 0 if session is None else session.event_count
+        if prefix_length == 1 and visitor.sessions:
+            self._forget_ended(visitor)
+        kind = event.type
+        if kind in _MONEY_MOVES:
             self._add_outcome(visitor.number, event, position)
-        prefix_length = 0 if entered is None else entered.event_count
+            if session is not None and kind == _PURCHASE:
+                noted = self._noted(visitor, session, position)
+                noted.purchase_position = min(noted.purchase_position, position)
         if self._decisions.wants(event, position, prefix_length):
             self._add_row(
                 visitor,
-                featurize(state, now + self._now_shift_micros, self._feature_set, session_id=event.session_id),
+                feature_values(state, now + self._now_shift_micros, self._feature_set, session_id=event.session_id),
                 order=position,
                 time_unix_micros=now,
                 seen_unix_micros=state.last_seen_unix_micros,
                 seen_position=position,
-                session=NO_SESSION if session is None else self._place(session),
+                session=NO_SESSION if session is None else self._place(self._noted(visitor, session, position)),
                 prefix_length=prefix_length,
             )
 
@@ -142,6 +163,9 @@ class Recorder:
         if not self._follows_events:
             for visitor in self._visitors.values():
                 self._decide_until(visitor, log_end_unix_micros)
+        for visitor in self._visitors.values():
+            for noted in visitor.sessions.values():
+                self._write(noted)
         return Recording(
             rows=self._all_rows(),
             outcomes=Outcomes(**_arrays(self._outcomes)),
@@ -155,7 +179,6 @@ class Recorder:
     def _decide_until(self, visitor: _Visitor, until_unix_micros: int) -> None:
         """Make the decisions that follow no event; the visitor's state was this one when they came due."""
         state = visitor.state
-        assert state is not None
         for moment in self._decisions.moments(
             last_seen_unix_micros=state.last_seen_unix_micros,
             after_unix_micros=visitor.decided_until_unix_micros,
@@ -163,7 +186,7 @@ class Recorder:
         ):
             self._add_row(
                 visitor,
-                featurize(state, moment + self._now_shift_micros, self._feature_set),
+                feature_values(state, moment + self._now_shift_micros, self._feature_set),
                 order=moment,
                 time_unix_micros=moment,
                 seen_unix_micros=moment,
@@ -173,36 +196,37 @@ class Recorder:
             )
         visitor.decided_until_unix_micros = until_unix_micros
 
-    def _enter(self, visitor: _Visitor, event: Event, position: int, entered: Session) -> _Session:
-        """Keep the session that an event went into."""
-        session = visitor.sessions.get(event.session_id)
-        if session is None or entered.event_count == 1:
-            assert visitor.state is not None
-            still_open = {each.session_id for each in visitor.state.sessions}
-            visitor.sessions = {name: each for name, each in visitor.sessions.items() if name in still_open}
-            visitor.sessions[event.session_id] = session = _Session(position)
-        session.start_unix_micros, session.end_unix_micros = entered.start_unix_micros, entered.last_unix_micros
-        if event.type == _PURCHASE:
-            session.purchase_position = min(session.purchase_position, position)
-        if session.place >= 0:
-            self._write(session)
-        return session
+    def _noted(self, visitor: _Visitor, session: Session, position: int) -> _Session:
+        """Find what is kept of a session, which goes by the position at which something of it was first worth keeping."""
+        noted = visitor.sessions.get(session.session_id)
+        if noted is None or noted.session is not session:
+            noted = visitor.sessions[session.session_id] = _Session(session, position)
+        return noted
 
-    def _place(self, session: _Session) -> int:
+    def _forget_ended(self, visitor: _Visitor) -> None:
+        """Write the visitor's sessions that are over into the columns, and forget them; a new one has just begun."""
+        still_open = [id(session) for session in visitor.state.sessions]
+        for session_id, noted in list(visitor.sessions.items()):
+            if id(noted.session) not in still_open:
+                self._write(noted)
+                del visitor.sessions[session_id]
+
+    def _place(self, noted: _Session) -> int:
         """Find the place of a session in the columns."""
-        if session.place < 0:
-            session.place = len(self._sessions["number"])
+        if noted.place < 0:
+            noted.place = len(self._sessions["number"])
             for column in self._sessions.values():
                 column.append(0)
-            self._write(session)
-        return session.place
+        return noted.place
 
-    def _write(self, session: _Session) -> None:
-        place, columns = session.place, self._sessions
-        columns["number"][place] = session.number
-        columns["start"][place] = session.start_unix_micros
-        columns["end"][place] = session.end_unix_micros
-        columns["purchase"][place] = session.purchase_position
+    def _write(self, noted: _Session) -> None:
+        if noted.place < 0:
+            return
+        columns = self._sessions
+        columns["number"][noted.place] = noted.number
+        columns["start"][noted.place] = noted.session.start_unix_micros
+        columns["end"][noted.place] = noted.session.last_unix_micros
+        columns["purchase"][noted.place] = noted.purchase_position
 
     def _add_outcome(self, visitor_number: int, event: Event, position: int) -> None:
         is_purchase = event.type == _PURCHASE
@@ -214,13 +238,9 @@ class Recorder:
         outcomes["money_micros"].append(money if is_purchase else -money)
         outcomes["is_purchase"].append(is_purchase)
 
-    def _add_row(self, visitor: _Visitor, vector: NDArray[np.float32], **values: int) -> None:
-        place = self.row_count % _BLOCK_ROWS
-        if not place:
-            self._blocks.append(np.empty((_BLOCK_ROWS, len(vector)), dtype=np.float32))
-        self._blocks[-1][place] = vector
+    def _add_row(self, visitor: _Visitor, features: list[float], **values: int) -> None:
+        self._features.extend(features)
         rows, state = self._rows, visitor.state
-        assert state is not None
         for name, value in values.items():
             rows[name].append(value)
         rows["visitor"].append(visitor.number)
@@ -229,7 +249,6 @@ class Recorder:
         self._country_places.append(self._countries.setdefault(state.country, len(self._countries)))
 
     def _all_rows(self) -> Rows:
-        empty = np.empty((0, len(self._feature_set.features)), dtype=np.float32)
         columns = _arrays(self._rows)
         sessions = _arrays(self._sessions)
         places = columns["session"]
@@ -238,23 +257,10 @@ class Recorder:
         columns["session_end_unix_micros"] = _of_sessions(sessions["end"], places, 0)
         columns["session_purchase_position"] = _of_sessions(sessions["purchase"], places, NEVER)
         return Rows(
-            features=np.concatenate([empty, *self._blocks])[: self.row_count],
+            features=np.array(self._features, dtype=np.float32).reshape(-1, len(self._feature_set.features)),
             country=np.array([*self._countries, ""], dtype=_COUNTRY)[np.array(self._country_places, dtype=np.int64)],
             **columns,
         )
-
-
-def _entered_session(before: State | None, state: State) -> Session | None:
-    """Find the session that the last event went into; None for a refund, or an event of a session that was over."""
-    if not state.sessions:
-        return None
-    # The fold puts it last, as a fresh copy.
-    last = state.sessions[-1]
-    if before is not None:
-        for session in before.sessions:
-            if session is last:
-                return None
-    return last
 
 
 def _of_sessions(column: NDArray[np.int64], places: NDArray[np.int64], otherwise: int) -> NDArray[np.int64]:

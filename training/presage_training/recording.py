@@ -22,8 +22,8 @@ NO_SESSION = -1
 class Rows:
     """One entry for each decision point; whatever is known of it before anything is predicted.
 
-    A visitor goes by the position of the first of its events in the log, a session by that of its own: whoever replays a part of
-    the visitors gives them the same numbers.
+    A visitor goes by the position of the first of its events in the log, a session by that of its first
+    row or PURCHASE: whoever replays a part of the visitors gives them the same numbers.
     """
 
     features: NDArray[np.float32]

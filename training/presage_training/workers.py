@@ -35,6 +35,7 @@ def record(
     decisions: DecisionPoints,
     feature_set: FeatureSet,
     workers: int = 1,
+    distinct_ids: bool = False,
     now_shift_micros: int = 0,
 ) -> Recording:
     """Replay a log; the recording depends on the log alone, byte for byte, however many workers there are.
@@ -44,6 +45,7 @@ def record(
         decisions: When to make a row.
         feature_set: Of which features.
         workers: How many processes share the visitors, 1 to MAX_WORKERS; 1 replays in this one.
+        distinct_ids: Whether no two events have one id; see ``Recorder``.
         now_shift_micros: See ``Recorder``.
 
     Raises:
@@ -53,8 +55,8 @@ def record(
     if not 1 <= workers <= MAX_WORKERS:
         raise DatasetError(f"workers: expected a whole number from 1 to {MAX_WORKERS}, got {workers}")
     if workers > 1:
-        return merge(_record_apart(events, workers, (decisions, feature_set, now_shift_micros)))
-    recorder = Recorder(decisions, feature_set, now_shift_micros=now_shift_micros)
+        return merge(_record_apart(events, workers, (decisions, feature_set, distinct_ids, now_shift_micros)))
+    recorder = Recorder(decisions, feature_set, distinct_ids=distinct_ids, now_shift_micros=now_shift_micros)
     log_end = 0
     for event, position, clock in _steps(events):
         recorder.add(event, position, clock)
@@ -70,7 +72,7 @@ def _steps(events: Iterable[Event]) -> Iterator[_Step]:
 
 
 def _record_apart(
-    events: Iterable[Event], workers: int, settings: tuple[DecisionPoints, FeatureSet, int]
+    events: Iterable[Event], workers: int, settings: tuple[DecisionPoints, FeatureSet, bool, int]
 ) -> Sequence[Recording]:
     # Spawned, not forked: a fork of a process with threads, which numeric libraries start, can hang.
     context = get_context("spawn")
@@ -106,11 +108,17 @@ def _record_apart(
             ) from error
 
 
-def _work(pipe: Connection, decisions: DecisionPoints, feature_set: FeatureSet, now_shift_micros: int) -> None:
+def _work(
+    pipe: Connection,
+    decisions: DecisionPoints,
+    feature_set: FeatureSet,
+    distinct_ids: bool,  # noqa: FBT001 - a process's arguments are positional
+    now_shift_micros: int,
+) -> None:
     """Replay what comes through a pipe, and send the recording back."""
     # Ctrl-C reaches all processes of a terminal; the one that reads the log ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    recorder = Recorder(decisions, feature_set, now_shift_micros=now_shift_micros)
+    recorder = Recorder(decisions, feature_set, distinct_ids=distinct_ids, now_shift_micros=now_shift_micros)
     decode = msgspec.msgpack.Decoder(list[_Step]).decode
     try:
         while batch := pipe.recv_bytes():

@@ -86,6 +86,7 @@ def read_dataset(
             target=question.target,
             feature_set=question.feature_set,
             workers=workers,
+            distinct_ids=isinstance(log.source, LogFormat) and log.source.distinct_ids,
             now_shift_micros=now_shift_micros,
         )
     except DatasetError as error:

@@ -41,6 +41,11 @@ class LogFormat(StrEnum):
     ARCHIVE = "archive"
     """The folder that ``presage archive`` writes."""
 
+    @property
+    def distinct_ids(self) -> bool:
+        """Whether no two events have one id, because the reader makes the ids, or the server has left duplicates out already."""
+        return self in {LogFormat.REES46, LogFormat.ARCHIVE}
+
 
 _READERS = {
     LogFormat.ONLINE_RETAIL: read_online_retail,

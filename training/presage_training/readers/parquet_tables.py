@@ -37,16 +37,17 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Batch]:
 
 
 def _cells(array: pa.Array) -> list[Any]:
-    if not types.is_timestamp(array.type):
-        cells: list[Any] = array.to_pylist()
-        return cells
-    micros = array.cast(pa.timestamp("us", array.type.tz), safe=False)
-    if array.type.tz is not None:
-        return list(micros.cast(pa.int64()).to_pylist())
-    # Making a datetime costs as much as all other cells of a row, and neighbours mostly share theirs.
-    distinct = micros.dictionary_encode()
-    moments: list[Any] = distinct.dictionary.to_pylist()
-    return [None if index is None else moments[index] for index in distinct.indices.to_pylist()]
+    if types.is_timestamp(array.type):
+        array = array.cast(pa.timestamp("us", array.type.tz), safe=False)
+        if array.type.tz is not None:
+            array = array.cast(pa.int64())
+    if (types.is_integer(array.type) or types.is_floating(array.type)) and not array.null_count:
+        return list(array.to_numpy(zero_copy_only=False).tolist())
+    # Making a Python object of a cell costs as much as all else that is done with it, and many cells of a batch are alike.
+    distinct = array if types.is_dictionary(array.type) else array.dictionary_encode()
+    values: list[Any] = [*distinct.dictionary.to_pylist(), None]
+    places = distinct.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False).tolist()
+    return list(map(values.__getitem__, places))
 
 
 def _require_plain(path: Path, columns: Sequence[str], kinds: Sequence[pa.DataType]) -> None:
