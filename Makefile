@@ -5,7 +5,7 @@ PROTOS := $(sort $(wildcard proto/presage/v1/*.proto))
 SERVICES := $(sort $(wildcard proto/presage/v1/*_service.proto))
 STUBS := proto
 
-.PHONY: help setup demo test check generate check-generated format models bench bench-replay skew-proof train-real clean
+.PHONY: help setup demo test check generate check-generated format models bench bench-replay skew-proof served-parity train-real clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -60,6 +60,9 @@ bench-replay: setup ## how fast logs become training rows
 
 train-real: setup ## train every kind of model on the real logs, and report
 	@$(BIN)/python -m benchmarks.train_real
+
+served-parity: setup ## score real rows over gRPC with every kind of model, and compare with the libraries
+	@$(BIN)/python -m benchmarks.served_parity
 
 skew-proof: setup ## replay all of the real logs through a server and compare every visitor's vector
 	@$(BIN)/python -m benchmarks.skew_proof

@@ -65,7 +65,7 @@ class Dataset:
     visitors: NDArray[np.int64]
     """Number of the visitor: the place in the log of its first event, so the same for every target and split."""
     sessions: NDArray[np.int64]
-    """Number of the session, the place of its first event in the log; -1 where the decision belongs to no session."""
+    """Number of the session: the place in the log of its first row or PURCHASE; -1 where the decision belongs to no session."""
     prefix_lengths: NDArray[np.int32]
     """Events of the session up to the decision; 0 where it belongs to none."""
     known: NDArray[np.bool_]
