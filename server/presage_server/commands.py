@@ -64,6 +64,10 @@ def serve(  # noqa: PLR0917 - the command line passes names
     drain_seconds: Annotated[
         float, _option("drain_seconds", "Time for calls in flight to end after that.")
     ] = _DEFAULTS.drain_seconds,
+    sample_vectors_share: Annotated[
+        float,
+        _option("sample_vectors_share", "Share of the scores whose features are logged for presage audit, 0 to 1."),
+    ] = _DEFAULTS.sample_vectors_share,
     reflection: Annotated[
         bool, _option("reflection", "Describe the service to tools such as grpcurl.")
     ] = _DEFAULTS.reflection,
@@ -97,6 +101,7 @@ def serve(  # noqa: PLR0917 - the command line passes names
             max_message_bytes=max_message_bytes,
             drain_delay_seconds=drain_delay_seconds,
             drain_seconds=drain_seconds,
+            sample_vectors_share=sample_vectors_share,
             reflection=reflection,
             metrics_port=metrics_port,
         )

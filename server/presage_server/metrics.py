@@ -47,6 +47,14 @@ class Metrics:
         self.unreadable_states = Counter(
             "presage_unreadable_states", "Reads of a visitor's state that could not be decoded.", registry=self.registry
         )
+        vectors = Counter(
+            "presage_sampled_vectors",
+            "Served vectors that were to be logged, by outcome.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.vectors_logged = vectors.labels("logged")
+        self.vectors_dropped = vectors.labels("dropped")
         self.store_conflicts = Counter(
             "presage_store_conflicts",
             "Compare-and-sets lost to another writer, and tried again.",

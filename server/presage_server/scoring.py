@@ -15,6 +15,7 @@ from presage_server.call import Call
 from presage_server.errors import StateTooNewError, StoreUnavailableError, UnreadableStateError
 from presage_server.metrics import Metrics
 from presage_server.models import Model
+from presage_server.sampling import Sampler, ServedVector, last_event_of
 from presage_server.store.snapshot import Snapshot
 from presage_server.tracking import StateReader
 
@@ -60,9 +61,10 @@ class Known:
 class Scorer:
     """Scores visitors from what the store holds of them."""
 
-    def __init__(self, reader: StateReader, metrics: Metrics) -> None:
+    def __init__(self, reader: StateReader, metrics: Metrics, sampler: Sampler | None = None) -> None:
         self._reader = reader
         self._metrics = metrics
+        self._sampler = sampler
         self._store_answers = True
         self._told_of_newer = False
 
@@ -98,6 +100,10 @@ class Scorer:
         ]
         for one in scored:
             self._metrics.count_score(cold_start=one.cold_start, degraded=one.degraded)
+        if self._sampler is not None:
+            for target, one_known, one_scored in zip(targets, known, scored, strict=True):
+                if not one_scored.degraded and self._sampler.draws():
+                    self._sampler.offer(_served_vector(target, one_known.state, one_scored, now_unix_micros))
         return scored
 
     def score_vectors(self, rows: NDArray[np.float32], model: Model) -> list[Scored]:
@@ -149,3 +155,17 @@ class Scorer:
             )
             self._told_of_newer = True
         return Known(None, degraded=True)
+
+
+def _served_vector(target: Target, state: State | None, scored: Scored, now_unix_micros: int) -> ServedVector:
+    return ServedVector(
+        user_id=target.user_id,
+        session_id=target.session_id,
+        as_of_unix_micros=now_unix_micros,
+        last_event=last_event_of(state),
+        model=scored.model.name,
+        model_version=scored.model.version,
+        fingerprint=scored.model.bundle.manifest.feature_set.fingerprint,
+        values=scored.vector.astype("<f4").tobytes(),
+        score=scored.score,
+    )

@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from random import Random
 from uuid import uuid4
 
 import grpc
@@ -23,6 +24,7 @@ from presage_server.handlers import SERVICE_NAME, add_handlers
 from presage_server.in_flight import InFlight
 from presage_server.metrics import Metrics, serve_metrics
 from presage_server.models import Models, load_models
+from presage_server.sampling import Sampler
 from presage_server.scoring import Scorer, Target
 from presage_server.servicer import ScoringServicer
 from presage_server.settings import Settings
@@ -92,9 +94,10 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         store = await _open_store(settings, stack)
+        sampler = await _start_sampler(store, metrics, settings, stack)
         servicer = ScoringServicer(
             tracker=Tracker(store, store, metrics),
-            scorer=Scorer(store, metrics),
+            scorer=Scorer(store, metrics, sampler),
             models=models,
             metrics=metrics,
             clock=system_clock,
@@ -140,6 +143,17 @@ async def _open_store(settings: Settings, stack: AsyncExitStack) -> RedisStore:
     if policy not in ("", "noeviction"):
         _logger.warning("the store's maxmemory-policy is %s: it may forget visitors; set it to noeviction", policy)
     return store
+
+
+async def _start_sampler(
+    store: RedisStore, metrics: Metrics, settings: Settings, stack: AsyncExitStack
+) -> Sampler | None:
+    if not settings.sample_vectors_share:
+        return None
+    sampler = Sampler(share=settings.sample_vectors_share, random=Random().random, metrics=metrics)  # noqa: S311 - a sample
+    task = asyncio.create_task(sampler.run(store))
+    stack.callback(task.cancel)
+    return sampler
 
 
 async def _open_metrics(metrics: Metrics, settings: Settings, stack: AsyncExitStack) -> None:

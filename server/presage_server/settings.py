@@ -53,6 +53,8 @@ class Settings:
     """How long to go on as before after SIGTERM, with health at NOT_SERVING, so that balancers can turn away."""
     drain_seconds: float = 10.0
     """How long calls in flight may take to end after that."""
+    sample_vectors_share: float = 0.0
+    """Share of the scores, 0 to 1, whose features go into the event streams too, for ``presage audit`` to compare with a replay."""
     reflection: bool = True
     """Whether to describe the service to tools such as grpcurl."""
     metrics_port: int = -1
@@ -73,6 +75,7 @@ class Settings:
         self._check("max_message_bytes", 1_024 <= self.max_message_bytes < 2**31, "1024 to 2147483647")
         self._check("drain_delay_seconds", 0 <= self.drain_delay_seconds <= 3_600, "0 to 3600")
         self._check("drain_seconds", 0 <= self.drain_seconds <= 3_600, "0 to 3600")
+        self._check("sample_vectors_share", 0.0 <= self.sample_vectors_share <= 1.0, "0 to 1")
         self._check("metrics_port", -1 <= self.metrics_port <= 65_535, "-1 to 65535")
 
     def _check(self, field: str, holds: bool, expected: str) -> None:  # noqa: FBT001 - private and positional

@@ -51,7 +51,7 @@ class Archiver:
     folder: ArchiveFolder
     clock: Clock
     write_parts: Callable[[Sequence[Entry]], Mapping[str, Callable[..., None]]]
-    """Deals entries out by day; see ``presage_server.archive.parts``."""
+    """Deals entries out to files; see ``presage_server.archive.parts``."""
     tell: Callable[[str], None]
     """Is told, in one line each, what an operator must hear."""
     max_batch_events: int
@@ -113,7 +113,7 @@ class Archiver:
             counted = None if position.counted is None else position.counted + len(entries)
             position = Position(last=entries[-1].entry_id, counted=counted, lost=position.lost)
             self._gathered.extend(entries)
-            self._gathered_bytes += sum(len(entry.event) for entry in entries)
+            self._gathered_bytes += sum(len(entry.event) + len(entry.vector) for entry in entries)
         self._positions[partition] = position
         if reading.info.added is not None and position.counted is not None:
             self._lags[partition] = max(reading.info.added - position.counted, 0)

@@ -2,12 +2,13 @@
 
     DIR/archive.json                             the checkpoint: how far each stream is archived, and the files of the last batch
     DIR/events/day=2026-01-31/part-0000000042.parquet
+    DIR/vectors/day=2026-01-31/part-0000000042.parquet
     DIR/staging/                                 files that are not committed yet
     DIR/lock                                     held by the process that writes
 
 A batch is written into ``staging``; replacing the checkpoint commits it; its files then move into place. A process that dies
 before the checkpoint has archived nothing; one that dies after it left only moves to be done, which opening the folder does. So a
-file under ``events`` is whole and stays as it is from the moment on that it can be seen.
+file under ``events`` or ``vectors`` is whole and stays as it is from the moment on that it can be seen.
 """
 
 from __future__ import annotations
@@ -73,14 +74,16 @@ class ArchiveFolder:
         """Add a batch, whole or not at all; when this returns, it stays even if the power fails.
 
         Args:
-            parts: For each day, YYYY-MM-DD, what writes the day's file.
+            parts: What writes the batch's files, by the folder of each: ``events/day=YYYY-MM-DD``, ``vectors/day=YYYY-MM-DD``.
             positions: How far each stream is archived with it.
             entries: How many entries are in it.
         """
         before = self.checkpoint
         # A commit without entries keeps the number, and the files that belong to it.
         batch = before.batch + 1 if parts else before.batch
-        files = tuple(f"events/day={day}/part-{batch:010d}.parquet" for day in sorted(parts)) if parts else before.files
+        files = (
+            tuple(f"{directory}/part-{batch:010d}.parquet" for directory in sorted(parts)) if parts else before.files
+        )
         after = Checkpoint(
             archive_id=before.archive_id,
             batch=batch,
@@ -89,8 +92,8 @@ class ArchiveFolder:
             positions=dict(positions),
         )
         with _explained(self._path):
-            for day, file in zip(sorted(parts), files, strict=False):
-                _write(self._staged(file), parts[day])
+            for directory, file in zip(sorted(parts), files, strict=False):
+                _write(self._staged(file), parts[directory])
             if parts:
                 _sync_directory(self._path / "staging")
             replacement = self._path / "archive.json.new"
@@ -172,7 +175,7 @@ def _read_checkpoint(path: Path) -> Checkpoint | None:
         raise ArchiveFolderError(
             f"{file}: expected version {_VERSION}, got {checkpoint.version}; archive with the release that wrote it"
         )
-    if any(re.fullmatch(r"events/day=[^/]+/part-\d+\.parquet", name) is None for name in checkpoint.files):
+    if any(re.fullmatch(r"(events|vectors)/day=[^/]+/part-\d+\.parquet", name) is None for name in checkpoint.files):
         raise ArchiveFolderError(f"{file}: names a file that is no part of an archive; put the right one back")
     return checkpoint
 

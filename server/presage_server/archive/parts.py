@@ -1,4 +1,4 @@
-"""Entries of the event streams as Parquet: one row each, in files by the day of the event."""
+"""Entries of the event streams as Parquet: one row each, in files by day, events and served vectors apart."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pyarrow import parquet
 
 from presage_featurizer import Event, Item, StateError, decode_event
 from presage_server.archive.streams import Entry
+from presage_server.archive.vectors import read_vector, to_vector_table
+from presage_server.sampling import ServedVector
 
 __all__ = ["COLUMNS", "day_of", "parts_by_day", "to_table"]
 
@@ -53,16 +55,25 @@ _MAX_INT64 = 2**63 - 1
 
 
 def parts_by_day(entries: Iterable[Entry]) -> dict[str, Callable[[BinaryIO], None]]:
-    """Deal entries out by day; answer with what writes each day's file.
+    """Deal entries out by day; answer with what writes each file, by its folder.
 
-    An event that cannot be read goes to the day on which the store took it.
+    A served vector goes to the day that it was assembled for; an event that cannot be read to that on which the store took it.
     """
     days: dict[str, list[tuple[Entry, Event | None]]] = {}
+    vectors: dict[str, list[tuple[Entry, ServedVector]]] = {}
     for entry in sorted(entries, key=_place):
+        vector = read_vector(entry.vector) if entry.vector else None
+        if vector is not None:
+            day = _day_of(timedelta(microseconds=vector.as_of_unix_micros))
+            vectors.setdefault(f"vectors/day={day}", []).append((entry, vector))
+            continue
         event = _read(entry.event)
         day = _day_of(timedelta(milliseconds=entry.entry_id.unix_millis)) if event is None else day_of(event)
-        days.setdefault(day, []).append((entry, event))
-    return {day: partial(_write, to_table(rows)) for day, rows in days.items()}
+        days.setdefault(f"events/day={day}", []).append((entry, event))
+    return {
+        **{folder: partial(_write, to_table(rows)) for folder, rows in days.items()},
+        **{folder: partial(_write, to_vector_table(rows)) for folder, rows in vectors.items()},
+    }
 
 
 def day_of(event: Event) -> str:

@@ -39,6 +39,8 @@ class Entry:
     """The event as the server encoded it; empty if the entry is none of ours."""
     fresh: bool
     """Whether the event was folded into no state."""
+    vector: bytes = b""
+    """A served vector, if it is one and no event; see ``presage_server.sampling``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,13 @@ class EventStreams:
         readings = {}
         for partition, info in zip(partitions, infos, strict=True):
             entries = [
-                Entry(partition, EntryId.parse(entry_id), fields.get(b"event", b""), b"fresh" in fields)
+                Entry(
+                    partition,
+                    EntryId.parse(entry_id),
+                    fields.get(b"event", b""),
+                    b"fresh" in fields,
+                    fields.get(b"vector", b""),
+                )
                 for entry_id, fields in found.get(stream_key(partition).encode(), ())
             ]
             readings[partition] = Reading(_stream_info(info), entries, full=len(entries) == count)

@@ -113,6 +113,19 @@ class RedisStore:
             raise _rpc_error(error) from error
         return [_result(call, reply) for call, reply in zip(calls, replies, strict=True)]
 
+    async def log_vector(self, user_id: str, encoded: bytes) -> None:
+        """Append a served vector to the stream of its visitor's events.
+
+        Raises:
+            StoreUnavailableError: The store does not answer.
+            StoreFullError: It is out of memory.
+        """
+        limit = self._stream_max_events or None
+        try:
+            await self._redis.xadd(stream_key(partition_of(user_id)), {"vector": encoded}, maxlen=limit)
+        except RedisError as error:
+            raise _rpc_error(error) from error
+
     async def prepare(self) -> str:
         """Check that the server can serve, load the script, and tell what the server is.
 

@@ -23,7 +23,11 @@ def opened(path):
 
 def test_what_was_committed_is_there_when_the_folder_is_opened_again(tmp_path):
     with opened(tmp_path / "a" / "b") as folder:
-        folder.commit({"2026-01-02": writes(b"two"), "2026-01-01": writes(b"one")}, positions=POSITIONS, entries=2)
+        folder.commit(
+            {"events/day=2026-01-02": writes(b"two"), "events/day=2026-01-01": writes(b"one")},
+            positions=POSITIONS,
+            entries=2,
+        )
         folder.commit({}, positions=POSITIONS, entries=0)
     with opened_folder(tmp_path / "a" / "b", new_id=lambda: "another") as folder:
         assert folder.checkpoint.archive_id == "an-id"
@@ -41,7 +45,7 @@ def test_a_part_that_cannot_be_written_leaves_nothing_behind(tmp_path):
 
     with opened(tmp_path) as folder:
         with pytest.raises(ArchiveFolderError, match="cannot be written: No space left on device; nothing is lost"):
-            folder.commit({"2026-01-01": fails}, positions=POSITIONS, entries=1)
+            folder.commit({"events/day=2026-01-01": fails}, positions=POSITIONS, entries=1)
         assert folder.checkpoint.batch == 0
     assert list(tmp_path.rglob("*.parquet")) == []
 
@@ -63,7 +67,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 
 def test_events_without_their_checkpoint_are_refused(tmp_path):
     with opened(tmp_path) as folder:
-        folder.commit({"2026-01-01": writes(b"one")}, positions=POSITIONS, entries=1)
+        folder.commit({"events/day=2026-01-01": writes(b"one")}, positions=POSITIONS, entries=1)
     (tmp_path / "archive.json").unlink()
     with pytest.raises(ArchiveFolderError, match=r"no archive\.json, so where to go on is unknown"), opened(tmp_path):
         pass

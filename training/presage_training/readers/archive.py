@@ -15,18 +15,23 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from presage_featurizer import Device, Event, EventType, Item, StateError, decode_event
 from presage_training.errors import LogFormatError
 from presage_training.readers.skips import Skips
 
-__all__ = ["ArchivedEvent", "read_archive", "read_archive_events"]
+__all__ = ["ArchivedEvent", "ArchivedVector", "read_archive", "read_archive_events", "read_archived_vectors"]
 
 _VERSION = 1
 _ROWS_AT_ONCE = 8_192
 _PLACE = ("partition", "entry_unix_millis", "entry_sequence")
 _TEXTS = ("event_id", "user_id", "session_id", "country", "order_id", "currency")
 _COLUMNS = (*_PLACE, *_TEXTS, "fresh", "type", "device", "event_time", "items", "value_micros", "unreadable_event")
+_VECTOR_COLUMNS = (
+    *("as_of", "values", "user_id", "session_id", "last_event", "model", "model_version", "fingerprint", "score"),
+)
 _ITEM_FIELDS = ("item_id", "category", "brand", "price_micros", "quantity")
 _PART = re.compile(r"part-(\d+)\.parquet")
 
@@ -39,6 +44,26 @@ class ArchivedEvent:
     """What happened."""
     fresh: bool
     """Whether it found no state, so that a replay has to forget the visitor's history before it; see ``Replay.fold``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArchivedVector:
+    """One vector that a server logged as it gave it to a model."""
+
+    user_id: str
+    session_id: str
+    """As the call named it; empty for the most recent one."""
+    as_of_unix_micros: int
+    """The moment that it was assembled for."""
+    last_event: bytes
+    """Digest of the id of the last event in the visitor's state; empty for a visitor without history."""
+    model: str
+    model_version: str
+    fingerprint: str
+    """Of the model's feature set."""
+    values: NDArray[np.float32]
+    """The features."""
+    score: float
 
 
 class _Checkpoint(msgspec.Struct):
@@ -73,7 +98,29 @@ def read_archive_events(directory: Path, *, skips: Skips) -> Iterator[Event]:
     return (archived.event for archived in read_archive(directory, skips=skips))
 
 
-def _batches(directory: Path) -> list[list[Path]]:
+def read_archived_vectors(directory: Path) -> Iterator[ArchivedVector]:
+    """Read the sample of served vectors that an archive holds; raises as ``read_archive`` does."""
+    for files in _batches(directory, "vectors"):
+        for path in files:
+            table = _read_columns(path, _VECTOR_COLUMNS)
+            as_of = table["as_of"].cast("int64").to_pylist()
+            rest = (table[name].to_pylist() for name in _VECTOR_COLUMNS[1:])
+            for as_of_unix_micros, values, *others in zip(as_of, *rest, strict=True):
+                user_id, session_id, last_event, model, model_version, fingerprint, score = others
+                yield ArchivedVector(
+                    user_id,
+                    session_id,
+                    as_of_unix_micros,
+                    last_event,
+                    model,
+                    model_version,
+                    fingerprint,
+                    np.array(values, dtype=np.float32),
+                    score,
+                )
+
+
+def _batches(directory: Path, kind: str = "events") -> list[list[Path]]:
     """Find the files of each committed batch, the oldest batch first."""
     checkpoint_file = directory / "archive.json"
     try:
@@ -98,7 +145,7 @@ def _batches(directory: Path) -> list[list[Path]]:
     waiting = any((staging / file.removeprefix("events/").replace("/", "_")).exists() for file in checkpoint.files)
     last = checkpoint.batch - 1 if waiting else checkpoint.batch
     batches: dict[int, list[Path]] = {}
-    for path in sorted((directory / "events").glob("day=*/part-*.parquet")):
+    for path in sorted((directory / kind).glob("day=*/part-*.parquet")):
         number = _PART.fullmatch(path.name)
         if number and int(number[1]) <= last:
             batches.setdefault(int(number[1]), []).append(path)
@@ -106,29 +153,33 @@ def _batches(directory: Path) -> list[list[Path]]:
 
 
 def _read_batch(files: Sequence[Path], skips: Skips) -> Iterator[ArchivedEvent]:
-    # The other readers do without this library.
     import pyarrow as pa  # noqa: PLC0415
-    from pyarrow import parquet  # noqa: PLC0415
 
-    tables = []
-    for path in files:
-        try:
-            with path.open("rb") as stream, parquet.ParquetFile(stream, pre_buffer=False) as file:
-                missing = [name for name in _COLUMNS if name not in file.schema_arrow.names]
-                if missing:
-                    raise LogFormatError(
-                        path, f"lacks the column {missing[0]}", advice="Expected a file that presage archive wrote."
-                    )
-                tables.append(file.read(columns=list(_COLUMNS)))
-        except pa.ArrowException as error:
-            raise LogFormatError(
-                path, f"not a readable Parquet file ({error})", advice="Put the right one back, or remove it."
-            ) from error
+    tables = [_read_columns(path, _COLUMNS) for path in files]
     table = pa.concat_tables(tables)
     if len(tables) > 1:
         table = table.sort_by([(name, "ascending") for name in _PLACE])
     for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
         yield from _events(batch, skips)
+
+
+def _read_columns(path: Path, columns: Sequence[str]) -> Any:
+    # The other readers do without this library.
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import parquet  # noqa: PLC0415
+
+    try:
+        with path.open("rb") as stream, parquet.ParquetFile(stream, pre_buffer=False) as file:
+            missing = [name for name in columns if name not in file.schema_arrow.names]
+            if missing:
+                raise LogFormatError(
+                    path, f"lacks the column {missing[0]}", advice="Expected a file that presage archive wrote."
+                )
+            return file.read(columns=list(columns))
+    except pa.ArrowException as error:
+        raise LogFormatError(
+            path, f"not a readable Parquet file ({error})", advice="Put the right one back, or remove it."
+        ) from error
 
 
 def _events(batch: Any, skips: Skips) -> Iterator[ArchivedEvent]:

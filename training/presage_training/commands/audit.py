@@ -1,0 +1,65 @@
+"""``presage audit``: served vectors against a replay of the events that led to them."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+__all__ = ["audit"]
+
+
+def audit(
+    archive: Annotated[Path, typer.Argument(help="The folder that presage archive writes.")],
+    models: Annotated[
+        Path | None, typer.Option(help="Folder of bundles, NAME/VERSION/, whose scores are checked too.")
+    ] = None,
+) -> None:
+    """Compare the vectors that were served with those that a replay of the archived events gives, bit for bit.
+
+    Servers log a sample of them with `--sample-vectors-share`. Ends with 1 if any vector or score differs.
+    """
+    # Imported here, so that the command's help does not wait for them.
+    from presage_training.audit import Models  # noqa: PLC0415
+    from presage_training.audit import audit as run  # noqa: PLC0415
+    from presage_training.errors import TrainingError  # noqa: PLC0415
+    from presage_training.readers.archive import read_archive, read_archived_vectors  # noqa: PLC0415
+    from presage_training.readers.skips import Skips  # noqa: PLC0415
+
+    console = Console(markup=False, emoji=False, highlight=False)
+    skips = Skips()
+    try:
+        if models is not None and not models.is_dir():
+            raise NotADirectoryError(20, "no such folder", str(models))
+        known = Models.read(models, tell=console.print) if models else Models({})
+        with console.status("replaying"):
+            result = run(read_archive(archive, skips=skips), read_archived_vectors(archive), known)
+    except TrainingError as error:
+        sys.exit(_fail(str(error)))
+    except OSError as error:
+        sys.exit(_fail(f"{error.filename or archive}: {error.strerror or error}; name a folder that can be read"))
+    console.print(
+        f"presage audit: {result.same:,} vectors the same, {result.different:,} different, "
+        f"{result.left_out.total():,} not comparable; {result.scores:,} scores checked",
+        soft_wrap=True,
+    )
+    for reason, count in sorted((result.left_out + Counter(skips.counts)).items()):
+        console.print(f"  {count:,}: {reason}", soft_wrap=True)
+    for difference in result.differences:
+        vector = difference.vector
+        console.print(
+            f"  visitor {vector.user_id!r} at {vector.as_of_unix_micros}, model {vector.model} {vector.model_version}: "
+            f"{difference.what}",
+            soft_wrap=True,
+        )
+    if result.different:
+        sys.exit(1)
+
+
+def _fail(message: str) -> int:
+    print(f"presage audit: {message}", file=sys.stderr)  # noqa: T201
+    return 2
