@@ -27,6 +27,10 @@ def _option(field: str, text: str, *, show_default: bool | str = True) -> Any:
 def serve(  # noqa: PLR0917 - the command line passes names
     host: Annotated[str, _option("host", "Address to listen on.")] = _DEFAULTS.host,
     port: Annotated[int, _option("port", "Port to listen on; 0 picks a free one.")] = _DEFAULTS.port,
+    transport: Annotated[
+        str,
+        _option("transport", "What carries the calls: grpcio, native (pygrpc-native), or auto: native if installed."),
+    ] = _DEFAULTS.transport,
     redis_url: Annotated[
         str,
         _option(
@@ -89,6 +93,7 @@ def serve(  # noqa: PLR0917 - the command line passes names
         settings = Settings(
             host=host,
             port=port,
+            transport=transport,
             redis_url=redis_url,
             data_dir=data_dir,
             models=models,

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from random import Random
 from uuid import uuid4
 
@@ -32,6 +32,7 @@ from presage_server.store.embedded import embedded_store
 from presage_server.store.redis_store import RedisStore, connect
 from presage_server.store.snapshot import WRITER_BYTES
 from presage_server.tracking import Tracker
+from presage_server.transport import choose_transport, make_server
 
 __all__ = ["running", "serve"]
 
@@ -40,6 +41,7 @@ _logger = logging.getLogger(__name__)
 _WARM_UP_CALLS = 100
 _WARM_UP_SECONDS = 1.0
 _STORE_SECONDS = 10.0
+_STOP_SECONDS = 1.0
 
 
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -111,7 +113,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         for name in ("", SERVICE_NAME):
             await health_servicer.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
         await server.start()
-        stack.push_async_callback(server.stop, None)  # at once: when there is nothing to drain, or no time for it
+        stack.push_async_callback(_stop_at_once, server)  # when there is nothing to drain, or no time for it
         await _warm_up(Scorer(store, Metrics()), models)  # its scores are not the callers'
         for name in ("", SERVICE_NAME):
             await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -174,14 +176,17 @@ def _make_server(
         _logger.warning(
             "protobuf runs as %s, which is slow and easier to overload; install its wheel", api_implementation.Type()
         )
-    server = grpc.aio.server(
-        options=[
+    transport, reason = choose_transport(settings.transport)
+    _logger.info("transport: %s (%s)", transport, reason)
+    server = make_server(
+        transport,
+        [
             ("grpc.max_receive_message_length", settings.max_message_bytes),
             ("grpc.max_metadata_size", 8 << 10),
             ("grpc.so_reuseport", 0),  # a port that is taken is an error, not a lottery
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # the client pings every 30 s, idle or not
             ("grpc.keepalive_permit_without_calls", 1),
-        ]
+        ],
     )
     add_handlers(servicer, server)
     health_servicer = health.aio.HealthServicer()
@@ -201,6 +206,13 @@ def _make_server(
             "listening on %s without encryption: put a TLS-terminating proxy or a mesh in front", settings.host
         )
     return server, health_servicer, f"{host}:{port}"
+
+
+async def _stop_at_once(server: grpc.aio.Server) -> None:
+    # A native server whose drain was broken off does not end by itself a second time; then its threads end with the process.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_STOP_SECONDS):
+            await server.stop(None)
 
 
 async def _warm_up(scorer: Scorer, models: Models) -> None:

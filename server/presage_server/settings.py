@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from presage_server.errors import SettingsError
 
-__all__ = ["Settings", "shipped_models"]
+__all__ = ["TRANSPORTS", "Settings", "shipped_models"]
+
+TRANSPORTS: Final = ("auto", "grpcio", "native")
+"""What can carry the calls; see ``presage_server.transport``."""
 
 
 def shipped_models() -> Path:
@@ -29,6 +33,8 @@ class Settings:
     """The address to listen on. Nothing is encrypted: leave it on loopback, or put a TLS-terminating proxy in front."""
     port: int = 50051
     """The port to listen on; 0 picks a free one."""
+    transport: str = "auto"
+    """What carries the calls: ``grpcio``, ``native`` (pygrpc-native), or ``auto``: native where it is installed."""
     redis_url: str = ""
     """A Redis (6.2 or newer) or Valkey: redis://, rediss:// or unix://. Empty: an embedded server is started."""
     data_dir: Path = Path("presage-data")
@@ -63,6 +69,7 @@ class Settings:
     def __post_init__(self) -> None:
         self._check("host", bool(self.host), "an address or a host name")
         self._check("port", 0 <= self.port <= 65_535, "0 to 65535")
+        self._check("transport", self.transport in TRANSPORTS, f"one of {', '.join(TRANSPORTS)}")
         schemes = ("redis://", "rediss://", "unix://")
         self._check(
             "redis_url", not self.redis_url or self.redis_url.startswith(schemes), f"one of {', '.join(schemes)}..."
