@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import count
 
 import msgspec
@@ -48,7 +49,7 @@ class Context:
 
 @pytest.fixture
 def redis_client(runner, store_url):
-    client = connect(store_url, connections=4)
+    _, client = connect(store_url)
     yield client
     runner.run(client.aclose(close_connection_pool=True))
 
@@ -65,9 +66,41 @@ def test_redis_get(benchmark, runner, redis_client, stored):
     assert blob is not None
 
 
-def test_compare_and_set(benchmark, runner, redis_client, visitor):
+@pytest.fixture
+def connection(runner, store_url):
+    shared, _ = connect(store_url)
+    yield shared
+    runner.run(shared.close())
+
+
+def test_store_get(benchmark, runner, connection, stored):
+    """The same over the connection that all calls share."""
+    command = ("GET", state_key(stored.user_id))
+    blob = benchmark.pedantic(TIMER.run, (runner, lambda: connection.execute(command)), **ROUNDS)
+    assert blob is not None
+
+
+@pytest.mark.parametrize("client", ["redis-py", "shared"])
+def test_sixteen_gets_at_once(benchmark, runner, request, stored, client):
+    """What a GET costs in company: divide by sixteen."""
+    key = state_key(stored.user_id)
+    link = request.getfixturevalue("connection" if client == "shared" else "redis_client")
+
+    async def gets():
+        if client == "shared":
+            return await asyncio.gather(*(link.execute(("GET", key)) for _ in range(16)))
+        return await asyncio.gather(*(link.get(key) for _ in range(16)))
+
+    blobs = benchmark.pedantic(TIMER.run, (runner, gets), **ROUNDS)
+    assert len(set(blobs)) == 1
+    assert None not in blobs
+
+
+def test_compare_and_set(benchmark, runner, redis_client, connection, visitor):
     """Compare-and-set as the store does it: the encoding of the state and of the event are parts of it."""
-    store = RedisStore(redis_client, clock=lambda: 1, writer=WRITER, state_ttl_ms=600_000, stream_max_events=1_000)
+    store = RedisStore(
+        connection, redis_client, clock=lambda: 1, writer=WRITER, state_ttl_ms=600_000, stream_max_events=1_000
+    )
     user_id = f"committed-{visitor.user_id}"
     event = msgspec.structs.replace(visitor.event, user_id=user_id)
     state = fold(visitor.state, event)

@@ -48,6 +48,15 @@ def store(shared_store):
     return shared_store
 
 
+@pytest.fixture(params=["grpcio", "native"])
+def each_transport(request, monkeypatch) -> str:
+    """Runs a test once with each transport."""
+    from support import running_server
+
+    monkeypatch.setattr(running_server, "carried_by", request.param)
+    return request.param
+
+
 @pytest.fixture
 async def served(store, models) -> AsyncIterator[object]:
     """A server in this process, on an empty store and with two models."""

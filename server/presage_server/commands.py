@@ -52,9 +52,6 @@ def serve(  # noqa: PLR0917 - the command line passes names
     stream_max_events: Annotated[
         int, _option("stream_max_events", "Events kept in each of the 1,024 event streams, roughly; 0 keeps all.")
     ] = _DEFAULTS.stream_max_events,
-    store_connections: Annotated[
-        int, _option("store_connections", "Connections to the store at most.")
-    ] = _DEFAULTS.store_connections,
     max_in_flight: Annotated[
         int, _option("max_in_flight", "Calls under way at once; further ones are told to try again.")
     ] = _DEFAULTS.max_in_flight,
@@ -100,7 +97,6 @@ def serve(  # noqa: PLR0917 - the command line passes names
             default_model=default_model,
             state_ttl_days=state_ttl_days,
             stream_max_events=stream_max_events,
-            store_connections=store_connections,
             max_in_flight=max_in_flight,
             timeout_ms=timeout_ms,
             max_message_bytes=max_message_bytes,

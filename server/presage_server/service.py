@@ -126,7 +126,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 async def _open_store(settings: Settings, stack: AsyncExitStack) -> RedisStore:
     url = settings.redis_url or await stack.enter_async_context(embedded_store(settings.data_dir))
     store = RedisStore(
-        connect(url, connections=settings.store_connections),
+        *connect(url),
         clock=system_clock,
         writer=os.urandom(WRITER_BYTES),
         state_ttl_ms=round(settings.state_ttl_days * 86_400_000),

@@ -47,8 +47,6 @@ class Settings:
     """A visitor is forgotten when no event has come for so long."""
     stream_max_events: int = 10_000
     """Events kept in each of the 1,024 event streams, roughly, before the oldest go; 0 keeps all."""
-    store_connections: int = 64
-    """Connections to the store at most."""
     max_in_flight: int = 400
     """Calls under way at once; further ones are told to try again, so that those under way end in time."""
     timeout_ms: int = 1_000
@@ -76,7 +74,6 @@ class Settings:
         )
         self._check("state_ttl_days", 0.001 <= self.state_ttl_days <= 3_650, "0.001 to 3650")
         self._check("stream_max_events", 0 <= self.stream_max_events <= 10**9, "0 to 1000000000")
-        self._check("store_connections", self.store_connections >= 1, "1 or more")
         self._check("max_in_flight", self.max_in_flight >= 1, "1 or more")
         self._check("timeout_ms", 1 <= self.timeout_ms <= 600_000, "1 to 600000")
         self._check("max_message_bytes", 1_024 <= self.max_message_bytes < 2**31, "1024 to 2147483647")

@@ -16,6 +16,8 @@ from presage_featurizer import CONVERSION
 from support.metrics import metric
 from support.running_server import an_event, serving, track
 
+pytestmark = pytest.mark.usefixtures("each_transport")  # the transports are told apart by nothing here
+
 NAN, INF = float("nan"), float("inf")
 LONG = "é" * 129
 """129 characters, but 258 bytes."""

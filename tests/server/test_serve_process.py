@@ -20,6 +20,8 @@ from presage.v1 import scoring_service_pb2_grpc
 from support.proxies import silent_store
 from support.running_server import GENEROUS_SECONDS, gone, server_process, track
 
+pytestmark = pytest.mark.usefixtures("each_transport")  # the transports are told apart by nothing here
+
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 

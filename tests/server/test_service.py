@@ -18,6 +18,8 @@ from support.proxies import silent_store
 from support.running_server import an_event, serving, track
 from support.stores import local_store
 
+pytestmark = pytest.mark.usefixtures("each_transport")  # the transports are told apart by nothing here
+
 SERVING = health_pb2.HealthCheckResponse.SERVING
 SERVICE = "presage.v1.ScoringService"
 NOW = 1_700_000_000_000_000
@@ -48,7 +50,8 @@ async def test_reflection_lists_the_services_unless_it_is_switched_off(store, mo
     expected = {SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
     assert await listed_services(served.channel) == expected
     async with serving(redis_url=store.url, models=models, reflection=False) as silent:
-        assert await code_of(listed_services(silent.channel)) == "UNIMPLEMENTED"
+        # pygrpc-native resets the stream right behind its answer, and the client sees the one or the other.
+        assert await code_of(listed_services(silent.channel)) in {"UNIMPLEMENTED", "INTERNAL"}
 
 
 async def test_a_store_that_is_down_degrades_scores_and_refuses_the_rest_until_it_is_back(

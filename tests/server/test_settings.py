@@ -23,7 +23,6 @@ BAD = [
     ("state_ttl_days", 3_651.0),
     ("stream_max_events", -1),
     ("stream_max_events", 10**9 + 1),
-    ("store_connections", 0),
     ("max_in_flight", 0),
     ("timeout_ms", 0),
     ("timeout_ms", 600_001),

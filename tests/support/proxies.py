@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from random import Random
 
 from support.stores import LocalStore
 
@@ -100,3 +101,42 @@ async def _listening(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@dataclass(slots=True)
+class Disturbance:
+    """What a bad network does, drawn by chance: it waits, cuts answers into pieces, and breaks connections."""
+
+    random: Random
+    break_share: float = 0.0
+    """Of the pieces of answers, how many end their connection instead of being carried."""
+    url: str = ""
+    broken: int = 0
+    """Connections broken so far."""
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, socket: str) -> None:
+        """Carry one connection to the store at the socket."""
+        store_reader, store_writer = await asyncio.open_unix_connection(socket)
+        requests = asyncio.create_task(_pump(reader, store_writer))
+        try:
+            while answer := await store_reader.read(self.random.choice((1, 3, 17, 4_096))):
+                if self.random.random() < self.break_share:
+                    self.broken += 1
+                    return
+                if self.random.random() < 0.2:
+                    await asyncio.sleep(self.random.random() * 0.002)
+                writer.write(answer)
+        finally:
+            requests.cancel()
+            store_writer.close()
+            writer.close()
+            await asyncio.gather(requests, return_exceptions=True)
+
+
+@asynccontextmanager
+async def disturbed(store: LocalStore, *, seed: int, break_share: float) -> AsyncIterator[Disturbance]:
+    """Put a bad network before a store for as long as the context lasts."""
+    running = Disturbance(Random(seed), break_share)
+    async with _listening(lambda reader, writer: running.carry(reader, writer, store.socket)) as port:
+        running.url = f"redis://127.0.0.1:{port}"
+        yield running

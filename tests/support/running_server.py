@@ -24,6 +24,10 @@ GENEROUS_SECONDS = 60.0
 """For things that happen at once, on a machine that may be busy."""
 
 
+carried_by = "auto"
+"""The transport of servers that are not told another; the fixture ``each_transport`` changes it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """A server in this process, and a channel to it."""
@@ -38,7 +42,9 @@ class Served:
 async def serving(**settings: Any) -> AsyncIterator[Served]:
     """Run a server in this process, on a free port unless told otherwise; ``settings`` are those of Settings."""
     async with (
-        running(Settings(**({"port": 0, "timeout_ms": 20_000, "drain_seconds": 5.0} | settings))) as address,
+        running(
+            Settings(**({"port": 0, "timeout_ms": 20_000, "drain_seconds": 5.0, "transport": carried_by} | settings))
+        ) as address,
         grpc.aio.insecure_channel(address) as channel,
     ):
         yield Served(address, channel, scoring_service_pb2_grpc.ScoringServiceStub(channel))
@@ -115,7 +121,8 @@ def server_process(log: Path, *flags: str, wait: bool = True, **variables: str) 
         variables: Environment variables, in addition to ours without PRESAGE_*.
     """
     given = "--port" in flags or "PRESAGE_PORT" in variables
-    process = ServerProcess(log, *flags, *(() if given else ("--port", "0")), **variables)
+    port = () if given else ("--port", "0")
+    process = ServerProcess(log, "--transport", carried_by, *port, *flags, **variables)
     try:
         if wait:
             process.wait_until_ready()

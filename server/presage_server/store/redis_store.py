@@ -1,4 +1,4 @@
-"""The store on Redis or Valkey, through redis-py: reads in one round trip, compare-and-set in another."""
+"""The store on Redis or Valkey: reads in one round trip, compare-and-set in another."""
 
 from __future__ import annotations
 
@@ -8,26 +8,19 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
+import hiredis
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    ConnectionError as RedisConnectionError,
-)
-from redis.exceptions import (
-    NoScriptError,
-    OutOfMemoryError,
-    RedisError,
-    ResponseError,
-)
-from redis.exceptions import (
-    TimeoutError as RedisTimeoutError,
-)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from presage_featurizer import CorruptStateError, encode_event
 from presage_server.clock import Clock
 from presage_server.errors import RpcError, StoreFullError, StoreStartError, StoreUnavailableError
 from presage_server.fair_turn import FairTurn
+from presage_server.store.connection import Command, ConnectionLostError, SharedConnection
 from presage_server.store.keys import aside_key, partition_of, state_key, stream_key
 from presage_server.store.snapshot import Change, Snapshot, read_snapshot
 
@@ -47,14 +40,25 @@ class RedisStore:
     """Visitors' states and the event log on one Redis-protocol server.
 
     Args:
-        redis: The client, from ``connect``.
+        connection: What calls go over, from ``connect``.
+        redis: A redis-py client, also from there, for all that no call waits for.
         clock: Tells the time.
         writer: WRITER_BYTES bytes of this process's own, best drawn at random.
         state_ttl_ms: How long a visitor is remembered after a write.
         stream_max_events: Events kept in a partition's stream, roughly; 0 keeps all.
     """
 
-    def __init__(self, redis: Redis, *, clock: Clock, writer: bytes, state_ttl_ms: int, stream_max_events: int) -> None:
+    def __init__(
+        self,
+        connection: SharedConnection,
+        redis: Redis,
+        *,
+        clock: Clock,
+        writer: bytes,
+        state_ttl_ms: int,
+        stream_max_events: int,
+    ) -> None:
+        self._connection = connection
         self._redis = redis
         self._clock = clock
         self._writer = writer
@@ -67,23 +71,15 @@ class RedisStore:
         Raises:
             StoreUnavailableError: The store does not answer.
         """
-        try:
-            if len(user_ids) == 1:
-                blob: Any = await self._redis.get(state_key(user_ids[0]))
-                return [read_snapshot(blob)]
-            # Single GETs, not an MGET, so that the pipeline also works where the keys are on several nodes.
-            pipeline = self._redis.pipeline(transaction=False)
-            for user_id in user_ids:
-                pipeline.get(state_key(user_id))
-            blobs = await pipeline.execute(raise_on_error=False)
-        except ResponseError as error:  # of the single GET: a pipeline answers with its errors
-            return [_foreign(error)]
-        except RedisError as error:
-            raise _rpc_error(error) from error
+        if len(user_ids) == 1:
+            return [_snapshot(await self._again_if_lost(("GET", state_key(user_ids[0]))))]
+        # Single GETs, not an MGET, which would take a key that holds something else for none.
+        commands = [("GET", state_key(user_id)) for user_id in user_ids]
+        blobs = await self._all_again_if_lost(commands)
         turn = FairTurn()
         snapshots = []
         for blob in blobs:
-            snapshots.append(_foreign(blob) if isinstance(blob, RedisError) else read_snapshot(blob))
+            snapshots.append(_snapshot(blob))
             await turn.take(_UNITS_OF_A_STATE)
         return snapshots
 
@@ -98,20 +94,29 @@ class RedisStore:
             StoreUnavailableError: The store does not answer; it may have made some of the changes.
         """
         calls = [self._commit_call(change) for change in changes]
-        try:
-            if len(calls) == 1:  # as for every TrackEvent: a pipeline of one costs a sixth more
-                replies: list[Any] = [await self._run_script(calls[0])]
-            else:
-                pipeline = self._redis.pipeline(transaction=False)
-                for call in calls:
-                    pipeline.evalsha(_COMMIT_SHA, 3, *call)
-                replies = await pipeline.execute(raise_on_error=False)
-                for position, reply in enumerate(replies):
-                    if isinstance(reply, NoScriptError):
-                        replies[position] = await self._run_script(calls[position])
-        except RedisError as error:
-            raise _rpc_error(error) from error
+        replies = await self._all_again_if_lost([("EVALSHA", _COMMIT_SHA, 3, *call) for call in calls])
+        for position, reply in enumerate(replies):
+            # The server restarted, failed over, or flushed its scripts.
+            if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
+                replies[position] = await self._again_if_lost(("EVAL", _COMMIT, 3, *calls[position]))
         return [_result(call, reply) for call, reply in zip(calls, replies, strict=True)]
+
+    async def _again_if_lost(self, command: Command) -> Any:
+        """Send a command, and once more if the connection broke.
+
+        That is safe: a compare-and-set that was made the first time finds the visitor changed, and ``commit`` recognises the
+        change as its own.
+        """
+        try:
+            return await self._connection.execute(command)
+        except ConnectionLostError:
+            return await self._connection.execute(command)
+
+    async def _all_again_if_lost(self, commands: Sequence[Command]) -> list[Any]:
+        try:
+            return await self._connection.execute_all(commands)
+        except ConnectionLostError:
+            return await self._connection.execute_all(commands)
 
     async def log_vector(self, user_id: str, encoded: bytes) -> None:
         """Append a served vector to the stream of its visitor's events.
@@ -153,6 +158,7 @@ class RedisStore:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._connection.close()
         await self._redis.aclose(close_connection_pool=True)
 
     def _commit_call(self, change: Change) -> list[Any]:
@@ -170,47 +176,33 @@ class RedisStore:
             *map(encode_event, change.events),
         ]
 
-    async def _run_script(self, call: list[Any]) -> Any:
-        """Run the script by itself; an error of the store is the answer, as in a pipeline."""
-        try:
-            try:
-                return await self._redis.evalsha(_COMMIT_SHA, 3, *call)
-            except NoScriptError:  # the server restarted, failed over, or flushed its scripts
-                return await self._redis.eval(_COMMIT, 3, *call)
-        except ResponseError as error:
-            return error
 
-
-def connect(url: str, *, connections: int) -> Redis:
-    """Make a redis-py client for the request path: it waits for a connection, and tries a call again once on a broken one.
-
-    Trying again is safe: a compare-and-set that was made the first time finds the visitor changed, and ``commit`` recognises
-    the change as its own.
+def connect(url: str) -> tuple[SharedConnection, Redis]:
+    """Make what a RedisStore sends its requests over; nothing is connected yet.
 
     Raises:
         StoreStartError: The URL cannot be understood.
     """
     try:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=connections,
-            timeout=None,  # the call's own deadline ends the wait
-            protocol=2,  # the RESP3 handshake brings nothing that is used here, and switches a check of idle connections off
-            retry=Retry(NoBackoff(), 1),
-            socket_connect_timeout=5,
-            # The call's own deadline again: what redis-py does for one of its own may swallow a cancellation before Python 3.12.
-            socket_timeout=None,
-            client_name="presage",
+        return (
+            SharedConnection(url),
+            Redis.from_url(
+                url,
+                protocol=2,  # the RESP3 handshake brings nothing that is used here, and switches a check of idle connections off
+                retry=Retry(NoBackoff(), 1),
+                socket_connect_timeout=5,
+                socket_timeout=None,
+                client_name="presage",
+            ),
         )
     except ValueError as error:
         raise StoreStartError(f"redis_url: cannot be understood: {error}") from error
-    return Redis.from_pool(pool)
 
 
 def _result(call: list[Any], reply: Any) -> Snapshot | RpcError | None:
-    if isinstance(reply, RedisError):
-        return _rpc_error(reply)
-    # If the change itself stands there, it was made, its answer got lost, and redis-py sent it again. The revision alone would not
+    if isinstance(reply, hiredis.ReplyError):
+        return _refused(str(reply))
+    # If the change itself stands there, it was made, its answer got lost, and it was sent again. The revision alone would not
     # tell: a call that ran out of time may have left another change of the same state on its way, of the same writer.
     if reply is None or reply == call[_BLOB]:
         return None
@@ -218,25 +210,35 @@ def _result(call: list[Any], reply: Any) -> Snapshot | RpcError | None:
     return read_snapshot(reply or None)
 
 
-def _foreign(error: RedisError) -> Snapshot:
-    """Make a snapshot of a key that cannot be read, because it holds something that is not ours.
+def _snapshot(reply: Any) -> Snapshot:
+    """Make a snapshot of a reply to GET.
 
     Raises:
-        StoreUnavailableError: The store refused for another reason.
+        StoreUnavailableError: The store refused.
     """
-    if not str(error).startswith("WRONGTYPE"):
-        raise _rpc_error(error) from error
+    if not isinstance(reply, hiredis.ReplyError):
+        return read_snapshot(reply)
+    if not str(reply).startswith("WRONGTYPE"):
+        raise _refused(str(reply))
     return Snapshot(None, b"", CorruptStateError("expected a string, got a key of another type"))
 
 
 def _rpc_error(error: RedisError) -> RpcError:
+    if isinstance(error, RedisConnectionError | RedisTimeoutError):
+        return StoreUnavailableError("the store does not answer; try again")
+    return _refused(str(error))
+
+
+def _refused(reason: str) -> RpcError:
     # Redis before 7 hides a script's error in the text of another.
-    if isinstance(error, OutOfMemoryError) or "OOM command not allowed" in str(error):
+    if (
+        reason.startswith("OOM")
+        or "OOM command not allowed" in reason
+        or "command not allowed when used memory" in reason
+    ):
         return StoreFullError(
             "the store is out of memory and refused the write; give it more, or shorten state_ttl_days"
         )
-    if isinstance(error, RedisConnectionError | RedisTimeoutError):
-        return StoreUnavailableError("the store does not answer; try again")
     # Its text may name keys, so other visitors: it is for the log alone.
-    _logger.error("the store refused a call: %s", error)
+    _logger.error("the store refused a call: %s", reason)
     return StoreUnavailableError("the store refused the call; the server's log says why")

@@ -6,11 +6,11 @@ import asyncio
 import dataclasses
 
 import pytest
-from redis.asyncio import Redis
 
 from presage_featurizer import Event, EventType, decode_event, fold
 from presage_server.errors import StoreFullError, StoreStartError, StoreUnavailableError
 from presage_server.metrics import Metrics
+from presage_server.store.connection import SharedConnection
 from presage_server.store.keys import aside_key, partition_of, state_key, stream_key
 from presage_server.store.redis_store import RedisStore, connect
 from presage_server.store.snapshot import Change, Snapshot
@@ -252,8 +252,8 @@ async def test_a_store_that_refuses_every_read_is_unavailable_not_damaged(store)
     """As one does to a user who may not read."""
     store.redis.acl_setuser("restricted", enabled=True, passwords=["+secret"], keys=["*"], commands=["+@all", "-get"])
     try:
-        client: Redis = connect(f"{store.url}?username=restricted&password=secret", connections=2)
-        redis_store = RedisStore(client, clock=lambda: 0, writer=b"wr", state_ttl_ms=1_000, stream_max_events=0)
+        links = connect(f"{store.url}?username=restricted&password=secret")
+        redis_store = RedisStore(*links, clock=lambda: 0, writer=b"wr", state_ttl_ms=1_000, stream_max_events=0)
         for user_ids in (["u"], ["u", "v"]):
             with pytest.raises(StoreUnavailableError, match="the store refused the call") as refused:
                 await redis_store.read(user_ids)
@@ -359,26 +359,40 @@ class OldRedis:
 
 @pytest.mark.parametrize("version", ["2.8.24", "5.0.14", "6.0.16"])
 async def test_a_redis_that_is_too_old_is_refused(version):
-    old = RedisStore(OldRedis(version), clock=lambda: 0, writer=b"wr", state_ttl_ms=1, stream_max_events=0)
+    old = RedisStore(
+        SharedConnection("redis://localhost"),
+        OldRedis(version),
+        clock=lambda: 0,
+        writer=b"wr",
+        state_ttl_ms=1,
+        stream_max_events=0,
+    )
     with pytest.raises(StoreStartError, match=rf"expected Redis 6\.2 or newer, got {version}"):
         await old.prepare()
 
 
 @pytest.mark.parametrize("version", ["6.2.14", "7.4.0", "8.0.1", "10.0.0"])
 async def test_a_redis_that_is_new_enough_is_taken(version):
-    new = RedisStore(OldRedis(version), clock=lambda: 0, writer=b"wr", state_ttl_ms=1, stream_max_events=0)
+    new = RedisStore(
+        SharedConnection("redis://localhost"),
+        OldRedis(version),
+        clock=lambda: 0,
+        writer=b"wr",
+        state_ttl_ms=1,
+        stream_max_events=0,
+    )
     assert await new.prepare() == f"Redis {version}"
 
 
 @pytest.mark.parametrize("url", ["redis://localhost:port", "redis://localhost:99999", "redis://[::1"])
 def test_a_url_that_cannot_be_understood_is_refused(url):
     with pytest.raises(StoreStartError, match="redis_url: cannot be understood"):
-        connect(url, connections=1)
+        connect(url)
 
 
 async def test_a_store_that_is_not_there_is_refused_by_name(short_directory):
-    client: Redis = connect(f"unix://{short_directory}/nobody.sock", connections=1)
-    absent = RedisStore(client, clock=lambda: 0, writer=b"wr", state_ttl_ms=1, stream_max_events=0)
+    links = connect(f"unix://{short_directory}/nobody.sock")
+    absent = RedisStore(*links, clock=lambda: 0, writer=b"wr", state_ttl_ms=1, stream_max_events=0)
     with pytest.raises(StoreStartError, match="redis_url: the store cannot be used"):
         await absent.prepare()
     await absent.close()
