@@ -1,0 +1,1 @@
+"""Load over the wire: many visitors, calls at once, at a closed loop or a constant rate."""
