@@ -12,7 +12,7 @@ from pathlib import Path
 
 from presage_server.store.embedded import embedded_store
 
-__all__ = ["local_store", "presage_serve"]
+__all__ = ["local_store", "presage_process", "presage_serve"]
 
 _READY = "presage: serving on "
 _STOP_SECONDS = 30.0
@@ -36,6 +36,13 @@ def local_store() -> Iterator[str]:
 
 @contextmanager
 def presage_serve(redis_url: str, *flags: str) -> Iterator[str]:
+    """Run ``presage serve`` on a free port; yields HOST:PORT. See ``presage_process``."""
+    with presage_process(redis_url, *flags) as (address, _):
+        yield address
+
+
+@contextmanager
+def presage_process(redis_url: str, *flags: str) -> Iterator[tuple[str, int]]:
     """Run ``presage serve`` on a free port.
 
     Args:
@@ -43,7 +50,7 @@ def presage_serve(redis_url: str, *flags: str) -> Iterator[str]:
         flags: Further flags of its command line.
 
     Yields:
-        HOST:PORT, once it answers.
+        HOST:PORT, once it answers, and the process's id.
 
     Raises:
         RuntimeError: It does not start; the message is what it wrote to its log.
@@ -59,7 +66,7 @@ def presage_serve(redis_url: str, *flags: str) -> Iterator[str]:
             if not line.startswith(_READY):
                 log.seek(0)
                 raise RuntimeError(f"expected a line that begins with {_READY!r}, got {line!r}; its log:\n{log.read()}")
-            yield line.removeprefix(_READY).strip()
+            yield line.removeprefix(_READY).strip(), process.pid
         finally:
             process.terminate()
             try:

@@ -20,9 +20,10 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.serving import local_store, presage_serve
+from benchmarks.serving import local_store, presage_process
 from benchmarks.wire.calls import SCENARIOS, write_calls
-from benchmarks.wire.load import Outcome, build_load, run_load
+from benchmarks.wire.load import WARM_UP_SECONDS, Outcome, build_load, run_load
+from benchmarks.wire.processes import cpu_seconds, process_tree
 from benchmarks.wire.visitors import fill_store
 
 __all__ = ["Figure", "main"]
@@ -39,14 +40,17 @@ class Figure:
     p50_us: float
     p99_us: float
     p999_us: float
+    server_cpu_us: float
+    """Processor time of the server for each call."""
     errors: int
     """Of all rounds."""
     spread: float
     """(largest - smallest) / median of the rounds' calls a second."""
 
     @classmethod
-    def of(cls, server: str, scenario: str, in_flight: int, outcomes: Sequence[Outcome]) -> Figure:
-        """Take the medians of some rounds."""
+    def of(cls, server: str, scenario: str, in_flight: int, rounds: Sequence[tuple[Outcome, float]]) -> Figure:
+        """Take the medians of some rounds; with each goes the server's processor time for a call, in microseconds."""
+        outcomes = [outcome for outcome, _ in rounds]
         rates = [outcome.per_second for outcome in outcomes]
         return cls(
             server=server,
@@ -56,6 +60,7 @@ class Figure:
             p50_us=median(outcome.ok.p50_us for outcome in outcomes),
             p99_us=median(outcome.ok.p99_us for outcome in outcomes),
             p999_us=median(outcome.ok.p999_us for outcome in outcomes),
+            server_cpu_us=median(cpu_us for _, cpu_us in rounds),
             errors=sum(outcome.errors for outcome in outcomes),
             spread=(max(rates) - min(rates)) / max(median(rates), 1e-9),
         )
@@ -99,16 +104,17 @@ def _figures(given: argparse.Namespace, console: Console) -> Iterator[Figure]:
         }
         workers = ("--workers", str(given.workers)) if given.workers > 1 else ()
         servers = {
-            transport: stack.enter_context(presage_serve(url, "--transport", transport, *workers))
+            transport: stack.enter_context(presage_process(url, "--transport", transport, *workers))
             for transport in given.transport
         }
-        outcomes: dict[tuple[str, str, int], list[Outcome]] = {}
+        outcomes: dict[tuple[str, str, int], list[tuple[Outcome, float]]] = {}
         with console.status("loading") as status:
             for number in range(given.rounds):
                 for scenario, (calls, paths) in scenarios.items():
                     for in_flight in given.in_flight:
-                        for server, address in servers.items():
+                        for server, (address, pid) in servers.items():
                             status.update(f"round {number + 1}: {scenario}, {in_flight} in flight, {server}")
+                            before = cpu_seconds(process_tree(pid))
                             outcome = run_load(
                                 address,
                                 paths,
@@ -117,14 +123,18 @@ def _figures(given: argparse.Namespace, console: Console) -> Iterator[Figure]:
                                 connections=min(given.connections, in_flight),
                                 seconds=given.seconds,
                             )
-                            outcomes.setdefault((server, scenario, in_flight), []).append(outcome)
+                            spent = cpu_seconds(process_tree(pid)) - before
+                            calls_made = outcome.per_second * (given.seconds + WARM_UP_SECONDS)
+                            outcomes.setdefault((server, scenario, in_flight), []).append(
+                                (outcome, spent / max(calls_made, 1.0) * 1e6)
+                            )
         for (server, scenario, in_flight), rounds in outcomes.items():
             yield Figure.of(server, scenario, in_flight, rounds)
 
 
 def _table(figures: Sequence[Figure]) -> Table:
     table = Table(
-        *("scenario", "in flight", "server", "calls/s", "p50 µs", "p99 µs", "p99.9 µs", "errors", "spread"),
+        *("scenario", "in flight", "server", "calls/s", "p50 µs", "p99 µs", "p99.9 µs", "CPU µs", "errors", "spread"),
         caption="medians of the rounds; generator, server and store on one machine",
     )
     for one in figures:
@@ -136,6 +146,7 @@ def _table(figures: Sequence[Figure]) -> Table:
             f"{one.p50_us:,.0f}",
             f"{one.p99_us:,.0f}",
             f"{one.p999_us:,.0f}",
+            f"{one.server_cpu_us:,.0f}",
             str(one.errors),
             f"{one.spread:.0%}",
         )

@@ -11,7 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Latency", "Outcome", "build_load", "outcome_of", "run_load"]
+__all__ = ["WARM_UP_SECONDS", "Latency", "Outcome", "build_load", "outcome_of", "run_load"]
+
+WARM_UP_SECONDS = 0.5
+"""How long calls are made before they are counted."""
 
 _SOURCE = Path(__file__).with_name("load.cc")
 _BUILT = _SOURCE.parent / "build" / "load"
@@ -83,7 +86,7 @@ def run_load(
     in_flight: int = 1,
     connections: int = 1,
     seconds: float = 3.0,
-    warm_up_seconds: float = 0.5,
+    warm_up_seconds: float = WARM_UP_SECONDS,
     rate: float = 0.0,
 ) -> Outcome:
     """Load a server.

@@ -23,6 +23,7 @@ def encode_timings(stopwatch: Stopwatch) -> prediction_pb2.Timings:
     """Write how long each stage took."""
     return prediction_pb2.Timings(
         decode_micros=stopwatch.micros("decode"),
+        queue_micros=stopwatch.micros("queue"),
         store_micros=stopwatch.micros("store"),
         featurize_micros=stopwatch.micros("featurize"),
         model_micros=stopwatch.micros("model"),

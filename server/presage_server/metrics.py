@@ -4,67 +4,85 @@ from __future__ import annotations
 
 import asyncio
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-__all__ = ["Metrics", "serve_metrics"]
+from presage_server.counting import Counters, Distribution, Histogram, Histograms
+
+__all__ = ["STAGES", "Metrics", "serve_metrics"]
 
 _BUCKETS_SECONDS = (
     *(0.0001, 0.0002, 0.0003, 0.0004, 0.0005, 0.0006, 0.0008),
     *(0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.05, 0.1),
 )
 
+_STAGE_BUCKETS_SECONDS = (0.000005, 0.00001, 0.00002, 0.00005, *_BUCKETS_SECONDS)
+
+STAGES = ("decode", "queue", "store", "featurize", "model", "encode")
+"""What a scored call goes through, in order: ``queue`` is the wait for others of the same visitor, or of the same tick."""
+
 
 class Metrics:
-    """The server's counters, in a registry of their own."""
+    """What the server counts, in a registry of its own; all of it belongs to one event loop."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside each, which nobody reads
-        self.registry = CollectorRegistry()
-        self._handled = Counter(
-            "grpc_server_handled",
-            "Calls ended, by method and status.",
-            ["grpc_method", "grpc_code"],
-            registry=self.registry,
-        )
-        self._seconds = Histogram(
+        handled = Counters("grpc_server_handled", "Calls ended, by method and status.", ("grpc_method", "grpc_code"))
+        seconds = Histograms(
             "grpc_server_handling_seconds",
             "Time from the start of a handler to its end.",
-            ["grpc_method"],
-            buckets=_BUCKETS_SECONDS,
-            registry=self.registry,
+            "grpc_method",
+            _BUCKETS_SECONDS,
         )
-        events = Counter("presage_events", "Events tracked, by outcome.", ["outcome"], registry=self.registry)
-        self.events_applied = events.labels("applied")
-        self.events_duplicate = events.labels("duplicate")
-        self.events_refused = events.labels("refused")
-        scores = Counter(
-            "presage_scores", "Visitors scored, by what was known of them.", ["history"], registry=self.registry
+        self.stages = Histograms(
+            "presage_stage_seconds", "Time that calls spent in each stage.", "stage", _STAGE_BUCKETS_SECONDS, STAGES
         )
-        self._scores_known = scores.labels("known")
-        self._scores_cold = scores.labels("none")
-        self._scores_degraded = scores.labels("unreadable")
-        self.unreadable_states = Counter(
-            "presage_unreadable_states", "Reads of a visitor's state that could not be decoded.", registry=self.registry
+        events = Counters(
+            "presage_events",
+            "Events tracked, by outcome.",
+            ("outcome",),
+            known=[("applied",), ("duplicate",), ("refused",)],
         )
-        vectors = Counter(
+        self.events_applied = events["applied",]
+        self.events_duplicate = events["duplicate",]
+        self.events_refused = events["refused",]
+        scores = Counters(
+            "presage_scores",
+            "Visitors scored, by what was known of them.",
+            ("history",),
+            known=[("known",), ("none",), ("unreadable",)],
+        )
+        self._scores_known = scores["known",]
+        self._scores_cold = scores["none",]
+        self._scores_degraded = scores["unreadable",]
+        unreadable = Counters(
+            "presage_unreadable_states", "Reads of a visitor's state that could not be decoded.", known=[()]
+        )
+        self.unreadable_states = unreadable[()]
+        conflicts = Counters(
+            "presage_store_conflicts", "Compare-and-sets lost to another writer, and tried again.", known=[()]
+        )
+        self.store_conflicts = conflicts[()]
+        vectors = Counters(
             "presage_sampled_vectors",
             "Served vectors that were to be logged, by outcome.",
-            ["outcome"],
-            registry=self.registry,
+            ("outcome",),
+            known=[("logged",), ("dropped",)],
         )
-        self.vectors_logged = vectors.labels("logged")
-        self.vectors_dropped = vectors.labels("dropped")
-        self.store_conflicts = Counter(
-            "presage_store_conflicts",
-            "Compare-and-sets lost to another writer, and tried again.",
-            registry=self.registry,
-        )
+        self.vectors_logged = vectors["logged",]
+        self.vectors_dropped = vectors["dropped",]
+        self.gc_pauses = Distribution(_BUCKETS_SECONDS)
+        self.loop_lag = Distribution(_BUCKETS_SECONDS)
+        pauses = Histogram("presage_gc_pause_seconds", "Pauses of Python's garbage collector.", self.gc_pauses)
+        lag = Histogram("presage_event_loop_lag_seconds", "How late the event loop ran what was due.", self.loop_lag)
+        self.registry = CollectorRegistry()
+        for collector in (handled, seconds, self.stages, events, scores, unreadable, conflicts, vectors, pauses, lag):
+            self.registry.register(collector)
+        self._handled, self._seconds = handled, seconds
 
     def count_call(self, method: str, code: str, seconds: float) -> None:
         """Count a call that ended."""
-        self._handled.labels(method, code).inc()
-        self._seconds.labels(method).observe(seconds)
+        self._handled[method, code].inc()
+        self._seconds[method].observe(seconds)
 
     def count_score(self, *, cold_start: bool, degraded: bool) -> None:
         """Count a visitor scored."""

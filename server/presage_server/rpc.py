@@ -19,6 +19,8 @@ from presage_server.call import Call
 from presage_server.errors import DeadlineError, InternalError, InvalidRequestError, RpcError
 from presage_server.in_flight import InFlight
 from presage_server.metrics import Metrics
+from presage_server.stopwatch import Stopwatch
+from presage_server.time_limit import TimeLimit
 
 __all__ = ["Served", "rpc"]
 
@@ -56,11 +58,10 @@ def rpc(
         started = perf_counter()
         code = grpc.StatusCode.OK
         try:
-            call = Call(_allowed_seconds(context, self.timeout_seconds))
+            call = Call(_allowed_seconds(context, self.timeout_seconds), Stopwatch(started))
             _check_readable(request)
-            with self.in_flight:
-                async with asyncio.timeout(call.seconds):
-                    return await method(self, request, call)
+            with self.in_flight, TimeLimit(call.seconds):
+                return await method(self, request, call)
         except RpcError as error:
             code = error.code
             await _abort(context, error)

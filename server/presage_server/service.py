@@ -22,6 +22,7 @@ from presage_server.clock import system_clock
 from presage_server.errors import SettingsError, StoreStartError
 from presage_server.handlers import SERVICE_NAME, add_handlers
 from presage_server.in_flight import InFlight
+from presage_server.interpreter import calmed
 from presage_server.metrics import Metrics, serve_metrics
 from presage_server.models import Models, load_models
 from presage_server.sampling import Sampler
@@ -67,10 +68,12 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
     try:
-        async with running(settings) as address:
-            stop = asyncio.Event()
-            announce(address)
-            await stop.wait()
+        metrics = Metrics()
+        async with running(settings, metrics) as address:
+            with calmed(metrics):
+                stop = asyncio.Event()
+                announce(address)
+                await stop.wait()
             _logger.info(
                 "draining: answering as before for %g s, then calls in flight have %g s",
                 settings.drain_delay_seconds,
@@ -81,8 +84,12 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[str]:
+async def running(settings: Settings, metrics: Metrics | None = None) -> AsyncIterator[str]:
     """Run a server for as long as the context lasts.
+
+    Args:
+        settings: How to serve.
+        metrics: What counts; new ones if left out.
 
     Yields:
         HOST:PORT, once calls are answered.
@@ -93,7 +100,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     models = load_models(settings.models, settings.default_model)
     for model in models:
         _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
-    metrics = Metrics()
+    metrics = metrics or Metrics()
     async with AsyncExitStack() as stack:
         store = await _open_store(settings, stack)
         sampler = await _start_sampler(store, metrics, settings, stack)

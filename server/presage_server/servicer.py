@@ -63,16 +63,15 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
         """Fold one event; on request, score right after it."""
         event = self._decode(request.event, self._clock(), "event", Counter())
         model = self._models[request.model]
-        call.stopwatch.lap("decode")
-        (tracked,) = await self._tracker.track([event])
-        call.stopwatch.lap("store")
+        self.metrics.stages["decode"].observe(call.stopwatch.lap("decode"))
+        (tracked,) = await self._tracker.track([event], call.stopwatch)
         if isinstance(tracked, RpcError):
             raise tracked
         if not request.score:
             return scoring_service_pb2.TrackEventResponse(duplicate=tracked.duplicate)
         target = Target(event.user_id, event.session_id)
         known = Known(tracked.state, degraded=tracked.damaged)
-        (scored,) = self._scorer.score_known([target], [known], model, event.event_time_unix_micros, call)
+        scored = await self._scorer.score_known_one(target, known, model, event.event_time_unix_micros, call)
         prediction = encode_prediction(
             scored,
             include_features=request.include_features,
@@ -102,12 +101,14 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
         target = Target(decode_user_id(request.user_id), decode_session_id(request.session_id))
         now_unix_micros = decode_as_of(request.as_of_unix_micros, self._clock())
         model = self._models[request.model]
-        call.stopwatch.lap("decode")
-        (scored,) = await self._scorer.score([target], model, now_unix_micros, call)
+        self.metrics.stages["decode"].observe(call.stopwatch.lap("decode"))
+        scored = await self._scorer.score_one(target, model, now_unix_micros, call)
         timings = encode_timings(call.stopwatch) if request.include_timings else None
-        return scoring_service_pb2.ScoreResponse(
+        response = scoring_service_pb2.ScoreResponse(
             prediction=encode_prediction(scored, include_features=request.include_features, timings=timings)
         )
+        self.metrics.stages["encode"].observe(call.stopwatch.lap("encode"))
+        return response
 
     @rpc
     async def ScoreBatch(  # noqa: N802
@@ -135,9 +136,8 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
         """Score the caller's own vectors."""
         model = self._models[request.model]
         rows = decode_vectors(request.vectors, model.feature_set)
-        return scoring_service_pb2.ScoreVectorsResponse(
-            predictions=[encode_prediction(one) for one in self._scorer.score_vectors(rows, model)]
-        )
+        scored = await self._scorer.score_vectors(rows, model)
+        return scoring_service_pb2.ScoreVectorsResponse(predictions=[encode_prediction(one) for one in scored])
 
     @rpc
     async def GetFeatures(  # noqa: N802

@@ -12,6 +12,7 @@ from presage_server.errors import ContendedVisitorError, RpcError, StateTooNewEr
 from presage_server.fair_turn import FairTurn
 from presage_server.metrics import Metrics
 from presage_server.queues import NamedQueues
+from presage_server.stopwatch import Stopwatch
 from presage_server.store.snapshot import Change, Snapshot
 
 __all__ = ["StateReader", "StateWriter", "Tracked", "Tracker"]
@@ -59,10 +60,14 @@ class Tracker:
         self._metrics = metrics
         self._queues = NamedQueues()
 
-    async def track(self, events: Sequence[Event]) -> list[Tracked | RpcError]:
+    async def track(self, events: Sequence[Event], stopwatch: Stopwatch | None = None) -> list[Tracked | RpcError]:
         """Fold events into their visitors' states, and put those that count into the event log.
 
         Events of one visitor are folded in their order and written at once.
+
+        Args:
+            events: What happened.
+            stopwatch: Is told of the laps ``queue`` and ``store``.
 
         Returns:
             For each event what became of it, or why it could not be counted.
@@ -74,7 +79,9 @@ class Tracker:
         for position, event in enumerate(events):
             positions.setdefault(event.user_id, []).append(position)
         outcomes: dict[int, Tracked | RpcError] = {}
+        stopwatch = stopwatch or Stopwatch()
         async with self._queues.turn(positions):
+            self._metrics.stages["queue"].observe(stopwatch.lap("queue"))
             snapshots = dict(zip(positions, await self._reader.read(list(positions)), strict=True))
             turn = FairTurn()
             for _ in range(_ATTEMPTS):
@@ -102,6 +109,7 @@ class Tracker:
         for user_id in snapshots:
             error = ContendedVisitorError(f"the visitor changed under {_ATTEMPTS} tries; try again")
             outcomes.update(dict.fromkeys(positions[user_id], error))
+        self._metrics.stages["store"].observe(stopwatch.lap("store"))
         results = [outcomes[position] for position in range(len(events))]
         self._count(results)
         return results

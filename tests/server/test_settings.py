@@ -34,6 +34,9 @@ BAD = [
     ("drain_seconds", -0.1),
     ("drain_seconds", 3_600.1),
     ("drain_seconds", float("inf")),
+    ("sample_vectors_share", -0.1),
+    ("sample_vectors_share", 1.1),
+    ("sample_vectors_share", float("nan")),
     ("metrics_port", -2),
     ("metrics_port", 65_536),
 ]

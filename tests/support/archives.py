@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from threading import Event as Flag
 
+import numpy as np
 from pyarrow import parquet
 from redis import Redis
 
@@ -22,6 +24,7 @@ from presage_server.archive.following import ArchiveSettings, follow
 from presage_server.archive.parts import parts_by_day
 from presage_server.archive.streams import EventStreams, connect
 from presage_server.clock import system_clock
+from presage_server.sampling import ServedVector, decode_vector, encode_vector
 from presage_server.store.keys import PARTITIONS, partition_of, stream_key
 from presage_training.readers.archive import ArchivedEvent, read_archive
 from presage_training.readers.skips import Skips
@@ -31,6 +34,8 @@ from support.stores import LocalStore
 Place = tuple[int, int, int]
 """Of an entry: partition, and the two halves of its id."""
 
+_PLACE = ("partition", "entry_unix_millis", "entry_sequence")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PROGRAM = "import typer; from presage_server.archive.command import archive; typer.run(archive)"
 
 
@@ -40,24 +45,28 @@ def log_event(redis: Redis, event: Event, *, fresh: bool = False, max_events: in
     redis.xadd(stream_key(partition_of(event.user_id)), fields, maxlen=max_events, approximate=False)
 
 
+def log_vector(redis: Redis, vector: ServedVector) -> None:
+    """Append a served vector to its visitor's stream, as the server does."""
+    redis.xadd(stream_key(partition_of(vector.user_id)), {"vector": encode_vector(vector)})
+
+
 def streams(redis: Redis) -> dict[Place, tuple[bytes, bool]]:
-    """Read all streams: each entry's event, and whether it is marked fresh."""
-    pipeline = redis.pipeline(transaction=False)
-    for partition in range(PARTITIONS):
-        pipeline.xrange(stream_key(partition))
-    found = {}
-    for partition, entries in enumerate(pipeline.execute()):
-        for entry_id, fields in entries:
-            unix_millis, sequence = entry_id.split(b"-")
-            found[partition, int(unix_millis), int(sequence)] = (fields[b"event"], b"fresh" in fields)
-    return found
+    """Read the events of all streams: each one's bytes, and whether it is marked fresh."""
+    return {
+        place: (fields[b"event"], b"fresh" in fields) for place, fields in _entries(redis).items() if b"event" in fields
+    }
 
 
-def places(directory: Path) -> list[Place]:
+def logged_vectors(redis: Redis) -> dict[Place, ServedVector]:
+    """Read the served vectors of all streams."""
+    return {place: decode_vector(fields[b"vector"]) for place, fields in _entries(redis).items() if b"vector" in fields}
+
+
+def places(directory: Path, kind: str = "events") -> list[Place]:
     """Read where the archive's rows come from, in order; a row that is there twice appears twice."""
     found: list[Place] = []
-    for path in directory.glob("events/day=*/*"):
-        table = parquet.ParquetFile(path).read(columns=["partition", "entry_unix_millis", "entry_sequence"])
+    for path in directory.glob(f"{kind}/day=*/*"):
+        table = parquet.ParquetFile(path).read(columns=list(_PLACE))
         found += zip(*(column.to_pylist() for column in table.columns), strict=True)
     return sorted(found)
 
@@ -70,12 +79,26 @@ def read(directory: Path) -> list[ArchivedEvent]:
     return archived
 
 
+def archived_vectors(directory: Path) -> list[tuple[Place, ServedVector]]:
+    """Read the archive's vectors, in the order of their entries; one that is there twice appears twice."""
+    found = []
+    for path in directory.glob("vectors/day=*/*"):
+        for row in parquet.ParquetFile(path).read().to_pylist():
+            place = tuple(row.pop(name) for name in _PLACE)
+            as_of_unix_micros = (row.pop("as_of") - _EPOCH) // timedelta(microseconds=1)
+            values = np.array(row.pop("values"), dtype="<f4").tobytes()
+            found.append((place, ServedVector(**row, as_of_unix_micros=as_of_unix_micros, values=values)))
+    return sorted(found, key=lambda row: row[0])
+
+
 def assert_equal_to_streams(directory: Path, redis: Redis) -> None:
-    """Check that each entry of the streams is in the archive once, with its event and mark, and nothing else is."""
+    """Check that each entry of the streams is in the archive once, with all that it says, and nothing else is."""
     expected = streams(redis)
     assert places(directory) == sorted(expected), "the archive's entries are not those of the streams"
     archived = [(encode_event(each.event), each.fresh) for each in read(directory)]
     assert sorted(archived) == sorted(expected.values()), "an entry was archived as something else"
+    vectors = sorted(logged_vectors(redis).items(), key=lambda row: row[0])
+    assert archived_vectors(directory) == vectors, "the archive's vectors are not those of the streams"
 
 
 @contextmanager
@@ -128,3 +151,15 @@ def kill(process: subprocess.Popen[str]) -> None:
     """Kill a process as nothing can be prepared for, and wait until it is gone."""
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=GENEROUS_SECONDS)
+
+
+def _entries(redis: Redis) -> dict[Place, dict[bytes, bytes]]:
+    pipeline = redis.pipeline(transaction=False)
+    for partition in range(PARTITIONS):
+        pipeline.xrange(stream_key(partition))
+    found = {}
+    for partition, entries in enumerate(pipeline.execute()):
+        for entry_id, fields in entries:
+            unix_millis, sequence = entry_id.split(b"-")
+            found[partition, int(unix_millis), int(sequence)] = fields
+    return found

@@ -96,3 +96,22 @@ def test_after_a_visitor_was_forgotten_the_replay_begins_anew(models):
     again = [*EVENTS, *EVENTS[:3]]
 
     assert audit(again, [served(2, models)], models).same == 1
+
+
+def test_an_id_that_counted_again_for_a_forgotten_visitor_is_no_difference(models):
+    """The shop sent the third event once more, much later."""
+    event = STORY[2]
+    now = event.event_time_unix_micros + 5 * MICROS
+    values = featurize(fold(None, event), now, CONVERSION)
+    again = served(3, models, values=values)
+    again = replace(again, score=models.score(again))
+    log = [*EVENTS, ArchivedEvent(event, fresh=True)]
+    cut_off = [replace(EVENTS[2], fresh=False), ArchivedEvent(event, fresh=True)]
+
+    assert audit(log, [served(3, models), again], models).same == 2
+    assert audit(cut_off, [again], models).same == 1
+
+    values = values.copy()
+    values[5] += 1
+    result = audit(log, [replace(again, values=values)], models)
+    assert (result.same, result.different, len(result.differences)) == (0, 1, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,9 @@ __all__ = ["Audit", "Difference", "Models", "audit"]
 _MOST_DIFFERENCES = 10
 _SCORE_TOLERANCE = 1e-6
 """Another processor may round a model's sums in another order."""
+_NO_EVENT = "its last event is not in the archive"
+_NO_BEGINNING = "the visitor's history begins before the archive"
+_NO_FEATURE_SET = "feature set unknown to this release and to the bundles"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,11 +98,24 @@ class Models:
         return to_score(bundle.manifest.link, bundle.manifest.calibration, margin)
 
 
+@dataclass(kw_only=True, slots=True)
+class _Waiting:
+    """A vector that the replay has not given back yet."""
+
+    vector: ArchivedVector
+    feature_set: FeatureSet
+    left_out: str = _NO_EVENT
+    """Why it could not be compared."""
+    difference: str = ""
+    """In what it differed, if it could."""
+
+
 def audit(events: Iterable[ArchivedEvent], vectors: Iterable[ArchivedVector], models: Models) -> Audit:
     """Compare served vectors with those of a replay.
 
     A vector says which event its visitor's state had seen last. The replay stops there and featurizes for the same moment and
-    session. Of visitors without a vector nothing is folded.
+    session. An id may have counted more than once: sent again to a visitor who had been forgotten, or long after. The replay stops
+    at each, and the vector has to come back at one of them. Of visitors without a vector nothing is folded.
 
     Args:
         events: Each visitor's in the order in which the servers applied them.
@@ -106,28 +123,32 @@ def audit(events: Iterable[ArchivedEvent], vectors: Iterable[ArchivedVector], mo
         models: Whose feature sets and scores are known.
     """
     result = Audit()
-    waiting: dict[str, dict[bytes, list[ArchivedVector]]] = {}
+    waiting: dict[str, dict[bytes, list[_Waiting]]] = {}
     for vector in vectors:
         feature_set = models.feature_set(vector.fingerprint)
         if feature_set is None:
-            result.left_out["feature set unknown to this release and to the bundles"] += 1
+            result.left_out[_NO_FEATURE_SET] += 1
         elif vector.last_event:
-            waiting.setdefault(vector.user_id, {}).setdefault(vector.last_event, []).append(vector)
+            one = _Waiting(vector=vector, feature_set=feature_set)
+            waiting.setdefault(vector.user_id, {}).setdefault(vector.last_event, []).append(one)
+        elif difference := _difference(vector, None, feature_set):
+            result.differs(vector, difference)
         else:
-            _compare(result, vector, None, feature_set, models)
+            _count_same(result, vector, models)
     _replay(events, waiting, result, models)
     for by_event in waiting.values():
-        for left in by_event.values():
-            result.left_out["its last event is not in the archive"] += len(left)
+        for left in chain.from_iterable(by_event.values()):
+            if left.difference:
+                result.differs(left.vector, left.difference)
+            else:
+                result.left_out[left.left_out] += 1
     return result
 
 
 def _replay(
-    events: Iterable[ArchivedEvent],
-    waiting: dict[str, dict[bytes, list[ArchivedVector]]],
-    result: Audit,
-    models: Models,
+    events: Iterable[ArchivedEvent], waiting: dict[str, dict[bytes, list[_Waiting]]], result: Audit, models: Models
 ) -> None:
+    """Take those that come back out of ``waiting``, and tell the others why they did not."""
     replay = Replay()
     for archived in events:
         event = archived.event
@@ -135,28 +156,36 @@ def _replay(
         if by_event is None:
             continue
         whole = archived.fresh or event.user_id in replay.states
-        if whole:
-            state = replay.fold(event, fresh=archived.fresh)
-        for vector in by_event.pop(digest(event.event_id), ()):
-            feature_set = models.feature_set(vector.fingerprint)
-            if not whole:
-                result.left_out["the visitor's history begins before the archive"] += 1
-            elif feature_set is not None:
-                _compare(result, vector, state, feature_set, models)
+        state = replay.fold(event, fresh=archived.fresh) if whole else None
+        last_event = digest(event.event_id)
+        left = []
+        for one in by_event.pop(last_event, ()):
+            if state is None:
+                one.left_out = _NO_BEGINNING
+            else:
+                one.difference = _difference(one.vector, state, one.feature_set)
+                if not one.difference:
+                    _count_same(result, one.vector, models)
+                    continue
+            left.append(one)
+        if left:
+            by_event[last_event] = left
 
 
-def _compare(
-    result: Audit, vector: ArchivedVector, state: State | None, feature_set: FeatureSet, models: Models
-) -> None:
+def _difference(vector: ArchivedVector, state: State | None, feature_set: FeatureSet) -> str:
+    """Tell in what a vector is not what a state gives; empty if it is the same, bit for bit."""
     replayed = featurize(state, vector.as_of_unix_micros, feature_set, session_id=vector.session_id)
     if len(vector.values) != len(replayed):
-        result.differs(vector, f"expected {len(replayed)} features, got {len(vector.values)}")
-        return
-    if vector.values.tobytes() != replayed.tobytes():
-        place = int(np.flatnonzero(vector.values.view(np.uint32) != replayed.view(np.uint32))[0])
-        name, served, again = feature_set.features[place], vector.values[place], replayed[place]
-        result.differs(vector, f"{name}: served {served:g}, replayed {again:g}")
-        return
+        return f"expected {len(replayed)} features, got {len(vector.values)}"
+    if vector.values.tobytes() == replayed.tobytes():
+        return ""
+    place = int(np.flatnonzero(vector.values.view(np.uint32) != replayed.view(np.uint32))[0])
+    name, served, again = feature_set.features[place], vector.values[place], replayed[place]
+    return f"{name}: served {served:g}, replayed {again:g}"
+
+
+def _count_same(result: Audit, vector: ArchivedVector, models: Models) -> None:
+    """Count a vector that came back, unless its score does not."""
     score = models.score(vector)
     if score is not None and abs(score - vector.score) > _SCORE_TOLERANCE * max(1.0, abs(score)):
         result.differs(vector, f"score: served {vector.score:.9g}, its bundle says {score:.9g}")

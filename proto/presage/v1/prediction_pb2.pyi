@@ -63,16 +63,19 @@ class Timings(_message.Message):
     FEATURIZE_MICROS_FIELD_NUMBER: _builtins.int
     MODEL_MICROS_FIELD_NUMBER: _builtins.int
     TOTAL_MICROS_FIELD_NUMBER: _builtins.int
+    QUEUE_MICROS_FIELD_NUMBER: _builtins.int
     decode_micros: _builtins.float
     """Checking and decoding the request."""
     store_micros: _builtins.float
-    """Waiting for the store, and for earlier calls for the same visitor."""
+    """Waiting for the store."""
     featurize_micros: _builtins.float
     """Assembling the feature vector."""
     model_micros: _builtins.float
     """Running the model and its link function."""
     total_micros: _builtins.float
     """From the start of the handler until the prediction was ready."""
+    queue_micros: _builtins.float
+    """Waiting for earlier calls for the same visitor, or for those that came in the same moment and share a read of the store."""
     def __init__(
         self,
         *,
@@ -81,10 +84,11 @@ class Timings(_message.Message):
         featurize_micros: _builtins.float = ...,
         model_micros: _builtins.float = ...,
         total_micros: _builtins.float = ...,
+        queue_micros: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decode_micros", b"decode_micros", "featurize_micros", b"featurize_micros", "model_micros", b"model_micros", "store_micros", b"store_micros", "total_micros", b"total_micros"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decode_micros", b"decode_micros", "featurize_micros", b"featurize_micros", "model_micros", b"model_micros", "queue_micros", b"queue_micros", "store_micros", b"store_micros", "total_micros", b"total_micros"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

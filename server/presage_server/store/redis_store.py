@@ -12,9 +12,7 @@ import hiredis
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from presage_featurizer import CorruptStateError, encode_event
 from presage_server.clock import Clock
@@ -122,14 +120,16 @@ class RedisStore:
         """Append a served vector to the stream of its visitor's events.
 
         Raises:
-            StoreUnavailableError: The store does not answer.
+            StoreUnavailableError: The store does not answer; it may have taken the vector.
             StoreFullError: It is out of memory.
         """
-        limit = self._stream_max_events or None
-        try:
-            await self._redis.xadd(stream_key(partition_of(user_id)), {"vector": encoded}, maxlen=limit)
-        except RedisError as error:
-            raise _rpc_error(error) from error
+        limit = ("MAXLEN", "~", self._stream_max_events) if self._stream_max_events else ()
+        # Never a second time: that could log it twice.
+        reply = await self._connection.execute(
+            ("XADD", stream_key(partition_of(user_id)), *limit, "*", "vector", encoded)
+        )
+        if isinstance(reply, hiredis.ReplyError):
+            raise _refused(str(reply))
 
     async def prepare(self) -> str:
         """Check that the server can serve, load the script, and tell what the server is.
@@ -221,12 +221,6 @@ def _snapshot(reply: Any) -> Snapshot:
     if not str(reply).startswith("WRONGTYPE"):
         raise _refused(str(reply))
     return Snapshot(None, b"", CorruptStateError("expected a string, got a key of another type"))
-
-
-def _rpc_error(error: RedisError) -> RpcError:
-    if isinstance(error, RedisConnectionError | RedisTimeoutError):
-        return StoreUnavailableError("the store does not answer; try again")
-    return _refused(str(error))
 
 
 def _refused(reason: str) -> RpcError:

@@ -9,12 +9,25 @@ import msgspec
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from presage_featurizer.digests import digest
 from presage_server.archive.following import ArchiveSettings, follow
 from presage_server.archive.streams import EventStreams
 from presage_server.errors import SettingsError
 from presage_server.store.keys import partition_of, stream_key
-from support.archives import archive_once, archiver, assert_equal_to_streams, log_event, places, read, streams
+from presage_training.readers.archive import read_archived_vectors
+from support.archives import (
+    archive_once,
+    archiver,
+    assert_equal_to_streams,
+    log_event,
+    log_vector,
+    logged_vectors,
+    places,
+    read,
+    streams,
+)
 from support.events import DAY_MICROS, STORY
+from support.vectors import a_vector
 
 
 def events(count: int, *, first: int = 0, visitors: int = 40):
@@ -134,7 +147,10 @@ def unacknowledged(store) -> int:
 def test_a_crash_at_any_step_loses_nothing_and_repeats_nothing(store, tmp_path):
     """Each step in turn, with an archive of its own; reading an archive in between never shows half a batch."""
     log(store, events(40))
-    everything = streams(store.redis)
+    for event in events(10):
+        fields = {"user_id": event.user_id, "as_of_unix_micros": event.event_time_unix_micros}
+        log_vector(store.redis, a_vector(**fields, last_event=digest(event.event_id)))
+    everything, vectors = streams(store.redis), logged_vectors(store.redis)
     steps = 0
     while True:
         directory = tmp_path / str(steps)
@@ -152,8 +168,12 @@ def test_a_crash_at_any_step_loses_nothing_and_repeats_nothing(store, tmp_path):
         seen = places(directory)
         assert len(seen) == len(set(seen))
         assert set(seen) <= everything.keys()
+        seen = places(directory, "vectors")
+        assert len(seen) == len(set(seen))
+        assert set(seen) <= vectors.keys()
         if (directory / "archive.json").exists():
-            assert len(read(directory)) in {0, 40, *(len(everything) - rest for rest in range(1, 16))}
+            # A batch has 25 entries or more, so these are no, one or two batches: its events and its vectors together.
+            assert len(read(directory)) + len(list(read_archived_vectors(directory))) in {0, *range(25, 51)}
         archive_once(store, directory)
         assert_equal_to_streams(directory, store.redis)
         assert unacknowledged(store) == 0

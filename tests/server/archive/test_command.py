@@ -17,6 +17,9 @@ import pytest
 from presage_featurizer import encode_state
 from presage_server.settings import shipped_models
 from presage_server.store.snapshot import REVISION_BYTES
+from presage_training.audit import Models, audit
+from presage_training.readers.archive import read_archive, read_archived_vectors
+from presage_training.readers.skips import Skips
 from presage_training.replay import Replay
 from support.archives import (
     archive_command,
@@ -44,6 +47,7 @@ async def test_killed_twenty_times_while_events_flow_it_holds_the_streams_and_gi
     sessions = simulated_sessions(SESSIONS, seed=3)
     slices = [sessions[number::KILLS] for number in range(KILLS)]
     flags = ("--redis-url", store.url, "--models", str(shipped_models()), "--stream-max-events", "0")
+    flags += ("--sample-vectors-share", "0.5")
     growth = []
     with server_process(tmp_path / "log", *flags) as server:
         for number, some in enumerate(slices):
@@ -63,6 +67,10 @@ async def test_killed_twenty_times_while_events_flow_it_holds_the_streams_and_gi
     assert (code, err) == (0, "")
     assert " lag=0 worst_lag=0 lost=0 " in out
     assert_equal_to_streams(archive, store.redis)
+    vectors = list(read_archived_vectors(archive))
+    assert len(vectors) > SESSIONS
+    result = audit(read_archive(archive, skips=Skips()), vectors, Models.read(shipped_models(), tell=pytest.fail))
+    assert (result.same, result.scores) == (len(vectors), len(vectors))
 
     replay = Replay()
     for archived in read(archive):
