@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from itertools import count
+from time import process_time
 
 import msgspec
 import pytest
+from redis.asyncio import BlockingConnectionPool, Redis
 
 from benchmarks.loop_timer import LoopTimer
 from presage.v1 import scoring_service_pb2
@@ -17,9 +19,10 @@ from presage_server.metrics import Metrics
 from presage_server.rpc import rpc
 from presage_server.store.keys import state_key
 from presage_server.store.redis_store import RedisStore, connect
+from presage_server.store.resp import encode_get
 from presage_server.store.snapshot import REVISION_BYTES, WRITER_BYTES, Change, Snapshot
 
-TIMER = LoopTimer()
+TIMER, CPU_TIMER = LoopTimer(), LoopTimer(process_time)
 WRITER = b"wr"
 ROUNDS = {"rounds": 3_000, "warmup_rounds": 300}
 
@@ -48,10 +51,13 @@ class Context:
 
 
 @pytest.fixture
-def redis_client(runner, store_url):
-    _, client = connect(store_url)
-    yield client
-    runner.run(client.aclose(close_connection_pool=True))
+def clients(runner, store_url):
+    """redis-py's client and the connection that calls share, as the server has them."""
+    redis, connection = connect(store_url)
+    runner.run(connection.open())
+    yield redis, connection
+    runner.run(connection.close())
+    runner.run(redis.aclose(close_connection_pool=True))
 
 
 def test_call_frame(benchmark, runner):
@@ -60,52 +66,46 @@ def test_call_frame(benchmark, runner):
     assert answer is request
 
 
-def test_redis_get(benchmark, runner, redis_client, stored):
-    key = state_key(stored.user_id)
-    blob = benchmark.pedantic(TIMER.run, (runner, lambda: redis_client.get(key)), **ROUNDS)
+def test_redis_get(benchmark, runner, clients, stored):
+    key = state_key(stored.user_id).encode()
+    _, connection = clients
+    (blob,) = benchmark.pedantic(TIMER.run, (runner, lambda: connection.call(encode_get(key))), **ROUNDS)
     assert blob is not None
 
 
-@pytest.fixture
-def connection(runner, store_url):
-    shared, _ = connect(store_url)
-    yield shared
-    runner.run(shared.close())
+@pytest.mark.benchmark(group="CPU of 1,000 GETs (a millisecond: 1 µs each)", timer=CPU_TIMER)
+@pytest.mark.parametrize("in_flight", [1, 16])
+@pytest.mark.parametrize("client", ["redis_py", "multiplexed"])
+def test_thousand_gets(benchmark, runner, clients, store_url, client, in_flight):  # noqa: PLR0917 - pytest passes names
+    """Many small states, so many at a time; redis-py with a pool, which is how it is used at its best."""
+    connection, keys = clients[1], [f"get-{number}" for number in range(1_000)]
+    pool = BlockingConnectionPool.from_url(store_url, max_connections=in_flight, timeout=None, protocol=2)
+    redis = Redis.from_pool(pool)
+    runner.run(redis.mset(dict.fromkeys(keys, bytes(700)) | {keys[-1]: b"last"}))
+
+    async def get(key):
+        return await redis.get(key) if client == "redis_py" else (await connection.call(encode_get(key.encode())))[0]
+
+    async def get_some(some):
+        return [await get(key) for key in some]
+
+    async def get_all():
+        return await asyncio.gather(*(get_some(keys[place::in_flight]) for place in range(in_flight)))
+
+    answers = benchmark.pedantic(CPU_TIMER.run, (runner, get_all), rounds=50, warmup_rounds=5)
+    assert answers[999 % in_flight][-1] == b"last"
+    runner.run(redis.delete(*keys))
+    runner.run(redis.aclose())
 
 
-def test_store_get(benchmark, runner, connection, stored):
-    """The same over the connection that all calls share."""
-    command = ("GET", state_key(stored.user_id))
-    blob = benchmark.pedantic(TIMER.run, (runner, lambda: connection.execute(command)), **ROUNDS)
-    assert blob is not None
-
-
-@pytest.mark.parametrize("client", ["redis-py", "shared"])
-def test_sixteen_gets_at_once(benchmark, runner, request, stored, client):
-    """What a GET costs in company: divide by sixteen."""
-    key = state_key(stored.user_id)
-    link = request.getfixturevalue("connection" if client == "shared" else "redis_client")
-
-    async def gets():
-        if client == "shared":
-            return await asyncio.gather(*(link.execute(("GET", key)) for _ in range(16)))
-        return await asyncio.gather(*(link.get(key) for _ in range(16)))
-
-    blobs = benchmark.pedantic(TIMER.run, (runner, gets), **ROUNDS)
-    assert len(set(blobs)) == 1
-    assert None not in blobs
-
-
-def test_compare_and_set(benchmark, runner, redis_client, connection, visitor):
+def test_compare_and_set(benchmark, runner, clients, visitor):
     """Compare-and-set as the store does it: the encoding of the state and of the event are parts of it."""
-    store = RedisStore(
-        connection, redis_client, clock=lambda: 1, writer=WRITER, state_ttl_ms=600_000, stream_max_events=1_000
-    )
+    store = RedisStore(*clients, clock=lambda: 1, writer=WRITER, state_ttl_ms=600_000, stream_max_events=1_000)
     user_id = f"committed-{visitor.user_id}"
     event = msgspec.structs.replace(visitor.event, user_id=user_id)
     state = fold(visitor.state, event)
     runner.run(store.prepare())
-    runner.run(redis_client.delete(state_key(user_id)))
+    runner.run(clients[0].delete(state_key(user_id)))
     runner.run(store.commit([Change(user_id, Snapshot(None, b""), state, (event,))]))
     (first,) = runner.run(store.read([user_id]))
     counts = count(int.from_bytes(first.revision[:-WRITER_BYTES], "big"))

@@ -1,12 +1,13 @@
-"""What a network does to a store: answers that get lost, and a store that takes connections and says nothing."""
+"""What a network does to a store: answers that get lost, come late or in pieces; a store that only listens."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import itertools
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from random import Random
 
 from support.stores import LocalStore
 
@@ -50,9 +51,49 @@ class Proxy:
 async def proxy(store: LocalStore) -> AsyncIterator[Proxy]:
     """Run a proxy before a store for as long as the context lasts."""
     running = Proxy()
-    async with _listening(lambda reader, writer: running.carry(reader, writer, store.socket)) as port:
+    async with listening(lambda reader, writer: running.carry(reader, writer, store.socket)) as port:
         running.url = f"redis://127.0.0.1:{port}"
         yield running
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Road:
+    """How answers travel: in pieces, late, and for each connection up to where it breaks."""
+
+    pieces_bytes: Sequence[int]
+    """The sizes of the pieces, over and over."""
+    pauses_ms: Sequence[float]
+    """The pauses before the pieces, over and over; 0 is a turn of the loop."""
+    breaks_after_bytes: Sequence[int] = ()
+    """After how many bytes of answers the first connections break; later ones do not."""
+
+
+@asynccontextmanager
+async def rough_proxy(store: LocalStore, road: Road) -> AsyncIterator[str]:
+    """Run a proxy before a store on a rough road; answers with a URL."""
+    breaks = iter(road.breaks_after_bytes)
+    pieces, pauses = itertools.cycle(road.pieces_bytes), itertools.cycle(road.pauses_ms)
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        store_reader, store_writer = await asyncio.open_unix_connection(store.socket)
+        requests = asyncio.create_task(_pump(reader, store_writer))
+        left = next(breaks, None)
+        try:
+            while left != 0:
+                size = next(pieces) if left is None else min(next(pieces), left)
+                if not (piece := await store_reader.read(size)):
+                    return
+                await asyncio.sleep(next(pauses) / 1e3)
+                writer.write(piece)
+                left = None if left is None else left - len(piece)
+        finally:
+            requests.cancel()
+            store_writer.close()
+            writer.close()
+            await asyncio.gather(requests, store_writer.wait_closed(), writer.wait_closed(), return_exceptions=True)
+
+    async with listening(carry) as port:
+        yield f"redis://127.0.0.1:{port}"
 
 
 @asynccontextmanager
@@ -67,7 +108,7 @@ async def silent_store() -> AsyncIterator[tuple[str, asyncio.Event]]:
         finally:
             writer.close()
 
-    async with _listening(listen) as port:
+    async with listening(listen) as port:
         yield f"redis://127.0.0.1:{port}", asked
 
 
@@ -79,8 +120,8 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def _listening(
-    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+async def listening(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[int]:
     """Serve connections on a free port of this machine; all of them end with the context."""
     tasks: set[asyncio.Task[None]] = set()
@@ -93,7 +134,7 @@ async def _listening(
             await serve(reader, writer)
         tasks.discard(task)
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -101,42 +142,3 @@ async def _listening(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@dataclass(slots=True)
-class Disturbance:
-    """What a bad network does, drawn by chance: it waits, cuts answers into pieces, and breaks connections."""
-
-    random: Random
-    break_share: float = 0.0
-    """Of the pieces of answers, how many end their connection instead of being carried."""
-    url: str = ""
-    broken: int = 0
-    """Connections broken so far."""
-
-    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, socket: str) -> None:
-        """Carry one connection to the store at the socket."""
-        store_reader, store_writer = await asyncio.open_unix_connection(socket)
-        requests = asyncio.create_task(_pump(reader, store_writer))
-        try:
-            while answer := await store_reader.read(self.random.choice((1, 3, 17, 4_096))):
-                if self.random.random() < self.break_share:
-                    self.broken += 1
-                    return
-                if self.random.random() < 0.2:
-                    await asyncio.sleep(self.random.random() * 0.002)
-                writer.write(answer)
-        finally:
-            requests.cancel()
-            store_writer.close()
-            writer.close()
-            await asyncio.gather(requests, return_exceptions=True)
-
-
-@asynccontextmanager
-async def disturbed(store: LocalStore, *, seed: int, break_share: float) -> AsyncIterator[Disturbance]:
-    """Put a bad network before a store for as long as the context lasts."""
-    running = Disturbance(Random(seed), break_share)
-    async with _listening(lambda reader, writer: running.carry(reader, writer, store.socket)) as port:
-        running.url = f"redis://127.0.0.1:{port}"
-        yield running

@@ -1,240 +1,231 @@
-"""One connection to the store that all calls share: requests of one loop tick go out in one write, and replies come back in order.
-
-Redis and Valkey answer a connection's requests in the order in which they came, so a queue of those who wait tells whom a reply is
-for. Who stops waiting stays in the queue, and the reply is thrown away: it can never reach another, and giving up breaks nothing.
-"""
+"""The one connection that all calls share: what a tick of the loop brings goes out in one write, and what breaks is made anew."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any, cast
-
-import hiredis
-from redis.asyncio.connection import SSLConnection, parse_url
+import logging
+import random
+from typing import Any
 
 from presage_server.errors import StoreUnavailableError
+from presage_server.store.address import Address
+from presage_server.store.resp import ReplyError
+from presage_server.store.wire import Request, Wire
 
-__all__ = ["Command", "ConnectionLostError", "SharedConnection"]
+__all__ = ["Connection"]
 
-Command = Sequence[bytes | str | int]
-"""A command and its arguments."""
+_logger = logging.getLogger(__name__)
 
-_MOST_WAITING = 20_000
-_CONNECT_SECONDS = 5.0
-_HUNG_SECONDS = 10.0
-_FIRST_PAUSE_SECONDS = 0.01
-_LONGEST_PAUSE_SECONDS = 0.25
-_NOTHING = object()
-
-
-class ConnectionLostError(StoreUnavailableError):
-    """The connection broke; the request may have been carried out, or not."""
+_MAX_PENDING_BYTES = 64 << 20
+_LOOK_SECONDS = 1.0
+_PATIENCE_SECONDS = 0.25
+_FIRST_PAUSE_SECONDS = 0.002
+_LONGEST_PAUSE_SECONDS = 0.02
+_STEADY_SECONDS = 1.0
+"""A connection that lasted so long was a good one."""
 
 
-class SharedConnection:
-    """Sends requests over one connection, which is made when it is first needed, and made anew when it breaks.
+class Connection:
+    """A multiplexed connection to one Redis-protocol server. It connects when it is first used.
+
+    A call whose connection breaks before its reply has come is sent once more, unless it says that it may not be made twice.
+
+    While there is no connection, a call waits for the next attempt to make one. As long as there are calls, attempts are
+    at most 20 ms apart: a store that is back is used at once, and one that is down fails its calls within milliseconds.
 
     Args:
-        url: redis://, rediss:// or unix://, as redis-py reads it.
-
-    Raises:
-        ValueError: The URL cannot be understood.
+        address: Where to connect to.
+        max_pending_bytes: What may wait to be sent or answered; calls beyond it fail at once.
+        look_seconds: How often to look whether the store still answers: after three looks without a reply to anything a new
+            connection is made.
+        patience_seconds: How long calls wait for an attempt to connect; the attempt itself may take the address's connect_seconds.
     """
 
-    def __init__(self, url: str) -> None:
-        self._address: dict[str, Any] = dict(parse_url(url))
-        self._link: _Link | None = None
-        self._connecting: asyncio.Task[_Link] | None = None
-        self._pause_seconds = 0.0
-        self._pause_ends = 0.0
+    def __init__(
+        self,
+        address: Address,
+        *,
+        max_pending_bytes: int = _MAX_PENDING_BYTES,
+        look_seconds: float = _LOOK_SECONDS,
+        patience_seconds: float = _PATIENCE_SECONDS,
+    ) -> None:
+        self._address = address
+        self._max_pending_bytes = max_pending_bytes
+        self._look_seconds = look_seconds
+        self._patience_seconds = patience_seconds
+        self._wire: Wire | None = None
+        self._connected_at = 0.0
+        self._unsent: list[Request] = []
+        self._unsent_bytes = 0
+        self._flush_is_due = False
+        self._attempt: asyncio.Task[None] | None = None
+        self._out_of_patience = False
+        self._failures = 0
+        self._failure: Exception | None = None
+        self._closed = False
 
-    async def execute(self, command: Command) -> Any:
-        """Send one command and wait for its reply; an error reply is a ``hiredis.ReplyError``, as a value.
+    def call(self, payload: bytes, replies: int = 1, *, repeatable: bool = True) -> asyncio.Future[list[Any]]:
+        """Send commands; they go out together with those of all other callers in this tick of the loop.
+
+        The future may be cancelled at any time; nobody else is affected.
+
+        Args:
+            payload: The commands, encoded.
+            replies: How many commands they are.
+            repeatable: Whether the commands may be sent once more when the connection breaks.
+
+        Returns:
+            The replies, in order; for a command that the store refused it is a ReplyError. Or StoreUnavailableError: the connection
+            broke twice, or could not be made; the commands may have been carried out.
 
         Raises:
-            StoreUnavailableError: The store does not answer. With ConnectionLostError the command may have been carried out.
+            StoreUnavailableError: There is no connection, and none to be expected soon, or the store is far behind with replies.
         """
-        link = self._link
-        if link is None:
-            link = await self._connected()
-        (reply,) = await link.send((command,))
-        return reply
+        loop = asyncio.get_running_loop()
+        wire = self._wire
+        pending = self._unsent_bytes if wire is None else self._unsent_bytes + wire.awaited_bytes
+        if pending and pending + len(payload) > self._max_pending_bytes:
+            raise StoreUnavailableError("the store is behind with its answers; try again")
+        if wire is None and (self._closed or self._out_of_patience):
+            raise _no_answer()
+        request = Request(payload, replies, loop.create_future())
+        request.was_sent = not repeatable
+        self._unsent.append(request)
+        self._unsent_bytes += request.memory_bytes
+        if wire is None:
+            self._connect()
+        elif not self._flush_is_due:
+            self._flush_is_due = True
+            loop.call_soon(self._flush)
+        return request.future
 
-    async def execute_all(self, commands: Sequence[Command]) -> list[Any]:
-        """Send commands, and wait for all their replies; as ``execute`` does."""
-        link = self._link
-        if link is None:
-            link = await self._connected()
-        return await link.send(commands) if commands else []
+    async def open(self) -> None:
+        """Connect now, if there is no connection yet.
+
+        Raises:
+            OSError, ValueError, ReplyError, StoreUnavailableError: It cannot be made.
+        """
+        if self._wire is None:
+            await asyncio.wait([self._connect()])
+        if self._wire is None:
+            raise self._failure or ConnectionResetError("the store ended the connection at once")
 
     async def close(self) -> None:
-        """Close the connection; who still waits is told that it is lost."""
-        if self._connecting is not None:
-            self._connecting.cancel()
-            await asyncio.gather(self._connecting, return_exceptions=True)
-        if self._link is not None:
-            self._link.close()
-            await self._link.closed
-
-    async def _connected(self) -> _Link:
-        """Connect, together with all others who want to; soon after a failure, fail at once."""
-        task = self._connecting
-        if task is None:
-            if asyncio.get_running_loop().time() < self._pause_ends:
-                raise StoreUnavailableError("the store does not answer; try again")
-            task = self._connecting = asyncio.create_task(self._connect())
-            task.add_done_callback(self._on_connected)
-        # Who gives up waiting does not take the others' connection away.
-        return await asyncio.shield(task)
-
-    async def _connect(self) -> _Link:
-        address = self._address
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
-                if "path" in address:
-                    _, link = await loop.create_unix_connection(lambda: _Link(self._on_lost), address["path"])
-                else:
-                    tls = address.get("connection_class") is SSLConnection
-                    context = SSLConnection(**_without_class(address)).ssl_context.get() if tls else None
-                    host, port = address.get("host", "localhost"), address.get("port", 6379)
-                    _, link = await loop.create_connection(lambda: _Link(self._on_lost), host, port, ssl=context)
-                await _introduce(link, address)
-        except (OSError, TimeoutError) as error:
-            raise StoreUnavailableError("the store cannot be reached; try again") from error
-        return link
-
-    def _on_connected(self, task: asyncio.Task[_Link]) -> None:
-        self._connecting = None
-        if task.cancelled() or task.exception() is not None:
-            longer = min(2 * self._pause_seconds, _LONGEST_PAUSE_SECONDS)
-            self._pause_seconds = max(longer, _FIRST_PAUSE_SECONDS)
-            self._pause_ends = asyncio.get_running_loop().time() + self._pause_seconds
-            return
-        self._pause_seconds = 0.0
-        link = task.result()
-        if not link.closed.done():
-            self._link = link
-
-    def _on_lost(self, link: _Link) -> None:
-        if self._link is link:
-            self._link = None
-
-
-class _Waiter:
-    """Who waits for the replies to some commands."""
-
-    __slots__ = ("count", "future", "replies")
-
-    def __init__(self, count: int, future: asyncio.Future[list[Any]]) -> None:
-        self.count = count
-        self.future = future
-        self.replies: list[Any] = []
-
-
-class _Link(asyncio.Protocol):
-    """One connection, from when it is made until it is lost."""
-
-    def __init__(self, on_lost: Any) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._on_lost = on_lost
-        self._transport: asyncio.Transport | None = None
-        self._reader = hiredis.Reader(notEnoughData=_NOTHING)
-        self._waiters: deque[_Waiter] = deque()
-        self._unsent: list[bytes] = []
-        self._heard = self._loop.time()
-        self._watch: asyncio.TimerHandle | None = None
-        self.closed: asyncio.Future[None] = self._loop.create_future()
-        """Done when the connection is lost."""
-
-    def send(self, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
-        """Send commands with everything else of this tick; answers with a future of their replies.
-
-        Raises:
-            StoreUnavailableError: The connection is lost, or too many wait already.
-        """
-        if self.closed.done():
-            raise ConnectionLostError("the connection to the store was lost; try again")
-        if len(self._waiters) >= _MOST_WAITING:
-            raise StoreUnavailableError("the store is behind by too many requests; try again")
-        if not self._unsent:
-            self._loop.call_soon(self._flush)
-        if not self._waiters:
-            self._heard = self._loop.time()
-        # Its type stubs know only tuples of one.
-        self._unsent.extend([hiredis.pack_command(tuple(command)) for command in commands])  # type: ignore[arg-type]
-        waiter = _Waiter(len(commands), self._loop.create_future())
-        self._waiters.append(waiter)
-        return waiter.future
-
-    def close(self) -> None:
-        """Close at once."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by class
-        self._watch = self._loop.call_later(_HUNG_SECONDS, self._look)
-
-    def data_received(self, data: bytes) -> None:
-        self._heard = self._loop.time()
-        reader, waiters = self._reader, self._waiters
-        try:
-            reader.feed(data)
-            while (reply := reader.gets()) is not _NOTHING:
-                waiter = waiters[0]
-                waiter.replies.append(reply)
-                if len(waiter.replies) == waiter.count:
-                    waiters.popleft()
-                    if not waiter.future.done():
-                        waiter.future.set_result(waiter.replies)
-        except (hiredis.ProtocolError, IndexError):
-            # Not the protocol, or more replies than requests: nobody can tell any more whose the next one is.
-            self.close()
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-        self.closed.set_result(None)
-        self._on_lost(self)
-        self._unsent.clear()
-        while self._waiters:
-            future = self._waiters.popleft().future
-            if not future.done():
-                future.set_exception(ConnectionLostError("the connection to the store was lost; try again"))
+        """End the connection; calls that wait fail, as do later ones."""
+        self._closed = True
+        if self._attempt is not None:
+            self._attempt.cancel()
+            await asyncio.wait([self._attempt])
+        if self._wire is not None:
+            wire = self._wire
+            wire.end()
+            await wire.wait_lost()
+        self._fail_unsent()
 
     def _flush(self) -> None:
-        if self._unsent and self._transport is not None:
-            self._transport.write(b"".join(self._unsent))
-            self._unsent.clear()
-
-    def _look(self) -> None:
-        """Give a connection up on which nothing comes for long while replies are due: the other end may be gone without a word."""
-        if self._waiters and self._loop.time() - self._heard > _HUNG_SECONDS:
-            self.close()
+        """Send what is wanted of what has not been sent."""
+        self._flush_is_due = False
+        wire = self._wire
+        if wire is None or not wire.writable:
             return
-        self._watch = self._loop.call_later(_HUNG_SECONDS / 2, self._look)
+        requests = [request for request in self._unsent if not request.future.done()]
+        self._unsent.clear()
+        self._unsent_bytes = 0
+        if requests:
+            wire.send(requests)
+
+    def _fail_unsent(self) -> None:
+        unsent, self._unsent, self._unsent_bytes = self._unsent, [], 0
+        _fail(unsent)
+
+    def _on_lost(self, wire: Wire, unanswered: list[Request]) -> None:
+        if wire is not self._wire:  # it broke while it was being made
+            _fail(unanswered)
+            return
+        self._wire = None
+        now = asyncio.get_running_loop().time()
+        self._failures = 0 if now - self._connected_at >= _STEADY_SECONDS else self._failures + 1
+        _fail([request for request in unanswered if request.was_sent])
+        again = [request for request in unanswered if not request.future.done()]
+        for request in again:
+            request.was_sent = True
+        self._unsent[:0] = again
+        self._unsent_bytes += sum(request.memory_bytes for request in again)
+        if not self._closed:
+            self._connect()
+
+    def _connect(self) -> asyncio.Task[None]:
+        """Try to connect, unless that is being tried already."""
+        if self._attempt is None:
+            self._attempt = asyncio.get_running_loop().create_task(self._try_to_connect())
+        return self._attempt
+
+    async def _try_to_connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        end_of_patience = None
+        try:
+            if self._failures:
+                pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(self._failures - 1, 10))
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - so that servers do not come in step
+            end_of_patience = loop.call_later(self._patience_seconds, self._end_patience)
+            wire = await self._make_wire()
+        except (OSError, ValueError, ReplyError, StoreUnavailableError) as error:
+            if not self._failures:
+                _logger.warning("the store cannot be connected to: %s", str(error) or "no answer")
+            self._failures += 1
+            self._failure = error
+        else:
+            self._wire = wire
+            self._connected_at = loop.time()
+            self._flush()
+        finally:
+            if end_of_patience is not None:
+                end_of_patience.cancel()
+            self._out_of_patience = False
+            self._attempt = None
+            if self._wire is None:
+                self._fail_unsent()
+
+    async def _make_wire(self) -> Wire:
+        """Connect and log in."""
+        wire: Wire | None = None
+
+        def make() -> Wire:
+            nonlocal wire
+            wire = Wire(look_seconds=self._look_seconds, on_writable=self._flush, on_lost=self._on_lost)
+            return wire
+
+        try:
+            async with asyncio.timeout(self._address.connect_seconds):
+                made = await self._address.open(make)
+                await self._greet(made)
+                return made
+        except BaseException:
+            if wire is not None:
+                wire.end()
+            raise
+
+    async def _greet(self, wire: Wire) -> None:
+        login = self._address.login()
+        greeting = [*login, self._address.introduction()]
+        future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        wire.send([Request(b"".join(greeting), len(greeting), future)])
+        for reply in (await future)[: len(login)]:
+            if isinstance(reply, ReplyError):
+                raise reply
+        if wire.lost:
+            raise ConnectionResetError("the store ended the connection at once")
+
+    def _end_patience(self) -> None:
+        self._out_of_patience = True
+        self._fail_unsent()
 
 
-async def _introduce(link: _Link, address: dict[str, Any]) -> None:
-    """Log in, choose the database, and say who we are."""
-    commands: list[Command] = []
-    if address.get("password"):
-        login = (address["username"],) if address.get("username") else ()
-        commands.append(("AUTH", *login, address["password"]))
-    if address.get("db"):
-        commands.append(("SELECT", address["db"]))
-    commands.append(("CLIENT", "SETNAME", "presage"))
-    for reply in await link.send(commands):
-        if isinstance(reply, hiredis.ReplyError):
-            link.close()
-            with suppress(StoreUnavailableError):
-                await link.closed
-            raise StoreUnavailableError("the store refuses the login; the server's log says why") from reply
+def _fail(requests: list[Request]) -> None:
+    for request in requests:
+        if not request.future.done():
+            request.future.set_exception(_no_answer())
 
 
-def _without_class(address: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in address.items() if name != "connection_class"}
+def _no_answer() -> StoreUnavailableError:
+    return StoreUnavailableError("the store does not answer; try again")

@@ -10,10 +10,9 @@ import pytest
 from presage_featurizer import Event, EventType, decode_event, fold
 from presage_server.errors import StoreFullError, StoreStartError, StoreUnavailableError
 from presage_server.metrics import Metrics
-from presage_server.store.connection import SharedConnection
 from presage_server.store.keys import aside_key, partition_of, state_key, stream_key
 from presage_server.store.redis_store import RedisStore, connect
-from presage_server.store.snapshot import Change, Snapshot
+from presage_server.store.snapshot import Change, Snapshot, read_snapshot
 from presage_server.tracking import Tracker
 from support.events import event as story_event
 from support.proxies import proxy
@@ -248,13 +247,50 @@ async def test_what_is_wrong_with_one_visitors_keys_is_no_one_elses_trouble(stor
     assert [len(store.stream(name)) for name in "abc"] == [2] * 3
 
 
+@pytest.mark.parametrize("count", [1, 16, 17, 512, 513, 1_100])
+async def test_however_many_are_read_each_gets_its_own(store, count):
+    """The first of each hundred is known, the next is damaged, the next holds a list in place of a state, the others are new."""
+    names = [f"visitor-{number}" for number in range(count)]
+    async with opened(store) as redis_store:
+        await redis_store.commit([a_change(NOTHING, an_event(name)) for name in names[::100]])
+        for name in names[1::100]:
+            store.set_blob(name, b"damaged")
+        for name in names[2::100]:
+            store.redis.lpush(state_key(name), "a list")
+        asked = [*names, *names[:5], names[0]]
+        snapshots = await redis_store.read(asked)
+    for name, snapshot in zip(asked, snapshots, strict=True):
+        kind = int(name.removeprefix("visitor-")) % 100
+        if kind == 0:
+            assert snapshot == read_snapshot(store.blob(name))
+            assert snapshot.state is not None
+        else:
+            assert (snapshot.state, snapshot.damage is None) == (None, kind > 2)
+            assert ("another type" in str(snapshot.damage)) == (kind == 2)
+    for name in names[2::100]:
+        store.redis.delete(state_key(name))
+
+
+async def test_many_visitors_are_read_by_few_commands_whether_known_or_new(store):
+    async with opened(store) as redis_store:
+        await redis_store.commit([a_change(NOTHING, an_event(f"known-{number}")) for number in range(600)])
+        for name, expected in (("known", {"mget": 2}), ("new", {"mget": 2, "exists": 1})):
+            store.redis.config_resetstat()
+            await redis_store.read([f"{name}-{number}" for number in range(600)])
+            stats = store.redis.info("commandstats")
+            made = {command: stats.get(f"cmdstat_{command}", {}).get("calls") for command in ("get", "mget", "exists")}
+            assert {command: calls for command, calls in made.items() if calls} == expected
+
+
 async def test_a_store_that_refuses_every_read_is_unavailable_not_damaged(store):
     """As one does to a user who may not read."""
-    store.redis.acl_setuser("restricted", enabled=True, passwords=["+secret"], keys=["*"], commands=["+@all", "-get"])
+    store.redis.acl_setuser(
+        "restricted", enabled=True, passwords=["+secret"], keys=["*"], commands=["+@all", "-get", "-mget"]
+    )
     try:
-        links = connect(f"{store.url}?username=restricted&password=secret")
-        redis_store = RedisStore(*links, clock=lambda: 0, writer=b"wr", state_ttl_ms=1_000, stream_max_events=0)
-        for user_ids in (["u"], ["u", "v"]):
+        url = f"{store.url}?username=restricted&password=secret"
+        redis_store = RedisStore(*connect(url), clock=lambda: 0, writer=b"wr", state_ttl_ms=1_000, stream_max_events=0)
+        for user_ids in (["u"], ["u", "v"], list("abcdefghijklmnopqrstuvwxyz")):
             with pytest.raises(StoreUnavailableError, match="the store refused the call") as refused:
                 await redis_store.read(user_ids)
             assert "restricted" not in str(refused.value)
@@ -356,16 +392,14 @@ class OldRedis:
     async def script_load(self, _script: str) -> str:
         return ""
 
+    async def open(self) -> None:
+        """Be the connection too."""
+
 
 @pytest.mark.parametrize("version", ["2.8.24", "5.0.14", "6.0.16"])
 async def test_a_redis_that_is_too_old_is_refused(version):
     old = RedisStore(
-        SharedConnection("redis://localhost"),
-        OldRedis(version),
-        clock=lambda: 0,
-        writer=b"wr",
-        state_ttl_ms=1,
-        stream_max_events=0,
+        OldRedis(version), OldRedis(version), clock=lambda: 0, writer=b"wr", state_ttl_ms=1, stream_max_events=0
     )
     with pytest.raises(StoreStartError, match=rf"expected Redis 6\.2 or newer, got {version}"):
         await old.prepare()
@@ -374,12 +408,7 @@ async def test_a_redis_that_is_too_old_is_refused(version):
 @pytest.mark.parametrize("version", ["6.2.14", "7.4.0", "8.0.1", "10.0.0"])
 async def test_a_redis_that_is_new_enough_is_taken(version):
     new = RedisStore(
-        SharedConnection("redis://localhost"),
-        OldRedis(version),
-        clock=lambda: 0,
-        writer=b"wr",
-        state_ttl_ms=1,
-        stream_max_events=0,
+        OldRedis(version), OldRedis(version), clock=lambda: 0, writer=b"wr", state_ttl_ms=1, stream_max_events=0
     )
     assert await new.prepare() == f"Redis {version}"
 
@@ -391,8 +420,52 @@ def test_a_url_that_cannot_be_understood_is_refused(url):
 
 
 async def test_a_store_that_is_not_there_is_refused_by_name(short_directory):
-    links = connect(f"unix://{short_directory}/nobody.sock")
-    absent = RedisStore(*links, clock=lambda: 0, writer=b"wr", state_ttl_ms=1, stream_max_events=0)
+    url = f"unix://{short_directory}/nobody.sock"
+    absent = RedisStore(*connect(url), clock=lambda: 0, writer=b"wr", state_ttl_ms=1, stream_max_events=0)
     with pytest.raises(StoreStartError, match="redis_url: the store cannot be used"):
         await absent.prepare()
     await absent.close()
+
+
+@dataclasses.dataclass
+class ClusterNode(OldRedis):
+    """Says of itself that it is a node of a cluster."""
+
+    nodes: int
+
+    async def info(self, section: str) -> dict[str, str]:
+        return await super().info(section) | {"redis_mode": "cluster"}
+
+    async def cluster(self, _section: str) -> dict[str, str]:
+        return {"cluster_size": str(self.nodes)}
+
+
+async def test_a_part_of_a_cluster_is_refused():
+    node = ClusterNode("7.4.0", nodes=3)
+    part = RedisStore(node, node, clock=lambda: 0, writer=b"wr", state_ttl_ms=1, stream_max_events=0)
+    with pytest.raises(StoreStartError, match="expected a server that holds every key, got one of a cluster of 3"):
+        await part.prepare()
+
+
+async def test_a_cluster_of_one_node_serves(tmp_path, short_directory, unused_tcp_port_factory):
+    """As some hosted ones are; an MGET may not ask it for keys of several partitions."""
+    options = {
+        "bind": "127.0.0.1",
+        "port": str(unused_tcp_port_factory()),
+        "cluster-port": str(unused_tcp_port_factory()),
+        "cluster-enabled": "yes",
+        "dir": str(tmp_path),
+    }
+    with local_store(short_directory / "cluster.sock", **options) as store:
+        store.redis.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16_383)
+        for _ in range(1_000):
+            if store.redis.cluster("INFO")["cluster_state"] == "ok":
+                break
+            await asyncio.sleep(0.01)
+        async with opened(store) as redis_store:
+            names = [f"visitor-{number}" for number in range(100)]
+            changes = [a_change(NOTHING, an_event(name)) for name in names]
+            assert await redis_store.commit(changes) == [None] * 100
+            assert [snapshot.state for snapshot in await redis_store.read(names)] == [
+                change.state for change in changes
+            ]
