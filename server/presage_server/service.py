@@ -194,6 +194,7 @@ def _make_server(
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # the client pings every 30 s, idle or not
             ("grpc.keepalive_permit_without_calls", 1),
         ],
+        metrics=servicer.metrics,
     )
     add_handlers(servicer, server)
     health_servicer = health.aio.HealthServicer()

@@ -12,7 +12,9 @@ from typing import Any
 
 import grpc
 
+from presage_server.admission import Admission
 from presage_server.errors import SettingsError
+from presage_server.metrics import Metrics
 
 __all__ = ["choose_transport", "make_server"]
 
@@ -43,22 +45,25 @@ def choose_transport(
     return "grpcio", _MISSING
 
 
-def make_server(transport: str, options: Sequence[tuple[str, Any]]) -> grpc.aio.Server:
+def make_server(
+    transport: str, options: Sequence[tuple[str, Any]], *, metrics: Metrics, admission: Admission | None = None
+) -> grpc.aio.Server:
     """Make a server that is not started yet.
 
     Args:
         transport: ``grpcio`` or ``native``.
         options: gRPC's channel arguments.
+        metrics: Counts the calls that are refused before they are begun.
+        admission: Decides which calls are begun; ``native`` alone can refuse others at little cost.
 
     Raises:
         SettingsError: The transport cannot do what an option asks for.
     """
     if transport == "grpcio":
         return grpc.aio.server(options=options)
-    import pygrpc_native.aio  # noqa: PLC0415 - an extra; "from pygrpc_native import aio" would call itself for ever
+    from presage_server.native import NativeServer  # noqa: PLC0415 - needs an extra
 
     try:
-        server: grpc.aio.Server = pygrpc_native.aio.server(options=options)
+        return NativeServer(options=options, metrics=metrics, admission=admission or Admission())
     except (ValueError, NotImplementedError) as error:
         raise SettingsError(f"transport: native cannot do what is asked for: {error}; take grpcio") from error
-    return server

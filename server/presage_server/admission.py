@@ -1,0 +1,56 @@
+"""Which calls are begun when more come than can be served: few enough for those that are begun to be answered in time.
+
+The measure is the loop itself. As long as its turns are short, everything is begun. When a turn takes long, the loop is behind, and
+the next turns begin only so many calls; when the transport has a backlog as well, fewer still, so that there is time to refuse the
+rest at once. That costs a few microseconds where serving costs fifty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import perf_counter
+
+__all__ = ["Admission"]
+
+_LONG_TURN_SECONDS = 0.002
+_CALLS_OF_A_TURN = 32
+_CALLS_OF_A_BACKLOG = 8
+_CALM_SECONDS = 0.02
+
+
+class Admission:
+    """Decides over calls as they come; for one loop.
+
+    Args:
+        calls: How many calls a turn begins when the loop is behind.
+        clock: Tells the time in seconds.
+    """
+
+    def __init__(self, *, calls: int = _CALLS_OF_A_TURN, clock: Callable[[], float] = perf_counter) -> None:
+        self._calls = calls
+        self._clock = clock
+        self._begun = 0
+        self._turn_began: float | None = None
+        self._behind_until = 0.0
+
+    def admits(self, *, backlog: bool = False) -> bool:
+        """Tell whether to begin one more call in this turn of the loop; ``backlog`` is whether more wait in the transport."""
+        if self._turn_began is None:
+            self._turn_began = self._clock()
+            # Runs in the next turn, so when everything of this one is done.
+            asyncio.get_running_loop().call_soon(self.end_turn)
+        most = _CALLS_OF_A_BACKLOG if backlog else self._calls
+        if self._begun >= most and self._turn_began < self._behind_until:
+            return False
+        self._begun += 1
+        return True
+
+    def end_turn(self) -> None:
+        """Note how long the turn took."""
+        assert self._turn_began is not None
+        now = self._clock()
+        if now - self._turn_began > _LONG_TURN_SECONDS:
+            self._behind_until = now + _CALM_SECONDS
+        self._turn_began = None
+        self._begun = 0
