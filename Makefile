@@ -5,7 +5,7 @@ PROTOS := $(sort $(wildcard proto/presage/v1/*.proto))
 SERVICES := $(sort $(wildcard proto/presage/v1/*_service.proto))
 STUBS := proto
 
-.PHONY: help setup demo test check generate check-generated format models bench bench-replay skew-proof served-parity train-real clean
+.PHONY: help setup demo test check generate check-generated format models bench bench-wire soak bench-replay skew-proof served-parity train-real clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -54,6 +54,12 @@ models: setup ## train the shipped models anew; the files come out the same
 
 bench: setup ## time each stage and the whole, and print a table
 	@$(BIN)/pytest benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds --benchmark-sort=name -q
+
+bench-wire: setup ## calls a second and latencies under load, over the wire
+	@$(BIN)/python -m benchmarks.wire
+
+soak: setup ## an hour of mixed load at 60 % of saturation
+	@$(BIN)/python -m benchmarks.soak
 
 bench-replay: setup ## how fast logs become training rows
 	@$(BIN)/python -m benchmarks.replay_speed

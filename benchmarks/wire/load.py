@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["WARM_UP_SECONDS", "Latency", "Outcome", "build_load", "outcome_of", "run_load"]
+__all__ = ["WARM_UP_SECONDS", "Latency", "Outcome", "build_load", "load_command", "outcome_of", "run_load"]
 
 WARM_UP_SECONDS = 0.5
 """How long calls are made before they are counted."""
@@ -78,7 +78,7 @@ def build_load() -> Path:
     return _BUILT
 
 
-def run_load(
+def load_command(
     address: str,
     paths: Sequence[str],
     calls: Path,
@@ -88,8 +88,9 @@ def run_load(
     seconds: float = 3.0,
     warm_up_seconds: float = WARM_UP_SECONDS,
     rate: float = 0.0,
-) -> Outcome:
-    """Load a server.
+    report_seconds: float = 0.0,
+) -> list[str]:
+    """Make the generator's command line.
 
     Args:
         address: HOST:PORT.
@@ -100,9 +101,7 @@ def run_load(
         seconds: For how long calls are counted.
         warm_up_seconds: For how long they are made before that.
         rate: Calls a second; 0 is a closed loop.
-
-    Raises:
-        RuntimeError: It cannot be run; says why.
+        report_seconds: How often to print what came of it since; 0: once, at the end.
     """
     host, _, port = address.rpartition(":")
     options: dict[str, Any] = {
@@ -114,12 +113,28 @@ def run_load(
         "--seconds": seconds,
         "--warm-up-seconds": warm_up_seconds,
         "--rate": rate,
+        "--report-seconds": report_seconds,
     }
     words = [str(word) for option in options.items() for word in option]
-    words += [word for path in paths for word in ("--path", path)]
-    done = subprocess.run(
-        [build_load(), *words], capture_output=True, text=True, timeout=seconds + warm_up_seconds + 60, check=False
-    )
+    return [str(build_load()), *words, *(word for path in paths for word in ("--path", path))]
+
+
+def run_load(
+    address: str,
+    paths: Sequence[str],
+    calls: Path,
+    *,
+    seconds: float = 3.0,
+    warm_up_seconds: float = WARM_UP_SECONDS,
+    **options: float,
+) -> Outcome:
+    """Load a server once; see ``load_command``.
+
+    Raises:
+        RuntimeError: It cannot be run; says why.
+    """
+    words = load_command(address, paths, calls, seconds=seconds, warm_up_seconds=warm_up_seconds, **options)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=seconds + warm_up_seconds + 60, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr.strip() or f"the load generator ended with {done.returncode}")
     return outcome_of(done.stdout)

@@ -37,15 +37,22 @@ async def test_while_turns_are_short_everything_is_begun():
     assert [await turn(admission, clock, 500, 0.001) for _ in range(3)] == [500] * 3
 
 
-async def test_behind_a_long_turn_only_some_are_begun_until_the_loop_is_calm():
+async def test_a_hiccup_refuses_nobody():
     clock = Clock()
     admission = Admission(calls=20, clock=clock)
 
-    assert await turn(admission, clock, 500, 0.03) == 500
-    assert await turn(admission, clock, 500, 0.001) == 20
+    for seconds in (0.09, 0.001, 0.05, 0.04, 0.001, 5.0, 0.001):
+        assert await turn(admission, clock, 500, seconds) == 500
+
+
+async def test_behind_long_turns_only_some_are_begun_until_nothing_is_refused_any_more():
+    clock = Clock()
+    admission = Admission(calls=20, clock=clock)
+
+    assert [await turn(admission, clock, 500, 0.03) for _ in range(4)] == [500] * 4
+    assert [await turn(admission, clock, 500, 0.001) for _ in range(300)] == [20] * 300
     assert await turn(admission, clock, 500, 0.001, backlog=True) < 20
-    assert await turn(admission, clock, 7, 0.001) == 7
-    clock.seconds += 1.0
+    assert [await turn(admission, clock, 7, 0.001) for _ in range(250)] == [7] * 250
     assert await turn(admission, clock, 500, 0.001) == 500
 
 
