@@ -101,6 +101,7 @@ def prediction_from_proto(message: prediction_pb2.Prediction) -> Prediction:
 def _timings_from_proto(message: prediction_pb2.Timings) -> Timings:
     return Timings(
         decode_micros=message.decode_micros,
+        queue_micros=message.queue_micros,
         store_micros=message.store_micros,
         featurize_micros=message.featurize_micros,
         model_micros=message.model_micros,

@@ -131,8 +131,10 @@ class Timings:
 
     decode_micros: float
     """Checking and decoding the request."""
+    queue_micros: float
+    """Waiting for earlier calls for the same visitor, or for those that came in the same moment and share a read of the store."""
     store_micros: float
-    """Waiting for the store, and for earlier calls for the same visitor."""
+    """Waiting for the store."""
     featurize_micros: float
     """Assembling the feature vector."""
     model_micros: float

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
+from collections.abc import Callable
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,6 +74,9 @@ def serve(  # noqa: PLR0917 - the command line passes names
     reflection: Annotated[
         bool, _option("reflection", "Describe the service to tools such as grpcurl.")
     ] = _DEFAULTS.reflection,
+    workers: Annotated[
+        int, _option("workers", "Processes that answer on the port, each on a core of its own.")
+    ] = _DEFAULTS.workers,
     metrics_port: Annotated[
         int, _option("metrics_port", "Port for Prometheus metrics; 0 picks a free one, -1 serves none.")
     ] = _DEFAULTS.metrics_port,
@@ -81,10 +86,6 @@ def serve(  # noqa: PLR0917 - the command line passes names
     Once calls are answered, prints one line: `presage: serving on HOST:PORT`. SIGTERM and Ctrl-C drain and stop. Every option can
     also be given as a variable: `PRESAGE_` and its name in capitals, as in `PRESAGE_REDIS_URL`.
     """
-    import uvloop  # noqa: PLC0415 - only this command needs it and what follows
-
-    from presage_server.service import serve as run  # noqa: PLC0415
-
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = Settings(
@@ -104,12 +105,27 @@ def serve(  # noqa: PLR0917 - the command line passes names
             drain_seconds=drain_seconds,
             sample_vectors_share=sample_vectors_share,
             reflection=reflection,
+            workers=workers,
             metrics_port=metrics_port,
         )
-        uvloop.run(run(settings, lambda address: print(f"presage: serving on {address}", flush=True)))  # noqa: T201
+        _run(settings, lambda address: print(f"presage: serving on {address}", flush=True))  # noqa: T201
     except StartupError as error:
         print(f"presage: cannot serve: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
+
+
+def _run(settings: Settings, announce: Callable[[str], None]) -> None:
+    # Only this command needs what follows; and a supervisor does without what only its workers need.
+    if settings.workers > 1:
+        from presage_server.workers.supervisor import supervise  # noqa: PLC0415
+
+        asyncio.run(supervise(settings, announce))
+    else:
+        import uvloop  # noqa: PLC0415
+
+        from presage_server.serving import serve as serve_alone  # noqa: PLC0415
+
+        uvloop.run(serve_alone(settings, announce))
 
 
 def version() -> None:

@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-__all__ = ["Count", "Counters", "Distribution", "Histogram", "Histograms"]
+__all__ = ["Count", "Counters", "Distribution", "Histograms"]
 
 
 class Count:
@@ -74,19 +74,6 @@ class Counters(Collector):
         family = CounterMetricFamily(self._name, self._meaning, labels=self._labels)
         for values, count in sorted(self._counts.items()):
             family.add_metric(values, count.value)
-        yield family
-
-
-class Histogram(Collector):
-    """One histogram without labels."""
-
-    def __init__(self, name: str, meaning: str, distribution: Distribution) -> None:
-        self._name, self._meaning, self._distribution = name, meaning, distribution
-
-    def collect(self) -> Iterator[Metric]:
-        """Make Prometheus' metric of it."""
-        family = HistogramMetricFamily(self._name, self._meaning)
-        family.add_metric([], _buckets(self._distribution), self._distribution.total)
         yield family
 
 

@@ -1,77 +1,117 @@
-"""The interpreter of a process that only serves: its garbage collector kept from pausing calls, and its pauses measured."""
+"""CPython in a process that serves: its garbage collector kept out of the way, and its pauses counted."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 from time import perf_counter
-from typing import Any
 
-from presage_server.counting import Distribution
-from presage_server.metrics import Metrics
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.metrics_core import HistogramMetricFamily
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
-__all__ = ["calmed"]
+__all__ = ["GcPauses", "LoopLag", "exported_pauses", "tame_garbage_collector"]
 
 _THRESHOLDS = (50_000, 20, 100)
-_LAG_SECONDS = 0.1
+_GC_EDGES_SECONDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+_LAG_EDGES_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_LAG_EVERY_SECONDS = 0.1
 
 
-@contextmanager
-def calmed(metrics: Metrics) -> Iterator[None]:
-    """Keep the garbage collector from looking through all that start-up has made, for as long as the context lasts.
+def tame_garbage_collector() -> None:
+    """Keep the garbage collector from what is there by now, and have it look less often at what comes.
 
-    What exists now (modules, models, descriptors) is moved out of the collector's sight, and it looks less often for new cycles:
-    with the thresholds that Python comes with, a full collection under load takes tens of milliseconds. Its pauses, and how late
-    the loop runs what is due, are counted from here on.
+    Call it once all is loaded and warm, in a process of the server's own: what is there stays for as long as the process does,
+    so looking through it again and again would find nothing and stop every call meanwhile. Switched off altogether it must not
+    be: tasks and tracebacks refer to each other in circles, which only the collector frees.
     """
-    loop = asyncio.get_running_loop()
-    thresholds = gc.get_threshold()
-    pauses = _Pauses(metrics.gc_pauses)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
-    gc.callbacks.append(pauses)
-    lag = _Lag(loop, metrics.loop_lag)
+
+
+@contextmanager
+def exported_pauses(registry: CollectorRegistry) -> Iterator[None]:
+    """Count the garbage collector's pauses and the running loop's lag for as long as the context lasts.
+
+    Args:
+        registry: Where both histograms are exported from; a registry takes them once.
+    """
+    pauses, lag = GcPauses(registry), LoopLag(registry)
+    gc.callbacks.append(pauses.note)
+    lag.start()
     try:
         yield
     finally:
         lag.stop()
-        gc.callbacks.remove(pauses)
-        gc.set_threshold(*thresholds)
-        gc.unfreeze()
+        gc.callbacks.remove(pauses.note)
 
 
-class _Pauses:
-    """Times the collector; it may run anywhere, so nothing here may take a lock."""
+class GcPauses(Collector):
+    """The histogram ``presage_gc_pause_seconds``: how long the garbage collector stopped everything.
 
-    def __init__(self, pauses: Distribution) -> None:
-        self._pauses = pauses
-        self._began = 0.0
+    It only adds up plain numbers until it is asked. The collector can run at any allocation, also while a metric's lock is held,
+    so a metric of the usual kind would now and then wait for a lock that its own thread holds: for ever.
+    """
 
-    def __call__(self, phase: str, _info: dict[str, Any]) -> None:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._counts = [[0] * (len(_GC_EDGES_SECONDS) + 1) for _ in gc.get_threshold()]
+        self._seconds = [0.0 for _ in self._counts]
+        self._started = perf_counter()
+        registry.register(self)
+
+    def note(self, phase: str, info: dict[str, int]) -> None:
+        """Count one run, for ``gc.callbacks``."""
         if phase == "start":
-            self._began = perf_counter()
-        else:
-            self._pauses.observe(perf_counter() - self._began)
+            self._started = perf_counter()
+            return
+        seconds, generation = perf_counter() - self._started, info["generation"]
+        self._counts[generation][bisect_left(_GC_EDGES_SECONDS, seconds)] += 1
+        self._seconds[generation] += seconds
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """Make the histogram."""
+        family = HistogramMetricFamily(
+            "presage_gc_pause_seconds", "Pauses of the garbage collector, by generation.", labels=["generation"]
+        )
+        edges = [*map(floatToGoString, _GC_EDGES_SECONDS), "+Inf"]
+        for generation, counts in enumerate(self._counts):
+            buckets = list(zip(edges, map(float, accumulate(counts)), strict=True))
+            family.add_metric([str(generation)], buckets, self._seconds[generation])
+        yield family
 
 
-class _Lag:
-    """Asks the loop to be called again and again, and notes how late it is."""
+class LoopLag:
+    """The histogram ``presage_event_loop_lag_seconds``: how late a timer of the running loop is, ten times a second.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, lag: Distribution) -> None:
-        self._loop = loop
-        self._lag = lag
-        self._due = loop.time() + _LAG_SECONDS
-        self._handle = loop.call_at(self._due, self._look)
+    The loop's timers count in milliseconds, so anything up to two of them can be the timer's own.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._lag = Histogram(
+            "presage_event_loop_lag_seconds",
+            "How late a timer is: how long something that came in may have waited for the event loop.",
+            buckets=_LAG_EDGES_SECONDS,
+            registry=registry,
+        )
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._due = perf_counter() + _LAG_EVERY_SECONDS
+        self._timer = asyncio.get_running_loop().call_later(_LAG_EVERY_SECONDS, self._look)
 
     def stop(self) -> None:
-        """Ask no more."""
-        self._handle.cancel()
+        """End."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _look(self) -> None:
-        now = self._loop.time()
-        self._lag.observe(max(0.0, now - self._due))
-        self._due = now + _LAG_SECONDS
-        self._handle = self._loop.call_at(self._due, self._look)
+        self._lag.observe(max(0.0, perf_counter() - self._due))
+        self.start()

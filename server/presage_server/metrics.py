@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from presage_server.counting import Counters, Distribution, Histogram, Histograms
+from presage_server.counting import Counters, Histograms
+from presage_server.exposition import serve_text
 
 __all__ = ["STAGES", "Metrics", "serve_metrics"]
 
@@ -70,12 +70,8 @@ class Metrics:
         )
         self.vectors_logged = vectors["logged",]
         self.vectors_dropped = vectors["dropped",]
-        self.gc_pauses = Distribution(_BUCKETS_SECONDS)
-        self.loop_lag = Distribution(_BUCKETS_SECONDS)
-        pauses = Histogram("presage_gc_pause_seconds", "Pauses of Python's garbage collector.", self.gc_pauses)
-        lag = Histogram("presage_event_loop_lag_seconds", "How late the event loop ran what was due.", self.loop_lag)
         self.registry = CollectorRegistry()
-        for collector in (handled, seconds, self.stages, events, scores, unreadable, conflicts, vectors, pauses, lag):
+        for collector in (handled, seconds, self.stages, events, scores, unreadable, conflicts, vectors):
             self.registry.register(collector)
         self._handled, self._seconds = handled, seconds
 
@@ -95,29 +91,13 @@ class Metrics:
 
 
 async def serve_metrics(metrics: Metrics, host: str, port: int) -> asyncio.Server:
-    """Serve the metrics over HTTP: every request gets them, whatever its path.
+    """Serve the metrics over HTTP; raises SettingsError if it cannot listen there.
 
     On the server's own loop, because an exporter's thread would hold the interpreter for milliseconds at a bad moment; with the few
     series here, writing them takes well under one.
     """
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            async with asyncio.timeout(5):
-                await reader.readuntil(b"\r\n\r\n")
-                body = generate_latest(metrics.registry)
-                head = (
-                    "HTTP/1.1 200 OK",
-                    f"Content-Type: {CONTENT_TYPE_LATEST}",
-                    f"Content-Length: {len(body)}",
-                    "Connection: close",
-                    "\r\n",
-                )
-                writer.write("\r\n".join(head).encode() + body)
-                await writer.drain()
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass
-        finally:
-            writer.close()
+    async def text() -> bytes:
+        return generate_latest(metrics.registry)
 
-    return await asyncio.start_server(answer, host, port)
+    return await serve_text(text, host, port)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +33,19 @@ class NativeServer(pygrpc_native.aio.Server):
         super().__init__(options=options)
         self._metrics = metrics
         self._admission = admission
+        self._ending: asyncio.Future[None] | None = None
+
+    async def stop(self, grace: float | None) -> None:
+        """End, as ``grpc.aio.Server.stop`` does; also once a drain was broken off, for whose end the base would wait for ever."""
+        if self._ending is None:
+            self._ending = asyncio.ensure_future(super().stop(grace))
+        elif not grace:
+            if self._fallback is not None:
+                await self._fallback.stop(None)
+            for call in list(self._calls.values()):
+                if call.task is not None:
+                    call.task.cancel()
+        await asyncio.shield(self._ending)
 
     def _on_events(self, events: list[tuple[Any, ...]]) -> None:
         front = self._front

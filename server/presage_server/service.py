@@ -6,7 +6,6 @@ import asyncio
 import ipaddress
 import logging
 import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from random import Random
@@ -22,7 +21,6 @@ from presage_server.clock import system_clock
 from presage_server.errors import SettingsError, StoreStartError
 from presage_server.handlers import SERVICE_NAME, add_handlers
 from presage_server.in_flight import InFlight
-from presage_server.interpreter import calmed
 from presage_server.metrics import Metrics, serve_metrics
 from presage_server.models import Models, load_models
 from presage_server.sampling import Sampler
@@ -35,7 +33,7 @@ from presage_server.store.snapshot import WRITER_BYTES
 from presage_server.tracking import Tracker
 from presage_server.transport import choose_transport, make_server
 
-__all__ = ["running", "serve"]
+__all__ = ["running"]
 
 _logger = logging.getLogger(__name__)
 
@@ -45,51 +43,21 @@ _STORE_SECONDS = 10.0
 _STOP_SECONDS = 1.0
 
 
-async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain.
-
-    Args:
-        settings: How to serve.
-        announce: Called with HOST:PORT once calls are answered.
-
-    Raises:
-        StartupError: The server cannot start; the message says why.
-    """
-    loop, this = asyncio.get_running_loop(), asyncio.current_task()
-    assert this is not None
-    stop: asyncio.Event | None = None
-
-    def end() -> None:
-        if stop is None or stop.is_set():
-            this.cancel()  # still starting, or told a second time
-        else:
-            stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
-    try:
-        metrics = Metrics()
-        async with running(settings, metrics) as address:
-            with calmed(metrics):
-                stop = asyncio.Event()
-                announce(address)
-                await stop.wait()
-            _logger.info(
-                "draining: answering as before for %g s, then calls in flight have %g s",
-                settings.drain_delay_seconds,
-                settings.drain_seconds,
-            )
-    except asyncio.CancelledError:
-        _logger.info("stopped at once")
-
-
 @asynccontextmanager
-async def running(settings: Settings, metrics: Metrics | None = None) -> AsyncIterator[str]:
+async def running(
+    settings: Settings,
+    metrics: Metrics | None = None,
+    *,
+    warmed_up: Callable[[], None] = lambda: None,
+    share_port: bool = False,
+) -> AsyncIterator[str]:
     """Run a server for as long as the context lasts.
 
     Args:
         settings: How to serve.
-        metrics: What counts; new ones if left out.
+        metrics: What it counts in; its own unless given.
+        warmed_up: Called when all is loaded and has run, before the first call can arrive.
+        share_port: Whether other processes may listen on the same port, to have the kernel deal connections out.
 
     Yields:
         HOST:PORT, once calls are answered.
@@ -115,15 +83,16 @@ async def running(settings: Settings, metrics: Metrics | None = None) -> AsyncIt
             timeout_seconds=settings.timeout_ms / 1e3,
         )
         if settings.metrics_port >= 0:
-            await _open_metrics(metrics, settings, stack)
-        server, health_servicer, address = _make_server(servicer, settings)
-        for name in ("", SERVICE_NAME):
-            await health_servicer.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
-        await server.start()
-        stack.push_async_callback(_stop_at_once, server)  # when there is nothing to drain, or no time for it
+            http = await serve_metrics(metrics, settings.host, settings.metrics_port)
+            stack.callback(http.close)
         await _warm_up(Scorer(store, Metrics()), models)  # its scores are not the callers'
+        warmed_up()
+        # Only now, for the port may be one that others answer on, too: none of its callers should meet a server that is not ready.
+        server, health_servicer, address = _make_server(servicer, settings, share_port=share_port)
         for name in ("", SERVICE_NAME):
             await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await server.start()
+        stack.push_async_callback(_stop_at_once, server)  # when there is nothing to drain, or no time for it
         yield address
         await health_servicer.enter_graceful_shutdown()
         await asyncio.sleep(settings.drain_delay_seconds)
@@ -165,19 +134,8 @@ async def _start_sampler(
     return sampler
 
 
-async def _open_metrics(metrics: Metrics, settings: Settings, stack: AsyncExitStack) -> None:
-    try:
-        http = await serve_metrics(metrics, settings.host, settings.metrics_port)
-    except OSError as error:
-        raise SettingsError(
-            f"metrics_port: cannot listen on {settings.host}:{settings.metrics_port}: {error}"
-        ) from error
-    stack.callback(http.close)
-    _logger.info("metrics: http://%s:%d/metrics", settings.host, http.sockets[0].getsockname()[1])
-
-
 def _make_server(
-    servicer: ScoringServicer, settings: Settings
+    servicer: ScoringServicer, settings: Settings, *, share_port: bool
 ) -> tuple[grpc.aio.Server, health.aio.HealthServicer, str]:
     if api_implementation.Type() != "upb":
         _logger.warning(
@@ -190,7 +148,7 @@ def _make_server(
         [
             ("grpc.max_receive_message_length", settings.max_message_bytes),
             ("grpc.max_metadata_size", 8 << 10),
-            ("grpc.so_reuseport", 0),  # a port that is taken is an error, not a lottery
+            ("grpc.so_reuseport", int(share_port)),  # unless meant, a port that is taken is an error, not a lottery
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # the client pings every 30 s, idle or not
             ("grpc.keepalive_permit_without_calls", 1),
         ],
@@ -217,7 +175,7 @@ def _make_server(
 
 
 async def _stop_at_once(server: grpc.aio.Server) -> None:
-    # A native server whose drain was broken off does not end by itself a second time; then its threads end with the process.
+    # A call that does not even let itself be cancelled must not keep the process.
     with suppress(TimeoutError):
         async with asyncio.timeout(_STOP_SECONDS):
             await server.stop(None)

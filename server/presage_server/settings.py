@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,9 @@ __all__ = ["TRANSPORTS", "Settings", "shipped_models"]
 
 TRANSPORTS: Final = ("auto", "grpcio", "native")
 """What can carry the calls; see ``presage_server.transport``."""
+
+
+_MAX_WORKERS = 256
 
 
 def shipped_models() -> Path:
@@ -61,6 +65,8 @@ class Settings:
     """Share of the scores, 0 to 1, whose features go into the event streams too, for ``presage audit`` to compare with a replay."""
     reflection: bool = True
     """Whether to describe the service to tools such as grpcurl."""
+    workers: int = 1
+    """Processes that answer on the port; the kernel deals connections out to them. More than 1 needs Linux."""
     metrics_port: int = -1
     """Serves Prometheus metrics over HTTP on this port of the same address; 0 picks a free one; -1 serves none."""
 
@@ -80,6 +86,8 @@ class Settings:
         self._check("drain_delay_seconds", 0 <= self.drain_delay_seconds <= 3_600, "0 to 3600")
         self._check("drain_seconds", 0 <= self.drain_seconds <= 3_600, "0 to 3600")
         self._check("sample_vectors_share", 0.0 <= self.sample_vectors_share <= 1.0, "0 to 1")
+        self._check("workers", 1 <= self.workers <= _MAX_WORKERS, f"1 to {_MAX_WORKERS}")
+        self._check("workers", self.workers == 1 or sys.platform == "linux", "1, as only Linux deals connections out")
         self._check("metrics_port", -1 <= self.metrics_port <= 65_535, "-1 to 65535")
 
     def _check(self, field: str, holds: bool, expected: str) -> None:  # noqa: FBT001 - private and positional

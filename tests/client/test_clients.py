@@ -91,10 +91,11 @@ async def test_track_without_a_score_has_no_prediction(client):
 async def test_score_sends_every_argument_and_reads_every_field(client, servicer):
     timings = {
         "decode_micros": 1.0,
+        "queue_micros": 5.0,
         "store_micros": 2.0,
         "featurize_micros": 3.0,
         "model_micros": 4.0,
-        "total_micros": 10.0,
+        "total_micros": 15.0,
     }
     servicer.script.append(
         scoring_service_pb2.ScoreResponse(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from presage_server.counting import Counters, Distribution, Histogram, Histograms
+from presage_server.counting import Counters, Histograms
 
 
 def text_of(*collectors) -> list[str]:
@@ -26,17 +26,17 @@ def test_counters_are_told_apart_by_their_labels_and_shown_from_the_start_where_
 
 
 def test_histograms_count_up_to_and_with_their_edges():
-    distribution = Distribution((0.1, 0.2))
+    histograms = Histograms("pause_seconds", "Pauses.", "kind", (0.1, 0.2))
     for seconds in (0.05, 0.1, 0.15, 9.0):
-        distribution.observe(seconds)
-    distribution.observe(0.2, times=3)
+        histograms["a"].observe(seconds)
+    histograms["a"].observe(0.2, times=3)
 
-    assert text_of(Histogram("pause_seconds", "Pauses.", distribution)) == [
-        'pause_seconds_bucket{le="0.1"} 2.0',
-        'pause_seconds_bucket{le="0.2"} 6.0',
-        'pause_seconds_bucket{le="+Inf"} 7.0',
-        "pause_seconds_count 7.0",
-        f"pause_seconds_sum {0.05 + 0.1 + 0.15 + 9.0 + 0.2 * 3}",
+    assert text_of(histograms) == [
+        'pause_seconds_bucket{kind="a",le="0.1"} 2.0',
+        'pause_seconds_bucket{kind="a",le="0.2"} 6.0',
+        'pause_seconds_bucket{kind="a",le="+Inf"} 7.0',
+        'pause_seconds_count{kind="a"} 7.0',
+        f'pause_seconds_sum{{kind="a"}} {0.05 + 0.1 + 0.15 + 9.0 + 0.2 * 3}',
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
 
 import grpc
 import pytest
@@ -14,6 +15,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from presage.v1 import scoring_service_pb2 as pb
 from presage_server import scoring, service
 from presage_server.errors import StoreStartError
+from presage_server.service import running
+from presage_server.settings import Settings
 from support.proxies import silent_store
 from support.running_server import an_event, serving, track
 from support.stores import local_store
@@ -172,20 +175,25 @@ async def test_a_server_does_not_wait_for_ever_for_a_silent_store(models, monkey
                 pass
 
 
-async def test_health_says_not_serving_until_all_is_warm(store, models, unused_tcp_port, monkeypatch):
-    seen = {}
+async def test_nobody_can_connect_until_all_is_warm(store, models, unused_tcp_port, monkeypatch):
+    """Where several processes share the port, a caller would meet a cold one instead of another that is ready."""
+    steps = []
     warm_up = service._warm_up
 
     async def watched_warm_up(*arguments) -> None:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{unused_tcp_port}") as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
-            for name in ("", SERVICE):
-                request = health_pb2.HealthCheckRequest(service=name)
-                seen[name] = (await stub.Check(request, wait_for_ready=True, timeout=20)).status
         await warm_up(*arguments)
+        steps.append("warm")
+
+    def see_that_nobody_listens() -> None:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", unused_tcp_port))
+        steps.append("refused")
 
     monkeypatch.setattr(service, "_warm_up", watched_warm_up)
-    async with serving(redis_url=store.url, models=models, port=unused_tcp_port) as served:
-        assert seen == dict.fromkeys(("", SERVICE), health_pb2.HealthCheckResponse.NOT_SERVING)
-        stub = health_pb2_grpc.HealthStub(served.channel)
-        assert (await stub.Check(health_pb2.HealthCheckRequest())).status == SERVING
+    settings = Settings(redis_url=store.url, models=models, port=unused_tcp_port)
+    async with running(settings, warmed_up=see_that_nobody_listens) as address:
+        assert steps == ["warm", "refused"]
+        async with grpc.aio.insecure_channel(address) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            for name in ("", SERVICE):
+                assert (await stub.Check(health_pb2.HealthCheckRequest(service=name))).status == SERVING

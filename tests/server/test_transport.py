@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
+from pathlib import Path
+
+import grpc
 import pytest
+from grpc_reflection.v1alpha import reflection
 from pygrpc_native.aio import Server
 
 from presage_server.errors import SettingsError
@@ -39,3 +45,37 @@ async def test_an_option_that_native_cannot_do_is_refused_by_name():
 
 def test_what_ours_overrides_is_still_there():
     assert Server._on_events.__code__.co_varnames[:2] == ("self", "events")
+
+
+@pytest.mark.parametrize("transport", ["grpcio", "native"])
+async def test_a_drain_that_is_broken_off_can_be_ended_at_once(transport, short_directory, monkeypatch):
+    temporary = Path(tempfile.mkdtemp(dir=short_directory))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    server, started = make_server(transport, [], metrics=Metrics()), asyncio.Event()
+
+    async def hang(_request: bytes, _context: object) -> bytes:
+        started.set()
+        await asyncio.Event().wait()
+        return b""
+
+    handlers = {"Hang": grpc.unary_unary_rpc_method_handler(hang)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", handlers),))
+    server.add_registered_method_handlers("test.Service", handlers)
+    # Requests in a stream: native has grpcio answer those, over a socket in a folder.
+    reflection.enable_server_reflection((reflection.SERVICE_NAME,), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call = channel.unary_unary("/test.Service/Hang")(b"")
+        await started.wait()
+        drain = asyncio.create_task(server.stop(3_600))
+        await asyncio.sleep(0.05)
+        drain.cancel()
+        async with asyncio.timeout(20):
+            await server.stop(None)
+            assert await call.code() in {
+                grpc.StatusCode.CANCELLED,
+                grpc.StatusCode.UNAVAILABLE,
+                grpc.StatusCode.UNKNOWN,
+            }
+    assert not list(temporary.iterdir())

@@ -13,6 +13,7 @@ from presage_training.readers.csv_tables import _read_block, _read_lines, read_c
 @example(b"a,b\n\n\nc\rd,e\n")
 @example(b"NULL,NA\nnan,\n")
 @example(b"1,2\n,\n")
+@example(b'"\n')
 def test_many_lines_at_once_give_what_one_by_one_gives(block):
     lines = block.count(b"\n") + (not block.endswith(b"\n"))
     for header, columns in (

@@ -61,6 +61,8 @@ def _read_block(block: bytes, lines: int, header: Sequence[str], columns: Sequen
         return None
     if table.num_rows != lines:
         return None  # an empty line, or a cell that spans two
+    if any("\n" in column[-1].as_py() for column in table.columns):
+        return None  # a quote that is never closed has the end of the last line in its cell
     if any(compute.max(compute.binary_length(column)).as_py() > csv.field_size_limit() for column in table.columns):
         return None
     return [table[place].to_pylist() for place in wanted]

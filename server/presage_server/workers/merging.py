@@ -1,0 +1,75 @@
+"""The metrics of all workers as those of one server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+__all__ = ["MergedMetrics"]
+
+_ADDED_UP = {"counter", "histogram"}
+
+
+class MergedMetrics:
+    """Adds up counters and histograms over the workers, and gives every gauge the label ``worker``.
+
+    What workers that have ended had counted stays in the sums, which therefore only ever rise.
+    """
+
+    def __init__(self) -> None:
+        self._of_ended: list[Metric] = []
+
+    def retire(self, text: str) -> None:
+        """Keep what a worker had counted when it was last asked."""
+        ended = (metric for metric in text_string_to_metric_families(text) if metric.type in _ADDED_UP)
+        self._of_ended = _merged([*self._of_ended, *ended])
+
+    def text(self, texts: Mapping[int, str]) -> bytes:
+        """Write the metrics of all in Prometheus' text format.
+
+        Args:
+            texts: Those of each worker, by its number.
+        """
+        registry = CollectorRegistry()
+        registry.register(_Given(_merged([*self._of_ended, *_labelled(texts)])))
+        return generate_latest(registry)
+
+
+class _Given(Collector):
+    """Metrics that are there already."""
+
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> list[Metric]:
+        return self._metrics
+
+
+def _labelled(texts: Mapping[int, str]) -> Iterator[Metric]:
+    for worker, text in texts.items():
+        for metric in text_string_to_metric_families(text):
+            if metric.type not in _ADDED_UP:
+                metric.samples = [
+                    sample._replace(labels={**sample.labels, "worker": str(worker)}) for sample in metric.samples
+                ]
+            yield metric
+
+
+def _merged(metrics: Iterable[Metric]) -> list[Metric]:
+    """Add up what has the same name and the same labels."""
+    merged: dict[str, Metric] = {}
+    values: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
+    for metric in metrics:
+        merged.setdefault(metric.name, Metric(metric.name, metric.documentation, metric.type))
+        of_metric = values.setdefault(metric.name, {})
+        for sample in metric.samples:
+            key = sample.name, tuple(sample.labels.items())
+            of_metric[key] = of_metric.get(key, 0.0) + sample.value
+    for name, metric in merged.items():
+        for (sample_name, labels), value in values[name].items():
+            metric.add_sample(sample_name, dict(labels), value)
+    return list(merged.values())

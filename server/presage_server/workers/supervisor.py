@@ -1,0 +1,174 @@
+"""``presage serve --workers N``: a small process that keeps N others serving, and serves nothing but their metrics itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from time import monotonic
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+from presage_server.errors import StartupError
+from presage_server.exposition import serve_text
+from presage_server.settings import Settings
+from presage_server.stopping import Stop
+from presage_server.store.embedded import embedded_store
+from presage_server.workers.merging import MergedMetrics
+from presage_server.workers.port import reserved_port
+from presage_server.workers.process import WorkerFailedError, WorkerProcess
+
+__all__ = ["Workers", "supervise"]
+
+_logger = logging.getLogger(__name__)
+
+_TRIES = 5
+"""A worker that does not become ready so many times in a row, while no other one serves, ends the server."""
+_FIRST_DELAY_SECONDS = 0.05
+_MAX_DELAY_SECONDS = 5.0
+_STEADY_SECONDS = 10.0
+"""A worker that served so long is started again as if it had never failed."""
+_PATIENCE_SECONDS = 10.0
+"""What a worker may take to end beyond the time that it has for draining."""
+
+
+async def supervise(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Keep ``settings.workers`` processes serving until SIGTERM or SIGINT, then have them drain.
+
+    Args:
+        settings: How to serve.
+        announce: Called with HOST:PORT once all of them answer calls.
+
+    Raises:
+        StartupError: The server cannot start, or go on; the message says why, in the worker's own words if it had any.
+    """
+    stop = Stop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.ask)
+    try:
+        async with AsyncExitStack() as stack:
+            port = stack.enter_context(reserved_port(settings.host, settings.port))
+            url = settings.redis_url
+            if not url:
+                url = await stack.enter_async_context(embedded_store(settings.data_dir))
+                _logger.info("store: embedded at %s, data in %s", url, settings.data_dir)
+            of_each = replace(settings, port=port, redis_url=url, workers=1, metrics_port=-1)
+            workers = Workers(of_each, settings.workers)
+            if settings.metrics_port >= 0:
+                http = await serve_text(workers.metrics_text, settings.host, settings.metrics_port)
+                stack.callback(http.close)
+            await _run(workers, settings, stop, announce)
+    except asyncio.CancelledError:
+        _logger.info("stopped at once")
+
+
+async def _run(workers: Workers, settings: Settings, stop: Stop, announce: Callable[[str], None]) -> None:
+    try:
+        async with asyncio.TaskGroup() as group:
+            keepers = [group.create_task(workers.keep(number)) for number in range(settings.workers)]
+            announce(await workers.all_ready())
+            await stop.told()
+            _logger.info("draining: every worker ends its calls")
+            workers.drain()
+            patience = settings.drain_delay_seconds + settings.drain_seconds + _PATIENCE_SECONDS
+            await asyncio.wait(keepers, timeout=patience)
+            for keeper in keepers:
+                keeper.cancel()  # those that are left, and their workers with them
+    except* StartupError as failed:
+        raise failed.exceptions[0] from None
+
+
+class Workers:
+    """All workers of a server, and what is known of them.
+
+    Args:
+        settings: How each of them serves.
+        count: How many there are.
+    """
+
+    def __init__(self, settings: Settings, count: int) -> None:
+        self._settings = settings
+        self._count = count
+        self._processes: dict[int, WorkerProcess] = {}
+        self._serving: set[int] = set()
+        self._address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._draining = asyncio.Event()
+        self._merged = MergedMetrics()
+        self._registry = CollectorRegistry()
+        gauge = Gauge("presage_workers", "Workers that serve now.", registry=self._registry)
+        gauge.set_function(lambda: len(self._serving))
+        self._restarts = Counter(
+            "presage_worker_restarts", "Workers started again after they had ended.", registry=self._registry
+        )
+
+    async def all_ready(self) -> str:
+        """Wait until all serve; answer with HOST:PORT."""
+        return await self._address
+
+    def drain(self) -> None:
+        """Have all of them drain and end, and start none again."""
+        self._draining.set()
+        for process in self._processes.values():
+            process.drain()
+
+    async def keep(self, number: int) -> None:
+        """Run a worker, and the next one whenever it ends, until told to drain.
+
+        Raises:
+            StartupError: It cannot start, and nobody else serves.
+        """
+        failures = 0
+        while True:
+            started = monotonic()
+            try:
+                await self._run(number)
+                failures = 0 if monotonic() - started >= _STEADY_SECONDS else failures + 1
+            except WorkerFailedError as error:
+                failures += 1
+                if not self._draining.is_set():
+                    self._give_up_or_go_on(number, error, failures)
+            delay = min(_FIRST_DELAY_SECONDS * 2**failures, _MAX_DELAY_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._draining.wait()
+            if self._draining.is_set():
+                return
+            self._restarts.inc()
+
+    async def metrics_text(self) -> bytes:
+        """Ask all workers for their metrics and write them as those of one server."""
+        processes = [self._processes[number] for number in sorted(self._serving)]
+        await asyncio.gather(*(process.read_metrics() for process in processes))
+        texts = {process.number: process.metrics_text for process in processes}
+        return self._merged.text(texts) + generate_latest(self._registry)
+
+    async def _run(self, number: int) -> None:
+        """Run a worker until it ends."""
+        process = await WorkerProcess.start(number, self._settings)
+        self._processes[number] = process
+        if self._draining.is_set():
+            process.drain()
+        try:
+            address = await process.until_ready()
+            self._serving.add(number)
+            _logger.info("worker %d serves as process %d", number, process.pid)
+            if len(self._serving) == self._count and not self._address.done():
+                self._address.set_result(address)
+            code = await process.wait()
+            if not self._draining.is_set():
+                _logger.error("worker %d ended with code %d and is started again", number, code)
+        finally:
+            self._serving.discard(number)
+            del self._processes[number]
+            await process.end()
+            self._merged.retire(process.metrics_text)
+
+    def _give_up_or_go_on(self, number: int, error: WorkerFailedError, failures: int) -> None:
+        """Before all have been ready, nothing is promised yet; later, some who serve are better than none."""
+        starting = not self._address.done()
+        if (starting and error.refused) or (failures >= _TRIES and (starting or not self._serving)):
+            raise StartupError(str(error)) from error
+        _logger.error("worker %d is tried again: %s", number, error)

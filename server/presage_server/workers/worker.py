@@ -1,0 +1,75 @@
+"""One worker: a process that serves as ``presage serve`` does, on a port that it shares, until its supervisor is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+
+import uvloop
+from prometheus_client import generate_latest
+
+from presage_server.errors import StartupError
+from presage_server.metrics import Metrics
+from presage_server.serving import serve_until
+from presage_server.stopping import Stop
+from presage_server.workers.channel import Channel, settings_from_json
+
+__all__ = ["main", "work"]
+
+_logger = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Be a worker; the command line names the socket's descriptor."""
+    uvloop.run(work(socket.socket(fileno=int(sys.argv[1]))))
+
+
+async def work(end: socket.socket) -> None:
+    """Serve until the supervisor says to stop, or is gone.
+
+    Args:
+        end: The worker's end of the channel.
+    """
+    channel = await Channel.open(end)
+    order = await channel.read()
+    if not order:
+        return
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format=f"%(asctime)s %(levelname)s %(name)s: worker {order['worker']}: %(message)s",
+    )
+    stop, metrics = Stop(), Metrics()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Drain, however often: a service manager signals each process of a group, and so does our supervisor after it.
+        asyncio.get_running_loop().add_signal_handler(number, stop.drain)
+    obeying = asyncio.create_task(_obey(channel, stop, metrics))
+    try:
+        await serve_until(
+            stop,
+            settings_from_json(order["settings"]),
+            lambda address: channel.send(ready=address),
+            metrics,
+            share_port=True,
+        )
+    except StartupError as error:
+        channel.send(failed=str(error))
+    finally:
+        obeying.cancel()
+        await channel.close()
+
+
+async def _obey(channel: Channel, stop: Stop, metrics: Metrics) -> None:
+    while message := await channel.read():
+        match message["command"]:
+            case "drain":
+                stop.drain()
+            case "end":
+                stop.at_once()
+            case "metrics":
+                channel.send(metrics=generate_latest(metrics.registry).decode())
+    _logger.warning("the supervisor is gone")
+    stop.drain()

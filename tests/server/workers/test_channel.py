@@ -1,0 +1,50 @@
+"""The channel between a supervisor and a worker."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import socket
+from pathlib import Path
+
+from presage_server.settings import Settings
+from presage_server.workers.channel import Channel, settings_from_json, settings_to_json
+
+
+async def test_messages_arrive_in_order_and_the_end_is_empty():
+    ours, theirs = socket.socketpair()
+    here, there = await Channel.open(ours), await Channel.open(theirs)
+    text = "line\n" * 100_000
+    here.send(command="drain")
+    here.send(metrics=text)
+    await here.close()
+    assert [await there.read() for _ in range(3)] == [{"command": "drain"}, {"metrics": text}, {}]
+    there.send(ready="for nobody")
+    await there.close()
+
+
+async def test_half_a_message_is_none():
+    ours, theirs = socket.socketpair()
+    there = await Channel.open(theirs)
+    with ours:
+        ours.send(b'{"command": "dr')
+    assert await there.read() == {}
+    await there.close()
+
+
+def test_settings_come_out_as_they_went_in():
+    changed = {
+        str: lambda value: {"auto": "grpcio"}.get(value, "unix:///somewhere"),
+        int: lambda value: value + 1,
+        float: lambda value: value + 0.25,
+        bool: lambda value: not value,
+        Path: lambda _: Path("else where"),
+    }
+    given = {}
+    for field in dataclasses.fields(Settings):
+        value = getattr(Settings(), field.name)
+        kind = Path if isinstance(value, Path) else type(value)
+        given[field.name] = changed[kind](value)
+    for settings in (Settings(), Settings(**given)):
+        assert settings_from_json(json.loads(json.dumps(settings_to_json(settings)))) == settings
+    assert set(settings_to_json(Settings(**given))) == set(given), "every field was changed"
