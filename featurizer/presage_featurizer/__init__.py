@@ -9,14 +9,14 @@ Live traffic and training replay both go through these two functions; there is n
 from __future__ import annotations
 
 from presage_featurizer.catalogue import CATALOGUE, Feature
-from presage_featurizer.codec import decode_event, decode_state, encode_event, encode_state
+from presage_featurizer.codec import decode_core_state, decode_event, decode_state, encode_event, encode_state
 from presage_featurizer.errors import CorruptStateError, FeatureSetError, FeaturizerError, NewerStateError, StateError
 from presage_featurizer.events import MICROS, Device, Event, EventType, Item, money_micros
 from presage_featurizer.feature_set import BEHAVIOR, CONVERSION, CORE, FEATURE_SETS, RFM, FeatureSet
 from presage_featurizer.featurize import featurize
 from presage_featurizer.fold import fold
 from presage_featurizer.segments import Segment
-from presage_featurizer.state import State
+from presage_featurizer.state import CoreState, State
 from presage_featurizer.view import MAX_UNIX_MICROS
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "MAX_UNIX_MICROS",
     "MICROS",
     "RFM",
+    "CoreState",
     "CorruptStateError",
     "Device",
     "Event",
@@ -41,6 +42,7 @@ __all__ = [
     "Segment",
     "State",
     "StateError",
+    "decode_core_state",
     "decode_event",
     "decode_state",
     "encode_event",

@@ -14,9 +14,9 @@ import msgspec
 
 from presage_featurizer.errors import CorruptStateError, NewerStateError
 from presage_featurizer.events import Event
-from presage_featurizer.state import State
+from presage_featurizer.state import CoreState, State
 
-__all__ = ["decode_event", "decode_state", "encode_event", "encode_state"]
+__all__ = ["decode_core_state", "decode_event", "decode_state", "encode_event", "encode_state"]
 
 STATE_VERSION = 2
 """Goes up with every change of the structs, an appended field included: an older release must not drop what it does not know."""
@@ -31,6 +31,8 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(State).decode
 # Version 2 appended the habits.
 _STATE_READERS: dict[int, Callable[[bytes], State]] = {1: _decode_state, 2: _decode_state}
+_decode_core_state = msgspec.msgpack.Decoder(CoreState).decode
+_CORE_STATE_READERS: dict[int, Callable[[bytes], CoreState]] = {1: _decode_core_state, 2: _decode_core_state}
 _EVENT_READERS: dict[int, Callable[[bytes], Event]] = {1: msgspec.msgpack.Decoder(Event).decode}
 
 
@@ -47,6 +49,11 @@ def decode_state(blob: bytes) -> State:
         NewerStateError: A newer release wrote them.
     """
     return _read(blob, _STATE_READERS, "state")
+
+
+def decode_core_state(blob: bytes) -> CoreState:
+    """Read a state without its habits, for features that need none; raises as ``decode_state`` does."""
+    return _read(blob, _CORE_STATE_READERS, "state")
 
 
 def encode_event(event: Event) -> bytes:

@@ -39,6 +39,8 @@ class FeatureSet:
     """The features' functions, in order."""
     country_indices: dict[str, int] = field(init=False, repr=False, compare=False)
     """Place of each country in the vocabulary, counted from 1."""
+    uses_habits: bool = field(init=False, repr=False, compare=False)
+    """Whether any of the features is one of habits."""
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.features if name not in CATALOGUE]
@@ -60,6 +62,8 @@ class FeatureSet:
                 f"time_zone: expected an IANA name such as Europe/Berlin, got {self.time_zone!r}"
             ) from error
         object.__setattr__(self, "functions", tuple(CATALOGUE[name].compute for name in self.features))
+        uses_habits = any(CATALOGUE[name].scope == "habits" for name in self.features)
+        object.__setattr__(self, "uses_habits", uses_habits)
         object.__setattr__(self, "country_indices", {code: place for place, code in enumerate(self.countries, start=1)})
 
     @property
@@ -72,11 +76,6 @@ class FeatureSet:
             "countries": self.countries,
             "fingerprint": self.fingerprint,
         }
-
-    @property
-    def uses_habits(self) -> bool:
-        """Whether any of the features is one of habits."""
-        return any(CATALOGUE[name].scope == "habits" for name in self.features)
 
     @property
     def fingerprint(self) -> str:

@@ -12,6 +12,7 @@ from presage_featurizer.state import (
     MAX_OPEN_SESSIONS,
     NAMED_SESSION_IDLE_MICROS,
     SESSION_IDLE_MICROS,
+    CoreState,
     Session,
     State,
 )
@@ -47,13 +48,16 @@ def enter_session(state: State, event: Event) -> Session | None:
     return session
 
 
-def current_session(state: State, now_unix_micros: int, session_id: str) -> Session | None:
+def current_session(state: CoreState, now_unix_micros: int, session_id: str) -> Session | None:
     """Find the session to featurize, the named or else the most recent one; None if there is none or it was idle for too long."""
-    if session_id:
-        found = next((session for session in state.sessions if session.session_id == session_id), None)
-    else:
-        # Reversed, so that of sessions with equal times the one that changed last wins.
-        found = max(reversed(state.sessions), key=lambda session: session.last_unix_micros, default=None)
+    found: Session | None = None
+    for session in state.sessions:
+        if session_id:
+            if session.session_id == session_id:
+                found = session
+        # Of sessions with equal times the one that changed last wins.
+        elif found is None or session.last_unix_micros >= found.last_unix_micros:
+            found = session
     if found is None or now_unix_micros - found.last_unix_micros > _idle_limit_micros(session_id):
         return None
     return found

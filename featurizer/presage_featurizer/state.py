@@ -20,6 +20,7 @@ __all__ = [
     "NAMED_SESSION_IDLE_MICROS",
     "SESSION_IDLE_MICROS",
     "CartLine",
+    "CoreState",
     "Habits",
     "Interest",
     "Session",
@@ -123,8 +124,11 @@ class Habits(msgspec.Struct, array_like=True, gc=False):
     """Its price; 0 if unknown."""
 
 
-class State(msgspec.Struct, array_like=True, gc=False):
-    """One visitor; times are event times in microseconds since 1970-01-01 UTC (0: never), money is in millionths."""
+class CoreState(msgspec.Struct, array_like=True, gc=False):
+    """One visitor without habits, which many feature sets do without; read on its own, it is there in half of the time.
+
+    Times are event times in microseconds since 1970-01-01 UTC (0: never), money is in millionths.
+    """
 
     first_seen_unix_micros: int = 0
     last_seen_unix_micros: int = 0
@@ -148,6 +152,11 @@ class State(msgspec.Struct, array_like=True, gc=False):
     """Digests of the last MAX_RECENT_EVENTS event ids."""
     cart_saturated: bool = False
     """Whether the cart ever held more products than are kept."""
+
+
+class State(CoreState, array_like=True, gc=False):
+    """One visitor: all that is remembered."""
+
     habits: Habits = msgspec.field(default_factory=Habits)
     """What the visitor tends to do."""
 

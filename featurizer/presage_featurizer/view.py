@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from presage_featurizer.cart import cart_value_micros
 from presage_featurizer.events import MICROS
 from presage_featurizer.sessions import current_session
-from presage_featurizer.state import Session, State
+from presage_featurizer.state import CoreState, Habits, Session, State
 
 __all__ = ["MAX_UNIX_MICROS", "View", "local_seconds"]
 
@@ -31,9 +31,9 @@ class View:
     __slots__ = ("cart_units", "cart_value_micros", "countries", "local_seconds", "now_unix_micros", "session", "state")
 
     def __init__(
-        self, state: State | None, now_unix_micros: int, session_id: str, time_zone: str, countries: dict[str, int]
+        self, state: CoreState | None, now_unix_micros: int, session_id: str, time_zone: str, countries: dict[str, int]
     ) -> None:
-        self.state = _NO_STATE if state is None else state
+        self.state: CoreState = _NO_STATE if state is None else state
         self.now_unix_micros = now_unix_micros
         self.session = current_session(self.state, now_unix_micros, session_id) or _NO_SESSION
         self.local_seconds = local_seconds(now_unix_micros, time_zone)
@@ -41,6 +41,12 @@ class View:
         cart = self.state.cart
         self.cart_units = sum(line.quantity for line in cart.values()) if cart else 0
         self.cart_value_micros = cart_value_micros(cart) if cart else 0
+
+    @property
+    def habits(self) -> Habits:
+        """The visitor's habits, which have to be in the state."""
+        assert isinstance(self.state, State), "expected a whole state for features of habits, got a CoreState"
+        return self.state.habits
 
     def days_since(self, then_unix_micros: int) -> float:
         """Days from a moment until now; 0 for a moment that is unknown (0) or, after a late call, still ahead."""

@@ -10,7 +10,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from presage.v1 import event_pb2, prediction_pb2
+from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
 from presage_featurizer import MAX_UNIX_MICROS, Device, Event, EventType, FeatureSet, Item, money_micros
 from presage_server.errors import InvalidRequestError
 from presage_server.limits import (
@@ -34,6 +34,7 @@ __all__ = [
     "decode_as_of",
     "decode_event",
     "decode_session_id",
+    "decode_targets",
     "decode_user_id",
     "decode_vectors",
 ]
@@ -112,6 +113,17 @@ def decode_user_id(user_id: str, field: str = "user_id") -> str:
 def decode_session_id(session_id: str, field: str = "session_id") -> str:
     """Check a session's id: at most MAX_ID_BYTES bytes; empty names none."""
     return _decode_id(session_id, field)
+
+
+def decode_targets(targets: Sequence[scoring_service_pb2.ScoreTarget]) -> list[tuple[str, str]]:
+    """Check whom a batch is about; answer with the ids of each visitor and session."""
+    pairs = [(target.user_id, target.session_id) for target in targets]
+    for position, (user_id, session_id) in enumerate(pairs):
+        # Most ids are so short that their bytes need no counting, and nobody needs the name of a field that is right.
+        if not user_id or (len(user_id) + len(session_id)) * 4 > MAX_ID_BYTES:
+            decode_user_id(user_id, f"targets[{position}].user_id")
+            decode_session_id(session_id, f"targets[{position}].session_id")
+    return pairs
 
 
 def decode_as_of(as_of_unix_micros: int, now_unix_micros: int) -> int:

@@ -9,7 +9,7 @@ from presage_server.scoring import Scored, Vector
 from presage_server.stopwatch import Stopwatch
 from presage_server.tracking import Tracked
 
-__all__ = ["encode_prediction", "encode_result", "encode_timings", "encode_vector"]
+__all__ = ["encode_result", "encode_timings", "encode_vector", "fill_prediction"]
 
 
 def encode_vector(vector: Vector, feature_set: FeatureSet) -> prediction_pb2.FeatureVector:
@@ -31,19 +31,26 @@ def encode_timings(stopwatch: Stopwatch) -> prediction_pb2.Timings:
     )
 
 
-def encode_prediction(
-    scored: Scored, *, include_features: bool = False, timings: prediction_pb2.Timings | None = None
-) -> prediction_pb2.Prediction:
-    """Write a prediction, with the features if they are wanted."""
-    return prediction_pb2.Prediction(
-        score=scored.score,
-        model=scored.model.name,
-        model_version=scored.model.version,
-        cold_start=scored.cold_start,
-        degraded=scored.degraded,
-        features=encode_vector(scored.vector, scored.model.feature_set) if include_features else None,
-        timings=timings,
-    )
+def fill_prediction(
+    message: prediction_pb2.Prediction,
+    scored: Scored,
+    *,
+    include_features: bool = False,
+    timings: prediction_pb2.Timings | None = None,
+) -> None:
+    """Write a prediction into a new message, with the features if they are wanted."""
+    # Field by field, and only what differs from a new message: several times as fast as the constructor.
+    message.score = scored.score
+    message.model = scored.model.name
+    message.model_version = scored.model.version
+    if scored.cold_start:
+        message.cold_start = True
+    if scored.degraded:
+        message.degraded = True
+    if include_features:
+        message.features.CopyFrom(encode_vector(scored.vector, scored.model.feature_set))
+    if timings is not None:
+        message.timings.CopyFrom(timings)
 
 
 def encode_result(outcome: Tracked | RpcError) -> scoring_service_pb2.TrackEventResult:

@@ -19,6 +19,10 @@ __all__ = ["NativeServer"]
 _FULL = 64
 """Events that the base takes over at once at most."""
 
+_FLUSH_SECONDS = 0.2
+_FLUSH_IDLE_SECONDS = 0.02
+"""What the threads that write answers get for the last ones: the base closes connections whatever is still to be written."""
+
 _REFUSAL = "more calls come than can be answered in time; try again, later or elsewhere"
 
 
@@ -38,7 +42,7 @@ class NativeServer(pygrpc_native.aio.Server):
     async def stop(self, grace: float | None) -> None:
         """End, as ``grpc.aio.Server.stop`` does; also once a drain was broken off, for whose end the base would wait for ever."""
         if self._ending is None:
-            self._ending = asyncio.ensure_future(super().stop(grace))
+            self._ending = asyncio.ensure_future(self._end(grace))
         elif not grace:
             if self._fallback is not None:
                 await self._fallback.stop(None)
@@ -47,6 +51,15 @@ class NativeServer(pygrpc_native.aio.Server):
                     call.task.cancel()
         await asyncio.shield(self._ending)
 
+    async def _end(self, grace: float | None) -> None:
+        """Let calls under way end and their answers leave, then have the base stop."""
+        tasks = [call.task for call in self._calls.values() if call.task is not None]
+        if grace:
+            if tasks:
+                await asyncio.wait(tasks, timeout=grace)
+            await asyncio.sleep(_FLUSH_SECONDS if tasks else _FLUSH_IDLE_SECONDS)
+        await super().stop(None)
+
     def _on_events(self, events: list[tuple[Any, ...]]) -> None:
         front = self._front
         assert front is not None
@@ -54,7 +67,10 @@ class NativeServer(pygrpc_native.aio.Server):
         begun = []
         for event in events:
             kind, call_id, method_id = event[:3]
-            if kind == EVENT_CALL and not self._stopping:
+            if kind == EVENT_CALL and self._ending is not None:
+                front.fail(call_id, grpc.StatusCode.UNAVAILABLE.value[0], "the server is shutting down; try another")
+                continue
+            if kind == EVENT_CALL:
                 _, service, method = self._table[method_id][0].split("/")
                 # Health is asked for most when there is too much to do.
                 if service == SERVICE_NAME and not self._admission.admits(backlog=backlog):

@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 
 from presage_featurizer.digests import WIDTH
-from presage_featurizer.state import State
+from presage_featurizer.state import CoreState
 from presage_server.errors import RpcError
 from presage_server.metrics import Metrics
 
@@ -106,6 +106,6 @@ class Sampler:
                     self._metrics.vectors_logged.inc()
 
 
-def last_event_of(state: State | None) -> bytes:
+def last_event_of(state: CoreState | None) -> bytes:
     """Tell which event a state has seen last, by the digest of its id; empty if there is no state."""
     return b"" if state is None else state.recent_events[-WIDTH:]

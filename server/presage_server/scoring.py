@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import perf_counter
+from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_featurizer import FeatureSet, NewerStateError, State, featurize
+from presage_featurizer import CoreState, FeatureSet, NewerStateError, StateError, featurize
 from presage_featurizer.featurize import feature_values
 from presage_server.call import Call
 from presage_server.errors import StateTooNewError, StoreUnavailableError, UnreadableStateError
@@ -19,12 +20,10 @@ from presage_server.metrics import Metrics
 from presage_server.models import Model
 from presage_server.per_tick import PerTick
 from presage_server.sampling import Sampler, ServedVector, last_event_of
-from presage_server.store.snapshot import Snapshot
 from presage_server.time_limit import TimeLimit
 from presage_server.timers import timers_of
-from presage_server.tracking import StateReader
 
-__all__ = ["Known", "Scored", "Scorer", "Target", "Vector"]
+__all__ = ["Known", "Scored", "Scorer", "StatesReader", "Target", "Vector"]
 
 _logger = logging.getLogger(__name__)
 
@@ -32,8 +31,8 @@ Vector = NDArray[np.float32]
 """One row of features."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+# Structs rather than dataclasses: a batch makes several for each visitor, and a frozen dataclass takes ten times as long to make.
+class Target(msgspec.Struct, frozen=True, gc=False):
     """Whom to score."""
 
     user_id: str
@@ -41,8 +40,7 @@ class Target:
     """Empty: the visitor's most recent session that is not idle."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(msgspec.Struct, frozen=True, gc=False):
     """What a model says."""
 
     score: float
@@ -75,18 +73,25 @@ class _Asked:
             self.future.set_result(None)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True, gc=False):
     """What is known of a visitor: a state, or none, and whether there should have been one."""
 
-    state: State | None
+    state: CoreState | None
     degraded: bool = False
+
+
+class StatesReader(Protocol):
+    """Reads visitors to look at."""
+
+    async def read_states(self, user_ids: Sequence[str], *, habits: bool) -> list[CoreState | StateError | None]:
+        """Read visitors, in the order of the ids, with habits or without; the damage where a state cannot be read."""
+        ...
 
 
 class Scorer:
     """Scores visitors from what the store holds of them."""
 
-    def __init__(self, reader: StateReader, metrics: Metrics, sampler: Sampler | None = None) -> None:
+    def __init__(self, reader: StatesReader, metrics: Metrics, sampler: Sampler | None = None) -> None:
         self._reader = reader
         self._metrics = metrics
         self._sampler = sampler
@@ -129,7 +134,7 @@ class Scorer:
 
     async def score(self, targets: Sequence[Target], model: Model, now_unix_micros: int, call: Call) -> list[Scored]:
         """Score visitors; one whose state cannot be read gets a visitor without history's score, marked as degraded."""
-        known = await self._read(targets, call)
+        known = await self._read(targets, model, call)
         self._metrics.stages["store"].observe(call.stopwatch.lap("store"))
         return self.score_known(targets, known, model, now_unix_micros, call)
 
@@ -144,23 +149,10 @@ class Scorer:
         """Score visitors whose states are at hand."""
         if not targets:
             return []
-        rows = np.array(
-            [
-                feature_values(one.state, now_unix_micros, model.feature_set, session_id=target.session_id)
-                for target, one in zip(targets, known, strict=True)
-            ],
-            dtype=np.float32,
-        )
+        scored, featurized, done = self._run(model, targets, known, [now_unix_micros] * len(targets))
         stages = self._metrics.stages
-        stages["featurize"].observe(call.stopwatch.lap("featurize"))
-        scores = model.predict(rows)
-        stages["model"].observe(call.stopwatch.lap("model"))
-        scored = [
-            Scored(score, model, row, cold_start=one.state is None, degraded=one.degraded)
-            for score, row, one in zip(scores, rows, known, strict=True)
-        ]
-        for target, one_known, one in zip(targets, known, scored, strict=True):
-            self._finish(target, one_known.state, one, now_unix_micros)
+        stages["featurize"].observe(call.stopwatch.lap("featurize", featurized))
+        stages["model"].observe(call.stopwatch.lap("model", done))
         return scored
 
     async def score_vectors(self, rows: NDArray[np.float32], model: Model) -> list[Scored]:
@@ -179,28 +171,33 @@ class Scorer:
             StateTooNewError: A newer release wrote the visitor's state.
             UnreadableStateError: The visitor's state is damaged.
         """
-        (snapshot,) = await self._reader.read([target.user_id])
-        if self._known(target.user_id, snapshot).degraded:
-            error = StateTooNewError if isinstance(snapshot.damage, NewerStateError) else UnreadableStateError
-            raise error(str(snapshot.damage))
-        return featurize(snapshot.state, now_unix_micros, feature_set, session_id=target.session_id)
+        (state,) = await self._reader.read_states([target.user_id], habits=feature_set.uses_habits)
+        self._known(target.user_id, state)
+        if isinstance(state, StateError):
+            error = StateTooNewError if isinstance(state, NewerStateError) else UnreadableStateError
+            raise error(str(state))
+        return featurize(state, now_unix_micros, feature_set, session_id=target.session_id)
 
-    async def _read(self, targets: Sequence[Target], call: Call) -> list[Known]:
+    async def _read(self, targets: Sequence[Target], model: Model, call: Call) -> list[Known]:
         try:
             # A store that hangs gets half of the call's time; the other half is for the answer without it.
             with TimeLimit(call.seconds / 2):
-                snapshots = await self._reader.read([target.user_id for target in targets])
+                user_ids = [target.user_id for target in targets]
+                states = await self._reader.read_states(user_ids, habits=model.feature_set.uses_habits)
         except (StoreUnavailableError, TimeoutError) as error:
             self._tell_outage(str(error) or "no answer")
             return [_DEGRADED] * len(targets)
         self._tell_answer()
-        return [self._known(target.user_id, snapshot) for target, snapshot in zip(targets, snapshots, strict=True)]
+        return [self._known(user_id, state) for user_id, state in zip(user_ids, states, strict=True)]
 
     async def _score_tick(self, tick: list[_Asked]) -> None:
         """Score all who asked in one tick."""
         began = perf_counter()
         try:
-            snapshots = await self._reader.read([asked.target.user_id for asked in tick])
+            states = await self._reader.read_states(
+                [asked.target.user_id for asked in tick],
+                habits=any(asked.model.feature_set.uses_habits for asked in tick),
+            )
         except StoreUnavailableError as error:
             self._tell_outage(str(error))
             for asked in tick:
@@ -213,10 +210,10 @@ class Scorer:
         read = perf_counter()
         queue = self._metrics.stages["queue"]
         known = []
-        for asked, snapshot in zip(tick, snapshots, strict=True):
+        for asked, state in zip(tick, states, strict=True):
             queue.observe(asked.call.stopwatch.lap("queue", began))
             asked.call.stopwatch.lap("store", read)
-            known.append((asked, self._known(asked.target.user_id, snapshot)))
+            known.append((asked, self._known(asked.target.user_id, state)))
         self._metrics.stages["store"].observe(read - began, len(tick))
         await self._score_known_tick(known)
 
@@ -258,35 +255,46 @@ class Scorer:
                 first += len(rows)
 
     def _score_together(self, asked: Sequence[_Asked], known: Sequence[Known]) -> list[Scored]:
-        """Score by one run of a model; the scores do not depend on who is in it."""
-        model = asked[0].model
-        feature_set = model.feature_set
+        """Score visitors of several calls by one run of a model."""
         began = perf_counter()
-        rows = np.array(
-            [
-                feature_values(one.state, each.now_unix_micros, feature_set, session_id=each.target.session_id)
-                for each, one in zip(asked, known, strict=True)
-            ],
-            dtype=np.float32,
-        )
-        featurized = perf_counter()
-        scores = model.predict(rows)
-        done = perf_counter()
+        moments = [each.now_unix_micros for each in asked]
+        scored, featurized, done = self._run(asked[0].model, [each.target for each in asked], known, moments)
         for each in asked:
             each.call.stopwatch.lap("featurize", featurized)
             each.call.stopwatch.lap("model", done)
         stages = self._metrics.stages
         stages["featurize"].observe(featurized - began, len(asked))
         stages["model"].observe(done - featurized, len(asked))
+        return scored
+
+    def _run(
+        self, model: Model, targets: Sequence[Target], known: Sequence[Known], moments: Sequence[int]
+    ) -> tuple[list[Scored], float, float]:
+        """Featurize and score by one run of a model; the scores do not depend on who is in it.
+
+        Returns:
+            The scores, and when the features and when the scores were there, by ``perf_counter``.
+        """
+        feature_set = model.feature_set
+        rows = np.array(
+            [
+                feature_values(one.state, moment, feature_set, session_id=target.session_id)
+                for target, one, moment in zip(targets, known, moments, strict=True)
+            ],
+            dtype=np.float32,
+        )
+        featurized = perf_counter()
+        scores = model.predict(rows)
+        done = perf_counter()
         scored = [
             Scored(score, model, row, one.state is None, one.degraded)
             for score, row, one in zip(scores, rows, known, strict=True)
         ]
-        for each, one_known, one in zip(asked, known, scored, strict=True):
-            self._finish(each.target, one_known.state, one, each.now_unix_micros)
-        return scored
+        for target, one_known, one, moment in zip(targets, known, scored, moments, strict=True):
+            self._finish(target, one_known.state, one, moment)
+        return scored, featurized, done
 
-    def _finish(self, target: Target, state: State | None, scored: Scored, now_unix_micros: int) -> None:
+    def _finish(self, target: Target, state: CoreState | None, scored: Scored, now_unix_micros: int) -> None:
         """Count a score, and have it logged if it is one of the sample."""
         self._metrics.count_score(cold_start=scored.cold_start, degraded=scored.degraded)
         if self._sampler is not None and not scored.degraded and self._sampler.draws():
@@ -302,12 +310,12 @@ class Scorer:
             _logger.warning("the store can be read again")
         self._store_answers = True
 
-    def _known(self, user_id: str, snapshot: Snapshot) -> Known:
-        if snapshot.damage is None:
-            return Known(snapshot.state)
+    def _known(self, user_id: str, state: CoreState | StateError | None) -> Known:
+        if not isinstance(state, StateError):
+            return Known(state)
         self._metrics.unreadable_states.inc()
-        if not isinstance(snapshot.damage, NewerStateError):
-            _logger.error("the state of visitor %r cannot be read, it is left as it is: %s", user_id, snapshot.damage)
+        if not isinstance(state, NewerStateError):
+            _logger.error("the state of visitor %r cannot be read, it is left as it is: %s", user_id, state)
         elif not self._told_of_newer:  # a roll-out under way: once is enough
             _logger.warning(
                 "a newer release wrote states that this one cannot read, such as that of visitor %r", user_id
@@ -325,7 +333,7 @@ def _fail(asked: Sequence[_Asked], error: Exception) -> None:
             each.future.set_exception(error)
 
 
-def _served_vector(target: Target, state: State | None, scored: Scored, now_unix_micros: int) -> ServedVector:
+def _served_vector(target: Target, state: CoreState | None, scored: Scored, now_unix_micros: int) -> ServedVector:
     return ServedVector(
         user_id=target.user_id,
         session_id=target.session_id,

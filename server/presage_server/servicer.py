@@ -16,10 +16,11 @@ from presage_server.decoding import (
     decode_as_of,
     decode_event,
     decode_session_id,
+    decode_targets,
     decode_user_id,
     decode_vectors,
 )
-from presage_server.encoding import encode_prediction, encode_result, encode_timings, encode_vector
+from presage_server.encoding import encode_result, encode_timings, encode_vector, fill_prediction
 from presage_server.errors import RpcError
 from presage_server.fair_turn import FairTurn
 from presage_server.in_flight import InFlight
@@ -72,12 +73,10 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
         target = Target(event.user_id, event.session_id)
         known = Known(tracked.state, degraded=tracked.damaged)
         scored = await self._scorer.score_known_one(target, known, model, event.event_time_unix_micros, call)
-        prediction = encode_prediction(
-            scored,
-            include_features=request.include_features,
-            timings=encode_timings(call.stopwatch) if request.include_timings else None,
-        )
-        return scoring_service_pb2.TrackEventResponse(duplicate=tracked.duplicate, prediction=prediction)
+        timings = encode_timings(call.stopwatch) if request.include_timings else None
+        response = scoring_service_pb2.TrackEventResponse(duplicate=tracked.duplicate)
+        fill_prediction(response.prediction, scored, include_features=request.include_features, timings=timings)
+        return response
 
     @rpc
     async def TrackEvents(  # noqa: N802
@@ -104,9 +103,8 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
         self.metrics.stages["decode"].observe(call.stopwatch.lap("decode"))
         scored = await self._scorer.score_one(target, model, now_unix_micros, call)
         timings = encode_timings(call.stopwatch) if request.include_timings else None
-        response = scoring_service_pb2.ScoreResponse(
-            prediction=encode_prediction(scored, include_features=request.include_features, timings=timings)
-        )
+        response = scoring_service_pb2.ScoreResponse()
+        fill_prediction(response.prediction, scored, include_features=request.include_features, timings=timings)
         self.metrics.stages["encode"].observe(call.stopwatch.lap("encode"))
         return response
 
@@ -116,18 +114,16 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
     ) -> scoring_service_pb2.ScoreBatchResponse:
         """Score many visitors."""
         check_batch(request.targets, "targets")
-        targets = [
-            Target(
-                decode_user_id(target.user_id, f"targets[{position}].user_id"),
-                decode_session_id(target.session_id, f"targets[{position}].session_id"),
-            )
-            for position, target in enumerate(request.targets)
-        ]
+        targets = [Target(user_id, session_id) for user_id, session_id in decode_targets(request.targets)]
         now_unix_micros = decode_as_of(request.as_of_unix_micros, self._clock())
-        scored = await self._scorer.score(targets, self._models[request.model], now_unix_micros, call)
-        return scoring_service_pb2.ScoreBatchResponse(
-            predictions=[encode_prediction(one, include_features=request.include_features) for one in scored]
-        )
+        model = self._models[request.model]
+        self.metrics.stages["decode"].observe(call.stopwatch.lap("decode"))
+        scored = await self._scorer.score(targets, model, now_unix_micros, call)
+        response = scoring_service_pb2.ScoreBatchResponse()
+        for one in scored:
+            fill_prediction(response.predictions.add(), one, include_features=request.include_features)
+        self.metrics.stages["encode"].observe(call.stopwatch.lap("encode"))
+        return response
 
     @rpc
     async def ScoreVectors(  # noqa: N802
@@ -137,7 +133,10 @@ class ScoringServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
         model = self._models[request.model]
         rows = decode_vectors(request.vectors, model.feature_set)
         scored = await self._scorer.score_vectors(rows, model)
-        return scoring_service_pb2.ScoreVectorsResponse(predictions=[encode_prediction(one) for one in scored])
+        response = scoring_service_pb2.ScoreVectorsResponse()
+        for one in scored:
+            fill_prediction(response.predictions.add(), one)
+        return response
 
     @rpc
     async def GetFeatures(  # noqa: N802

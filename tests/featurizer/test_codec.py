@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 
 from presage_featurizer import (
+    CoreState,
     CorruptStateError,
     Device,
     Event,
     EventType,
     NewerStateError,
     State,
+    decode_core_state,
     decode_event,
     decode_state,
     encode_event,
@@ -147,6 +149,10 @@ def test_bytes_of_every_version_are_read():
     assert decode_state(GOLDEN_STATE) == STATE  # version 1 knew no habits
     assert decode_state(GOLDEN_STATE_2) == fold_all(STORY)
     assert decode_event(GOLDEN_EVENT) == EVENT
+    assert [
+        [getattr(decode_core_state(golden), name) for name in CoreState.__struct_fields__]
+        for golden in (GOLDEN_STATE, GOLDEN_STATE_2)
+    ] == [[getattr(STATE, name) for name in CoreState.__struct_fields__]] * 2
 
 
 def test_bytes_are_those_of_the_newest_versions():
@@ -178,7 +184,9 @@ def test_session_fields_that_an_older_release_did_not_know_take_their_defaults(k
 
 
 @pytest.mark.parametrize(
-    ("decode", "golden"), [(decode_state, GOLDEN_STATE), (decode_event, GOLDEN_EVENT)], ids=["state", "event"]
+    ("decode", "golden"),
+    [(decode_state, GOLDEN_STATE), (decode_core_state, GOLDEN_STATE_2), (decode_event, GOLDEN_EVENT)],
+    ids=["state", "core state", "event"],
 )
 class TestDamage:
     def test_every_flipped_bit_is_seen(self, decode, golden):

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from presage_featurizer import CATALOGUE, CONVERSION, CORE, FeatureSet, encode_state, featurize, fold
+from presage_featurizer import (
+    CATALOGUE,
+    CONVERSION,
+    CORE,
+    FeatureSet,
+    decode_core_state,
+    decode_state,
+    encode_state,
+    featurize,
+    fold,
+)
 from support.events import DAY_MICROS, STORY, any_log, at, event, fold_all
 
 NOW = at(95)
@@ -25,6 +35,26 @@ def test_a_vector_is_float32_in_the_order_of_the_set(state, feature_set):
     assert (vector.shape, vector.dtype) == ((len(feature_set.features),), np.float32)
     assert np.isfinite(vector).all()
     np.testing.assert_array_equal(np.concatenate(alone), vector)
+
+
+@given(log=any_log())
+@settings(max_examples=50)
+def test_a_set_without_habits_needs_none_in_the_state(log):
+    blob = encode_state(fold_all(log))
+    core = decode_core_state(blob)
+    assert CORE.uses_habits is False
+    assert not hasattr(core, "habits")
+    np.testing.assert_array_equal(featurize(core, NOW, CORE), featurize(decode_state(blob), NOW, CORE))
+
+
+@pytest.mark.parametrize("name", [name for name, feature in CATALOGUE.items() if feature.scope == "habits"])
+def test_a_feature_of_habits_is_not_made_up_without_them(name):
+    core = decode_core_state(encode_state(fold_all(STORY)))
+    feature_set = FeatureSet(name="one", features=(name,))
+    assert feature_set.uses_habits
+    if name not in {"days_since_last_event", "recency_score"}:  # those need the visitor's last event alone
+        with pytest.raises(AssertionError, match="expected a whole state"):
+            featurize(core, NOW, feature_set)
 
 
 def test_no_history_is_all_defaults():

@@ -31,6 +31,10 @@ class Forgetful:
         """Find nothing."""
         return [Snapshot(None, b"")] * len(user_ids)
 
+    async def read_states(self, user_ids: Sequence[str], *, habits: bool) -> list[None]:  # noqa: ARG002 - there are none
+        """Find nothing."""
+        return [None] * len(user_ids)
+
     async def commit(self, changes: Sequence[Change]) -> list[None]:
         """Make all changes."""
         return [None] * len(changes)

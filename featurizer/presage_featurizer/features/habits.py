@@ -19,11 +19,11 @@ _MAX_AFFINITY = 5.0
 
 
 def _count(view: View, kind: EventType) -> int:
-    return view.state.habits.events.get(kind, 0)
+    return view.habits.events.get(kind, 0)
 
 
 def _total(view: View) -> int:
-    return sum(view.state.habits.events.values())
+    return sum(view.habits.events.values())
 
 
 def _rate(part: int, whole: int) -> float:
@@ -34,7 +34,7 @@ def _rate(part: int, whole: int) -> float:
 def _local_hours(view: View) -> dict[int, int]:
     """Count events by the hour of the week, 0 to 167 from Monday on, on the shop's clock of the moment."""
     shift = (view.local_seconds - view.now_unix_micros // MICROS) // 3_600
-    return {(hour + shift) % 168: count for hour, count in view.state.habits.hours_of_week.items()}
+    return {(hour + shift) % 168: count for hour, count in view.habits.hours_of_week.items()}
 
 
 def _peak(counts: dict[int, int]) -> float:
@@ -62,7 +62,7 @@ def total_events(view: View) -> float:
 @feature(unit="products", scope="habits", high=MAX_VIEWED_PRODUCTS)
 def unique_products(view: View) -> float:
     """Distinct products viewed so far; counted up to 256."""
-    return len(view.state.habits.viewed_products) // WIDTH
+    return len(view.habits.viewed_products) // WIDTH
 
 
 @feature(unit="events/day", scope="habits")
@@ -153,7 +153,7 @@ def is_weekend_shopper(view: View) -> float:
 @feature(unit="bits", scope="habits", high=5.0)
 def category_diversity(view: View) -> float:
     """Shannon entropy of the categories that the visitor's products were of; 0 for one category or none."""
-    counts = [interest.count for interest in view.state.habits.categories.values()]
+    counts = [interest.count for interest in view.habits.categories.values()]
     total = sum(counts)
     return max(0.0, -sum(count / total * log2(count / total) for count in counts))
 
@@ -161,13 +161,13 @@ def category_diversity(view: View) -> float:
 @feature(unit="categories", scope="habits", high=MAX_CATEGORY_INTERESTS)
 def categories_explored(view: View) -> float:
     """Distinct categories that the visitor had to do with, of the 32 that are remembered."""
-    return len(view.state.habits.categories)
+    return len(view.habits.categories)
 
 
 @feature(unit="share", scope="habits", high=1.0)
 def top_category_share(view: View) -> float:
     """Share of the most frequent category; 0 without any."""
-    counts = [interest.count for interest in view.state.habits.categories.values()]
+    counts = [interest.count for interest in view.habits.categories.values()]
     return max(counts) / sum(counts) if counts else 0.0
 
 
@@ -187,7 +187,7 @@ def recency_score(view: View) -> float:
 @feature(unit="score", scope="habits", high=1.0)
 def engagement_score(view: View) -> float:
     """How much the visitor's events weigh in all: w / (w + 50) for their weights' sum w; 0 if that is below 0."""
-    weight = sum(EVENT_WEIGHTS.get(EventType(kind), 0.0) * count for kind, count in view.state.habits.events.items())
+    weight = sum(EVENT_WEIGHTS.get(EventType(kind), 0.0) * count for kind, count in view.habits.events.items())
     return weight / (weight + _HALF_ENGAGED_WEIGHT) if weight > 0 else 0.0
 
 
@@ -199,28 +199,28 @@ def _affinity(view: View, interest: Interest | None) -> float:
 @feature(unit="score", scope="habits", high=_MAX_AFFINITY)
 def item_affinity(view: View) -> float:
     """Interest in the product last dealt with, 0 to 5: 5w / (w + 10) for the weights w of its events, halved every 7 days."""
-    habits = view.state.habits
+    habits = view.habits
     return _affinity(view, habits.items.get(habits.last_item))
 
 
 @feature(unit="score", scope="habits", high=_MAX_AFFINITY)
 def category_affinity(view: View) -> float:
     """Interest in the category of the product last dealt with, 0 to 5, as for item_affinity."""
-    habits = view.state.habits
+    habits = view.habits
     return _affinity(view, habits.categories.get(habits.last_category))
 
 
 @feature(unit="share", scope="habits", high=1.0)
 def repeat_view_rate(view: View) -> float:
     """Share of product views that were of a product viewed before; 0 without views."""
-    habits = view.state.habits
+    habits = view.habits
     return habits.repeat_views / habits.item_views if habits.item_views else 0.0
 
 
 @feature(unit="ratio", scope="habits")
 def price_vs_user_average(view: View) -> float:
     """Price of the product last dealt with over the average price of those viewed; 0 if either is unknown."""
-    habits = view.state.habits
+    habits = view.habits
     if not habits.viewed_price_micros:
         return 0.0
     return habits.last_price_micros * habits.priced_views / habits.viewed_price_micros

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from presage_featurizer import Event, State, StateError, decode_state, encode_state
+from presage_featurizer import CoreState, Event, State, StateError, decode_core_state, decode_state, encode_state
 
-__all__ = ["REVISION_BYTES", "WRITER_BYTES", "Change", "Snapshot", "read_snapshot"]
+__all__ = ["REVISION_BYTES", "WRITER_BYTES", "Change", "Snapshot", "read_snapshot", "read_state"]
 
 REVISION_BYTES = 8
 """Every blob begins with its revision, a big-endian count and its writer; compare-and-set compares these bytes."""
@@ -63,3 +63,13 @@ def read_snapshot(blob: bytes | None) -> Snapshot:
         return Snapshot(decode_state(blob[REVISION_BYTES:]), revision)
     except StateError as damage:
         return Snapshot(None, revision, damage)
+
+
+def read_state(blob: bytes | None, *, habits: bool) -> CoreState | StateError | None:
+    """Read a stored state to look at, with habits or without; the damage where it cannot be read, None where nothing is stored."""
+    if blob is None:
+        return None
+    try:
+        return (decode_state if habits else decode_core_state)(blob[REVISION_BYTES:])
+    except StateError as damage:
+        return damage

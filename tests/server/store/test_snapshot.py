@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from presage_featurizer import CorruptStateError, encode_state, fold
-from presage_server.store.snapshot import REVISION_BYTES, WRITER_BYTES, Change, Snapshot, read_snapshot
+from presage_featurizer import CorruptStateError, State, encode_state, fold
+from presage_server.store.snapshot import REVISION_BYTES, WRITER_BYTES, Change, Snapshot, read_snapshot, read_state
 from support.events import event
 
 NOW = 1_700_000_000_000_000
@@ -73,3 +73,13 @@ def test_a_flipped_bit_anywhere_in_the_state_is_noticed():
 
 def test_equal_states_give_equal_bytes():
     assert encode_state(STATE) == encode_state(fold(None, event()))
+
+
+@pytest.mark.parametrize("habits", [True, False])
+def test_a_state_to_look_at_has_habits_only_where_they_are_wanted(habits):
+    blob = change(NEVER_SEEN).blob(NOW, WRITER)
+    state = read_state(blob, habits=habits)
+    assert isinstance(state, State) is habits
+    assert state.last_seen_unix_micros == STATE.last_seen_unix_micros
+    assert read_state(None, habits=habits) is None
+    assert isinstance(read_state(blob[:-1], habits=habits), CorruptStateError)
