@@ -206,13 +206,13 @@ class TestDamage:
             decode(golden + b"\x00")
 
     def test_a_newer_version_asks_for_an_upgrade(self, decode, golden):
-        newest = STATE_VERSION if decode is decode_state else EVENT_VERSION
+        newest = EVENT_VERSION if decode is decode_event else STATE_VERSION
         known = re.escape(str(list(range(1, newest + 1))))
         with pytest.raises(NewerStateError, match=rf"version {newest + 1}, this release reads {known}; upgrade"):
             decode(_frame(newest + 1, golden[5:]))
 
 
-@pytest.mark.parametrize("decode", [decode_state, decode_event])
+@pytest.mark.parametrize("decode", [decode_state, decode_core_state, decode_event])
 @pytest.mark.parametrize(
     "body",
     [b"", b"\xc1", msgspec.msgpack.encode({}), msgspec.msgpack.encode(["not a number"]), b"\x91\xa1\xff"],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import signal
 import subprocess
@@ -78,6 +79,22 @@ def test_it_leaves_nothing_when_it_is_ended(temporary, number, whole_group):
         done = demo.wait()
 
     assert (done.code, done.err) == (130, "")
+    assert not processes_in(temporary)
+    assert not list(temporary.iterdir())
+
+
+def test_it_leaves_nothing_when_its_server_is_killed(temporary):
+    """A server that is killed removes nothing of what it and its store put aside."""
+    with command("demo", "--seconds", 300, TMPDIR=str(temporary)) as demo:
+        assert demo.read_line().startswith("server on 127.0.0.1:")
+        listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True)
+        (server,) = [line for line in listed.stdout.splitlines() if str(temporary) in line and " serve " in line]
+        os.kill(int(server.split()[0]), signal.SIGKILL)
+        done = demo.wait()
+
+    assert done.code == 2
+    assert done.err.startswith("presage demo: a call failed: ")
+    assert done.err.count("\n") == 1
     assert not processes_in(temporary)
     assert not list(temporary.iterdir())
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +33,7 @@ __all__ = ["demo"]
 _VISITORS, _DAYS, _WATCHED = 500, 14, 6
 _START = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)  # a Monday
 _BAR_WIDTH, _LINE_WIDTH, _FULL_SCORE = 12, 16, 0.6
+_STORE_SECONDS = 10.0
 
 
 def demo(
@@ -68,13 +71,17 @@ def demo(
 @contextmanager
 def _server(console: Console) -> Iterator[str]:
     """Run ``presage serve`` on a free port with a data folder of its own; yields HOST:PORT."""
-    with tempfile.TemporaryDirectory(prefix="presage-demo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="presage-demo-", ignore_cleanup_errors=True) as folder:
         log = Path(folder) / "log"
         # The user's own settings stay out of it, above all the address of a real store.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PRESAGE_")}
+        # What the server and its store put aside goes with the folder, however they end: killed, they do not remove it.
+        environment["TMPDIR"] = folder
+        # Nobody asks this server what it can do. Without an answer to that, pygrpc-native needs no socket, whose path would be long.
+        serve = ("serve", "--port", "0", "--data-dir", f"{folder}/data", "--no-reflection")
         with log.open("w") as log_file:
             process = subprocess.Popen(  # noqa: S603 - our own server
-                [sys.executable, "-m", "presage_server", "serve", "--port", "0", "--data-dir", f"{folder}/data"],
+                [sys.executable, "-m", "presage_server", *serve],
                 stdout=subprocess.PIPE,
                 stderr=log_file,
                 env=environment,
@@ -90,6 +97,18 @@ def _server(console: Console) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait()
+            _wait_for_store(Path(folder) / "data")
+
+
+def _wait_for_store(data_dir: Path) -> None:
+    """Wait until nobody uses a data folder: a store that lost its server ends by itself, but a moment later."""
+    deadline = time.monotonic() + _STORE_SECONDS
+    with suppress(FileNotFoundError), (data_dir / "lock").open() as lock:
+        while time.monotonic() < deadline:
+            with suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(0.01)
 
 
 def _render(scene: Scene, played: Played) -> Group:
