@@ -1,8 +1,8 @@
 """Which calls are begun when more come than can be served: few enough for those that are begun to be answered in time.
 
 The measure is the loop itself. A long turn now and then is a hiccup. When all turns have been long for a while, the loop is behind:
-from then on a turn begins only so many calls, and fewer still when the transport has a backlog, so that there is time to refuse the
-rest at once, which costs a few microseconds where serving costs fifty. That ends when nothing had to be refused for a while.
+from then on a turn begins only so many calls, so that there is time to refuse the rest at once, which costs a few microseconds where
+serving costs fifty. That ends when nothing had to be refused for a while.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ __all__ = ["Admission"]
 _LONG_TURN_SECONDS = 0.002
 _HICCUP_SECONDS = 0.1
 """Long turns are no more than a hiccup as long as there is a short one in every such time."""
-_CALLS_OF_A_TURN = 32
-_CALLS_OF_A_BACKLOG = 8
+_CALLS_OF_A_TURN = 12
+"""A call takes a few turns: with so many in each, about as many milliseconds."""
 _CALM_SECONDS = 0.2
 
 
@@ -37,15 +37,14 @@ class Admission:
         self._long_since: float | None = None
         self._behind_until = 0.0
 
-    def admits(self, *, backlog: bool = False) -> bool:
-        """Tell whether to begin one more call in this turn of the loop; ``backlog`` is whether more wait in the transport."""
+    def admits(self) -> bool:
+        """Tell whether to begin one more call in this turn of the loop."""
         began = self._turn_began
         if began is None:
             began = self._turn_began = self._clock()
             # Runs in the next turn, so when everything of this one is done.
             asyncio.get_running_loop().call_soon(self.end_turn)
-        most = _CALLS_OF_A_BACKLOG if backlog else self._calls
-        if self._begun >= most and began < self._behind_until:
+        if self._begun >= self._calls and began < self._behind_until:
             self._behind_until = began + _CALM_SECONDS
             return False
         self._begun += 1

@@ -16,8 +16,8 @@ from presage_server.metrics import Metrics
 
 __all__ = ["NativeServer"]
 
-_FULL = 64
-"""Events that the base takes over at once at most."""
+_BATCH = 1_024
+"""Events that are taken over at once at most. Each time needs the interpreter's lock, so the base's 64 are few under load."""
 
 _FLUSH_SECONDS = 0.2
 _FLUSH_IDLE_SECONDS = 0.02
@@ -60,10 +60,21 @@ class NativeServer(pygrpc_native.aio.Server):
             await asyncio.sleep(_FLUSH_SECONDS if tasks else _FLUSH_IDLE_SECONDS)
         await super().stop(None)
 
+    def _dispatch(self) -> None:
+        """Hand events over to the loop; runs in a thread of its own, which waits without the interpreter's lock."""
+        front, loop = self._front, self._loop
+        assert front is not None
+        assert loop is not None
+        while (events := front.recv_batch_details(_BATCH)) is not None:
+            try:
+                loop.call_soon_threadsafe(self._on_events, events)
+            except RuntimeError:  # the loop was closed without stop()
+                front.close()
+                return
+
     def _on_events(self, events: list[tuple[Any, ...]]) -> None:
         front = self._front
         assert front is not None
-        backlog = len(events) >= _FULL
         begun = []
         for event in events:
             kind, call_id, method_id = event[:3]
@@ -73,7 +84,7 @@ class NativeServer(pygrpc_native.aio.Server):
             if kind == EVENT_CALL:
                 _, service, method = self._table[method_id][0].split("/")
                 # Health is asked for most when there is too much to do.
-                if service == SERVICE_NAME and not self._admission.admits(backlog=backlog):
+                if service == SERVICE_NAME and not self._admission.admits():
                     self._metrics.count_call(method, "RESOURCE_EXHAUSTED", 0.0)
                     code = grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
                     front.fail(call_id, code, _REFUSAL)

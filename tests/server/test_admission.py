@@ -22,9 +22,9 @@ class Clock:
         return self.seconds
 
 
-async def turn(admission: Admission, clock: Clock, calls: int, seconds: float, *, backlog: bool = False) -> int:
+async def turn(admission: Admission, clock: Clock, calls: int, seconds: float) -> int:
     """Let a turn of the loop take some time, with calls that come in it; answer with how many were begun."""
-    begun = sum(admission.admits(backlog=backlog) for _ in range(calls))
+    begun = sum(admission.admits() for _ in range(calls))
     clock.seconds += seconds
     await asyncio.sleep(0)
     return begun
@@ -51,14 +51,13 @@ async def test_behind_long_turns_only_some_are_begun_until_nothing_is_refused_an
 
     assert [await turn(admission, clock, 500, 0.03) for _ in range(4)] == [500] * 4
     assert [await turn(admission, clock, 500, 0.001) for _ in range(300)] == [20] * 300
-    assert await turn(admission, clock, 500, 0.001, backlog=True) < 20
     assert [await turn(admission, clock, 7, 0.001) for _ in range(250)] == [7] * 250
     assert await turn(admission, clock, 500, 0.001) == 500
 
 
 async def test_refused_calls_are_told_so_and_counted_and_health_is_answered(store, models, monkeypatch):
     class Closed(Admission):
-        def admits(self, *, backlog: bool = False) -> bool:  # noqa: ARG002 - none at all
+        def admits(self) -> bool:
             return False
 
     monkeypatch.setattr(transport, "Admission", Closed)
