@@ -1,7 +1,7 @@
 """Which calls are begun when more come than can be served: few enough for those that are begun to be answered in time.
 
 The measure is the loop itself. A long turn now and then is a hiccup. When all turns have been long for a while, the loop is behind:
-from then on a turn begins only so many calls, so that there is time to refuse the rest at once, which costs a few microseconds where
+from then on a turn begins only so many calls, so that there is time to refuse the rest at once: that costs a few microseconds where
 serving costs fifty. That ends when nothing had to be refused for a while.
 """
 
