@@ -19,6 +19,9 @@ __all__ = ["NativeServer"]
 _BATCH = 1_024
 """Events that are taken over at once at most. Each time needs the interpreter's lock, so the base's 64 are few under load."""
 
+_IO_THREADS = 1
+"""Threads for HTTP/2: one carries several times what the interpreter serves, and a second one costs each call a wake-up more."""
+
 _FLUSH_SECONDS = 0.2
 _FLUSH_IDLE_SECONDS = 0.02
 """What the threads that write answers get for the last ones: the base closes connections whatever is still to be written."""
@@ -34,7 +37,7 @@ class NativeServer(pygrpc_native.aio.Server):
     """
 
     def __init__(self, *, options: Sequence[tuple[str, Any]], metrics: Metrics, admission: Admission) -> None:
-        super().__init__(options=options)
+        super().__init__(options=options, io_threads=_IO_THREADS)
         self._metrics = metrics
         self._admission = admission
         self._ending: asyncio.Future[None] | None = None
