@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from inspect import CORO_CREATED, getcoroutinestate
 from typing import Any
 
 import grpc
 import pygrpc_native.aio  # "from pygrpc_native import aio" would call itself for ever
-from pygrpc_native import EVENT_CALL
+from pygrpc_native import EVENT_CALL, EVENT_CANCEL
 
 from presage_server.admission import Admission
 from presage_server.handlers import SERVICE_NAME
@@ -78,9 +79,11 @@ class NativeServer(pygrpc_native.aio.Server):
     def _on_events(self, events: list[tuple[Any, ...]]) -> None:
         front = self._front
         assert front is not None
-        begun = []
+        begun, cancelled = [], []
         for event in events:
             kind, call_id, method_id = event[:3]
+            if kind == EVENT_CANCEL:
+                cancelled.append(call_id)
             if kind == EVENT_CALL and self._ending is not None:
                 front.fail(call_id, grpc.StatusCode.UNAVAILABLE.value[0], "the server is shutting down; try another")
                 continue
@@ -94,3 +97,11 @@ class NativeServer(pygrpc_native.aio.Server):
                     continue
             begun.append(event)
         super()._on_events(begun)
+        for call_id in cancelled:
+            self._forget_unbegun(call_id)
+
+    def _forget_unbegun(self, call_id: int) -> None:
+        """Let go of a call that was cancelled before its task had its first turn: the base would keep it for ever."""
+        call = self._calls.get(call_id)
+        if call is not None and call.task is not None and getcoroutinestate(call.task.get_coro()) == CORO_CREATED:
+            del self._calls[call_id]
