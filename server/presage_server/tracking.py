@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from presage_featurizer import Event, NewerStateError, State, fold
 from presage_server.errors import ContendedVisitorError, RpcError, StateTooNewError
@@ -39,8 +40,7 @@ class StateWriter(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Tracked:
+class Tracked(msgspec.Struct, frozen=True, gc=False):
     """What became of one event."""
 
     duplicate: bool

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from presage_featurizer import CoreState, Event, State, StateError, decode_core_state, decode_state, encode_state
 
@@ -18,8 +19,7 @@ WRITER_BYTES = 2
 _COUNT_BYTES = REVISION_BYTES - WRITER_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True, gc=False):
     """What was read of one visitor."""
 
     state: State | None
@@ -30,8 +30,7 @@ class Snapshot:
     """Why the blob cannot be read; None if it can."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, gc=False):
     """A new state for one visitor, to be written only if the visitor is still as in a snapshot."""
 
     user_id: str
