@@ -40,6 +40,13 @@ def served(events: int, models: Models, **changes) -> ArchivedVector:
     return replace(vector, **{"score": score} | changes)
 
 
+def test_a_folder_without_bundles_is_told(tmp_path):
+    told = []
+    Models.read(tmp_path, tell=told.append)
+
+    assert told == [f"{tmp_path}: no bundle NAME/VERSION in it can be read, so no score is checked"]
+
+
 def test_what_a_replay_gives_back_is_the_same(models):
     vectors = [served(events, models) for events in range(len(STORY) + 1)]
     result = audit(EVENTS, vectors, models)

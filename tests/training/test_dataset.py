@@ -187,8 +187,8 @@ def test_no_row_sees_its_future(small_shop, share, change):
 @pytest.mark.parametrize(
     ("log", "message"),
     [
-        ([], "no decision point"),
-        ([act(BUY, 0)], "no decision point: .* other than purchases"),
+        ([], "holds no event: name another log"),
+        ([act(BUY, 0)], "no decision point, as .* other than purchases"),
         ([act(EventType.REFUND, 0)], "no decision point"),
         ([act(VIEW, 0), act(VIEW, 1)], "all 2 decision points are of sessions that may go on .* longer log"),
     ],
@@ -278,7 +278,7 @@ def test_decision_points_that_never_come_are_refused():
     log = [act(VIEW, 0), LOG_END]
 
     for decisions in (AtTypes(frozenset({BUY})), EveryNth(5)):
-        with pytest.raises(DatasetError, match="the log gives no decision point: it has no event that"):
+        with pytest.raises(DatasetError, match="the log gives no decision point, as it has no event that"):
             build_dataset(log, decisions=decisions, target=PurchaseWithin(1))
 
 
@@ -316,7 +316,7 @@ def test_feature_sets_are_read():
     ("text", "message"),
     [
         ("fancy", "expected one of conversion, .* got 'fancy'"),
-        ("frequency,fanciness", r"\['fanciness'\] are not in the catalogue"),
+        ("frequency,fanciness", r"'fanciness' is not in the catalogue"),
         ("frequency,frequency", "each once"),
     ],
 )

@@ -83,6 +83,8 @@ class Models:
                 bundles[folder.parent.name, folder.name] = read_bundle(folder)
             except BundleError as error:
                 tell(f"left aside: {error}")
+        if not bundles:
+            tell(f"{directory}: no bundle NAME/VERSION in it can be read, so no score is checked")
         return cls(bundles)
 
     def feature_set(self, fingerprint: str) -> FeatureSet | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_featurizer import CONVERSION, FEATURE_SETS, Event, FeatureSet, FeatureSetError
+from presage_featurizer import CATALOGUE, CONVERSION, FEATURE_SETS, Event, FeatureSet, FeatureSetError
 from presage_training.decisions import DecisionPoints, EveryEvent
 from presage_training.errors import DatasetError
 from presage_training.targets import PurchaseInSession, Target
@@ -132,10 +133,14 @@ def build_dataset(
         distinct_ids=distinct_ids,
         now_shift_micros=now_shift_micros,
     )
+    if not recording.events:
+        raise DatasetError("the log holds no event: name another log, or the format or mapping that fits this one")
     labels = target.label(recording)
     asked, censored = int(labels.asked.sum()), int(labels.censored.sum())
     if not asked:
-        raise DatasetError(f"the log gives no decision point: it has no {target.needs}")
+        raise DatasetError(
+            f"the log gives no decision point, as it has no {target.needs}: name another target, other decisions or a longer log"
+        )
     if asked == censored:
         raise DatasetError(f"all {asked} decision points are {target.censoring}: use a longer log")
     rows = recording.rows
@@ -213,7 +218,12 @@ def parse_feature_set(text: str) -> FeatureSet:
         raise DatasetError(
             f"feature set: expected one of {', '.join(FEATURE_SETS)}, or features separated by commas, got {text!r}"
         )
+    names = tuple(name.strip() for name in text.split(","))
+    if unknown := [name for name in names if name not in CATALOGUE]:
+        near = get_close_matches(unknown[0], CATALOGUE, n=3)
+        known = f"; is {' or '.join(map(repr, near))} meant?" if near else f"; name some of its {len(CATALOGUE)}"
+        raise DatasetError(f"feature set: {unknown[0]!r} is not in the catalogue of features{known}")
     try:
-        return FeatureSet(name="custom", features=tuple(name.strip() for name in text.split(",")))
+        return FeatureSet(name="custom", features=names)
     except FeatureSetError as error:
         raise DatasetError(f"feature set: {error}") from error

@@ -11,7 +11,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from presage_training.quoting import printable
+
 __all__ = ["DatasetError", "LogFormatError", "TrainingError", "WorkerError"]
+
+
+_MOST_CHARACTERS = 1_000
 
 
 class TrainingError(Exception):
@@ -30,6 +35,9 @@ class LogFormatError(TrainingError):
     """A whole file cannot be read as the named format; single bad lines are counted in ``Skips`` instead."""
 
     def __init__(self, path: Path, problem: str, *, advice: str) -> None:
-        super().__init__(f"{path}: {problem}. {advice}")
+        # The problem often quotes the file, which anyone may have written.
+        super().__init__(
+            f"{printable(str(path), most=_MOST_CHARACTERS)}: {printable(problem, most=_MOST_CHARACTERS)}. {advice}"
+        )
         self.path = path
         """The file."""

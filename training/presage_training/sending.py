@@ -13,6 +13,7 @@ import presage_client
 from presage_client import AsyncClient, ClientOptions, DeadlineExceededError, OverloadedError, UnavailableError
 from presage_featurizer import MICROS, Event
 from presage_training.lanes import lane_of
+from presage_training.quoting import printable
 
 __all__ = ["Sent", "client_event", "send_log"]
 
@@ -56,9 +57,9 @@ class Sent:
         for event, outcome in zip(events, outcomes, strict=True):
             if outcome.error is not None:
                 # One reason for the same fault at different places of a batch.
-                reason = _POSITION.sub("", str(outcome.error.message)).partition(", got ")[0]
+                reason = printable(_POSITION.sub("", str(outcome.error.message)).partition(", got ")[0])
                 self.refused[reason] += 1
-                self.refused_examples.setdefault(reason, f"{event.event_id}: {outcome.error.message}")
+                self.refused_examples.setdefault(reason, printable(f"{event.event_id}: {outcome.error.message}"))
             elif outcome.duplicate:
                 self.duplicates += 1
             else:

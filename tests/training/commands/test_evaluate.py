@@ -88,13 +88,16 @@ def test_a_bundle_is_measured_on_another_log(trained, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("{tmp}/none", "{log}", "--format", "presage"), "{tmp}/none/manifest.json: is missing"),
+        (("{tmp}/none", "{log}", "--format", "presage"), "{tmp}/none: holds no bundle; name a folder NAME/VERSION"),
         (("{bundle}", "{tmp}/none.jsonl", "--format", "presage"), "none.jsonl: No such file"),
         (("{bundle}", "{log}"), "{log}: expected either --format or --mapping"),
         (("{bundle}", "{log}", "--format", "presage", "--target", "revenue-within:3"), "does not predict revenue-within:3"),
         (("{bundle}", "{log}", "--format", "presage", "--target", "fame"), "target: expected one of"),
         (("{bundle}", "{log}", "--format", "presage", "--decisions", "never"), "decision points: expected one of"),
-        (("{bundle}", "{empty}", "--format", "presage"), "{empty}: the log gives no decision point"),
+        (("{bundle}", "{empty}", "--format", "presage"), "{empty}: the log holds no event: name another log"),
+        (("{bundle}", "{log}", "--format", "presage", "--to", "{empty}/run"), "{empty}/run: Not a directory; name a place"),
+        (("{bundle}", "{log}", "--format", "presage", "--to", "{empty}", "--force"), "{empty}: is there, and no folder"),
+        (("{bundle}", "{log}x", "--format", "rees46"), "{log}x: No such file"),
         (("{bundle}", "{log}", "--format", "presage", "--to", "{tmp}"), "{tmp} is there already; give --force"),
     ],
 )  # fmt: skip
@@ -119,7 +122,9 @@ def test_what_cannot_be_evaluated_is_said_in_one_line(trained, tmp_path, argumen
     [
         (("{log}", "--format", "presage", "--models", "forest"), "models: 'forest': expected, for purchase-in-session"),
         (("{log}", "--format", "presage", "--features", "many"), "feature set: expected one of"),
-        (("{log}", "--format", "presage", "--features", "frequency,fame"), "['fame'] are not in the catalogue"),
+        (("{log}", "--format", "presage", "--features", "frequency,fame"), "feature set: 'fame' is not in the catalogue"),
+        (("{log}", "--format", "presage", "--features", "recency_days,frequencies"), "is 'frequency' meant?"),
+        (("{unreadable}", "--format", "presage"), "; left out 2 times by the reader: unreadable line, for example line 1: "),
         (("{log}", "--format", "presage", "--time-zone", "Moon"), "time_zone: expected an IANA name"),
         (("{log}", "--format", "rees46"), "log.jsonl"),
         (("{log}",), "expected either --format or --mapping"),
@@ -129,14 +134,41 @@ def test_what_cannot_be_evaluated_is_said_in_one_line(trained, tmp_path, argumen
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_is_said_in_one_line(trained, tmp_path, arguments, message):
-    names = {"log": trained[0] / "log.jsonl"}
+    names = {"log": trained[0] / "log.jsonl", "unreadable": trained[0] / "unreadable.jsonl"}
+    names["unreadable"].write_text("\x1b[31mred\nblue\n")
     done = run(train, *(argument.format(**names) for argument in arguments), "--to", tmp_path / "run")
+
+    assert "\x1b" not in done.stderr
 
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith("presage train: ")
     assert message.format(**names) in done.stderr
     assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("folder", ["file/run", "file"])
+def test_a_place_that_cannot_be_written_is_found_out_before_the_log_is_read(trained, tmp_path, folder):
+    (tmp_path / "file").write_text("precious")
+    done = run(train, trained[0] / "no such log", "--format", "presage", "--to", tmp_path / folder, "--force")
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"presage train: {tmp_path / folder}: ")
+    assert done.stderr.endswith("; name a place that can be read or written\n")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_what_the_reader_left_out_is_said_at_the_end(trained, tmp_path):
+    log, bundle = tmp_path / "shop.jsonl", trained[0] / "runs" / "first" / "models" / "xgboost-classifier" / "1"
+    lines = (trained[0] / "log.jsonl").read_text().splitlines()
+    lines[1] = lines[1].replace("{", '{"amout": 3, ', 1)
+    log.write_text("\n".join([*lines, "no JSON"]))
+    done = run(evaluate, bundle, log, "--format", "presage", "--draws", 100)
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "left out by the reader, 1 times: unreadable line\n" in done.stdout
+    unknown = "unknown key 'amout', passed over, first on line 2; is 'value' meant?"
+    assert f"left out by the reader, 1 times: {unknown}\n" in done.stdout
 
 
 @pytest.mark.parametrize(

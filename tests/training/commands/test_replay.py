@@ -6,6 +6,7 @@ from functools import partial
 
 import grpc
 import pytest
+from rich.progress import Progress
 from training.commands.running import command, run, run_here
 from training.logs import shop
 
@@ -210,6 +211,39 @@ def test_a_server_that_refuses_the_call_is_quoted(replay, target, servicer, log)
     assert done.code == 2
     assert "not you [PERMISSION_DENIED]" in done.err
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--sort",)])
+def test_the_progress_knows_how_much_is_to_come(monkeypatch, replay, target, log, options):
+    totals = []
+    update = Progress.update
+
+    def note(progress, task, **fields):
+        totals.append(fields.get("total"))
+        update(progress, task, **fields)
+
+    monkeypatch.setattr(Progress, "update", note)
+    lines = [LINE | {"user_id": f"u{number % 7}"} for number in range(8_000)]
+    done = replay(log(*lines), "--format", "presage", "--target", target, *options)
+
+    assert done.code == 0
+    assert row(done, "sent")[1] == "8,000"
+    *before, last = totals
+    assert last == 8_000
+    assert before[-1] == (8_000 if options else pytest.approx(8_000, rel=0.2))
+
+
+def test_an_unknown_key_is_told_in_the_summary(replay, target, servicer, log):
+    path = log(LINE, LINE | {"amout": 3, "\x1b[2J": "\x1b[31m"})
+    done = replay(path, "--format", "presage", "--target", target)
+
+    assert (done.code, done.err) == (0, "")
+    assert len(servicer.requests("TrackEvents")[0].events) == 2
+    name, count, example = row(done, "left out by the reader: unknown key 'amout'")
+    assert name.endswith("'amout', passed over, first on line 2; is 'value' meant?")
+    assert count == "1"
+    assert example.startswith("line 2: {")
+    assert "\x1b" not in done.out
 
 
 def test_ctrl_c_breaks_it_off_in_one_line(target, servicer, log):

@@ -107,11 +107,45 @@ def test_an_event_without_an_id_is_named_after_its_line(tmp_path):
     assert [event.event_id for event in events] == ["e1", "shop:2"]
 
 
-def test_unknown_fields_and_empty_lines_are_passed_over(tmp_path):
-    events, skips = read(write(tmp_path, b"", LINE | {"campaign": "summer"}, b"  "))
+def test_empty_lines_are_passed_over(tmp_path):
+    events, skips = read(write(tmp_path, b"", LINE, b"  "))
 
     assert [event.event_id for event in events] == ["e1"]
     assert skips.total == 0
+
+
+def test_an_unknown_key_is_passed_over_and_told_with_the_known_one_that_may_be_meant(tmp_path):
+    items = [{"item_id": "i", "quantitiy": 2, "price": 3}, {"item_id": "j", "quantitiy": 4}]
+    known = LINE | {"items": [{"item_id": "i", "price": 3}, {"item_id": "j"}]}
+    misspelt = LINE | {"amout": 5.0, "items": items, "campaign": "summer"}
+    events, skips = read(write(tmp_path, known, misspelt, misspelt))
+
+    assert events == [events[0]] * 3
+    assert skips.counts == {
+        "unknown key 'items.quantitiy', passed over, first on line 2; is 'items.quantity' meant?": 2,
+        "unknown key 'amout', passed over, first on line 2; is 'value' meant?": 2,
+        "unknown key 'campaign', passed over, first on line 2": 2,
+    }
+
+
+def test_an_unknown_key_is_told_where_it_leaves_a_line_without_one_that_is_needed(tmp_path):
+    line = {name: value for name, value in LINE.items() if name != "type"}
+    events, skips = read(write(tmp_path, line | {"event_tipe": "LOGIN"}))
+
+    assert events == []
+    assert skips.counts == {
+        "unknown key 'event_tipe', passed over, first on line 1; is 'type' meant?": 1,
+        "unreadable line": 1,
+    }
+
+
+def test_unknown_keys_without_end_are_told_in_a_few_words(tmp_path):
+    events, skips = read(write(tmp_path, *(LINE | {f"{number}\x1b[2J" + "x" * 999: 1} for number in range(50))))
+
+    assert len(events) == 50
+    assert len(skips.counts) == 11
+    assert skips.counts["more unknown keys, passed over"] == 40
+    assert all(reason.isprintable() and len(reason) < 100 for reason in skips.counts)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,33 @@ def test_values_come_in_the_order_of_the_wanted_columns(tmp_path):
     assert read(tmp_path / "t.parquet")[0] == [(1, (2, 1)), (2, (4, 3))]
 
 
+def test_arrow_reads_parquet_by_itself(tmp_path, monkeypatch):
+    """Its threads let go of a file some time after a read. Were it a file of Python's, a process that ends then would abort."""
+    sources = []
+    opened = parquet.ParquetFile
+
+    def note(source, **options):
+        sources.append(source)
+        return opened(source, **options)
+
+    monkeypatch.setattr(parquet, "ParquetFile", note)
+    parquet.write_table(pa.table({"a": [1], "b": [2]}), tmp_path / "t.parquet")
+
+    assert read(tmp_path / "t.parquet")[0] == [(1, (2, 1))]
+    assert [type(source) for source in sources] == [pa.OSFile]
+
+
+def test_a_header_of_very_many_columns_is_told_in_short(tmp_path):
+    (tmp_path / "t.csv").write_text(",".join(f"column \x1b[2J{number} {'x' * 999}" for number in range(5_000)) + "\n")
+    with pytest.raises(LogFormatError) as refused:
+        read(tmp_path / "t.csv")
+
+    message = str(refused.value)
+    assert "no column 'b', 'a' among 'column \\x1b[2J0 xxx" in message.replace("\\\\", "\\")
+    assert message.isprintable()
+    assert len(message) < 2_000
+
+
 def test_row_numbers_go_on_over_batches_and_row_groups(tmp_path):
     numbers = list(range(1, 40_001))
     parquet.write_table(pa.table({"a": numbers, "b": numbers}), tmp_path / "t.parquet", row_group_size=3_000)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from presage_training.report.writing import arriving_folder
+from presage_training.report.writing import arriving_folder, check_place
 
 
 def test_a_folder_arrives_whole(tmp_path):
@@ -25,6 +25,20 @@ def test_whatever_ends_it_early_leaves_nothing(tmp_path, error):
     with pytest.raises(error):
         write_half()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_is_checked_without_a_trace(tmp_path):
+    check_place(tmp_path / "deep" / "run")
+    assert not list(tmp_path.iterdir())
+
+    (tmp_path / "file").write_text("precious")
+    for place in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(NotADirectoryError) as refused:
+            check_place(place)
+        assert refused.value.filename == str(place)
+        with pytest.raises(NotADirectoryError), arriving_folder(place, overwrite=True):
+            pass
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["precious"]
 
 
 def test_what_was_there_stays_until_the_new_one_is_done(tmp_path):

@@ -27,6 +27,7 @@ def audit(
     from presage_training.audit import Models  # noqa: PLC0415
     from presage_training.audit import audit as run  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
+    from presage_training.quoting import printable  # noqa: PLC0415
     from presage_training.readers.archive import read_archive, read_archived_vectors  # noqa: PLC0415
     from presage_training.readers.skips import Skips  # noqa: PLC0415
 
@@ -52,8 +53,8 @@ def audit(
     for difference in result.differences:
         vector = difference.vector
         console.print(
-            f"  visitor {vector.user_id!r} at {vector.as_of_unix_micros}, model {vector.model} {vector.model_version}: "
-            f"{difference.what}",
+            f"  visitor {printable(vector.user_id)!r} at {vector.as_of_unix_micros}, "
+            f"model {printable(vector.model)} {printable(vector.model_version)}: {difference.what}",
             soft_wrap=True,
         )
     if result.different:

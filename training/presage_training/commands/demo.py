@@ -77,7 +77,7 @@ def _server(console: Console) -> Iterator[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PRESAGE_")}
         # What the server and its store put aside goes with the folder, however they end: killed, they do not remove it.
         environment["TMPDIR"] = folder
-        # Nobody asks this server what it can do. Without an answer to that, pygrpc-native needs no socket, whose path would be long.
+        # Nobody asks this server what it can do, and without reflection pygrpc-native needs no socket, whose path would be long.
         serve = ("serve", "--port", "0", "--data-dir", f"{folder}/data", "--no-reflection")
         with log.open("w") as log_file:
             process = subprocess.Popen(  # noqa: S603 - our own server

@@ -49,13 +49,17 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
     from presage_training.experiment import LogSource, evaluate_bundle  # noqa: PLC0415
     from presage_training.experiment.evaluating import question_of  # noqa: PLC0415
     from presage_training.report import PAGE_FILE, write_results  # noqa: PLC0415
-    from presage_training.report.tables import models_table  # noqa: PLC0415
-    from presage_training.report.writing import arriving_folder  # noqa: PLC0415
+    from presage_training.report.tables import left_out_lines, models_table  # noqa: PLC0415
+    from presage_training.report.writing import arriving_folder, check_place  # noqa: PLC0415
 
     if to is not None and to.exists() and not force:
         sys.exit(_fail(f"{to} is there already; give --force to replace it, or name another folder"))
     console = Console(markup=False, emoji=False)
     try:
+        if to is not None:
+            check_place(to.resolve())
+        if not (bundle / "manifest.json").is_file():
+            sys.exit(_fail(f"{bundle}: holds no bundle; name a folder NAME/VERSION that has a manifest.json"))
         model = read_bundle(bundle.resolve())
         question = question_of(model, target=target, decisions=decisions, known_only=known_only)
         with console.status("reading") as status:
@@ -79,6 +83,8 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
     for check in results.checks:
         for warning in check.warnings:
             console.print(f"leakage? {warning.name}: {warning.message}", soft_wrap=True)
+    for left_out in left_out_lines(results):
+        console.print(left_out, soft_wrap=True)
     if to is not None:
         console.print(f"{to / PAGE_FILE}", soft_wrap=True)
 

@@ -10,13 +10,21 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from presage_client import PresageError
 from presage_featurizer import Event
 from presage_training.errors import TrainingError
-from presage_training.readers import LogFormat, LogMapping, Skips, load_mapping, read_events, sorted_by_time
+from presage_training.readers import Extent, LogFormat, LogMapping, Skips, load_mapping, read_events, sorted_by_time
 from presage_training.sending import Sent, send_log
 
 __all__ = ["replay"]
@@ -50,18 +58,24 @@ def replay(  # noqa: PLR0917 - the command line passes names
         SpinnerColumn(),
         TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("events · {task.fields[rate]:,.0f}/s"),
+        TaskProgressColumn(),
+        TextColumn("{task.completed:,.0f} events · {task.fields[rate]:,.0f}/s"),
         TimeElapsedColumn(),
+        TextColumn("·"),
+        TimeRemainingColumn(),
         console=console,
     )
     task = progress.add_task(file.name, total=None, rate=0.0)
 
+    extent = Extent()
+
     def show(sent: Sent) -> None:
-        progress.update(task, completed=sent.events, rate=sent.events_per_second)
+        # What the rest holds is not known before it is read; it is taken to be like what has been.
+        total = events.count / extent.share if extent.share else None
+        progress.update(task, completed=sent.events, total=total, rate=sent.events_per_second)
 
     try:
-        events = read_events(file, _source(log_format, mapping), skips=skips)
+        events = _Counted(read_events(file, _source(log_format, mapping), skips=skips, extent=extent))
         log = _Ordered(sorted_by_time(events) if sort else events)
         with progress:
             sent = asyncio.run(send_log(log, target, lanes=lanes, timeout_ms=timeout_ms, show=show))
@@ -80,6 +94,19 @@ def replay(  # noqa: PLR0917 - the command line passes names
         console.print(late)
     if skips.total and not sent.events:
         sys.exit(_fail(f"{file}: nothing in it could be read as {log_format}; name the format that it has"))
+
+
+class _Counted:
+    """A log that counts its events as it is read."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._events = events
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Event]:
+        for event in self._events:
+            self.count += 1
+            yield event
 
 
 class _Ordered:

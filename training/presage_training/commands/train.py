@@ -96,7 +96,7 @@ def train(  # noqa: PLR0917 - the command line passes names
     from presage_training.decisions import parse_decisions  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.experiment import ExperimentOptions, LogSource, Question, train_on_log  # noqa: PLC0415
-    from presage_training.report.tables import models_table  # noqa: PLC0415
+    from presage_training.report.tables import left_out_lines, models_table  # noqa: PLC0415
     from presage_training.targets import parse_target  # noqa: PLC0415
 
     console = Console(markup=False, emoji=False)
@@ -128,6 +128,8 @@ def train(  # noqa: PLR0917 - the command line passes names
             console.print(f"leakage? {warning.name}: {warning.message}", soft_wrap=True)
     for remark in results.remarks:
         console.print(remark, soft_wrap=True)
+    for left_out in left_out_lines(results):
+        console.print(left_out, soft_wrap=True)
     console.print(f"{to / 'report.html'}", soft_wrap=True)
 
 
@@ -140,10 +142,12 @@ def _train_on_shop(
     from presage_training.dataset import purchase_in_session  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.propensity import export_propensity, train_propensity  # noqa: PLC0415
+    from presage_training.report.writing import check_place  # noqa: PLC0415
     from presage_training.simulator import simulate  # noqa: PLC0415
 
     console = Console(markup=False)
     try:
+        check_place(to.resolve())
         if original is not None and not original.parent.is_dir():
             sys.exit(_fail(f"{original}: no folder {original.parent}; make it first"))
         with console.status("simulating the shop"):

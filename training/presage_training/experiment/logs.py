@@ -10,7 +10,7 @@ from presage_featurizer import Event, FeatureSet
 from presage_training.dataset import Dataset, build_dataset
 from presage_training.decisions import DecisionPoints
 from presage_training.errors import DatasetError
-from presage_training.readers import LogFormat, LogMapping, Skips, load_mapping, read_events, sorted_by_time
+from presage_training.readers import Extent, LogFormat, LogMapping, Skips, load_mapping, read_events, sorted_by_time
 from presage_training.targets import Target
 
 __all__ = ["LogSource", "Question", "read_dataset"]
@@ -46,9 +46,9 @@ class LogSource:
             return cls(path=path, source=load_mapping(mapping), is_sorted=is_sorted)
         raise DatasetError(f"{path}: expected either --format or --mapping; give the one that says what the log holds")
 
-    def events(self, skips: Skips) -> Iterator[Event]:
+    def events(self, skips: Skips, extent: Extent | None = None) -> Iterator[Event]:
         """Read it."""
-        events = read_events(self.path, self.source, skips=skips)
+        events = read_events(self.path, self.source, skips=skips, extent=extent)
         return sorted_by_time(events) if self.is_sorted else events
 
 
@@ -79,9 +79,10 @@ def read_dataset(
         TrainingError: It is not what its source says.
         OSError: It cannot be read.
     """
+    extent = Extent()
     try:
         dataset = build_dataset(
-            _counted(log.events(skips), tell),
+            _counted(log.events(skips, extent), extent, tell),
             decisions=question.decisions,
             target=question.target,
             feature_set=question.feature_set,
@@ -90,7 +91,7 @@ def read_dataset(
             now_shift_micros=now_shift_micros,
         )
     except DatasetError as error:
-        raise DatasetError(f"{log.path}: {error}") from error
+        raise DatasetError(f"{log.path}: {error}{_left_out(skips)}") from error
     if not question.known_only:
         return dataset
     if not dataset.known.any():
@@ -98,8 +99,19 @@ def read_dataset(
     return dataset.take(dataset.known)
 
 
-def _counted(events: Iterable[Event], tell: Callable[[str], None]) -> Iterator[Event]:
+def _left_out(skips: Skips) -> str:
+    """Say what the reader left out most often, which may be why there is too little."""
+    if not skips.total:
+        return ""
+    reason = max(skips.counts, key=skips.counts.__getitem__)
+    example = skips.examples[reason][0]
+    return f"; left out {skips.counts[reason]:,} times by the reader: {reason}, for example {example.where}: {example.what}"
+
+
+def _counted(events: Iterable[Event], extent: Extent, tell: Callable[[str], None]) -> Iterator[Event]:
     for count, event in enumerate(events):
         if count % _EVENTS_PER_WORD == 0:
-            tell(f"replaying, {count:,} events so far")
+            # Sorted, all is read before the first event comes.
+            share = f", {extent.share:.0%} of the log" if 0.0 < extent.share < 1.0 else ""
+            tell(f"replaying, {count:,} events so far{share}")
         yield event

@@ -19,7 +19,7 @@ from presage_training.experiment.logs import LogSource, Question, read_dataset
 from presage_training.models import BASELINES, export_fitted
 from presage_training.readers import Skips
 from presage_training.report import DataFacts, Measured, ModelResult, Results, write_results
-from presage_training.report.writing import arriving_folder
+from presage_training.report.writing import arriving_folder, check_place
 
 __all__ = ["remarks_on", "train_on_log", "write_run"]
 
@@ -57,6 +57,7 @@ def train_on_log(
         ExportError: Not one of the models can be exported faithfully.
         OSError: The log cannot be read, or the folder not written.
     """
+    check_place(to.resolve())
     chosen = choose_kinds(question.target.name, kinds, classifies=question.target.is_classification)
     began = perf_counter()
     skips = Skips()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from presage_featurizer.events import Event
 from presage_training.readers.archive import read_archive_events
+from presage_training.readers.extent import Extent
 from presage_training.readers.mapped import read_mapped
 from presage_training.readers.mapping import LogMapping, MappingError, load_mapping
 from presage_training.readers.online_retail import read_online_retail
@@ -17,6 +18,7 @@ from presage_training.readers.skips import SkipExample, Skips
 from presage_training.readers.sorting import sorted_by_time
 
 __all__ = [
+    "Extent",
     "LogFormat",
     "LogMapping",
     "MappingError",
@@ -55,13 +57,16 @@ _READERS = {
 }
 
 
-def read_events(path: Path, source: LogFormat | LogMapping, *, skips: Skips) -> Iterator[Event]:
+def read_events(
+    path: Path, source: LogFormat | LogMapping, *, skips: Skips, extent: Extent | None = None
+) -> Iterator[Event]:
     """Read an event log in the order of the file, in memory that does not grow with its length (Excel aside).
 
     Args:
         path: The file; a name that ends with ``.gz`` is unpacked on the way, Parquet and Excel aside.
         source: What the file holds: a format that is known here, or what its columns mean.
         skips: Is told of everything that is left out, and why.
+        extent: Is told how much of the log has been read.
 
     Yields:
         The events. Their prices and quantities are valid; lengths and other limits of the service are left to the service.
@@ -73,5 +78,5 @@ def read_events(path: Path, source: LogFormat | LogMapping, *, skips: Skips) -> 
         MappingError: if a mapping turns no row of the file into an event.
     """
     if isinstance(source, LogMapping):
-        return read_mapped(path, source, skips=skips)
-    return _READERS[source](path, skips=skips)
+        return read_mapped(path, source, skips=skips, extent=extent)
+    return _READERS[source](path, skips=skips, extent=extent)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from presage_featurizer import Device, Event, EventType, Item, StateError, decode_event
 from presage_training.errors import LogFormatError
+from presage_training.readers.extent import Extent
 from presage_training.readers.skips import Skips
 
 __all__ = ["ArchivedEvent", "ArchivedVector", "read_archive", "read_archive_events", "read_archived_vectors"]
@@ -72,7 +73,7 @@ class _Checkpoint(msgspec.Struct):
     files: tuple[str, ...]
 
 
-def read_archive(directory: Path, *, skips: Skips) -> Iterator[ArchivedEvent]:
+def read_archive(directory: Path, *, skips: Skips, extent: Extent | None = None) -> Iterator[ArchivedEvent]:
     """Read an archive, each visitor's events in the order in which the servers applied them.
 
     The archive may be written meanwhile: what was committed when reading began is read. Folders of days may have been removed or
@@ -81,6 +82,7 @@ def read_archive(directory: Path, *, skips: Skips) -> Iterator[ArchivedEvent]:
     Args:
         directory: The folder that ``presage archive --to`` was given.
         skips: Is told of events that this release cannot read.
+        extent: Is told how much of the archive has been read.
 
     Yields:
         The events, from memory for one batch: 100,000 events unless the archive was written with another ``--max-batch-events``.
@@ -89,13 +91,16 @@ def read_archive(directory: Path, *, skips: Skips) -> Iterator[ArchivedEvent]:
         OSError: if the folder or a file cannot be opened.
         LogFormatError: if the folder holds no archive, or a file in it cannot be read.
     """
-    for files in _batches(directory):
+    batches = _batches(directory)
+    for done, files in enumerate(batches, 1):
         yield from _read_batch(files, skips)
+        if extent:
+            extent.read_rows(done, len(batches))
 
 
-def read_archive_events(directory: Path, *, skips: Skips) -> Iterator[Event]:
+def read_archive_events(directory: Path, *, skips: Skips, extent: Extent | None = None) -> Iterator[Event]:
     """Read an archive as other logs are read; where states had expired is not told."""
-    return (archived.event for archived in read_archive(directory, skips=skips))
+    return (archived.event for archived in read_archive(directory, skips=skips, extent=extent))
 
 
 def read_archived_vectors(directory: Path) -> Iterator[ArchivedVector]:
@@ -166,10 +171,11 @@ def _read_batch(files: Sequence[Path], skips: Skips) -> Iterator[ArchivedEvent]:
 def _read_columns(path: Path, columns: Sequence[str]) -> Any:
     # The other readers do without this library.
     import pyarrow as pa  # noqa: PLC0415
-    from pyarrow import parquet  # noqa: PLC0415
+
+    from presage_training.readers.parquet_tables import open_parquet  # noqa: PLC0415
 
     try:
-        with path.open("rb") as stream, parquet.ParquetFile(stream, pre_buffer=False) as file:
+        with open_parquet(path) as file:
             missing = [name for name in columns if name not in file.schema_arrow.names]
             if missing:
                 raise LogFormatError(

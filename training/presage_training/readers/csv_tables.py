@@ -11,6 +11,7 @@ from pyarrow import compute
 from pyarrow import csv as arrow_csv
 
 from presage_training.errors import LogFormatError
+from presage_training.readers.extent import Extent
 from presage_training.readers.skips import Skips
 from presage_training.readers.tables import DOWNLOAD_ANEW, UNREADABLE, Batch, open_binary, require_columns
 
@@ -19,7 +20,7 @@ __all__ = ["read_csv"]
 _BLOCK_BYTES = 1 << 19
 
 
-def read_csv(path: Path, columns: Sequence[str], *, skips: Skips) -> Iterator[Batch]:
+def read_csv(path: Path, columns: Sequence[str], *, skips: Skips, extent: Extent | None = None) -> Iterator[Batch]:
     """Read some columns, all cells as text; see ``read_batches``.
 
     No cell spans lines: so a quote that is never closed costs one row, not the rest. Bytes that are not UTF-8 become U+FFFD.
@@ -38,6 +39,8 @@ def read_csv(path: Path, columns: Sequence[str], *, skips: Skips) -> Iterator[Ba
                 else:
                     yield Batch(range(first, first + lines), cells)
                 first += lines
+                if extent:
+                    extent.read_until(file)
     except UNREADABLE as error:
         raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_ANEW) from error
 

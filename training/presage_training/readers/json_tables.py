@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from presage_training.errors import LogFormatError
+from presage_training.readers.extent import Extent
 from presage_training.readers.skips import Skips
 from presage_training.readers.tables import DOWNLOAD_ANEW, UNREADABLE, Batch, open_binary
 
@@ -19,13 +20,16 @@ _BATCH_LINES = 8192
 _SHOWN_CHARACTERS = 60
 
 
-def read_json_lines(path: Path, columns: Sequence[str], *, skips: Skips) -> Iterator[Batch]:
+def read_json_lines(
+    path: Path, columns: Sequence[str], *, skips: Skips, extent: Extent | None = None
+) -> Iterator[Batch]:
     """Read some keys of the objects that a ``.jsonl`` or ``.jsonl.gz`` file has a line each of, in bounded memory.
 
     Args:
         path: The file.
         columns: The keys, with dots between those of objects in objects. Cells are text or numbers, None if missing.
         skips: Is told of lines that are no such object.
+        extent: Is told how much of the file has been read.
 
     Raises:
         OSError: if the file cannot be opened.
@@ -49,6 +53,8 @@ def read_json_lines(path: Path, columns: Sequence[str], *, skips: Skips) -> Iter
                     else:
                         numbers.append(number)
                         rows.append(row)
+                if extent:
+                    extent.read_until(file)
                 if rows:
                     yield Batch(numbers, list(zip(*rows, strict=True)))
     except UNREADABLE as error:

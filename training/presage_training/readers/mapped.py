@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from presage_featurizer.events import MAX_VALUE, Device, Event, EventType, Item, money_micros
 from presage_training.readers.cells import id_text, price_micros, quantity, required_id, text
 from presage_training.readers.columns import LeftOutError, convert, keep_readable
+from presage_training.readers.extent import Extent
 from presage_training.readers.json_tables import read_json_lines
 from presage_training.readers.mapping import COUNTRY, CURRENCY, LogMapping, MappingError
 from presage_training.readers.skips import Skips
@@ -25,7 +26,7 @@ _SHOWN_WORDS = 8
 _OWN_EVENT_TYPES: dict[str, EventType | None] = {each.name: each for each in EventType if each}
 
 
-def read_mapped(path: Path, mapping: LogMapping, *, skips: Skips) -> Iterator[Event]:
+def read_mapped(path: Path, mapping: LogMapping, *, skips: Skips, extent: Extent | None = None) -> Iterator[Event]:
     """Read a log by a mapping; see ``read_events``.
 
     A row is an event of at most one item. An event without an id gets the name of the file and the number of the row, so that
@@ -39,7 +40,7 @@ def read_mapped(path: Path, mapping: LogMapping, *, skips: Skips) -> Iterator[Ev
     read = read_json_lines if path.name.endswith(_JSON_SUFFIXES) else read_batches
     stem, defaults = file_stem(path), _defaults(mapping)
     skipped_before, found = skips.total, False
-    for numbers, values, _ in keep_readable(convert(read(path, columns, skips=skips), functions), skips):
+    for numbers, values, _ in keep_readable(convert(read(path, columns, skips=skips, extent=extent), functions), skips):
         found = True
         given = dict(zip(functions, values, strict=True))
         rows = (given.get(name) or repeat(default) for name, default in defaults.items())

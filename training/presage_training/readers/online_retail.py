@@ -13,6 +13,7 @@ from presage_featurizer.events import Event, EventType, Item
 from presage_training.readers.cells import id_text, price_micros, quantity, required_id, text
 from presage_training.readers.columns import convert
 from presage_training.readers.countries import COUNTRY_CODES
+from presage_training.readers.extent import Extent
 from presage_training.readers.skips import Skips
 from presage_training.readers.tables import read_batches
 from presage_training.readers.times import TimeColumn
@@ -44,7 +45,7 @@ class _Invoice:
     lines: list[_Line] = field(default_factory=list)
 
 
-def read_online_retail(path: Path, *, skips: Skips) -> Iterator[Event]:
+def read_online_retail(path: Path, *, skips: Skips, extent: Extent | None = None) -> Iterator[Event]:
     """Read invoices; see ``read_events``.
 
     An invoice is one PURCHASE, or one REFUND if its number begins with ``C``, at the time of its first line. Invoices come
@@ -60,7 +61,7 @@ def read_online_retail(path: Path, *, skips: Skips) -> Iterator[Event]:
         "Country": _country_code,
     }
     open_invoices: dict[str, _Invoice] = {}
-    for numbers, columns, _ in convert(read_batches(path, list(functions), skips=skips), functions):
+    for numbers, columns, _ in convert(read_batches(path, list(functions), skips=skips, extent=extent), functions):
         for row in zip(numbers, *columns, strict=True):
             try:
                 _add_line(open_invoices, row)

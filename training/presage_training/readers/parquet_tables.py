@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +12,28 @@ import pyarrow as pa
 from pyarrow import parquet, types
 
 from presage_training.errors import LogFormatError
+from presage_training.readers.extent import Extent
 from presage_training.readers.tables import DOWNLOAD_ANEW, Batch, require_columns
 
-__all__ = ["read_parquet"]
+__all__ = ["open_parquet", "read_parquet"]
 
 _BATCH_ROWS = 16_384
 
 
-def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Batch]:
+@contextmanager
+def open_parquet(path: Path) -> Iterator[parquet.ParquetFile]:
+    """Open a file for as long as the context lasts; raises OSError if it cannot be read, and ArrowException if it is no Parquet."""
+    path.open("rb").close()  # this error names the file and says what is wrong; Arrow's own does so in other words
+    # Not a file of Python's: Arrow's threads let go of the file some time after a read, for which they would need the interpreter,
+    # and a process that is ending by then aborts.
+    with pa.OSFile(os.fsencode(path)) as source, parquet.ParquetFile(source, pre_buffer=False) as file:
+        yield file
+
+
+def read_parquet(path: Path, columns: Sequence[str], *, extent: Extent | None = None) -> Iterator[Batch]:
     """Read some columns; see ``read_batches``."""
     try:
-        with path.open("rb") as stream, parquet.ParquetFile(stream, pre_buffer=False) as file:
+        with open_parquet(path) as file:
             require_columns(path, columns, found=file.schema_arrow.names)
             kinds = [file.schema_arrow.field(name).type for name in columns]
             _require_plain(path, columns, kinds)
@@ -32,6 +45,8 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Batch]:
                 numbers = range(first, first + batch.num_rows)
                 yield Batch(numbers, [_cells(batch[name]) for name in columns], instants)
                 first += batch.num_rows
+                if extent:
+                    extent.read_rows(first - 1, file.metadata.num_rows)
     except pa.ArrowException as error:
         raise LogFormatError(path, f"not a readable Parquet file ({error})", advice=DOWNLOAD_ANEW) from error
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -14,17 +14,20 @@ from presage_featurizer import MAX_UNIX_MICROS
 from presage_featurizer.events import MAX_PRICE, MAX_VALUE, MICROS, Device, Event, EventType, Item, money_micros
 from presage_featurizer.state import MAX_QUANTITY
 from presage_training.errors import LogFormatError
+from presage_training.readers.extent import Extent
 from presage_training.readers.skips import Skips
 from presage_training.readers.tables import DOWNLOAD_ANEW, UNREADABLE, file_stem, open_binary
+from presage_training.readers.unknown_keys import UnknownKeys
 
 __all__ = ["read_presage_log", "write_presage_log"]
 
 _SHOWN_CHARACTERS = 60
+_LINES_PER_WORD = 1_000
 
 _Id = Annotated[str, Meta(min_length=1)]
 
 
-class _JsonItem(Struct, omit_defaults=True):
+class _JsonItem(Struct, omit_defaults=True, forbid_unknown_fields=True):
     item_id: _Id
     category: str = ""
     brand: str = ""
@@ -32,7 +35,7 @@ class _JsonItem(Struct, omit_defaults=True):
     quantity: Annotated[int, Meta(ge=1, le=MAX_QUANTITY)] = 1
 
 
-class _JsonEvent(Struct, omit_defaults=True):
+class _JsonEvent(Struct, omit_defaults=True, forbid_unknown_fields=True):
     type: str
     user_id: _Id
     event_time_unix_micros: Annotated[int, Meta(ge=1, le=MAX_UNIX_MICROS)]
@@ -46,27 +49,43 @@ class _JsonEvent(Struct, omit_defaults=True):
     currency: str = ""
 
 
-def read_presage_log(path: Path, *, skips: Skips) -> Iterator[Event]:
+_ITEM_KEYS = _JsonItem.__struct_fields__
+_EVENT_KEYS = _JsonEvent.__struct_fields__
+_KEYS = (*_EVENT_KEYS, *(f"items.{name}" for name in _ITEM_KEYS))
+_SYNONYMS = {"event_type": "type", "event_time": "event_time_unix_micros", "amount": "value"}
+
+
+def read_presage_log(path: Path, *, skips: Skips, extent: Extent | None = None) -> Iterator[Event]:
     """Read JSON lines; see ``read_events``.
 
-    The names of types and devices may carry the prefix of the contract (``EVENT_TYPE_VIEW_ITEM``); unknown fields are
-    passed over. An event without an id gets the name of the file and the number of the line, so that replaying a file
-    twice counts once.
+    The names of types and devices may carry the prefix of the contract (``EVENT_TYPE_VIEW_ITEM``). Unknown keys are passed over, as
+    other readers do with columns, but counted: most keys may be missing, so that a misspelt one would go unnoticed. An event
+    without an id gets the name of the file and the number of the line, so that replaying a file twice counts once.
     """
     decoder = msgspec.json.Decoder(_JsonEvent)
+    unknown = UnknownKeys(skips, known=_KEYS, synonyms=_SYNONYMS)
     stem = file_stem(path)
     try:
         with open_binary(path) as file:
             for number, line in enumerate(file, 1):
+                if extent and number % _LINES_PER_WORD == 0:
+                    extent.read_until(file)
                 if line.isspace():
                     continue
                 try:
-                    event = _to_event(decoder.decode(line), default_id=f"{stem}:{number}")
+                    try:
+                        read = decoder.decode(line)
+                    except msgspec.ValidationError:
+                        # Only such a line is looked at more closely, which takes several times as long.
+                        read = _without_unknown_keys(line, number, unknown)
+                    event = _to_event(read, default_id=f"{stem}:{number}")
                 except (msgspec.DecodeError, ValueError) as error:
-                    start = line[:_SHOWN_CHARACTERS].decode(errors="replace").rstrip()
+                    start = _start(line)
                     skips.add("unreadable line", where=f"line {number}", what=f"{error}: {start}")
                 else:
                     yield event
+            if extent:
+                extent.read_until(file)
     except UNREADABLE as error:
         raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_ANEW) from error
 
@@ -90,6 +109,31 @@ def write_presage_log(path: Path, events: Iterable[Event]) -> int:
                 file.write(encoder.encode(_to_json(event)) + b"\n")
                 written += 1
     return written
+
+
+def _without_unknown_keys(line: bytes, number: int, unknown: UnknownKeys) -> _JsonEvent:
+    """Decode a line without its unknown keys, and tell of them; raises ValidationError for what else is wrong."""
+    found = msgspec.json.decode(line)
+    if isinstance(found, dict):
+        keys: dict[str, None] = {}
+        if isinstance(items := found.get("items"), list):
+            found["items"] = [_take(item, _ITEM_KEYS, keys, "items.") for item in items]
+        found = _take(found, _EVENT_KEYS, keys)
+        for key in keys:
+            unknown.add(key, where=f"line {number}", line=_start(line))
+    return msgspec.convert(found, _JsonEvent)
+
+
+def _take(found: Any, known: Sequence[str], unknown: dict[str, None], prefix: str = "") -> Any:
+    """Take what is known of an object; gather the other keys."""
+    if not isinstance(found, dict):
+        return found
+    unknown.update((prefix + key, None) for key in found if key not in known)
+    return {key: value for key, value in found.items() if key in known}
+
+
+def _start(line: bytes) -> str:
+    return line[:_SHOWN_CHARACTERS].decode(errors="replace").rstrip()
 
 
 def _to_event(line: _JsonEvent, *, default_id: str) -> Event:

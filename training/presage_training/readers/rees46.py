@@ -11,6 +11,7 @@ from typing import Any
 from presage_featurizer.events import Event, EventType, Item
 from presage_training.readers.cells import id_text, price_micros, required_id, text
 from presage_training.readers.columns import LeftOutError, convert, keep_readable
+from presage_training.readers.extent import Extent
 from presage_training.readers.skips import Skips
 from presage_training.readers.tables import file_stem, read_batches
 from presage_training.readers.times import TimeColumn
@@ -25,7 +26,7 @@ _EVENT_TYPES = {
 }
 
 
-def read_rees46(path: Path, *, skips: Skips) -> Iterator[Event]:
+def read_rees46(path: Path, *, skips: Skips, extent: Extent | None = None) -> Iterator[Event]:
     """Read a month of events, or a part of one; see ``read_events``.
 
     An event's id is the name of the file and the number of the row, so that replaying a file twice counts once.
@@ -42,7 +43,7 @@ def read_rees46(path: Path, *, skips: Skips) -> Iterator[Event]:
         "user_id": partial(required_id, name="a user_id"),
         "user_session": id_text,
     }
-    batches = read_batches(path, list(functions), skips=skips)
+    batches = read_batches(path, list(functions), skips=skips, extent=extent)
     for numbers, columns, _ in keep_readable(convert(batches, functions), skips):
         times, types, products, category_ids, category_codes, brands, prices, users, sessions = columns
         ids = [f"{stem}:{number}" for number in numbers]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from presage_training.quoting import printable
+
 __all__ = ["SkipExample", "Skips"]
 
 
@@ -33,8 +35,14 @@ class Skips:
         return sum(self.counts.values())
 
     def add(self, reason: str, *, where: str, what: str) -> None:
-        """Count one thing that was left out; ``reason`` is one of a few, the details belong into ``what``."""
+        """Count one thing that was left out.
+
+        Args:
+            reason: Why; one of a few, so the details belong into ``what``. As it is shown: what is quoted has to be ``printable``.
+            where: Where it stands. Shown in one line and shortened, like ``what``.
+            what: What was found there.
+        """
         self.counts[reason] = self.counts.get(reason, 0) + 1
         examples = self.examples.setdefault(reason, [])
         if len(examples) < self._max_examples:
-            examples.append(SkipExample(where, what))
+            examples.append(SkipExample(printable(where), printable(what)))

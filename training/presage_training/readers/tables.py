@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from presage_training.errors import LogFormatError
+from presage_training.quoting import printable
+from presage_training.readers.extent import Extent
 from presage_training.readers.skips import Skips
 
 __all__ = ["DOWNLOAD_ANEW", "UNREADABLE", "Batch", "file_stem", "open_binary", "read_batches", "require_columns"]
@@ -19,6 +21,7 @@ UNREADABLE = (EOFError, gzip.BadGzipFile, zlib.error)
 DOWNLOAD_ANEW = "Download or write it anew."
 """What to do about a damaged file."""
 
+_SHOWN_COLUMNS, _SHOWN_CHARACTERS = 30, 40
 _SUFFIXES = (".parquet", ".csv", ".csv.gz", ".xlsx", ".jsonl", ".jsonl.gz", ".json", ".json.gz")
 
 
@@ -43,7 +46,7 @@ def open_binary(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 
-def read_batches(path: Path, columns: Sequence[str], *, skips: Skips) -> Iterator[Batch]:
+def read_batches(path: Path, columns: Sequence[str], *, skips: Skips, extent: Extent | None = None) -> Iterator[Batch]:
     """Read some columns of a ``.parquet``, ``.csv``, ``.csv.gz`` or ``.xlsx`` file, in memory that does not grow with its length.
 
     A sheet of Excel is the exception: it is unpacked as a whole, some 600 bytes a row, and has at most 1,048,576 rows.
@@ -52,6 +55,7 @@ def read_batches(path: Path, columns: Sequence[str], *, skips: Skips) -> Iterato
         path: The file.
         columns: The names of the columns, in the order in which their cells are wanted.
         skips: Is told of CSV rows whose number of cells is not that of the header.
+        extent: Is told how much of the file has been read.
 
     Raises:
         OSError: if the file cannot be opened.
@@ -61,15 +65,16 @@ def read_batches(path: Path, columns: Sequence[str], *, skips: Skips) -> Iterato
     if path.suffix == ".parquet":
         from presage_training.readers.parquet_tables import read_parquet  # noqa: PLC0415
 
-        return read_parquet(path, columns)
+        return read_parquet(path, columns, extent=extent)
     if path.name.endswith((".csv", ".csv.gz")):
         from presage_training.readers.csv_tables import read_csv  # noqa: PLC0415
 
-        return read_csv(path, columns, skips=skips)
+        return read_csv(path, columns, skips=skips, extent=extent)
     if path.suffix == ".xlsx":
         from presage_training.readers.excel_tables import read_excel  # noqa: PLC0415
 
         return read_excel(path, columns)
+    path.open("rb").close()  # that there is no such file, or that it is a folder, is the better error
     advice = "Expected a name that ends with .parquet, .csv, .csv.gz or .xlsx."
     raise LogFormatError(path, "unknown kind of file", advice=advice)
 
@@ -78,5 +83,8 @@ def require_columns(path: Path, columns: Sequence[str], *, found: Sequence[str])
     """Raise LogFormatError if a file lacks a wanted column."""
     missing = [name for name in columns if name not in found]
     if missing:
-        problem = f"no column {', '.join(map(repr, missing))} among {', '.join(map(repr, found)) or 'none'}"
+        names = [repr(printable(name, most=_SHOWN_CHARACTERS)) for name in found[:_SHOWN_COLUMNS]]
+        if len(found) > _SHOWN_COLUMNS:
+            names.append(f"{len(found) - _SHOWN_COLUMNS:,} more")
+        problem = f"no column {', '.join(map(repr, missing))} among {', '.join(names) or 'none'}"
         raise LogFormatError(path, problem, advice="Name the format, or in the mapping the columns, that the file has.")

@@ -9,6 +9,7 @@ from typing import Any
 
 from presage_featurizer import MAX_UNIX_MICROS, MICROS
 from presage_training.errors import LogFormatError
+from presage_training.quoting import printable
 
 __all__ = ["TIME_UNITS", "EpochColumn", "TimeColumn"]
 
@@ -60,11 +61,13 @@ class TimeColumn:
     def _meet(self, cell: Any, *, zoned: bool) -> None:
         if not zoned and self._time_zone is None:
             raise LogFormatError(
-                self._path, f"column {self._column!r} has times without a zone: {cell}", advice=self._advice
+                self._path,
+                f"column {self._column!r} has times without a zone: {printable(str(cell))}",
+                advice=self._advice,
             )
         self._examples[zoned] = cell
         if len(self._examples) == 2:
-            example, other = self._examples[True], self._examples[False]
+            example, other = (printable(str(self._examples[zoned])) for zoned in (True, False))
             problem = f"column {self._column!r} has times with a zone ({example}) and without ({other})"
             raise LogFormatError(self._path, problem, advice="Write all of them with a zone, or none.")
 

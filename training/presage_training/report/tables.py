@@ -8,7 +8,7 @@ from rich.table import Table
 from presage_training.report.page import format_metric
 from presage_training.report.results import Results
 
-__all__ = ["models_table"]
+__all__ = ["left_out_lines", "models_table"]
 
 
 _ON_THE_PAGE_ONLY = frozenset({"accuracy", "precision", "recall", "lift_at_10_percent"})
@@ -35,6 +35,11 @@ def models_table(results: Results) -> Table:
             _folded(format_metric(model.ahead)) if model.ahead else "",
         )
     return table
+
+
+def left_out_lines(results: Results) -> list[str]:
+    """Say what the reader left out of the log, a line for each reason."""
+    return [f"left out by the reader, {count:,} times: {reason}" for reason, count in results.data.skipped.items()]
 
 
 def _folded(metric: str) -> str:

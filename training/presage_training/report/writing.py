@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from presage_training.report.page import render_page
 from presage_training.report.results import Results, encode_results
 
-__all__ = ["PAGE_FILE", "RESULTS_FILE", "arriving_folder", "write_results"]
+__all__ = ["PAGE_FILE", "RESULTS_FILE", "arriving_folder", "check_place", "write_results"]
 
 RESULTS_FILE = "results.json"
 PAGE_FILE = "report.html"
@@ -21,6 +22,21 @@ def write_results(folder: Path, results: Results) -> None:
     """Write ``results.json`` and ``report.html`` into a folder that is there."""
     (folder / RESULTS_FILE).write_bytes(encode_results(results))
     (folder / PAGE_FILE).write_text(render_page(results), encoding="utf-8")
+
+
+def check_place(folder: Path) -> None:
+    """Check that a folder can be made or replaced, so that this is found out before the work and not after; leaves nothing.
+
+    Raises:
+        OSError: It cannot; the error names the folder.
+    """
+    made = [parent for parent in folder.parents if not parent.exists()]
+    probe = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.new")
+    try:
+        _make(probe, folder)
+        probe.rmdir()
+    finally:
+        _remove_empty(made)
 
 
 @contextmanager
@@ -40,7 +56,7 @@ def arriving_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
     leaving = folder.with_name(f".{folder.name}.{unique}.old")
     arrived = False
     try:
-        arriving.mkdir(parents=True)
+        _make(arriving, folder)
         yield arriving
         # A rename replaces no folder that holds something, so that one made in the meantime stays.
         if overwrite and folder.exists():
@@ -57,6 +73,16 @@ def arriving_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
         shutil.rmtree(leaving, ignore_errors=True)
         if not arrived:
             _remove_empty(made)
+
+
+def _make(temporary: Path, folder: Path) -> None:
+    """Make the temporary sibling of a folder; its user knows the folder only."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "is there, and no folder", str(folder))
+    try:
+        temporary.mkdir(parents=True)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def _remove_empty(folders: list[Path]) -> None:
