@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import shutil
+from collections.abc import Coroutine, Sequence
 from inspect import CORO_CREATED, getcoroutinestate
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pygrpc_native.aio  # "from pygrpc_native import aio" would call itself for ever
@@ -58,11 +59,15 @@ class NativeServer(pygrpc_native.aio.Server):
     async def _end(self, grace: float | None) -> None:
         """Let calls under way end and their answers leave, then have the base stop."""
         tasks = [call.task for call in self._calls.values() if call.task is not None]
-        if grace:
-            if tasks:
-                await asyncio.wait(tasks, timeout=grace)
-            await asyncio.sleep(_FLUSH_SECONDS if tasks else _FLUSH_IDLE_SECONDS)
-        await super().stop(None)
+        try:
+            if grace:
+                if tasks:
+                    await asyncio.wait(tasks, timeout=grace)
+                await asyncio.sleep(_FLUSH_SECONDS if tasks else _FLUSH_IDLE_SECONDS)
+            await super().stop(None)
+        finally:  # the base does not get so far when it is cancelled
+            if self._fallback_dir is not None:
+                shutil.rmtree(self._fallback_dir, ignore_errors=True)
 
     def _dispatch(self) -> None:
         """Hand events over to the loop; runs in a thread of its own, which waits without the interpreter's lock."""
@@ -103,5 +108,7 @@ class NativeServer(pygrpc_native.aio.Server):
     def _forget_unbegun(self, call_id: int) -> None:
         """Let go of a call that was cancelled before its task had its first turn: the base would keep it for ever."""
         call = self._calls.get(call_id)
-        if call is not None and call.task is not None and getcoroutinestate(call.task.get_coro()) == CORO_CREATED:
+        if call is None or call.task is None:
+            return
+        if getcoroutinestate(cast("Coroutine[Any, Any, None]", call.task.get_coro())) == CORO_CREATED:
             del self._calls[call_id]

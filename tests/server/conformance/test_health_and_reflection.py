@@ -1,0 +1,71 @@
+"""The services that tools and balancers use."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import pytest
+from google.protobuf import descriptor_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+SERVICE = "presage.v1.ScoringService"
+Status = health_pb2.HealthCheckResponse
+
+pytestmark = pytest.mark.usefixtures("each_transport")
+
+
+@pytest.mark.parametrize(
+    ("service", "status"), [("", Status.SERVING), (SERVICE, Status.SERVING), ("another", Status.SERVICE_UNKNOWN)]
+)
+async def test_a_watch_tells_the_status_at_once_and_goes_on(served, service, status):
+    watch = health_pb2_grpc.HealthStub(served.channel).Watch(health_pb2.HealthCheckRequest(service=service))
+    assert (await watch.read()).status == status
+    more = asyncio.ensure_future(watch.read())
+    await health_pb2_grpc.HealthStub(served.channel).Check(health_pb2.HealthCheckRequest())
+    assert not more.done()
+    watch.cancel()
+    await asyncio.gather(more, return_exceptions=True)
+
+
+async def test_watches_that_are_cancelled_make_room_for_others(served):
+    stub = health_pb2_grpc.HealthStub(served.channel)
+    for _ in range(3):
+        watches = [stub.Watch(health_pb2.HealthCheckRequest(service=SERVICE)) for _ in range(200)]
+        assert {(await watch.read()).status for watch in watches} == {Status.SERVING}
+        for watch in watches:
+            watch.cancel()
+    assert (await stub.Check(health_pb2.HealthCheckRequest(service=SERVICE))).status == Status.SERVING
+
+
+async def test_a_watch_ends_at_its_deadline(served):
+    watch = health_pb2_grpc.HealthStub(served.channel).Watch(health_pb2.HealthCheckRequest(), timeout=0.3)
+    assert (await watch.read()).status == Status.SERVING
+    with pytest.raises(grpc.aio.AioRpcError, match="DEADLINE_EXCEEDED"):
+        await watch.read()
+
+
+async def test_reflection_answers_several_questions_of_one_stream_in_their_order(served):
+    ask = reflection_pb2.ServerReflectionRequest
+    questions = [
+        ask(file_containing_symbol=SERVICE),
+        ask(file_containing_symbol="no.such.Service"),
+        ask(file_by_filename="presage/v1/event.proto"),
+        ask(file_by_filename="none.proto"),
+        ask(list_services=""),
+    ]
+    stub = reflection_pb2_grpc.ServerReflectionStub(served.channel)
+    answers = [answer async for answer in stub.ServerReflectionInfo(iter(questions))]
+    assert [answer.original_request for answer in answers] == questions
+    known, unknown, by_name, no_file, listed = answers
+    files = [
+        descriptor_pb2.FileDescriptorProto.FromString(one)
+        for one in known.file_descriptor_response.file_descriptor_proto
+    ]
+    methods = [method.name for file in files for service in file.service for method in service.method]
+    assert {"Score", "TrackEvent"} <= set(methods)
+    assert by_name.file_descriptor_response.file_descriptor_proto
+    not_found = grpc.StatusCode.NOT_FOUND.value[0]
+    assert [one.error_response.error_code for one in (unknown, no_file)] == [not_found] * 2
+    assert SERVICE in {service.name for service in listed.list_services_response.service}
