@@ -33,6 +33,9 @@ def serve(  # noqa: PLR0917 - the command line passes names
         str,
         _option("transport", "What carries the calls: grpcio, native (pygrpc-native), or auto: native if installed."),
     ] = _DEFAULTS.transport,
+    io_threads: Annotated[
+        int, _option("io_threads", "Threads that read and write connections (native).")
+    ] = _DEFAULTS.io_threads,
     redis_url: Annotated[
         str,
         _option(
@@ -92,6 +95,7 @@ def serve(  # noqa: PLR0917 - the command line passes names
             host=host,
             port=port,
             transport=transport,
+            io_threads=io_threads,
             redis_url=redis_url,
             data_dir=data_dir,
             models=models,

@@ -6,7 +6,12 @@ from types import TracebackType
 
 from presage_server.errors import OverloadedError
 
-__all__ = ["InFlight"]
+__all__ = ["InFlight", "refusal"]
+
+
+def refusal(under_way: int) -> str:
+    """Say why a call is not let in."""
+    return f"{under_way} calls are under way already; try again, later or elsewhere"
 
 
 class InFlight:
@@ -27,7 +32,7 @@ class InFlight:
             OverloadedError: As many as may be are under way.
         """
         if self._count >= self._limit:
-            raise OverloadedError(f"{self._count} calls are under way already; try again, later or elsewhere")
+            raise OverloadedError(refusal(self._count))
         self._count += 1
 
     def __exit__(

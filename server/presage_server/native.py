@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import Coroutine, Sequence
 from inspect import CORO_CREATED, getcoroutinestate
+from time import perf_counter
 from typing import Any, cast
 
 import grpc
@@ -14,6 +15,7 @@ from pygrpc_native import EVENT_CALL, EVENT_CANCEL
 
 from presage_server.admission import Admission
 from presage_server.handlers import SERVICE_NAME
+from presage_server.in_flight import refusal
 from presage_server.metrics import Metrics
 
 __all__ = ["NativeServer"]
@@ -21,14 +23,9 @@ __all__ = ["NativeServer"]
 _BATCH = 1_024
 """Events that are taken over at once at most. Each time needs the interpreter's lock, so the base's 64 are few under load."""
 
-_IO_THREADS = 1
-"""Threads for HTTP/2: one carries several times what the interpreter serves, and a second one costs each call a wake-up more."""
-
 _FLUSH_SECONDS = 0.2
 _FLUSH_IDLE_SECONDS = 0.02
 """What the threads that write answers get for the last ones: the base closes connections whatever is still to be written."""
-
-_REFUSAL = "more calls come than can be answered in time; try again, later or elsewhere"
 
 
 class NativeServer(pygrpc_native.aio.Server):
@@ -38,8 +35,10 @@ class NativeServer(pygrpc_native.aio.Server):
     would: under a load of several times what can be served, refusing must not be what the time is spent on.
     """
 
-    def __init__(self, *, options: Sequence[tuple[str, Any]], metrics: Metrics, admission: Admission) -> None:
-        super().__init__(options=options, io_threads=_IO_THREADS)
+    def __init__(
+        self, *, options: Sequence[tuple[str, Any]], metrics: Metrics, admission: Admission, io_threads: int
+    ) -> None:
+        super().__init__(options=options, io_threads=io_threads)
         self._metrics = metrics
         self._admission = admission
         self._ending: asyncio.Future[None] | None = None
@@ -76,15 +75,17 @@ class NativeServer(pygrpc_native.aio.Server):
         assert loop is not None
         while (events := front.recv_batch_details(_BATCH)) is not None:
             try:
-                loop.call_soon_threadsafe(self._on_events, events)
+                loop.call_soon_threadsafe(self._take_over, events, perf_counter())
             except RuntimeError:  # the loop was closed without stop()
                 front.close()
                 return
 
-    def _on_events(self, events: list[tuple[Any, ...]]) -> None:
+    def _take_over(self, events: list[tuple[Any, ...]], since: float) -> None:
+        """Begin calls, or refuse them; ``since`` is when they came."""
         front = self._front
         assert front is not None
-        begun, cancelled = [], []
+        begun: list[tuple[Any, ...]] = []
+        cancelled = []
         for event in events:
             kind, call_id, method_id = event[:3]
             if kind == EVENT_CANCEL:
@@ -95,13 +96,16 @@ class NativeServer(pygrpc_native.aio.Server):
             if kind == EVENT_CALL:
                 _, service, method = self._table[method_id][0].split("/")
                 # Health is asked for most when there is too much to do.
-                if service == SERVICE_NAME and not self._admission.admits():
+                under_way = len(self._calls) + len(begun)
+                if service == SERVICE_NAME and not self._admission.admits(under_way):
                     self._metrics.count_call(method, "RESOURCE_EXHAUSTED", 0.0)
-                    code = grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
-                    front.fail(call_id, code, _REFUSAL)
+                    front.fail(call_id, grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], refusal(under_way))
                     continue
             begun.append(event)
-        super()._on_events(begun)
+        self._on_events(begun)
+        if self._admission.heeds(len(self._calls)):
+            assert self._loop is not None
+            self._loop.call_soon(self._admission.had_turn, since)  # behind the first turns of the tasks of these calls
         for call_id in cancelled:
             self._forget_unbegun(call_id)
 
@@ -112,3 +116,15 @@ class NativeServer(pygrpc_native.aio.Server):
             return
         if getcoroutinestate(cast("Coroutine[Any, Any, None]", call.task.get_coro())) == CORO_CREATED:
             del self._calls[call_id]
+
+    async def _unary_response(self, call: Any, context: Any, request: Any) -> tuple[bool, Any]:
+        """Run a handler; unlike the base, without a look in every call at what kind of function it is: all are coroutines."""
+        try:
+            response = await call.handler.unary_unary(request, context)
+        except Exception as error:  # noqa: BLE001 - the base makes a status of it
+            self._failed(call, context, error)
+            return False, None
+        if context.code() not in (None, grpc.StatusCode.OK):
+            self._fail(call, context, None)
+            return False, None
+        return True, response

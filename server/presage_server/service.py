@@ -16,6 +16,7 @@ from google.protobuf.internal import api_implementation
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from presage_server.admission import Admission
 from presage_server.call import Call
 from presage_server.clock import system_clock
 from presage_server.errors import SettingsError, StoreStartError
@@ -153,6 +154,8 @@ def _make_server(
             ("grpc.keepalive_permit_without_calls", 1),
         ],
         metrics=servicer.metrics,
+        admission=Admission(settings.max_in_flight),
+        io_threads=settings.io_threads,
     )
     add_handlers(servicer, server)
     health_servicer = health.aio.HealthServicer()

@@ -46,7 +46,12 @@ def choose_transport(
 
 
 def make_server(
-    transport: str, options: Sequence[tuple[str, Any]], *, metrics: Metrics, admission: Admission | None = None
+    transport: str,
+    options: Sequence[tuple[str, Any]],
+    *,
+    metrics: Metrics,
+    admission: Admission,
+    io_threads: int = 1,
 ) -> grpc.aio.Server:
     """Make a server that is not started yet.
 
@@ -55,6 +60,7 @@ def make_server(
         options: gRPC's channel arguments.
         metrics: Counts the calls that are refused before they are begun.
         admission: Decides which calls are begun; ``native`` alone can refuse others at little cost.
+        io_threads: How many threads ``native`` reads and writes connections with.
 
     Raises:
         SettingsError: The transport cannot do what an option asks for.
@@ -64,6 +70,6 @@ def make_server(
     from presage_server.native import NativeServer  # noqa: PLC0415 - needs an extra
 
     try:
-        return NativeServer(options=options, metrics=metrics, admission=admission or Admission())
+        return NativeServer(options=options, metrics=metrics, admission=admission, io_threads=io_threads)
     except (ValueError, NotImplementedError) as error:
         raise SettingsError(f"transport: native cannot do what is asked for: {error}; take grpcio") from error

@@ -9,7 +9,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from presage.v1 import scoring_service_pb2 as pb
-from presage_server import service, transport
+from presage_server import service
 from presage_server.admission import Admission
 from support.running_server import serving
 
@@ -22,45 +22,76 @@ class Clock:
         return self.seconds
 
 
-async def turn(admission: Admission, clock: Clock, calls: int, seconds: float) -> int:
-    """Let a turn of the loop take some time, with calls that come in it; answer with how many were begun."""
-    begun = sum(admission.admits() for _ in range(calls))
-    clock.seconds += seconds
-    await asyncio.sleep(0)
-    return begun
+def turns(admission: Admission, clock: Clock, under_way: int, took_seconds: float, during_seconds: float) -> list[bool]:
+    """Let calls come one in each turn beside those under way; answer with which were begun."""
+    admitted = []
+    for _ in range(round(during_seconds / took_seconds)):
+        came = clock()
+        admitted.append(admission.admits(under_way))
+        clock.seconds += took_seconds
+        if admission.heeds(under_way):
+            admission.had_turn(came)
+    return admitted
 
 
-async def test_while_turns_are_short_everything_is_begun():
+def test_while_turns_are_short_calls_are_begun_up_to_the_most():
     clock = Clock()
-    admission = Admission(calls=3, clock=clock)
+    admission = Admission(100, few=10, clock=clock)
 
-    assert [await turn(admission, clock, 500, 0.001) for _ in range(3)] == [500] * 3
+    assert all(turns(admission, clock, 99, 0.001, 5.0))
+    assert not any(turns(admission, clock, 100, 0.001, 5.0))
 
 
-async def test_a_hiccup_refuses_nobody():
+def test_a_few_calls_are_always_begun_however_long_turns_are():
     clock = Clock()
-    admission = Admission(calls=20, clock=clock)
+    admission = Admission(100, few=10, clock=clock)
 
-    for seconds in (0.09, 0.001, 0.05, 0.04, 0.001, 5.0, 0.001):
-        assert await turn(admission, clock, 500, seconds) == 500
+    assert all(turns(admission, clock, 9, 0.5, 50.0))
 
 
-async def test_behind_long_turns_only_some_are_begun_until_nothing_is_refused_any_more():
+def test_behind_long_turns_only_a_few_are_under_way_until_nothing_was_refused_for_a_while():
     clock = Clock()
-    admission = Admission(calls=20, clock=clock)
+    admission = Admission(100, few=10, clock=clock)
+    assert all(turns(admission, clock, 99, 0.01, 0.1))
+    turns(admission, clock, 99, 0.01, 0.05)
 
-    assert [await turn(admission, clock, 500, 0.03) for _ in range(4)] == [500] * 4
-    assert [await turn(admission, clock, 500, 0.001) for _ in range(300)] == [20] * 300
-    assert [await turn(admission, clock, 7, 0.001) for _ in range(250)] == [7] * 250
-    assert await turn(admission, clock, 500, 0.001) == 500
+    assert not any(turns(admission, clock, 10, 0.001, 5.0))
+    assert all(turns(admission, clock, 9, 0.001, 0.15))
+    assert not any(turns(admission, clock, 10, 0.001, 5.0))
+    assert all(turns(admission, clock, 9, 0.001, 0.25))
+    assert all(turns(admission, clock, 99, 0.001, 5.0))
+
+
+def test_a_hiccup_refuses_nobody():
+    clock = Clock()
+    admission = Admission(100, few=10, clock=clock)
+
+    for _ in range(10):
+        assert all(turns(admission, clock, 99, 0.001, 0.15))
+        assert turns(admission, clock, 99, 0.04, 0.04) == [True]
+
+
+def test_bursts_with_time_between_them_are_no_load():
+    clock = Clock()
+    admission = Admission(100, few=10, clock=clock)
+
+    for _ in range(10):
+        assert turns(admission, clock, 99, 0.03, 0.06) == [True] * 2
+        clock.seconds += 1.0
+
+
+def test_fewer_than_a_few_may_be_the_most():
+    admission = Admission(3, few=10, clock=Clock())
+
+    assert [admission.admits(under_way) for under_way in (2, 3)] == [True, False]
 
 
 async def test_refused_calls_are_told_so_and_counted_and_health_is_answered(store, models, monkeypatch):
     class Closed(Admission):
-        def admits(self) -> bool:
+        def admits(self, under_way: int) -> bool:  # noqa: ARG002 - whatever it is
             return False
 
-    monkeypatch.setattr(transport, "Admission", Closed)
+    monkeypatch.setattr(service, "Admission", Closed)
     monkeypatch.setattr(service, "_warm_up", lambda *_: asyncio.sleep(0))
     async with serving(redis_url=store.url, models=models, transport="native") as served:
         with pytest.raises(grpc.aio.AioRpcError) as refused:

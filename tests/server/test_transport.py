@@ -12,6 +12,7 @@ import pytest
 from grpc_reflection.v1alpha import reflection
 from pygrpc_native.aio import Server
 
+from presage_server.admission import Admission
 from presage_server.errors import SettingsError
 from presage_server.metrics import Metrics
 from presage_server.transport import choose_transport, make_server
@@ -41,7 +42,7 @@ def test_a_transport_that_is_not_there_is_refused_with_what_to_do():
 
 async def test_an_option_that_native_cannot_do_is_refused_by_name():
     with pytest.raises(SettingsError, match=r"transport: native cannot .*grpc\.max_connection_age_ms"):
-        make_server("native", [("grpc.max_connection_age_ms", 1_000)], metrics=Metrics())
+        make_server("native", [("grpc.max_connection_age_ms", 1_000)], metrics=Metrics(), admission=Admission(10))
 
 
 def test_what_ours_overrides_is_still_there():
@@ -60,7 +61,7 @@ def serve_one(server: grpc.aio.Server, behaviour) -> int:
 @pytest.mark.parametrize("transport", ["grpcio", "native"])
 async def test_the_last_answers_of_a_drain_arrive(transport):
     for _ in range(8):  # it takes luck to see one lost
-        server = make_server(transport, [], metrics=Metrics())
+        server = make_server(transport, [], metrics=Metrics(), admission=Admission(10))
         waiting, go = asyncio.Semaphore(0), asyncio.Event()
 
         async def answer(_request: bytes, _context: object, waiting=waiting, go=go) -> bytes:
@@ -90,7 +91,7 @@ async def test_the_last_answers_of_a_drain_arrive(transport):
 async def test_a_drain_that_is_broken_off_can_be_ended_at_once(transport, short_directory, monkeypatch):
     temporary = Path(tempfile.mkdtemp(dir=short_directory))
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    server, started = make_server(transport, [], metrics=Metrics()), asyncio.Event()
+    server, started = make_server(transport, [], metrics=Metrics(), admission=Admission(10)), asyncio.Event()
 
     async def hang(_request: bytes, _context: object) -> bytes:
         started.set()

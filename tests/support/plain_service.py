@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 
+from presage_server.admission import Admission
 from presage_server.metrics import Metrics
 from presage_server.transport import make_server
 from support.running_server import GENEROUS_SECONDS
@@ -85,7 +86,7 @@ class PlainService:
 @asynccontextmanager
 async def plain_server(transport: str, options: Sequence[tuple[str, Any]] = ()) -> AsyncIterator[PlainService]:
     """Run a server of one service with the methods Echo, Fail, Hang and Swell, whose messages are bytes."""
-    service, server = PlainService(), make_server(transport, options, metrics=Metrics())
+    service, server = PlainService(), make_server(transport, options, metrics=Metrics(), admission=Admission(20_000))
     behaviours = {"Echo": service.echo, "Fail": service.fail, "Hang": service.hang, "Swell": service.swell}
     handlers = {name: grpc.unary_unary_rpc_method_handler(behaviour) for name, behaviour in behaviours.items()}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Plain", handlers),))

@@ -68,9 +68,9 @@ async def test_who_does_not_read_from_its_socket_keeps_nobody_waiting(plain, cha
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_what_slow_readers_have_cost_is_free_when_they_leave(each_transport, store, models, tmp_path):
     """The last rounds together ask for several times what they may add."""
-    targets = [pb.ScoreTarget(user_id=f"u{number}") for number in range(200)]
+    targets = [pb.ScoreTarget(user_id=f"u{number}") for number in range(600)]
     batch = pb.ScoreBatchRequest(targets=targets, include_features=True)
-    calls, rounds = 100, 10
+    calls, rounds = 33, 10
     asked = b"".join(call(2 * number + 1, SCORE_BATCH, batch.SerializeToString()) for number in range(calls))
     flags = ("--models", str(models), "--redis-url", store.url, "--timeout-ms", "60000")
     resident = []
