@@ -5,7 +5,8 @@ PROTOS := $(sort $(wildcard proto/presage/v1/*.proto))
 SERVICES := $(sort $(wildcard proto/presage/v1/*_service.proto))
 STUBS := proto
 
-.PHONY: help setup demo test check generate check-generated format models bench bench-wire soak bench-replay skew-proof served-parity train-real clean
+.PHONY: help setup demo test check generate check-generated format models bench bench-wire bench-limit bench-peers bench-overload bench-compare \
+        budget soak bench-replay skew-proof served-parity train-real clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -56,10 +57,25 @@ bench: setup ## time each stage and the whole, and print a table
 	@$(BIN)/pytest benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds --benchmark-sort=name -q
 
 bench-wire: setup ## calls a second and latencies under load, over the wire
-	@$(BIN)/python -m benchmarks.wire
+	@$(BIN)/python -m benchmarks.wire --to .benchmarks/wire.json
+
+bench-limit: setup ## Presage beside the same Score in C++, and an empty call
+	@$(BIN)/python -m benchmarks.limit --to .benchmarks/limit.json
+
+bench-peers: setup ## Presage beside other ways to serve scores, each in an environment of its own
+	@$(BIN)/python -m benchmarks.peers --to .benchmarks/peers.json
+
+bench-overload: setup ## three times the calls that a server can answer
+	@$(BIN)/python -m benchmarks.overload --to .benchmarks/overload.json
+
+bench-compare: setup ## this checkout against BASE, another revision, in turn
+	@$(BIN)/python -m benchmarks.compare --base $(or $(BASE),main)
+
+budget: setup ## has Score become slower, beside an empty call?
+	@$(BIN)/python -m benchmarks.budget
 
 soak: setup ## an hour of mixed load at 60 % of saturation
-	@$(BIN)/python -m benchmarks.soak
+	@$(BIN)/python -m benchmarks.soak --to .benchmarks
 
 bench-replay: setup ## how fast logs become training rows
 	@$(BIN)/python -m benchmarks.replay_speed

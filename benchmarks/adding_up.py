@@ -58,8 +58,8 @@ CALLS = (
         (
             *_FRAME,
             Stage("decode the request", "test_score_request_decode", "decode"),
-            Stage("Redis GET", "test_redis_get", "store"),
-            Stage("decode the state", "test_state_decode", "store"),
+            Stage("GET over the shared connection", "test_redis_get", "store"),
+            Stage("decode the state, without habits", "test_core_state_decode", "store"),
             *_SCORING,
         ),
     ),
@@ -69,7 +69,7 @@ CALLS = (
         (
             *_FRAME,
             Stage("decode the event", "test_event_decode", "decode"),
-            Stage("Redis GET", "test_redis_get", "store"),
+            Stage("GET over the shared connection", "test_redis_get", "store"),
             Stage("decode the state", "test_state_decode", "store"),
             Stage("fold", "test_fold", "store"),
             Stage("encode and compare-and-set", "test_compare_and_set", "store"),

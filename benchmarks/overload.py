@@ -1,8 +1,8 @@
 """Three times the calls that a server can answer: ``python -m benchmarks.overload``.
 
-In each round the saturation is measured in a closed loop, then what calls take at half of it. Then calls come at a multiple of it, while
-the health service is asked again and again; and at last at half of it once more, until they take what they took before. Prints
-medians of the rounds; latencies count from when a call was due.
+In each round the saturation is measured in a closed loop, then what calls take at half of it. Then calls come at a multiple of
+it, while the health service is asked again and again; and at last at half of it once more, until they take what they took before.
+Prints medians of the rounds; latencies count from when a call was due.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overload")
     parser.add_argument("--times", type=float, default=3.0, help="the saturation")
     parser.add_argument("--transport", default="native")
+    parser.add_argument("--io-threads", default="1", help="of the server")
     parser.add_argument("--visitors", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0)
@@ -93,6 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"slowest {max(one.health.slowest_us for one in rounds):,.0f} µs"
     )
     if given.to:
+        given.to.parent.mkdir(parents=True, exist_ok=True)
         given.to.write_text(json.dumps([asdict(one) for one in rounds], indent=1) + "\n")
     return 0
 
@@ -118,7 +120,9 @@ def _rounds(given: argparse.Namespace, console: Console) -> Iterator[Round]:
         fill_store(url, given.visitors, now)
         calls = folder / _SCENARIO
         paths = write_calls(_SCENARIO, calls, visitors=given.visitors, now_unix_micros=now)
-        address, _ = stack.enter_context(presage_process(url, "--transport", given.transport))
+        address, _ = stack.enter_context(
+            presage_process(url, "--transport", given.transport, "--io-threads", given.io_threads)
+        )
         with console.status("loading") as status:
             for number in range(given.rounds):
                 status.update(f"round {number + 1} of {given.rounds}")

@@ -6,15 +6,15 @@ import asyncio
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 from presage_server.store.embedded import embedded_store
 
-__all__ = ["local_store", "presage_process", "presage_serve"]
+__all__ = ["local_store", "presage_process", "presage_serve", "serving_process"]
 
-_READY = "presage: serving on "
+_READY = ": serving on "
 _STOP_SECONDS = 30.0
 
 
@@ -42,12 +42,16 @@ def presage_serve(redis_url: str, *flags: str) -> Iterator[str]:
 
 
 @contextmanager
-def presage_process(redis_url: str, *flags: str) -> Iterator[tuple[str, int]]:
+def presage_process(
+    redis_url: str, *flags: str, python: str = sys.executable, environment: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, int]]:
     """Run ``presage serve`` on a free port.
 
     Args:
         redis_url: The store that it uses.
         flags: Further flags of its command line.
+        python: The interpreter that runs it.
+        environment: Its variables; those of this process unless given.
 
     Yields:
         HOST:PORT, once it answers, and the process's id.
@@ -55,18 +59,25 @@ def presage_process(redis_url: str, *flags: str) -> Iterator[tuple[str, int]]:
     Raises:
         RuntimeError: It does not start; the message is what it wrote to its log.
     """
-    command = (sys.executable, "-m", "presage_server", "serve", "--port", "0", "--redis-url", redis_url, *flags)
+    command = (python, "-m", "presage_server", "serve", "--port", "0", "--redis-url", redis_url, *flags)
+    with serving_process(command, environment) as served:
+        yield served
+
+
+@contextmanager
+def serving_process(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Iterator[tuple[str, int]]:
+    """Run a server that prints one line when it answers, such as ``presage: serving on HOST:PORT``; see ``presage_process``."""
     with (
         tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment) as process,
     ):
         assert process.stdout is not None
         try:
             line = process.stdout.readline()
-            if not line.startswith(_READY):
+            if _READY not in line:
                 log.seek(0)
-                raise RuntimeError(f"expected a line that begins with {_READY!r}, got {line!r}; its log:\n{log.read()}")
-            yield line.removeprefix(_READY).strip(), process.pid
+                raise RuntimeError(f"expected a line with {_READY!r}, got {line!r}; its log:\n{log.read()}")
+            yield line.partition(_READY)[2].strip(), process.pid
         finally:
             process.terminate()
             try:

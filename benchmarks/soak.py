@@ -22,12 +22,13 @@ from statistics import median
 import numpy as np
 from rich.console import Console
 
+from benchmarks.plots import soak_plot
 from benchmarks.serving import local_store, presage_process
 from benchmarks.wire.calls import write_calls
 from benchmarks.wire.load import build_load, load_command, outcome_of, run_load
 from benchmarks.wire.visitors import fill_store
 
-__all__ = ["Sample", "main", "plot", "slope_per_hour"]
+__all__ = ["Sample", "main", "slope_per_hour"]
 
 _SCENARIO = "mixed_1_4"
 _WARM_UP_SHARE = 0.1
@@ -87,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     if given.to:
         given.to.mkdir(parents=True, exist_ok=True)
         (given.to / "soak.json").write_text(json.dumps([asdict(sample) for sample in samples], indent=1) + "\n")
-        (given.to / "soak.svg").write_text(plot(samples))
+        (given.to / "soak.svg").write_text(soak_plot([asdict(sample) for sample in samples]))
     return 1 if errors else 0
 
 
@@ -97,41 +98,6 @@ def slope_per_hour(samples: Sequence[Sample]) -> float:
         return 0.0
     hours = [sample.minutes / 60 for sample in samples]
     return float(np.polyfit(hours, [sample.resident_bytes for sample in samples], 1)[0])
-
-
-def plot(samples: Sequence[Sample]) -> str:
-    """Draw the latencies and the memory over time, as SVG."""
-    width, height, left = 720, 150, 60
-    end = max(sample.minutes for sample in samples)
-    parts = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{2 * height + 60}" '
-            'font-family="sans-serif" font-size="11">'
-        )
-    ]
-    panels = (
-        ("p99.9 (red) and p50 (blue), ms", [("p999_us", 1e3, "#c0392b"), ("p50_us", 1e3, "#2471a3")]),
-        ("memory of the server, MB", [("resident_bytes", 1e6, "#1e8449")]),
-    )
-    for place, (title, lines) in enumerate(panels):
-        top = 20 + place * (height + 30)
-        highest = 1.1 * max(getattr(sample, name) / unit for name, unit, _ in lines for sample in samples)
-        parts.append(f'<text x="{left}" y="{top - 6}">{title}</text>')
-        parts.append(
-            f'<rect x="{left}" y="{top}" width="{width - left - 10}" height="{height}" fill="none" stroke="#999"/>'
-        )
-        parts.append(f'<text x="{left - 6}" y="{top + 10}" text-anchor="end">{highest:.3g}</text>')
-        parts.append(f'<text x="{left - 6}" y="{top + height}" text-anchor="end">0</text>')
-        for name, unit, color in lines:
-            across = (width - left - 10) / end
-            down = height / unit / highest
-            points = " ".join(
-                f"{left + across * sample.minutes:.1f},{top + height - down * getattr(sample, name):.1f}"
-                for sample in samples
-            )
-            parts.append(f'<polyline points="{points}" fill="none" stroke="{color}"/>')
-    parts.append(f'<text x="{width - 10}" y="{2 * height + 56}" text-anchor="end">{end:.0f} minutes</text></svg>')
-    return "\n".join(parts) + "\n"
 
 
 def _soak(given: argparse.Namespace, console: Console) -> tuple[list[Sample], float]:

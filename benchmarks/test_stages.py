@@ -7,9 +7,9 @@ import pytest
 from presage.v1 import event_pb2, scoring_service_pb2
 from presage_client._convert import event_to_proto
 from presage_export.link import apply_link
-from presage_featurizer import decode_state, encode_state, featurize, fold
+from presage_featurizer import decode_core_state, decode_state, encode_state, featurize, fold
 from presage_server.decoding import decode_as_of, decode_event, decode_session_id, decode_user_id
-from presage_server.encoding import encode_prediction
+from presage_server.encoding import fill_prediction
 from presage_server.scoring import Scored, Target
 from presage_training.sending import client_event
 
@@ -29,6 +29,15 @@ def test_featurize(benchmark, visitor, model):
 
 def test_state_decode(benchmark, visitor):
     assert benchmark(decode_state, encode_state(visitor.state)) == visitor.state
+
+
+def test_core_state_decode(benchmark, visitor, model):
+    """What Score reads where the model needs no habits, as the shipped one."""
+    assert not model.feature_set.uses_habits
+    core = benchmark(decode_core_state, encode_state(visitor.state))
+    assert featurize(core, visitor.now_unix_micros, model.feature_set).tolist() == (
+        featurize(visitor.state, visitor.now_unix_micros, model.feature_set).tolist()
+    )
 
 
 def test_state_encode(benchmark, visitor):
@@ -71,7 +80,8 @@ def test_prediction_encode(benchmark, visitor, model):
     (score,) = model.predict(vector[None])
 
     def encode():
-        prediction = encode_prediction(Scored(score, model, vector))
-        return scoring_service_pb2.ScoreResponse(prediction=prediction).SerializeToString()
+        response = scoring_service_pb2.ScoreResponse()
+        fill_prediction(response.prediction, Scored(score, model, vector))
+        return response.SerializeToString()
 
     assert scoring_service_pb2.ScoreResponse.FromString(benchmark(encode)).prediction.score == score

@@ -11,59 +11,21 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.serving import local_store, presage_process
 from benchmarks.wire.calls import SCENARIOS, write_calls
-from benchmarks.wire.load import WARM_UP_SECONDS, Outcome, build_load, run_load
-from benchmarks.wire.processes import cpu_seconds, process_tree
+from benchmarks.wire.figures import Figure, figures_console, figures_table
+from benchmarks.wire.load import build_load
+from benchmarks.wire.processes import store_process
+from benchmarks.wire.rounds import measure
 from benchmarks.wire.visitors import fill_store
 
-__all__ = ["Figure", "main"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Figure:
-    """Medians over the rounds of one configuration."""
-
-    server: str
-    scenario: str
-    in_flight: int
-    per_second: float
-    p50_us: float
-    p99_us: float
-    p999_us: float
-    server_cpu_us: float
-    """Processor time of the server for each call."""
-    errors: int
-    """Of all rounds."""
-    spread: float
-    """(largest - smallest) / median of the rounds' calls a second."""
-
-    @classmethod
-    def of(cls, server: str, scenario: str, in_flight: int, rounds: Sequence[tuple[Outcome, float]]) -> Figure:
-        """Take the medians of some rounds; with each goes the server's processor time for a call, in microseconds."""
-        outcomes = [outcome for outcome, _ in rounds]
-        rates = [outcome.per_second for outcome in outcomes]
-        return cls(
-            server=server,
-            scenario=scenario,
-            in_flight=in_flight,
-            per_second=median(rates),
-            p50_us=median(outcome.ok.p50_us for outcome in outcomes),
-            p99_us=median(outcome.ok.p99_us for outcome in outcomes),
-            p999_us=median(outcome.ok.p999_us for outcome in outcomes),
-            server_cpu_us=median(cpu_us for _, cpu_us in rounds),
-            errors=sum(outcome.errors for outcome in outcomes),
-            spread=(max(rates) - min(rates)) / max(median(rates), 1e-9),
-        )
+__all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -79,20 +41,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--to", type=Path, help="a file for the figures, as JSON")
     given = parser.parse_args(arguments)
-    console = Console()
+    console = figures_console()
     try:
         build_load()
     except RuntimeError as error:
         console.print(f"bench-wire: {error}")
         return 0
-    figures = list(_figures(given, console))
-    console.print(_table(figures))
+    figures = _figures(given, console)
+    console.print(figures_table(figures))
     if given.to:
+        given.to.parent.mkdir(parents=True, exist_ok=True)
         given.to.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
     return 0
 
 
-def _figures(given: argparse.Namespace, console: Console) -> Iterator[Figure]:
+def _figures(given: argparse.Namespace, console: Console) -> list[Figure]:
     now = time.time_ns() // 1_000
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="presage-wire-")))
@@ -107,50 +70,17 @@ def _figures(given: argparse.Namespace, console: Console) -> Iterator[Figure]:
             transport: stack.enter_context(presage_process(url, "--transport", transport, *workers))
             for transport in given.transport
         }
-        outcomes: dict[tuple[str, str, int], list[tuple[Outcome, float]]] = {}
-        with console.status("loading") as status:
-            for number in range(given.rounds):
-                for scenario, (calls, paths) in scenarios.items():
-                    for in_flight in given.in_flight:
-                        for server, (address, pid) in servers.items():
-                            status.update(f"round {number + 1}: {scenario}, {in_flight} in flight, {server}")
-                            before = cpu_seconds(process_tree(pid))
-                            outcome = run_load(
-                                address,
-                                paths,
-                                calls,
-                                in_flight=in_flight,
-                                connections=min(given.connections, in_flight),
-                                seconds=given.seconds,
-                            )
-                            spent = cpu_seconds(process_tree(pid)) - before
-                            calls_made = outcome.per_second * (given.seconds + WARM_UP_SECONDS)
-                            outcomes.setdefault((server, scenario, in_flight), []).append(
-                                (outcome, spent / max(calls_made, 1.0) * 1e6)
-                            )
-        for (server, scenario, in_flight), rounds in outcomes.items():
-            yield Figure.of(server, scenario, in_flight, rounds)
-
-
-def _table(figures: Sequence[Figure]) -> Table:
-    table = Table(
-        *("scenario", "in flight", "server", "calls/s", "p50 µs", "p99 µs", "p99.9 µs", "CPU µs", "errors", "spread"),
-        caption="medians of the rounds; generator, server and store on one machine",
-    )
-    for one in figures:
-        table.add_row(
-            one.scenario,
-            str(one.in_flight),
-            one.server,
-            f"{one.per_second:,.0f}",
-            f"{one.p50_us:,.0f}",
-            f"{one.p99_us:,.0f}",
-            f"{one.p999_us:,.0f}",
-            f"{one.server_cpu_us:,.0f}",
-            str(one.errors),
-            f"{one.spread:.0%}",
+        status = stack.enter_context(console.status("loading"))
+        return measure(
+            servers,
+            scenarios,
+            store_pid=store_process(url),
+            in_flight=given.in_flight,
+            rounds=given.rounds,
+            seconds=given.seconds,
+            connections=given.connections,
+            tell=status.update,
         )
-    return table
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from random import Random
 
+from benchmarks.wire.load import packed_call
 from benchmarks.wire.visitors import simulated_states, user_id
 from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
 from presage_featurizer import CONVERSION, MICROS, featurize
@@ -95,5 +95,5 @@ def write_calls(scenario: str, path: Path, *, visitors: int, now_unix_micros: in
         for _ in range(_CALLS if "batch" not in scenario and "100" not in scenario else _CALLS // 20):
             method, request = next(calls)
             place = methods.setdefault(method, len(methods))
-            file.write(struct.pack("<BI", place, len(request)) + request)
+            file.write(packed_call(place, request))
     return [_SERVICE + method for method in methods]

@@ -1,8 +1,10 @@
 // Load for gRPC servers: unary calls over HTTP/2 without TLS, in a closed loop or at a constant rate.
+// With --protocol http1, for servers of JSON: POSTs over HTTP/1.1, one at a time on each connection, further ones wait their turn.
 //
 // In a closed loop (--in-flight N) a call begins when another ends. At a constant rate (--rate R) call k is due at start + k / R, is sent
 // then or as soon as possible after it, and its latency counts from when it was due: a server that stalls is charged for the calls that
-// waited (no coordinated omission). One thread, so that the generator takes little of the machine that it measures on.
+// waited (no coordinated omission). Calls that are due within kGrainNs are sent together, as a client does that makes so many. One
+// thread, so that the generator takes little of the machine that it measures on.
 //
 // --calls is a file of calls that are made in turn, over and over: for each one byte, which --path; four bytes, the length of the
 // message, little-endian; the message. Prints one JSON object, or with --report-seconds one line for each interval.
@@ -10,6 +12,7 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -21,6 +24,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -31,6 +35,8 @@
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr int64_t kGrainNs = 100'000;
 
 int64_t now_ns() { return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count(); }
 
@@ -70,7 +76,7 @@ class Histogram {
 };
 
 struct Options {
-  std::string host = "127.0.0.1", calls;
+  std::string host = "127.0.0.1", protocol = "grpc", calls;
   int port = 0, connections = 1, in_flight = 1;
   double seconds = 5, warm_up_seconds = 1, rate = 0, report_seconds = 0;
   std::vector<std::string> paths;
@@ -78,7 +84,7 @@ struct Options {
 
 struct Call {
   int path;
-  std::string frame;  // the message behind gRPC's five bytes
+  std::string frame;  // the message behind gRPC's five bytes; for HTTP/1.1 the whole request
 };
 
 struct Stream {
@@ -107,7 +113,7 @@ struct Load {
 
 class Connection {
  public:
-  Connection(Load& load, int epoll) : load_(load), epoll_(epoll) {
+  Connection(Load& load, int epoll) : load_(load) {
     socket_ = ::socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -116,6 +122,53 @@ class Connection {
     if (connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) fail("cannot connect");
     int one = 1;
     setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.ptr = this;
+    epoll_ctl(epoll, EPOLL_CTL_ADD, socket_, &event);
+  }
+  virtual ~Connection() { close(socket_); }
+  Connection(const Connection&) = delete;
+
+  virtual void begin(int64_t due_ns) = 0;
+  virtual void flush() = 0;
+  virtual void receive() = 0;
+
+ protected:
+  const Call& next_call() {
+    ++load_.outstanding;
+    return load_.calls[load_.next_call++ % load_.calls.size()];
+  }
+
+  void ended(int status, int64_t due_ns) {
+    int64_t now = now_ns();
+    --load_.outstanding;
+    if (due_ns >= load_.measure_from_ns && due_ns < load_.measure_until_ns) load_.results.add(status, now - due_ns);
+    if (load_.options.rate == 0 && !load_.ending) begin(now);
+  }
+
+  void write(const std::string& out) {
+    for (size_t sent = 0; sent < out.size();) {
+      ssize_t written = ::send(socket_, out.data() + sent, out.size() - sent, MSG_NOSIGNAL);
+      if (written <= 0) fail("the server closed the connection");
+      sent += static_cast<size_t>(written);
+    }
+  }
+
+  size_t read() {
+    ssize_t length = recv(socket_, buffer_, sizeof buffer_, 0);
+    if (length <= 0) fail("the server closed the connection");
+    return static_cast<size_t>(length);
+  }
+
+  Load& load_;
+  int socket_;
+  uint8_t buffer_[1 << 17];
+};
+
+class GrpcConnection final : public Connection {
+ public:
+  GrpcConnection(Load& load, int epoll) : Connection(load, epoll) {
     nghttp2_session_callbacks* callbacks;
     nghttp2_session_callbacks_new(&callbacks);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
@@ -125,18 +178,11 @@ class Connection {
     nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 24}, {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
     nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, 2);
     nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, 1 << 28);
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.ptr = this;
-    epoll_ctl(epoll_, EPOLL_CTL_ADD, socket_, &event);
   }
-  ~Connection() {
-    nghttp2_session_del(session_);
-    close(socket_);
-  }
+  ~GrpcConnection() override { nghttp2_session_del(session_); }
 
-  void begin(int64_t due_ns) {
-    const Call& call = load_.calls[load_.next_call++ % load_.calls.size()];
+  void begin(int64_t due_ns) override {
+    const Call& call = next_call();
     auto* stream = new Stream{&call, 0, due_ns, -1};
     const std::string& path = load_.options.paths[static_cast<size_t>(call.path)];
     const nghttp2_nv headers[] = {
@@ -147,10 +193,9 @@ class Connection {
     provider.source.ptr = stream;
     provider.read_callback = read_body;
     if (nghttp2_submit_request(session_, nullptr, headers, std::size(headers), &provider, stream) < 0) fail("no stream left");
-    ++load_.outstanding;
   }
 
-  void flush() {
+  void flush() override {
     const uint8_t* data;
     // Everything of this turn in as few writes as the library has pieces.
     std::string out;
@@ -160,17 +205,11 @@ class Connection {
       if (length == 0) break;
       out.append(reinterpret_cast<const char*>(data), static_cast<size_t>(length));
     }
-    for (size_t sent = 0; sent < out.size();) {
-      ssize_t written = ::send(socket_, out.data() + sent, out.size() - sent, MSG_NOSIGNAL);
-      if (written <= 0) fail("the server closed the connection");
-      sent += static_cast<size_t>(written);
-    }
+    write(out);
   }
 
-  void receive() {
-    ssize_t length = recv(socket_, buffer_, sizeof buffer_, 0);
-    if (length <= 0) fail("the server closed the connection");
-    if (nghttp2_session_mem_recv(session_, buffer_, static_cast<size_t>(length)) < 0) fail("what came is not HTTP/2");
+  void receive() override {
+    if (nghttp2_session_mem_recv(session_, buffer_, read()) < 0) fail("what came is not HTTP/2");
   }
 
  private:
@@ -204,22 +243,53 @@ class Connection {
   }
 
   static int on_close(nghttp2_session* session, int32_t id, uint32_t, void* user) {
-    auto* connection = static_cast<Connection*>(user);
-    Load& load = connection->load_;
-    auto* stream = static_cast<Stream*>(nghttp2_session_get_stream_user_data(session, id));
-    int64_t now = now_ns();
-    --load.outstanding;
-    if (stream->due_ns >= load.measure_from_ns && stream->due_ns < load.measure_until_ns)
-      load.results.add(stream->status, now - stream->due_ns);
-    delete stream;
-    if (load.options.rate == 0 && !load.ending) connection->begin(now);
+    const std::unique_ptr<Stream> stream(static_cast<Stream*>(nghttp2_session_get_stream_user_data(session, id)));
+    static_cast<GrpcConnection*>(user)->ended(stream->status, stream->due_ns);
     return 0;
   }
 
-  Load& load_;
-  int epoll_, socket_;
   nghttp2_session* session_ = nullptr;
-  uint8_t buffer_[1 << 17];
+};
+
+// A status is 0 for HTTP 200, and HTTP's own number for others.
+class Http1Connection final : public Connection {
+ public:
+  using Connection::Connection;
+
+  void begin(int64_t due_ns) override { waiting_.push_back({&next_call(), 0, due_ns, -1}); }
+
+  void flush() override {
+    if (under_way_ || waiting_.empty()) return;
+    under_way_ = true;
+    write(waiting_.front().call->frame);
+  }
+
+  void receive() override {
+    in_.append(reinterpret_cast<const char*>(buffer_), read());
+    size_t headers = in_.find("\r\n\r\n");
+    if (headers == std::string::npos) return;
+    if (!under_way_ || in_.compare(0, 7, "HTTP/1.") != 0 || headers < 12) fail("what came is not HTTP/1.1");
+    if (in_.size() < headers + 4 + content_length(headers)) return;
+    int status = std::atoi(in_.c_str() + 9);
+    int64_t due_ns = waiting_.front().due_ns;
+    in_.clear();
+    waiting_.pop_front();
+    under_way_ = false;
+    ended(status == 200 ? 0 : status, due_ns);
+  }
+
+ private:
+  size_t content_length(size_t headers) const {
+    static const char name[] = "\r\ncontent-length:";
+    for (size_t at = in_.find("\r\n"); at < headers; at = in_.find("\r\n", at + 2))
+      if (strncasecmp(in_.c_str() + at, name, sizeof name - 1) == 0)
+        return static_cast<size_t>(std::atoll(in_.c_str() + at + sizeof name - 1));
+    fail("an answer has no content-length");
+  }
+
+  std::deque<Stream> waiting_;
+  bool under_way_ = false;
+  std::string in_;
 };
 
 void print(const Load& load, double seconds) {
@@ -243,6 +313,7 @@ Options parse(int count, char** words) {
     else if (name == "--port") options.port = std::stoi(value);
     else if (name == "--path") options.paths.push_back(value);
     else if (name == "--calls") options.calls = value;
+    else if (name == "--protocol") options.protocol = value;
     else if (name == "--connections") options.connections = std::stoi(value);
     else if (name == "--in-flight") options.in_flight = std::stoi(value);
     else if (name == "--seconds") options.seconds = std::stod(value);
@@ -252,6 +323,7 @@ Options parse(int count, char** words) {
     else fail("unknown option " + name);
   }
   if (options.port == 0 || options.paths.empty() || options.calls.empty()) fail("give --port, --path and --calls");
+  if (options.protocol != "grpc" && options.protocol != "http1") fail("--protocol: expected grpc or http1");
   return options;
 }
 
@@ -262,12 +334,17 @@ std::vector<Call> read_calls(const Options& options) {
   for (size_t at = 0; at + 5 <= all.size();) {
     uint32_t length;
     std::memcpy(&length, all.data() + at + 1, 4);
-    uint32_t big = htonl(length);
-    std::string frame(1, '\0');
-    frame.append(reinterpret_cast<char*>(&big), 4);
-    frame.append(all, at + 5, length);
-    calls.push_back({static_cast<unsigned char>(all[at]), frame});
-    if (calls.back().path >= static_cast<int>(options.paths.size())) fail("--calls names a path that is not given");
+    const size_t path = static_cast<unsigned char>(all[at]);
+    if (path >= options.paths.size()) fail("--calls names a path that is not given");
+    std::string frame;
+    if (options.protocol == "http1") {
+      frame = "POST " + options.paths[path] + " HTTP/1.1\r\nhost: load\r\ncontent-type: application/json\r\ncontent-length: " +
+              std::to_string(length) + "\r\n\r\n";
+    } else {
+      uint32_t big = htonl(length);
+      frame.assign(1, '\0').append(reinterpret_cast<char*>(&big), 4);
+    }
+    calls.push_back({static_cast<int>(path), frame.append(all, at + 5, length)});
     at += 5 + length;
   }
   if (calls.empty()) fail("--calls has no call");
@@ -282,7 +359,9 @@ int main(int count, char** words) {
   load.calls = read_calls(load.options);
   const Options& options = load.options;
   int epoll = epoll_create1(0);
-  for (int i = 0; i < options.connections; ++i) load.connections.push_back(std::make_unique<Connection>(load, epoll));
+  for (int i = 0; i < options.connections; ++i)
+    if (options.protocol == "http1") load.connections.push_back(std::make_unique<Http1Connection>(load, epoll));
+    else load.connections.push_back(std::make_unique<GrpcConnection>(load, epoll));
   int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
   epoll_event timer_event{};
   timer_event.events = EPOLLIN;
@@ -291,7 +370,7 @@ int main(int count, char** words) {
   const int64_t start = now_ns();
   load.measure_from_ns = start + static_cast<int64_t>(options.warm_up_seconds * 1e9);
   load.measure_until_ns = load.measure_from_ns + static_cast<int64_t>(options.seconds * 1e9);
-  int64_t reported = load.measure_from_ns, begun = 0;
+  int64_t reported = load.measure_from_ns, begun = 0, next_send = start;
   if (options.rate == 0)
     for (int i = 0; i < options.in_flight; ++i) load.connections[static_cast<size_t>(i % options.connections)]->begin(start);
   const int64_t most_outstanding = 100'000;
@@ -299,7 +378,8 @@ int main(int count, char** words) {
   while (true) {
     int64_t now = now_ns();
     if (now >= load.measure_until_ns) load.ending = true;
-    if (options.rate > 0 && !load.ending) {
+    if (options.rate > 0 && !load.ending && now >= next_send) {
+      next_send = now + kGrainNs;
       for (; start + static_cast<int64_t>(static_cast<double>(begun) * 1e9 / options.rate) <= now; ++begun) {
         int64_t due = start + static_cast<int64_t>(static_cast<double>(begun) * 1e9 / options.rate);
         if (load.outstanding >= most_outstanding) { ++load.missed; continue; }
@@ -314,7 +394,8 @@ int main(int count, char** words) {
     }
     if (load.ending && (load.outstanding == 0 || now > give_up)) break;
     int64_t next = load.ending ? now + 1'000'000'000 : load.measure_until_ns;
-    if (options.rate > 0 && !load.ending) next = start + static_cast<int64_t>(static_cast<double>(begun) * 1e9 / options.rate);
+    if (options.rate > 0 && !load.ending)
+      next = std::max(next_send, start + static_cast<int64_t>(static_cast<double>(begun) * 1e9 / options.rate));
     itimerspec when{};
     when.it_value.tv_sec = next / 1'000'000'000;
     when.it_value.tv_nsec = next % 1'000'000'000;

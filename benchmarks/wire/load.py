@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["WARM_UP_SECONDS", "Latency", "Outcome", "build_load", "load_command", "outcome_of", "run_load"]
+__all__ = [
+    "WARM_UP_SECONDS",
+    "Latency",
+    "Outcome",
+    "build_load",
+    "load_command",
+    "outcome_of",
+    "packed_call",
+    "run_load",
+]
 
 WARM_UP_SECONDS = 0.5
 """How long calls are made before they are counted."""
@@ -40,7 +50,7 @@ class Outcome:
     seconds: float
     """How long calls were counted for."""
     statuses: Mapping[int, Latency]
-    """By gRPC status; -1 for calls whose stream ended without one."""
+    """By gRPC status; -1 for calls whose stream ended without one. For HTTP/1.1 by HTTP's, but 0 for 200."""
     missed: int
     """Calls that were due and not sent, because too many were unanswered."""
 
@@ -70,12 +80,19 @@ def build_load() -> Path:
     if _BUILT.exists() and _BUILT.stat().st_mtime >= _SOURCE.stat().st_mtime:
         return _BUILT
     _BUILT.parent.mkdir(exist_ok=True)
-    command = (os.environ.get("CXX", "g++"), "-O2", "-std=c++20", "-o", str(_BUILT), str(_SOURCE), "-lnghttp2")
+    half_done = _BUILT.with_name(f"{_BUILT.name}-{os.getpid()}")  # others may be building, or running what is there
+    command = (os.environ.get("CXX", "g++"), "-O2", "-std=c++20", "-o", str(half_done), str(_SOURCE), "-lnghttp2")
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise RuntimeError(_MISSING) from error
+    half_done.replace(_BUILT)
     return _BUILT
+
+
+def packed_call(path: int, body: bytes) -> bytes:
+    """Pack a call as a file of calls holds it: which path it goes to, by number, and a protobuf message, or JSON."""
+    return struct.pack("<BI", path, len(body)) + body
 
 
 def load_command(
@@ -83,6 +100,7 @@ def load_command(
     paths: Sequence[str],
     calls: Path,
     *,
+    protocol: str = "grpc",
     in_flight: int = 1,
     connections: int = 1,
     seconds: float = 3.0,
@@ -95,7 +113,8 @@ def load_command(
     Args:
         address: HOST:PORT.
         paths: Of the methods.
-        calls: A file that ``write_calls`` wrote.
+        calls: A file of packed calls, which are made in turn, over and over.
+        protocol: ``grpc``, or ``http1`` for POSTs of JSON; then there have to be as many connections as calls in flight.
         in_flight: Calls at once in a closed loop.
         connections: Over how many connections.
         seconds: For how long calls are counted.
@@ -108,6 +127,7 @@ def load_command(
         "--host": host,
         "--port": port,
         "--calls": calls,
+        "--protocol": protocol,
         "--connections": connections,
         "--in-flight": in_flight,
         "--seconds": seconds,
@@ -124,16 +144,19 @@ def run_load(
     paths: Sequence[str],
     calls: Path,
     *,
+    protocol: str = "grpc",
     seconds: float = 3.0,
     warm_up_seconds: float = WARM_UP_SECONDS,
-    **options: float,
+    **options: Any,
 ) -> Outcome:
     """Load a server once; see ``load_command``.
 
     Raises:
         RuntimeError: It cannot be run; says why.
     """
-    words = load_command(address, paths, calls, seconds=seconds, warm_up_seconds=warm_up_seconds, **options)
+    words = load_command(
+        address, paths, calls, protocol=protocol, seconds=seconds, warm_up_seconds=warm_up_seconds, **options
+    )
     done = subprocess.run(words, capture_output=True, text=True, timeout=seconds + warm_up_seconds + 60, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr.strip() or f"the load generator ended with {done.returncode}")

@@ -1,11 +1,14 @@
-"""What processes cost: the processor time of a process and its children, read from /proc."""
+"""What processes cost: the processor time of a process and its children, as /proc and the system tell."""
 
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
-__all__ = ["cpu_seconds", "process_tree"]
+import redis
+
+__all__ = ["cpu_seconds", "ended_cpu_seconds", "process_tree", "store_process"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -33,3 +36,15 @@ def cpu_seconds(pids: list[int]) -> float:
             continue  # it has ended
         total += int(fields[11]) + int(fields[12])
     return total / _TICKS
+
+
+def ended_cpu_seconds() -> float:
+    """Tell how much processor time the children of this process have had that ended so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def store_process(url: str) -> int:
+    """Tell the process id of a store on this machine."""
+    with redis.Redis.from_url(url) as client:
+        return int(client.info("server")["process_id"])

@@ -1,0 +1,1 @@
+"""FastAPI, redis-py and LightGBM by hand."""

@@ -1,0 +1,1 @@
+"""grpc.aio, redis-py and ONNX Runtime by hand."""

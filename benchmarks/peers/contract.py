@@ -1,0 +1,95 @@
+"""How calls of Presage's own contract are made and read; several peers serve the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from benchmarks.peers.dataset import Sample
+from benchmarks.peers.peer import Case, Protocol, Task
+from presage.v1 import prediction_pb2, scoring_service_pb2
+
+__all__ = ["READY_VALUES", "features_100_case", "features_case", "score_case", "vector_case"]
+
+READY_VALUES = "less work: it reads 20 ready values, assembled by somebody else and as old as that"
+"""What all peers leave out whose store holds features instead of a state."""
+
+_SERVICE = "/presage.v1.ScoringService/"
+
+
+def score_case(*, variant: str = "", differs: str = "", named: str = "") -> Case:
+    """Score, at the sample's moment; ``named`` goes where a model is named."""
+
+    def encode(sample: Sample) -> bytes:
+        (user_id,) = sample.user_ids
+        return scoring_service_pb2.ScoreRequest(
+            user_id=user_id, as_of_unix_micros=sample.as_of_unix_micros, model=named
+        ).SerializeToString()
+
+    def decode(answer: bytes) -> Sequence[float]:
+        return [scoring_service_pb2.ScoreResponse.FromString(answer).prediction.score]
+
+    return _case(Task.SCORE, "Score", encode, decode, variant=variant, differs=differs)
+
+
+def vector_case(*, variant: str = "", differs: str = "") -> Case:
+    """ScoreVectors with one vector."""
+
+    def encode(sample: Sample) -> bytes:
+        vectors = [prediction_pb2.FeatureVector(values=row) for row in sample.rows]
+        return scoring_service_pb2.ScoreVectorsRequest(vectors=vectors).SerializeToString()
+
+    def decode(answer: bytes) -> Sequence[float]:
+        return [one.score for one in scoring_service_pb2.ScoreVectorsResponse.FromString(answer).predictions]
+
+    return _case(Task.VECTOR, "ScoreVectors", encode, decode, variant=variant, differs=differs)
+
+
+def features_case(*, variant: str = "", differs: str = "", named: str = "") -> Case:
+    """GetFeatures, at the sample's moment; ``named`` goes where a feature set is named."""
+
+    def encode(sample: Sample) -> bytes:
+        (user_id,) = sample.user_ids
+        return scoring_service_pb2.GetFeaturesRequest(
+            user_id=user_id, as_of_unix_micros=sample.as_of_unix_micros, feature_set=named
+        ).SerializeToString()
+
+    def decode(answer: bytes) -> Sequence[float]:
+        return scoring_service_pb2.GetFeaturesResponse.FromString(answer).features.values
+
+    return _case(Task.FEATURES, "GetFeatures", encode, decode, variant=variant, differs=differs)
+
+
+def features_100_case(*, variant: str = "", differs: str = "", named: str = "") -> Case:
+    """ScoreBatch with the features in the answer; ``named`` goes where a model is named."""
+
+    def encode(sample: Sample) -> bytes:
+        targets = [scoring_service_pb2.ScoreTarget(user_id=user_id) for user_id in sample.user_ids]
+        return scoring_service_pb2.ScoreBatchRequest(
+            targets=targets, as_of_unix_micros=sample.as_of_unix_micros, include_features=True, model=named
+        ).SerializeToString()
+
+    def decode(answer: bytes) -> Sequence[float]:
+        predictions = scoring_service_pb2.ScoreBatchResponse.FromString(answer).predictions
+        return [value for one in predictions for value in one.features.values]
+
+    return _case(Task.FEATURES_100, "ScoreBatch", encode, decode, variant=variant, differs=differs)
+
+
+def _case(
+    task: Task,
+    method: str,
+    encode: Callable[[Sample], bytes],
+    decode: Callable[[bytes], Sequence[float]],
+    *,
+    variant: str,
+    differs: str,
+) -> Case:
+    return Case(
+        task=task,
+        protocol=Protocol.GRPC,
+        path=_SERVICE + method,
+        encode=encode,
+        decode=decode,
+        variant=variant,
+        differs=differs,
+    )

@@ -1,0 +1,1 @@
+"""Feast's own feature server."""

@@ -1,0 +1,1 @@
+"""Feast's library in a server of one's own."""

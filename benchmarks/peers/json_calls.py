@@ -1,0 +1,44 @@
+"""How calls in JSON over HTTP/1.1 are made and read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmarks.peers.dataset import Sample
+from benchmarks.peers.peer import Case, Protocol, Task
+
+__all__ = ["json_case", "one_user", "vectors_of"]
+
+
+def json_case(
+    task: Task,
+    path: str,
+    ask: Callable[[Sample], Any],
+    read: Callable[[Any], Sequence[float]],
+    *,
+    variant: str = "",
+    differs: str = "",
+) -> Case:
+    """Make a case of a POST with JSON both ways."""
+    return Case(
+        task=task,
+        protocol=Protocol.HTTP1,
+        path=path,
+        encode=lambda sample: json.dumps(ask(sample), separators=(",", ":")).encode(),
+        decode=lambda answer: read(json.loads(answer)),
+        variant=variant,
+        differs=differs,
+    )
+
+
+def one_user(sample: Sample) -> dict[str, str]:
+    """Ask for the sample's visitor."""
+    (user_id,) = sample.user_ids
+    return {"user_id": user_id}
+
+
+def vectors_of(sample: Sample) -> dict[str, list[list[float]]]:
+    """Send the sample's rows."""
+    return {"vectors": sample.rows.tolist()}

@@ -1,0 +1,1 @@
+"""MLServer, with ONNX Runtime."""

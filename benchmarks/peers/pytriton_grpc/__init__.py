@@ -1,0 +1,1 @@
+"""PyTriton: Triton with a model in Python."""
