@@ -10,7 +10,9 @@ from presage_export.link import apply_link
 from presage_featurizer import decode_core_state, decode_state, encode_state, featurize, fold
 from presage_server.decoding import decode_as_of, decode_event, decode_session_id, decode_user_id
 from presage_server.encoding import fill_prediction
+from presage_server.metrics import Metrics
 from presage_server.scoring import Scored, Target
+from presage_server.stopwatch import Stopwatch
 from presage_training.sending import client_event
 
 pytestmark = pytest.mark.benchmark(group="stages, in the process", max_time=0.5)
@@ -85,3 +87,16 @@ def test_prediction_encode(benchmark, visitor, model):
         return response.SerializeToString()
 
     assert scoring_service_pb2.ScoreResponse.FromString(benchmark(encode)).prediction.score == score
+
+
+def test_timings_and_counters(benchmark):
+    metrics, names = Metrics(), ("decode", "queue", "store", "featurize", "model", "encode")
+
+    def one_call():
+        stopwatch = Stopwatch()
+        for name in names:
+            metrics.stages[name].observe(stopwatch.lap(name))
+        metrics.count_call("Score", "OK", 0.001)
+
+    benchmark(one_call)
+    assert all(sum(metrics.stages[name].counts) > 0 for name in names)

@@ -31,7 +31,7 @@ __all__ = ["main"]
 def main(arguments: list[str] | None = None) -> int:
     """Load, and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.wire")
-    parser.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=["score", "track", "mixed_1_4"])
+    parser.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
     parser.add_argument("--in-flight", nargs="+", type=int, default=[1, 4, 16, 64])
     parser.add_argument("--transport", nargs="+", default=["native", "grpcio"])
     parser.add_argument("--connections", type=int, default=1)
