@@ -2,7 +2,7 @@
 
 First the saturation is measured in a closed loop; then calls come at a constant rate of a share of it, one event to four scores,
 spread over many visitors. Every interval the latencies, and the server's memory, descriptors and threads are noted. Prints a
-summary, and with ``--to`` writes the samples as JSON and a plot as SVG.
+summary, and with ``--to`` writes the samples as JSON and a plot as SVG. Ctrl-C ends it early, with what was seen by then.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -68,10 +68,15 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(f"soak: {error}")
         return 0
     samples, rate = _soak(given, console)
-    settled = [sample for sample in samples if sample.minutes >= _WARM_UP_SHARE * given.minutes]
+    if not samples:
+        console.print("soak: ended before there was anything to see")
+        return 2
+    settled = [sample for sample in samples if sample.minutes >= _WARM_UP_SHARE * samples[-1].minutes]
     errors = sum(sample.errors for sample in samples)
     slope = slope_per_hour(settled)
-    console.print(f"{given.minutes:g} minutes of {_SCENARIO} at {rate:,.0f} calls/s, {given.share:.0%} of saturation")
+    console.print(
+        f"{samples[-1].minutes:.1f} minutes of {_SCENARIO} at {rate:,.0f} calls/s, {given.share:.0%} of saturation"
+    )
     console.print(
         f"calls answered: {sum(sample.per_second * given.report_seconds for sample in samples):,.0f}; errors: {errors}"
     )
@@ -125,8 +130,10 @@ def _soak(given: argparse.Namespace, console: Console) -> tuple[list[Sample], fl
         process = stack.enter_context(subprocess.Popen(words, stdout=subprocess.PIPE, text=True))
         stack.callback(process.terminate)
         began = time.monotonic()
-        with console.status("soaking") as status:
-            samples = list(_samples(process, pid, began, status.update))
+        samples: list[Sample] = []
+        with console.status("soaking") as status, suppress(KeyboardInterrupt):
+            for sample in _samples(process, pid, began, status.update):
+                samples.append(sample)  # noqa: PERF402 - those before ctrl-C count
         return samples, rate
 
 

@@ -32,8 +32,8 @@ _GAPS = 8
 
 _FEW_CALLS = 4
 _TOGETHER_SECONDS = 0.0005
-"""While more than a few calls are under way, no others are taken over for so long: sharing a read and a run of the model halves what
-a call costs. At 16 in flight that answers a third more calls a second, and each of them sooner."""
+"""While more than a few calls are under way, no others are taken over for so long: to share a read and a run of the model halves
+what a call costs. At 16 in flight that answers a third more calls a second, and each of them sooner."""
 
 _ORPHANED_SECONDS = 1.0
 """How often the thread that waits for the loop to rest looks whether the loop is still there."""

@@ -106,3 +106,10 @@ def test_a_machine_without_what_the_generator_needs_is_told(monkeypatch, capsys)
 
     assert main([]) == 0
     assert "soak: no compiler" in capsys.readouterr().out
+
+
+def test_a_soak_that_ends_before_its_first_sample_says_so(soaked, capsys):
+    soaked([])
+
+    assert main([]) == 2
+    assert "before there was anything" in capsys.readouterr().out

@@ -59,3 +59,14 @@ async def test_further_calls_are_told_to_try_again_while_health_answers(store, m
         labels = 'grpc_code="RESOURCE_EXHAUSTED",grpc_method="TrackEvent"'
         assert await metric(unused_tcp_port, f"grpc_server_handled_total{{{labels}}}") == 20
     assert len(store.stream("u")) == LIMIT
+
+
+async def test_a_watch_of_the_health_is_not_a_call_under_way(store, models):
+    async with serving(redis_url=store.url, models=models, max_in_flight=LIMIT) as served:
+        health = health_pb2_grpc.HealthStub(served.channel)
+        watches = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(2 * LIMIT)]
+        for watch in watches:
+            assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        assert not (await served.stub.Score(pb.ScoreRequest(user_id="u"))).prediction.degraded
+        for watch in watches:
+            watch.cancel()

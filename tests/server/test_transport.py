@@ -48,6 +48,8 @@ async def test_an_option_that_native_cannot_do_is_refused_by_name():
 def test_what_ours_overrides_is_still_there():
     assert Server._on_events.__code__.co_varnames[:2] == ("self", "events")
     assert Server._dispatch.__code__.co_varnames[:1] == ("self",)
+    for method in (Server._unary_response, Server._run_stream):
+        assert method.__code__.co_varnames[:4] == ("self", "call", "context", "request")
 
 
 def serve_one(server: grpc.aio.Server, behaviour) -> int:
