@@ -115,7 +115,7 @@ class NativeServer(pygrpc_native.aio.Server):
     def _wake(self, events: list[tuple[Any, ...]], since: float) -> None:
         """Take over what came while the loop rested."""
         self._looked = since
-        self._go_on(busy=self._came_now(perf_counter(), events))
+        self._came_at(perf_counter(), events)
 
     def _look(self) -> None:
         """Take over what has come since the last look."""
@@ -126,10 +126,21 @@ class NativeServer(pygrpc_native.aio.Server):
             return
         events = self._front.recv_batch_details(_BATCH, 0)
         if events:
-            self._go_on(busy=self._came_now(now, events))
+            self._came_at(now, events)
             return
         self._looked = now
         self._go_on(busy=events is not None and now - self._came < _BUSY_SECONDS)  # None: the server has ended
+
+    def _came_at(self, now: float, events: list[tuple[Any, ...]]) -> None:
+        """Take over what came, and go on looking if calls come often."""
+        # One long gap is a pause, not the end of a load.
+        gap = min(now - self._came, 2 * _BUSY_SECONDS)
+        self._gap_seconds += (gap - self._gap_seconds) / _GAPS
+        since, self._came, self._looked = self._looked, now, now
+        try:
+            self._take_over(events, since)
+        finally:  # whatever becomes of these calls, somebody has to wait for the next ones
+            self._go_on(busy=self._gap_seconds < _BUSY_SECONDS)
 
     def _go_on(self, *, busy: bool) -> None:
         """Look again in the next turn, or rest."""
@@ -138,15 +149,6 @@ class NativeServer(pygrpc_native.aio.Server):
             self._loop.call_soon(self._look)
         else:
             self._resting.release()
-
-    def _came_now(self, now: float, events: list[tuple[Any, ...]]) -> bool:
-        """Take over what came; tell whether calls come often."""
-        # One long gap is a pause, not the end of a load.
-        gap = min(now - self._came, 2 * _BUSY_SECONDS)
-        since, self._came, self._looked = self._looked, now, now
-        self._gap_seconds += (gap - self._gap_seconds) / _GAPS
-        self._take_over(events, since)
-        return self._gap_seconds < _BUSY_SECONDS
 
     def _under_way(self) -> int:
         """Count the calls that are to be answered soon; a stream, such as a watch of the health, may stay for days."""

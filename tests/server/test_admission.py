@@ -99,3 +99,24 @@ async def test_refused_calls_are_told_so_and_counted_and_health_is_answered(stor
         assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         health = health_pb2_grpc.HealthStub(served.channel)
         assert (await health.Check(health_pb2.HealthCheckRequest())).status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_what_goes_wrong_when_a_call_is_taken_over_leaves_the_next_ones_alone(store, models, monkeypatch):
+    class BrokenOnce(Admission):
+        broken = False
+
+        def admits(self, under_way: int) -> bool:
+            if not self.broken:
+                self.broken = True
+                raise RuntimeError("broken")
+            return super().admits(under_way)
+
+    monkeypatch.setattr(service, "Admission", BrokenOnce)
+    monkeypatch.setattr(service, "_warm_up", lambda *_: asyncio.sleep(0))
+    errors = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context["exception"]))
+    async with serving(redis_url=store.url, models=models, transport="native") as served:
+        with pytest.raises(grpc.aio.AioRpcError, match="DEADLINE_EXCEEDED"):
+            await served.stub.Score(pb.ScoreRequest(user_id="u"), timeout=0.3)
+        assert (await served.stub.Score(pb.ScoreRequest(user_id="u"), timeout=20)).prediction.cold_start
+    assert [str(error) for error in errors] == ["broken"]
