@@ -54,10 +54,12 @@ models: setup ## train the shipped models anew; the files come out the same
 	@$(BIN)/presage train --seed 7 --to models/conversion/1 --original tests/data/conversion-1.txt --force
 
 bench: setup ## time each stage and the whole, and print a table
-	@$(BIN)/pytest benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds --benchmark-sort=name -q
+	@mkdir -p .benchmarks
+	@$(BIN)/pytest benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds --benchmark-sort=name --benchmark-json=.benchmarks/stages.json -q
 
 bench-wire: setup ## calls a second and latencies under load, over the wire
 	@$(BIN)/python -m benchmarks.wire --to .benchmarks/wire.json
+	@$(BIN)/python -m benchmarks.wire --scenario score --in-flight --rate 1000 2000 --to .benchmarks/wire-rates.json
 
 bench-limit: setup ## Presage beside the same Score in C++, and an empty call
 	@$(BIN)/python -m benchmarks.limit --to .benchmarks/limit.json

@@ -32,7 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Load, and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.wire")
     parser.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
-    parser.add_argument("--in-flight", nargs="+", type=int, default=[1, 4, 16, 64])
+    parser.add_argument(
+        "--in-flight", nargs="*", type=int, default=[1, 4, 16, 64], help="calls at once in closed loops"
+    )
+    parser.add_argument("--rate", nargs="*", type=float, default=[], help="calls a second of loads at constant rates")
     parser.add_argument("--transport", nargs="+", default=["native", "grpcio"])
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
@@ -76,6 +79,7 @@ def _figures(given: argparse.Namespace, console: Console) -> list[Figure]:
             scenarios,
             store_pid=store_process(url),
             in_flight=given.in_flight,
+            rates=given.rate,
             rounds=given.rounds,
             seconds=given.seconds,
             connections=given.connections,

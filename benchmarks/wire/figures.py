@@ -33,6 +33,9 @@ class Figure:
     server: str
     scenario: str
     in_flight: int
+    """Calls at once in a closed loop; 0 at a constant rate."""
+    rate: float = 0.0
+    """Calls a second that were due; 0 in a closed loop."""
     per_second: float
     p50_us: float
     p99_us: float
@@ -49,7 +52,9 @@ class Figure:
     """(largest - smallest) / median of the rounds' calls a second."""
 
     @classmethod
-    def of(cls, server: str, scenario: str, in_flight: int, rounds: Sequence[tuple[Outcome, Cpu]]) -> Figure:
+    def of(
+        cls, server: str, scenario: str, in_flight: int, rounds: Sequence[tuple[Outcome, Cpu]], *, rate: float = 0.0
+    ) -> Figure:
         """Take the medians of some rounds."""
         outcomes = [outcome for outcome, _ in rounds]
         rates = [outcome.per_second for outcome in outcomes]
@@ -57,6 +62,7 @@ class Figure:
             server=server,
             scenario=scenario,
             in_flight=in_flight,
+            rate=rate,
             per_second=median(rates),
             p50_us=median(outcome.ok.p50_us for outcome in outcomes),
             p99_us=median(outcome.ok.p99_us for outcome in outcomes),
@@ -78,7 +84,7 @@ def figures_table(figures: Sequence[Figure]) -> Table:
     for one in figures:
         table.add_row(
             one.scenario,
-            str(one.in_flight),
+            f"{one.rate:,.0f}/s" if one.rate else str(one.in_flight),
             one.server,
             f"{one.per_second:,.0f}",
             f"{one.p50_us:,.0f}",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.wire.figures import Cpu, Figure
 from benchmarks.wire.load import WARM_UP_SECONDS, Outcome, run_load
 from benchmarks.wire.processes import cpu_seconds, ended_cpu_seconds, process_tree
 
 __all__ = ["measure"]
+
+_RATE_CONNECTIONS = 4
 
 
 def measure(
@@ -18,6 +21,7 @@ def measure(
     *,
     store_pid: int,
     in_flight: Sequence[int],
+    rates: Sequence[float] = (),
     rounds: int,
     seconds: float,
     connections: int = 1,
@@ -29,40 +33,42 @@ def measure(
         servers: HOST:PORT and process id, by name.
         scenarios: A file of calls and the paths of their methods, as ``write_calls`` makes them, by name.
         store_pid: The store's process.
-        in_flight: Calls at once.
+        in_flight: Calls at once, of each closed loop.
+        rates: Calls a second, of each load at a constant rate.
         rounds: How often each load is made.
         seconds: For how long.
-        connections: Over how many connections, at most.
+        connections: Over how many connections, at most, in closed loops; at constant rates it is _RATE_CONNECTIONS.
         tell: Is told what is being done.
 
     Returns:
-        One figure for each scenario, number in flight and server, in this order.
+        One figure for each scenario, number in flight or rate, and server, in this order.
     """
-    outcomes: dict[tuple[str, int, str], list[tuple[Outcome, Cpu]]] = {}
+    outcomes: dict[tuple[str, int, float, str], list[tuple[Outcome, Cpu]]] = {}
+    loads = [*((at_once, 0.0) for at_once in in_flight), *((0, rate) for rate in rates)]
     for number in range(rounds):
         for scenario, (calls, paths) in scenarios.items():
-            for at_once in in_flight:
+            for at_once, rate in loads:
                 for server, (address, pid) in servers.items():
-                    tell(f"round {number + 1}: {scenario}, {at_once} in flight, {server}")
-                    before = _spent(pid, store_pid)
-                    outcome = run_load(
-                        address,
-                        paths,
-                        calls,
-                        in_flight=at_once,
-                        connections=min(connections, at_once),
-                        seconds=seconds,
+                    tell(
+                        f"round {number + 1}: {scenario}, {f'{rate:g}/s' if rate else f'{at_once} in flight'}, {server}"
                     )
+                    before = _spent(pid, store_pid)
+                    how: dict[str, Any] = (
+                        {"rate": rate, "connections": _RATE_CONNECTIONS}
+                        if rate
+                        else {"in_flight": at_once, "connections": min(connections, at_once)}
+                    )
+                    outcome = run_load(address, paths, calls, seconds=seconds, **how)
                     calls_made = max(outcome.per_second * (seconds + WARM_UP_SECONDS), 1.0)
                     server_us, store_us, generator_us = (
                         (now - then) / calls_made * 1e6
                         for now, then in zip(_spent(pid, store_pid), before, strict=True)
                     )
                     cpu = Cpu(server_us=server_us, store_us=store_us, generator_us=generator_us)
-                    outcomes.setdefault((scenario, at_once, server), []).append((outcome, cpu))
+                    outcomes.setdefault((scenario, at_once, rate, server), []).append((outcome, cpu))
     return [
-        Figure.of(server, scenario, at_once, rounds_of_this)
-        for (scenario, at_once, server), rounds_of_this in outcomes.items()
+        Figure.of(server, scenario, at_once, rounds_of_this, rate=rate)
+        for (scenario, at_once, rate, server), rounds_of_this in outcomes.items()
     ]
 
 
