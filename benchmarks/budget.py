@@ -102,7 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
         limits = {name: Limit(**limit) for name, limit in stored.items()}
         sentences = broken(_measure(given, console), limits)
     except (RuntimeError, OSError) as error:
-        console.print(f"budget: {error}", markup=False)
+        console.print(f"budget: {error}", markup=False, soft_wrap=True)
         return 2
     for sentence in sentences:
         console.print(f"budget: {sentence}", soft_wrap=True)
