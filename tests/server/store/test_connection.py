@@ -10,7 +10,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,11 +74,17 @@ def test_no_reply_is_ever_given_to_another_caller(shared_store, loop, road, seed
     descriptors = open_descriptors()  # a process's first loop has some for ever
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(calls_over(shared_store, road, random.Random(seed)))
-    assert open_descriptors() == descriptors
+    # Others may go meanwhile: what earlier tests left to the garbage collector.
+    assert open_descriptors() <= descriptors
 
 
-def open_descriptors() -> int:
-    return len(list(Path("/dev/fd").iterdir()))
+def open_descriptors() -> set[tuple[str, str]]:
+    """List them with what they lead to."""
+    found = set()
+    for descriptor in Path("/dev/fd").iterdir():
+        with suppress(FileNotFoundError):  # that of the listing itself
+            found.add((descriptor.name, str(descriptor.readlink())))
+    return found
 
 
 async def calls_over(store, road: Road, chance: random.Random) -> None:
