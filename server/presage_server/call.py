@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from presage_server.stopwatch import Stopwatch
+from presage_server.telemetry.stopwatch import Stopwatch
 
 __all__ = ["Call"]
 

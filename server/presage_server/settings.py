@@ -12,7 +12,7 @@ from presage_server.errors import SettingsError
 __all__ = ["TRANSPORTS", "Settings", "shipped_models"]
 
 TRANSPORTS: Final = ("auto", "grpcio", "native")
-"""What can carry the calls; see ``presage_server.transport``."""
+"""What can carry the calls; see ``presage_server.transport.choosing``."""
 
 
 _MAX_WORKERS = 256

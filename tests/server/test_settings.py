@@ -9,7 +9,8 @@ import inspect
 import pytest
 import typer
 
-from presage_server import commands, settings
+from presage_server import settings
+from presage_server.cli import serve as commands
 from presage_server.errors import SettingsError
 from presage_server.settings import Settings
 

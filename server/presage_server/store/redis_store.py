@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from presage_featurizer import CoreState, CorruptStateError, StateError, encode_event
 from presage_server.clock import Clock
 from presage_server.errors import RpcError, StoreFullError, StoreStartError, StoreUnavailableError
-from presage_server.fair_turn import FairTurn
+from presage_server.pipeline.fair_turn import FairTurn
 from presage_server.store.address import Address
 from presage_server.store.connection import Connection
 from presage_server.store.keys import aside_key, partition_of, state_key, stream_key

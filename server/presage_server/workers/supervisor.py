@@ -13,13 +13,13 @@ from time import monotonic
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from presage_server.errors import StartupError
-from presage_server.exposition import serve_text
 from presage_server.settings import Settings
-from presage_server.stopping import Stop
 from presage_server.store.embedded import embedded_store
+from presage_server.telemetry.exposition import serve_text
 from presage_server.workers.merging import MergedMetrics
 from presage_server.workers.port import reserved_port
 from presage_server.workers.process import WorkerFailedError, WorkerProcess
+from presage_server.workers.shutdown import Stop
 
 __all__ = ["Workers", "supervise"]
 

@@ -12,7 +12,7 @@ from presage_export.errors import BundleError
 from presage_export.onnx_wire import read_graph_contents
 from presage_export.original import read_original
 from presage_featurizer import CONVERSION, FeatureSet
-from presage_server.models import load_model
+from presage_server.models.loading import load_model
 from presage_training.models import KINDS, FitOptions, export_fitted, fit
 from support.running_server import serving
 
