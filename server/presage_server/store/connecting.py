@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any
 
-from hiredis import Reader
+from hiredis import ProtocolError, Reader
 
 from presage_server.store.address import Address
 from presage_server.store.resp import ReplyError, encode
@@ -99,7 +99,7 @@ class Connector:
             while not self._closed.is_set():
                 try:
                     self._made = self.connect(self._address.connect_seconds)
-                except (OSError, ValueError, ReplyError) as error:
+                except Exception as error:  # noqa: BLE001 - whatever it was, the next attempt may succeed
                     if self.failure is None or type(error) is not type(self.failure):
                         _logger.warning("the store cannot be connected to: %s", str(error) or type(error).__name__)
                     self.failure = error
@@ -138,11 +138,14 @@ def _greet(connection: socket.socket, address: Address) -> None:
         if not data:
             raise ConnectionResetError("the store ended the connection at once")
         reader.feed(data)
-        while (reply := reader.gets()) is not False:
-            replies.append(reply)
+        try:
+            while (reply := reader.gets()) is not False:
+                replies.append(reply)
+        except ProtocolError as error:
+            raise ConnectionError("what listens there does not speak the Redis protocol") from error
     for reply in replies[: len(login)]:
         if isinstance(reply, ReplyError):
             raise reply
     role = replies[-1]
-    if isinstance(role, list) and role[0] != b"master":
+    if isinstance(role, list) and role[:1] != [b"master"]:
         raise NotPrimaryError
