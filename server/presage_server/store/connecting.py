@@ -96,6 +96,8 @@ class Connector:
             if time.monotonic() - self._connected_at < _STEADY_SECONDS:
                 self._failures += 1  # a server that hangs up at once must not be hammered
                 self._pause()
+            else:
+                self._failures = 0
             while not self._closed.is_set():
                 try:
                     self._made = self.connect(self._address.connect_seconds)
@@ -107,7 +109,6 @@ class Connector:
                     self._pause()
                 else:
                     self.failure = None
-                    self._failures = 0
                     return
         finally:
             self._done.set()
