@@ -265,7 +265,7 @@ class Link:
             self._connector.start()
         elif now >= self._heartbeat_at and self._socket is not None:
             self._heartbeat_at = now + _HEARTBEAT_SECONDS
-            if self._ask_role and not self._awaited:
+            if self._ask_role:
                 self.send(_ROLE, 1, self._on_role)
                 self.flush()
 
