@@ -166,9 +166,10 @@ class Link:
         self.flush()
         if wait_seconds and self._awaited and self._socket is not None:
             self._wait(self._socket, wait_seconds)
+        looked_at = self._clock()  # before the callbacks: a turn that takes long is not the store's silence
         self._receive()
         self.flush()  # what the callbacks sent
-        self._check_health()
+        self._check_health(looked_at)
 
     def drop(self, reason: str) -> None:
         """Give the connection up because the server turned out to be the wrong one, and look for the right one."""
@@ -256,8 +257,7 @@ class Link:
             # What came is not a reply, or to no request. What follows could reach the wrong caller.
             self._lose("the store sent what is not a reply")
 
-    def _check_health(self) -> None:
-        now = self._clock()
+    def _check_health(self, now: float) -> None:
         if self._awaited and now - self._awaited[0].sent_at > self._timeout_seconds:
             # As of now it may still carry out what it was sent, so nothing is sent again.
             self._close_socket()
