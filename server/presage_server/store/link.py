@@ -244,7 +244,8 @@ class Link:
             reader.feed(data)
             while (reply := reader.gets()) is not _INCOMPLETE:
                 if not awaited:
-                    raise ProtocolError("a reply to no request")
+                    self._lose("the store sent a reply to no request")
+                    return
                 replies, request = self._replies, awaited[0]
                 replies.append(reply)
                 if len(replies) < request.replies:
@@ -255,8 +256,7 @@ class Link:
                 request.on_replies(replies)
                 if self._reader is not reader:  # the callback dropped the connection
                     return
-        except ProtocolError:
-            # What came is not a reply, or to no request. What follows could reach the wrong caller.
+        except ProtocolError:  # what follows could reach the wrong caller
             self._lose("the store sent what is not a reply")
 
     def _check_health(self, now: float) -> None:
