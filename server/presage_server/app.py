@@ -102,11 +102,12 @@ async def running(
         if settings.sample_vectors_share:
             share = settings.sample_vectors_share
             sampler = Sampler(share=share, random=Random().random, writer=store, metrics=metrics)  # noqa: S311 - a sample
+        scorer = Scorer(metrics, sampler)
         pipeline = Pipeline(
             service.methods(),
             store=store,
-            tracker=Tracker(store, metrics, RecentSnapshots()),
-            scorer=Scorer(metrics, sampler),
+            tracker=Tracker(store, metrics, RecentSnapshots(), scorer.count),
+            scorer=scorer,
             overload=OverloadPolicy(),
             metrics=metrics,
             timeout_seconds=settings.timeout_ms / 1e3,

@@ -109,7 +109,7 @@ class LocalPipeline:
         if share:
             sampler = Sampler(share=share, random=random.random, writer=view.store, metrics=self.metrics)
         self.scorer = Scorer(self.metrics, sampler)
-        self.tracker = Tracker(view.store, self.metrics, self.recent)
+        self.tracker = Tracker(view.store, self.metrics, self.recent, self.scorer.count)
         self.pipeline = Pipeline(
             service.methods(),
             interceptors,

@@ -312,14 +312,14 @@ class Pipeline:
         self._fold(batch, readable)
 
     def _fold(self, batch: Batch, updates: Sequence[Update]) -> None:
-        """Fold events and send the commits; while the store processes them, score what is wanted."""
+        """Fold events and send the commits; while the store processes them, compute the scores that are wanted."""
         scores = self._tracker.fold(updates, batch.stages)
         self._link.flush()
         batch.stages.mark("fold")
         if scores:
             for job in scores:
                 job.stages = batch.stages
-            self._scorer.score(scores, batch.stages)
+            self._scorer.compute(scores, batch.stages)
         self._tracker.finish_unchanged(updates)
 
     def _look_for_late(self, now: float) -> None:

@@ -44,7 +44,15 @@ class Scorer:
             job.state = state
 
     def score(self, jobs: Sequence[ScoreJob], stages: Stages) -> None:
-        """Score jobs whose states are set, with one run for each model version, and respond to each."""
+        """Score jobs whose states are set, with one run for each model version, count them, and respond to each."""
+        self.compute(jobs, stages)
+        for job in jobs:
+            if job.error is None:
+                self.count(job)
+                job.respond(job, None)
+
+    def compute(self, jobs: Sequence[ScoreJob], stages: Stages) -> None:
+        """Score jobs whose states are set, with one run for each model version, and respond to those that fail."""
         models = {job.model for job in jobs}
         for model in models:
             of_model = jobs if len(models) == 1 else [job for job in jobs if job.model is model]
@@ -52,14 +60,12 @@ class Scorer:
                 self._score(of_model, model, stages)
             except Exception:  # noqa: BLE001 - whichever it was, its neighbours are served
                 self._score_one_by_one(of_model, model, stages)
-        sampler, count = self._sampler, self._metrics.count_score
-        for job in jobs:
-            if job.error is not None:
-                continue
-            count(cold_start=job.cold_start, degraded=job.degraded)
-            if sampler is not None and not job.degraded and sampler.draws():
-                sampler.offer(job)
-            job.respond(job, None)
+
+    def count(self, job: ScoreJob) -> None:
+        """Count a score that is being served, and log its vector if it is one of the sample."""
+        self._metrics.count_score(cold_start=job.cold_start, degraded=job.degraded)
+        if self._sampler is not None and not job.degraded and self._sampler.draws():
+            self._sampler.offer(job)
 
     def score_vectors(self, jobs: Iterable[VectorsJob]) -> None:
         """Score callers' own vectors, and respond."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
 
@@ -36,12 +36,20 @@ class Tracker:
         store: Takes the changes.
         metrics: Counts events.
         recent: Remembers what was last written of visitors.
+        count_score: Called with each score of an event that has been stored.
     """
 
-    def __init__(self, store: RedisStore, metrics: Metrics, recent: RecentSnapshots) -> None:
+    def __init__(
+        self,
+        store: RedisStore,
+        metrics: Metrics,
+        recent: RecentSnapshots,
+        count_score: Callable[[ScoreJob], None],
+    ) -> None:
         self._store = store
         self._metrics = metrics
         self._recent = recent
+        self._count_score = count_score
         self._in_flight: dict[str, Update] = {}
         self._ready: list[Update] = []
         """Updates that go into the next batch: they lost a compare-and-set, or waited for one."""
@@ -164,6 +172,8 @@ class Tracker:
         metrics = self._metrics
         for job in update.jobs:
             (metrics.events_duplicate if job.duplicate else metrics.events_applied).inc()
+            if job.score is not None and job.score.error is None:
+                self._count_score(job.score)
             job.respond(job, None)
         self._follow(update, snapshot)
 
