@@ -193,6 +193,7 @@ class Tracker:
             if job.call.code is None and job.call.deadline > now:
                 waiting.append(job)
             else:
+                self._metrics.events_rejected.inc()
                 job.respond(job, DeadlineError("no time left when the visitor's earlier events were stored"))
         if not waiting:
             del self._in_flight[update.user_id]

@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 
 from presage.v1 import event_pb2
 from presage.v1 import scoring_service_pb2 as pb
-from presage_featurizer import CONVERSION, MICROS, Event, State, decode_event, decode_state, encode_state, featurize, fold
+from presage_featurizer import (
+    CONVERSION,
+    MICROS,
+    Event,
+    State,
+    decode_event,
+    decode_state,
+    encode_state,
+    featurize,
+    fold,
+)
 from presage_server.store.snapshot import REVISION_BYTES
 from support.events import START_UNIX_MICROS
 from support.pipelines import LocalCall, LocalPipeline, an_event, local_pipeline
