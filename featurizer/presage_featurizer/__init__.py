@@ -13,7 +13,7 @@ from presage_featurizer.codec import decode_core_state, decode_event, decode_sta
 from presage_featurizer.errors import CorruptStateError, FeatureSetError, FeaturizerError, NewerStateError, StateError
 from presage_featurizer.events import MICROS, Device, Event, EventType, Item, money_micros
 from presage_featurizer.feature_set import BEHAVIOR, CONVERSION, CORE, FEATURE_SETS, RFM, FeatureSet
-from presage_featurizer.featurize import featurize
+from presage_featurizer.featurize import feature_rows, featurize
 from presage_featurizer.fold import fold
 from presage_featurizer.segments import Segment
 from presage_featurizer.state import CoreState, State
@@ -47,6 +47,7 @@ __all__ = [
     "decode_state",
     "encode_event",
     "encode_state",
+    "feature_rows",
     "featurize",
     "fold",
     "money_micros",

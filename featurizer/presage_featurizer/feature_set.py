@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import presage_featurizer.features  # noqa: F401 - fills the catalogue
 from presage_featurizer.catalogue import CATALOGUE, FeatureFunction
+from presage_featurizer.codegen import RowWriter, row_writer
 from presage_featurizer.errors import FeatureSetError
 from presage_featurizer.fold import FOLD_VERSION
 
@@ -41,6 +42,7 @@ class FeatureSet:
     """Place of each country in the vocabulary, counted from 1."""
     uses_habits: bool = field(init=False, repr=False, compare=False)
     """Whether any of the features is one of habits."""
+    _write_rows: RowWriter | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.features if name not in CATALOGUE]
@@ -65,6 +67,19 @@ class FeatureSet:
         uses_habits = any(CATALOGUE[name].scope == "habits" for name in self.features)
         object.__setattr__(self, "uses_habits", uses_habits)
         object.__setattr__(self, "country_indices", {code: place for place, code in enumerate(self.countries, start=1)})
+        object.__setattr__(self, "_write_rows", None)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Generated code cannot be pickled, and is generated again where it is wanted.
+        return _feature_set, (self.name, self.features, self.time_zone, self.countries)
+
+    @property
+    def write_rows(self) -> RowWriter:
+        """The function that computes all features of any number of visitors; generated on first use, which takes some 10 ms."""
+        if self._write_rows is None:
+            object.__setattr__(self, "_write_rows", row_writer(self.functions))
+        assert self._write_rows is not None
+        return self._write_rows
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -87,6 +102,10 @@ class FeatureSet:
             "countries": self.countries,
         }
         return hashlib.sha256(json.dumps(definition, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _feature_set(name: str, features: tuple[str, ...], time_zone: str, countries: tuple[str, ...]) -> FeatureSet:
+    return FeatureSet(name=name, features=features, time_zone=time_zone, countries=countries)
 
 
 CONVERSION = FeatureSet(

@@ -58,9 +58,8 @@ def current_session(state: CoreState, now_unix_micros: int, session_id: str) -> 
         # Of sessions with equal times the one that changed last wins.
         elif found is None or session.last_unix_micros >= found.last_unix_micros:
             found = session
-    if found is None or now_unix_micros - found.last_unix_micros > _idle_limit_micros(session_id):
-        return None
-    return found
+    limit = NAMED_SESSION_IDLE_MICROS if session_id else SESSION_IDLE_MICROS
+    return None if found is None or now_unix_micros - found.last_unix_micros > limit else found
 
 
 def _find_open(state: State, session_id: str | None) -> Session | None:

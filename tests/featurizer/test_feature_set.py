@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 
 import pytest
 
@@ -111,3 +112,9 @@ def test_a_set_shows_what_was_chosen_and_not_how_it_is_computed():
     assert repr(FeatureSet(name="tiny", features=("frequency",))) == (
         "FeatureSet(name='tiny', features=('frequency',), time_zone='UTC', countries=())"
     )
+
+
+def test_a_set_can_be_pickled_with_its_generated_function():
+    feature_set = changed(time_zone="Europe/London")
+    assert feature_set.write_rows
+    assert pickle.loads(pickle.dumps(feature_set)) == feature_set

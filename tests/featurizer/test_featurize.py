@@ -12,6 +12,7 @@ from presage_featurizer import (
     decode_core_state,
     decode_state,
     encode_state,
+    feature_rows,
     featurize,
     fold,
 )
@@ -140,3 +141,18 @@ def test_state_is_left_alone():
     before = encode_state(state)
     featurize(state, NOW, CORE, session_id="tab")
     assert encode_state(state) == before
+
+
+def test_rows_are_the_vectors_of_each_visitor():
+    states, moments, session_ids = [None, fold_all(STORY), fold_all(STORY)], [at(0), NOW, NOW], ["", "", "tab"]
+    rows = feature_rows(states, moments, session_ids, CORE)
+    vectors = [
+        featurize(state, now, CORE, session_id=session_id)
+        for state, now, session_id in zip(states, moments, session_ids, strict=True)
+    ]
+    np.testing.assert_array_equal(rows, np.stack(vectors))
+    assert (rows.dtype, rows.flags.c_contiguous, rows.flags.writeable) == (np.float32, True, True)
+
+
+def test_no_visitors_are_no_rows():
+    assert feature_rows([], [], [], CORE).shape == (0, len(CORE.features))

@@ -44,9 +44,9 @@ def avg_product_price_viewed(view: View) -> float:
 def session_duration_minutes(view: View) -> float:
     """Minutes since this session began."""
     session = view.session
-    if not session.event_count:
+    if not session.event_count or session.start_unix_micros > view.now_unix_micros:
         return 0.0
-    return max(0, view.now_unix_micros - session.start_unix_micros) / (60 * MICROS)
+    return (view.now_unix_micros - session.start_unix_micros) / (60 * MICROS)
 
 
 @feature(unit="currency", scope="session")
