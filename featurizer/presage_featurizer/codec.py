@@ -6,6 +6,7 @@ version goes up and a reader for the old one joins ``_STATE_READERS``.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import TypeVar
 from zlib import crc32
@@ -24,8 +25,10 @@ STATE_VERSION = 2
 EVENT_VERSION = 1
 """The same for events."""
 
-_CRC_BYTES = 4
-_HEADER_BYTES = _CRC_BYTES + 1
+_HEADER = struct.Struct(">IB")
+"""The checksum and the version."""
+_VERSION_CRCS = [crc32(bytes((version,))) for version in range(256)]
+"""Checksums of the version byte, from which that of the whole goes on: the body need not be copied behind it."""
 T = TypeVar("T")
 _encode = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(State).decode
@@ -41,19 +44,23 @@ def encode_state(state: State) -> bytes:
     return _frame(STATE_VERSION, _encode(state))
 
 
-def decode_state(blob: bytes) -> State:
+def decode_state(blob: bytes, start: int = 0) -> State:
     """Read a state that this release or an older one wrote.
+
+    Args:
+        blob: The bytes, up to their end.
+        start: Where in the bytes it begins.
 
     Raises:
         CorruptStateError: The bytes fail their checksum or do not decode.
         NewerStateError: A newer release wrote them.
     """
-    return _read(blob, _STATE_READERS, "state")
+    return _read(blob, start, _STATE_READERS, "state")
 
 
-def decode_core_state(blob: bytes) -> CoreState:
-    """Read a state without its habits, for features that need none; raises as ``decode_state`` does."""
-    return _read(blob, _CORE_STATE_READERS, "state")
+def decode_core_state(blob: bytes, start: int = 0) -> CoreState:
+    """Read a state without its habits, for features that need none; in all else like ``decode_state``."""
+    return _read(blob, start, _CORE_STATE_READERS, "state")
 
 
 def encode_event(event: Event) -> bytes:
@@ -63,25 +70,28 @@ def encode_event(event: Event) -> bytes:
 
 def decode_event(blob: bytes) -> Event:
     """Read an event that this release or an older one wrote; raises as ``decode_state`` does."""
-    return _read(blob, _EVENT_READERS, "event")
+    return _read(blob, 0, _EVENT_READERS, "event")
 
 
 def _frame(version: int, body: bytes) -> bytes:
-    rest = bytes((version,)) + body
-    return crc32(rest).to_bytes(_CRC_BYTES, "big") + rest
+    return _HEADER.pack(crc32(body, _VERSION_CRCS[version]), version) + body
 
 
-def _read(blob: bytes, readers: dict[int, Callable[[bytes], T]], what: str) -> T:
-    if len(blob) < _HEADER_BYTES:
-        raise CorruptStateError(f"{what}: expected at least {_HEADER_BYTES} bytes, got {len(blob)}")
-    expected, actual = int.from_bytes(blob[:_CRC_BYTES], "big"), crc32(blob[_CRC_BYTES:])
+def _read(blob: bytes, start: int, readers: dict[int, Callable[[bytes], T]], what: str) -> T:
+    try:
+        expected, version = _HEADER.unpack_from(blob, start)
+    except struct.error:
+        raise CorruptStateError(f"{what}: expected at least {_HEADER.size} bytes, got {max(len(blob) - start, 0)}") from None
+    body = blob[start + _HEADER.size :]
+    actual = crc32(body, _VERSION_CRCS[version])
     if expected != actual:
-        raise CorruptStateError(f"{what}: expected CRC-32 {expected:08x}, got {actual:08x} over {len(blob)} bytes")
-    version = blob[_CRC_BYTES]
+        raise CorruptStateError(
+            f"{what}: expected CRC-32 {expected:08x}, got {actual:08x} over {len(blob) - start} bytes"
+        )
     reader = readers.get(version)
     if reader is None:
         raise NewerStateError(f"{what}: version {version}, this release reads {sorted(readers)}; upgrade it")
     try:
-        return reader(blob[_HEADER_BYTES:])
+        return reader(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CorruptStateError(f"{what}: {error}") from error

@@ -223,6 +223,15 @@ def test_a_body_that_is_not_ours_is_corrupt_in_spite_of_its_checksum(decode, bod
         decode(_frame(1, body))
 
 
+def test_a_state_may_begin_behind_other_bytes():
+    assert decode_state(b"revision" + GOLDEN_STATE_2, 8) == decode_state(GOLDEN_STATE_2)
+    assert decode_core_state(b"revision" + GOLDEN_STATE_2, 8) == decode_core_state(GOLDEN_STATE_2)
+    with pytest.raises(CorruptStateError, match="state: expected at least 5 bytes, got 2"):
+        decode_state(b"revisionab", 8)
+    with pytest.raises(CorruptStateError, match="got 0"):
+        decode_state(b"rev", 8)
+
+
 def test_errors_say_what_was_expected_and_what_was_there():
     with pytest.raises(CorruptStateError, match="state: expected at least 5 bytes, got 3"):
         decode_state(b"abc")
