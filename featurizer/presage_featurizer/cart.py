@@ -56,4 +56,7 @@ def remove_items(cart: Cart, items: Iterable[Item]) -> Cart:
 
 def cart_value_micros(cart: Cart) -> int:
     """Sum price * quantity over the cart, in millionths."""
-    return sum(line.price_micros * line.quantity for line in cart.values())
+    value = 0
+    for line in cart.values():
+        value += line.price_micros * line.quantity
+    return value

@@ -81,7 +81,9 @@ def _read(blob: bytes, start: int, readers: dict[int, Callable[[bytes], T]], wha
     try:
         expected, version = _HEADER.unpack_from(blob, start)
     except struct.error:
-        raise CorruptStateError(f"{what}: expected at least {_HEADER.size} bytes, got {max(len(blob) - start, 0)}") from None
+        raise CorruptStateError(
+            f"{what}: expected at least {_HEADER.size} bytes, got {max(len(blob) - start, 0)}"
+        ) from None
     body = blob[start + _HEADER.size :]
     actual = crc32(body, _VERSION_CRCS[version])
     if expected != actual:

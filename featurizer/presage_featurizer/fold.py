@@ -16,7 +16,7 @@ from presage_featurizer.state import (
     copy_state,
 )
 
-__all__ = ["FOLD_VERSION", "begin", "fold", "fold_into", "remember"]
+__all__ = ["FOLD_VERSION", "begin", "fold", "fold_in_place", "fold_into", "remember"]
 
 FOLD_VERSION = 1
 """Part of every feature set's fingerprint; goes up when the same events would give features another value."""
@@ -46,20 +46,30 @@ def fold(state: State | None, event: Event) -> State:
     Returns:
         The new state. The very same object as ``state`` if the event's id is among the last MAX_RECENT_EVENTS: a duplicate.
     """
-    event_digest = digest(event.event_id)
     if state is None:
         state = begin(event)
-    elif contains(state.recent_events, event_digest):
+        fold_in_place(state, event)
         return state
-    else:
-        state = copy_state(state)
+    changed = copy_state(state)
+    return changed if fold_in_place(changed, event) else state
+
+
+def fold_in_place(state: State, event: Event) -> bool:
+    """Fold one event into a state that only the caller holds, such as one just decoded: ``fold`` without the copy.
+
+    Returns:
+        Whether the event was folded; False if its id is among the last MAX_RECENT_EVENTS, and the state is unchanged.
+    """
+    event_digest = digest(event.event_id)
+    if contains(state.recent_events, event_digest):
+        return False
     remember(state, event_digest)
     fold_into(state, event)
-    return state
+    return True
 
 
 def begin(event: Event) -> State:
-    """Make the state of a visitor of whom this is the first event, before it is folded."""
+    """Return the state of a visitor before their first event is folded."""
     return State(event.event_time_unix_micros, event.event_time_unix_micros)
 
 
@@ -69,7 +79,7 @@ def remember(state: State, event_digest: bytes) -> None:
 
 
 def fold_into(state: State, event: Event, *, habits: bool = True) -> Session | None:
-    """Fold one event into a state that nobody else holds: ``fold`` without the copy, and without a look at the event's id.
+    """Fold one event into a state that only the caller holds, without a look at the event's id.
 
     Args:
         state: What is remembered; changed in place.
@@ -104,8 +114,9 @@ def fold_into(state: State, event: Event, *, habits: bool = True) -> Session | N
     if session is not None:
         _count_in_session(session, event)
         if state.cart:
-            cart_value = min(cart_value_micros(state.cart), MAX_MONEY_MICROS)
-            session.max_cart_value_micros = max(session.max_cart_value_micros, cart_value)
+            cart_value = cart_value_micros(state.cart)
+            if cart_value > session.max_cart_value_micros:
+                session.max_cart_value_micros = min(cart_value, MAX_MONEY_MICROS)
     return session
 
 

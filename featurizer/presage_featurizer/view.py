@@ -6,7 +6,6 @@ import datetime as dt
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from presage_featurizer.cart import cart_value_micros
 from presage_featurizer.events import MICROS
 from presage_featurizer.sessions import current_session
 from presage_featurizer.state import CoreState, Habits, Session, State
@@ -38,9 +37,13 @@ class View:
         self.session = current_session(self.state, now_unix_micros, session_id) or _NO_SESSION
         self.local_seconds = local_seconds(now_unix_micros, time_zone)
         self.countries = countries
-        cart = self.state.cart
-        self.cart_units = sum(line.quantity for line in cart.values()) if cart else 0
-        self.cart_value_micros = cart_value_micros(cart) if cart else 0
+        units = value_micros = 0
+        if self.state.cart:
+            for line in self.state.cart.values():
+                units += line.quantity
+                value_micros += line.price_micros * line.quantity
+        self.cart_units = units
+        self.cart_value_micros = value_micros
 
     @property
     def habits(self) -> Habits:

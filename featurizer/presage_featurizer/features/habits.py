@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import log2
 
 from presage_featurizer.catalogue import feature
-from presage_featurizer.decay import halved
+from presage_featurizer.decay import decay_factor
 from presage_featurizer.digests import WIDTH
 from presage_featurizer.events import MICROS, EventType
 from presage_featurizer.habits import EVENT_WEIGHTS, interest_now
@@ -16,6 +16,7 @@ _RECENCY_HALF_LIFE_MICROS = 7 * 86_400 * MICROS
 _HALF_ENGAGED_WEIGHT = 50.0
 _HALF_AFFINITY_WEIGHT = 10.0
 _MAX_AFFINITY = 5.0
+_WEIGHTS = {int(kind): weight for kind, weight in EVENT_WEIGHTS.items()}
 
 
 def _count(view: View, kind: EventType) -> int:
@@ -181,13 +182,13 @@ def days_since_last_event(view: View) -> float:
 def recency_score(view: View) -> float:
     """1 at the visitor's newest event, halved with every 7 days since; 0 without history."""
     last = view.state.last_seen_unix_micros
-    return halved(view.now_unix_micros - last, _RECENCY_HALF_LIFE_MICROS) if last else 0.0
+    return decay_factor(view.now_unix_micros - last, _RECENCY_HALF_LIFE_MICROS) if last else 0.0
 
 
 @feature(unit="score", scope="habits", high=1.0)
 def engagement_score(view: View) -> float:
     """How much the visitor's events weigh in all: w / (w + 50) for their weights' sum w; 0 if that is below 0."""
-    weight = sum(EVENT_WEIGHTS.get(EventType(kind), 0.0) * count for kind, count in view.habits.events.items())
+    weight = sum([_WEIGHTS.get(kind, 0.0) * count for kind, count in view.habits.events.items()])
     return weight / (weight + _HALF_ENGAGED_WEIGHT) if weight > 0 else 0.0
 
 
