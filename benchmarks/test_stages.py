@@ -6,7 +6,7 @@ import pytest
 
 from presage.v1 import event_pb2, scoring_service_pb2
 from presage_client._convert import event_to_proto
-from presage_export.link import apply_link
+from presage_export.bundle.link import apply_link
 from presage_featurizer import decode_core_state, decode_state, encode_state, featurize, fold
 from presage_server.decoding import decode_as_of, decode_event, decode_session_id, decode_user_id
 from presage_server.encoding import fill_prediction

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.link import Link
+from presage_export.bundle.link import Link
 
 __all__ = ["AdditiveModel", "Leaf", "Split", "Tree", "floor_to_float32", "weighted_sum"]
 

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.bundle import write_bundle
-from presage_export.calibration import Calibration
+from presage_export.bundle.calibration import Calibration
+from presage_export.bundle.manifest import FeatureSetSpec, Manifest
+from presage_export.bundle.parity import ParityReport
+from presage_export.bundle.session import OnnxModel
 from presage_export.errors import BundleError
 from presage_export.gate import check_original
 from presage_export.graph import build_graph
-from presage_export.manifest import FeatureSetSpec, Manifest
-from presage_export.original import read_original
-from presage_export.parity import ParityReport
-from presage_export.session import OnnxModel
+from presage_export.reading.original import read_original
 
 __all__ = ["export_model"]
 

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.additive import AdditiveModel, Split, Tree
-from presage_export.calibration import Calibration
+from presage_export.bundle.calibration import Calibration
+from presage_export.bundle.parity import ParityReport, compare_margins
+from presage_export.bundle.session import OnnxModel
 from presage_export.errors import ParityError, UnsupportedModelError
-from presage_export.forest import read_forest
-from presage_export.original import Original, read_original
-from presage_export.parity import ParityReport, compare_margins
-from presage_export.session import OnnxModel
+from presage_export.reading.lightgbm import read_forest
+from presage_export.reading.original import Original, read_original
 
 __all__ = ["boundary_rows", "check_original", "check_parity", "random_rows", "special_rows"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import lightgbm
 
-from presage_export.forest import read_forest
+from presage_export.bundle.link import Link
 from presage_export.graph import INPUT_NAME, OUTPUT_NAME, build_tree_graph
-from presage_export.link import Link
+from presage_export.reading.lightgbm import read_forest
 
 __all__ = ["INPUT_NAME", "OUTPUT_NAME", "convert_lightgbm", "link_of", "tree_count"]
 

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.bundle import Bundle, read_bundle
-from presage_export.calibration import to_score
-from presage_export.errors import BundleError
+from presage_export.bundle import Bundle, BundleError, read_bundle
+from presage_export.bundle.calibration import to_score
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError
 from presage_server.errors import ModelError, NotServedError
 

@@ -16,13 +16,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from presage_export.additive import AdditiveModel, Leaf, Split, floor_to_float32, weighted_sum
-from presage_export.bundle import ALLOWED_OPERATORS
+from presage_export.bundle.bundle import ALLOWED_OPERATORS
+from presage_export.bundle.onnx_wire import read_graph_contents
+from presage_export.bundle.session import OnnxModel
 from presage_export.errors import ParityError, UnsupportedModelError
 from presage_export.gate import check_original
 from presage_export.graph import build_graph, build_tree_graph
-from presage_export.onnx_wire import read_graph_contents
-from presage_export.original import WeightedSum, read_original
-from presage_export.session import OnnxModel
+from presage_export.reading.original import WeightedSum, read_original
 from support.export_models import FEATURE_COUNT, binary_model, labels_of, rows_of
 
 ROWS = rows_of(1_000)

@@ -8,14 +8,14 @@ import pytest
 from onnxmltools import convert_lightgbm as convert_with_onnxmltools
 from onnxmltools.convert.common.data_types import FloatTensorType
 
-from presage_export import forest
 from presage_export.additive import Split
+from presage_export.bundle.parity import compare_margins
+from presage_export.bundle.session import OnnxModel
 from presage_export.errors import ParityError
-from presage_export.forest import read_forest
 from presage_export.gate import boundary_rows, check_parity, random_rows, special_rows
 from presage_export.lightgbm import convert_lightgbm
-from presage_export.parity import compare_margins
-from presage_export.session import OnnxModel
+from presage_export.reading import lightgbm as lightgbm_reader
+from presage_export.reading.lightgbm import read_forest
 from support.export_models import FEATURE_COUNT, binary_model, labels_of, margins_of, rows_of, train
 
 ROWS = rows_of(2_000)
@@ -43,7 +43,7 @@ def test_a_faithful_export_passes(booster):
 
 
 def test_nearest_rounding_passes_on_random_rows_and_fails_on_boundary_rows(booster, monkeypatch):
-    monkeypatch.setattr(forest, "float32_threshold", np.float32)
+    monkeypatch.setattr(lightgbm_reader, "float32_threshold", np.float32)
     rounded_to_nearest = convert_lightgbm(booster)
     monkeypatch.undo()
 
@@ -72,7 +72,7 @@ def test_a_threshold_at_the_edge_of_zero_needs_lightgbms_own_idea_of_zero(monkey
     assert any(-1e-34 < split.threshold < 0 for split in splits)
     assert check_parity(booster, OnnxModel(convert_lightgbm(booster)), rows)
 
-    monkeypatch.setattr(forest, "_ZERO", 0.0)
+    monkeypatch.setattr(lightgbm_reader, "_ZERO", 0.0)
     rounded_down_only = convert_lightgbm(booster)
     monkeypatch.undo()
 

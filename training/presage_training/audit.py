@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from presage_export.bundle import Bundle, read_bundle
-from presage_export.calibration import to_score
+from presage_export.bundle.calibration import to_score
 from presage_export.errors import BundleError
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError, State, featurize
 from presage_featurizer.digests import digest

@@ -9,8 +9,8 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 from training.models.data import NAMES, parts_of, rows_of
 
-from presage_export.calibration import IsotonicCalibration, SigmoidCalibration
-from presage_export.original import original_margins
+from presage_export.bundle.calibration import IsotonicCalibration, SigmoidCalibration
+from presage_export.reading.original import original_margins
 from presage_training.errors import DatasetError
 from presage_training.models import BASELINES, KINDS, FitOptions, Rows, fit
 from presage_training.models.ensembles import BLEND_MEMBERS, STACK_MEMBERS

@@ -7,10 +7,11 @@ import pytest
 from training.models.data import NAMES, parts_of
 
 from presage.v1 import prediction_pb2, scoring_service_pb2
-from presage_export.bundle import ALLOWED_OPERATORS, read_bundle
+from presage_export.bundle import read_bundle
+from presage_export.bundle.bundle import ALLOWED_OPERATORS
+from presage_export.bundle.onnx_wire import read_graph_contents
 from presage_export.errors import BundleError
-from presage_export.onnx_wire import read_graph_contents
-from presage_export.original import read_original
+from presage_export.reading.original import read_original
 from presage_featurizer import CONVERSION, FeatureSet
 from presage_server.models import load_model
 from presage_training.models import KINDS, FitOptions, export_fitted, fit

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.bundle import Bundle
-from presage_export.calibration import to_score
+from presage_export.bundle.calibration import to_score
 from presage_featurizer import FeatureSet, FeatureSetError
 from presage_training.dataset import check_labels
 from presage_training.decisions import parse_decisions

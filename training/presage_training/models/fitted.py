@@ -10,12 +10,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.calibration import Calibration, to_score
+from presage_export.bundle.calibration import Calibration, to_score
+from presage_export.bundle.link import Link
+from presage_export.bundle.manifest import FeatureSetSpec
+from presage_export.bundle.parity import ParityReport
 from presage_export.exporter import export_model
-from presage_export.link import Link
-from presage_export.manifest import FeatureSetSpec
-from presage_export.original import original_margins
-from presage_export.parity import ParityReport
+from presage_export.reading.original import original_margins
 from presage_featurizer import FeatureSet
 from presage_training.models.losses import Task
 from presage_training.models.search import Candidate

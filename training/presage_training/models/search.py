@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.original import original_margins
+from presage_export.reading.original import original_margins
 from presage_training.errors import DatasetError
 from presage_training.models.folds import Fold, time_ordered_folds
 from presage_training.models.learners import Learner, Parameters

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presage_export.calibration import MAX_CALIBRATION_SLOPE, IsotonicCalibration, SigmoidCalibration, to_score
+from presage_export.bundle.calibration import MAX_CALIBRATION_SLOPE, IsotonicCalibration, SigmoidCalibration, to_score
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 margins = st.floats(-50, 50)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.additive import AdditiveModel, weighted_sum
+from presage_export.bundle.link import Link
 from presage_export.errors import UnsupportedModelError
-from presage_export.link import Link
 
 __all__ = ["Original", "WeightedSum", "original_margins", "read_original"]
 
@@ -148,7 +148,7 @@ def _weighted_sum(trained: WeightedSum) -> Original:
 
 
 def _lightgbm(trained: Any) -> Original:
-    from presage_export.forest import read_forest  # noqa: PLC0415 - needs LightGBM
+    from presage_export.reading.lightgbm import read_forest  # noqa: PLC0415 - needs LightGBM
 
     booster = getattr(trained, "booster_", trained)
     model = read_forest(booster)
@@ -163,7 +163,7 @@ def _lightgbm(trained: Any) -> Original:
 
 
 def _xgboost(trained: Any) -> Original:
-    from presage_export.xgboost import read_xgboost  # noqa: PLC0415 - needs XGBoost
+    from presage_export.reading.xgboost import read_xgboost  # noqa: PLC0415 - needs XGBoost
 
     if not hasattr(trained, "get_booster"):
         raise UnsupportedModelError(
@@ -183,7 +183,7 @@ def _xgboost(trained: Any) -> Original:
 
 
 def _sklearn(trained: Any) -> Original:
-    from presage_export.sklearn import read_sklearn  # noqa: PLC0415 - needs scikit-learn
+    from presage_export.reading.sklearn import read_sklearn  # noqa: PLC0415 - needs scikit-learn
 
     model = read_sklearn(trained)
 

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.calibration import Calibration, to_score
+from presage_export.bundle.calibration import Calibration, to_score
+from presage_export.bundle.link import Link
 from presage_export.errors import ParityError
-from presage_export.link import Link
 
 __all__ = ["MAX_PROBABILITY_ERROR", "ParityReport", "compare_margins"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from presage_export.calibration import Calibration
-from presage_export.link import Link
+from presage_export.bundle.calibration import Calibration
+from presage_export.bundle.link import Link
 
 __all__ = ["FORMAT_VERSION", "FeatureSetSpec", "Manifest", "decode_manifest", "encode_manifest"]
 

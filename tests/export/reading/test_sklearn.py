@@ -21,11 +21,11 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from presage_export.bundle.session import OnnxModel
 from presage_export.errors import ParityError, UnsupportedModelError
 from presage_export.gate import check_original
 from presage_export.graph import build_graph
-from presage_export.original import read_original
-from presage_export.session import OnnxModel
+from presage_export.reading.original import read_original
 from support.export_models import labels_of, rows_of
 
 ROWS = rows_of(1_000)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from presage_export.additive import Leaf, Split
 from presage_export.errors import UnsupportedModelError
-from presage_export.forest import float32_threshold, read_forest
 from presage_export.lightgbm import convert_lightgbm
+from presage_export.reading.lightgbm import float32_threshold, read_forest
 from support.export_models import labels_of, rows_of, train
 
 ROWS = rows_of(1_000)

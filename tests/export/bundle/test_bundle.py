@@ -20,11 +20,11 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from presage_export import bundle as bundle_module
+from presage_export.bundle import bundle as bundle_module
 from presage_export.bundle import read_bundle, write_bundle
+from presage_export.bundle.manifest import decode_manifest, encode_manifest
 from presage_export.errors import BundleError
 from presage_export.lightgbm import convert_lightgbm
-from presage_export.manifest import decode_manifest, encode_manifest
 from support.export_models import binary_model, manifest_of, margins_of, rows_of, train, write_model
 
 FILES = ["golden.npz", "manifest.json", "model.onnx"]

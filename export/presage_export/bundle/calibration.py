@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from presage_export.link import Link, apply_link
+from presage_export.bundle.link import Link, apply_link
 
 __all__ = ["MAX_CALIBRATION_SLOPE", "Calibration", "IsotonicCalibration", "SigmoidCalibration", "to_score"]
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from presage_export.additive import Leaf, Split
+from presage_export.bundle.parity import compare_margins
+from presage_export.bundle.session import OnnxModel
 from presage_export.errors import ParityError, UnsupportedModelError
 from presage_export.gate import check_original
 from presage_export.graph import build_graph
-from presage_export.original import read_original
-from presage_export.parity import compare_margins
-from presage_export.session import OnnxModel
+from presage_export.reading.original import read_original
 from support.export_models import FEATURE_COUNT, labels_of, rows_of
 
 ROWS = rows_of(1_000)

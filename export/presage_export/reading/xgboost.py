@@ -15,8 +15,8 @@ import numpy as np
 import xgboost
 
 from presage_export.additive import AdditiveModel, Leaf, Split, Tree
+from presage_export.bundle.link import Link
 from presage_export.errors import UnsupportedModelError
-from presage_export.link import Link
 
 __all__ = ["read_xgboost"]
 

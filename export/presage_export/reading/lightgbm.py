@@ -15,8 +15,8 @@ import lightgbm
 import numpy as np
 
 from presage_export.additive import AdditiveModel, Leaf, Split, Tree, floor_to_float32
+from presage_export.bundle.link import Link
 from presage_export.errors import UnsupportedModelError
-from presage_export.link import Link
 
 __all__ = ["float32_threshold", "read_forest"]
 

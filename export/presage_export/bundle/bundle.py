@@ -21,11 +21,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_export.bundle.manifest import Manifest, decode_manifest, encode_manifest
+from presage_export.bundle.onnx_wire import read_graph_contents
+from presage_export.bundle.parity import compare_margins
+from presage_export.bundle.session import OnnxModel
 from presage_export.errors import BundleError, OnnxModelError, ParityError
-from presage_export.manifest import Manifest, decode_manifest, encode_manifest
-from presage_export.onnx_wire import read_graph_contents
-from presage_export.parity import compare_margins
-from presage_export.session import OnnxModel
 
 __all__ = ["MAX_FILE_BYTES", "MIN_GOLDEN_ROWS", "Bundle", "read_bundle", "write_bundle"]
 
