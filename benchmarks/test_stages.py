@@ -70,7 +70,7 @@ def test_score_request_decode(benchmark, visitor):
 def test_onnx_one_row(benchmark, visitor, model):
     row = featurize(visitor.state, visitor.now_unix_micros, model.feature_set)[None]
     (margin,) = benchmark(model.bundle.model.margins, row)
-    assert [apply_link(model.bundle.manifest.link, float(margin))] == model.predict(row)
+    assert [apply_link(model.bundle.manifest.link, float(margin))] == model.bundle.scores(row)
 
 
 def test_link(benchmark):

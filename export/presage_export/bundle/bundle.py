@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_export.bundle.calibration import to_scores
 from presage_export.bundle.manifest import Manifest, decode_manifest, encode_manifest
 from presage_export.bundle.onnx_wire import read_graph_contents
 from presage_export.bundle.parity import compare_margins
@@ -61,6 +62,21 @@ class Bundle:
     """What it says about itself."""
     model: OnnxModel
     """Rows to margins."""
+
+    def scores(self, rows: NDArray[np.float32]) -> list[float]:
+        """Score rows.
+
+        Args:
+            rows: float32 ``[N, F]``, C-contiguous; NaN only if the model was trained to take it.
+
+        Returns:
+            N scores: margins through the calibration, or through the link if there is none, in double precision.
+
+        Raises:
+            ValueError: The rows have another dtype or shape.
+        """
+        manifest = self.manifest
+        return to_scores(manifest.link, manifest.calibration, self.model.margins(rows).tolist())
 
 
 def read_bundle(directory: Path) -> Bundle:

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
 import msgspec
 
-from presage_export.bundle.link import Link, apply_link
+from presage_export.bundle.link import Link, apply_link, logistic
 
-__all__ = ["MAX_CALIBRATION_SLOPE", "Calibration", "IsotonicCalibration", "SigmoidCalibration", "to_score"]
+__all__ = ["MAX_CALIBRATION_SLOPE", "Calibration", "IsotonicCalibration", "SigmoidCalibration", "to_scores"]
 
 MAX_CALIBRATION_SLOPE: Final = 25.0
 """Steepest calibration, in probability per unit of margin: a margin's rounding becomes at most this much more."""
@@ -51,7 +52,7 @@ class SigmoidCalibration(
 
     def apply(self, margin: float) -> float:
         """Turn a margin into a probability; NaN stays NaN."""
-        return apply_link("logit", self.a * margin + self.b)
+        return logistic(self.a * margin + self.b)
 
 
 class IsotonicCalibration(
@@ -107,6 +108,10 @@ Calibration = SigmoidCalibration | IsotonicCalibration
 """Either kind; in JSON, the field ``kind`` says which."""
 
 
-def to_score(link: Link, calibration: Calibration | None, margin: float) -> float:
-    """Turn a margin into what is served: through the calibration if there is one, otherwise through the link."""
-    return apply_link(link, margin) if calibration is None else calibration.apply(margin)
+def to_scores(link: Link, calibration: Calibration | None, margins: Iterable[float]) -> list[float]:
+    """Turn margins into the scores that are served: through the calibration if there is one, otherwise through the link."""
+    if calibration is not None:
+        return [calibration.apply(margin) for margin in margins]
+    if link == "logit":  # the common case, without comparing names for each row
+        return [logistic(margin) for margin in margins]
+    return [apply_link(link, margin) for margin in margins]

@@ -8,26 +8,32 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Link", "apply_link", "apply_link_array"]
+__all__ = ["Link", "apply_link", "apply_link_array", "logistic"]
 
 Link = Literal["logit", "identity", "probability"]
 """``logit``: the margin is a log-odds, the prediction a probability. ``identity``: the margin is the prediction, in any unit.
 ``probability``: the margin is a probability already, as a random forest's is, but for rounding that may leave 0 to 1."""
 
 
-def apply_link(link: Link, margin: float) -> float:
-    """Turn a margin into a prediction.
+def logistic(margin: float) -> float:
+    """Compute ``1 / (1 + exp(-margin))``; NaN stays NaN.
 
-    Never overflows: the exponential is only taken of numbers that are not positive. NaN stays NaN.
+    Never overflows: the exponential is only taken of numbers that are not positive.
+    """
+    if margin >= 0.0:
+        return 1.0 / (1.0 + math.exp(-margin))
+    odds = math.exp(margin)
+    return odds / (1.0 + odds)
+
+
+def apply_link(link: Link, margin: float) -> float:
+    """Turn a margin into a prediction; NaN stays NaN.
 
     Raises:
         ValueError: ``link`` is none of those.
     """
     if link == "logit":
-        if margin >= 0.0:
-            return 1.0 / (1.0 + math.exp(-margin))
-        odds = math.exp(margin)
-        return odds / (1.0 + odds)
+        return logistic(margin)
     if link == "identity":
         return margin
     if link == "probability":

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.bundle.calibration import Calibration, to_score
+from presage_export.bundle.calibration import Calibration, to_scores
 from presage_export.bundle.link import Link
 from presage_export.errors import ParityError
 
@@ -69,10 +69,7 @@ def compare_margins(
         "probabilities": (np.zeros(len(rows)), np.full(len(rows), MAX_PROBABILITY_ERROR)),
     }
     if link != "identity" or calibration is not None:
-        scores = [
-            np.array([to_score(link, calibration, margin) for margin in margins.tolist()])
-            for margins in (expected, actual)
-        ]
+        scores = [np.array(to_scores(link, calibration, margins.tolist())) for margins in (expected, actual)]
         checks["probabilities"] = (np.abs(scores[0] - scores[1]), checks["probabilities"][1])
     for what, (errors, limits) in checks.items():
         # An infinity among the expected makes the limit infinite too, hence the question for finiteness.

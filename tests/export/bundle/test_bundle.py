@@ -7,6 +7,7 @@ import io
 import json
 import re
 import zipfile
+from functools import partial
 
 import lightgbm
 import msgspec
@@ -22,6 +23,8 @@ from sklearn.preprocessing import StandardScaler
 
 from presage_export.bundle import bundle as bundle_module
 from presage_export.bundle import read_bundle, write_bundle
+from presage_export.bundle.calibration import SigmoidCalibration
+from presage_export.bundle.link import apply_link
 from presage_export.bundle.manifest import decode_manifest, encode_manifest
 from presage_export.errors import BundleError
 from presage_export.lightgbm import convert_lightgbm
@@ -82,6 +85,20 @@ def test_a_bundle_serves_what_was_written(directory, booster):
         bundle.manifest.trees,
     ) == ("conversion", "1", "logit", 20)
     assert sorted(path.name for path in directory.iterdir()) == FILES
+
+
+@pytest.mark.parametrize("calibration", [None, SigmoidCalibration(a=0.7, b=-0.1)])
+def test_scores_are_margins_through_the_calibration_or_else_the_link(directory, calibration):
+    _change_manifest(directory, calibration=calibration)
+    bundle = read_bundle(directory)
+    rows = rows_of(100, seed=2)
+    apply = partial(apply_link, "logit") if calibration is None else calibration.apply
+
+    scores = bundle.scores(rows)
+
+    assert scores == [apply(margin) for margin in bundle.model.margins(rows).tolist()]
+    assert scores == [bundle.scores(rows[index : index + 1])[0] for index in range(len(rows))]
+    assert {type(score) for score in scores} == {float}
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path, directory):

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.bundle.calibration import Calibration, to_score
+from presage_export.bundle.calibration import Calibration, to_scores
 from presage_export.bundle.link import Link
 from presage_export.bundle.manifest import FeatureSetSpec
 from presage_export.bundle.parity import ParityReport
@@ -58,8 +58,7 @@ class Fitted:
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Compute what a server scores, float64 ``[N]``: a calibrated probability, a number, or a rank's margin."""
-        margins = self.margins(features).tolist()
-        return np.array([to_score(self.link, self.calibration, margin) for margin in margins])
+        return np.array(to_scores(self.link, self.calibration, self.margins(features).tolist()))
 
     def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Compute the probability of a positive, float64 ``[N]``.
