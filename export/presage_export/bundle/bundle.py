@@ -9,26 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
-import uuid
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.bundle.calibration import to_scores
-from presage_export.bundle.manifest import Manifest, decode_manifest, encode_manifest
+from presage_export.bundle.manifest import Manifest, decode_manifest
 from presage_export.bundle.onnx_wire import read_graph_contents
 from presage_export.bundle.parity import compare_margins
 from presage_export.bundle.session import OnnxModel
 from presage_export.errors import BundleError, OnnxModelError, ParityError
 
-__all__ = ["MAX_FILE_BYTES", "MIN_GOLDEN_ROWS", "Bundle", "read_bundle", "write_bundle"]
+__all__ = ["MAX_FILE_BYTES", "MIN_GOLDEN_ROWS", "Bundle", "read_bundle", "verify_bundle"]
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 """Largest file of a bundle, packed and unpacked; thousands of trees fit in."""
@@ -89,81 +86,10 @@ def read_bundle(directory: Path) -> Bundle:
     Raises:
         BundleError: Any of this fails; the error names the file and the reason.
     """
-    return _verified(directory, lambda file_name: _read_file(directory / file_name))
+    return verify_bundle(directory, lambda file_name: _read_file(directory / file_name))
 
 
-def write_bundle(
-    directory: Path,
-    *,
-    manifest: Manifest,
-    model_bytes: bytes,
-    golden_rows: NDArray[np.float32],
-    golden_margins: NDArray[np.float64],
-    overwrite: bool = False,
-) -> Manifest:
-    """Write a bundle: verified as ``read_bundle`` would, then moved into place under its final name.
-
-    The same arguments give the same bytes. Between removing an overwritten bundle and moving the new one there is an instant
-    without either; a reader then finds a missing manifest, never a mixture.
-
-    Args:
-        directory: Where to; its parents are made.
-        manifest: What the model is; ``files`` is filled in here.
-        model_bytes: The serialized ONNX model.
-        golden_rows: float32 ``[G, F]``, G at least ``MIN_GOLDEN_ROWS``.
-        golden_margins: The original model's margins for them, float64 ``[G]``.
-        overwrite: Whether to replace ``directory`` with all its contents, if it exists.
-
-    Returns:
-        The manifest as written.
-
-    Raises:
-        BundleError: ``directory`` exists, and ``overwrite`` is false or it holds anything but a bundle; or the bundle would be
-            refused on reading.
-    """
-    if directory.exists():
-        if not overwrite:
-            raise BundleError(directory, "exists already; pass overwrite=True to replace it, or choose another version")
-        _require_nothing_but_a_bundle(directory)
-    contents = {MODEL_FILE: model_bytes, GOLDEN_FILE: _pack_golden(golden_rows, golden_margins)}
-    digests = {file_name: _sha256(data) for file_name, data in contents.items()}
-    manifest = msgspec.structs.replace(manifest, files=digests)
-    contents[MANIFEST_FILE] = encode_manifest(manifest)
-    _verified(directory, contents.__getitem__)
-
-    # Siblings, because a rename is only atomic within one file system.
-    unique = uuid.uuid4().hex
-    arriving = directory.with_name(f".{directory.name}.{unique}.new")
-    leaving = directory.with_name(f".{directory.name}.{unique}.old")
-    arriving.mkdir(parents=True)
-    try:
-        for file_name, data in contents.items():
-            (arriving / file_name).write_bytes(data)
-        if directory.exists():
-            directory.rename(leaving)
-        try:
-            arriving.rename(directory)
-        except OSError:
-            if leaving.exists():
-                leaving.rename(directory)
-            raise
-    finally:
-        shutil.rmtree(arriving, ignore_errors=True)
-    shutil.rmtree(leaving, ignore_errors=True)
-    return manifest
-
-
-def _require_nothing_but_a_bundle(directory: Path) -> None:
-    """Refuse to replace a folder that somebody may have named by mistake."""
-    try:
-        foreign = sorted({path.name for path in directory.iterdir()} - {MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE})
-    except OSError as error:
-        raise BundleError(directory, f"cannot be replaced: {error.strerror}") from error
-    if foreign:
-        raise BundleError(directory, f"holds more than a bundle ({', '.join(foreign[:3])}); nothing was replaced")
-
-
-def _verified(directory: Path, read: Callable[[str], bytes]) -> Bundle:
+def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
     """Verify a bundle whose files ``read`` returns by name; ``directory`` is where errors say it is."""
     manifest_path, model_path, golden_path = (directory / name for name in (MANIFEST_FILE, MODEL_FILE, GOLDEN_FILE))
     manifest = _decode_manifest(manifest_path, read(MANIFEST_FILE))
@@ -172,7 +98,7 @@ def _verified(directory: Path, read: Callable[[str], bytes]) -> Bundle:
         if len(data) > MAX_FILE_BYTES:
             raise BundleError(path, f"expected at most {MAX_FILE_BYTES} bytes, got more")
     for path, data in ((model_path, model_bytes), (golden_path, golden_bytes)):
-        if (actual := _sha256(data)) != (expected := manifest.files[path.name]):
+        if (actual := hashlib.sha256(data).hexdigest()) != (expected := manifest.files[path.name]):
             raise BundleError(path, f"expected SHA-256 {expected} as in {MANIFEST_FILE}, got {actual}: it was altered")
     _check_operators(model_path, model_bytes)
     model = _load_model(model_path, model_bytes, feature_count=len(manifest.feature_set.features))
@@ -233,12 +159,6 @@ def _load_model(path: Path, model_bytes: bytes, *, feature_count: int) -> OnnxMo
     return model
 
 
-def _pack_golden(rows: NDArray[np.float32], margins: NDArray[np.float64]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, rows=rows, margins=margins)
-    return buffer.getvalue()
-
-
 def _unpack_golden(path: Path, data: bytes, *, feature_count: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -260,7 +180,3 @@ def _unpack_golden(path: Path, data: bytes, *, feature_count: int) -> tuple[NDAr
     if len(rows) < MIN_GOLDEN_ROWS:
         raise BundleError(path, f"expected at least {MIN_GOLDEN_ROWS} golden rows, got {len(rows)}")
     return rows, margins
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
