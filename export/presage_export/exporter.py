@@ -19,7 +19,7 @@ from presage_export.bundle.session import OnnxModel
 from presage_export.errors import BundleError
 from presage_export.gate import check_original
 from presage_export.graph import build_graph
-from presage_export.reading.original import read_original
+from presage_export.reading.source_model import read_source_model
 
 __all__ = ["export_model"]
 
@@ -46,7 +46,7 @@ def export_model(
     The same arguments give the same bytes.
 
     Args:
-        trained: What ``read_original`` takes.
+        trained: What ``read_source_model`` takes.
         directory: Where to; its name is the version, its parent's the name.
         rows: Real rows to prove it on, float32 ``[N, F]``, N at least 32; some become the golden rows.
         feature_set: What the rows are made of.
@@ -65,7 +65,7 @@ def export_model(
         ValueError: ``rows`` is no float32 ``[N, F]``, or is empty.
         OSError: The folder cannot be written.
     """
-    original = read_original(trained)
+    original = read_source_model(trained)
     model_bytes = build_graph(original.model)
     report = check_original(
         original, OnnxModel(model_bytes), rows, calibration=calibration, missing_values=missing_values

@@ -17,8 +17,8 @@ from presage_export.bundle.calibration import Calibration
 from presage_export.bundle.parity import ParityReport, compare_margins
 from presage_export.bundle.session import OnnxModel
 from presage_export.errors import ParityError, UnsupportedModelError
-from presage_export.reading.lightgbm import read_forest
-from presage_export.reading.original import Original, read_original
+from presage_export.reading.lightgbm import read_lightgbm
+from presage_export.reading.source_model import SourceModel, read_source_model
 
 __all__ = ["boundary_rows", "check_original", "check_parity", "random_rows", "special_rows"]
 
@@ -41,11 +41,11 @@ def check_parity(
         ValueError: ``rows`` is no float32 ``[N, F]``, or is empty.
     """
     _require_rows(rows, booster.num_feature())
-    return check_original(read_original(booster), model, rows, missing_values=missing_values)
+    return check_original(read_source_model(booster), model, rows, missing_values=missing_values)
 
 
 def check_original(
-    original: Original,
+    original: SourceModel,
     model: OnnxModel,
     rows: NDArray[np.float32],
     *,
@@ -114,7 +114,7 @@ def boundary_rows(booster: lightgbm.Booster, base_rows: NDArray[np.float32]) -> 
         ValueError: ``base_rows`` is no float32 ``[N, F]``, or is empty.
     """
     _require_rows(base_rows, booster.num_feature())
-    return _boundary_rows(read_forest(booster), base_rows)
+    return _boundary_rows(read_lightgbm(booster), base_rows)
 
 
 def special_rows(base_rows: NDArray[np.float32], *, missing_values: bool = False) -> NDArray[np.float32]:
@@ -202,7 +202,7 @@ def _require_rows(rows: NDArray[np.float32], feature_count: int) -> None:
         )
 
 
-def _require_equal_leaves(original: Original, rows: NDArray[np.float32], expected: NDArray[np.float64]) -> None:
+def _require_equal_leaves(original: SourceModel, rows: NDArray[np.float32], expected: NDArray[np.float64]) -> None:
     differing = original.leaf_ids(rows) != original.model.leaf_ids(rows)
     if differing.any():
         worst = int(np.argmax(differing.sum(axis=1)))

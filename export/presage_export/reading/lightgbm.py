@@ -18,7 +18,7 @@ from presage_export.additive import AdditiveModel, Leaf, Split, Tree, floor_to_f
 from presage_export.bundle.link import Link
 from presage_export.errors import UnsupportedModelError
 
-__all__ = ["float32_threshold", "read_forest"]
+__all__ = ["float32_threshold", "read_lightgbm"]
 
 # A Python float, because NumPy compares a float32 with a Python float in float32.
 _ZERO = float(np.float32(1e-35))
@@ -39,7 +39,7 @@ _LINKS: Final[dict[str, Link]] = {
 }
 
 
-def read_forest(booster: lightgbm.Booster) -> AdditiveModel:
+def read_lightgbm(booster: lightgbm.Booster) -> AdditiveModel:
     """Read the trees that ``booster.predict`` uses: those up to the best iteration, if training stopped early.
 
     Raises:

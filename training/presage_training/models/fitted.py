@@ -15,7 +15,7 @@ from presage_export.bundle.link import Link
 from presage_export.bundle.manifest import FeatureSetSpec
 from presage_export.bundle.parity import ParityReport
 from presage_export.exporter import export_model
-from presage_export.reading.original import original_margins
+from presage_export.reading.source_model import source_margins
 from presage_featurizer import FeatureSet
 from presage_training.models.losses import Task
 from presage_training.models.search import Candidate
@@ -54,7 +54,7 @@ class Fitted:
 
     def margins(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Compute raw margins, float64 ``[N]``, of features, float32 ``[N, F]``, by the training library's own code."""
-        return original_margins(self.trained, features)
+        return source_margins(self.trained, features)
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Compute what a server scores, float64 ``[N]``: a calibrated probability, a number, or a rank's margin."""

@@ -14,7 +14,7 @@ from presage_export.additive import AdditiveModel, weighted_sum
 from presage_export.bundle.link import Link
 from presage_export.errors import UnsupportedModelError
 
-__all__ = ["Original", "WeightedSum", "original_margins", "read_original"]
+__all__ = ["SourceModel", "WeightedSum", "read_source_model", "source_margins"]
 
 _Margins = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 _LeafIds = Callable[[NDArray[np.float32]], NDArray[np.int64]]
@@ -25,7 +25,7 @@ class WeightedSum:
     """A stack or a blend: ``margin = intercept + Σ weight · margin`` of trained models."""
 
     members: tuple[Any, ...]
-    """Models of any kind that ``read_original`` takes, at least one, all of the same features."""
+    """Models of any kind that ``read_source_model`` takes, at least one, all of the same features."""
     weights: tuple[float, ...]
     """One for each member."""
     intercept: float
@@ -35,7 +35,7 @@ class WeightedSum:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Original:
+class SourceModel:
     """What an export is compared with."""
 
     model: AdditiveModel
@@ -52,7 +52,7 @@ class Original:
     """Whether it answers for infinities."""
 
 
-def read_original(trained: Any) -> Original:
+def read_source_model(trained: Any) -> SourceModel:
     """Read a trained model.
 
     Args:
@@ -63,7 +63,7 @@ def read_original(trained: Any) -> Original:
         UnsupportedModelError: ONNX would get the model wrong; the error names the parameter.
     """
     if isinstance(trained, AdditiveModel):
-        return Original(
+        return SourceModel(
             model=trained,
             libraries=frozenset(),
             margins=trained.margins,
@@ -89,14 +89,14 @@ def read_original(trained: Any) -> Original:
     )
 
 
-def original_margins(trained: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+def source_margins(trained: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
     """Compute margins by the training library's own code.
 
     A margin is what the export's link applies to: the log-odds of boosting and logistic regression, the probability of a forest
     of classifiers, the prediction of a regressor.
 
     Args:
-        trained: As for ``read_original``, exportable or not.
+        trained: As for ``read_source_model``, exportable or not.
         rows: float32 ``[N, F]``.
 
     Returns:
@@ -106,7 +106,7 @@ def original_margins(trained: Any, rows: NDArray[np.float32]) -> NDArray[np.floa
         return trained.margins(rows)
     if isinstance(trained, WeightedSum):
         parts = (
-            weight * original_margins(one, rows) for one, weight in zip(trained.members, trained.weights, strict=True)
+            weight * source_margins(one, rows) for one, weight in zip(trained.members, trained.weights, strict=True)
         )
         return sum(parts, start=np.full(len(rows), trained.intercept))
     libraries = _libraries(trained)
@@ -133,36 +133,36 @@ def _libraries(trained: Any) -> set[str]:
     return {base.__module__.partition(".")[0] for base in type(trained).__mro__}
 
 
-def _weighted_sum(trained: WeightedSum) -> Original:
-    originals = [read_original(member) for member in trained.members]
-    return Original(
+def _weighted_sum(trained: WeightedSum) -> SourceModel:
+    originals = [read_source_model(member) for member in trained.members]
+    return SourceModel(
         model=weighted_sum(
             [one.model for one in originals], trained.weights, intercept=trained.intercept, link=trained.link
         ),
         libraries=frozenset().union(*(one.libraries for one in originals)),
-        margins=partial(original_margins, trained),
+        margins=partial(source_margins, trained),
         leaf_ids=lambda rows: np.concatenate([one.leaf_ids(rows) for one in originals], axis=1),
         takes_missing=all(one.takes_missing for one in originals),
         takes_infinite=all(one.takes_infinite for one in originals),
     )
 
 
-def _lightgbm(trained: Any) -> Original:
-    from presage_export.reading.lightgbm import read_forest  # noqa: PLC0415 - needs LightGBM
+def _lightgbm(trained: Any) -> SourceModel:
+    from presage_export.reading.lightgbm import read_lightgbm  # noqa: PLC0415 - needs LightGBM
 
     booster = getattr(trained, "booster_", trained)
-    model = read_forest(booster)
-    return Original(
+    model = read_lightgbm(booster)
+    return SourceModel(
         model=model,
         libraries=frozenset({"lightgbm"}),
-        margins=partial(original_margins, booster),
+        margins=partial(source_margins, booster),
         leaf_ids=lambda rows: _matrix(booster.predict(rows, pred_leaf=True, num_threads=1), rows),
         takes_missing=True,
         takes_infinite=True,
     )
 
 
-def _xgboost(trained: Any) -> Original:
+def _xgboost(trained: Any) -> SourceModel:
     from presage_export.reading.xgboost import read_xgboost  # noqa: PLC0415 - needs XGBoost
 
     if not hasattr(trained, "get_booster"):
@@ -172,17 +172,17 @@ def _xgboost(trained: Any) -> Original:
             why="it does not say what it takes for missing, nor at which iteration it stopped",
             instead="Train with XGBClassifier, XGBRegressor or XGBRanker",
         )
-    return Original(
+    return SourceModel(
         model=read_xgboost(trained),
         libraries=frozenset({"xgboost"}),
-        margins=partial(original_margins, trained),
+        margins=partial(source_margins, trained),
         leaf_ids=lambda rows: _matrix(trained.apply(rows), rows),
         takes_missing=True,
         takes_infinite=False,
     )
 
 
-def _sklearn(trained: Any) -> Original:
+def _sklearn(trained: Any) -> SourceModel:
     from presage_export.reading.sklearn import read_sklearn  # noqa: PLC0415 - needs scikit-learn
 
     model = read_sklearn(trained)
@@ -190,10 +190,10 @@ def _sklearn(trained: Any) -> Original:
     def leaf_ids(rows: NDArray[np.float32]) -> NDArray[np.int64]:
         return _matrix(trained.apply(rows), rows) if model.trees else np.empty((len(rows), 0), dtype=np.int64)
 
-    return Original(
+    return SourceModel(
         model=model,
         libraries=frozenset({"scikit-learn"}),
-        margins=partial(original_margins, trained),
+        margins=partial(source_margins, trained),
         leaf_ids=leaf_ids,
         takes_missing=bool(trained.__sklearn_tags__().input_tags.allow_nan),
         takes_infinite=False,
