@@ -1,7 +1,7 @@
-"""The serving half of this package: a bundle's files, the proof that they are what was written, and margins to scores.
+"""The serving half of this package: the files of a bundle, their verification, and scores.
 
-Here belongs what a server needs to read and run a bundle: NumPy, msgspec and ONNX Runtime are enough. What reads the models of
-training libraries belongs in ``reading``; what turns them into bundles is in the modules beside these two packages.
+What a server needs to read and run a bundle belongs here, and may import only NumPy, msgspec and ONNX Runtime. Reading the models
+of training libraries belongs in ``reading``; exporting them belongs in the modules beside the two.
 """
 
 from presage_export.bundle.bundle import Bundle, read_bundle

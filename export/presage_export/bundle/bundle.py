@@ -1,8 +1,8 @@
-"""A model's directory: written whole or not at all, and verified before it serves.
+"""A bundle: the directory of a model, verified before it serves.
 
 model.onnx      features to raw margin
-golden.npz      ``rows``, float32 [G, F], and ``margins``, float64 [G]: what the original model said about them
-manifest.json   what the model is, and the SHA-256 of the other two
+golden.npz      ``rows``, float32 [G, F], and ``margins``, float64 [G], of the source model
+manifest.json   description of the model, and the SHA-256 of the other two files
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from presage_export.errors import BundleError, OnnxModelError, ParityError
 __all__ = ["MAX_FILE_BYTES", "MIN_GOLDEN_ROWS", "Bundle", "read_bundle", "verify_bundle"]
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
-"""Largest file of a bundle, packed and unpacked; thousands of trees fit in."""
+"""Largest file of a bundle, compressed and uncompressed; enough for thousands of trees."""
 MIN_GOLDEN_ROWS: Final = 32
-"""Fewest golden rows that say something about a host."""
+"""Fewest golden rows that are a meaningful check of a host."""
 
 MANIFEST_FILE: Final = "manifest.json"
 MODEL_FILE: Final = "model.onnx"
 GOLDEN_FILE: Final = "golden.npz"
 
-# Arithmetic on one tensor of features, and nothing that loops, branches, reads or allocates by request.
+# Arithmetic on one tensor of features; nothing that loops, branches, reads files or allocates by parameter.
 ALLOWED_OPERATORS: Final = frozenset(
     {
         ("ai.onnx.ml", "TreeEnsembleRegressor"),  # gradient boosting and forests
-        ("", "Gemm"),  # linear models, their scaling folded in
-        ("", "Cast"),  # float32 to double and back, so that sums do not wear
-        ("", "Add"),  # trees and a linear part, in stacks and blends
-        ("ai.onnx.ml", "LinearRegressor"),  # linear models as other converters write them
-        ("ai.onnx.ml", "Scaler"),  # their scaling
+        ("", "Gemm"),  # linear models, with their scaling folded in
+        ("", "Cast"),  # float32 to double and back, to avoid accumulated rounding error
+        ("", "Add"),  # trees plus a linear part, in stacks and blends
+        ("ai.onnx.ml", "LinearRegressor"),  # linear models written by other converters
+        ("ai.onnx.ml", "Scaler"),  # the scaling of those
     }
 )
 
@@ -54,17 +54,16 @@ class Bundle:
     """A verified model, ready to serve."""
 
     directory: Path
-    """Where it was read from."""
+    """The directory that it was read from."""
     manifest: Manifest
-    """What it says about itself."""
     model: OnnxModel
-    """Rows to margins."""
+    """Computes margins."""
 
     def scores(self, rows: NDArray[np.float32]) -> list[float]:
         """Score rows.
 
         Args:
-            rows: float32 ``[N, F]``, C-contiguous; NaN only if the model was trained to take it.
+            rows: float32 ``[N, F]``, C-contiguous; NaN only if the model was trained with missing values.
 
         Returns:
             N scores: margins through the calibration, or through the link if there is none, in double precision.
@@ -79,18 +78,18 @@ class Bundle:
 def read_bundle(directory: Path) -> Bundle:
     """Read and verify a bundle.
 
-    In this order, so that nothing is interpreted before it is known to be what was written: the manifest, the presence and
-    size of each file, its SHA-256, the operators of the graph, its loading and its inputs, and at last the golden rows,
-    which ONNX Runtime has to reproduce on this very host.
+    The order of the checks makes sure that nothing is interpreted before it is known to be unaltered: the manifest, the presence
+    and size of each file, its SHA-256, the operators of the graph, whether it loads and has the right input and output, and last
+    the golden rows, whose margins ONNX Runtime has to reproduce on this host.
 
     Raises:
-        BundleError: Any of this fails; the error names the file and the reason.
+        BundleError: A check fails; the error names the file and the reason.
     """
     return verify_bundle(directory, lambda file_name: _read_file(directory / file_name))
 
 
 def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
-    """Verify a bundle whose files ``read`` returns by name; ``directory`` is where errors say it is."""
+    """Verify a bundle whose files ``read`` returns by name; ``directory`` is named in errors."""
     manifest_path, model_path, golden_path = (directory / name for name in (MANIFEST_FILE, MODEL_FILE, GOLDEN_FILE))
     manifest = _decode_manifest(manifest_path, read(MANIFEST_FILE))
     model_bytes, golden_bytes = read(MODEL_FILE), read(GOLDEN_FILE)
@@ -144,8 +143,8 @@ def _check_operators(path: Path, model_bytes: bytes) -> None:
         raise BundleError(path, f"is no ONNX model: {error}") from error
     if graph.external_data:
         raise BundleError(path, "refers to data in another file; a bundle's model has to be whole")
-    if refused := set(graph.operators) - ALLOWED_OPERATORS:
-        named = ", ".join(f"{domain or 'ai.onnx'}.{op_type}" for domain, op_type in sorted(refused))
+    if rejected := set(graph.operators) - ALLOWED_OPERATORS:
+        named = ", ".join(f"{domain or 'ai.onnx'}.{op_type}" for domain, op_type in sorted(rejected))
         raise BundleError(path, f"uses operators that are not allowed: {named}")
 
 

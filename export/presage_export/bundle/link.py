@@ -1,4 +1,4 @@
-"""From a model's raw margin to what it predicts, in double precision outside the graph."""
+"""From a model's raw margin to its prediction, in double precision outside the graph."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Link", "apply_link", "apply_link_array", "logistic"]
 
 Link = Literal["logit", "identity", "probability"]
 """``logit``: the margin is a log-odds, the prediction a probability. ``identity``: the margin is the prediction, in any unit.
-``probability``: the margin is a probability already, as a random forest's is, but for rounding that may leave 0 to 1."""
+``probability``: the margin is a probability already, as of a random forest, except that rounding may exceed 0 to 1."""
 
 
 def logistic(margin: float) -> float:
@@ -30,7 +30,7 @@ def apply_link(link: Link, margin: float) -> float:
     """Turn a margin into a prediction; NaN stays NaN.
 
     Raises:
-        ValueError: ``link`` is none of those.
+        ValueError: ``link`` is not a valid ``Link``.
     """
     if link == "logit":
         return logistic(margin)
@@ -43,6 +43,6 @@ def apply_link(link: Link, margin: float) -> float:
 
 
 def apply_link_array(link: Link, margins: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Turn margins ``[N]`` into predictions, float64 ``[N]``, each bit for bit what ``apply_link`` gives."""
-    # NumPy's vectorised exp may differ from the C library's in the last bit, hence the loop.
+    """Turn margins ``[N]`` into predictions, float64 ``[N]``, bit for bit those of ``apply_link``."""
+    # NumPy's vectorised exp may differ from the C library's in the last bit, so this is a loop.
     return np.array([apply_link(link, margin) for margin in margins.tolist()], dtype=np.float64)

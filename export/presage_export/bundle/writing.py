@@ -28,25 +28,25 @@ def write_bundle(
     golden_margins: NDArray[np.float64],
     overwrite: bool = False,
 ) -> Manifest:
-    """Write a bundle: verified as ``read_bundle`` would, then moved into place under its final name.
+    """Verify a bundle as ``read_bundle`` does, and write it under its final name.
 
-    The same arguments give the same bytes. Between removing an overwritten bundle and moving the new one there is an instant
-    without either; a reader then finds a missing manifest, never a mixture.
+    The same arguments give the same bytes. While a bundle is replaced, there is a moment without either; a reader then finds no
+    manifest, but never a mixture of both.
 
     Args:
-        directory: Where to; its parents are made.
-        manifest: What the model is; ``files`` is filled in here.
+        directory: The target; its parents are created.
+        manifest: Description of the model; ``files`` is filled in here.
         model_bytes: The serialized ONNX model.
         golden_rows: float32 ``[G, F]``, G at least ``MIN_GOLDEN_ROWS``.
-        golden_margins: The original model's margins for them, float64 ``[G]``.
-        overwrite: Whether to replace ``directory`` with all its contents, if it exists.
+        golden_margins: The source model's margins of them, float64 ``[G]``.
+        overwrite: Whether to replace an existing bundle in ``directory``.
 
     Returns:
         The manifest as written.
 
     Raises:
-        BundleError: ``directory`` exists, and ``overwrite`` is false or it holds anything but a bundle; or the bundle would be
-            refused on reading.
+        BundleError: ``directory`` exists, and ``overwrite`` is false or it contains other files; or ``read_bundle`` would
+            reject the bundle.
     """
     if directory.exists():
         if not overwrite:
@@ -58,30 +58,30 @@ def write_bundle(
     contents[MANIFEST_FILE] = encode_manifest(manifest)
     verify_bundle(directory, contents.__getitem__)
 
-    # Siblings, because a rename is only atomic within one file system.
+    # Siblings of the target, because a rename is only atomic within one file system.
     unique = uuid.uuid4().hex
-    arriving = directory.with_name(f".{directory.name}.{unique}.new")
-    leaving = directory.with_name(f".{directory.name}.{unique}.old")
-    arriving.mkdir(parents=True)
+    new = directory.with_name(f".{directory.name}.{unique}.new")
+    old = directory.with_name(f".{directory.name}.{unique}.old")
+    new.mkdir(parents=True)
     try:
         for file_name, data in contents.items():
-            (arriving / file_name).write_bytes(data)
+            (new / file_name).write_bytes(data)
         if directory.exists():
-            directory.rename(leaving)
+            directory.rename(old)
         try:
-            arriving.rename(directory)
+            new.rename(directory)
         except OSError:
-            if leaving.exists():
-                leaving.rename(directory)
+            if old.exists():
+                old.rename(directory)
             raise
     finally:
-        shutil.rmtree(arriving, ignore_errors=True)
-    shutil.rmtree(leaving, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
     return manifest
 
 
 def _require_nothing_but_a_bundle(directory: Path) -> None:
-    """Refuse to replace a folder that somebody may have named by mistake."""
+    """Refuse to replace a directory that may have been named by mistake."""
     try:
         foreign = sorted({path.name for path in directory.iterdir()} - {MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE})
     except OSError as error:

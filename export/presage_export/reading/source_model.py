@@ -1,4 +1,4 @@
-"""A trained model as its own library runs it, beside what this package read from it."""
+"""A trained model of any kind: what was read from it, and how its own library runs it."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class WeightedSum:
     """A stack or a blend: ``margin = intercept + Σ weight · margin`` of trained models."""
 
     members: tuple[Any, ...]
-    """Models of any kind that ``read_source_model`` takes, at least one, all of the same features."""
+    """Models that ``read_source_model`` accepts, at least one, all of the same features."""
     weights: tuple[float, ...]
-    """One for each member."""
+    """One per member."""
     intercept: float
-    """What every margin starts from."""
+    """The constant part of every margin."""
     link: Link
-    """What the sum means."""
+    """How the sum becomes a prediction."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceModel:
-    """What an export is compared with."""
+    """A trained model, with which its export is compared."""
 
     model: AdditiveModel
-    """What was read."""
+    """What was read from it, and is exported."""
     libraries: frozenset[str]
     """The distributions that trained it."""
     margins: _Margins
@@ -47,9 +47,9 @@ class SourceModel:
     leaf_ids: _LeafIds
     """float32 ``[N, F]`` to int64 ``[N, trees]``, by the training library's own code."""
     takes_missing: bool
-    """Whether it answers for NaN."""
+    """Whether it accepts NaN."""
     takes_infinite: bool
-    """Whether it answers for infinities."""
+    """Whether it accepts infinities."""
 
 
 def read_source_model(trained: Any) -> SourceModel:
@@ -57,7 +57,7 @@ def read_source_model(trained: Any) -> SourceModel:
 
     Args:
         trained: A LightGBM Booster; a fitted estimator of XGBoost's scikit-learn interface; one of those of scikit-learn that
-            ``read_sklearn`` names; a ``WeightedSum`` of these; or an ``AdditiveModel``, which is its own original.
+            ``read_sklearn`` names; a ``WeightedSum`` of these; or an ``AdditiveModel``.
 
     Raises:
         UnsupportedModelError: ONNX would get the model wrong; the error names the parameter.
@@ -68,7 +68,7 @@ def read_source_model(trained: Any) -> SourceModel:
             libraries=frozenset(),
             margins=trained.margins,
             leaf_ids=trained.leaf_ids,
-            # A plane multiplies them by numbers that may be 0.
+            # A linear part multiplies them by coefficients that may be 0.
             takes_missing=trained.has_only_trees,
             takes_infinite=trained.has_only_trees,
         )
@@ -92,7 +92,7 @@ def read_source_model(trained: Any) -> SourceModel:
 def source_margins(trained: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
     """Compute margins by the training library's own code.
 
-    A margin is what the export's link applies to: the log-odds of boosting and logistic regression, the probability of a forest
+    The margin is the input of the link: the log-odds of boosting and logistic regression, the probability of a forest
     of classifiers, the prediction of a regressor.
 
     Args:
@@ -106,7 +106,8 @@ def source_margins(trained: Any, rows: NDArray[np.float32]) -> NDArray[np.float6
         return trained.margins(rows)
     if isinstance(trained, WeightedSum):
         parts = (
-            weight * source_margins(one, rows) for one, weight in zip(trained.members, trained.weights, strict=True)
+            weight * source_margins(member, rows)
+            for member, weight in zip(trained.members, trained.weights, strict=True)
         )
         return sum(parts, start=np.full(len(rows), trained.intercept))
     libraries = _libraries(trained)
@@ -119,7 +120,7 @@ def source_margins(trained: Any, rows: NDArray[np.float32]) -> NDArray[np.float6
 
 
 def _sklearn_margins(trained: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    # Doubles that came from float32: a linear model would otherwise add up in float32.
+    # Widened to double, because a linear model would otherwise sum in float32.
     wide = rows.astype(np.float64)
     if hasattr(trained, "decision_function"):
         return np.asarray(trained.decision_function(wide))
@@ -129,21 +130,21 @@ def _sklearn_margins(trained: Any, rows: NDArray[np.float32]) -> NDArray[np.floa
 
 
 def _libraries(trained: Any) -> set[str]:
-    # By name, so that no library is imported that did not train the model.
+    # By name, so that only the library that trained the model is imported.
     return {base.__module__.partition(".")[0] for base in type(trained).__mro__}
 
 
 def _weighted_sum(trained: WeightedSum) -> SourceModel:
-    originals = [read_source_model(member) for member in trained.members]
+    sources = [read_source_model(member) for member in trained.members]
     return SourceModel(
         model=weighted_sum(
-            [one.model for one in originals], trained.weights, intercept=trained.intercept, link=trained.link
+            [source.model for source in sources], trained.weights, intercept=trained.intercept, link=trained.link
         ),
-        libraries=frozenset().union(*(one.libraries for one in originals)),
+        libraries=frozenset().union(*(source.libraries for source in sources)),
         margins=partial(source_margins, trained),
-        leaf_ids=lambda rows: np.concatenate([one.leaf_ids(rows) for one in originals], axis=1),
-        takes_missing=all(one.takes_missing for one in originals),
-        takes_infinite=all(one.takes_infinite for one in originals),
+        leaf_ids=lambda rows: np.concatenate([source.leaf_ids(rows) for source in sources], axis=1),
+        takes_missing=all(source.takes_missing for source in sources),
+        takes_infinite=all(source.takes_infinite for source in sources),
     )
 
 
@@ -201,5 +202,5 @@ def _sklearn(trained: Any) -> SourceModel:
 
 
 def _matrix(leaf_ids: Any, rows: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Bring what libraries answer into the shape [N, trees]; some leave an axis out, some add one."""
+    """Reshape to [N, trees]; some libraries omit an axis, some add one."""
     return np.asarray(leaf_ids, dtype=np.int64).reshape(len(rows), -1)
