@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage.v1 import prediction_pb2
-from presage_export.bundle import Bundle, read_bundle
-from presage_export.calibration import to_score
-from presage_export.errors import BundleError
+from presage_export.bundle import Bundle, BundleError, read_bundle
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError
 from presage_server.errors import ModelError, NotServedError
 
@@ -54,8 +52,7 @@ class Model:
         Returns:
             One score for each row: the model's margin through its calibration, or else its link, in double precision.
         """
-        link, calibration = self.bundle.manifest.link, self.bundle.manifest.calibration
-        return [to_score(link, calibration, margin) for margin in self.bundle.model.margins(rows).tolist()]
+        return self.bundle.scores(rows)
 
 
 class Models:

@@ -6,8 +6,8 @@ import math
 import msgspec
 import pytest
 
-from presage_export.calibration import IsotonicCalibration, SigmoidCalibration
-from presage_export.manifest import FeatureSetSpec, Manifest, decode_manifest, encode_manifest
+from presage_export.bundle.calibration import IsotonicCalibration, SigmoidCalibration
+from presage_export.bundle.manifest import FeatureSetSpec, Manifest, decode_manifest, encode_manifest
 
 FEATURE_SET = {
     "name": "conversion",

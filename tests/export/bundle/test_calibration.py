@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presage_export.calibration import MAX_CALIBRATION_SLOPE, IsotonicCalibration, SigmoidCalibration, to_score
+from presage_export.bundle.calibration import MAX_CALIBRATION_SLOPE, IsotonicCalibration, SigmoidCalibration, to_scores
+from presage_export.bundle.link import apply_link
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 margins = st.floats(-50, 50)
@@ -59,10 +60,22 @@ def test_extremes_have_a_score_and_nan_has_none(calibration):
     assert 0.0 <= calibration.apply(-math.inf) <= calibration.apply(math.inf) <= 1.0
 
 
+@pytest.mark.parametrize("link", ["logit", "identity", "probability"])
+@given(values=st.lists(finite))
+def test_without_a_calibration_the_link_scores(link, values):
+    assert to_scores(link, None, values) == [apply_link(link, value) for value in values]
+
+
+@given(calibration=calibrations, values=st.lists(finite))
+def test_a_calibration_takes_the_place_of_the_link(calibration, values):
+    expected = [calibration.apply(value) for value in values]
+
+    assert to_scores("logit", calibration, values) == to_scores("identity", calibration, values) == expected
+
+
 @given(margin=finite)
-def test_without_a_calibration_the_link_scores(margin):
-    assert to_score("identity", None, margin) == margin
-    assert to_score("identity", SigmoidCalibration(a=1.0, b=0.0), margin) == to_score("logit", None, margin)
+def test_the_plainest_sigmoid_is_the_logit_link(margin):
+    assert to_scores("identity", SigmoidCalibration(a=1.0, b=0.0), [margin]) == to_scores("logit", None, [margin])
 
 
 @pytest.mark.parametrize(("a", "b"), [(0.0, 0.0), (-1.0, 0.0), (1e3, 0.0), (math.nan, 0.0), (1.0, math.inf)])

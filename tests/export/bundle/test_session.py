@@ -5,9 +5,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from presage_export.bundle.session import OnnxModel
 from presage_export.errors import OnnxModelError
 from presage_export.lightgbm import convert_lightgbm
-from presage_export.session import OnnxModel
 from support.export_models import FEATURE_COUNT, binary_model, margins_of, rows_of
 
 

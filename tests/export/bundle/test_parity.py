@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from presage_export.bundle.parity import compare_margins
 from presage_export.errors import ParityError
-from presage_export.parity import compare_margins
 
 ROWS = np.arange(6, dtype=np.float32).reshape(3, 2)
 EXPECTED = np.array([0.0, -8.0, 8.0])

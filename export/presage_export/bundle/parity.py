@@ -1,4 +1,4 @@
-"""How far ONNX Runtime may be from the original model: not at all, but for the rounding of float32 sums."""
+"""The tolerance between ONNX Runtime and the source model: only the rounding of float32 sums."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.calibration import Calibration, to_score
+from presage_export.bundle.calibration import Calibration, to_scores
+from presage_export.bundle.link import Link
 from presage_export.errors import ParityError
-from presage_export.link import Link
 
 __all__ = ["MAX_PROBABILITY_ERROR", "ParityReport", "compare_margins"]
 
 MAX_PROBABILITY_ERROR: Final = 1e-6
-"""Largest permitted difference between two probabilities."""
+"""Largest permitted difference of two probabilities."""
 
 _MARGIN_ERROR = 1e-5
 _TREES_PER_MARGIN_ERROR = 100
@@ -24,14 +24,14 @@ _FLOAT32_STEP = 2.0**-23
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParityReport:
-    """How close two models came, every row being within the tolerance."""
+    """The largest differences of two models on rows that are all within the tolerance."""
 
     rows: int
-    """How many rows were compared."""
+    """Number of rows compared."""
     max_margin_error: float
     """Largest absolute difference of two margins."""
     max_probability_error: float
-    """Largest absolute difference of two scores that are probabilities; 0 for a model whose scores are none."""
+    """Largest absolute difference of two probabilities; 0 for a model whose scores are not probabilities."""
 
 
 def compare_margins(
@@ -43,23 +43,22 @@ def compare_margins(
     trees: int,
     calibration: Calibration | None = None,
 ) -> ParityReport:
-    """Compare margins that two models gave to the same rows.
+    """Compare the margins of two models for the same rows.
 
-    A difference of ``1e-5 * (1 + trees / 100)`` is rounding, and so is one step of float32 at the margin itself. The first is
-    absolute for a log-odds and a probability; for the identity link, whose margins have any unit, it is multiplied by the largest
-    expected magnitude above 1. Where the score is a probability, scores may not differ by more than ``MAX_PROBABILITY_ERROR``
-    either.
+    Permitted are ``1e-5 * (1 + trees / 100)`` plus one step of float32 at the margin. The first is absolute for a log-odds and a
+    probability; for the identity link, whose margins have any unit, it is multiplied by the largest expected magnitude above 1.
+    Where scores are probabilities, they may differ by at most ``MAX_PROBABILITY_ERROR``.
 
     Args:
-        expected: Margins of the original model, float64 ``[N]``, N > 0.
+        expected: Margins of the source model, float64 ``[N]``, N > 0.
         actual: Margins of the export, float32 ``[N]``.
-        rows: What both scored, float32 ``[N, F]``.
-        link: What the margins mean.
-        trees: How many trees a margin sums up.
-        calibration: What takes the link's place, if anything does.
+        rows: The rows, float32 ``[N, F]``.
+        link: The link of both models.
+        trees: Number of trees in the sum.
+        calibration: Replaces the link, if given.
 
     Raises:
-        ParityError: Any row is beyond the tolerance, or any margin is not finite.
+        ParityError: A row is beyond the tolerance, or a margin is not finite.
     """
     magnitudes = np.abs(expected)
     unit = max(1.0, float(np.max(magnitudes))) if link == "identity" else 1.0
@@ -69,13 +68,10 @@ def compare_margins(
         "probabilities": (np.zeros(len(rows)), np.full(len(rows), MAX_PROBABILITY_ERROR)),
     }
     if link != "identity" or calibration is not None:
-        scores = [
-            np.array([to_score(link, calibration, margin) for margin in margins.tolist()])
-            for margins in (expected, actual)
-        ]
+        scores = [np.array(to_scores(link, calibration, margins.tolist())) for margins in (expected, actual)]
         checks["probabilities"] = (np.abs(scores[0] - scores[1]), checks["probabilities"][1])
     for what, (errors, limits) in checks.items():
-        # An infinity among the expected makes the limit infinite too, hence the question for finiteness.
+        # An infinite expected margin makes its limit infinite too, so finiteness is checked as well.
         failures = ~(np.isfinite(errors) & (errors <= limits))
         if failures.any():
             worst = int(np.argmax(np.where(failures, np.where(np.isfinite(errors), errors, np.inf), -1.0)))

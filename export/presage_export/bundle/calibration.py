@@ -1,26 +1,27 @@
 """Calibrated probabilities from margins, in double precision outside the graph.
 
-Inside a graph, in float32, a step of an isotonic curve is a different number on either side of a rounding error. Out here it is a
-line between two knots, and how steep it may be is bounded.
+In a float32 graph, a rounding error beside a step of an isotonic curve would move a score by the height of the step. Here the curve
+is made of straight lines between knots, and their slope is bounded.
 
-A calibration takes the place of the model's link: its input is the margin, whatever that is.
+A calibration replaces the model's link: its input is the margin.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
 import msgspec
 
-from presage_export.link import Link, apply_link
+from presage_export.bundle.link import Link, apply_link, logistic
 
-__all__ = ["MAX_CALIBRATION_SLOPE", "Calibration", "IsotonicCalibration", "SigmoidCalibration", "to_score"]
+__all__ = ["MAX_CALIBRATION_SLOPE", "Calibration", "IsotonicCalibration", "SigmoidCalibration", "to_scores"]
 
 MAX_CALIBRATION_SLOPE: Final = 25.0
-"""Steepest calibration, in probability per unit of margin: a margin's rounding becomes at most this much more."""
+"""Steepest slope, in probability per unit of margin: how much a margin's rounding error can grow."""
 
 _MAX_KNOTS = 10_000
 
@@ -31,17 +32,12 @@ class SigmoidCalibration(
     """``1 / (1 + exp(-(a * margin + b)))``, after Platt (1999), "Probabilistic outputs for support vector machines"."""
 
     a: float
-    """Positive, so that order is kept."""
+    """The slope: positive, so that order is kept, and at most ``4 * MAX_CALIBRATION_SLOPE``."""
     b: float
-    """Any finite number."""
+    """The offset: finite."""
 
     def __post_init__(self) -> None:
-        """Validate.
-
-        Raises:
-            ValueError: A field is out of bounds; the message names it.
-        """
-        # The steepest place of a sigmoid is its middle.
+        # A sigmoid is steepest in its middle, where the slope is a / 4.
         if not 0.0 < self.a <= 4.0 * MAX_CALIBRATION_SLOPE:
             raise ValueError(
                 f"calibration.a: expected more than 0 and at most {4 * MAX_CALIBRATION_SLOPE}, got {self.a}"
@@ -51,25 +47,20 @@ class SigmoidCalibration(
 
     def apply(self, margin: float) -> float:
         """Turn a margin into a probability; NaN stays NaN."""
-        return apply_link("logit", self.a * margin + self.b)
+        return logistic(self.a * margin + self.b)
 
 
 class IsotonicCalibration(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="isotonic"
 ):
-    """Straight lines between knots, flat before the first and after the last."""
+    """Linear interpolation between knots, constant before the first and after the last."""
 
     margins: tuple[float, ...]
-    """Where the knots are: rising."""
+    """Margins of the knots, strictly increasing."""
     probabilities: tuple[float, ...]
-    """What they say: 0 to 1, never falling."""
+    """Probabilities at the knots, 0 to 1, never decreasing."""
 
     def __post_init__(self) -> None:
-        """Validate.
-
-        Raises:
-            ValueError: A field is out of bounds; the message names it.
-        """
         if not 1 <= len(self.margins) == len(self.probabilities) <= _MAX_KNOTS:
             raise ValueError(
                 f"calibration: expected 1 to {_MAX_KNOTS} margins and as many probabilities, "
@@ -92,21 +83,25 @@ class IsotonicCalibration(
         """Turn a margin into a probability; NaN stays NaN."""
         if math.isnan(margin):
             return margin
-        place = bisect_right(self.margins, margin)
-        if place == 0:
+        index = bisect_right(self.margins, margin)
+        if index == 0:
             return self.probabilities[0]
-        if place == len(self.margins):
+        if index == len(self.margins):
             return self.probabilities[-1]
-        low, high = self.margins[place - 1], self.margins[place]
-        below, above = self.probabilities[place - 1], self.probabilities[place]
-        # Rounding may carry it past the upper knot, and order would be lost.
+        low, high = self.margins[index - 1], self.margins[index]
+        below, above = self.probabilities[index - 1], self.probabilities[index]
+        # Rounding may exceed the upper knot, and order would be lost.
         return min(above, below + (above - below) * ((margin - low) / (high - low)))
 
 
 Calibration = SigmoidCalibration | IsotonicCalibration
-"""Either kind; in JSON, the field ``kind`` says which."""
+"""Either kind; distinguished by the field ``kind`` in JSON."""
 
 
-def to_score(link: Link, calibration: Calibration | None, margin: float) -> float:
-    """Turn a margin into what is served: through the calibration if there is one, otherwise through the link."""
-    return apply_link(link, margin) if calibration is None else calibration.apply(margin)
+def to_scores(link: Link, calibration: Calibration | None, margins: Iterable[float]) -> list[float]:
+    """Turn margins into the scores that are served: through the calibration if there is one, otherwise through the link."""
+    if calibration is not None:
+        return [calibration.apply(margin) for margin in margins]
+    if link == "logit":  # the common case, without comparing names for each row
+        return [logistic(margin) for margin in margins]
+    return [apply_link(link, margin) for margin in margins]

@@ -21,11 +21,11 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from presage_export.bundle.session import OnnxModel
 from presage_export.errors import ParityError, UnsupportedModelError
 from presage_export.gate import check_original
 from presage_export.graph import build_graph
-from presage_export.original import read_original
-from presage_export.session import OnnxModel
+from presage_export.reading.source_model import read_source_model
 from support.export_models import labels_of, rows_of
 
 ROWS = rows_of(1_000)
@@ -76,7 +76,7 @@ PASSING = {
 
 @pytest.mark.parametrize("make", PASSING.values(), ids=PASSING.keys())
 def test_every_row_scores_as_in_scikit_learn(make):
-    original = read_original(make())
+    original = read_source_model(make())
     rows = ROWS + np.float32(1e5) if original.model.coefficients and abs(original.model.intercept) > 1e3 else ROWS
 
     report = check_original(original, OnnxModel(build_graph(original.model)), rows)
@@ -89,14 +89,14 @@ def test_every_row_scores_as_in_scikit_learn(make):
 @pytest.mark.parametrize("forest", [RandomForestClassifier, ExtraTreesClassifier])
 def test_a_forest_sends_missing_values_where_scikit_learn_does(forest, rows):
     estimator = forest(30, min_samples_leaf=3, random_state=0).fit(rows, labels_of(rows) > 0)
-    original = read_original(estimator)
+    original = read_source_model(estimator)
 
     assert check_original(original, OnnxModel(build_graph(original.model)), HOLES, missing_values=True)
 
 
 @pytest.mark.parametrize("kind", ["gradient boosting", "logistic regression"])
 def test_a_model_that_does_not_answer_for_missing_values_is_not_served_any(kind):
-    original = read_original(PASSING[kind]())
+    original = read_source_model(PASSING[kind]())
 
     with pytest.raises(UnsupportedModelError, match="missing_values=True"):
         check_original(original, OnnxModel(build_graph(original.model)), ROWS, missing_values=True)
@@ -116,32 +116,32 @@ REFUSED = {
 @pytest.mark.parametrize(("make", "named"), REFUSED.values(), ids=REFUSED.keys())
 def test_a_model_that_onnx_would_get_wrong_is_refused_by_name(make, named):
     with pytest.raises(UnsupportedModelError, match=named):
-        read_original(make().fit(wide(ROWS) / 1e3, CLASSES))
+        read_source_model(make().fit(wide(ROWS) / 1e3, CLASSES))
 
 
 @pytest.mark.parametrize("estimator", [HistGradientBoostingClassifier, HistGradientBoostingRegressor])
 def test_boosting_by_histograms_is_refused(estimator):
     with pytest.raises(UnsupportedModelError, match=f"estimator='{estimator.__name__}'"):
-        read_original(estimator())
+        read_source_model(estimator())
 
 
 @pytest.mark.parametrize("estimator", [LogisticRegression(), RandomForestClassifier(3), GradientBoostingClassifier()])
 def test_three_classes_are_refused(estimator):
     with pytest.raises(UnsupportedModelError, match="classes_"):
-        read_original(estimator.fit(wide(ROWS) / 1e3, np.digitize(LABELS, [-1, 1])))
+        read_source_model(estimator.fit(wide(ROWS) / 1e3, np.digitize(LABELS, [-1, 1])))
 
 
 def test_two_targets_are_refused():
     two = np.stack([LABELS, LABELS], axis=1)
 
     with pytest.raises(UnsupportedModelError, match="n_outputs_"):
-        read_original(RandomForestRegressor(3).fit(ROWS, two))
+        read_source_model(RandomForestRegressor(3).fit(ROWS, two))
     with pytest.raises(UnsupportedModelError, match="coef_"):
-        read_original(LinearRegression().fit(ROWS, two))
+        read_source_model(LinearRegression().fit(ROWS, two))
 
 
 def test_another_forest_does_not_pass_for_this_one():
     one, other = (RandomForestClassifier(10, random_state=seed).fit(ROWS, CLASSES) for seed in (0, 1))
 
     with pytest.raises(ParityError, match=r"worst is row \d+"):
-        check_original(read_original(one), OnnxModel(build_graph(read_original(other).model)), ROWS)
+        check_original(read_source_model(one), OnnxModel(build_graph(read_source_model(other).model)), ROWS)

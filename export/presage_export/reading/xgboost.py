@@ -1,7 +1,7 @@
-"""XGBoost's trees, or the reason why ONNX would misread them.
+"""Read XGBoost's trees, or reject models that ONNX would evaluate differently.
 
-XGBoost decides ``value < threshold`` in float32. For float32 numbers that is ``value <= the float32 before the threshold``, so
-that its trees need no operator of their own. Read from the model's own JSON format, whose numbers are exact.
+XGBoost compares ``value < threshold`` in float32. For float32 values that equals ``value <= the float32 before the threshold``. The
+trees are read from the model's own JSON format, whose numbers are exact.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 import xgboost
 
 from presage_export.additive import AdditiveModel, Leaf, Split, Tree
+from presage_export.bundle.link import Link
 from presage_export.errors import UnsupportedModelError
-from presage_export.link import Link
 
 __all__ = ["read_xgboost"]
 
@@ -37,7 +37,7 @@ def read_xgboost(model: xgboost.XGBModel) -> AdditiveModel:
     """Read the trees that ``model.predict`` uses: those up to the best iteration, if training stopped early.
 
     Args:
-        model: A fitted estimator of XGBoost's scikit-learn interface; a bare Booster does not know what it takes for missing.
+        model: A fitted estimator of XGBoost's scikit-learn interface; a bare Booster does not know which value means missing.
 
     Raises:
         UnsupportedModelError: The model has a property that ONNX would get wrong; the error names the parameter.
@@ -73,9 +73,9 @@ def read_xgboost(model: xgboost.XGBModel) -> AdditiveModel:
 
 
 def _base_margin(text: str, link: Link) -> float:
-    # A number up to XGBoost 2, a list of one from 3 on.
-    found = json.loads(text)
-    base = float(found[0] if isinstance(found, list) else found)
+    # A number up to XGBoost 2, a list of one number since XGBoost 3.
+    parsed = json.loads(text)
+    base = float(parsed[0] if isinstance(parsed, list) else parsed)
     if link != "logit":
         return base
     if not 0.0 < base < 1.0:

@@ -1,4 +1,4 @@
-"""A model in ONNX Runtime, set up for one row at a time on the caller's thread."""
+"""A model in ONNX Runtime, configured for small batches on the caller's thread."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _LOG_ERRORS = 3
 
 
 class OnnxModel:
-    """Margins from feature rows. Calls are made inline: they take microseconds, start no thread and are thread-safe.
+    """Computes margins of feature rows. Calls run on the caller's thread, take microseconds and are thread-safe.
 
     Args:
         model_bytes: A serialized ONNX ``ModelProto`` with one input ``float32 [N, F]`` and one output ``float32 [N, 1]``.
 
     Raises:
-        OnnxModelError: ONNX Runtime refuses the bytes, or the input or the output is something else.
+        OnnxModelError: ONNX Runtime rejects the bytes, or the input or the output is different.
     """
 
     __slots__ = ("_input_name", "_output_names", "_session", "feature_count")
@@ -40,18 +40,15 @@ class OnnxModel:
         self._input_name: str = inputs[0].name
         self._output_names: list[str] = [outputs[0].name]
         self.feature_count: int = _width("input", inputs[0])
-        """F, the number of features that a row must have."""
+        """F, the number of features per row."""
         if (width := _width("output", outputs[0])) != 1:
             raise OnnxModelError(f"output: expected 1 margin per row, got {width}")
 
     def margins(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Score rows.
+        """Compute raw margins, float32 ``[N]``.
 
         Args:
-            rows: float32 ``[N, F]``; NaN only if the model was trained to take it.
-
-        Returns:
-            Raw margins, float32 ``[N]``; see ``apply_link`` for predictions.
+            rows: float32 ``[N, F]``; NaN only if the model was trained with missing values.
 
         Raises:
             ValueError: The rows have another dtype or shape.
@@ -67,14 +64,14 @@ class OnnxModel:
 
 def _session_options() -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
-    # One thread means no pool at all; a pool's idle threads would spin on the cores that serve calls.
+    # One thread means no pool; the idle threads of a pool would spin on the cores that serve calls.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = _LOG_ERRORS
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Otherwise bytes that look like ONNX Runtime's own flatbuffer format are read as that, past the operator check.
+    # Otherwise bytes in ONNX Runtime's own flatbuffer format would be loaded as that, and bypass the operator check.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     return options
 

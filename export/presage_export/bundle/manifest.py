@@ -1,4 +1,4 @@
-"""What a bundle says about its model: ``manifest.json``."""
+"""The description of a model in its bundle: ``manifest.json``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from presage_export.calibration import Calibration
-from presage_export.link import Link
+from presage_export.bundle.calibration import Calibration
+from presage_export.bundle.link import Link
 
 __all__ = ["FORMAT_VERSION", "FeatureSetSpec", "Manifest", "decode_manifest", "encode_manifest"]
 
@@ -17,14 +17,14 @@ FORMAT_VERSION = 1
 """The version of the bundle format that this package writes and reads."""
 
 MAX_TREES = 100_000
-"""More trees than any model here has; rounding is forgiven per tree, so a typing error must not forgive everything."""
+"""Bounds the tolerance of the golden rows, which grows with the number of trees: a wrong number must not permit any difference."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class FeatureSetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The features that the model was trained on. A server that cannot make exactly these must not serve it."""
+    """The features that the model was trained on. A server that cannot compute exactly these must not serve it."""
 
     name: str
     """Name of the feature set, for example ``conversion``."""
@@ -38,11 +38,6 @@ class FeatureSetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """SHA-256 over the definition of the set, 64 lower-case hexadecimal digits."""
 
     def __post_init__(self) -> None:
-        """Validate.
-
-        Raises:
-            ValueError: A field is out of bounds; the message names it.
-        """
         _require_name("feature_set.name", self.name)
         if not self.features or not all(self.features):
             raise ValueError("feature_set.features: expected at least one name and no empty name")
@@ -52,46 +47,41 @@ class FeatureSetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything about a bundle that is not numbers. Holds no time and no host: the same model gives the same bytes."""
+    """The description of a model. Contains no time and no host name: the same model gives the same bytes."""
 
     format_version: int = FORMAT_VERSION
     """Version of the bundle format."""
     name: str
-    """The model's name, by which callers choose it: letters, digits, ``.``, ``_``, ``-``, at most 64."""
+    """The model's name in calls: letters, digits, ``.``, ``_``, ``-``, at most 64."""
     version: str
     """The model's version, same alphabet as the name."""
     feature_set: FeatureSetSpec
-    """What goes in."""
+    """The model's input."""
     link: Link
     """How a margin becomes a prediction."""
     calibration: Calibration | None = None
-    """What turns a margin into a probability in the link's place; null: the link does."""
+    """Replaces the link if not null: how a margin becomes a probability."""
     objective: str
-    """The training objective in the training library's words."""
+    """The training objective, named as by the training library."""
     trees: int
-    """How many trees a margin sums up, 0 for a linear model. The tolerance of the golden rows follows from it."""
+    """Trees in the sum, 0 for a linear model. The tolerance of the golden rows grows with it."""
     metrics: dict[str, float] = {}
     """Quality on held-out data, for example ``{"auc": 0.81}``; finite."""
     data: dict[str, str | int | float] = {}
     """What the model was trained on: source, rows, seed and the like."""
     libraries: dict[str, str] = {}
-    """Versions of the libraries that made the model."""
+    """Versions of the libraries that trained and exported the model."""
     files: dict[str, str] = {}
     """SHA-256 of every other file of the bundle, by file name. Filled in by ``write_bundle``."""
 
     def __post_init__(self) -> None:
-        """Validate.
-
-        Raises:
-            ValueError: A field is out of bounds; the message names it.
-        """
         if self.format_version != FORMAT_VERSION:
             raise ValueError(f"format_version: expected {FORMAT_VERSION}, got {self.format_version}")
         _require_name("name", self.name)
         _require_name("version", self.version)
         if not 0 <= self.trees <= MAX_TREES:
             raise ValueError(f"trees: expected 0 to {MAX_TREES}, got {self.trees}")
-        # JSON has no word for these, and msgspec would write null.
+        # JSON has no infinity and no NaN, and msgspec would write null.
         _require_finite("metrics", self.metrics.items())
         _require_finite("data", ((key, value) for key, value in self.data.items() if isinstance(value, float)))
         for file_name, digest in self.files.items():
@@ -104,12 +94,12 @@ def encode_manifest(manifest: Manifest) -> bytes:
 
 
 def decode_manifest(text: bytes) -> Manifest:
-    """Read what ``encode_manifest`` wrote.
+    """Decode and validate a manifest.
 
     Raises:
-        ValueError: The text is not JSON, has an unknown format or field, lacks one, or a value is out of bounds.
+        ValueError: The text is not JSON, its format or a field is unknown, a field is missing, or a value is out of bounds.
     """
-    # The version first: a newer format should be called that, and not an unknown field.
+    # The version first: a newer format should be reported as such, and not as an unknown field.
     found = msgspec.json.decode(text, type=_Versioned).format_version
     if found != FORMAT_VERSION:
         raise ValueError(f"format_version: expected {FORMAT_VERSION}, got {found}; a newer release may read it")
@@ -117,7 +107,7 @@ def decode_manifest(text: bytes) -> Manifest:
 
 
 class _Versioned(msgspec.Struct, frozen=True):
-    """The one field that every format, present and future, has."""
+    """The field that every format has, present and future."""
 
     format_version: int
 

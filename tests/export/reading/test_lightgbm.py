@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from presage_export.additive import Leaf, Split
 from presage_export.errors import UnsupportedModelError
-from presage_export.forest import float32_threshold, read_forest
 from presage_export.lightgbm import convert_lightgbm
+from presage_export.reading.lightgbm import float32_threshold, read_lightgbm
 from support.export_models import labels_of, rows_of, train
 
 ROWS = rows_of(1_000)
@@ -68,11 +68,11 @@ def test_a_model_without_trees_is_refused():
     booster = lightgbm.Booster({"objective": "binary", "verbosity": -1}, lightgbm.Dataset(ROWS, LABELS > 0))
 
     with pytest.raises(UnsupportedModelError, match="num_iterations"):
-        read_forest(booster)
+        read_lightgbm(booster)
 
 
 def test_a_tree_is_read_root_first():
-    forest = read_forest(train(ROWS, LABELS, rounds=1, num_leaves=2, objective="regression"))
+    forest = read_lightgbm(train(ROWS, LABELS, rounds=1, num_leaves=2, objective="regression"))
 
     ((root, left, right),) = forest.trees
 

@@ -1,8 +1,8 @@
-"""What an ONNX file asks for, read from its bytes without running any of it.
+"""List the operators of an ONNX file from its bytes, without loading it.
 
-A serving host has no ``onnx`` package, and ONNX Runtime must not see a graph before somebody looked at it. So this walks the
-protobuf wire format (https://protobuf.dev/programming-guides/encoding/) over the few fields of onnx.proto3 in which nodes
-and tensors can hide, and is strict where parsers are lenient: what it does not understand, it refuses.
+Serving hosts have no ``onnx`` package, and ONNX Runtime must not load a graph before its operators were checked. So this walks
+the protobuf wire format (https://protobuf.dev/programming-guides/encoding/) along the few fields of onnx.proto3 that can contain
+nodes and tensors. It is stricter than parsers are: what it does not understand, it rejects.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 __all__ = ["GraphContents", "read_graph_contents"]
 
-# For each message of onnx.proto3, the fields that lead to nodes or tensors, and the message behind each.
+# For each message of onnx.proto3, the fields that lead to nodes or tensors, and the message type of each.
 _CHILDREN: Final[dict[str, dict[int, str]]] = {
     "Model": {7: "Graph", 20: "TrainingInfo", 25: "Function"},
     "TrainingInfo": {1: "Graph", 2: "Graph"},
@@ -37,7 +37,7 @@ _MAX_DEPTH = 64
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GraphContents:
-    """What a model file contains, subgraphs, local functions and training graphs included."""
+    """Contents of a model file, including subgraphs, local functions and training graphs."""
 
     operators: tuple[tuple[str, str], ...]
     """``(domain, op_type)`` of every node, sorted, one entry per node."""
@@ -46,10 +46,10 @@ class GraphContents:
 
 
 def read_graph_contents(model_bytes: bytes) -> GraphContents:
-    """List the operators of a serialized ``ModelProto`` and say whether it needs other files.
+    """List the operators of a serialized ``ModelProto``, and whether it refers to other files.
 
     Raises:
-        ValueError: The bytes are no protobuf message, are truncated, or nest deeper than any honest model.
+        ValueError: The bytes are not a protobuf message, are truncated, or nest deeper than any real model.
     """
     operators: list[tuple[str, str]] = []
     external_data = False
@@ -102,8 +102,8 @@ def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, 
 
 
 def _varint(data: bytes, position: int, end: int) -> tuple[int, int]:
-    """Return a base-128 integer and the position behind it."""
-    # Nearly all are one byte long, and a model has hundreds of thousands.
+    """Return a base-128 integer and the position after it."""
+    # A model has hundreds of thousands of these, and nearly all are one byte long.
     if position < end and data[position] < 0x80:
         return data[position], position + 1
     value = 0

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from presage_export.link import apply_link, apply_link_array
+from presage_export.bundle.link import apply_link, apply_link_array
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -1,8 +1,8 @@
-"""LightGBM's trees, or the reason why ONNX would misread them.
+"""Read LightGBM's trees, or reject models that ONNX would evaluate differently.
 
-LightGBM decides in double precision and has settings that ONNX's tree operator has no word for. What this module returns
-can be evaluated in float32 with ``value <= threshold`` and one bit for NaN, and takes every turn that LightGBM takes.
-The rules are those of ``Tree::NumericalDecision`` and the dense row reader in LightGBM's sources.
+LightGBM compares in double precision and has settings that ONNX's tree operator cannot express. The trees returned here compare
+in float32, ``value <= threshold`` and one bit for NaN, and send every row to the leaf that LightGBM sends it to. The rules are
+those of ``Tree::NumericalDecision`` and the dense row reader in LightGBM's sources.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import lightgbm
 import numpy as np
 
 from presage_export.additive import AdditiveModel, Leaf, Split, Tree, floor_to_float32
+from presage_export.bundle.link import Link
 from presage_export.errors import UnsupportedModelError
-from presage_export.link import Link
 
-__all__ = ["float32_threshold", "read_forest"]
+__all__ = ["float32_threshold", "read_lightgbm"]
 
 # A Python float, because NumPy compares a float32 with a Python float in float32.
 _ZERO = float(np.float32(1e-35))
 _INFINITY = np.float32(np.inf)
 _MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
-# What the model file says about its objective, in full: anything else, an option included, changes the prediction.
+# Complete objectives as in the model file: any other option changes the prediction.
 _LINKS: Final[dict[str, Link]] = {
     "binary sigmoid:1": "logit",
     "regression": "identity",
@@ -39,7 +39,7 @@ _LINKS: Final[dict[str, Link]] = {
 }
 
 
-def read_forest(booster: lightgbm.Booster) -> AdditiveModel:
+def read_lightgbm(booster: lightgbm.Booster) -> AdditiveModel:
     """Read the trees that ``booster.predict`` uses: those up to the best iteration, if training stopped early.
 
     Raises:
@@ -66,10 +66,10 @@ def read_forest(booster: lightgbm.Booster) -> AdditiveModel:
 
 
 def float32_threshold(threshold: float) -> np.float32:
-    """Return the float32 that decides every float32 value as LightGBM decides it by a double threshold.
+    """Return the float32 threshold that splits float32 values as LightGBM's double threshold does.
 
-    That is the largest float32 that is not above it, but for one thing: LightGBM takes values of magnitude up to 1e-35 for 0
-    when it reads a row, so thresholds within that range cannot part them.
+    That is the largest float32 that is not above it, with one exception: LightGBM reads values of magnitude up to 1e-35 as 0, so
+    thresholds within that range cannot separate them.
     """
     if 0.0 <= threshold < _ZERO:
         return np.float32(_ZERO)
@@ -173,5 +173,5 @@ def _read_leaf(node: Mapping[str, Any]) -> Leaf:
             why="ONNX keeps leaves as float32",
             instead="Scale the labels down, or regularise the leaves with lambda_l2",
         )
-    # A tree that is a single leaf has no number for it.
+    # The leaf of a tree without splits has no index.
     return Leaf(value, int(node.get("leaf_index", 0)))

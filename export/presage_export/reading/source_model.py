@@ -1,4 +1,4 @@
-"""A trained model as its own library runs it, beside what this package read from it."""
+"""A trained model of any kind: what was read from it, and how its own library runs it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.additive import AdditiveModel, weighted_sum
+from presage_export.bundle.link import Link
 from presage_export.errors import UnsupportedModelError
-from presage_export.link import Link
 
-__all__ = ["Original", "WeightedSum", "original_margins", "read_original"]
+__all__ = ["SourceModel", "WeightedSum", "read_source_model", "source_margins"]
 
 _Margins = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 _LeafIds = Callable[[NDArray[np.float32]], NDArray[np.int64]]
@@ -25,21 +25,21 @@ class WeightedSum:
     """A stack or a blend: ``margin = intercept + Σ weight · margin`` of trained models."""
 
     members: tuple[Any, ...]
-    """Models of any kind that ``read_original`` takes, at least one, all of the same features."""
+    """Models that ``read_source_model`` accepts, at least one, all of the same features."""
     weights: tuple[float, ...]
-    """One for each member."""
+    """One per member."""
     intercept: float
-    """What every margin starts from."""
+    """The constant part of every margin."""
     link: Link
-    """What the sum means."""
+    """How the sum becomes a prediction."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Original:
-    """What an export is compared with."""
+class SourceModel:
+    """A trained model, with which its export is compared."""
 
     model: AdditiveModel
-    """What was read."""
+    """What was read from it, and is exported."""
     libraries: frozenset[str]
     """The distributions that trained it."""
     margins: _Margins
@@ -47,28 +47,28 @@ class Original:
     leaf_ids: _LeafIds
     """float32 ``[N, F]`` to int64 ``[N, trees]``, by the training library's own code."""
     takes_missing: bool
-    """Whether it answers for NaN."""
+    """Whether it accepts NaN."""
     takes_infinite: bool
-    """Whether it answers for infinities."""
+    """Whether it accepts infinities."""
 
 
-def read_original(trained: Any) -> Original:
+def read_source_model(trained: Any) -> SourceModel:
     """Read a trained model.
 
     Args:
         trained: A LightGBM Booster; a fitted estimator of XGBoost's scikit-learn interface; one of those of scikit-learn that
-            ``read_sklearn`` names; a ``WeightedSum`` of these; or an ``AdditiveModel``, which is its own original.
+            ``read_sklearn`` names; a ``WeightedSum`` of these; or an ``AdditiveModel``.
 
     Raises:
         UnsupportedModelError: ONNX would get the model wrong; the error names the parameter.
     """
     if isinstance(trained, AdditiveModel):
-        return Original(
+        return SourceModel(
             model=trained,
             libraries=frozenset(),
             margins=trained.margins,
             leaf_ids=trained.leaf_ids,
-            # A plane multiplies them by numbers that may be 0.
+            # A linear part multiplies them by coefficients that may be 0.
             takes_missing=trained.has_only_trees,
             takes_infinite=trained.has_only_trees,
         )
@@ -89,14 +89,14 @@ def read_original(trained: Any) -> Original:
     )
 
 
-def original_margins(trained: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+def source_margins(trained: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
     """Compute margins by the training library's own code.
 
-    A margin is what the export's link applies to: the log-odds of boosting and logistic regression, the probability of a forest
+    The margin is the input of the link: the log-odds of boosting and logistic regression, the probability of a forest
     of classifiers, the prediction of a regressor.
 
     Args:
-        trained: As for ``read_original``, exportable or not.
+        trained: As for ``read_source_model``, exportable or not.
         rows: float32 ``[N, F]``.
 
     Returns:
@@ -106,7 +106,8 @@ def original_margins(trained: Any, rows: NDArray[np.float32]) -> NDArray[np.floa
         return trained.margins(rows)
     if isinstance(trained, WeightedSum):
         parts = (
-            weight * original_margins(one, rows) for one, weight in zip(trained.members, trained.weights, strict=True)
+            weight * source_margins(member, rows)
+            for member, weight in zip(trained.members, trained.weights, strict=True)
         )
         return sum(parts, start=np.full(len(rows), trained.intercept))
     libraries = _libraries(trained)
@@ -119,7 +120,7 @@ def original_margins(trained: Any, rows: NDArray[np.float32]) -> NDArray[np.floa
 
 
 def _sklearn_margins(trained: Any, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    # Doubles that came from float32: a linear model would otherwise add up in float32.
+    # Widened to double, because a linear model would otherwise sum in float32.
     wide = rows.astype(np.float64)
     if hasattr(trained, "decision_function"):
         return np.asarray(trained.decision_function(wide))
@@ -129,41 +130,41 @@ def _sklearn_margins(trained: Any, rows: NDArray[np.float32]) -> NDArray[np.floa
 
 
 def _libraries(trained: Any) -> set[str]:
-    # By name, so that no library is imported that did not train the model.
+    # By name, so that only the library that trained the model is imported.
     return {base.__module__.partition(".")[0] for base in type(trained).__mro__}
 
 
-def _weighted_sum(trained: WeightedSum) -> Original:
-    originals = [read_original(member) for member in trained.members]
-    return Original(
+def _weighted_sum(trained: WeightedSum) -> SourceModel:
+    sources = [read_source_model(member) for member in trained.members]
+    return SourceModel(
         model=weighted_sum(
-            [one.model for one in originals], trained.weights, intercept=trained.intercept, link=trained.link
+            [source.model for source in sources], trained.weights, intercept=trained.intercept, link=trained.link
         ),
-        libraries=frozenset().union(*(one.libraries for one in originals)),
-        margins=partial(original_margins, trained),
-        leaf_ids=lambda rows: np.concatenate([one.leaf_ids(rows) for one in originals], axis=1),
-        takes_missing=all(one.takes_missing for one in originals),
-        takes_infinite=all(one.takes_infinite for one in originals),
+        libraries=frozenset().union(*(source.libraries for source in sources)),
+        margins=partial(source_margins, trained),
+        leaf_ids=lambda rows: np.concatenate([source.leaf_ids(rows) for source in sources], axis=1),
+        takes_missing=all(source.takes_missing for source in sources),
+        takes_infinite=all(source.takes_infinite for source in sources),
     )
 
 
-def _lightgbm(trained: Any) -> Original:
-    from presage_export.forest import read_forest  # noqa: PLC0415 - needs LightGBM
+def _lightgbm(trained: Any) -> SourceModel:
+    from presage_export.reading.lightgbm import read_lightgbm  # noqa: PLC0415 - needs LightGBM
 
     booster = getattr(trained, "booster_", trained)
-    model = read_forest(booster)
-    return Original(
+    model = read_lightgbm(booster)
+    return SourceModel(
         model=model,
         libraries=frozenset({"lightgbm"}),
-        margins=partial(original_margins, booster),
+        margins=partial(source_margins, booster),
         leaf_ids=lambda rows: _matrix(booster.predict(rows, pred_leaf=True, num_threads=1), rows),
         takes_missing=True,
         takes_infinite=True,
     )
 
 
-def _xgboost(trained: Any) -> Original:
-    from presage_export.xgboost import read_xgboost  # noqa: PLC0415 - needs XGBoost
+def _xgboost(trained: Any) -> SourceModel:
+    from presage_export.reading.xgboost import read_xgboost  # noqa: PLC0415 - needs XGBoost
 
     if not hasattr(trained, "get_booster"):
         raise UnsupportedModelError(
@@ -172,28 +173,28 @@ def _xgboost(trained: Any) -> Original:
             why="it does not say what it takes for missing, nor at which iteration it stopped",
             instead="Train with XGBClassifier, XGBRegressor or XGBRanker",
         )
-    return Original(
+    return SourceModel(
         model=read_xgboost(trained),
         libraries=frozenset({"xgboost"}),
-        margins=partial(original_margins, trained),
+        margins=partial(source_margins, trained),
         leaf_ids=lambda rows: _matrix(trained.apply(rows), rows),
         takes_missing=True,
         takes_infinite=False,
     )
 
 
-def _sklearn(trained: Any) -> Original:
-    from presage_export.sklearn import read_sklearn  # noqa: PLC0415 - needs scikit-learn
+def _sklearn(trained: Any) -> SourceModel:
+    from presage_export.reading.sklearn import read_sklearn  # noqa: PLC0415 - needs scikit-learn
 
     model = read_sklearn(trained)
 
     def leaf_ids(rows: NDArray[np.float32]) -> NDArray[np.int64]:
         return _matrix(trained.apply(rows), rows) if model.trees else np.empty((len(rows), 0), dtype=np.int64)
 
-    return Original(
+    return SourceModel(
         model=model,
         libraries=frozenset({"scikit-learn"}),
-        margins=partial(original_margins, trained),
+        margins=partial(source_margins, trained),
         leaf_ids=leaf_ids,
         takes_missing=bool(trained.__sklearn_tags__().input_tags.allow_nan),
         takes_infinite=False,
@@ -201,5 +202,5 @@ def _sklearn(trained: Any) -> Original:
 
 
 def _matrix(leaf_ids: Any, rows: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Bring what libraries answer into the shape [N, trees]; some leave an axis out, some add one."""
+    """Reshape to [N, trees]; some libraries omit an axis, some add one."""
     return np.asarray(leaf_ids, dtype=np.int64).reshape(len(rows), -1)

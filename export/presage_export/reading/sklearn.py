@@ -1,6 +1,6 @@
-"""scikit-learn's models as sums, or the reason why ONNX would misread them.
+"""Read scikit-learn's models as sums, or reject those that ONNX would evaluate differently.
 
-Its trees turn rows into float32 and compare them with double thresholds; its linear models are double throughout.
+Its trees convert rows to float32 and compare them with double thresholds; its linear models use double precision throughout.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _LINEAR = (LogisticRegression, LinearRegression, Ridge)
 def read_sklearn(estimator: Any) -> AdditiveModel:
     """Read a fitted estimator.
 
-    That is logistic or linear regression, alone or behind a StandardScaler, a random forest or extra trees (their margin is the
-    probability of the second class), or gradient boosting.
+    Supported are logistic and linear regression, alone or after a StandardScaler; random forests and extra trees, whose margin is
+    the probability of the second class; and gradient boosting.
 
     Raises:
-        UnsupportedModelError: It is something else, or has a property that ONNX would get wrong; the error names the parameter.
+        UnsupportedModelError: It is another estimator, or has a property that ONNX would get wrong; the error names the parameter.
     """
     scaler, estimator = _unpack(estimator)
     if isinstance(estimator, CalibratedClassifierCV):
@@ -129,12 +129,12 @@ def _read_linear(scaler: StandardScaler | None, estimator: Any) -> AdditiveModel
 
 def _read_forest(estimator: Any) -> AdditiveModel:
     classifier = isinstance(estimator, _FOREST_CLASSIFIERS)
-    # A classifier's leaves hold the share of each class, and the forest averages those of its trees.
+    # A classifier's leaves contain the share of each class, and the forest averages its trees.
     weight = 1.0 / len(estimator.estimators_)
     return AdditiveModel(
         feature_count=estimator.n_features_in_,
         link="probability" if classifier else "identity",
-        trees=tuple(_read_tree(one.tree_, weight=weight, column=int(classifier)) for one in estimator.estimators_),
+        trees=tuple(_read_tree(tree.tree_, weight=weight, column=int(classifier)) for tree in estimator.estimators_),
     )
 
 
@@ -149,19 +149,19 @@ def _read_boosted(estimator: Any) -> AdditiveModel:
         )
     classifier = isinstance(estimator, GradientBoostingClassifier)
     trees = tuple(
-        _read_tree(one.tree_, weight=estimator.learning_rate, column=0) for one in estimator.estimators_.reshape(-1)
+        _read_tree(tree.tree_, weight=estimator.learning_rate, column=0) for tree in estimator.estimators_.reshape(-1)
     )
-    sums = AdditiveModel(
+    without_intercept = AdditiveModel(
         feature_count=estimator.n_features_in_, link="logit" if classifier else "identity", trees=trees
     )
-    # What boosting started from is the same for every row, and what is left of one margin when its leaves are taken off.
+    # The initial prediction is the same for every row: one margin minus its leaves.
     zeros = np.zeros((1, estimator.n_features_in_), dtype=np.float32)
     (margin,) = estimator.decision_function(zeros) if classifier else estimator.predict(zeros)
     return AdditiveModel(
-        feature_count=sums.feature_count,
-        link=sums.link,
+        feature_count=without_intercept.feature_count,
+        link=without_intercept.link,
         trees=trees,
-        intercept=float(margin) - float(sums.margins(zeros)[0]),
+        intercept=float(margin) - float(without_intercept.margins(zeros)[0]),
     )
 
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from presage_export.bundle.onnx_wire import GraphContents, read_graph_contents
 from presage_export.lightgbm import convert_lightgbm
-from presage_export.onnx_wire import GraphContents, read_graph_contents
 from support.export_models import binary_model
 
 

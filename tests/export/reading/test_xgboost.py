@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from presage_export.additive import Leaf, Split
+from presage_export.bundle.parity import compare_margins
+from presage_export.bundle.session import OnnxModel
 from presage_export.errors import ParityError, UnsupportedModelError
 from presage_export.gate import check_original
 from presage_export.graph import build_graph
-from presage_export.original import read_original
-from presage_export.parity import compare_margins
-from presage_export.session import OnnxModel
+from presage_export.reading.source_model import read_source_model
 from support.export_models import FEATURE_COUNT, labels_of, rows_of
 
 ROWS = rows_of(1_000)
@@ -71,7 +71,7 @@ PASSING = {
 
 @pytest.fixture(scope="module", params=PASSING.values(), ids=PASSING.keys())
 def original(request):
-    return read_original(request.param())
+    return read_source_model(request.param())
 
 
 @pytest.mark.parametrize("rows", [ROWS, HOLES], ids=["without NaN", "with NaN"])
@@ -90,7 +90,7 @@ def test_any_float32_row_scores_as_in_xgboost(original, rows):
 
 
 def test_a_threshold_read_as_in_lightgbm_fails_on_boundary_rows():
-    original = read_original(classifier(tree_method="exact"))
+    original = read_source_model(classifier(tree_method="exact"))
     stepped_up = dataclasses.replace(
         original.model, trees=tuple(tuple(_stepped_up(node) for node in tree) for tree in original.model.trees)
     )
@@ -111,7 +111,7 @@ def _stepped_up(node):
 
 
 def test_a_graph_of_trees_adds_up_in_double():
-    graph = onnx.load_from_string(build_graph(read_original(classifier()).model)).graph
+    graph = onnx.load_from_string(build_graph(read_source_model(classifier()).model)).graph
 
     assert [node.op_type for node in graph.node] == ["Cast", "TreeEnsembleRegressor"]
     assert {"nodes_values_as_tensor", "target_weights_as_tensor"} <= {field.name for field in graph.node[1].attribute}
@@ -132,4 +132,4 @@ REFUSED = {
 @pytest.mark.parametrize(("make", "named"), REFUSED.values(), ids=REFUSED.keys())
 def test_a_model_that_onnx_would_get_wrong_is_refused_by_name(make, named):
     with pytest.raises(UnsupportedModelError, match=named):
-        read_original(make())
+        read_source_model(make())
