@@ -15,7 +15,7 @@ import pytest
 from presage_client import Client, ClientOptions
 from presage_export.gate import boundary_rows, special_rows
 from presage_export.lightgbm import convert_lightgbm
-from presage_server.models import load_model
+from presage_server.models.loading import load_model
 from presage_server.settings import shipped_models
 from presage_training.dataset import purchase_in_session
 from presage_training.sending import client_event

@@ -20,11 +20,11 @@ from redis import Redis
 from presage_featurizer import Event, encode_event
 from presage_server.archive.archiver import Archiver
 from presage_server.archive.folder import opened_folder
-from presage_server.archive.following import ArchiveSettings, follow
 from presage_server.archive.parts import parts_by_day
-from presage_server.archive.streams import EventStreams, connect
 from presage_server.clock import system_clock
-from presage_server.sampling import ServedVector, decode_vector, encode_vector
+from presage_server.eventlog.following import ArchiveSettings, follow
+from presage_server.eventlog.sampling import ServedVector, decode_vector, encode_vector
+from presage_server.eventlog.streams import EventStreams, connect
 from presage_server.store.keys import PARTITIONS, partition_of, stream_key
 from presage_training.readers.archive import ArchivedEvent, read_archive
 from presage_training.readers.skips import Skips

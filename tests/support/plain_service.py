@@ -9,9 +9,9 @@ from typing import Any
 
 import grpc
 
-from presage_server.admission import Admission
-from presage_server.metrics import Metrics
-from presage_server.transport import make_server
+from presage_server.pipeline.admission import Admission
+from presage_server.telemetry.metrics import Metrics
+from presage_server.transport.choosing import make_server
 from support.running_server import GENEROUS_SECONDS
 
 ECHO, FAIL, HANG, SWELL = (f"/test.Plain/{name}" for name in ("Echo", "Fail", "Hang", "Swell"))

@@ -10,7 +10,7 @@ from training.logs import shop
 from presage_export.bundle import read_bundle
 from presage_export.errors import BundleError
 from presage_featurizer import CONVERSION
-from presage_server.models import load_model
+from presage_server.models.loading import load_model
 from presage_training.dataset import purchase_in_session
 from presage_training.errors import DatasetError
 from presage_training.propensity import export_propensity, train_propensity

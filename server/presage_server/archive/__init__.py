@@ -1,1 +1,1 @@
-"""The archive: event streams followed into Parquet files, every entry once."""
+"""The archive: entries of the event log as Parquet files, each exactly once. Reading the streams belongs to ``eventlog``."""

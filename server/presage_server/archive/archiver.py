@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from presage_server.archive.folder import ArchiveFolder
-from presage_server.archive.positions import Discontinuity, Finding, Position, check
-from presage_server.archive.streams import STREAMS_PER_READ, Entry, EventStreams, Reading
 from presage_server.clock import Clock
+from presage_server.eventlog.positions import Discontinuity, Finding, Position, check
+from presage_server.eventlog.streams import STREAMS_PER_READ, Entry, EventStreams, Reading
 from presage_server.store.keys import PARTITIONS
 
 __all__ = ["Archiver", "Progress"]

@@ -51,10 +51,10 @@ def archive(  # noqa: PLR0917 - the command line passes names
         # What follows needs the store's client and Arrow, which other commands' help does not wait for.
         from presage_server.archive.archiver import Archiver  # noqa: PLC0415
         from presage_server.archive.folder import opened_folder  # noqa: PLC0415
-        from presage_server.archive.following import ArchiveSettings, follow  # noqa: PLC0415
         from presage_server.archive.parts import parts_by_day  # noqa: PLC0415
-        from presage_server.archive.streams import EventStreams, connect  # noqa: PLC0415
         from presage_server.clock import system_clock  # noqa: PLC0415
+        from presage_server.eventlog.following import ArchiveSettings, follow  # noqa: PLC0415
+        from presage_server.eventlog.streams import EventStreams, connect  # noqa: PLC0415
 
         settings = ArchiveSettings(
             to=to,

@@ -24,7 +24,7 @@ from typing import BinaryIO, TextIO
 import msgspec
 
 from presage_server.archive.errors import ArchiveFolderError
-from presage_server.archive.positions import Position
+from presage_server.eventlog.positions import Position
 
 __all__ = ["ArchiveFolder", "Checkpoint", "opened_folder"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from presage_featurizer import MAX_UNIX_MICROS
-from presage_server.archive.streams import Entry
-from presage_server.sampling import ServedVector, decode_vector
+from presage_server.eventlog.sampling import ServedVector, decode_vector
+from presage_server.eventlog.streams import Entry
 
 __all__ = ["VECTOR_COLUMNS", "read_vector", "to_vector_table"]
 
@@ -30,7 +30,7 @@ VECTOR_COLUMNS = pa.schema(
         pa.field("score", pa.float64(), nullable=False),
     ]
 )
-"""The columns: the entry's place in the event streams, and the fields of ``presage_server.sampling.ServedVector``."""
+"""The columns: the entry's place in the event streams, and the fields of ``presage_server.eventlog.sampling.ServedVector``."""
 
 _FLOAT_BYTES = 4
 

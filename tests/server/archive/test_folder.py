@@ -8,7 +8,7 @@ import pytest
 
 from presage_server.archive.errors import ArchiveFolderError
 from presage_server.archive.folder import opened_folder
-from presage_server.archive.positions import EntryId, Position
+from presage_server.eventlog.positions import EntryId, Position
 
 POSITIONS = {3: Position(EntryId(7, 1), counted=2)}
 

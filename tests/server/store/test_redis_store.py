@@ -9,11 +9,11 @@ import pytest
 
 from presage_featurizer import Event, EventType, decode_event, fold
 from presage_server.errors import StoreFullError, StoreStartError, StoreUnavailableError
-from presage_server.metrics import Metrics
 from presage_server.store.keys import aside_key, partition_of, state_key, stream_key
 from presage_server.store.redis_store import RedisStore, connect
 from presage_server.store.snapshot import Change, Snapshot, read_snapshot
-from presage_server.tracking import Tracker
+from presage_server.telemetry.metrics import Metrics
+from presage_server.tracking.tracker import Tracker
 from support.events import event as story_event
 from support.proxies import proxy
 from support.stores import local_store, opened

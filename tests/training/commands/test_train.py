@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from training.commands.running import run, run_here
 
-from presage_server.models import load_model
+from presage_server.models.loading import load_model
 
 SMALL = ("--visitors", 300, "--days", 14)
 
