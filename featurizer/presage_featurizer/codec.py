@@ -7,7 +7,7 @@ version goes up and a reader for the old one joins ``_STATE_READERS``.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 from zlib import crc32
 
@@ -15,9 +15,9 @@ import msgspec
 
 from presage_featurizer.errors import CorruptStateError, NewerStateError
 from presage_featurizer.events import Event
-from presage_featurizer.state import CoreState, State
+from presage_featurizer.state import CoreState, State, StatePart
 
-__all__ = ["decode_core_state", "decode_event", "decode_state", "encode_event", "encode_state"]
+__all__ = ["decode_event", "decode_needed", "decode_state", "encode_event", "encode_state"]
 
 STATE_VERSION = 2
 """Goes up with every change of the structs, an appended field included: an older release must not drop what it does not know."""
@@ -58,9 +58,10 @@ def decode_state(blob: bytes, start: int = 0) -> State:
     return _read(blob, start, _STATE_READERS, "state")
 
 
-def decode_core_state(blob: bytes, start: int = 0) -> CoreState:
-    """Read a state without its habits, for features that need none; in all else like ``decode_state``."""
-    return _read(blob, start, _CORE_STATE_READERS, "state")
+def decode_needed(blob: bytes, needs: frozenset[StatePart], start: int = 0) -> CoreState:
+    """Read a state without the parts that are not needed; in all else like ``decode_state``."""
+    readers: Mapping[int, Callable[[bytes], CoreState]] = _STATE_READERS if "habits" in needs else _CORE_STATE_READERS
+    return _read(blob, start, readers, "state")
 
 
 def encode_event(event: Event) -> bytes:
@@ -77,7 +78,7 @@ def _frame(version: int, body: bytes) -> bytes:
     return _HEADER.pack(crc32(body, _VERSION_CRCS[version]), version) + body
 
 
-def _read(blob: bytes, start: int, readers: dict[int, Callable[[bytes], T]], what: str) -> T:
+def _read(blob: bytes, start: int, readers: Mapping[int, Callable[[bytes], T]], what: str) -> T:
     try:
         expected, version = _HEADER.unpack_from(blob, start)
     except struct.error:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import presage_featurizer.features  # noqa: F401 - fills the catalogue
@@ -14,10 +14,26 @@ from presage_featurizer.catalogue import CATALOGUE, FeatureFunction
 from presage_featurizer.codegen import RowWriter, row_writer
 from presage_featurizer.errors import FeatureSetError
 from presage_featurizer.fold import FOLD_VERSION
+from presage_featurizer.state import ALL_PARTS, StatePart
 
-__all__ = ["CONVERSION", "CORE", "FEATURE_SETS", "FeatureSet"]
+__all__ = ["BEHAVIOR", "CONVERSION", "CORE", "FEATURE_SETS", "RFM", "FeatureSet", "FeatureSetDefinition"]
 
 _COUNTRY_CODE = re.compile("[A-Z]{2}")
+
+
+class FeatureSetDefinition(Protocol):
+    """What a model's bundle records of its feature set."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def features(self) -> tuple[str, ...]: ...
+    @property
+    def time_zone(self) -> str: ...
+    @property
+    def countries(self) -> tuple[str, ...]: ...
+    @property
+    def fingerprint(self) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,8 +56,8 @@ class FeatureSet:
     """The features' functions, in order."""
     country_indices: dict[str, int] = field(init=False, repr=False, compare=False)
     """Place of each country in the vocabulary, counted from 1."""
-    uses_habits: bool = field(init=False, repr=False, compare=False)
-    """Whether any of the features is one of habits."""
+    needs: frozenset[StatePart] = field(init=False, repr=False, compare=False)
+    """The parts of a state that the features need."""
     _write_rows: RowWriter | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -64,8 +80,8 @@ class FeatureSet:
                 f"time_zone: expected an IANA name such as Europe/Berlin, got {self.time_zone!r}"
             ) from error
         object.__setattr__(self, "functions", tuple(CATALOGUE[name].compute for name in self.features))
-        uses_habits = any(CATALOGUE[name].scope == "habits" for name in self.features)
-        object.__setattr__(self, "uses_habits", uses_habits)
+        scopes = {CATALOGUE[name].scope for name in self.features}
+        object.__setattr__(self, "needs", frozenset(part for part in ALL_PARTS if part in scopes))
         object.__setattr__(self, "country_indices", {code: place for place, code in enumerate(self.countries, start=1)})
         object.__setattr__(self, "_write_rows", None)
 
@@ -81,9 +97,30 @@ class FeatureSet:
         assert self._write_rows is not None
         return self._write_rows
 
+    @classmethod
+    def restore(cls, definition: FeatureSetDefinition) -> Self:
+        """Rebuild the set that a model was trained with, ready to compute.
+
+        Raises:
+            FeatureSetError: This release lacks one of the features, or computes something else by that definition.
+        """
+        feature_set = cls(
+            name=definition.name,
+            features=definition.features,
+            time_zone=definition.time_zone,
+            countries=definition.countries,
+        )
+        if feature_set.fingerprint != definition.fingerprint:
+            raise FeatureSetError(
+                f"fingerprint: expected {definition.fingerprint}, got {feature_set.fingerprint}: "
+                "the features have another meaning in this release; train the model again"
+            )
+        feature_set.write_rows  # noqa: B018 - generated now, so that the first score does not wait for it
+        return feature_set
+
     @property
     def definition(self) -> dict[str, Any]:
-        """What a model's bundle says of its feature set: name, features, time_zone, countries, fingerprint."""
+        """What a model's bundle records of its feature set, as ``restore`` takes it."""
         return {
             "name": self.name,
             "features": self.features,

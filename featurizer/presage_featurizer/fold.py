@@ -8,11 +8,13 @@ from presage_featurizer.events import Event, EventType
 from presage_featurizer.habits import fold_habits
 from presage_featurizer.sessions import close_finished, enter_session
 from presage_featurizer.state import (
+    ALL_PARTS,
     MAX_MONEY_MICROS,
     MAX_RECENT_EVENTS,
     MAX_VIEWED_PRODUCTS,
     Session,
     State,
+    StatePart,
     copy_state,
 )
 
@@ -78,14 +80,14 @@ def remember(state: State, event_digest: bytes) -> None:
     state.recent_events = (state.recent_events + event_digest)[-_RECENT_BYTES:]
 
 
-def fold_into(state: State, event: Event, *, habits: bool = True) -> Session | None:
+def fold_into(state: State, event: Event, needs: frozenset[StatePart] = ALL_PARTS) -> Session | None:
     """Fold one event into a state that only the caller holds, without a look at the event's id.
 
     Args:
         state: What is remembered; changed in place.
         event: What happened; its fields have been checked, and it has not been counted before.
-        habits: Whether to fold the visitor's habits too, half of the work. Always so in a server, whose models may want them; a
-            replay for a feature set that does not (``FeatureSet.uses_habits``) gets the same vectors without.
+        needs: The parts of the state to fold. A server folds all, for whichever model comes next; a replay folds only those that its
+            feature set needs.
 
     Returns:
         The session that the event went into; None if it belongs to none.
@@ -106,7 +108,7 @@ def fold_into(state: State, event: Event, *, habits: bool = True) -> Session | N
             state.device = int(event.device)
         if event.country:
             state.country = event.country
-    if habits:
+    if "habits" in needs:
         fold_habits(state.habits, event, is_news=is_news)
     if kind != _VIEW_ITEM:  # as most events are
         _change_cart_and_orders(state, event)

@@ -6,9 +6,12 @@ New fields go at the end and have a default: then a state that an older release 
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 __all__ = [
+    "ALL_PARTS",
     "MAX_CART_LINES",
     "MAX_CATEGORY_INTERESTS",
     "MAX_ITEM_INTERESTS",
@@ -25,8 +28,14 @@ __all__ = [
     "Interest",
     "Session",
     "State",
+    "StatePart",
     "copy_state",
 ]
+
+StatePart = Literal["habits"]
+"""A part of a state that many feature sets do without: reading and folding it takes as long as all the rest."""
+
+ALL_PARTS: frozenset[StatePart] = frozenset({"habits"})
 
 SESSION_IDLE_MICROS = 30 * 60 * 1_000_000
 """A session is idle when its last event is longer ago than this; one that the server keeps then ends."""

@@ -63,11 +63,8 @@ class Models:
         self._bundles = dict(bundles)
         self._feature_sets = {feature_set.fingerprint: feature_set for feature_set in FEATURE_SETS.values()}
         for bundle in bundles.values():
-            spec = bundle.manifest.feature_set
             try:
-                known = FeatureSet(
-                    name=spec.name, features=spec.features, time_zone=spec.time_zone, countries=spec.countries
-                )
+                known = FeatureSet.restore(bundle.manifest.feature_set)
             except FeatureSetError:
                 continue  # of another release
             self._feature_sets[known.fingerprint] = known

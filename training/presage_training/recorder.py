@@ -86,7 +86,7 @@ class Recorder:
         self._decisions = decisions
         self._follows_events = decisions.follows_events
         self._feature_set = feature_set
-        self._habits = feature_set.uses_habits
+        self._needs = feature_set.needs
         self._distinct_ids = distinct_ids
         self._now_shift_micros = now_shift_micros
         self._visitors: dict[str, _Visitor] = {}
@@ -136,7 +136,7 @@ class Recorder:
                 self._duplicates += 1
                 return
             remember(state, event_digest)
-        session = fold_into(state, event, habits=self._habits)
+        session = fold_into(state, event, self._needs)
         prefix_length = 0 if session is None else session.event_count
         if prefix_length == 1 and visitor.sessions:
             self._forget_ended(visitor)

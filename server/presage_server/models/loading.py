@@ -122,19 +122,11 @@ def load_model(directory: Path) -> Model:
     """Verify and load one bundle, <name>/<version>; raises ModelError if it cannot be served."""
     try:
         bundle = read_bundle(directory)
-        spec = bundle.manifest.feature_set
-        feature_set = FeatureSet(
-            name=spec.name, features=spec.features, time_zone=spec.time_zone, countries=spec.countries
-        )
+        feature_set = FeatureSet.restore(bundle.manifest.feature_set)
     except BundleError as error:
         raise ModelError(str(error)) from error
     except FeatureSetError as error:
         raise ModelError(f"{directory / 'manifest.json'}: feature_set.{error}") from error
-    if feature_set.fingerprint != spec.fingerprint:
-        raise ModelError(
-            f"{directory / 'manifest.json'}: feature_set.fingerprint: this release computes {feature_set.fingerprint}, the model "
-            f"was trained with {spec.fingerprint}; the features mean something else by now: train it again"
-        )
     return Model(directory.parent.name, directory.name, bundle, feature_set)
 
 

@@ -15,6 +15,7 @@ from functools import partial
 from time import monotonic
 
 from presage_featurizer import CoreState, StateError
+from presage_featurizer.state import StatePart
 from presage_server.call import Call
 from presage_server.errors import DeadlineError, OverloadedError, RpcError
 from presage_server.pipeline.backlog import Backlog, LargeCall
@@ -257,7 +258,7 @@ class Pipeline:
         if updates:
             self._set_snapshots(batch, blobs[len(scores) + len(features) :])
         for job, blob in zip(features, blobs[len(scores) :], strict=False):
-            self._scorer.features(job, self._read(job.call, blob, needs=job.feature_set.uses_habits))
+            self._scorer.features(job, self._read(job.call, blob, needs=job.feature_set.needs))
         if scores:
             self._score(batch, scores, blobs)
 
@@ -270,7 +271,7 @@ class Pipeline:
                 continue
             if blob.__class__ is bytes:
                 try:
-                    state = read_state(blob, habits=job.model.feature_set.uses_habits)
+                    state = read_state(blob, job.model.feature_set.needs)
                 except Exception as error:  # noqa: BLE001 - the visitor's own
                     job.call.fail(internal_error(error, job.call.method))
                     continue
@@ -279,18 +280,18 @@ class Pipeline:
                 else:
                     job.state = state
             elif blob is not None:
-                self._scorer.set_state(job, self._read(job.call, blob, needs=False))
+                self._scorer.set_state(job, self._read(job.call, blob, needs=job.model.feature_set.needs))
             ready.append(job)
         if ready:
             self._scorer.score(ready, batch.stages)
             batch.stages.mark("encode")
             self._metrics.observe_stages(batch.stages, len(ready))
 
-    def _read(self, call: Call, blob: Blob, *, needs: bool) -> CoreState | StateError | None:
+    def _read(self, call: Call, blob: Blob, *, needs: frozenset[StatePart]) -> CoreState | StateError | None:
         """Decode a blob, whatever is wrong with it."""
         try:
             if blob is None or isinstance(blob, bytes):
-                return read_state(blob, habits=needs)
+                return read_state(blob, needs)
             return self._store.snapshot(blob).damage
         except RpcError as error:
             call.fail(error)

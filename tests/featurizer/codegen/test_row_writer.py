@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import presage_featurizer
-from presage_featurizer import BEHAVIOR, CATALOGUE, CORE, FEATURE_SETS, MAX_UNIX_MICROS, FeatureSet, decode_core_state
+from presage_featurizer import BEHAVIOR, CATALOGUE, CORE, FEATURE_SETS, MAX_UNIX_MICROS, FeatureSet, decode_needed
 from presage_featurizer.codec import encode_state
 from presage_featurizer.codegen import row_writer
 from presage_featurizer.codegen.row_writer import row_writer_source
@@ -70,7 +70,7 @@ def test_so_are_those_of_any_choice_in_any_order(asked, features):
 
 def test_a_core_state_does_for_features_without_habits():
     state = fold_all(STORY)
-    core = decode_core_state(encode_state(state))
+    core = decode_needed(encode_state(state), CORE.needs)
     assert pack_rows([core], [at(95)], [""], CORE) == one_by_one_of_set(([state], [at(95)], [""]), CORE)
 
 
