@@ -3,7 +3,7 @@
     state' = fold(state, event)
     features = featurize(state, now)
 
-Live traffic and training replay both go through these two functions; there is no second implementation of either.
+Live traffic and training replay both use these two functions; there is no second implementation of either.
 """
 
 from __future__ import annotations

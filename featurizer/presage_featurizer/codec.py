@@ -1,7 +1,7 @@
 """States and events as bytes: a CRC-32 of the rest, one version byte, then msgpack.
 
-States written by an older release are read: fields that it did not know take their defaults. When a field changes its meaning, the
-version goes up and a reader for the old one joins ``_STATE_READERS``.
+States written by an older release are readable: fields that it did not have take their defaults. When a field changes its meaning,
+the version increases and a reader for the old one is added to ``_STATE_READERS``.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ from presage_featurizer.state import CoreState, State, StatePart
 __all__ = ["decode_event", "decode_needed", "decode_state", "encode_event", "encode_state"]
 
 STATE_VERSION = 2
-"""Goes up with every change of the structs, an appended field included: an older release must not drop what it does not know."""
+"""Increases with every change of the structs, even an appended field: an older release must not drop fields it does not know."""
 
 EVENT_VERSION = 1
-"""The same for events."""
 
 _HEADER = struct.Struct(">IB")
 """The checksum and the version."""
 _VERSION_CRCS = [crc32(bytes((version,))) for version in range(256)]
-"""Checksums of the version byte, from which that of the whole goes on: the body need not be copied behind it."""
+"""Checksums of each version byte alone. The checksum of a body continues from there, so the two need not be joined first."""
 T = TypeVar("T")
 _encode = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(State).decode
@@ -40,16 +39,16 @@ _EVENT_READERS: dict[int, Callable[[bytes], Event]] = {1: msgspec.msgpack.Decode
 
 
 def encode_state(state: State) -> bytes:
-    """Write a state as bytes; the same events folded in the same order give the same bytes."""
+    """Encode a state; the same events folded in the same order give the same bytes."""
     return _frame(STATE_VERSION, _encode(state))
 
 
 def decode_state(blob: bytes, start: int = 0) -> State:
-    """Read a state that this release or an older one wrote.
+    """Decode a state that this release or an older one wrote.
 
     Args:
-        blob: The bytes, up to their end.
-        start: Where in the bytes it begins.
+        blob: Bytes that end with the state.
+        start: The offset of its first byte.
 
     Raises:
         CorruptStateError: The bytes fail their checksum or do not decode.
@@ -59,18 +58,18 @@ def decode_state(blob: bytes, start: int = 0) -> State:
 
 
 def decode_needed(blob: bytes, needs: frozenset[StatePart], start: int = 0) -> CoreState:
-    """Read a state without the parts that are not needed; in all else like ``decode_state``."""
+    """Decode a state without the parts that are not needed; otherwise like ``decode_state``."""
     readers: Mapping[int, Callable[[bytes], CoreState]] = _STATE_READERS if "habits" in needs else _CORE_STATE_READERS
     return _read(blob, start, readers, "state")
 
 
 def encode_event(event: Event) -> bytes:
-    """Write an event as bytes, as it goes into the event log."""
+    """Encode an event for the event log."""
     return _frame(EVENT_VERSION, _encode(event))
 
 
 def decode_event(blob: bytes) -> Event:
-    """Read an event that this release or an older one wrote; raises as ``decode_state`` does."""
+    """Decode an event that this release or an older one wrote; raises like ``decode_state``."""
     return _read(blob, 0, _EVENT_READERS, "event")
 
 

@@ -1,4 +1,4 @@
-"""Feature sets: ordered choices from the catalogue, with the fingerprint that ties a model to them."""
+"""Feature sets: ordered selections from the catalogue, with the fingerprint that ties a model to them."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class FeatureSetDefinition(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureSet:
-    """An ordered choice of features, together with all that decides their values.
+    """An ordered selection of features, with everything that determines their values.
 
     Raises:
-        FeatureSetError: A field names what does not exist; the message says which.
+        FeatureSetError: A field names something that does not exist; the message says which.
     """
 
     name: str
-    """What calls name it by."""
+    """The name that callers use."""
     features: tuple[str, ...]
     """Names from the catalogue; their order is the order of the vector."""
     time_zone: str = "UTC"
@@ -55,7 +55,7 @@ class FeatureSet:
     functions: tuple[FeatureFunction, ...] = field(init=False, repr=False, compare=False)
     """The features' functions, in order."""
     country_indices: dict[str, int] = field(init=False, repr=False, compare=False)
-    """Place of each country in the vocabulary, counted from 1."""
+    """The position of each country in the vocabulary, from 1."""
     needs: frozenset[StatePart] = field(init=False, repr=False, compare=False)
     """The parts of a state that the features need."""
     _write_rows: RowWriter | None = field(init=False, repr=False, compare=False)
@@ -86,12 +86,12 @@ class FeatureSet:
         object.__setattr__(self, "_write_rows", None)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Generated code cannot be pickled, and is generated again where it is wanted.
+        # Generated code cannot be pickled; it is generated again when needed.
         return _feature_set, (self.name, self.features, self.time_zone, self.countries)
 
     @property
     def write_rows(self) -> RowWriter:
-        """The function that computes all features of any number of visitors; generated on first use, which takes some 10 ms."""
+        """The function that computes all features of any number of visitors; generated on first use, in some 10 ms."""
         if self._write_rows is None:
             object.__setattr__(self, "_write_rows", row_writer(self.functions))
         assert self._write_rows is not None
@@ -131,7 +131,7 @@ class FeatureSet:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over all that decides the vector: fold, features and their versions, time zone, vocabulary."""
+        """SHA-256 (hex) of everything that determines a vector: fold, features and their versions, time zone, vocabulary."""
         definition = {
             "fold": FOLD_VERSION,
             "features": [[name, CATALOGUE[name].version] for name in self.features],
@@ -189,7 +189,7 @@ CORE = FeatureSet(
         "LB LT LU LV MT MX NL NO NZ PL PT RO RU SA SE SG SI SK TR UA US ZA".split()
     ),
 )
-"""The whole core of the catalogue: 27 features."""
+"""All features that need no habits: 27."""
 
 RFM = FeatureSet(
     name="rfm",
@@ -202,11 +202,11 @@ RFM = FeatureSet(
         "user_segment_encoded",
     ),
 )
-"""Recency, frequency, money: the visitor's orders alone."""
+"""Recency, frequency, monetary value: only the visitor's orders."""
 
 BEHAVIOR = FeatureSet(
     name="behavior",
-    # Of all 53, without those that follow from others: purchases is frequency, is_weekend and quarter follow from day and month.
+    # All 53 except those that others imply: purchases equals frequency; is_weekend and quarter follow from day and month.
     features=(
         *CONVERSION.features,
         "event_count",
@@ -242,7 +242,7 @@ BEHAVIOR = FeatureSet(
     ),
     countries=CORE.countries,
 )
-"""Everything that tells something of its own: 50 features."""
+"""All features that are not implied by others: 50."""
 
 FEATURE_SETS = {feature_set.name: feature_set for feature_set in (CONVERSION, CORE, RFM, BEHAVIOR)}
 """The feature sets that Presage comes with, by name."""

@@ -17,12 +17,12 @@ __all__ = ["feature_rows", "feature_values", "featurize", "pack_rows"]
 def featurize(
     state: CoreState | None, now_unix_micros: int, feature_set: FeatureSet = CONVERSION, *, session_id: str = ""
 ) -> NDArray[np.float32]:
-    """Assemble the feature vector of one visitor at one moment.
+    """Compute the feature vector of one visitor at one moment.
 
-    Pure and deterministic. The state is not rewound: with a moment before its newest event, times since are 0.
+    Pure and deterministic. The state is not rewound: for a moment before its newest event, times since are 0.
 
     Args:
-        state: What is remembered; None for a visitor without history. Without habits it serves a feature set that uses none.
+        state: The visitor's state; None for a visitor without history. It may lack the parts that the feature set does not need.
         now_unix_micros: The moment, in microseconds since 1970-01-01 UTC, from 0 to MAX_UNIX_MICROS.
         feature_set: Which features, in which order.
         session_id: The session to featurize; empty for the most recent one that is not idle.
@@ -40,12 +40,12 @@ def feature_rows(
     session_ids: Sequence[str],
     feature_set: FeatureSet,
 ) -> NDArray[np.float32]:
-    """Assemble the feature vectors of many visitors, each as ``featurize`` does.
+    """Compute the feature vectors of many visitors, each as ``featurize`` does.
 
     Args:
-        states: What is remembered of each visitor.
-        nows_unix_micros: The moment for each.
-        session_ids: The session of each.
+        states: The state of each visitor.
+        nows_unix_micros: The moment for each visitor.
+        session_ids: The session of each visitor.
         feature_set: Which features, in which order.
 
     Returns:
@@ -61,7 +61,7 @@ def pack_rows(
     session_ids: Sequence[str],
     feature_set: FeatureSet,
 ) -> bytearray:
-    """Assemble the bytes of ``feature_rows``, for callers that collect rows: float32 in the order of the machine."""
+    """Compute the bytes of ``feature_rows``, for callers that collect rows: float32 in native byte order."""
     return feature_set.write_rows(
         states, nows_unix_micros, session_ids, feature_set.time_zone, feature_set.country_indices
     )

@@ -134,5 +134,5 @@ def test_a_set_is_restored_from_what_was_recorded():
 def test_a_set_that_means_something_else_by_now_is_rejected():
     with pytest.raises(FeatureSetError, match=rf"^fingerprint: expected 0{{64}}, got {CONVERSION.fingerprint}: "):
         FeatureSet.restore(recorded(fingerprint="0" * 64))
-    with pytest.raises(FeatureSetError, match="features: .* are not in the catalogue"):
+    with pytest.raises(FeatureSetError, match=r"features: .* are not in the catalogue"):
         FeatureSet.restore(recorded(features=("shoe_size",)))

@@ -1,4 +1,4 @@
-"""Features of what is in the cart now, whichever session put it there."""
+"""Features of the cart's current content, from whichever session."""
 
 from __future__ import annotations
 

@@ -17,19 +17,19 @@ def page_views(view: View) -> float:
 
 @feature(unit="views", scope="session")
 def product_views(view: View) -> float:
-    """Products viewed in this session, repeated views counted."""
+    """Product views in this session, including repeated ones."""
     return view.session.product_views
 
 
 @feature(unit="events", scope="session")
 def add_to_cart_events(view: View) -> float:
-    """Times that something went into the cart in this session."""
+    """Additions to the cart in this session."""
     return view.session.add_to_carts
 
 
 @feature(unit="products", scope="session", high=MAX_VIEWED_PRODUCTS)
 def unique_products_viewed(view: View) -> float:
-    """Distinct products viewed in this session; counted up to 256."""
+    """Distinct products viewed in this session, up to 256."""
     return len(view.session.viewed_products) // WIDTH
 
 
@@ -51,7 +51,7 @@ def session_duration_minutes(view: View) -> float:
 
 @feature(unit="currency", scope="session")
 def max_cart_value(view: View) -> float:
-    """Largest value of the cart seen in this session."""
+    """Largest value of the cart during this session."""
     return view.session.max_cart_value_micros / MICROS
 
 
