@@ -22,9 +22,9 @@ from presage_server.archive.archiver import Archiver
 from presage_server.archive.folder import opened_folder
 from presage_server.archive.parts import parts_by_day
 from presage_server.clock import system_clock
-from presage_server.eventlog.following import ArchiveSettings, follow
+from presage_server.eventlog.consumer_group import EventStreams, connect
+from presage_server.eventlog.poller import ArchiveSettings, follow
 from presage_server.eventlog.sampling import ServedVector, decode_vector, encode_vector
-from presage_server.eventlog.streams import EventStreams, connect
 from presage_server.store.keys import PARTITIONS, partition_of, stream_key
 from presage_training.readers.archive import ArchivedEvent, read_archive
 from presage_training.readers.skips import Skips

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from presage_server.archive.folder import ArchiveFolder
 from presage_server.clock import Clock
+from presage_server.eventlog.consumer_group import STREAMS_PER_READ, Entry, EventStreams, Reading
 from presage_server.eventlog.positions import Discontinuity, Finding, Position, check
-from presage_server.eventlog.streams import STREAMS_PER_READ, Entry, EventStreams, Reading
 from presage_server.store.keys import PARTITIONS
 
 __all__ = ["Archiver", "Progress"]

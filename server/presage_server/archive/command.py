@@ -53,8 +53,8 @@ def archive(  # noqa: PLR0917 - the command line passes names
         from presage_server.archive.folder import opened_folder  # noqa: PLC0415
         from presage_server.archive.parts import parts_by_day  # noqa: PLC0415
         from presage_server.clock import system_clock  # noqa: PLC0415
-        from presage_server.eventlog.following import ArchiveSettings, follow  # noqa: PLC0415
-        from presage_server.eventlog.streams import EventStreams, connect  # noqa: PLC0415
+        from presage_server.eventlog.consumer_group import EventStreams, connect  # noqa: PLC0415
+        from presage_server.eventlog.poller import ArchiveSettings, follow  # noqa: PLC0415
 
         settings = ArchiveSettings(
             to=to,

@@ -12,8 +12,8 @@ from pyarrow import parquet
 
 from presage_featurizer import Event, Item, StateError, decode_event
 from presage_server.archive.vectors import read_vector, to_vector_table
+from presage_server.eventlog.consumer_group import Entry
 from presage_server.eventlog.sampling import ServedVector
-from presage_server.eventlog.streams import Entry
 
 __all__ = ["COLUMNS", "day_of", "parts_by_day", "to_table"]
 

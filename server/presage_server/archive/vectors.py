@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from presage_featurizer import MAX_UNIX_MICROS
+from presage_server.eventlog.consumer_group import Entry
 from presage_server.eventlog.sampling import ServedVector, decode_vector
-from presage_server.eventlog.streams import Entry
 
 __all__ = ["VECTOR_COLUMNS", "read_vector", "to_vector_table"]
 

@@ -11,8 +11,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from presage_featurizer.digests import digest
 from presage_server.errors import SettingsError
-from presage_server.eventlog.following import ArchiveSettings, follow
-from presage_server.eventlog.streams import EventStreams
+from presage_server.eventlog.consumer_group import EventStreams
+from presage_server.eventlog.poller import ArchiveSettings, follow
 from presage_server.store.keys import partition_of, stream_key
 from presage_training.readers.archive import read_archived_vectors
 from support.archives import (

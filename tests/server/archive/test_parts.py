@@ -13,8 +13,8 @@ from pyarrow import parquet
 from presage_featurizer import Event, EventType, encode_event
 from presage_server.archive.folder import opened_folder
 from presage_server.archive.parts import COLUMNS, parts_by_day
+from presage_server.eventlog.consumer_group import Entry
 from presage_server.eventlog.positions import EntryId
-from presage_server.eventlog.streams import Entry
 from presage_training.readers.archive import ArchivedEvent, read_archive
 from presage_training.readers.skips import Skips
 from support.events import DAY_MICROS, MICROS, START_UNIX_MICROS, STORY, any_log
