@@ -1,4 +1,4 @@
-"""``presage archive``: the event streams, followed into Parquet files."""
+"""``presage archive``: copies the event streams into Parquet files."""
 
 from __future__ import annotations
 
@@ -52,9 +52,11 @@ def archive(  # noqa: PLR0917 - the command line passes names
         from presage_server.archive.archiver import Archiver  # noqa: PLC0415
         from presage_server.archive.folder import opened_folder  # noqa: PLC0415
         from presage_server.archive.parts import parts_by_day  # noqa: PLC0415
+        from presage_server.archive.settings import ArchiveSettings  # noqa: PLC0415
         from presage_server.clock import system_clock  # noqa: PLC0415
-        from presage_server.eventlog.consumer_group import EventStreams, connect  # noqa: PLC0415
-        from presage_server.eventlog.poller import ArchiveSettings, follow  # noqa: PLC0415
+        from presage_server.eventlog.consumer_group import ConsumerGroup, connect  # noqa: PLC0415
+        from presage_server.eventlog.poller import Poller  # noqa: PLC0415
+        from presage_server.eventlog.reader import StreamReader  # noqa: PLC0415
 
         settings = ArchiveSettings(
             to=to,
@@ -64,22 +66,35 @@ def archive(  # noqa: PLR0917 - the command line passes names
             max_batch_events=max_batch_events,
             report_seconds=report_seconds,
         )
-        redis, counts_entries = connect(settings.redis_url, timeout_seconds=settings.timeout_seconds)
+        redis, counts_entries = connect(
+            settings.redis_url, client_name="presage-archive", timeout_seconds=settings.timeout_seconds
+        )
         with (
             redis,
-            _stopping(stop),
+            _stop_on_signals(stop),
             _shown(err, report_seconds=settings.report_seconds) as show,
             opened_folder(settings.to, new_id=lambda: secrets.token_hex(6)) as folder,
         ):
+
+            def warn(line: str) -> None:
+                err.print(f"presage archive: {line}")
+
+            group = ConsumerGroup(
+                redis,
+                name=f"archive-{folder.checkpoint.archive_id}",
+                consumer="archive",
+                counts_entries=counts_entries,
+            )
             archiver = Archiver(
-                streams=EventStreams(redis, f"archive-{folder.checkpoint.archive_id}", counts_entries=counts_entries),
+                reader=StreamReader(group),
                 folder=folder,
                 clock=system_clock,
                 write_parts=parts_by_day,
-                tell=lambda line: err.print(f"presage archive: {line}"),
+                warn=warn,
                 max_batch_events=settings.max_batch_events,
             )
-            follow(archiver, settings, stop=stop, show=show)
+            poller = Poller(archiver, once=settings.once, flush_seconds=settings.flush_seconds, warn=warn)
+            poller.run(stop=stop, on_step=lambda: show(archiver.progress))
     except ServerError as error:
         err.print(f"presage archive: {error}")
         sys.exit(2)
@@ -90,8 +105,8 @@ def archive(  # noqa: PLR0917 - the command line passes names
 
 
 @contextmanager
-def _stopping(stop: Flag) -> Iterator[None]:
-    """Have the first SIGTERM or Ctrl-C end the work well; a second one ends it at once, which harms nothing."""
+def _stop_on_signals(stop: Flag) -> Iterator[None]:
+    """Set ``stop`` on the first SIGTERM or Ctrl-C; a second one ends the process at once, which does no harm."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def end(_number: int, _frame: Any) -> None:
@@ -110,7 +125,7 @@ def _stopping(stop: Flag) -> Iterator[None]:
 
 @contextmanager
 def _shown(console: Console, *, report_seconds: float) -> Iterator[Callable[[Any], None]]:
-    """Show progress: a table that stays in place on a terminal, otherwise a line now and then."""
+    """Show progress: a table that is updated in place on a terminal, otherwise a line every ``report_seconds``."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4) as live:
             yield lambda progress: live.update(_table(progress))

@@ -1,140 +1,124 @@
-"""Follows a store for as long as it is asked to."""
+"""Has a consumer read the event streams again and again, and waits for a store that goes away."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from threading import Event as Flag
 from time import monotonic
+from typing import Protocol
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from presage_server.archive.archiver import Archiver, Progress
-from presage_server.archive.errors import ArchiveStoreError, StreamsGoneError
-from presage_server.errors import SettingsError
+from presage_featurizer.event_log import PARTITIONS
+from presage_server.eventlog.errors import EventLogStoreError, StreamsGoneError
 
-__all__ = ["ArchiveSettings", "follow"]
+__all__ = ["Consumer", "Poller"]
 
 _POLL_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
+_ALL = range(PARTITIONS)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ArchiveSettings:
-    """How to archive.
+class Consumer(Protocol):
+    """Reads entries and does something with them, such as archiving them. Methods raise redis-py's errors."""
 
-    Raises:
-        SettingsError: A field has a value that cannot work; the message names it.
+    def prepare(self) -> None:
+        """Continue every stream after the last entry that was read; called first, and again after an error of the store."""
+        ...
+
+    def sweep(self, partitions: Sequence[int], /) -> list[int]:
+        """Read once from each of these streams; return those that may have more."""
+        ...
+
+    def commit(self) -> None:
+        """Save everything that was read, then acknowledge it."""
+        ...
+
+
+class Poller:
+    """Drives a consumer.
+
+    Args:
+        consumer: What reads the streams.
+        once: Whether to end when all streams are read, and to fail if the store goes away.
+        flush_seconds: How often the consumer commits.
+        warn: Called with one line for each thing that an operator must know.
     """
 
-    to: Path
-    """The archive's folder; made if there is none."""
-    redis_url: str
-    """The store that the servers use: redis://, rediss:// or unix://."""
-    once: bool = False
-    """Whether to end once everything that was there is archived."""
-    flush_seconds: float = 60.0
-    """How often files are written: fewer and larger ones, or events that are sooner there."""
-    max_batch_events: int = 100_000
-    """Files are written sooner when so many events wait; also what a reader must have in memory at once."""
-    report_seconds: float = 10.0
-    """How often a line of progress is printed where there is no terminal."""
-    timeout_seconds: float = 20.0
-    """How long the store may take to answer."""
-
-    def __post_init__(self) -> None:
-        schemes = ("redis://", "rediss://", "unix://")
-        self._check("redis_url", self.redis_url.startswith(schemes), f"one of {', '.join(schemes)}...")
-        self._check("flush_seconds", 0.0 < self.flush_seconds <= 86_400, "more than 0, at most 86400")
-        self._check("max_batch_events", 1 <= self.max_batch_events <= 1_000_000, "1 to 1000000")
-        self._check("report_seconds", self.report_seconds > 0.0, "more than 0")
-        self._check("timeout_seconds", self.timeout_seconds > 0.0, "more than 0")
-
-    def _check(self, field: str, holds: bool, expected: str) -> None:  # noqa: FBT001 - private and positional
-        if not holds:
-            shown = "a URL of another kind" if field == "redis_url" else repr(getattr(self, field))
-            raise SettingsError(f"{field}: expected {expected}, got {shown}")
-
-
-def follow(
-    archiver: Archiver,
-    settings: ArchiveSettings,
-    *,
-    stop: Flag,
-    show: Callable[[Progress], None],
-) -> None:
-    """Archive until ``stop`` is set, or with ``once`` until nothing is left; what was read is in files then.
-
-    A store that goes away is waited for, except with ``once``.
-
-    Raises:
-        ArchiveFolderError: The folder cannot be written.
-        ArchiveStoreError: The store refuses what archiving needs; with ``once``, also if it goes away.
-    """
-    rounds = _Rounds(archiver, settings)
-    away = False
-    while not stop.is_set():
-        try:
-            idle = rounds.go()
-        except (RedisConnectionError, RedisTimeoutError) as error:
-            if settings.once:
-                raise ArchiveStoreError(f"redis_url: the store went away ({error}); run the same again") from error
-            if not away:
-                archiver.tell(f"the store does not answer ({error}); waiting for it")
-            away = True
-            rounds.begin_again()
-            stop.wait(_RETRY_SECONDS)
-            continue
-        except StreamsGoneError:
-            rounds.begin_again()
-            continue
-        except RedisError as error:
-            raise ArchiveStoreError(f"redis_url: the store refuses: {str(error)[:200]}") from error
-        if away:
-            away = False
-            archiver.tell("the store answers again")
-        show(archiver.progress)
-        if idle and settings.once:
-            break
-        if idle:
-            stop.wait(min(_POLL_SECONDS, settings.flush_seconds))
-    try:
-        archiver.commit()
-    except RedisError:
-        # The files are written; the next start sees what was not acknowledged.
-        archiver.tell("the store does not answer; the files are complete nevertheless")
-    show(archiver.progress)
-
-
-class _Rounds:
-    """One look at streams after another: those with more to give at once again, all of them once in a while."""
-
-    def __init__(self, archiver: Archiver, settings: ArchiveSettings) -> None:
-        self._archiver = archiver
-        self._settings = settings
+    def __init__(self, consumer: Consumer, *, once: bool, flush_seconds: float, warn: Callable[[str], None]) -> None:
+        self._consumer = consumer
+        self._once = once
+        self._flush_seconds = flush_seconds
+        self._warn = warn
         self._prepared = False
         self._more: list[int] = []
-        self._all_seen = self._flushed = monotonic()
+        self._swept_all_at = self._flushed_at = monotonic()
 
-    def go(self) -> bool:
-        """Read, and write files when it is time; tells whether all streams were read to their ends."""
+    def run(self, *, stop: Flag, on_step: Callable[[], None]) -> None:
+        """Poll until ``stop`` is set, or with ``once`` until nothing is left; then commit what was read.
+
+        Args:
+            stop: Ends the polling.
+            on_step: Called after each step, and at the end.
+
+        Raises:
+            EventLogStoreError: The store rejects a command that reading needs; with ``once``, also if it goes away.
+        """
+        store_is_away = False
+        while not stop.is_set():
+            try:
+                idle = self.step()
+            except (RedisConnectionError, RedisTimeoutError) as error:
+                if self._once:
+                    raise EventLogStoreError(f"redis_url: the store went away ({error}); run the same again") from error
+                if not store_is_away:
+                    self._warn(f"the store does not answer ({error}); waiting for it")
+                store_is_away = True
+                self.reset()
+                stop.wait(_RETRY_SECONDS)
+                continue
+            except StreamsGoneError:
+                self.reset()
+                continue
+            except RedisError as error:
+                raise EventLogStoreError(f"redis_url: the store refuses: {str(error)[:200]}") from error
+            if store_is_away:
+                store_is_away = False
+                self._warn("the store answers again")
+            on_step()
+            if idle and self._once:
+                break
+            if idle:
+                stop.wait(min(_POLL_SECONDS, self._flush_seconds))
+        try:
+            self._consumer.commit()
+        except RedisError:
+            # What was read is saved; the next start sees that it was not acknowledged.
+            self._warn("the store does not answer; everything that was read is saved")
+        on_step()
+
+    def step(self) -> bool:
+        """Sweep the streams that have more, or all of them once a second, and commit when it is time.
+
+        Returns:
+            Whether all streams were read to their ends.
+        """
         if not self._prepared:
-            self._archiver.prepare()
+            self._consumer.prepare()
             self._prepared = True
-        if self._more and (self._settings.once or monotonic() - self._all_seen < _POLL_SECONDS):
-            self._more = self._archiver.sweep(self._more)
+        if self._more and (self._once or monotonic() - self._swept_all_at < _POLL_SECONDS):
+            self._more = self._consumer.sweep(self._more)
         else:
-            self._all_seen = monotonic()
-            self._more = self._archiver.sweep()
-        if monotonic() - self._flushed >= self._settings.flush_seconds:
-            self._archiver.commit()
-            self._flushed = monotonic()
+            self._swept_all_at = monotonic()
+            self._more = self._consumer.sweep(_ALL)
+        if monotonic() - self._flushed_at >= self._flush_seconds:
+            self._consumer.commit()
+            self._flushed_at = monotonic()
         return not self._more
 
-    def begin_again(self) -> None:
-        """Have the next round tell the store anew where to go on: what a broken call was given, it must give again."""
+    def reset(self) -> None:
+        """Prepare the consumer again before the next step, because the reply to the last read may be lost."""
         self._prepared = False
         self._more = []

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_featurizer import CoreState, FeatureSet, NewerStateError, StateError, featurize
+from presage_featurizer.event_log import ServedVector, last_event_of
 from presage_featurizer.featurize import feature_values
 from presage_server.call import Call
 from presage_server.errors import StateTooNewError, StoreUnavailableError, UnreadableStateError
-from presage_server.eventlog.sampling import Sampler, ServedVector, last_event_of
+from presage_server.eventlog.sampling import Sampler
 from presage_server.models.loading import Model
 from presage_server.pipeline.per_tick import PerTick
 from presage_server.pipeline.time_limit import TimeLimit

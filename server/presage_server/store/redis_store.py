@@ -14,12 +14,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from presage_featurizer import CoreState, CorruptStateError, StateError, encode_event
+from presage_featurizer.event_log import partition_of, stream_key
 from presage_server.clock import Clock
 from presage_server.errors import RpcError, StoreFullError, StoreStartError, StoreUnavailableError
 from presage_server.pipeline.fair_turn import FairTurn
 from presage_server.store.address import Address
 from presage_server.store.connection import Connection
-from presage_server.store.keys import aside_key, partition_of, state_key, stream_key
+from presage_server.store.keys import quarantine_key, state_key
 from presage_server.store.resp import ReplyError, encode, encode_exists, encode_get, encode_mget
 from presage_server.store.snapshot import Change, Snapshot, read_snapshot, read_state
 
@@ -210,7 +211,7 @@ class RedisStore:
         return [
             state_key(user_id),
             stream_key(partition_of(user_id)),
-            aside_key(user_id),
+            quarantine_key(user_id),
             base.revision,
             change.blob(self._clock(), self._writer),
             self._state_ttl_ms,

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from presage_featurizer.event_log import EntryId, Position
 from presage_server.archive.errors import ArchiveFolderError
 from presage_server.archive.folder import opened_folder
-from presage_server.eventlog.positions import EntryId, Position
 
 POSITIONS = {3: Position(EntryId(7, 1), counted=2)}
 
@@ -77,7 +77,7 @@ def test_events_without_their_checkpoint_are_refused(tmp_path):
     ("changes", "message"),
     [
         ({"version": 2}, r"archive\.json: expected version 1, got 2"),
-        ({"files": ["../../elsewhere"]}, r"archive\.json: names a file that is no part of an archive"),
+        ({"files": ["../../elsewhere"]}, r"archive\.json: names a file that is not part of an archive"),
         ({"positions": 5}, r"archive\.json: cannot be read \(Expected `object`"),
     ],
 )

@@ -11,10 +11,9 @@ from hypothesis import given
 from pyarrow import parquet
 
 from presage_featurizer import Event, EventType, encode_event
+from presage_featurizer.event_log import EVENT_COLUMNS, Entry, EntryId
 from presage_server.archive.folder import opened_folder
-from presage_server.archive.parts import COLUMNS, parts_by_day
-from presage_server.eventlog.consumer_group import Entry
-from presage_server.eventlog.positions import EntryId
+from presage_server.archive.parts import parts_by_day
 from presage_training.readers.archive import ArchivedEvent, read_archive
 from presage_training.readers.skips import Skips
 from support.events import DAY_MICROS, MICROS, START_UNIX_MICROS, STORY, any_log
@@ -56,7 +55,7 @@ def test_any_event_is_read_as_it_was(log):
 
 def test_every_field_of_an_event_has_a_column():
     fields = {field.name for field in msgspec.structs.fields(Event)}
-    assert (fields - {"event_time_unix_micros"}) | {"event_time"} <= set(COLUMNS.names)
+    assert (fields - {"event_time_unix_micros"}) | {"event_time"} <= {column.name for column in EVENT_COLUMNS}
     assert all(getattr(FULL, field.name) != field.default for field in msgspec.structs.fields(Event)), (
         "give the new field a value here"
     )
@@ -81,7 +80,7 @@ def test_many_rows_keep_their_items_and_their_order_over_batches_and_days(tmp_pa
 @pytest.mark.parametrize(
     "encoded",
     [
-        pytest.param(b"", id="none of ours"),
+        pytest.param(b"", id="not an event"),
         pytest.param(b"garbage", id="damaged"),
         pytest.param(encode_event(msgspec.structs.replace(FULL, value_micros=2**63)), id="too much money"),
         pytest.param(encode_event(msgspec.structs.replace(FULL, event_time_unix_micros=2**62)), id="too late a time"),

@@ -11,10 +11,9 @@ import pytest
 from pyarrow import parquet
 
 from presage_featurizer import encode_event
+from presage_featurizer.event_log import Entry, EntryId
 from presage_server.archive.folder import opened_folder
 from presage_server.archive.parts import parts_by_day
-from presage_server.eventlog.consumer_group import Entry
-from presage_server.eventlog.positions import EntryId
 from presage_training.errors import LogFormatError
 from presage_training.readers.archive import read_archive, read_archive_events
 from presage_training.readers.skips import Skips
