@@ -1,1 +1,1 @@
-"""The command line: ``presage serve`` and the loader of sub-commands. Settings themselves are in ``presage_server.settings``."""
+"""The command line: the ``presage`` command, and ``presage serve``. Settings are declared in ``presage_server.settings``."""

@@ -1,4 +1,4 @@
-"""The ``presage`` command. Its sub-commands are entry points of the group ``presage.commands``."""
+"""The ``presage`` command. Sub-commands are entry points of the group ``presage.commands``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LIBRARIES_OF_EXTRAS = {"lightgbm": "train", "onnx": "train", "pyarrow": "train"
 
 
 class _Commands(typer.core.TyperGroup):
-    """Loads a sub-command when it is asked for, so that ``presage serve`` does not wait for the training libraries."""
+    """Imports a sub-command only when it is used, so that ``presage serve`` does not load the training libraries."""
 
     def list_commands(self, _ctx: Any) -> list[str]:
         found = _entry_points()
@@ -32,7 +32,7 @@ class _Commands(typer.core.TyperGroup):
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command; a missing library of an extra ends it with exit code 2 and the extra's name."""
     app = typer.Typer(
         cls=_Commands,
         add_completion=False,
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _presage() -> None:
-    """Scores visitors from what they have just done: events in over gRPC, state in Redis, a model in ONNX Runtime."""
+    """Score visitors by their latest actions: events over gRPC, state in Redis, models in ONNX Runtime."""
 
 
 def _entry_points() -> dict[str, EntryPoint]:

@@ -1,4 +1,4 @@
-"""The ``presage`` command, run as users run it."""
+"""The ``presage`` command, as a process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_help_lists_the_commands(flag):
         assert f"│ {command} " in finished.stdout
 
 
-def test_help_of_serve_explains_its_flags_and_shows_no_path_of_this_machine():
+def test_help_of_serve_shows_its_flags_and_no_path_of_this_machine():
     finished = run("serve", "--help")
     assert finished.returncode == 0
     assert "--redis-url" in finished.stdout
@@ -40,14 +40,14 @@ def test_help_of_serve_explains_its_flags_and_shows_no_path_of_this_machine():
     assert str(Path.cwd()) not in finished.stdout
 
 
-def test_an_unknown_command_is_refused():
+def test_an_unknown_command_is_rejected():
     finished = run("sevre")
     assert finished.returncode == 2
     assert "No such command 'sevre'" in finished.stderr
 
 
-def test_serving_needs_no_training_library():
-    """The help of serve, with the training libraries out of reach."""
+def test_serve_needs_no_training_library():
+    """The help of serve, in a process that cannot import the training libraries."""
     program = """
 import sys
 for missing in ("lightgbm", "onnx", "pyarrow", "sklearn"):

@@ -1,4 +1,4 @@
-"""``presage serve`` as an operator meets it: one process, its one line, its signals and its complaints."""
+"""``presage serve`` as a process: its ready line, its signals and its errors."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from redis.asyncio import Redis
 
 from presage.v1 import scoring_service_pb2 as pb
 from presage.v1 import scoring_service_pb2_grpc
 from support.proxies import silent_store
 from support.running_server import GENEROUS_SECONDS, gone, server_process, track
 
-pytestmark = pytest.mark.usefixtures("each_transport")  # the transports are told apart by nothing here
+pytestmark = pytest.mark.usefixtures("each_transport")  # both behave the same here
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -29,14 +30,14 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def complaint(process) -> tuple[int, str, str]:
-    """Wait for a server that cannot start; answer with its exit code, its stdout and its last word."""
+def startup_error(process) -> tuple[int, str, str]:
+    """Wait for a server that cannot start; return its exit code, its stdout and the last line of its log."""
     code, stdout = process.wait()
     return code, stdout, process.log.strip().splitlines()[-1]
 
 
 @linux_only
-async def test_sigterm_lets_calls_in_flight_end_well_and_takes_the_store_along(models, tmp_path):
+async def test_sigterm_lets_calls_in_flight_finish_and_stops_the_store(models, tmp_path):
     flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"), "--timeout-ms", "30000")
     with server_process(tmp_path / "log", *flags) as server:
         assert re.fullmatch(r"127\.0\.0\.1:\d+", server.address)
@@ -51,7 +52,7 @@ async def test_sigterm_lets_calls_in_flight_end_well_and_takes_the_store_along(m
             calls = [stub.TrackEvent(track(f"u{number % 7}", f"event-{number}")) for number in range(100)]
             calls += [stub.GetFeatures(pb.GetFeaturesRequest(user_id="u")) for _ in range(100)]
             tasks = [asyncio.ensure_future(call) for call in calls]
-            # Calls of one kind are begun in their order: once a later one is refused, all of them have been.
+            # Calls of one method start in order: once a later one is rejected, all of them have started.
             for late in (stub.TrackEvent(track("")), stub.GetFeatures(pb.GetFeaturesRequest())):
                 with pytest.raises(grpc.aio.AioRpcError, match="INVALID_ARGUMENT"):
                     await late
@@ -69,7 +70,7 @@ async def test_sigterm_lets_calls_in_flight_end_well_and_takes_the_store_along(m
 
 @linux_only
 def test_a_killed_server_leaves_no_store_behind(models, tmp_path, short_directory):
-    """All that stays is the folder of its socket, here where the test cleans up."""
+    """Only the folder of its socket remains, here where the test cleans up."""
     flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"))
     with server_process(tmp_path / "log", *flags, TMPDIR=str(short_directory)) as server:
         (store_pid,) = children(server.pid)
@@ -79,8 +80,8 @@ def test_a_killed_server_leaves_no_store_behind(models, tmp_path, short_director
 
 
 @linux_only
-def test_a_data_folder_is_taken_until_its_store_too_has_let_go_of_it(models, tmp_path, short_directory):
-    """A store that hangs, under a server that was killed, would go on writing into the next one's folder."""
+def test_a_data_folder_stays_locked_until_its_store_has_ended_too(models, tmp_path, short_directory):
+    """The store of a killed server may hang, and later write into the folder that the next server uses."""
     flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"))
     with server_process(tmp_path / "first", *flags, TMPDIR=str(short_directory)) as first:
         (store_pid,) = children(first.pid)
@@ -89,7 +90,7 @@ def test_a_data_folder_is_taken_until_its_store_too_has_let_go_of_it(models, tmp
             first.signal(signal.SIGKILL)
             assert first.wait() == (-signal.SIGKILL, "")
             with server_process(tmp_path / "second", *flags, wait=False) as second:
-                code, _, last = complaint(second)
+                code, _, last = startup_error(second)
             assert code == 2
             assert "is in use by another server" in last
         finally:
@@ -101,7 +102,7 @@ def test_a_data_folder_is_taken_until_its_store_too_has_let_go_of_it(models, tmp
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 async def test_a_server_that_waits_for_a_silent_store_stops_at_once(models, tmp_path, number):
-    """One that takes the connection and never answers."""
+    """The store accepts the connection and never responds."""
     async with silent_store() as (url, asked):
         with server_process(tmp_path / "log", "--models", str(models), "--redis-url", url, wait=False) as server:
             await asyncio.wait_for(asked.wait(), GENEROUS_SECONDS)
@@ -112,9 +113,9 @@ async def test_a_server_that_waits_for_a_silent_store_stops_at_once(models, tmp_
         assert "Traceback" not in server.log
 
 
-@pytest.mark.parametrize("delay", ["0", "3600"], ids=["while calls end", "while balancers turn away"])
+@pytest.mark.parametrize("delay", ["0", "3600"], ids=["while calls finish", "during the delay"])
 async def test_a_second_sigterm_ends_a_drain_at_once(store, models, tmp_path, delay):
-    """A call waits for a store that hangs, and may do so for ten minutes."""
+    """A call may wait ten minutes for a store that hangs."""
     flags = ("--models", str(models), "--redis-url", store.url, "--timeout-ms", "600000")
     patience = ("--drain-seconds", "3600", "--drain-delay-seconds", delay)
     with server_process(tmp_path / "log", *flags, *patience) as server:
@@ -137,8 +138,8 @@ async def test_a_second_sigterm_ends_a_drain_at_once(store, models, tmp_path, de
         assert "Traceback" not in server.log
 
 
-async def test_what_was_tracked_is_there_after_a_restart_and_variables_stand_for_flags(models, tmp_path):
-    """The second server gets by variables what the first one got by flags."""
+async def test_events_survive_a_restart_and_variables_replace_flags(models, tmp_path):
+    """The second server gets as variables what the first one got as flags."""
     request = pb.ScoreRequest(user_id="u", as_of_unix_micros=1_900_000_000_000_000, include_features=True)
     predictions = []
     flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"), "--default-model", "second")
@@ -163,25 +164,35 @@ async def test_what_was_tracked_is_there_after_a_restart_and_variables_stand_for
     assert (before.cold_start, before.model) == (False, "second")
 
 
-def test_a_port_that_is_taken_is_named(models, store, tmp_path):
-    # Shared, as another server would take it: unless that is refused, both would get half of the calls.
+@pytest.mark.xfail(reason="the composition root and the supervisor do not pass store_fsync to the store yet")
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_the_embedded_store_syncs_as_the_settings_say(models, tmp_path, workers):
+    flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"), "--workers", workers)
+    with server_process(tmp_path / "log", *flags, "--store-fsync", "always") as server:
+        (url,) = set(re.findall(r"store: embedded .*?(unix://[^,]+), data in", server.log))
+        async with Redis.from_url(url) as redis:
+            assert await redis.config_get("appendfsync") == {"appendfsync": "always"}
+
+
+def test_a_port_in_use_is_named(models, store, tmp_path):
+    # With SO_REUSEPORT, as another server binds it: unless that is rejected, each would get half of the calls.
     with socket.create_server(("127.0.0.1", 0), reuse_port=True) as taken:
         port = str(taken.getsockname()[1])
         flags = ("--models", str(models), "--redis-url", store.url, "--port", port)
         with server_process(tmp_path / "log", *flags, wait=False) as server:
             expected = f"presage: cannot serve: port: cannot listen on 127.0.0.1:{port}; is it taken, or"
-            code, stdout, last = complaint(server)
+            code, stdout, last = startup_error(server)
     assert (code, stdout) == (2, "")
     assert last.startswith(expected)
 
 
-def test_two_servers_on_one_data_folder_are_one_too_many(models, tmp_path):
+def test_a_second_server_on_one_data_folder_does_not_start(models, tmp_path):
     flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"))
     with (
         server_process(tmp_path / "first", *flags),
         server_process(tmp_path / "second", *flags, wait=False) as second,
     ):
-        code, stdout, last = complaint(second)
+        code, stdout, last = startup_error(second)
     assert (code, stdout) == (2, "")
     assert last.startswith(f"presage: cannot serve: data_dir: {tmp_path / 'data'} is in use by another server")
 
@@ -191,7 +202,7 @@ def test_a_tampered_bundle_is_named_with_the_reason(models, store, tmp_path):
     model = bundles / "second" / "2" / "model.onnx"
     model.write_bytes(model.read_bytes() + b"\0")
     with server_process(tmp_path / "log", "--models", str(bundles), "--redis-url", store.url, wait=False) as server:
-        code, stdout, last = complaint(server)
+        code, stdout, last = startup_error(server)
     assert (code, stdout) == (2, "")
     assert last.startswith(f"presage: cannot serve: {model}: expected SHA-256 ")
 
@@ -200,20 +211,21 @@ def test_a_tampered_bundle_is_named_with_the_reason(models, store, tmp_path):
     ("flags", "message"),
     [
         (("--timeout-ms", "0"), "timeout_ms: expected 1 to 600000, got 0"),
+        (("--max-in-flight", "400"), "max_in_flight: this setting was removed, delete --max-in-flight or PRESAGE_"),
         (("--redis-url", "unix:///nowhere/redis.sock"), "redis_url: the store cannot be used: "),
     ],
-    ids=["setting", "store"],
+    ids=["setting", "removed setting", "store"],
 )
-def test_what_is_wrong_is_said_in_one_line(models, tmp_path, flags, message):
+def test_a_startup_error_is_one_line(models, tmp_path, flags, message):
     with server_process(tmp_path / "log", "--models", str(models), *flags, wait=False) as server:
-        code, stdout, last = complaint(server)
+        code, stdout, last = startup_error(server)
     assert (code, stdout) == (2, "")
     assert last.startswith(f"presage: cannot serve: {message}")
     assert "Traceback" not in server.log
 
 
-async def test_after_sigterm_calls_are_answered_as_before_for_the_delay(models, tmp_path):
-    """Balancers need a moment to see NOT_SERVING; one call after another is answered until they have had it."""
+async def test_calls_are_answered_during_the_delay_after_sigterm(models, tmp_path):
+    """Load balancers need a moment to see NOT_SERVING; until then, every call is answered."""
     flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"), "--drain-delay-seconds", "1")
     with server_process(tmp_path / "log", *flags) as server:
         async with grpc.aio.insecure_channel(server.address) as channel:
