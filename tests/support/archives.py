@@ -27,7 +27,7 @@ from presage_featurizer.event_log import (
     stream_key,
 )
 from presage_server.archive.archiver import Archiver
-from presage_server.archive.folder import opened_folder
+from presage_server.archive.folder import open_folder
 from presage_server.archive.parts import parts_by_day
 from presage_server.clock import system_clock
 from presage_server.eventlog.consumer_group import ConsumerGroup, connect
@@ -117,7 +117,7 @@ def archiver(store: LocalStore, directory: Path, warnings: list[str], *, max_bat
     """Make an archiver in this process that appends its warnings to a list."""
     numbers = count()
     redis, counts_entries = connect(store.url, client_name="presage-archive", timeout_seconds=GENEROUS_SECONDS)
-    with redis, opened_folder(directory, new_id=lambda: f"test-{next(numbers)}") as folder:
+    with redis, open_folder(directory, new_id=lambda: f"test-{next(numbers)}") as folder:
         name = f"archive-{directory}-{folder.checkpoint.archive_id}"
         group = ConsumerGroup(redis, name=name, consumer="archive", counts_entries=counts_entries)
         yield Archiver(

@@ -23,34 +23,38 @@ __all__ = ["archive"]
 
 
 def archive(  # noqa: PLR0917 - the command line passes names
-    to: Annotated[Path, typer.Option("--to", help="The archive's folder; made if there is none.")],
+    to: Annotated[Path, typer.Option("--to", help="The archive's folder; created if it does not exist.")],
     redis_url: Annotated[
         str,
         typer.Option(
             envvar="PRESAGE_REDIS_URL", help="The store that the servers use: redis://, rediss:// or unix://."
         ),
     ],
-    once: Annotated[bool, typer.Option("--once", help="Archive what is there, and end.")] = False,  # noqa: FBT002 - a flag
+    once: Annotated[bool, typer.Option("--once", help="Archive what is in the streams, then end.")] = False,  # noqa: FBT002 - a flag
     flush_seconds: Annotated[
         float,
-        typer.Option(help="How often files are written: fewer and larger ones, or events that are sooner there."),
+        typer.Option(
+            help="How often files are written. Less often gives fewer and larger files; more often makes events available sooner."
+        ),
     ] = 60.0,
-    max_batch_events: Annotated[int, typer.Option(help="Files are written sooner when so many events wait.")] = 100_000,
+    max_batch_events: Annotated[
+        int, typer.Option(help="Files are written sooner when this many events wait.")
+    ] = 100_000,
     report_seconds: Annotated[
-        float, typer.Option(help="How often a line is printed where there is no terminal.")
+        float, typer.Option(help="How often a line is printed when there is no terminal.")
     ] = 10.0,
 ) -> None:
-    """Follow the event streams into Parquet files, one folder a day, every event once.
+    """Copy the event streams into Parquet files, one folder per day, every event once.
 
-    Goes on where it ended, also after a kill. SIGTERM and Ctrl-C write what was read and end. Exit code 1 says that with `--once`
-    events were found to be lost: the streams had dropped them before they were archived.
+    Continues where it ended, even after a kill. SIGTERM and Ctrl-C write what was read, then end. With `--once`, exit code 1 means
+    that events were lost: the streams dropped them before they were archived.
     """
     err = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
     stop = Flag()
     try:
-        # What follows needs the store's client and Arrow, which other commands' help does not wait for.
+        # Imported here, because the help of other commands needs neither the store's client nor Arrow.
         from presage_server.archive.archiver import Archiver  # noqa: PLC0415
-        from presage_server.archive.folder import opened_folder  # noqa: PLC0415
+        from presage_server.archive.folder import open_folder  # noqa: PLC0415
         from presage_server.archive.parts import parts_by_day  # noqa: PLC0415
         from presage_server.archive.settings import ArchiveSettings  # noqa: PLC0415
         from presage_server.clock import system_clock  # noqa: PLC0415
@@ -72,8 +76,8 @@ def archive(  # noqa: PLR0917 - the command line passes names
         with (
             redis,
             _stop_on_signals(stop),
-            _shown(err, report_seconds=settings.report_seconds) as show,
-            opened_folder(settings.to, new_id=lambda: secrets.token_hex(6)) as folder,
+            _progress_display(err, report_seconds=settings.report_seconds) as show,
+            open_folder(settings.to, new_id=lambda: secrets.token_hex(6)) as folder,
         ):
 
             def warn(line: str) -> None:
@@ -99,7 +103,7 @@ def archive(  # noqa: PLR0917 - the command line passes names
         err.print(f"presage archive: {error}")
         sys.exit(2)
     progress = archiver.progress
-    print(f"presage archive: ended; {_line(progress)}", flush=True)  # noqa: T201 - the command's last word
+    print(f"presage archive: ended; {_line(progress)}", flush=True)  # noqa: T201 - the command's result
     if once and progress.discontinuities:
         sys.exit(1)
 
@@ -124,7 +128,7 @@ def _stop_on_signals(stop: Flag) -> Iterator[None]:
 
 
 @contextmanager
-def _shown(console: Console, *, report_seconds: float) -> Iterator[Callable[[Any], None]]:
+def _progress_display(console: Console, *, report_seconds: float) -> Iterator[Callable[[Any], None]]:
     """Show progress: a table that is updated in place on a terminal, otherwise a line every ``report_seconds``."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4) as live:

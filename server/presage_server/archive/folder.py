@@ -30,13 +30,13 @@ from presage_featurizer.event_log import (
 )
 from presage_server.archive.errors import ArchiveFolderError
 
-__all__ = ["ArchiveFolder", "opened_folder"]
+__all__ = ["ArchiveFolder", "open_folder"]
 
 _START_AGAIN = "nothing is lost while the streams hold it: fix that and start again"
 
 
 class ArchiveFolder:
-    """An archive's folder, open for writing. Use ``opened_folder``.
+    """An archive's folder, open for writing. Use ``open_folder``.
 
     Raises:
         ArchiveFolderError: From every method: the folder cannot be written.
@@ -106,7 +106,7 @@ class ArchiveFolder:
 
 
 @contextmanager
-def opened_folder(path: Path, *, new_id: Callable[[], str]) -> Iterator[ArchiveFolder]:
+def open_folder(path: Path, *, new_id: Callable[[], str]) -> Iterator[ArchiveFolder]:
     """Open an archive's folder; create it if it does not exist, and finish what a process that died has left.
 
     Args:

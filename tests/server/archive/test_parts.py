@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from presage_featurizer import Event, EventType, encode_event
 from presage_featurizer.event_log import EVENT_COLUMNS, Entry, EntryId
-from presage_server.archive.folder import opened_folder
+from presage_server.archive.folder import open_folder
 from presage_server.archive.parts import parts_by_day
 from presage_training.readers.archive import ArchivedEvent, read_archive
 from presage_training.readers.skips import Skips
@@ -38,7 +38,7 @@ def entry(encoded: bytes, place: int, *, fresh: bool = False) -> Entry:
 
 
 def archived(directory: Path, *batches: list[Entry]) -> None:
-    with opened_folder(directory, new_id=lambda: "test") as folder:
+    with open_folder(directory, new_id=lambda: "test") as folder:
         for batch in batches:
             folder.commit(parts_by_day(batch), positions={}, entries=len(batch))
 
