@@ -30,7 +30,7 @@ from presage_featurizer.event_log.archive import (
 from presage_featurizer.event_log.streams import (
     BEGINNING,
     EVENT_FIELD,
-    FRESH_FIELD,
+    NO_PRIOR_STATE_FIELD,
     PARTITIONS,
     VECTOR_FIELD,
     Entry,
@@ -50,8 +50,8 @@ __all__ = [
     "EVENTS",
     "EVENT_COLUMNS",
     "EVENT_FIELD",
-    "FRESH_FIELD",
     "ITEM_COLUMNS",
+    "NO_PRIOR_STATE_FIELD",
     "PARTITIONS",
     "PARTS_GLOB",
     "PLACE_COLUMNS",

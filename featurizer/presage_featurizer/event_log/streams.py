@@ -19,7 +19,7 @@ from presage_featurizer.view import MAX_UNIX_MICROS
 __all__ = [
     "BEGINNING",
     "EVENT_FIELD",
-    "FRESH_FIELD",
+    "NO_PRIOR_STATE_FIELD",
     "PARTITIONS",
     "VECTOR_FIELD",
     "Entry",
@@ -48,12 +48,12 @@ def stream_key(partition: int) -> str:
 
 EVENT_FIELD = "event"
 """Holds an event, as ``encode_event`` writes it."""
-FRESH_FIELD = "fresh"
+NO_PRIOR_STATE_FIELD = "fresh"
 """Present if the event was folded into no state: the visitor was new, had expired, or could not be read."""
 VECTOR_FIELD = "vector"
 """Holds a served vector, as ``encode_served_vector`` writes it; such an entry has no event."""
 
-_EVENT, _FRESH, _VECTOR = EVENT_FIELD.encode(), FRESH_FIELD.encode(), VECTOR_FIELD.encode()
+_EVENT, _NO_PRIOR_STATE, _VECTOR = EVENT_FIELD.encode(), NO_PRIOR_STATE_FIELD.encode(), VECTOR_FIELD.encode()
 
 
 class EntryId(NamedTuple):
@@ -84,7 +84,7 @@ class Entry:
     entry_id: EntryId
     event: bytes
     """The encoded event; empty if the entry has none."""
-    fresh: bool
+    no_prior_state: bool
     """Whether the event was folded into no state."""
     vector: bytes = b""
     """The encoded vector; empty if the entry has none."""
@@ -93,7 +93,7 @@ class Entry:
     def parse(cls, partition: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Entry:
         """Read an entry as the store returns it."""
         event, vector = fields.get(_EVENT, b""), fields.get(_VECTOR, b"")
-        return cls(partition, EntryId.parse(entry_id), event, _FRESH in fields, vector)
+        return cls(partition, EntryId.parse(entry_id), event, _NO_PRIOR_STATE in fields, vector)
 
 
 class ServedVector(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=True):

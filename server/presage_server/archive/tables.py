@@ -46,7 +46,7 @@ def to_event_table(rows: Sequence[tuple[Entry, Event | None]]) -> pa.Table:
     times = pa.array(values(lambda event: event.event_time_unix_micros), pa.int64())
     columns: dict[str, Any] = {
         **_place([entry for entry, _ in rows]),
-        "fresh": [entry.fresh for entry, _ in rows],
+        "fresh": [entry.no_prior_state for entry, _ in rows],
         "event_id": values(lambda event: event.event_id),
         "type": values(lambda event: event.type.name),
         "user_id": values(lambda event: event.user_id),

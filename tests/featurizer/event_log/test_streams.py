@@ -9,7 +9,7 @@ from presage_featurizer import CorruptStateError, fold
 from presage_featurizer.digests import digest
 from presage_featurizer.event_log import (
     EVENT_FIELD,
-    FRESH_FIELD,
+    NO_PRIOR_STATE_FIELD,
     PARTITIONS,
     VECTOR_FIELD,
     Entry,
@@ -43,7 +43,12 @@ def test_visitors_spread_over_all_partitions():
 
 
 def test_the_stored_names_never_change():
-    assert (EVENT_FIELD, FRESH_FIELD, VECTOR_FIELD, stream_key(886)) == ("event", "fresh", "vector", "{p886}:events")
+    assert (EVENT_FIELD, NO_PRIOR_STATE_FIELD, VECTOR_FIELD, stream_key(886)) == (
+        "event",
+        "fresh",
+        "vector",
+        "{p886}:events",
+    )
 
 
 def test_ids_are_ordered_by_both_halves_and_written_as_the_store_does():
@@ -55,10 +60,10 @@ def test_ids_are_ordered_by_both_halves_and_written_as_the_store_does():
 @pytest.mark.parametrize(
     ("fields", "entry"),
     [
-        ({b"event": b"e"}, Entry(3, EntryId(7, 1), b"e", fresh=False)),
-        ({b"event": b"e", b"fresh": b"1"}, Entry(3, EntryId(7, 1), b"e", fresh=True)),
-        ({b"vector": b"v"}, Entry(3, EntryId(7, 1), b"", fresh=False, vector=b"v")),
-        ({b"other": b"o"}, Entry(3, EntryId(7, 1), b"", fresh=False)),
+        ({b"event": b"e"}, Entry(3, EntryId(7, 1), b"e", no_prior_state=False)),
+        ({b"event": b"e", b"fresh": b"1"}, Entry(3, EntryId(7, 1), b"e", no_prior_state=True)),
+        ({b"vector": b"v"}, Entry(3, EntryId(7, 1), b"", no_prior_state=False, vector=b"v")),
+        ({b"other": b"o"}, Entry(3, EntryId(7, 1), b"", no_prior_state=False)),
     ],
 )
 def test_an_entry_is_read_by_the_names_of_its_fields(fields, entry):

@@ -11,8 +11,6 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from presage_featurizer.digests import digest
 from presage_featurizer.event_log import partition_of, stream_key
-from presage_server.archive.settings import ArchiveSettings
-from presage_server.errors import SettingsError
 from presage_server.eventlog.consumer_group import ConsumerGroup
 from presage_server.eventlog.poller import Poller
 from presage_training.readers.archive import read_archived_vectors
@@ -256,18 +254,3 @@ def test_a_store_that_goes_away_and_comes_back_is_waited_for(store, tmp_path, mo
         Poller(made, once=False, flush_seconds=0.05, warn=made.warn).run(stop=stop, on_step=on_step)
     assert warnings[:2] == ["the store does not answer (broken on purpose); waiting for it", "the store answers again"]
     assert sorted(each.event.event_id for each in read(tmp_path)) == sorted(f"e-{number}" for number in range(50))
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("redis_url", "http://store"),
-        ("flush_seconds", 0.0),
-        ("max_batch_events", 0),
-        ("report_seconds", -1.0),
-        ("timeout_seconds", 0.0),
-    ],
-)
-def test_a_setting_that_cannot_work_is_refused_by_name(tmp_path, field, value):
-    with pytest.raises(SettingsError, match=f"{field}: expected"):
-        ArchiveSettings(**({"to": tmp_path, "redis_url": "redis://store"} | {field: value}))

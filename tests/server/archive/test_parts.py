@@ -71,7 +71,9 @@ def test_many_rows_keep_their_items_and_their_order_over_batches_and_days(tmp_pa
         )
         for place in range(20_000)
     ]
-    entries = [Entry(5, EntryId(1, place), encode_event(event), fresh=False) for place, event in enumerate(events)]
+    entries = [
+        Entry(5, EntryId(1, place), encode_event(event), no_prior_state=False) for place, event in enumerate(events)
+    ]
     archived(tmp_path, entries[:12_000], entries[12_000:])
     assert [each.event for each in read_archive(tmp_path, skips=Skips())] == events
     assert len(list(tmp_path.glob("events/*/*"))) == 6
