@@ -140,9 +140,6 @@ class Settings:
         low=-1,
         high=65_535,
     )
-    max_in_flight: int = (
-        400  # Not declared as a setting: it is in REMOVED_SETTINGS, and goes with the code that reads it.
-    )
 
     def __post_init__(self) -> None:
         check_settings(self)

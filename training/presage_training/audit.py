@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from presage_export.bundle import Bundle, read_bundle
-from presage_export.calibration import to_score
 from presage_export.errors import BundleError
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError, State, featurize
 from presage_featurizer.digests import digest
@@ -97,8 +96,8 @@ class Models:
         bundle = self._bundles.get((vector.model, vector.model_version))
         if bundle is None or bundle.manifest.feature_set.fingerprint != vector.fingerprint:
             return None
-        (margin,) = bundle.model.margins(vector.features.reshape(1, -1)).tolist()
-        return to_score(bundle.manifest.link, bundle.manifest.calibration, margin)
+        (score,) = bundle.scores(vector.features.reshape(1, -1))
+        return score
 
 
 @dataclass(kw_only=True, slots=True)

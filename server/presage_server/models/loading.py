@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.bundle import Bundle, read_bundle
-from presage_export.calibration import to_score
-from presage_export.errors import BundleError
+from presage.v1 import prediction_pb2
+from presage_export.bundle import Bundle, BundleError, read_bundle
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError
 from presage_server.errors import ModelError, NotServedError
 
@@ -25,9 +24,9 @@ _DEFAULT = "conversion"
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """One model that is served."""
+    """One model version that is served; equal only to itself, so that calls are grouped by version, not by name."""
 
     name: str
     """What calls name it by: the folder that it lies in."""
@@ -37,6 +36,12 @@ class Model:
     """Its verified bundle."""
     feature_set: FeatureSet
     """What its rows are made of."""
+    encoded_name: bytes = field(init=False, repr=False)
+    """Its name and version as the fields of an encoded ``presage.v1.Prediction``."""
+
+    def __post_init__(self) -> None:
+        encoded = prediction_pb2.Prediction(model=self.name, model_version=self.version).SerializeToString()
+        object.__setattr__(self, "encoded_name", encoded)
 
     def predict(self, rows: NDArray[np.float32]) -> list[float]:
         """Score rows.
@@ -47,8 +52,7 @@ class Model:
         Returns:
             One score for each row: the model's margin through its calibration, or else its link, in double precision.
         """
-        link, calibration = self.bundle.manifest.link, self.bundle.manifest.calibration
-        return [to_score(link, calibration, margin) for margin in self.bundle.model.margins(rows).tolist()]
+        return self.bundle.scores(rows)
 
 
 class Models:

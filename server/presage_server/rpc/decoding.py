@@ -6,8 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
+from typing import TypeVar
 
 import numpy as np
+from google.protobuf.message import DecodeError, Message
 from numpy.typing import NDArray
 
 from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
@@ -33,11 +35,14 @@ __all__ = [
     "check_batch_of_visitor",
     "decode_as_of",
     "decode_event",
+    "decode_message",
     "decode_session_id",
-    "decode_targets",
+    "decode_target",
     "decode_user_id",
     "decode_vectors",
 ]
+
+M = TypeVar("M", bound=Message)
 
 _TYPES = {int(kind): kind for kind in EventType if kind}
 _DEVICES = {int(device): device for device in Device}
@@ -103,6 +108,20 @@ def decode_event(
     return event
 
 
+def decode_message(message_class: type[M], data: bytes) -> M:
+    """Parse a request's bytes.
+
+    Raises:
+        InvalidRequestError: They are not a message of this type.
+    """
+    try:
+        return message_class.FromString(data)
+    except DecodeError as error:
+        raise InvalidRequestError(
+            f"expected a {message_class.DESCRIPTOR.full_name}, got {len(data)} bytes that cannot be parsed as one"
+        ) from error
+
+
 def decode_user_id(user_id: str, field: str = "user_id") -> str:
     """Check a visitor's id: 1 to MAX_ID_BYTES bytes."""
     if not user_id:
@@ -115,15 +134,14 @@ def decode_session_id(session_id: str, field: str = "session_id") -> str:
     return _decode_id(session_id, field)
 
 
-def decode_targets(targets: Sequence[scoring_service_pb2.ScoreTarget]) -> list[tuple[str, str]]:
-    """Check whom a batch is about; answer with the ids of each visitor and session."""
-    pairs = [(target.user_id, target.session_id) for target in targets]
-    for position, (user_id, session_id) in enumerate(pairs):
-        # Most ids are so short that their bytes need no counting, and nobody needs the name of a field that is right.
-        if not user_id or (len(user_id) + len(session_id)) * 4 > MAX_ID_BYTES:
-            decode_user_id(user_id, f"targets[{position}].user_id")
-            decode_session_id(session_id, f"targets[{position}].session_id")
-    return pairs
+def decode_target(target: scoring_service_pb2.ScoreTarget, position: int) -> tuple[str, str]:
+    """Check one visitor of a batch; return the ids of visitor and session."""
+    user_id, session_id = target.user_id, target.session_id
+    # Most ids are so short that their bytes need no counting, and the name of a correct field is not needed.
+    if not user_id or (len(user_id) + len(session_id)) * 4 > MAX_ID_BYTES:
+        decode_user_id(user_id, f"targets[{position}].user_id")
+        decode_session_id(session_id, f"targets[{position}].session_id")
+    return user_id, session_id
 
 
 def decode_as_of(as_of_unix_micros: int, now_unix_micros: int) -> int:
@@ -160,8 +178,15 @@ def check_batch_of_visitor(visitors: Counter[str], user_id: str, field: str) -> 
         )
 
 
-def decode_vectors(vectors: Sequence[prediction_pb2.FeatureVector], feature_set: FeatureSet) -> NDArray[np.float32]:
+def decode_vectors(
+    vectors: Sequence[prediction_pb2.FeatureVector], feature_set: FeatureSet, first: int = 0
+) -> NDArray[np.float32]:
     """Check vectors and stack them.
+
+    Args:
+        vectors: Some of a request's vectors.
+        feature_set: What they must consist of.
+        first: The place of the first one in the request, for messages.
 
     Returns:
         Array of shape (len(vectors), number of features), float32, all finite.
@@ -169,11 +194,10 @@ def decode_vectors(vectors: Sequence[prediction_pb2.FeatureVector], feature_set:
     Raises:
         InvalidRequestError: A vector is of another set, order or length, or holds NaN or an infinity.
     """
-    check_batch(vectors, "vectors")
     width = len(feature_set.features)
     rows = np.empty((len(vectors), width), dtype=np.float32)
     for position, vector in enumerate(vectors):
-        field = f"vectors[{position}]"
+        field = f"vectors[{first + position}]"
         if vector.feature_set and vector.feature_set != feature_set.name:
             raise InvalidRequestError(
                 f"expected the model's own, {feature_set.name!r}, or none, got {vector.feature_set[:64]!r}",
@@ -190,7 +214,7 @@ def decode_vectors(vectors: Sequence[prediction_pb2.FeatureVector], feature_set:
         row, column = np.argwhere(~np.isfinite(rows))[0]
         raise InvalidRequestError(
             f"expected a finite number for {feature_set.features[column]}, got {rows[row, column]}",
-            field=f"vectors[{row}].values[{column}]",
+            field=f"vectors[{first + row}].values[{column}]",
         )
     return rows
 

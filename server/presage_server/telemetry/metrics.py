@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from presage_server.call import Call
+from presage_server.rpc.status import CODE_NAMES
 from presage_server.telemetry.counting import Counters, Histograms
 from presage_server.telemetry.exposition import serve_text
+from presage_server.telemetry.stages import STAGES, Stages
 
-__all__ = ["STAGES", "Metrics", "serve_metrics"]
+__all__ = ["Metrics", "serve_metrics"]
 
 _BUCKETS_SECONDS = (
     *(0.0001, 0.0002, 0.0003, 0.0004, 0.0005, 0.0006, 0.0008),
@@ -17,9 +21,6 @@ _BUCKETS_SECONDS = (
 )
 
 _STAGE_BUCKETS_SECONDS = (0.000005, 0.00001, 0.00002, 0.00005, *_BUCKETS_SECONDS)
-
-STAGES = ("decode", "queue", "store", "featurize", "model", "encode")
-"""What a scored call goes through, in order: ``queue`` is the wait for others of the same visitor, or of the same tick."""
 
 
 class Metrics:
@@ -44,7 +45,7 @@ class Metrics:
         )
         self.events_applied = events["applied",]
         self.events_duplicate = events["duplicate",]
-        self.events_refused = events["refused",]
+        self.events_rejected = events["refused",]
         scores = Counters(
             "presage_scores",
             "Visitors scored, by what was known of them.",
@@ -75,10 +76,16 @@ class Metrics:
             self.registry.register(collector)
         self._handled, self._seconds = handled, seconds
 
-    def count_call(self, method: str, code: str, seconds: float) -> None:
-        """Count a call that ended."""
-        self._handled[method, code].inc()
-        self._seconds[method].observe(seconds)
+    def count_call(self, call: Call) -> None:
+        """Count a call that has ended."""
+        name = call.method.rpartition("/")[2]
+        self._handled[name, CODE_NAMES.get(call.code or 0, "UNKNOWN")].inc()
+        self._seconds[name].observe(monotonic() - call.received)
+
+    def observe_stages(self, stages: Stages, calls: int) -> None:
+        """Count the time that so many calls of a batch spent in each stage."""
+        for name, seconds in stages.seconds().items():
+            self.stages[name].observe(seconds, calls)
 
     def count_score(self, *, cold_start: bool, degraded: bool) -> None:
         """Count a visitor scored."""

@@ -1,152 +1,199 @@
-"""Tracking: events go through the fold into the store, each exactly once."""
+"""Events folded into visitors' states and written by compare-and-set, each exactly once."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Protocol
+from functools import partial
+from time import monotonic
 
-import msgspec
-
-from presage_featurizer import Event, NewerStateError, State, fold
-from presage_server.errors import ContendedVisitorError, RpcError, StateTooNewError
-from presage_server.pipeline.fair_turn import FairTurn
-from presage_server.pipeline.queues import NamedQueues
+from presage_featurizer import NewerStateError, State, fold
+from presage_server.errors import ContendedVisitorError, DeadlineError, RpcError, StateTooNewError
+from presage_server.rpc.status import internal_error
+from presage_server.scoring.jobs import ScoreJob
+from presage_server.store.redis_store import CommitResult, RedisStore
 from presage_server.store.snapshot import Change, Snapshot
 from presage_server.telemetry.metrics import Metrics
-from presage_server.telemetry.stopwatch import Stopwatch
+from presage_server.telemetry.stages import Stages
+from presage_server.tracking.jobs import EventJob, Update
+from presage_server.tracking.recent import RecentSnapshots
 
-__all__ = ["StateReader", "StateWriter", "Tracked", "Tracker"]
+__all__ = ["Tracker"]
 
 _logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 100
-"""Tries at one compare-and-set. Each lost one means that another server's was made, so the visitor moves on all the same."""
+"""Tries at one compare-and-set. Each lost one means that another server's succeeded, so the visitor makes progress all the same."""
 
-
-class StateReader(Protocol):
-    """Reads visitors."""
-
-    async def read(self, user_ids: Sequence[str]) -> list[Snapshot]:
-        """Read visitors, in the order of the ids."""
-        ...
-
-
-class StateWriter(Protocol):
-    """Writes visitors by compare-and-set."""
-
-    async def commit(self, changes: Sequence[Change]) -> list[Snapshot | RpcError | None]:
-        """Make each change whose base still stands; answer with what stands instead, or why not, where one is not made."""
-        ...
-
-
-class Tracked(msgspec.Struct, frozen=True, gc=False):
-    """What became of one event."""
-
-    duplicate: bool
-    """Whether it had been counted before."""
-    state: State | None
-    """The visitor's state right after it."""
-    damaged: bool = False
-    """Whether what was known of the visitor before could not be read."""
+_MAX_EVENTS = 64
+"""Events in one update, so that a very busy visitor does not hold up the others of a batch."""
 
 
 class Tracker:
-    """Folds events into visitors' states, in the order in which they come."""
+    """Applies events to visitors. One update of a visitor is in flight at a time; events that come meanwhile follow it.
 
-    def __init__(self, reader: StateReader, writer: StateWriter, metrics: Metrics) -> None:
-        self._reader = reader
-        self._writer = writer
+    Args:
+        store: Takes the changes.
+        metrics: Counts events.
+        recent: Remembers what was last written of visitors.
+    """
+
+    def __init__(self, store: RedisStore, metrics: Metrics, recent: RecentSnapshots) -> None:
+        self._store = store
         self._metrics = metrics
-        self._queues = NamedQueues()
+        self._recent = recent
+        self._in_flight: dict[str, Update] = {}
+        self._ready: list[Update] = []
+        """Updates that go into the next batch: they lost a compare-and-set, or waited for one."""
 
-    async def track(self, events: Sequence[Event], stopwatch: Stopwatch | None = None) -> list[Tracked | RpcError]:
-        """Fold events into their visitors' states, and put those that count into the event log.
+    @property
+    def ready(self) -> bool:
+        """Whether updates wait for the next batch."""
+        return bool(self._ready)
 
-        Events of one visitor are folded in their order and written at once.
+    def begin(self, jobs: Sequence[EventJob]) -> list[Update]:
+        """Group events into updates by visitor, together with the updates that are ready."""
+        updates, self._ready = self._ready, []
+        in_flight = self._in_flight
+        for job in jobs:
+            user_id = job.event.user_id
+            update = in_flight.get(user_id)
+            if update is None:
+                update = in_flight[user_id] = Update(user_id, self._recent.get(user_id))
+                updates.append(update)
+                update.jobs.append(job)
+            elif not update.folded and len(update.jobs) < _MAX_EVENTS:
+                update.jobs.append(job)
+            else:
+                update.waiting.append(job)
+        return updates
 
-        Args:
-            events: What happened.
-            stopwatch: Is told of the laps ``queue`` and ``store``.
+    def fold(self, updates: Sequence[Update], stages: Stages) -> list[ScoreJob]:
+        """Fold updates whose snapshots are there, and send the changes.
 
         Returns:
-            For each event what became of it, or why it could not be counted.
-
-        Raises:
-            StoreUnavailableError: The store does not answer; sending the same events again is safe.
+            The scores that are wanted after these events, with their states.
         """
-        positions: dict[str, list[int]] = {}
-        for position, event in enumerate(events):
-            positions.setdefault(event.user_id, []).append(position)
-        outcomes: dict[int, Tracked | RpcError] = {}
-        stopwatch = stopwatch or Stopwatch()
-        async with self._queues.turn(positions):
-            self._metrics.stages["queue"].observe(stopwatch.lap("queue"))
-            snapshots = dict(zip(positions, await self._reader.read(list(positions)), strict=True))
-            turn = FairTurn()
-            for _ in range(_ATTEMPTS):
-                changes = []
-                for user_id, snapshot in snapshots.items():
-                    mine = positions[user_id]
-                    if snapshot.damage is not None:
-                        self._metrics.unreadable_states.inc()
-                    if isinstance(snapshot.damage, NewerStateError):
-                        outcomes.update(dict.fromkeys(mine, StateTooNewError(str(snapshot.damage))))
-                        continue
-                    change, tracked = _fold_all(user_id, snapshot, [events[position] for position in mine])
-                    outcomes.update(zip(mine, tracked, strict=True))
-                    if change is not None:
-                        changes.append(change)
-                    await turn.take(len(mine))
-                snapshots = {}
-                for change, instead in zip(changes, await self._write(changes), strict=True):
-                    if isinstance(instead, RpcError):
-                        outcomes.update(dict.fromkeys(positions[change.user_id], instead))
-                    elif instead is not None:
-                        snapshots[change.user_id] = instead
-                if not snapshots:
-                    break
-        for user_id in snapshots:
-            error = ContendedVisitorError(f"the visitor changed under {_ATTEMPTS} tries; try again")
-            outcomes.update(dict.fromkeys(positions[user_id], error))
-        self._metrics.stages["store"].observe(stopwatch.lap("store"))
-        results = [outcomes[position] for position in range(len(events))]
-        self._count(results)
-        return results
+        scores: list[ScoreJob] = []
+        changed: list[Update] = []
+        for update in updates:
+            try:
+                if self._fold(update):
+                    changed.append(update)
+            except Exception as error:  # noqa: BLE001 - the visitor's own; its neighbours are served
+                self._fail(update, internal_error(error, "fold"))
+                continue
+            scores += [job.score for job in update.jobs if job.score is not None and update.snapshot is not None]
+        if changed:
+            changes = [update.change for update in changed if update.change is not None]
+            self._store.commit(changes, partial(self._on_results, changed, stages))
+        return scores
 
-    async def _write(self, changes: Sequence[Change]) -> list[Snapshot | RpcError | None]:
-        """Write changes, as StateWriter does."""
-        results = await self._writer.commit(changes) if changes else []
-        for change, instead in zip(changes, results, strict=True):
-            if isinstance(instead, Snapshot):
-                self._metrics.store_conflicts.inc()
-            elif instead is None and change.base.damage is not None:
-                _logger.error(
-                    "the unreadable state of visitor %r was kept aside and a new one begun: %s",
-                    change.user_id,
-                    change.base.damage,
-                )
-        return results
+    def finish_unchanged(self, updates: Sequence[Update]) -> None:
+        """Respond to events that changed nothing: duplicates. Their scores have been made by now."""
+        for update in updates:
+            if update.change is None and update.snapshot is not None and update.jobs:
+                self._finish(update, update.snapshot)
 
-    def _count(self, results: Sequence[Tracked | RpcError]) -> None:
-        for result in results:
-            if isinstance(result, RpcError):
-                self._metrics.events_refused.inc()
-            elif result.duplicate:
-                self._metrics.events_duplicate.inc()
+    def fail(self, updates: Sequence[Update], error: RpcError) -> None:
+        """Reject the events of updates that could not be read."""
+        for update in updates:
+            self._fail(update, error)
+
+    def _fold(self, update: Update) -> bool:
+        """Fold an update's events into its snapshot; return whether that makes a change to be written."""
+        base = update.snapshot
+        assert base is not None
+        update.folded = True
+        if base.damage is not None:
+            self._metrics.unreadable_states.inc()
+            if isinstance(base.damage, NewerStateError):
+                self._fail(update, StateTooNewError(str(base.damage)))
+                return False
+        state: State | None = base.state
+        applied = []
+        for job in update.jobs:
+            folded = fold(state, job.event)
+            job.duplicate = folded is state
+            if not job.duplicate:
+                state = folded
+                applied.append(job.event)
+            if job.score is not None:
+                job.score.state = state
+                job.score.degraded = base.damage is not None
+        if applied:
+            assert state is not None
+            update.change = Change(update.user_id, base, state, applied)
+            return True
+        update.change = None
+        if update.cached:  # only a read shows that what they duplicate is still there
+            update.snapshot, update.cached, update.folded = None, False, False
+            self._ready.append(update)
+        return False
+
+    def _on_results(self, updates: Sequence[Update], stages: Stages, results: Sequence[CommitResult]) -> None:
+        stages.mark("store")
+        self._metrics.observe_stages(stages, sum([len(update.jobs) for update in updates]))
+        for update, result in zip(updates, results, strict=True):
+            change = update.change
+            assert change is not None
+            if isinstance(result, bytes):
+                if change.base.damage is not None:
+                    _logger.error(
+                        "the unreadable state of visitor %r was quarantined and a new one started: %s",
+                        update.user_id,
+                        change.base.damage,
+                    )
+                self._finish(update, Snapshot(change.state, result))
+            elif isinstance(result, RpcError):
+                self._fail(update, result)
             else:
-                self._metrics.events_applied.inc()
+                self._retry(update, result)
 
+    def _retry(self, update: Update, found: Snapshot) -> None:
+        self._metrics.store_conflicts.inc()
+        update.attempts += 1
+        update.snapshot, update.cached, update.change, update.folded = found, False, None, False
+        if update.attempts < _ATTEMPTS:
+            self._ready.append(update)
+        else:
+            self._fail(update, ContendedVisitorError(f"the visitor changed during {_ATTEMPTS} attempts; try again"))
 
-def _fold_all(user_id: str, base: Snapshot, events: Sequence[Event]) -> tuple[Change | None, list[Tracked]]:
-    """Fold one visitor's events; no change if all of them are duplicates."""
-    state, applied, tracked = base.state, [], []
-    for event in events:
-        folded = fold(state, event)
-        duplicate = folded is state
-        if not duplicate:
-            state = folded
-            applied.append(event)
-        tracked.append(Tracked(duplicate, state, damaged=base.damage is not None))
-    change = Change(user_id, base, state, applied) if applied and state is not None else None
-    return change, tracked
+    def _finish(self, update: Update, snapshot: Snapshot) -> None:
+        self._recent.put(update.user_id, snapshot)
+        metrics = self._metrics
+        for job in update.jobs:
+            (metrics.events_duplicate if job.duplicate else metrics.events_applied).inc()
+            job.respond(job, None)
+        self._follow(update, snapshot)
+
+    def _fail(self, update: Update, error: RpcError) -> None:
+        self._recent.forget(update.user_id)
+        self._metrics.events_rejected.inc(len(update.jobs))
+        for job in update.jobs:
+            job.respond(job, error)
+        self._follow(update, None)
+
+    def _follow(self, update: Update, snapshot: Snapshot | None) -> None:
+        """Let the events that waited for an update go into the next batch."""
+        update.jobs = []
+        now = monotonic()
+        waiting = []
+        for job in update.waiting:
+            if job.call.code is None and job.call.deadline > now:
+                waiting.append(job)
+            else:
+                job.respond(job, DeadlineError("no time left when the visitor's earlier events were stored"))
+        if not waiting:
+            del self._in_flight[update.user_id]
+            return
+        following = self._in_flight[update.user_id] = Update(update.user_id, snapshot)
+        following.jobs, following.waiting = waiting[:_MAX_EVENTS], waiting[_MAX_EVENTS:]
+        self._ready.append(following)
+
+    def fail_late(self, now: float, error: RpcError) -> None:
+        """End the calls of events whose deadline has passed; whether their events are stored is not known."""
+        for update in self._in_flight.values():
+            for job in (*update.jobs, *update.waiting):
+                if job.call.deadline <= now:
+                    job.call.fail(error)

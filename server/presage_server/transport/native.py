@@ -1,211 +1,196 @@
-"""pygrpc-native's server, with calls refused before they cost anything when the loop is behind."""
+"""The native transport: pygrpc-native's low-level API, with HTTP/2 and gRPC framing in Rust, outside the interpreter's lock.
+
+One thread takes what has arrived, has it processed, and takes what has arrived meanwhile. There is no event loop in it.
+Methods that are not served here (health, reflection, streams) go to a grpc.aio server on a unix socket behind it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
+import logging
+import os
+import tempfile
 import threading
-from collections.abc import Coroutine, Sequence
-from inspect import CORO_CREATED, getcoroutinestate
-from time import perf_counter
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any
 
 import grpc
-import pygrpc_native.aio  # "from pygrpc_native import aio" would call itself for ever
-from pygrpc_native import EVENT_CALL, EVENT_CANCEL
+from pygrpc_native import EVENT_CALL, NativeGrpcFront
 
-from presage_server.pipeline.admission import Admission
-from presage_server.pipeline.in_flight import refusal
-from presage_server.rpc.handlers import SERVICE_NAME
-from presage_server.telemetry.metrics import Metrics
+from presage_server.call import Call
+from presage_server.errors import SettingsError
+from presage_server.rpc.status import Status
+from presage_server.transport.interface import MAX_METADATA_BYTES, OnCalls, ServerOptions, TransportHungError
 
-__all__ = ["NativeServer"]
+__all__ = ["NativeTransport"]
 
-_BATCH = 1_024
-"""Events that are taken over at once at most. Each time needs the interpreter's lock, so the base's 64 are few under load."""
+_logger = logging.getLogger(__name__)
 
-_BUSY_SECONDS = 0.0005
-"""While calls come closer together than this, the loop does not sleep: to be woken takes two threads and 60 µs of each call."""
-
-_GAPS = 8
-"""Over so many gaps the mean is taken, roughly."""
-
-_FEW_CALLS = 4
-_TOGETHER_SECONDS = 0.0005
-"""While more than a few calls are under way, no others are taken over for so long: to share a read and a run of the model halves
-what a call costs. At 16 in flight that answers a third more calls a second, and each of them sooner."""
-
-_ORPHANED_SECONDS = 1.0
-"""How often the thread that waits for the loop to rest looks whether the loop is still there."""
-
+_MAX_EVENTS = 1_024
+"""Events taken at once at most."""
+_HUNG_SECONDS = 10.0
+"""A serving thread that has not taken calls for this long hangs: it does so twice a second when idle."""
+_STOP_POLL_SECONDS = 0.005
 _FLUSH_SECONDS = 0.2
 _FLUSH_IDLE_SECONDS = 0.02
-"""What the threads that write answers get for the last ones: the base closes connections whatever is still to be written."""
+"""How long the threads that write get for the last replies: closing drops what is not written yet."""
+_FAILURE_EXIT_CODE = 70
+_SOFTWARE_ERROR = "the serving thread failed; a process that cannot serve must not look alive, so it ends"
+
+_CANCELLED = grpc.StatusCode.CANCELLED.value[0]
+_DEADLINE_EXCEEDED = grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
+_RESOURCE_EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+_UNAVAILABLE = grpc.StatusCode.UNAVAILABLE.value[0]
 
 
-class NativeServer(pygrpc_native.aio.Server):
-    """A server whose HTTP/2 and gRPC framing run outside the interpreter's lock.
+class _NativeCall(Call):
+    __slots__ = ("_id", "_transport")
 
-    Its base has a thread that waits for calls and hands them over to the loop in batches. Here the loop itself looks for them while
-    they come often, and the thread waits only for the first ones after a rest: it would want the interpreter's lock for each batch,
-    and the loop would sleep and have to be woken between two calls.
+    def __init__(self, transport: NativeTransport, call_id: int, *described: Any) -> None:
+        super().__init__(*described)
+        self._transport = transport
+        self._id = call_id
 
-    Refusing a call takes a fraction of what a task, a context and an exception would: under a load of several times what can be
-    served, refusing must not be what the time is spent on.
+    def send_reply(self, payload: bytes) -> None:
+        transport = self._transport
+        transport.calls.pop(self._id, None)
+        transport.front.respond(self._id, payload)
+
+    def send_failure(self, status: Status) -> None:
+        transport = self._transport
+        transport.calls.pop(self._id, None)
+        transport.front.fail(self._id, status.code, status.message, list(status.trailing_metadata))
+
+
+def _exit(error: BaseException) -> None:
+    _logger.critical(_SOFTWARE_ERROR, exc_info=error)
+    logging.shutdown()
+    os._exit(_FAILURE_EXIT_CODE)
+
+
+class NativeTransport:
+    """pygrpc-native behind the interface ``Transport``.
+
+    Args:
+        options: How to listen.
+        paths: The methods that are delivered as calls.
+        fallback: Serves all others; not started yet. None: they are unimplemented.
+        on_failure: Called in the serving thread with what ended it; the default logs it and ends the process.
     """
 
     def __init__(
-        self, *, options: Sequence[tuple[str, Any]], metrics: Metrics, admission: Admission, io_threads: int
+        self,
+        options: ServerOptions,
+        paths: Sequence[str],
+        fallback: grpc.aio.Server | None = None,
+        *,
+        on_failure: Callable[[BaseException], None] = _exit,
     ) -> None:
-        super().__init__(options=options, io_threads=io_threads)
-        self._metrics = metrics
-        self._admission = admission
-        self._ending: asyncio.Future[None] | None = None
-        self._resting = threading.Semaphore()
-        """Held by who waits for calls: the thread while the loop rests, or the loop."""
-        self._looked = self._came = perf_counter()
-        """When was last looked for calls, and when some came."""
-        self._gap_seconds = 2 * _BUSY_SECONDS
-        self._streams = 0
+        self._options = options
+        self._paths = list(paths)
+        self._fallback = fallback
+        self._on_failure = on_failure
+        self._fallback_folder: tempfile.TemporaryDirectory[str] | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._alive_at = monotonic()
+        self.front: NativeGrpcFront
+        self.calls: dict[int, _NativeCall] = {}
+        """The calls in flight."""
 
-    async def stop(self, grace: float | None) -> None:
-        """End, as ``grpc.aio.Server.stop`` does; also once a drain was broken off, for whose end the base would wait for ever."""
-        if self._ending is None:
-            self._ending = asyncio.ensure_future(self._end(grace))
-        elif not grace:
+    async def start(self, on_calls: OnCalls) -> str:
+        """Begin to listen and to deliver calls; return HOST:PORT."""
+        options = self._options
+        try:
+            self.front = NativeGrpcFront(
+                options.address,
+                [(path, False) for path in self._paths],
+                io_threads=options.io_threads,
+                call_details=True,
+                # grpc-core's hard limit for the same soft limit.
+                max_metadata_size=2 * MAX_METADATA_BYTES,
+                reuse_port=options.share_port,
+            )
+        except OSError as error:
+            raise SettingsError(
+                f"port: cannot listen on {options.address}; is it taken, or the host not this machine's?"
+            ) from error
+        if self._fallback is not None:
+            self._fallback_folder = tempfile.TemporaryDirectory(prefix="presage-", ignore_cleanup_errors=True)
+            path = Path(self._fallback_folder.name) / "fallback.sock"
+            self._fallback.add_insecure_port(f"unix:{path}")
+            await self._fallback.start()
+            self.front.set_fallback(str(path))
+        self.front.start()
+        self._alive_at = monotonic()
+        self._thread = threading.Thread(target=self._serve, args=(on_calls,), name="presage-serve", daemon=True)
+        self._thread.start()
+        return f"{options.address.rpartition(':')[0]}:{self.front.bound_port}"
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Reject new calls, let those in flight end within this time, and close."""
+        had_calls, until = bool(self.calls), monotonic() + grace_seconds
+        self._stopping = True
+        try:
             if self._fallback is not None:
-                await self._fallback.stop(None)
-            for call in list(self._calls.values()):
-                if call.task is not None:
-                    call.task.cancel()
-        await asyncio.shield(self._ending)
-
-    async def _end(self, grace: float | None) -> None:
-        """Let calls under way end and their answers leave, then have the base stop."""
-        tasks = [call.task for call in self._calls.values() if call.task is not None]
-        try:
-            if grace:
-                if tasks:
-                    await asyncio.wait(tasks, timeout=grace)
-                await asyncio.sleep(_FLUSH_SECONDS if tasks else _FLUSH_IDLE_SECONDS)
-            await super().stop(None)
-        finally:  # the base does not get so far when it is cancelled
-            if self._fallback_dir is not None:
-                shutil.rmtree(self._fallback_dir, ignore_errors=True)
-
-    def _dispatch(self) -> None:
-        """Wake the loop for calls while it rests; runs in a thread of its own, which waits without the interpreter's lock."""
-        front, loop = self._front, self._loop
-        assert front is not None
-        assert loop is not None
-        while True:
-            while not self._resting.acquire(timeout=_ORPHANED_SECONDS):
-                if loop.is_closed():  # without stop()
-                    front.close()
-                    return
-            events = front.recv_batch_details(_BATCH)
-            if events is None:
-                return
-            try:
-                loop.call_soon_threadsafe(self._wake, events, perf_counter())
-            except RuntimeError:  # as above
-                front.close()
-                return
-
-    def _wake(self, events: list[tuple[Any, ...]], since: float) -> None:
-        """Take over what came while the loop rested."""
-        self._looked = since
-        self._came_at(perf_counter(), events)
-
-    def _look(self) -> None:
-        """Take over what has come since the last look."""
-        assert self._front is not None
-        now = perf_counter()
-        if self._under_way() > _FEW_CALLS and now - self._looked < _TOGETHER_SECONDS:
-            self._go_on(busy=True)
-            return
-        events = self._front.recv_batch_details(_BATCH, 0)
-        if events:
-            self._came_at(now, events)
-            return
-        self._looked = now
-        self._go_on(busy=events is not None and now - self._came < _BUSY_SECONDS)  # None: the server has ended
-
-    def _came_at(self, now: float, events: list[tuple[Any, ...]]) -> None:
-        """Take over what came, and go on looking if calls come often."""
-        # One long gap is a pause, not the end of a load.
-        gap = min(now - self._came, 2 * _BUSY_SECONDS)
-        self._gap_seconds += (gap - self._gap_seconds) / _GAPS
-        since, self._came, self._looked = self._looked, now, now
-        try:
-            self._take_over(events, since)
-        finally:  # whatever becomes of these calls, somebody has to wait for the next ones
-            self._go_on(busy=self._gap_seconds < _BUSY_SECONDS)
-
-    def _go_on(self, *, busy: bool) -> None:
-        """Look again in the next turn, or rest."""
-        if busy:
-            assert self._loop is not None
-            self._loop.call_soon(self._look)
-        else:
-            self._resting.release()
-
-    def _under_way(self) -> int:
-        """Count the calls that are to be answered soon; a stream, such as a watch of the health, may stay for days."""
-        return len(self._calls) - self._streams
-
-    async def _run_stream(self, call: Any, context: Any, request: Any) -> None:
-        self._streams += 1
-        try:
-            await super()._run_stream(call, context, request)
+                await self._fallback.stop(grace_seconds or None)
+            while self.calls and monotonic() < until:  # noqa: ASYNC110 - the calls belong to another thread
+                await asyncio.sleep(_STOP_POLL_SECONDS)
+            if grace_seconds:
+                await asyncio.sleep(_FLUSH_SECONDS if had_calls else _FLUSH_IDLE_SECONDS)
         finally:
-            self._streams -= 1
+            self._close()
 
-    def _take_over(self, events: list[tuple[Any, ...]], since: float) -> None:
-        """Begin calls, or refuse them; ``since`` is when they came."""
-        front = self._front
-        assert front is not None
-        begun: list[tuple[Any, ...]] = []
-        cancelled = []
-        for event in events:
-            kind, call_id, method_id = event[:3]
-            if kind == EVENT_CANCEL:
-                cancelled.append(call_id)
-            if kind == EVENT_CALL and self._ending is not None:
-                front.fail(call_id, grpc.StatusCode.UNAVAILABLE.value[0], "the server is shutting down; try another")
-                continue
-            if kind == EVENT_CALL:
-                _, service, method = self._table[method_id][0].split("/")
-                # Health is asked for most when there is too much to do.
-                under_way = self._under_way() + len(begun)
-                if service == SERVICE_NAME and not self._admission.admits(under_way):
-                    self._metrics.count_call(method, "RESOURCE_EXHAUSTED", 0.0)
-                    front.fail(call_id, grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], refusal(under_way))
-                    continue
-            begun.append(event)
-        self._on_events(begun)
-        if self._admission.heeds(self._under_way()):
-            assert self._loop is not None
-            self._loop.call_soon(self._admission.had_turn, since)  # behind the first turns of the tasks of these calls
-        for call_id in cancelled:
-            self._forget_unbegun(call_id)
+    def check_alive(self) -> None:
+        """Check that calls are being taken.
 
-    def _forget_unbegun(self, call_id: int) -> None:
-        """Let go of a call that was cancelled before its task had its first turn: the base would keep it for ever."""
-        call = self._calls.get(call_id)
-        if call is None or call.task is None:
-            return
-        if getcoroutinestate(cast("Coroutine[Any, Any, None]", call.task.get_coro())) == CORO_CREATED:
-            del self._calls[call_id]
+        Raises:
+            TransportHungError: They are not.
+        """
+        silent = monotonic() - self._alive_at
+        if silent > _HUNG_SECONDS:
+            raise TransportHungError(f"the serving thread has not taken calls for {silent:.0f} s")
 
-    async def _unary_response(self, call: Any, context: Any, request: Any) -> tuple[bool, Any]:
-        """Run a handler; unlike the base, without a look in every call at what kind of function it is: all are coroutines."""
+    def _close(self) -> None:
+        self.front.close()
+        if self._thread is not None:
+            self._thread.join(_HUNG_SECONDS)
+        if self._fallback_folder is not None:
+            self._fallback_folder.cleanup()
+
+    def _serve(self, on_calls: OnCalls) -> None:
+        """Take calls and have them processed until the front is closed."""
+        front = self.front
+        wait_ms = 0
         try:
-            response = await call.handler.unary_unary(request, context)
-        except Exception as error:  # noqa: BLE001 - the base makes a status of it
-            self._failed(call, context, error)
-            return False, None
-        if context.code() not in (None, grpc.StatusCode.OK):
-            self._fail(call, context, None)
-            return False, None
-        return True, response
+            while (events := front.recv_batch_details(_MAX_EVENTS, wait_ms)) is not None:
+                self._alive_at = now = monotonic()
+                wait_ms = int(on_calls(self._take(events, now) if events else []) * 1e3)
+        except BaseException as error:  # noqa: BLE001 - a panic in the library is a BaseException
+            self._on_failure(error)
+
+    def _take(self, events: Sequence[tuple[Any, ...]], now: float) -> list[Call]:
+        """Make calls of events, and note which calls were cancelled."""
+        calls: list[Call] = []
+        in_flight, paths = self.calls, self._paths
+        most = self._options.max_message_bytes
+        for kind, call_id, method, payload, _, details in events:
+            if kind != EVENT_CALL:
+                cancelled = in_flight.pop(call_id, None)
+                if cancelled is not None and cancelled.code is None:
+                    cancelled.end(_DEADLINE_EXCEEDED if cancelled.deadline <= now else _CANCELLED)
+                continue
+            metadata, peer, left = details
+            deadline = now + left if left is not None else float("inf")
+            call = _NativeCall(self, call_id, paths[method], payload, now, deadline, metadata, peer)
+            in_flight[call_id] = call
+            if self._stopping:
+                call.fail(Status(_UNAVAILABLE, "the server is shutting down; try another"))
+            elif len(payload) > most:
+                message = f"received a message larger than the limit ({len(payload)} vs. {most} bytes)"
+                call.fail(Status(_RESOURCE_EXHAUSTED, message))
+            else:
+                calls.append(call)
+        return calls

@@ -53,7 +53,7 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
             port = stack.enter_context(reserved_port(settings.host, settings.port))
             url = settings.redis_url
             if not url:
-                url = await stack.enter_async_context(embedded_store(settings.data_dir))
+                url = await stack.enter_async_context(embedded_store(settings.data_dir, fsync=settings.store_fsync))
                 _logger.info("store: embedded at %s, data in %s", url, settings.data_dir)
             of_each = replace(settings, port=port, redis_url=url, workers=1, metrics_port=-1)
             workers = Workers(of_each, settings.workers)

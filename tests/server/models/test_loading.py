@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 
-from presage_export.link import apply_link_array
+from presage_export.bundle.link import apply_link_array
 from presage_featurizer import CONVERSION, CORE
 from presage_server.errors import ModelError, NotServedError
 from presage_server.models.loading import load_model, load_models

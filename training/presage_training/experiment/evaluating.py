@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.bundle import Bundle
-from presage_export.calibration import to_score
 from presage_featurizer import FeatureSet, FeatureSetError
 from presage_training.dataset import check_labels
 from presage_training.decisions import parse_decisions
@@ -39,8 +38,7 @@ class _Scorer:
         return self.bundle.model.margins(features).astype(np.float64)
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        manifest = self.bundle.manifest
-        return np.array([to_score(manifest.link, manifest.calibration, one) for one in self.margins(features).tolist()])
+        return np.array(self.bundle.scores(features))
 
 
 def question_of(

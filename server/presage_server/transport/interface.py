@@ -1,0 +1,76 @@
+"""What a transport is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from presage_server.call import Call
+
+__all__ = ["MAX_METADATA_BYTES", "OnCalls", "ServerOptions", "Transport", "TransportHungError", "grpcio_options"]
+
+OnCalls = Callable[[list[Call]], float]
+"""Takes the calls that have arrived, perhaps none, and returns after how many seconds it must be called again at the latest."""
+
+
+MAX_METADATA_BYTES = 8 << 10
+"""Metadata of a call that is always accepted."""
+
+
+class TransportHungError(Exception):
+    """Unexpected: no calls are being taken, and a process that cannot serve must not look alive."""
+
+
+class Transport(Protocol):
+    """Delivers unary calls in lists, always in the same thread, and sends their replies. Everything else is served by grpc.aio."""
+
+    async def start(self, on_calls: OnCalls) -> str:
+        """Begin to listen and to deliver calls; return HOST:PORT.
+
+        Raises:
+            SettingsError: It cannot listen there.
+        """
+        ...
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Reject new calls, let those in flight end within this time, and close."""
+        ...
+
+    def check_alive(self) -> None:
+        """Check that calls are being taken.
+
+        Raises:
+            TransportHungError: They are not.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerOptions:
+    """How to listen."""
+
+    host: str
+    port: int
+    max_message_bytes: int
+    share_port: bool = False
+    """Whether other processes may listen on the same port."""
+    io_threads: int = 1
+    """Threads that read and write connections, of the native transport."""
+
+    @property
+    def address(self) -> str:
+        """Where to listen, as gRPC writes it."""
+        host = f"[{self.host}]" if self.host.count(":") > 1 else self.host  # IPv6
+        return f"{host}:{self.port}"
+
+
+def grpcio_options(options: ServerOptions) -> list[tuple[str, int]]:
+    """Return grpc.aio's channel arguments."""
+    return [
+        ("grpc.max_receive_message_length", options.max_message_bytes),
+        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+        ("grpc.so_reuseport", int(options.share_port)),  # unless meant, a port that is taken is an error
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # the client pings every 30 s, idle or not
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]
