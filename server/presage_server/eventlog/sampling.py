@@ -12,45 +12,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-import msgspec
-
-from presage_featurizer.digests import WIDTH
-from presage_featurizer.state import CoreState
+from presage_featurizer.event_log import ServedVector, encode_served_vector
 from presage_server.errors import RpcError
 from presage_server.telemetry.metrics import Metrics
 
-__all__ = ["Sampler", "ServedVector", "VectorWriter", "decode_vector", "encode_vector", "last_event_of"]
+__all__ = ["Sampler", "VectorWriter"]
 
 _logger = logging.getLogger(__name__)
 
 _MOST_WAITING = 1_000
 _RETRY_SECONDS = 1.0
-
-
-class ServedVector(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=True):
-    """One vector as a model got it, and what is needed to make it again."""
-
-    user_id: str
-    session_id: str
-    """As the call named it; empty for the most recent one."""
-    as_of_unix_micros: int
-    """The moment that it was assembled for."""
-    last_event: bytes
-    """Digest of the id of the last event in the state; empty for a visitor without history."""
-    model: str
-    model_version: str
-    fingerprint: str
-    """Of the model's feature set, in hex."""
-    values: bytes
-    """The features, float32, little-endian."""
-    score: float
-
-
-encode_vector: Callable[[ServedVector], bytes] = msgspec.msgpack.Encoder().encode
-"""Write a vector as it goes into the event log."""
-
-decode_vector: Callable[[bytes], ServedVector] = msgspec.msgpack.Decoder(ServedVector).decode
-"""Read it again; raises msgspec.MsgspecError if it is none."""
 
 
 class VectorWriter(Protocol):
@@ -97,15 +68,10 @@ class Sampler:
             while self._waiting:
                 vector = self._waiting.popleft()
                 try:
-                    await writer.log_vector(vector.user_id, encode_vector(vector))
+                    await writer.log_vector(vector.user_id, encode_served_vector(vector))
                 except RpcError as error:
                     _logger.warning("a sampled vector could not be logged: %s", error)
                     self._metrics.vectors_dropped.inc()
                     await asyncio.sleep(_RETRY_SECONDS)
                 else:
                     self._metrics.vectors_logged.inc()
-
-
-def last_event_of(state: CoreState | None) -> bytes:
-    """Tell which event a state has seen last, by the digest of its id; empty if there is no state."""
-    return b"" if state is None else state.recent_events[-WIDTH:]

@@ -5,23 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
-import numpy as np
 
+from presage_featurizer.event_log import encode_served_vector
 from presage_server.errors import StoreUnavailableError
-from presage_server.eventlog.sampling import Sampler, ServedVector, decode_vector, encode_vector
+from presage_server.eventlog.sampling import Sampler
 from presage_server.telemetry.metrics import Metrics
+from support.vectors import a_vector
 
-VECTOR = ServedVector(
-    user_id="visitor",
-    session_id="",
-    as_of_unix_micros=1_714_521_600_000_000,
-    last_event=b"12345678",
-    model="conversion",
-    model_version="1",
-    fingerprint="f",
-    values=np.arange(20, dtype="<f4").tobytes(),
-    score=0.25,
-)
+VECTOR = a_vector()
 
 
 class Store:
@@ -52,10 +43,6 @@ async def until(condition):
             await asyncio.sleep(0.001)
 
 
-def test_a_vector_is_read_as_it_was_written():
-    assert decode_vector(encode_vector(VECTOR)) == VECTOR
-
-
 def test_the_share_is_drawn_by_chance():
     draws = iter([0.0, 0.09, 0.1, 0.99])
     sampler = Sampler(share=0.1, random=lambda: next(draws), metrics=Metrics())
@@ -74,7 +61,7 @@ async def test_what_is_offered_is_logged_in_order(monkeypatch):
     await until(lambda: len(store.taken) == 4)
     task.cancel()
 
-    assert store.taken == [encode_vector(vector) for vector in vectors[1:]]
+    assert store.taken == [encode_served_vector(vector) for vector in vectors[1:]]
     assert (counted(metrics, "logged"), counted(metrics, "dropped")) == (4, 1)
 
 
