@@ -43,6 +43,7 @@ _SLICE_UNITS = 32
 """The work of a slice beside small calls; while none wait, a slice is a whole batch."""
 _LATE_SECONDS = 0.005
 """A read that takes longer than this is looked at: whose calls cannot wait any more?"""
+_HOLD_SECONDS = 0.001
 _IDLE_SECONDS = 0.5
 
 
@@ -88,6 +89,8 @@ class Pipeline:
         self._reading: deque[Batch] = deque()
         """Batches whose read has not been answered."""
         self._late_at = 0.0
+        self._held: list[Call] = []
+        """Calls that arrived while a store that is near was about to reply."""
 
     def turn(self, calls: list[Call]) -> float:
         """Take on the calls that have arrived, process a batch, and handle the store's replies.
@@ -95,21 +98,29 @@ class Pipeline:
         Returns:
             After how many seconds the next turn is due at the latest, with or without new calls.
         """
+        link = self._link
+        if not self._wait_seconds and link.pending:
+            link.pump()
+            if self._reading and link.fast:  # the calls of the next microseconds make one batch
+                self._held += calls
+                return _HOLD_SECONDS
+        if self._held:
+            calls, self._held = self._held + calls, []
         now = monotonic()
         accepted = self._accept(calls, now) if calls else calls
         batch, units = self._next_batch(accepted, now)
         if batch is not None:
             self._start(batch)
-        self._link.pump(self._wait_seconds)
-        if self._reading or self._link.pending:
+        link.pump(self._wait_seconds)
+        if self._reading or link.pending:
             self._look_for_late(monotonic())
         if units:
             self._overload.note_work(units)
         if self._backlog or self._tracker.ready:
             return 0.0
-        if self._link.pending:
+        if link.pending:
             return 0.0 if self._wait_seconds else _LATE_SECONDS
-        return _LATE_SECONDS if self._link.down else _IDLE_SECONDS
+        return _LATE_SECONDS if link.down else _IDLE_SECONDS
 
     def _accept(self, calls: list[Call], now: float) -> list[Call]:
         """Check calls before their requests are parsed, and weigh them."""

@@ -6,6 +6,7 @@ import logging
 import select
 import socket
 import ssl
+import struct
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
@@ -27,6 +28,10 @@ _MAX_PENDING_BYTES = 64 << 20
 _REQUEST_BYTES = 256
 """What a request takes in memory besides its payload."""
 _SELECT_FDS = 1_024
+_FAST_SECONDS = 0.0005
+_FASTER_WEIGHT, _SLOWER_WEIGHT = 0.5, 0.02
+"""How much a round trip counts in the estimate: one that waited for a processor says little about the store."""
+_BLOCKING_WAIT = struct.pack("ll", 0, 1_000)
 _ROLE = encode("ROLE")
 _INCOMPLETE = object()
 
@@ -86,12 +91,15 @@ class Link:
         self._unsent: list[_Request] = []
         self._awaited: deque[_Request] = deque()
         self._replies: list[Any] = []
+        self._no_wait: tuple[int, ...] = ()
+        """The flag of system calls that must not wait; a TLS socket takes none, and is non-blocking itself."""
         self._outgoing = b""
         """What the socket did not take of the last write."""
         self._pending_bytes = 0
         self._fail_at = 0.0
         """When requests stop waiting for a connection."""
         self._down = False
+        self._round_trip_seconds = 0.0
         self._heartbeat_at = 0.0
         self._ask_role = True
         self._closed = False
@@ -111,6 +119,11 @@ class Link:
     def down(self) -> bool:
         """Whether requests fail at once because the store does not answer."""
         return self._down
+
+    @property
+    def fast(self) -> bool:
+        """Whether the store is near: its replies usually come before it is worth doing anything else."""
+        return self._round_trip_seconds < _FAST_SECONDS
 
     def send(self, payload: bytes, replies: int, on_replies: OnReplies, *, repeatable: bool = True) -> None:
         """Send commands with the next ``flush`` or ``pump``.
@@ -146,7 +159,7 @@ class Link:
             else:
                 self._outgoing = b"".join([self._outgoing, *[request.payload for request in requests]])
         try:
-            sent = connection.send(self._outgoing)
+            sent = connection.send(self._outgoing, *self._no_wait)
             self._outgoing = self._outgoing[sent:] if sent < len(self._outgoing) else b""
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             pass
@@ -164,9 +177,13 @@ class Link:
             if self._socket is None:
                 return
         self.flush()
+        block = False
         if wait_seconds and self._awaited and self._socket is not None:
-            self._wait(self._socket, wait_seconds)
-        self._receive()
+            # One system call instead of two, where the reply is almost there; the kernel rounds short times up.
+            block = bool(self._no_wait) and self.fast
+            if not block:
+                self._wait(self._socket, wait_seconds)
+        self._receive(block=block)
         self.flush()  # what the callbacks sent
         self._check_health()
 
@@ -203,6 +220,11 @@ class Link:
 
     def _adopt(self, connection: socket.socket) -> None:
         self._socket = connection
+        self._no_wait = ()
+        if not isinstance(connection, ssl.SSLSocket):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _BLOCKING_WAIT)
+            connection.setblocking(True)
+            self._no_wait = (socket.MSG_DONTWAIT,)
         self._reader = Reader(notEnoughData=_INCOMPLETE)
         self._replies, self._outgoing = [], b""
         self._heartbeat_at = self._clock() + _HEARTBEAT_SECONDS
@@ -221,10 +243,12 @@ class Link:
             poll.register(descriptor, select.POLLIN | (select.POLLOUT if self._outgoing else 0))
             poll.poll(max(1, round(seconds * 1e3)))
 
-    def _receive(self) -> None:
+    def _receive(self, *, block: bool) -> None:
+        """Receive what is there; or wait for it first, a millisecond or so."""
         while (connection := self._socket) is not None:
             try:
-                data = connection.recv(_RECEIVE_BYTES)
+                data = connection.recv(_RECEIVE_BYTES) if block else connection.recv(_RECEIVE_BYTES, *self._no_wait)
+                block = False
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             except OSError as error:
@@ -248,6 +272,7 @@ class Link:
                     continue
                 awaited.popleft()
                 self._replies = []
+                self._note_round_trip(self._clock() - request.sent_at)
                 self._pending_bytes -= len(request.payload) + _REQUEST_BYTES
                 request.on_replies(replies)
                 if self._reader is not reader:  # the callback dropped the connection
@@ -255,6 +280,10 @@ class Link:
         except (ProtocolError, IndexError):
             # What came is not a reply, or to no request. What follows could reach the wrong caller.
             self._lose("the store sent what is not a reply")
+
+    def _note_round_trip(self, seconds: float) -> None:
+        change = seconds - self._round_trip_seconds
+        self._round_trip_seconds += change * (_FASTER_WEIGHT if change < 0 else _SLOWER_WEIGHT)
 
     def _check_health(self) -> None:
         now = self._clock()

@@ -1,4 +1,4 @@
-"""The event streams as a consumer group sees them."""
+"""All event streams of a store, read with one consumer group."""
 
 from __future__ import annotations
 
@@ -12,71 +12,59 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
-from presage_server.archive.errors import ArchiveStoreError, StreamsGoneError
-from presage_server.eventlog.positions import BEGINNING, EntryId, Position, StreamInfo
-from presage_server.store.keys import PARTITIONS, stream_key
+from presage_featurizer.event_log import BEGINNING, PARTITIONS, Entry, EntryId, Position, stream_key
+from presage_server.eventlog.errors import EventLogStoreError, StreamsGoneError
+from presage_server.eventlog.positions import StreamInfo
 
-__all__ = ["ENTRIES_PER_READ", "STREAMS_PER_READ", "Entry", "EventStreams", "Reading", "connect"]
+__all__ = ["ENTRIES_PER_READ", "STREAMS_PER_READ", "ConsumerGroup", "StreamBatch", "connect"]
 
 STREAMS_PER_READ = 16
-"""Streams that one call reads at most."""
+"""The most streams that one call reads."""
 ENTRIES_PER_READ = 128
-"""Entries that one call brings at most: the store serves nobody else meanwhile."""
+"""The most entries that one call returns: the store serves nobody else meanwhile."""
 
-_CONSUMER = "archive"
 _IDS_PER_CALL = 512
 _OLDEST = (6, 2)
 _COUNTS_ENTRIES = (7, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of a stream."""
-
-    partition: int
-    entry_id: EntryId
-    event: bytes
-    """The event as the server encoded it; empty if the entry is none of ours."""
-    fresh: bool
-    """Whether the event was folded into no state."""
-    vector: bytes = b""
-    """A served vector, if it is one and no event; see ``presage_server.eventlog.sampling``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one call brought of one stream."""
+class StreamBatch:
+    """What one call read from one stream."""
 
     info: StreamInfo
-    """The stream just before the call took from it."""
+    """The stream just before the read."""
     entries: Sequence[Entry]
     """The entries that follow those of earlier calls."""
     full: bool
     """Whether there may be more."""
 
 
-class EventStreams:
-    """All event streams of a store, followed with one consumer group.
+class ConsumerGroup:
+    """A consumer group with one consumer, on all event streams.
 
-    Calls raise redis-py's errors, with which nothing is lost as long as ``prepare`` comes before the next read.
+    Calls raise redis-py's errors. After one, nothing is lost if ``seek`` comes before the next read.
 
     Args:
         redis: A client that sends nothing twice; see ``connect``.
-        group: The group's name.
+        name: The group's name.
+        consumer: The consumer's name.
         counts_entries: Whether the store counts the entries that a stream ever had.
     """
 
-    def __init__(self, redis: Redis, group: str, *, counts_entries: bool) -> None:
+    def __init__(self, redis: Redis, *, name: str, consumer: str, counts_entries: bool) -> None:
         self._redis = redis
-        self._group = group
+        self._name = name
+        self._consumer = consumer
         self._counts_entries = counts_entries
 
-    def beginnings(self) -> dict[int, Position]:
-        """Make the group in all streams, before their first entries; answer with the positions of a new archive.
+    def create(self) -> dict[int, Position]:
+        """Create the group before the first entry of every stream.
 
-        What left the streams before now is not the archive's to miss.
+        Returns:
+            The positions to begin with. Entries that left the streams before now are not counted as lost.
         """
-        self.prepare({partition: Position() for partition in range(PARTITIONS)}, committed={})
+        self.seek({partition: Position() for partition in range(PARTITIONS)}, committed={})
         pipeline: Any = self._redis.pipeline(transaction=False)
         for partition in range(PARTITIONS):
             pipeline.execute_command("XINFO", "STREAM", stream_key(partition))
@@ -86,12 +74,12 @@ class EventStreams:
             for partition, info in enumerate(infos)
         }
 
-    def prepare(self, positions: Mapping[int, Position], *, committed: Mapping[int, Position]) -> None:
-        """Have the next read of each stream bring what follows a position, whatever was delivered before.
+    def seek(self, positions: Mapping[int, Position], *, committed: Mapping[int, Position]) -> None:
+        """Make the next read of each stream return what follows a position, whatever was delivered before.
 
         Args:
-            positions: After which entry to go on.
-            committed: Up to which entry the archive's files reach: what is pending up to there is acknowledged.
+            positions: The entries to continue after.
+            committed: Up to where entries are safe elsewhere: those still pending are acknowledged.
         """
         pipeline: Any = self._redis.pipeline(transaction=False)
         for partition in positions:
@@ -103,29 +91,29 @@ class EventStreams:
             entries_read = position.counted if self._counts_entries else None
             key, last = stream_key(partition), str(position.last)
             if group is None:
-                pipeline.xgroup_create(key, self._group, last, mkstream=True, entries_read=entries_read)
+                pipeline.xgroup_create(key, self._name, last, mkstream=True, entries_read=entries_read)
             else:
-                # Not made anew, because a store that is out of memory refuses that.
-                pipeline.xgroup_setid(key, self._group, last, entries_read=entries_read)
+                # Not created again, because a store that is out of memory rejects that.
+                pipeline.xgroup_setid(key, self._name, last, entries_read=entries_read)
                 if group[b"pending"] and partition in committed:
                     pending.append(partition)
         pipeline.execute()
         for partition in pending:
             self._acknowledge_until(partition, committed[partition].last)
 
-    def read(self, partitions: Sequence[int]) -> dict[int, Reading]:
-        """Read what follows in some streams, at most STREAMS_PER_READ; those that were read to their end have ``full`` unset.
+    def read(self, partitions: Sequence[int]) -> dict[int, StreamBatch]:
+        """Read what follows in some streams, at most STREAMS_PER_READ.
 
         Raises:
-            StreamsGoneError: One of them, or its group, is not there any more; ``prepare`` makes them again.
+            StreamsGoneError: One of them, or its group, no longer exists; ``seek`` creates them again.
         """
         count = ENTRIES_PER_READ // len(partitions)
-        # One transaction, so that nothing leaves a stream between looking at it and reading it.
+        # One transaction, so that nothing leaves a stream between XINFO and the read.
         pipeline: Any = self._redis.pipeline(transaction=True)
         for partition in partitions:
             pipeline.execute_command("XINFO", "STREAM", stream_key(partition))
         streams: dict[Any, Any] = {stream_key(partition): ">" for partition in partitions}
-        pipeline.xreadgroup(self._group, _CONSUMER, streams, count=count)
+        pipeline.xreadgroup(self._name, self._consumer, streams, count=count)
         try:
             *infos, delivered = pipeline.execute()
         except ResponseError as error:
@@ -133,39 +121,31 @@ class EventStreams:
                 raise StreamsGoneError(f"the store: {str(error)[:200]}") from error
             raise
         found: dict[bytes, list[tuple[bytes, dict[bytes, bytes]]]] = dict(delivered or ())
-        readings = {}
+        batches = {}
         for partition, info in zip(partitions, infos, strict=True):
-            entries = [
-                Entry(
-                    partition,
-                    EntryId.parse(entry_id),
-                    fields.get(b"event", b""),
-                    b"fresh" in fields,
-                    fields.get(b"vector", b""),
-                )
-                for entry_id, fields in found.get(stream_key(partition).encode(), ())
-            ]
-            readings[partition] = Reading(_stream_info(info), entries, full=len(entries) == count)
-        return readings
+            replies = found.get(stream_key(partition).encode(), ())
+            entries = [Entry.parse(partition, entry_id, fields) for entry_id, fields in replies]
+            batches[partition] = StreamBatch(_stream_info(info), entries, full=len(entries) == count)
+        return batches
 
     def acknowledge(self, entries: Iterable[Entry]) -> None:
-        """Tell the store that entries are archived."""
+        """Acknowledge entries that were processed."""
         ids: dict[int, list[str]] = {}
         for entry in entries:
             ids.setdefault(entry.partition, []).append(str(entry.entry_id))
         pipeline: Any = self._redis.pipeline(transaction=False)
-        for partition, mine in ids.items():
-            waiting = iter(mine)
-            while call := list(islice(waiting, _IDS_PER_CALL)):
-                pipeline.xack(stream_key(partition), self._group, *call)
+        for partition, ids_of_stream in ids.items():
+            remaining = iter(ids_of_stream)
+            while call := list(islice(remaining, _IDS_PER_CALL)):
+                pipeline.xack(stream_key(partition), self._name, *call)
         pipeline.execute()
 
     def _acknowledge_until(self, partition: int, last: EntryId) -> None:
         if last == BEGINNING:
             return
         key = stream_key(partition)
-        while pending := self._redis.xpending_range(key, self._group, "-", str(last), _IDS_PER_CALL):
-            self._redis.xack(key, self._group, *(each["message_id"] for each in pending))
+        while pending := self._redis.xpending_range(key, self._name, "-", str(last), _IDS_PER_CALL):
+            self._redis.xack(key, self._name, *(entry["message_id"] for entry in pending))
 
     def _find_group(self, reply: Any) -> dict[bytes, Any] | None:
         if isinstance(reply, ResponseError) and "no such key" in str(reply):
@@ -173,36 +153,39 @@ class EventStreams:
         if isinstance(reply, Exception):
             raise reply
         groups = (_pairs(group) for group in reply)
-        return next((group for group in groups if group[b"name"] == self._group.encode()), None)
+        return next((group for group in groups if group[b"name"] == self._name.encode()), None)
 
 
-def connect(url: str, *, timeout_seconds: float) -> tuple[Redis, bool]:
-    """Connect to a store; answers with a client, and whether the store counts the entries that a stream ever had.
+def connect(url: str, *, client_name: str, timeout_seconds: float) -> tuple[Redis, bool]:
+    """Connect to a store.
+
+    Returns:
+        A client, and whether the store counts the entries that a stream ever had.
 
     Raises:
-        ArchiveStoreError: The URL cannot be understood, or the store cannot be reached or is too old.
+        EventLogStoreError: The URL is not valid, or the store cannot be reached or is too old.
     """
     try:
         redis: Redis = Redis.from_url(
             url,
             protocol=2,
-            # A read that is sent a second time skips what the first one was given.
+            # A read that is sent a second time skips the entries of the first.
             retry=Retry(NoBackoff(), 0),
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
-            client_name="presage-archive",
+            client_name=client_name,
         )
     except ValueError as error:
-        raise ArchiveStoreError(f"redis_url: cannot be understood: {error}") from error
+        raise EventLogStoreError(f"redis_url: cannot be understood: {error}") from error
     try:
         info: Any = redis.info("server")
     except (RedisError, OSError) as error:
         redis.close()
-        raise ArchiveStoreError(f"redis_url: the store cannot be used: {error}") from error
+        raise EventLogStoreError(f"redis_url: the store cannot be used: {error}") from error
     version = tuple(int(part) for part in str(info["redis_version"]).split(".")[:2])
     if version < _OLDEST:
         redis.close()
-        raise ArchiveStoreError(f"redis_url: expected Redis 6.2 or newer, got {info['redis_version']}")
+        raise EventLogStoreError(f"redis_url: expected Redis 6.2 or newer, got {info['redis_version']}")
     return redis, version >= _COUNTS_ENTRIES
 
 
