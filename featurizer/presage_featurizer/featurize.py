@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from presage_featurizer.feature_set import CONVERSION, FeatureSet
 from presage_featurizer.state import CoreState
-from presage_featurizer.view import View
 
-__all__ = ["feature_rows", "feature_values", "featurize", "pack_rows"]
+__all__ = ["feature_rows", "featurize", "pack_rows"]
 
 
 def featurize(
@@ -65,11 +64,3 @@ def pack_rows(
     return feature_set.write_rows(
         states, nows_unix_micros, session_ids, feature_set.time_zone, feature_set.country_indices
     )
-
-
-def feature_values(
-    state: CoreState | None, now_unix_micros: int, feature_set: FeatureSet, *, session_id: str = ""
-) -> list[float]:
-    """Call the feature functions one by one; ``feature_rows`` gives the same values, as float32, in a third of the time."""
-    view = View(state, now_unix_micros, session_id, feature_set.time_zone, feature_set.country_indices)
-    return [compute(view) for compute in feature_set.functions]
