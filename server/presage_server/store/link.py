@@ -169,6 +169,7 @@ class Link:
         if wire is None:
             return
         block = False
+        read_at = self._clock()  # before the callbacks: a turn that takes long is not the silence of the store
         try:
             if wait_seconds and self._awaited:
                 block = self.fast and wire.can_block and wire.writable
@@ -182,7 +183,7 @@ class Link:
         else:
             self._dispatch(wire, replies)
         self.flush()  # what the callbacks sent
-        self._check_health()
+        self._check_health(read_at)
 
     def drop(self, reason: str) -> None:
         """Give the connection up because the server turned out to be the wrong one, and look for the right one."""
@@ -242,8 +243,7 @@ class Link:
         change = seconds - self._round_trip_seconds
         self._round_trip_seconds += change * (_FASTER_WEIGHT if change < 0 else _SLOWER_WEIGHT)
 
-    def _check_health(self) -> None:
-        now = self._clock()
+    def _check_health(self, now: float) -> None:
         if self._awaited and now - self._awaited[0].sent_at > self._timeout_seconds:
             # It may still carry out what it was sent, so nothing is sent again.
             self._close_wire()
@@ -251,7 +251,7 @@ class Link:
             self._go_down(f"no reply within {self._timeout_seconds:g} s")
         elif now >= self._heartbeat_at and self._wire is not None:
             self._heartbeat_at = now + _HEARTBEAT_SECONDS
-            if self._ask_role and not self._awaited:
+            if self._ask_role:
                 self.send(_ROLE, 1, self._on_role)
                 self.flush()
 
