@@ -189,7 +189,7 @@ class NativeTransport:
             if self._stopping:
                 call.fail(Status(_UNAVAILABLE, "the server is shutting down; try another"))
             elif len(payload) > most:
-                message = f"received a message larger than the limit ({len(payload)} vs. {most} bytes)"
+                message = f"Received message larger than max ({len(payload)} vs. {most})"  # as grpc-core words it
                 call.fail(Status(_RESOURCE_EXHAUSTED, message))
             else:
                 calls.append(call)
