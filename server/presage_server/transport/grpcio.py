@@ -157,5 +157,6 @@ class GrpcioTransport:
             self._turn.cancel()
             self._turn = None
         self._turn_at = _FOREVER
-        calls, self._arrived = self._arrived, []
+        calls = [call for call in self._arrived if call.code is None]
+        self._arrived = []
         self._have_turn_in(self._on_calls(calls))
