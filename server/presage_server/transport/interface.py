@@ -17,6 +17,9 @@ OnCalls = Callable[[list[Call]], float]
 MAX_METADATA_BYTES = 8 << 10
 """Metadata of a call that is always accepted."""
 
+_MAX_PENDING_CALLS = 20_000
+"""Calls that wait for grpc.aio to take them. By default it cancels some at random when there are more than 1,000."""
+
 
 class TransportHungError(Exception):
     """Unexpected: no calls are being taken, and a process that cannot serve must not look alive."""
@@ -71,6 +74,8 @@ def grpcio_options(options: ServerOptions) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", options.max_message_bytes),
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
         ("grpc.so_reuseport", int(options.share_port)),  # unless meant, a port that is taken is an error
+        ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
+        ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # the client pings every 30 s, idle or not
         ("grpc.keepalive_permit_without_calls", 1),
     ]
