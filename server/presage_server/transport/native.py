@@ -154,8 +154,8 @@ class NativeTransport:
             raise TransportHungError(f"the serving thread has not taken calls for {silent:.0f} s")
 
     def _close(self) -> None:
-        self.front.close()
-        if self._thread is not None:
+        if self._thread is not None:  # else it was never started
+            self.front.close()
             self._thread.join(_HUNG_SECONDS)
         if self._fallback_folder is not None:
             self._fallback_folder.cleanup()
