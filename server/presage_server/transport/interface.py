@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from presage_server.call import Call
 
-__all__ = ["MAX_METADATA_BYTES", "OnCalls", "ServerOptions", "Transport", "TransportHungError", "grpcio_options"]
+__all__ = [
+    "MAX_METADATA_BYTES",
+    "OnCalls",
+    "ServerOptions",
+    "Transport",
+    "TransportHungError",
+    "end_process",
+    "grpcio_options",
+]
+
+_logger = logging.getLogger(__name__)
 
 OnCalls = Callable[[list[Call]], float]
 """Takes the calls that have arrived, perhaps none, and returns after how many seconds it must be called again at the latest."""
@@ -19,6 +31,9 @@ MAX_METADATA_BYTES = 8 << 10
 
 _MAX_PENDING_CALLS = 20_000
 """Calls that wait for grpc.aio to take them. By default it cancels some at random when there are more than 1,000."""
+
+
+_FAILURE_EXIT_CODE = 70
 
 
 class TransportHungError(Exception):
@@ -79,3 +94,10 @@ def grpcio_options(options: ServerOptions) -> list[tuple[str, int]]:
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # the client pings every 30 s, idle or not
         ("grpc.keepalive_permit_without_calls", 1),
     ]
+
+
+def end_process(error: BaseException) -> None:
+    """Log what made serving fail, and end the process: one that cannot serve must not look alive."""
+    _logger.critical("serving failed, so the process ends", exc_info=error)
+    logging.shutdown()
+    os._exit(_FAILURE_EXIT_CODE)
