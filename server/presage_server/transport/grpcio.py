@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
@@ -13,7 +13,7 @@ import grpc
 from presage_server.call import Call
 from presage_server.errors import SettingsError
 from presage_server.rpc.status import Status
-from presage_server.transport.interface import OnCalls, ServerOptions
+from presage_server.transport.interface import OnCalls, ServerOptions, end_process
 
 __all__ = ["GrpcioTransport"]
 
@@ -52,11 +52,20 @@ class GrpcioTransport:
         options: How to listen.
         paths: The methods that are delivered as calls.
         server: Serves them, and whatever else has been added to it; not started yet.
+        on_failure: Called with what processing raised; the default logs it and ends the process.
     """
 
-    def __init__(self, options: ServerOptions, paths: Sequence[str], server: grpc.aio.Server) -> None:
+    def __init__(
+        self,
+        options: ServerOptions,
+        paths: Sequence[str],
+        server: grpc.aio.Server,
+        *,
+        on_failure: Callable[[BaseException], None] = end_process,
+    ) -> None:
         self._options = options
         self._server = server
+        self._on_failure = on_failure
         self._arrived: list[Call] = []
         self._on_calls: OnCalls
         self._loop = asyncio.get_running_loop()
@@ -157,5 +166,11 @@ class GrpcioTransport:
             self._turn.cancel()
             self._turn = None
         self._turn_at = _FOREVER
-        calls, self._arrived = self._arrived, []
-        self._have_turn_in(self._on_calls(calls))
+        calls = [call for call in self._arrived if call.code is None]
+        self._arrived = []
+        try:
+            due_seconds = self._on_calls(calls)
+        except BaseException as error:  # noqa: BLE001 - the calls of this turn, at least, are lost
+            self._on_failure(error)
+        else:
+            self._have_turn_in(due_seconds)
