@@ -87,7 +87,8 @@ class Pipeline:
         link = self._link
         if not self._wait_seconds and link.pending:
             link.pump()
-            if self._reading and link.fast:  # the calls of the next microseconds make one batch
+            # The calls of the next microseconds make one batch, if the reply is about to come.
+            if link.fast and self._reading and monotonic() - self._reading[-1].stages.started < _HOLD_SECONDS:
                 self._held += calls
                 return _HOLD_SECONDS
         if self._held:
