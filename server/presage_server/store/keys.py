@@ -6,9 +6,9 @@ one script can change a visitor's state and append to the stream.
 
 from __future__ import annotations
 
-from presage_featurizer.event_log import partition_of
+from presage_featurizer.event_log import partition_of, stream_key
 
-__all__ = ["quarantine_key", "state_key"]
+__all__ = ["keys_of_commit", "quarantine_key", "state_key"]
 
 
 def state_key(user_id: str) -> str:
@@ -19,3 +19,10 @@ def state_key(user_id: str) -> str:
 def quarantine_key(user_id: str) -> str:
     """Return the key of a visitor's unreadable states, kept for repair: a list, the newest last."""
     return f"{{p{partition_of(user_id)}}}:aside:{user_id}"
+
+
+def keys_of_commit(user_id: str) -> tuple[str, str, str]:
+    """Return the keys that a commit changes: state, event stream, quarantine."""
+    partition = partition_of(user_id)
+    tag = f"{{p{partition}}}"
+    return f"{tag}:u:{user_id}", stream_key(partition), f"{tag}:aside:{user_id}"

@@ -12,7 +12,7 @@ from presage_featurizer import CorruptStateError, encode_event
 from presage_featurizer.event_log import VECTOR_FIELD, partition_of, stream_key
 from presage_server.clock import Clock
 from presage_server.errors import RpcError, StoreFullError, StoreUnavailableError
-from presage_server.store.keys import quarantine_key, state_key
+from presage_server.store.keys import state_key
 from presage_server.store.link import Link
 from presage_server.store.resp import ReplyError, encode, encode_get
 from presage_server.store.snapshot import REVISION_BYTES, Change, Snapshot, read_snapshot
@@ -113,11 +113,9 @@ class RedisStore:
         self.link.send(payload, len(places), on_replies)
 
     def _commit_call(self, change: Change) -> list[Any]:
-        user_id, base = change.user_id, change.base
+        base = change.base
         return [
-            state_key(user_id),
-            stream_key(partition_of(user_id)),
-            quarantine_key(user_id),
+            *keys_of_commit(change.user_id),
             base.revision,
             change.blob(self._clock(), self._writer),
             self._state_ttl_ms,
