@@ -12,7 +12,7 @@ from presage_featurizer import CorruptStateError, encode_event
 from presage_featurizer.event_log import VECTOR_FIELD, partition_of, stream_key
 from presage_server.clock import Clock
 from presage_server.errors import RpcError, StoreFullError, StoreUnavailableError
-from presage_server.store.keys import state_key
+from presage_server.store.keys import keys_of_commit, state_key
 from presage_server.store.link import Link
 from presage_server.store.resp import ReplyError, encode, encode_get
 from presage_server.store.snapshot import REVISION_BYTES, Change, Snapshot, read_snapshot
