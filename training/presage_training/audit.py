@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from presage_export.bundle import Bundle, read_bundle
-from presage_export.calibration import to_score
 from presage_export.errors import BundleError
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError, State, featurize
 from presage_featurizer.digests import digest
-from presage_training.readers.archive import ArchivedEvent, ArchivedVector
+from presage_featurizer.event_log import ServedVector
+from presage_training.readers.archive import ArchivedEvent
 from presage_training.replay import Replay
 
 __all__ = ["Audit", "Difference", "Models", "audit"]
@@ -32,7 +32,7 @@ _NO_FEATURE_SET = "feature set unknown to this release and to the bundles"
 class Difference:
     """One vector that a replay does not give back, or whose score its model does not."""
 
-    vector: ArchivedVector
+    vector: ServedVector
     what: str
 
 
@@ -50,7 +50,7 @@ class Audit:
     left_out: Counter[str] = field(default_factory=Counter)
     """Vectors that could not be compared, by the reason."""
 
-    def differs(self, vector: ArchivedVector, what: str) -> None:
+    def differs(self, vector: ServedVector, what: str) -> None:
         """Count a difference."""
         self.different += 1
         if len(self.differences) < _MOST_DIFFERENCES:
@@ -64,11 +64,8 @@ class Models:
         self._bundles = dict(bundles)
         self._feature_sets = {feature_set.fingerprint: feature_set for feature_set in FEATURE_SETS.values()}
         for bundle in bundles.values():
-            spec = bundle.manifest.feature_set
             try:
-                known = FeatureSet(
-                    name=spec.name, features=spec.features, time_zone=spec.time_zone, countries=spec.countries
-                )
+                known = FeatureSet.restore(bundle.manifest.feature_set)
             except FeatureSetError:
                 continue  # of another release
             self._feature_sets[known.fingerprint] = known
@@ -91,20 +88,20 @@ class Models:
         """Find a feature set; None if neither this release nor a bundle has it."""
         return self._feature_sets.get(fingerprint)
 
-    def score(self, vector: ArchivedVector) -> float | None:
+    def score(self, vector: ServedVector) -> float | None:
         """Score a vector with the model that was asked; None if its bundle is not at hand."""
         bundle = self._bundles.get((vector.model, vector.model_version))
         if bundle is None or bundle.manifest.feature_set.fingerprint != vector.fingerprint:
             return None
-        (margin,) = bundle.model.margins(vector.values.reshape(1, -1)).tolist()
-        return to_score(bundle.manifest.link, bundle.manifest.calibration, margin)
+        (score,) = bundle.scores(vector.features.reshape(1, -1))
+        return score
 
 
 @dataclass(kw_only=True, slots=True)
 class _Waiting:
     """A vector that the replay has not given back yet."""
 
-    vector: ArchivedVector
+    vector: ServedVector
     feature_set: FeatureSet
     left_out: str = _NO_EVENT
     """Why it could not be compared."""
@@ -112,7 +109,7 @@ class _Waiting:
     """In what it differed, if it could."""
 
 
-def audit(events: Iterable[ArchivedEvent], vectors: Iterable[ArchivedVector], models: Models) -> Audit:
+def audit(events: Iterable[ArchivedEvent], vectors: Iterable[ServedVector], models: Models) -> Audit:
     """Compare served vectors with those of a replay.
 
     A vector says which event its visitor's state had seen last. The replay stops there and featurizes for the same moment and
@@ -174,19 +171,20 @@ def _replay(
             by_event[last_event] = left
 
 
-def _difference(vector: ArchivedVector, state: State | None, feature_set: FeatureSet) -> str:
+def _difference(vector: ServedVector, state: State | None, feature_set: FeatureSet) -> str:
     """Tell in what a vector is not what a state gives; empty if it is the same, bit for bit."""
     replayed = featurize(state, vector.as_of_unix_micros, feature_set, session_id=vector.session_id)
-    if len(vector.values) != len(replayed):
-        return f"expected {len(replayed)} features, got {len(vector.values)}"
-    if vector.values.tobytes() == replayed.tobytes():
+    features = vector.features
+    if len(features) != len(replayed):
+        return f"expected {len(replayed)} features, got {len(features)}"
+    if features.tobytes() == replayed.tobytes():
         return ""
-    place = int(np.flatnonzero(vector.values.view(np.uint32) != replayed.view(np.uint32))[0])
-    name, served, again = feature_set.features[place], vector.values[place], replayed[place]
+    place = int(np.flatnonzero(features.view(np.uint32) != replayed.view(np.uint32))[0])
+    name, served, again = feature_set.features[place], features[place], replayed[place]
     return f"{name}: served {served:g}, replayed {again:g}"
 
 
-def _count_same(result: Audit, vector: ArchivedVector, models: Models) -> None:
+def _count_same(result: Audit, vector: ServedVector, models: Models) -> None:
     """Count a vector that came back, unless its score does not."""
     score = models.score(vector)
     if score is not None and abs(score - vector.score) > _SCORE_TOLERANCE * max(1.0, abs(score)):

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from presage_export.bundle import write_bundle
+from presage_export.bundle.manifest import FeatureSetSpec, Manifest
+from presage_export.bundle.parity import ParityReport
+from presage_export.bundle.session import OnnxModel
 from presage_export.errors import BundleError
 from presage_export.gate import check_parity
 from presage_export.lightgbm import convert_lightgbm, link_of, tree_count
-from presage_export.manifest import FeatureSetSpec, Manifest
-from presage_export.parity import ParityReport
-from presage_export.session import OnnxModel
 from presage_featurizer import FeatureSet
 from presage_training.dataset import Dataset
 from presage_training.splits import split_by_time

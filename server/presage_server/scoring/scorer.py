@@ -5,10 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
-from presage_featurizer import CoreState, NewerStateError, StateError, featurize
-from presage_featurizer.featurize import feature_values
+from presage_featurizer import CoreState, NewerStateError, StateError, feature_rows, featurize
 from presage_server.errors import StateTooNewError, UnreadableStateError
 from presage_server.models.loading import Model
 from presage_server.rpc.status import internal_error
@@ -122,8 +119,9 @@ class Scorer:
 
 
 def _feature_rows(jobs: Sequence[ScoreJob], model: Model) -> Vectors:
-    feature_set = model.feature_set
-    return np.array(
-        [feature_values(job.state, job.now_unix_micros, feature_set, session_id=job.session_id) for job in jobs],
-        dtype=np.float32,
+    return feature_rows(
+        [job.state for job in jobs],
+        [job.now_unix_micros for job in jobs],
+        [job.session_id for job in jobs],
+        model.feature_set,
     )

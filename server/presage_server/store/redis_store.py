@@ -9,9 +9,10 @@ from importlib import resources
 from typing import Any
 
 from presage_featurizer import CorruptStateError, encode_event
+from presage_featurizer.event_log import VECTOR_FIELD, partition_of, stream_key
 from presage_server.clock import Clock
 from presage_server.errors import RpcError, StoreFullError, StoreUnavailableError
-from presage_server.store.keys import aside_key, partition_of, state_key, stream_key
+from presage_server.store.keys import keys_of_commit, state_key
 from presage_server.store.link import Link
 from presage_server.store.resp import ReplyError, encode, encode_get
 from presage_server.store.snapshot import REVISION_BYTES, Change, Snapshot, read_snapshot
@@ -75,7 +76,7 @@ class RedisStore:
     def log_vector(self, user_id: str, encoded: bytes, on_result: Callable[[RpcError | None], None]) -> None:
         """Append a served vector to the stream of its visitor's events, at most once."""
         limit = ("MAXLEN", "~", self._stream_max_events) if self._stream_max_events else ()
-        command = encode("XADD", stream_key(partition_of(user_id)), *limit, "*", "vector", encoded)
+        command = encode("XADD", stream_key(partition_of(user_id)), *limit, "*", VECTOR_FIELD, encoded)
 
         def on_replies(replies: list[Any] | None) -> None:
             if replies is None:
@@ -112,11 +113,9 @@ class RedisStore:
         self.link.send(payload, len(places), on_replies)
 
     def _commit_call(self, change: Change) -> list[Any]:
-        user_id, base = change.user_id, change.base
+        base = change.base
         return [
-            state_key(user_id),
-            stream_key(partition_of(user_id)),
-            aside_key(user_id),
+            *keys_of_commit(change.user_id),
             base.revision,
             change.blob(self._clock(), self._writer),
             self._state_ttl_ms,

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from presage_server.call import Call
 
-__all__ = ["MAX_METADATA_BYTES", "OnCalls", "ServerOptions", "Transport", "TransportHungError", "grpcio_options"]
+__all__ = [
+    "MAX_METADATA_BYTES",
+    "OnCalls",
+    "ServerOptions",
+    "Transport",
+    "TransportHungError",
+    "end_process",
+    "grpcio_options",
+]
+
+_logger = logging.getLogger(__name__)
 
 OnCalls = Callable[[list[Call]], float]
 """Takes the calls that have arrived, perhaps none, and returns after how many seconds it must be called again at the latest."""
@@ -16,6 +28,12 @@ OnCalls = Callable[[list[Call]], float]
 
 MAX_METADATA_BYTES = 8 << 10
 """Metadata of a call that is always accepted."""
+
+_MAX_PENDING_CALLS = 20_000
+"""Calls that wait for grpc.aio to take them. By default it cancels some at random when there are more than 1,000."""
+
+
+_FAILURE_EXIT_CODE = 70
 
 
 class TransportHungError(Exception):
@@ -71,6 +89,15 @@ def grpcio_options(options: ServerOptions) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", options.max_message_bytes),
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
         ("grpc.so_reuseport", int(options.share_port)),  # unless meant, a port that is taken is an error
+        ("grpc.server.max_pending_requests", _MAX_PENDING_CALLS),
+        ("grpc.server.max_pending_requests_hard_limit", _MAX_PENDING_CALLS),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # the client pings every 30 s, idle or not
         ("grpc.keepalive_permit_without_calls", 1),
     ]
+
+
+def end_process(error: BaseException) -> None:
+    """Log what made serving fail, and end the process: one that cannot serve must not look alive."""
+    _logger.critical("serving failed, so the process ends", exc_info=error)
+    logging.shutdown()
+    os._exit(_FAILURE_EXIT_CODE)

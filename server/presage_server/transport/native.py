@@ -7,8 +7,6 @@ Methods that are not served here (health, reflection, streams) go to a grpc.aio 
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
@@ -22,11 +20,15 @@ from pygrpc_native import EVENT_CALL, NativeGrpcFront
 from presage_server.call import Call
 from presage_server.errors import SettingsError
 from presage_server.rpc.status import Status
-from presage_server.transport.interface import MAX_METADATA_BYTES, OnCalls, ServerOptions, TransportHungError
+from presage_server.transport.interface import (
+    MAX_METADATA_BYTES,
+    OnCalls,
+    ServerOptions,
+    TransportHungError,
+    end_process,
+)
 
 __all__ = ["NativeTransport"]
-
-_logger = logging.getLogger(__name__)
 
 _MAX_EVENTS = 1_024
 """Events taken at once at most."""
@@ -36,8 +38,6 @@ _STOP_POLL_SECONDS = 0.005
 _FLUSH_SECONDS = 0.2
 _FLUSH_IDLE_SECONDS = 0.02
 """How long the threads that write get for the last replies: closing drops what is not written yet."""
-_FAILURE_EXIT_CODE = 70
-_SOFTWARE_ERROR = "the serving thread failed; a process that cannot serve must not look alive, so it ends"
 
 _CANCELLED = grpc.StatusCode.CANCELLED.value[0]
 _DEADLINE_EXCEEDED = grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
@@ -64,12 +64,6 @@ class _NativeCall(Call):
         transport.front.fail(self._id, status.code, status.message, list(status.trailing_metadata))
 
 
-def _exit(error: BaseException) -> None:
-    _logger.critical(_SOFTWARE_ERROR, exc_info=error)
-    logging.shutdown()
-    os._exit(_FAILURE_EXIT_CODE)
-
-
 class NativeTransport:
     """pygrpc-native behind the interface ``Transport``.
 
@@ -86,7 +80,7 @@ class NativeTransport:
         paths: Sequence[str],
         fallback: grpc.aio.Server | None = None,
         *,
-        on_failure: Callable[[BaseException], None] = _exit,
+        on_failure: Callable[[BaseException], None] = end_process,
     ) -> None:
         self._options = options
         self._paths = list(paths)
@@ -154,8 +148,8 @@ class NativeTransport:
             raise TransportHungError(f"the serving thread has not taken calls for {silent:.0f} s")
 
     def _close(self) -> None:
-        self.front.close()
-        if self._thread is not None:
+        if self._thread is not None:  # else it was never started
+            self.front.close()
             self._thread.join(_HUNG_SECONDS)
         if self._fallback_folder is not None:
             self._fallback_folder.cleanup()
@@ -174,6 +168,7 @@ class NativeTransport:
     def _take(self, events: Sequence[tuple[Any, ...]], now: float) -> list[Call]:
         """Make calls of events, and note which calls were cancelled."""
         calls: list[Call] = []
+        cancelled_any = False
         in_flight, paths = self.calls, self._paths
         most = self._options.max_message_bytes
         for kind, call_id, method, payload, _, details in events:
@@ -181,6 +176,7 @@ class NativeTransport:
                 cancelled = in_flight.pop(call_id, None)
                 if cancelled is not None and cancelled.code is None:
                     cancelled.end(_DEADLINE_EXCEEDED if cancelled.deadline <= now else _CANCELLED)
+                    cancelled_any = True
                 continue
             metadata, peer, left = details
             deadline = now + left if left is not None else float("inf")
@@ -189,8 +185,10 @@ class NativeTransport:
             if self._stopping:
                 call.fail(Status(_UNAVAILABLE, "the server is shutting down; try another"))
             elif len(payload) > most:
-                message = f"received a message larger than the limit ({len(payload)} vs. {most} bytes)"
+                message = f"Received message larger than max ({len(payload)} vs. {most})"  # as grpc-core words it
                 call.fail(Status(_RESOURCE_EXHAUSTED, message))
             else:
                 calls.append(call)
+        if cancelled_any:  # perhaps one that arrived in this very batch
+            return [call for call in calls if call.code is None]
         return calls

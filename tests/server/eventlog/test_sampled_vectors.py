@@ -9,8 +9,8 @@ import numpy as np
 
 from presage.v1 import scoring_service_pb2 as pb
 from presage_featurizer.digests import digest
-from presage_server.eventlog.sampling import Sampler, ServedVector
-from presage_server.store.keys import partition_of, stream_key
+from presage_featurizer.event_log import ServedVector, partition_of, stream_key
+from presage_server.eventlog.sampling import Sampler
 from presage_server.telemetry.metrics import Metrics
 from support.archives import logged_vectors
 from support.proxies import Road, rough_proxy

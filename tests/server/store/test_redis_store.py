@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from presage_featurizer import decode_event
-from presage_server.store.keys import partition_of, state_key, stream_key
+from presage_featurizer.event_log import partition_of, stream_key
+from presage_server.store.keys import state_key
 from presage_server.store.snapshot import REVISION_BYTES, read_snapshot
 from presage_server.tracking.recent import RecentSnapshots
 from support.changes import NOTHING, change_of, page_view, were_made

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from presage_featurizer.event_log import partition_of, stream_key
 from presage_server.errors import StoreFullError, StoreUnavailableError
-from presage_server.store.keys import aside_key, partition_of, state_key, stream_key
+from presage_server.store.keys import quarantine_key, state_key
 from support.changes import NOTHING, change_of, page_view, were_made
 from support.stores import linked, local_store, opened, run_until
 
@@ -30,7 +31,7 @@ def test_what_is_wrong_with_one_visitors_keys_is_nobody_elses_trouble(store):
     """One holds a list in place of a state, one has something else in place of the list of unreadable states."""
     store.redis.lpush(state_key("foreign"), "a list")
     store.set_blob("damaged", b"damaged")
-    store.redis.set(aside_key("damaged"), "in the way")
+    store.redis.set(quarantine_key("damaged"), "in the way")
     names = ["a", "foreign", "b", "damaged", "c"]
     with opened(store) as view:
         for names_read in (names, ["foreign"]):

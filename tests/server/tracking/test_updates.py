@@ -102,15 +102,15 @@ def test_an_expired_visitor_begins_again(store, server):
 
 def test_the_longest_unused_memory_goes_first():
     recent = RecentSnapshots(2)
-    for user_id in "abac":
+    for user_id in "aba":
+        recent.take(user_id)
         recent.put(user_id, Snapshot(None, user_id.encode()))
-    assert [recent.get(user_id) for user_id in "abc"] == [Snapshot(None, b"a"), None, Snapshot(None, b"c")]
-    recent.forget("a")
-    recent.forget("unknown")
-    assert recent.get("a") is None
+    recent.put("c", Snapshot(None, b"c"))
+    assert [recent.take(user_id) for user_id in "abc"] == [Snapshot(None, b"a"), None, Snapshot(None, b"c")]
+    assert recent.take("a") is None, "expected what was taken to be forgotten"
     without = RecentSnapshots(0)
     without.put("a", NOTHING)
-    assert without.get("a") is None
+    assert without.take("a") is None
 
 
 def test_a_visitor_whose_write_failed_is_read_again(store, models):
