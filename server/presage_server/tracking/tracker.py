@@ -178,7 +178,6 @@ class Tracker:
             self._fail(update, ContendedVisitorError(f"the visitor changed during {_ATTEMPTS} attempts; try again"))
 
     def _finish(self, update: Update, snapshot: Snapshot) -> None:
-        self._recent.put(update.user_id, snapshot)
         metrics = self._metrics
         for job in update.jobs:
             (metrics.events_duplicate if job.duplicate else metrics.events_applied).inc()
@@ -194,7 +193,7 @@ class Tracker:
         self._follow(update, None)
 
     def _follow(self, update: Update, snapshot: Snapshot | None) -> None:
-        """Let the events that waited for an update go into the next batch."""
+        """Let the events that waited for an update go into the next batch, or else remember what is stored now."""
         update.jobs = []
         now = monotonic()
         waiting = []
@@ -206,6 +205,8 @@ class Tracker:
                 job.respond(job, DeadlineError("no time left when the visitor's earlier events were stored"))
         if not waiting:
             del self._in_flight[update.user_id]
+            if snapshot is not None:
+                self._recent.put(update.user_id, snapshot)
             return
         following = self._in_flight[update.user_id] = Update(update.user_id, snapshot)
         following.jobs, following.waiting = waiting[:_MAX_EVENTS], waiting[_MAX_EVENTS:]

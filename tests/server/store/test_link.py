@@ -292,7 +292,7 @@ def test_what_the_store_does_not_take_is_written_later(named, with_watch):
     with linked(named.url, timeout_seconds=60.0) as link:
         came = []
         with named.frozen():
-            while not link._outgoing:
+            while link._wire.writable:
                 link.send(encode("SET", f"big-{len(came)}", "x" * 100_000), 1, came.append)
                 link.flush()
                 came.append([])  # stands for the request

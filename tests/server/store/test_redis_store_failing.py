@@ -144,7 +144,7 @@ def test_a_demoted_store_is_left_at_the_first_rejected_write(short_directory):
         (rejected,) = view.commit(change_of(view.read_one(), page_view(event_id="2")))
         assert isinstance(rejected, StoreUnavailableError)
         assert "the store does not answer" in str(rejected)
-        assert view.link._socket is None
+        assert view.link._wire is None
         run_until(view.link, lambda: view.read("u") is None)
         store.redis.execute_command("REPLICAOF", "NO", "ONE")
         run_until(view.link, lambda: not view.link.down)

@@ -13,7 +13,7 @@ from presage_server.store.keys import state_key
 from presage_server.store.snapshot import REVISION_BYTES, Change, Snapshot, read_snapshot
 from presage_server.telemetry.metrics import Metrics
 from presage_server.telemetry.stages import Stages
-from presage_server.tracking.jobs import EventJob
+from presage_server.tracking.jobs import EventJob, Update
 from presage_server.tracking.recent import RecentSnapshots
 from presage_server.tracking.tracker import Tracker
 from support.changes import NOTHING
@@ -189,30 +189,67 @@ class RacingStore:
             on_results(results)
 
 
-def tracked(store: RacingStore, *event_ids: str) -> list[tuple[bool, RpcError | None]]:
-    """Track events of one visitor in one batch; return which are duplicates, and the errors."""
-    tracker = Tracker(store, Metrics(), RecentSnapshots(), lambda _: None)
-    results = []
-    call = LocalCall(track())
-    jobs = [
-        EventJob(
-            call,
-            Event(event_id, EventType.PAGE_VIEW, "u", START_UNIX_MICROS),
-            Stages(0.0),
-            lambda job, error: results.append((job.duplicate, error)),
+class Jobs:
+    """Events of one visitor for a tracker of their own, driven as the pipeline drives it."""
+
+    def __init__(self, store: RacingStore) -> None:
+        self.store = store
+        self.tracker = Tracker(store, Metrics(), RecentSnapshots(), lambda _: None)
+        self.results: list[tuple[bool, RpcError | None]] = []
+        """Which events are duplicates, and the errors."""
+
+    def job(self, event_id: str) -> EventJob:
+        event = Event(event_id, EventType.PAGE_VIEW, "u", START_UNIX_MICROS)
+        return EventJob(
+            LocalCall(track()), event, Stages(0.0), lambda job, error: self.results.append((job.duplicate, error))
         )
-        for event_id in event_ids
-    ]
-    updates = tracker.begin(jobs)
-    while updates:
+
+    def start(self, *event_ids: str) -> list[Update]:
+        updates = self.tracker.begin([self.job(event_id) for event_id in event_ids])
         for update in updates:
             update.snapshot = update.snapshot or NOTHING
-        tracker.fold(updates, Stages(0.0))
-        tracker.finish_unchanged(updates)
-        store.answer()
-        updates = tracker.begin([])
-    assert not tracker._in_flight
-    return results
+        self.tracker.fold(updates, Stages(0.0))
+        self.tracker.finish_unchanged(updates)
+        return updates
+
+    def finish(self) -> None:
+        self.store.answer()
+        while self.start():
+            self.store.answer()
+        assert not self.tracker._in_flight
+
+
+def tracked(store: RacingStore, *event_ids: str) -> list[tuple[bool, RpcError | None]]:
+    """Track events of one visitor in one batch."""
+    jobs = Jobs(store)
+    jobs.start(*event_ids)
+    jobs.finish()
+    return jobs.results
+
+
+class TakingStore(RacingStore):
+    """A store that makes every change."""
+
+    def commit(self, changes: list[Change], on_results) -> None:
+        self.commits += 1
+        if self.fails:
+            on_results([StoreUnavailableError("down")] * len(changes))
+        else:
+            self.unanswered.append((on_results, [change.blob(1, b"wr")[:REVISION_BYTES] for change in changes]))
+
+
+def test_an_event_that_was_not_stored_leaves_no_trace_in_what_is_remembered():
+    """It waited for an update that was stored, and was folded into that one's state."""
+    store = TakingStore()
+    jobs = Jobs(store)
+    jobs.start("stored")
+    jobs.start("not stored")
+    store.answer()
+    store.fails = True
+    jobs.finish()
+    assert [type(error) for _, error in jobs.results] == [type(None), StoreUnavailableError]
+    (update,) = jobs.tracker.begin([jobs.job("next")])
+    assert update.snapshot is None or update.snapshot.state.sessions[0].event_count == 1
 
 
 def test_a_visitor_who_changes_at_every_attempt_is_given_up():
