@@ -100,6 +100,7 @@ class LocalPipeline:
     ) -> None:
         self.view = view
         self.link = view.link
+        self.models = models
         self.metrics = Metrics()
         self.recent = recent or RecentSnapshots()
         self.overload = overload or OverloadPolicy()

@@ -172,7 +172,10 @@ class Pipeline:
                 else:
                     job.state = state
             elif blob is not None:
-                self._scorer.set_state(job, self._read(job.call, blob, needs=job.model.feature_set.needs))
+                try:
+                    self._scorer.set_state(job, self._store.snapshot(blob).damage)
+                except RpcError:  # the store rejects reads, as while it loads its data
+                    job.degraded = True
             ready.append(job)
         if ready:
             self._scorer.score(ready, batch.stages)
