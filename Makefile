@@ -83,13 +83,13 @@ bench-replay: setup ## how fast logs become training rows
 	@$(BIN)/python -m benchmarks.replay_speed
 
 train-real: setup ## train every kind of model on the real logs, and report
-	@$(BIN)/python -m benchmarks.train_real
+	@$(BIN)/python -m benchmarks.proofs.train_real
 
 served-parity: setup ## score real rows over gRPC with every kind of model, and compare with the libraries
-	@$(BIN)/python -m benchmarks.served_parity
+	@$(BIN)/python -m benchmarks.proofs.served_parity
 
 skew-proof: setup ## replay all of the real logs through a server and compare every visitor's vector
-	@$(BIN)/python -m benchmarks.skew_proof
+	@$(BIN)/python -m benchmarks.proofs.skew_proof
 
 clean: ## remove what the targets made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

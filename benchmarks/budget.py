@@ -24,11 +24,11 @@ from statistics import median
 
 from rich.console import Console
 
-from benchmarks.serving import local_store, presage_process, serving_process
-from benchmarks.wire.calls import write_calls
-from benchmarks.wire.load import Outcome, build_load, run_load
-from benchmarks.wire.processes import cpu_seconds
-from benchmarks.wire.visitors import fill_store
+from benchmarks.rig.calls import write_calls
+from benchmarks.rig.load import Outcome, build_load, run_load
+from benchmarks.rig.processes import cpu_seconds
+from benchmarks.rig.serving import local_store, presage_process, serving_process
+from benchmarks.rig.visitors import fill_store
 
 __all__ = ["Limit", "broken", "limits_of", "main"]
 

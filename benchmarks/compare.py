@@ -20,7 +20,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
-from benchmarks.checkouts import (
+from benchmarks.rig.calls import write_calls
+from benchmarks.rig.checkouts import (
     Checkout,
     CheckoutError,
     CommandError,
@@ -29,10 +30,9 @@ from benchmarks.checkouts import (
     run_in,
     this_checkout,
 )
-from benchmarks.ratios import Comparison, Scenario, compared, only_in_one
-from benchmarks.serving import local_store, presage_process
-from benchmarks.wire.calls import write_calls
-from benchmarks.wire.load import Outcome, build_load, run_load
+from benchmarks.rig.load import Outcome, build_load, run_load
+from benchmarks.rig.ratios import Comparison, Scenario, compared, only_in_one
+from benchmarks.rig.serving import local_store, presage_process
 
 __all__ = ["main"]
 
@@ -40,10 +40,10 @@ _IN_FLIGHT = (1, 16)
 _VISITORS = 100_000
 _SECONDS = 2.0
 _WIDTH_OF_A_FILE = 120
-_FILLS = "benchmarks/wire/visitors.py"
+_FILLS = "benchmarks/rig/visitors.py"
 _FILL = """
 import sys
-from benchmarks.wire.visitors import fill_store
+from benchmarks.rig.visitors import fill_store
 fill_store(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
 """
 

@@ -23,10 +23,10 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rich.console import Console
 
-from benchmarks.serving import local_store, presage_process
-from benchmarks.wire.calls import write_calls
-from benchmarks.wire.load import Outcome, build_load, run_load
-from benchmarks.wire.visitors import fill_store
+from benchmarks.rig.calls import write_calls
+from benchmarks.rig.load import Outcome, build_load, run_load
+from benchmarks.rig.serving import local_store, presage_process
+from benchmarks.rig.visitors import fill_store
 
 __all__ = ["Health", "Round", "main", "seconds_until_normal"]
 

@@ -23,10 +23,10 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.plots import soak_plot
-from benchmarks.serving import local_store, presage_process
-from benchmarks.wire.calls import write_calls
-from benchmarks.wire.load import build_load, load_command, outcome_of, run_load
-from benchmarks.wire.visitors import fill_store
+from benchmarks.rig.calls import write_calls
+from benchmarks.rig.load import build_load, load_command, outcome_of, run_load
+from benchmarks.rig.serving import local_store, presage_process
+from benchmarks.rig.visitors import fill_store
 
 __all__ = ["Sample", "main", "slope_per_hour"]
 

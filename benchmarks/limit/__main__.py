@@ -22,13 +22,13 @@ from rich.console import Console
 from benchmarks.limit.answers import compare_answers
 from benchmarks.limit.build import MissingPackagesError, Servers, build_servers
 from benchmarks.limit.ratios import ratios_table
-from benchmarks.serving import local_store, presage_process, serving_process
-from benchmarks.wire.calls import write_calls
-from benchmarks.wire.figures import Figure, figures_console, figures_table
-from benchmarks.wire.load import build_load
-from benchmarks.wire.processes import store_process
-from benchmarks.wire.rounds import measure
-from benchmarks.wire.visitors import fill_store
+from benchmarks.rig.calls import write_calls
+from benchmarks.rig.figures import Figure, figures_console, figures_table
+from benchmarks.rig.load import build_load
+from benchmarks.rig.processes import store_process
+from benchmarks.rig.rounds import measure
+from benchmarks.rig.serving import local_store, presage_process, serving_process
+from benchmarks.rig.visitors import fill_store
 from presage_server.settings import shipped_models
 
 __all__ = ["main"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import grpc
 
-from benchmarks.wire.visitors import simulated_states, user_id
+from benchmarks.rig.visitors import simulated_states, user_id
 from presage.v1 import prediction_pb2, scoring_service_pb2, scoring_service_pb2_grpc
 from presage_featurizer import MICROS, State
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from benchmarks.wire.figures import Figure
+from benchmarks.rig.figures import Figure
 
 __all__ = ["ratios_table"]
 

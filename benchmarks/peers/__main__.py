@@ -19,7 +19,7 @@ from benchmarks.peers.presage_itself import PRESAGES
 from benchmarks.peers.report import print_report, write_json
 from benchmarks.peers.rounds import IN_FLIGHT, measure
 from benchmarks.peers.store import peers_store
-from benchmarks.wire.load import build_load
+from benchmarks.rig.load import build_load
 
 __all__ = ["chosen", "main"]
 

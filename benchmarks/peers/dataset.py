@@ -10,7 +10,7 @@ import numpy as np
 import redis
 from numpy.typing import NDArray
 
-from benchmarks.wire.visitors import user_id
+from benchmarks.rig.visitors import user_id
 from presage_featurizer import CONVERSION, MICROS, State, featurize
 from presage_server.models import load_models
 from presage_server.settings import shipped_models

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers.peer import Case, Protocol
-from benchmarks.wire.load import WARM_UP_SECONDS, packed_call, run_load
+from benchmarks.rig.load import WARM_UP_SECONDS, packed_call, run_load
 
 __all__ = ["GeneratorError", "Measured", "load", "write_bodies"]
 

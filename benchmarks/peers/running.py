@@ -14,7 +14,7 @@ from time import monotonic, sleep
 from benchmarks.peers.calling import call
 from benchmarks.peers.dataset import Sample
 from benchmarks.peers.peer import Peer, Site, Task
-from benchmarks.wire.processes import cpu_seconds
+from benchmarks.rig.processes import cpu_seconds
 from presage_server.store.embedded import end_with_parent
 
 __all__ = ["PeerStartError", "prepare", "running"]

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 import pytest
 
 from benchmarks import compare
-from benchmarks.checkouts import Checkout, CommandError, this_checkout
 from benchmarks.compare import main
-from benchmarks.ratios import Scenario
-from benchmarks.wire.load import Latency, Outcome
+from benchmarks.rig.checkouts import Checkout, CommandError, this_checkout
+from benchmarks.rig.load import Latency, Outcome
+from benchmarks.rig.ratios import Scenario
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_revision_from_before_the_loads_has_stages_alone(ran, capsys, monkeypa
     monkeypatch.setattr(compare, "build_load", lambda: None)
 
     assert main(["--base", "v1"]) == 2
-    assert "v1 has no benchmarks/wire/visitors.py" in capsys.readouterr().out
+    assert "v1 has no benchmarks/rig/visitors.py" in capsys.readouterr().out
 
 
 def test_benchmarks_that_fail_are_said(ran, capsys, monkeypatch):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from math import inf
 
 from benchmarks.overload import seconds_until_normal
-from benchmarks.wire.load import Latency, Outcome
+from benchmarks.rig.load import Latency, Outcome
 
 
 def window(p99_us: float, *, refused: int = 0) -> Outcome:

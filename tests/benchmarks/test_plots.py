@@ -9,8 +9,8 @@ import pytest
 from benchmarks.peers.peer import Task
 from benchmarks.peers.report import Row
 from benchmarks.plots import UnknownFileError, latency_plot, main, read_figures, soak_plot
+from benchmarks.rig.figures import Figure
 from benchmarks.soak import Sample
-from benchmarks.wire.figures import Figure
 
 SVG = "{http://www.w3.org/2000/svg}"
 IN_FLIGHT = (1, 4, 16)

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.limit import answers
 from benchmarks.limit.answers import MOST_DIFFERENCE, compare_answers, difference, questions
-from benchmarks.wire.visitors import simulated_states, user_id
+from benchmarks.rig.visitors import simulated_states, user_id
 from presage.v1 import prediction_pb2, scoring_service_pb2, scoring_service_pb2_grpc
 from presage_featurizer import CONVERSION, featurize
 

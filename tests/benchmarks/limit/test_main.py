@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.limit import __main__ as limit
 from benchmarks.limit.build import MissingPackagesError, Servers
-from benchmarks.wire.figures import Figure
+from benchmarks.rig.figures import Figure
 
 
 def figure(server, per_second):

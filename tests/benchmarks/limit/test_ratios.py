@@ -6,7 +6,7 @@ from io import StringIO
 from rich.console import Console
 
 from benchmarks.limit.ratios import ratios_table
-from benchmarks.wire.figures import Figure
+from benchmarks.rig.figures import Figure
 
 LIMIT = Figure(
     server="C++ Score",

@@ -18,7 +18,7 @@ from benchmarks.peers.peer import Peer, Task
 from benchmarks.peers.rounds import Key, measure
 from benchmarks.peers.running import PeerStartError, _holders, running
 from benchmarks.peers.store import Store
-from benchmarks.wire.load import build_load
+from benchmarks.rig.load import build_load
 
 SERVER = Path(__file__).parents[2] / "support" / "json_server.py"
 STORE = Store("unix:///nowhere", 1)

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from benchmarks.wire import visitors
-from benchmarks.wire.calls import SCENARIOS, write_calls
+from benchmarks.rig import visitors
+from benchmarks.rig.calls import SCENARIOS, write_calls
 from presage.v1 import scoring_service_pb2
 from presage_featurizer import CONVERSION
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.wire.figures import Cpu, Figure
-from benchmarks.wire.load import WARM_UP_SECONDS, Outcome, run_load
-from benchmarks.wire.processes import cpu_seconds, ended_cpu_seconds, process_tree
+from benchmarks.rig.figures import Cpu, Figure
+from benchmarks.rig.load import WARM_UP_SECONDS, Outcome, run_load
+from benchmarks.rig.processes import cpu_seconds, ended_cpu_seconds, process_tree
 
 __all__ = ["measure"]
 

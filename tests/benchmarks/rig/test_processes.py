@@ -7,7 +7,7 @@ from time import process_time
 
 import pytest
 
-from benchmarks.wire.processes import cpu_seconds, process_tree
+from benchmarks.rig.processes import cpu_seconds, process_tree
 
 CHILD = """
 import subprocess, sys

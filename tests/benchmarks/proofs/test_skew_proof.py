@@ -3,8 +3,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from benchmarks import skew_proof
-from benchmarks.skew_proof import LOGS, Proof, compare, main
+from benchmarks.proofs import skew_proof
+from benchmarks.proofs.skew_proof import LOGS, Proof, compare, main
 from presage_client import Client
 from presage_featurizer import EventType
 from presage_training.sending import client_event

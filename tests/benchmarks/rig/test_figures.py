@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.wire.figures import Cpu, Figure
-from benchmarks.wire.load import Latency, Outcome
+from benchmarks.rig.figures import Cpu, Figure
+from benchmarks.rig.load import Latency, Outcome
 
 
 def outcome(calls, p50_us, *, failed=0):

@@ -9,7 +9,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.wire.load import Outcome
+from benchmarks.rig.load import Outcome
 
 __all__ = ["Cpu", "Figure", "figures_console", "figures_table"]
 

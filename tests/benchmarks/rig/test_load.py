@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.wire import load
-from benchmarks.wire.load import WARM_UP_SECONDS, load_command, outcome_of, run_load
+from benchmarks.rig import load
+from benchmarks.rig.load import WARM_UP_SECONDS, load_command, outcome_of, run_load
 
 LATENCY = {"p50_us": 100.0, "p90_us": 150.0, "p99_us": 200.0, "p999_us": 300.0, "max_us": 400.0}
 

@@ -25,7 +25,7 @@ __all__ = [
     "this_checkout",
 ]
 
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 _STOP_SECONDS = 60.0
 _LINES_OF_AN_ERROR = 12
 _WHERE = """

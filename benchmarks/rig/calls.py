@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from random import Random
 
-from benchmarks.wire.load import packed_call
-from benchmarks.wire.visitors import simulated_states, user_id
+from benchmarks.rig.load import packed_call
+from benchmarks.rig.visitors import simulated_states, user_id
 from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
 from presage_featurizer import CONVERSION, MICROS, featurize
 

@@ -4,9 +4,9 @@ import os
 from itertools import product
 from pathlib import Path
 
-from benchmarks.wire import rounds
-from benchmarks.wire.load import Latency, Outcome
-from benchmarks.wire.rounds import measure
+from benchmarks.rig import rounds
+from benchmarks.rig.load import Latency, Outcome
+from benchmarks.rig.rounds import measure
 
 
 def test_every_server_gets_every_load_in_turn_in_each_round(monkeypatch):

@@ -17,13 +17,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.serving import local_store, presage_process
-from benchmarks.wire.calls import SCENARIOS, write_calls
-from benchmarks.wire.figures import Figure, figures_console, figures_table
-from benchmarks.wire.load import build_load
-from benchmarks.wire.processes import store_process
-from benchmarks.wire.rounds import measure
-from benchmarks.wire.visitors import fill_store
+from benchmarks.rig.calls import SCENARIOS, write_calls
+from benchmarks.rig.figures import Figure, figures_console, figures_table
+from benchmarks.rig.load import build_load
+from benchmarks.rig.processes import store_process
+from benchmarks.rig.rounds import measure
+from benchmarks.rig.serving import local_store, presage_process
+from benchmarks.rig.visitors import fill_store
 
 __all__ = ["main"]
 

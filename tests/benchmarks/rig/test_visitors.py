@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from benchmarks.wire import visitors
-from benchmarks.wire.visitors import fill_store, simulated_states, user_id
+from benchmarks.rig import visitors
+from benchmarks.rig.visitors import fill_store, simulated_states, user_id
 from presage_featurizer import encode_state
 from presage_server.store.keys import state_key
 from presage_server.store.snapshot import read_snapshot

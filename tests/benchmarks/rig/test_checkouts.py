@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import checkouts
-from benchmarks.checkouts import (
+from benchmarks.rig import checkouts
+from benchmarks.rig.checkouts import (
     Checkout,
     CheckoutError,
     CommandError,

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import served_parity as proof
-from benchmarks.served_parity import FEATURE_SET, LOG, fitted_kinds, main, served_parity
+from benchmarks.proofs import served_parity as proof
+from benchmarks.proofs.served_parity import FEATURE_SET, LOG, fitted_kinds, main, served_parity
 
 needs_the_log = pytest.mark.skipif(not LOG.exists(), reason=f"the real log is not at {LOG}")
 

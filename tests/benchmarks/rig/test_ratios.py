@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.ratios import Comparison, Scenario, compared, only_in_one
+from benchmarks.rig.ratios import Comparison, Scenario, compared, only_in_one
 
 FOLD, RATE = Scenario("fold", "µs"), Scenario("Score", "calls/s")
 

@@ -1,4 +1,4 @@
-"""What models can tell on real logs: ``python -m benchmarks.train_real --to runs``.
+"""What models can tell on real logs: ``python -m benchmarks.proofs.train_real --to runs``.
 
 Online Retail: at every order of a known customer, does another follow within 30 days? Split by time, every kind of model, and what
 each group of features adds. REES46: at every event, does the session end in a purchase? The file holds less than three hours, so it
@@ -22,7 +22,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.skew_proof import DATA
+from benchmarks.proofs.skew_proof import DATA
 from presage_featurizer import BEHAVIOR, CATALOGUE, RFM, EventType, FeatureSet
 from presage_training.dataset import Dataset
 from presage_training.decisions import AtTypes, EveryEvent
@@ -100,7 +100,7 @@ _MEASURES = ("roc_auc", "pr_auc", "log_loss", "brier", "lift_at_10_percent")
 
 def main(arguments: list[str] | None = None) -> int:
     """Train, measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.train_real")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.proofs.train_real")
     parser.add_argument("--to", type=Path, help="a folder for the runs; a temporary one if left out")
     parser.add_argument("--threads", type=int, default=2, help="threads of the training libraries")
     given = parser.parse_args(arguments)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from training.logs import shop
 
-from benchmarks import train_real
+from benchmarks.proofs import train_real
 from presage_featurizer import BEHAVIOR, CATALOGUE
 from presage_training.dataset import purchase_in_session
 

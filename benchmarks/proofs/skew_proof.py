@@ -1,4 +1,4 @@
-"""Proves on whole real logs that live and replayed features are the same: ``python -m benchmarks.skew_proof``.
+"""Proves on whole real logs that live and replayed features are the same: ``python -m benchmarks.proofs.skew_proof``.
 
 Each log goes through ``presage replay`` into a running ``presage serve``. Then every visitor's stored state, and the vectors that
 GetFeatures answers with, are compared bit for bit with those of an offline fold of the same file.
@@ -19,7 +19,7 @@ import redis
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.serving import local_store, presage_serve
+from benchmarks.rig.serving import local_store, presage_serve
 from presage_client import AsyncClient, ClientOptions
 from presage_featurizer import CORE, MICROS, State, encode_state, featurize
 from presage_server.store.keys import PARTITIONS, state_key, stream_key
@@ -29,7 +29,7 @@ from presage_training.replay import Replay
 
 __all__ = ["DATA", "LOGS", "Proof", "compare", "main", "prove"]
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 """Where the real logs are."""
 
 LOGS = {"online_retail.parquet": LogFormat.ONLINE_RETAIL, "rees46_2019_10_01.parquet": LogFormat.REES46}

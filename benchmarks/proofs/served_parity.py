@@ -1,4 +1,4 @@
-"""Proves on real rows that served models answer as the libraries that trained them: ``python -m benchmarks.served_parity``.
+"""Proves on real rows that served models answer as the libraries that trained them: ``python -m benchmarks.proofs.served_parity``.
 
 Every order of Online Retail whose next 30 days are known becomes a row of the feature set ``behavior``. Models of every kind are
 fitted on the first of them, exported through the gate, and served by one ``presage serve``. Then every row goes to every model over
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.serving import local_store, presage_serve
-from benchmarks.skew_proof import DATA
+from benchmarks.proofs.skew_proof import DATA
+from benchmarks.rig.serving import local_store, presage_serve
 from presage_client import Client, ClientOptions
 from presage_featurizer import BEHAVIOR, EventType, FeatureSet
 from presage_training.dataset import Dataset, build_dataset
