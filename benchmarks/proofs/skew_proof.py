@@ -19,11 +19,10 @@ import redis
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.rig.server_parts import PARTITIONS, REVISION_BYTES, state_key, stream_key
 from benchmarks.rig.serving import local_store, presage_serve
 from presage_client import AsyncClient, ClientOptions
 from presage_featurizer import CORE, MICROS, State, encode_state, featurize
-from presage_server.store.keys import PARTITIONS, state_key, stream_key
-from presage_server.store.snapshot import REVISION_BYTES
 from presage_training.readers import LogFormat, Skips, read_events
 from presage_training.replay import Replay
 

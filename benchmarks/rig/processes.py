@@ -1,4 +1,4 @@
-"""What processes cost: the processor time of a process and its children, as /proc and the system tell."""
+"""Processor time of processes and their children."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import os
 import resource
 from pathlib import Path
 
-import redis
-
-__all__ = ["cpu_seconds", "ended_cpu_seconds", "process_tree", "store_process"]
+__all__ = ["cpu_seconds", "ended_cpu_seconds", "process_tree"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -27,7 +25,7 @@ def process_tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pids: list[int]) -> float:
-    """Tell how much processor time processes have had so far."""
+    """Sum the processor time that processes have used so far."""
     total = 0
     for pid in pids:
         try:
@@ -39,12 +37,6 @@ def cpu_seconds(pids: list[int]) -> float:
 
 
 def ended_cpu_seconds() -> float:
-    """Tell how much processor time the children of this process have had that ended so far."""
+    """Sum the processor time of this process's children that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def store_process(url: str) -> int:
-    """Tell the process id of a store on this machine."""
-    with redis.Redis.from_url(url) as client:
-        return int(client.info("server")["process_id"])

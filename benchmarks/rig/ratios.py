@@ -1,4 +1,4 @@
-"""Two versions measured in turn: the ratio of each round, and whether it says anything."""
+"""Two versions measured in turn: the ratio of each round, and whether it is more than noise."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-__all__ = ["Comparison", "Scenario", "compared", "only_in_one"]
+__all__ = ["Comparison", "Scenario", "compare_rounds", "only_in_one"]
 
 _LEAST_DIFFERENCE = 0.03
 """Where code lies in memory makes the same code differ by up to 2 %, the same way in every round."""
@@ -14,7 +14,7 @@ _LEAST_DIFFERENCE = 0.03
 
 @dataclass(frozen=True, order=True, slots=True)
 class Scenario:
-    """What one figure is of."""
+    """What a figure measures."""
 
     name: str
     unit: str
@@ -22,7 +22,7 @@ class Scenario:
 
 
 Figures = Mapping[Scenario, float]
-"""What one round of one version showed."""
+"""Of one round of one version."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,10 +44,10 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """``better`` or ``worse`` if the difference is outside of the noise, else empty.
+        """``better`` or ``worse`` if the difference is larger than the noise, else empty.
 
-        It is when the median is further from 1 than the rounds are from each other, so that all agree on the side, and than two
-        checkouts of the same code may be.
+        The noise is the distance of the rounds from each other, so that all agree on the side, and at least that of two checkouts
+        of the same code.
         """
         noise = max(max(self.ratios) - min(self.ratios), _LEAST_DIFFERENCE)
         if len(self.ratios) < 2 or abs(self.ratio - 1.0) <= noise:
@@ -55,11 +55,11 @@ class Comparison:
         return "better" if (self.ratio > 1.0) == (self.scenario.unit == "calls/s") else "worse"
 
 
-def compared(rounds: Sequence[tuple[Figures, Figures]]) -> list[Comparison]:
+def compare_rounds(rounds: Sequence[tuple[Figures, Figures]]) -> list[Comparison]:
     """Compare the scenarios that both versions have in every round.
 
     Args:
-        rounds: What the base and this version showed, of each round.
+        rounds: The figures of the base and of this version, for each round.
     """
     return [
         Comparison(
@@ -74,6 +74,6 @@ def compared(rounds: Sequence[tuple[Figures, Figures]]) -> list[Comparison]:
 
 
 def only_in_one(rounds: Sequence[tuple[Figures, Figures]]) -> tuple[list[str], list[str]]:
-    """Name the scenarios that cannot be compared: those of the base alone, and those of this version alone."""
+    """List the scenarios that cannot be compared: those that only the base has, and those that only this version has."""
     base, this = ({scenario.name for pair in rounds for scenario in pair[place]} for place in (0, 1))
     return sorted(base - this), sorted(this - base)

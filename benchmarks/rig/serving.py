@@ -1,4 +1,4 @@
-"""What is measured: a store of one's own, and ``presage serve`` on it, each as a process of its own."""
+"""Starts a store, and servers that print one line once they answer, each as a process of its own."""
 
 from __future__ import annotations
 
@@ -6,21 +6,48 @@ import asyncio
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from presage_server.store.embedded import embedded_store
+import redis
 
-__all__ = ["local_store", "presage_process", "presage_serve", "serving_process"]
+from benchmarks.rig.server_parts import embedded_store
+
+__all__ = [
+    "Server",
+    "local_store",
+    "presage_process",
+    "presage_serve",
+    "serving_process",
+    "settle_store",
+    "store_process",
+]
 
 _READY = ": serving on "
 _STOP_SECONDS = 30.0
+_REWRITE_SECONDS, _REWRITE_POLL_SECONDS = 60.0, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server under load."""
+
+    address: str
+    """HOST:PORT."""
+    pid: int
+    store_pid: int
+    """The process of the store that it uses."""
 
 
 @contextmanager
-def local_store() -> Iterator[str]:
-    """Run a store like the one that ``presage serve`` starts by itself, on a folder that goes with it.
+def local_store(options: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Run a store like the one that ``presage serve`` starts by itself, on a temporary folder.
+
+    Args:
+        options: What CONFIG SET changes in it, such as ``{"appendfsync": "no"}``.
 
     Yields:
         Its URL.
@@ -29,9 +56,32 @@ def local_store() -> Iterator[str]:
         stack = AsyncExitStack()
         url = runner.run(stack.enter_async_context(embedded_store(Path(folder))))
         try:
+            with redis.Redis.from_url(url) as client:
+                for name, value in (options or {}).items():
+                    client.config_set(name, value)
             yield url
         finally:
             runner.run(stack.aclose())
+
+
+def settle_store(url: str) -> None:
+    """Rewrite a store's append-only file after it was filled, so that no rewrite falls into a measurement that is not long."""
+    with redis.Redis.from_url(url) as client:
+        if not client.info("persistence")["aof_enabled"]:
+            return
+        if not client.info("persistence")["aof_rewrite_in_progress"]:
+            client.bgrewriteaof()
+        for _ in range(int(_REWRITE_SECONDS / _REWRITE_POLL_SECONDS)):
+            found = client.info("persistence")
+            if not found["aof_rewrite_in_progress"] and not found["aof_rewrite_scheduled"]:
+                return
+            time.sleep(_REWRITE_POLL_SECONDS)
+
+
+def store_process(url: str) -> int:
+    """Find the process id of a store on this machine."""
+    with redis.Redis.from_url(url) as client:
+        return int(client.info("server")["process_id"])
 
 
 @contextmanager

@@ -1,12 +1,11 @@
-"""Many visitors in a store: states that simulated visitors have come to, each given to some of the ids."""
+"""Many visitors in a store: states of simulated visitors, each given to some of the ids."""
 
 from __future__ import annotations
 
 import redis
 
+from benchmarks.rig.server_parts import state_key, stored_state
 from presage_featurizer import MICROS, State
-from presage_server.store.keys import state_key
-from presage_server.store.snapshot import Change, read_snapshot
 from presage_training.replay import Replay
 from presage_training.simulator import simulate
 
@@ -33,9 +32,9 @@ def simulated_states(now_unix_micros: int, *, seed: int = 1) -> list[State]:
 
 
 def fill_store(url: str, visitors: int, now_unix_micros: int) -> None:
-    """Store so many visitors as a server would."""
+    """Store a number of visitors as a server would."""
     states = simulated_states(now_unix_micros)
-    blobs = [Change("", read_snapshot(None), state, ()).blob(now_unix_micros, b"wr") for state in states]
+    blobs = [stored_state(state, now_unix_micros) for state in states]
     with redis.Redis.from_url(url) as client:
         for first in range(0, visitors, _CHUNK):
             pipeline = client.pipeline(transaction=False)
