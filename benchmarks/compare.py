@@ -53,10 +53,10 @@ def _run(given: argparse.Namespace, console: Console) -> int:
     check_imports(this_checkout())
     rounds: list[tuple[Round, Round]] = [({}, {}) for _ in range(given.rounds)]
     with console.status("starting") as status:
-        if given.only != "wire":
-            _stages_in_turn(given.base, rounds, status.update)
         if given.only != "stages":
             _wire_in_turn(given.base, rounds, status.update)
+        if given.only != "wire":
+            _stages_in_turn(given.base, rounds, status.update)
     comparisons = compare_rounds(rounds)
     console.print(_table(comparisons, given))
     for where, names in zip((given.base, "this checkout"), only_in_one(rounds), strict=True):

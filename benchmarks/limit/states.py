@@ -23,7 +23,7 @@ _EVENTS = 4_000
 _FUTURE_MICROS = 60 * MICROS
 _GAPS_SECONDS = (0, 1, 90, 1_000, 2_000, 20_000, 100_000, 1_000_000, -1, -3_000, -200_000)
 """Between two events of a visitor; the largest ones end every session, and negative ones make an event late."""
-_ITEM_COUNTS = (0, 1, 1, 1, 2, 3, 5, 20, 130, 300)
+_ITEM_COUNTS = (0, 1, 1, 1, 1, 2, 2, 3, 5, 20, 130, 600)
 _TYPES = [number for number in event_pb2.EventType.values() if number]
 _FREQUENT = [event_pb2.EVENT_TYPE_VIEW_ITEM, event_pb2.EVENT_TYPE_ADD_TO_CART, event_pb2.EVENT_TYPE_PURCHASE]
 
@@ -41,7 +41,8 @@ def random_events(visitors: int, now_unix_micros: int, *, seed: int = 1) -> Iter
     ids += [f"new-{number}-{'ü' * number}" for number in range(_NEW_VISITORS)]
     clocks = dict.fromkeys(ids, now_unix_micros - 20 * 86_400 * MICROS)
     for number in range(_EVENTS):
-        visitor = random.choice(ids[-40:] if random.random() < 0.7 else ids)
+        share = random.random()
+        visitor = ids[-1] if share < 0.1 else random.choice(ids[-40:] if share < 0.7 else ids)
         time = clocks[visitor] + random.choice(_GAPS_SECONDS) * MICROS + random.randrange(MICROS)
         time = min(time, now_unix_micros + _FUTURE_MICROS)
         clocks[visitor] = max(clocks[visitor], time)

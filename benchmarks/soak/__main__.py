@@ -25,7 +25,7 @@ from typing import Any
 import redis
 from rich.console import Console
 
-from benchmarks.plots import soak_plot
+from benchmarks.charts.plots import soak_plot
 from benchmarks.rig.command import FAILED, run_benchmark
 from benchmarks.rig.load import Outcome, load_command, outcome_of, run_load
 from benchmarks.rig.rig import Rig, open_rig

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from benchmarks.rig import visitors
-from benchmarks.rig.calls import SCENARIOS, write_calls
+from benchmarks.rig.calls import _FILE_CALLS, SCENARIOS, write_calls
 from presage.v1 import scoring_service_pb2
 from presage_featurizer import CONVERSION
 
@@ -16,7 +16,9 @@ METHODS = {
     "score": ["Score"],
     "track": ["TrackEvent"],
     "track_score": ["TrackEvent"],
+    "track_events_500": ["TrackEvents"],
     "score_batch_100": ["ScoreBatch"],
+    "score_batch_1000": ["ScoreBatch"],
     "score_vectors_1": ["ScoreVectors"],
     "score_vectors_100": ["ScoreVectors"],
     "mixed_1_4": ["TrackEvent", "Score"],
@@ -31,8 +33,9 @@ def _few_simulated_visitors(monkeypatch):
 def written(scenario, tmp_path, *, count=500, seed=1):
     """The first calls of a file as (method, request), and the paths."""
     file = tmp_path / f"{scenario}-{seed}"
-    paths = write_calls(scenario, file, visitors=50, now_unix_micros=NOW, seed=seed)
-    return list(islice(unpacked(file.read_bytes(), paths), count)), paths
+    calls = write_calls(scenario, file, visitors=50, now_unix_micros=NOW, seed=seed)
+    assert calls.file == file
+    return list(islice(unpacked(file.read_bytes(), calls.paths), count)), calls.paths
 
 
 def unpacked(data, paths):
@@ -53,7 +56,7 @@ def test_a_file_holds_calls_of_the_scenarios_methods(scenario, tmp_path):
 
     assert paths == [f"/presage.v1.ScoringService/{method}" for method in METHODS[scenario]]
     assert {method for method, _ in calls} == set(METHODS[scenario])
-    assert len(calls) == 500
+    assert len(calls) == min(_FILE_CALLS.get(scenario, 500), 500)
 
 
 @pytest.mark.parametrize("scenario", ["score", "track", "mixed_1_4"])
@@ -100,7 +103,11 @@ def test_vectors_are_those_of_simulated_visitors(scenario, count):
     assert any(any(vector.values) for vector in request.vectors)
 
 
-def test_a_batch_has_a_hundred_targets(tmp_path):
-    calls, _ = written("score_batch_100", tmp_path)
+@pytest.mark.parametrize(
+    ("scenario", "field", "count"),
+    [("score_batch_100", "targets", 100), ("score_batch_1000", "targets", 1_000), ("track_events_500", "events", 500)],
+)
+def test_large_calls_have_the_size_of_their_name(scenario, field, count, tmp_path):
+    calls, _ = written(scenario, tmp_path)
 
-    assert {len(request.targets) for _, request in calls} == {100}
+    assert {len(getattr(request, field)) for _, request in calls} == {count}

@@ -25,7 +25,7 @@ dependencies = ["msgspec"]
 [tool.hatch.build]
 dev-mode-dirs = ["source"]
 """
-TOLD = "import told; print(told.WORD)"
+PRINT_WORD = "import package; print(package.WORD)"
 INTERRUPTED = """
 import os, pathlib, signal, time
 try:
@@ -47,14 +47,14 @@ def repository(tmp_path, monkeypatch):
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "repository"
-    for package in ("benchmarks", "source/told"):
+    for package in ("benchmarks", "source/package"):
         (folder / package).mkdir(parents=True)
         (folder / package / "__init__.py").write_text('WORD = "base"\n')
     (folder / "pyproject.toml").write_text(PROJECT)
     git(tmp_path, "init", "--quiet", str(folder))
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "base")
-    (folder / "source/told/__init__.py").write_text('WORD = "this"\n')
+    (folder / "source/package/__init__.py").write_text('WORD = "this"\n')
     monkeypatch.setattr(checkouts, "_ROOT", folder)
     return folder
 
@@ -65,8 +65,8 @@ def worktrees(repository):
 
 def test_a_revision_is_checked_out_and_what_it_holds_is_imported(repository):
     with checkout_of("HEAD") as base:
-        assert run_in(base, "-c", TOLD) == "base\n"
-        assert run_in(this_checkout(), "-c", TOLD) == "this\n"
+        assert run_in(base, "-c", PRINT_WORD) == "base\n"
+        assert run_in(this_checkout(), "-c", PRINT_WORD) == "this\n"
         assert worktrees(repository) == 2
 
     assert worktrees(repository) == 1
@@ -123,17 +123,17 @@ def test_dependencies_are_what_pyproject_and_the_constraints_say(repository, tmp
 
 
 def test_packages_that_come_from_elsewhere_are_found_out(repository, tmp_path, monkeypatch):
-    elsewhere = tmp_path / "elsewhere" / "told"
+    elsewhere = tmp_path / "elsewhere" / "package"
     elsewhere.mkdir(parents=True)
     (elsewhere / "__init__.py").touch()
     check_imports(this_checkout())
     monkeypatch.setattr(Checkout, "environment", property(lambda _: os.environ | {"PYTHONPATH": str(elsewhere.parent)}))
 
-    with pytest.raises(CommandError, match="expected told to come from"):
+    with pytest.raises(CommandError, match="expected package to come from"):
         check_imports(this_checkout())
 
 
-def test_the_reason_of_a_failure_is_told(repository):
+def test_an_error_ends_with_the_reason(repository):
     script = "print('before'); print('E   AssertionError: 1 is not 2'); print('after'); raise SystemExit(1)"
     with pytest.raises(CommandError) as caught:
         run_in(this_checkout(), "-c", script)

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.rig import load
-from benchmarks.rig.load import WARM_UP_SECONDS, load_command, outcome_of, run_load
+from benchmarks.rig.load import WARM_UP_SECONDS, Calls, load_command, outcome_of, run_load
 
+CALLS = Calls(Path("calls"), ["/a/B", "/a/C"])
 LATENCY = {"p50_us": 100.0, "p90_us": 150.0, "p99_us": 200.0, "p999_us": 300.0, "max_us": 400.0}
 
 
@@ -28,7 +28,7 @@ def generator(tmp_path, monkeypatch):
         program = tmp_path / "load"
         program.write_text(f"#!{sys.executable}\nimport sys\n{script}\n")
         program.chmod(0o755)
-        monkeypatch.setattr(load, "build_load", lambda: program)
+        monkeypatch.setattr(load, "build_program", lambda _: program)
 
     return stand_in
 
@@ -55,51 +55,31 @@ def test_a_load_without_a_good_answer_has_zeros():
 
 def test_the_command_line_says_what_is_asked_for(generator):
     generator("")
-    words = load_command("127.0.0.1:5000", ["/a/B", "/a/C"], Path("calls"), in_flight=16, connections=2, rate=99.5)
+    words = load_command("127.0.0.1:5000", CALLS, in_flight=16, connections=2, rate=99.5)
     options = dict(zip(words[1::2], words[2::2], strict=True))
     paths = [value for name, value in zip(words[1::2], words[2::2], strict=True) if name == "--path"]
 
     assert (options["--host"], options["--port"], options["--calls"]) == ("127.0.0.1", "5000", "calls")
     assert (options["--in-flight"], options["--connections"], options["--rate"]) == ("16", "2", "99.5")
-    assert float(options["--warm-up-seconds"]) == WARM_UP_SECONDS
     assert paths == ["/a/B", "/a/C"]
 
 
 def test_a_load_is_run_and_read(generator):
-    generator(f"assert sys.argv[sys.argv.index('--seconds') + 1] == '0.5'\nprint({printed(s0=10)!r})")
+    generator(
+        "options = dict(zip(sys.argv[1::2], sys.argv[2::2]))\n"
+        f"assert (options['--seconds'], options['--warm-up-seconds']) == ('0.5', '{WARM_UP_SECONDS}')\n"
+        f"print({printed(s0=10)!r})"
+    )
 
-    assert run_load("127.0.0.1:5000", ["/a/B"], Path("calls"), seconds=0.5).ok.calls == 10
+    assert run_load("127.0.0.1:5000", CALLS, seconds=0.5).ok.calls == 10
 
 
 @pytest.mark.parametrize(
     ("script", "message"),
     [("sys.exit('load: cannot connect')", "load: cannot connect"), ("sys.exit(3)", "the load generator ended with 3")],
 )
-def test_why_a_load_failed_is_said(generator, script, message):
+def test_a_load_that_fails_says_why(generator, script, message):
     generator(script)
 
     with pytest.raises(RuntimeError, match=f"^{message}$"):
-        run_load("127.0.0.1:5000", ["/a/B"], Path("calls"))
-
-
-def test_what_the_generator_needs_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(load, "_BUILT", tmp_path / "build" / "load")
-    monkeypatch.setenv("CXX", str(tmp_path / "no-compiler"))
-
-    with pytest.raises(RuntimeError, match="needs a C\\+\\+ compiler and libnghttp2"):
-        load.build_load.__wrapped__()
-
-
-def test_a_generator_that_is_newer_than_its_source_is_not_built_again(tmp_path, monkeypatch):
-    built, source = tmp_path / "load", tmp_path / "load.cc"
-    source.touch()
-    built.touch()
-    monkeypatch.setattr(load, "_BUILT", built)
-    monkeypatch.setattr(load, "_SOURCE", source)
-    monkeypatch.setenv("CXX", str(tmp_path / "no-compiler"))
-
-    os.utime(source, (1, 1))
-    assert load.build_load.__wrapped__() == built
-    os.utime(source, (2**32, 2**32))
-    with pytest.raises(RuntimeError):
-        load.build_load.__wrapped__()
+        run_load("127.0.0.1:5000", CALLS)

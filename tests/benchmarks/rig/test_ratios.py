@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.rig.ratios import Comparison, Scenario, compared, only_in_one
+from benchmarks.rig.ratios import Comparison, Scenario, compare_rounds, only_in_one
 
 FOLD, RATE = Scenario("fold", "µs"), Scenario("Score", "calls/s")
 
@@ -33,7 +33,7 @@ def test_more_calls_a_second_are_better_and_more_time_is_worse():
 
 def test_each_round_is_compared_with_itself():
     rounds = [({FOLD: 10.0}, {FOLD: 11.0}), ({FOLD: 20.0}, {FOLD: 22.0}), ({FOLD: 40.0}, {FOLD: 44.0})]
-    (one,) = compared(rounds)
+    (one,) = compare_rounds(rounds)
 
     assert one.ratios == pytest.approx((1.1, 1.1, 1.1))
     assert (one.base, one.this) == (20.0, 22.0)
@@ -47,5 +47,5 @@ def test_only_what_both_have_in_every_round_is_compared():
         ({FOLD: 1.0, old: 1.0, failed: 1.0}, {FOLD: 1.0, new: 1.0}),
     ]
 
-    assert [one.scenario for one in compared(rounds)] == [FOLD]
+    assert [one.scenario for one in compare_rounds(rounds)] == [FOLD]
     assert only_in_one(rounds) == (["old"], ["new"])

@@ -5,40 +5,43 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks.rig import rounds
-from benchmarks.rig.load import Latency, Outcome
+from benchmarks.rig.figures import LoadShape
+from benchmarks.rig.load import Calls, Latency, Outcome
 from benchmarks.rig.rounds import measure
+from benchmarks.rig.serving import Server
+
+CALLS = Calls(Path("score"), ["/Score"])
 
 
-def test_every_server_gets_every_load_in_turn_in_each_round(monkeypatch):
+def test_every_server_gets_every_load_in_each_round_and_the_order_changes(monkeypatch):
     loads = []
 
-    def run_load(address, paths, calls, *, connections, seconds, in_flight=0, rate=0.0):
-        loads.append((calls.name, in_flight or rate, address, connections, seconds, paths))
+    def run_load(address, calls, *, seconds, **options):
+        loads.append((options, address))
+        assert (calls, seconds) == (CALLS, 0.5)
         latency = Latency(calls=100, p50_us=1, p90_us=1, p99_us=1, p999_us=1, max_us=1)
         return Outcome(seconds=seconds, statuses={0: latency}, missed=0)
 
     monkeypatch.setattr(rounds, "run_load", run_load)
-    told = []
+    shapes = [LoadShape(in_flight=1), LoadShape(in_flight=16, connections=4), LoadShape(rate=50.5, connections=4)]
+    progress = []
     figures = measure(
-        {"a": ("here:1", os.getpid()), "b": ("here:2", os.getpid())},
-        {"score": (Path("score"), ["/Score"]), "track": (Path("track"), ["/Track"])},
-        store_pid=os.getpid(),
-        in_flight=[1, 16],
-        rates=[50.5],
+        {name: Server(f"{name}:1", os.getpid(), os.getpid()) for name in "ab"},
+        "score",
+        CALLS,
+        shapes,
         rounds=2,
         seconds=0.5,
-        connections=4,
-        tell=told.append,
+        on_progress=progress.append,
     )
 
-    one_round = [
-        (scenario, load, address, 1 if load == 1 else 4, 0.5, [f"/{scenario.title()}"])
-        for scenario, load, address in product(("score", "track"), (1, 16, 50.5), ("here:1", "here:2"))
+    options = [
+        {"in_flight": 1, "connections": 1},
+        {"in_flight": 16, "connections": 4},
+        {"rate": 50.5, "connections": 4},
     ]
-    assert loads == one_round * 2
-    assert [(one.scenario, one.in_flight or one.rate, one.server) for one in figures] == list(
-        product(("score", "track"), (1, 16, 50.5), ("a", "b"))
-    )
-    assert {one.per_second for one in figures} == {200.0}
-    assert told[0] == "round 1: score, 1 in flight, a"
-    assert told[-1] == "round 2: track, 50.5/s, b"
+    assert loads == [*product(options, ("a:1", "b:1")), *product(options, ("b:1", "a:1"))]
+    assert [(one.in_flight or one.rate, one.server) for one in figures] == list(product((1, 16, 50.5), "ab"))
+    assert {(one.scenario, one.per_second, len(one.rounds)) for one in figures} == {("score", 200.0, 2)}
+    assert progress[0] == "round 1 of 2: score, 1 in flight, a"
+    assert len(progress) == 12

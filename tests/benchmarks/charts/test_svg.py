@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks.svg import Axis, Line, Panel, axis_over, chart, spread_out
+from benchmarks.charts.svg import Axis, Line, Panel, axis_over, chart, spread_out
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -1,35 +1,29 @@
-"""Plots of what the benchmarks wrote: ``python -m benchmarks.plots FILES... --to FOLDER``.
-
-Takes the JSON of ``benchmarks.wire``, ``benchmarks.limit`` and ``benchmarks.peers`` for latency.svg: the latencies of Score against
-calls a second; and that of ``benchmarks.soak`` for soak.svg. Which file is whose is seen from what is in it.
-"""
+"""The plots: latencies of Score against calls a second, and a soak over its time."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.svg import Line, Panel, axis_over, chart
+from benchmarks.charts.svg import Line, Panel, axis_over, chart
 from presage_training.report.charts import COLORS
 
-__all__ = ["UnknownFileError", "latency_plot", "main", "read_figures", "soak_plot"]
+__all__ = ["Record", "UnknownFileError", "latency_plot", "read_figures", "soak_plot"]
 
 Record = Mapping[str, Any]
-"""Of a load: server, in_flight, per_second, p50_us, p99_us; or of a soak: the fields of ``benchmarks.soak.Sample``."""
+"""Of a load: server, in_flight, per_second, p50_us, p99_us; or of a soak: the fields of ``benchmarks.soak.samples.Sample``."""
 
 _SCENARIO = "score"
-_OURS = {
+_PRESAGE = {
     **dict.fromkeys(("native", "presage_native", "Presage native"), "Presage, native"),
     **dict.fromkeys(("grpcio", "presage_grpcio", "Presage grpcio"), "Presage, grpcio"),
 }
-"""What the benchmarks call ours, and the plot."""
+"""Names of Presage in the figures, and in the plot."""
 _FLOORS = "C++"
-"""What names begin with that are no services, but show what there is to win."""
+"""Names of servers that show a limit begin with this."""
 _LATENCIES = (("p50_us", "p50: half of the calls take longer"), ("p99_us", "p99: one call in a hundred takes longer"))
 _SOAK_LINES = (
     ("p99.9 and p50", (("p999_us", "p99.9", 1e3, COLORS[1]), ("p50_us", "p50", 1e3, COLORS[0])), "{:,g} ms", True),
@@ -40,44 +34,18 @@ _SOAK_LINES = (
 
 _DASHES_OF_A_FLOOR = "6 4"
 _DASHES = ("", "2 3")
-"""Of the first servers, and of those for whom no colour is left."""
+"""Of the first servers, and of those for which no colour is left."""
 
 
 class UnknownFileError(ValueError):
-    """A file is not what any of the benchmarks writes; the message is one sentence."""
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Read, draw and write; 2 for a file that cannot be read."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.plots")
-    parser.add_argument("files", nargs="+", type=Path)
-    parser.add_argument("--to", type=Path, default=Path("docs/images"), help="a folder")
-    given = parser.parse_args(arguments)
-    figures: list[Record] = []
-    samples: list[Record] = []
-    try:
-        for path in given.files:
-            records = read_figures(path)
-            (samples if "minutes" in records[0] else figures).extend(records)
-    except (OSError, UnknownFileError) as error:
-        print(f"plots: {error}", file=sys.stderr)
-        return 2
-    given.to.mkdir(parents=True, exist_ok=True)
-    for name, drawn in (
-        ("latency.svg", figures and latency_plot(figures)),
-        ("soak.svg", samples and soak_plot(samples)),
-    ):
-        if drawn:
-            (given.to / name).write_text(drawn)
-            print(given.to / name)
-    return 0
+    """A file that no benchmark writes; the message is one sentence."""
 
 
 def read_figures(path: Path) -> list[Record]:
-    """Read what a benchmark wrote.
+    """Read a file that a benchmark wrote.
 
     Raises:
-        UnknownFileError: It is none of the known forms, or has nothing of Score.
+        UnknownFileError: It has an unknown form, or nothing of Score.
         OSError: It cannot be read.
     """
     try:
@@ -95,15 +63,15 @@ def read_figures(path: Path) -> list[Record]:
 
 
 def latency_plot(figures: Iterable[Record]) -> str:
-    """Draw p50 and p99 of each server against its calls a second: ours thick, and dashed what is no service.
+    """Draw p50 and p99 of each server against its calls a second: Presage with thick lines, limits with dashes.
 
-    Of a server that is there twice, the later figures are drawn.
+    Where a server is there twice, the later figures are drawn.
     """
     servers: dict[str, dict[int, Record]] = {}
     for figure in figures:
         name = str(figure["server"])
-        servers.setdefault(_OURS.get(name, name), {})[figure["in_flight"]] = figure
-    names = sorted(servers, key=lambda name: (name not in _OURS.values(), not name.startswith(_FLOORS)))
+        servers.setdefault(_PRESAGE.get(name, name), {})[figure["in_flight"]] = figure
+    names = sorted(servers, key=lambda name: (name not in _PRESAGE.values(), not name.startswith(_FLOORS)))
     rows = {name: [figure for _, figure in sorted(servers[name].items())] for name in names}
     every = [figure for some in rows.values() for figure in some]
     rate = axis_over("calls a second", (figure["per_second"] for figure in every), log=True, written="{:,.0f}".format)
@@ -154,21 +122,17 @@ def _server_line(place: int, name: str, figures: Sequence[Record], field: str) -
         name=name,
         points=[(figure["per_second"], figure[field]) for figure in figures],
         color=COLORS[place % len(COLORS)],
-        thick=name in _OURS.values(),
+        thick=name in _PRESAGE.values(),
         dashes=_DASHES_OF_A_FLOOR if name.startswith(_FLOORS) else dashes,
         notes=["" if place else str(figure["in_flight"]) for figure in figures],
     )
 
 
 def _of_a_peer(row: Record) -> Record:
-    """Bring a row of ``benchmarks.peers`` into the form of the others."""
+    """Convert a row of ``benchmarks.peers`` to the form of the others."""
     server = f"{row['peer']}, {row['variant']}" if row["variant"] else row["peer"]
     return {**row, "server": server, "scenario": row["task"]}
 
 
 def _micros(value: float) -> str:
     return f"{value / 1e3:,g} ms" if value >= 1e3 else f"{value:,g} µs"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

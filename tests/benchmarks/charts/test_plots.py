@@ -6,11 +6,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmarks.charts.__main__ import main
+from benchmarks.charts.plots import UnknownFileError, latency_plot, read_figures, soak_plot
 from benchmarks.peers.peer import Task
 from benchmarks.peers.report import Row
-from benchmarks.plots import UnknownFileError, latency_plot, main, read_figures, soak_plot
 from benchmarks.rig.figures import Figure
-from benchmarks.soak import Sample
+from benchmarks.soak.samples import Sample
 
 SVG = "{http://www.w3.org/2000/svg}"
 IN_FLIGHT = (1, 4, 16)
@@ -33,6 +34,8 @@ def figures(server, *, scenario="score", micros=100.0):
                 generator_cpu_us=1.0,
                 errors=0,
                 spread=0.1,
+                rate=0.0,
+                rounds=[],
             )
         )
         for number in IN_FLIGHT
@@ -119,13 +122,13 @@ def test_rows_of_peers_are_read_as_figures(file):
         figures("a", scenario="track"),
     ],
 )
-def test_what_no_benchmark_wrote_is_said(content, file, capsys, tmp_path):
+def test_a_file_that_no_benchmark_wrote_is_an_error(content, file, capsys, tmp_path):
     path = file(content)
     with pytest.raises(UnknownFileError):
         read_figures(path)
 
     assert main([str(path), "--to", str(tmp_path / "images")]) == 2
-    assert capsys.readouterr().err.startswith(f"plots: {path}: expected ")
+    assert capsys.readouterr().err.startswith(f"charts: {path}: expected ")
     assert not (tmp_path / "images").exists()
 
 
@@ -137,21 +140,21 @@ def test_each_server_is_named_in_both_panels():
 
 
 @pytest.mark.parametrize("name", ["native", "presage_native", "Presage native"])
-def test_ours_goes_by_one_name_and_its_later_figures_count(name):
+def test_presage_has_one_name_and_its_later_figures_count(name):
     svg = latency_plot([*figures("native"), *figures(name, micros=300.0)])
 
     assert texts(svg).count("Presage, native") == 2
     assert svg == latency_plot(figures(name, micros=300.0))
 
 
-def test_only_what_is_no_service_is_dashed():
+def test_only_limits_are_dashed():
     svg = latency_plot(figures("native") + figures("C++ echo", micros=20.0) + figures("peer", micros=900.0))
     dashes = [line.get("stroke-dasharray") for line in ET.fromstring(svg).iter(f"{SVG}polyline")]
 
     assert sum(dash is not None for dash in dashes) == 2
 
 
-def test_many_servers_are_told_apart():
+def test_many_servers_look_different():
     svg = latency_plot([one for place in range(15) for one in figures(f"peer {place}", micros=100.0 + place)])
     looks = [(line.get("stroke"), line.get("stroke-dasharray")) for line in ET.fromstring(svg).iter(f"{SVG}polyline")]
 

@@ -23,7 +23,7 @@ _DECADES_OF_FINE_TICKS = 3.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Axis:
-    """What one direction stands for."""
+    """One direction of a panel."""
 
     label: str
     low: float
@@ -33,7 +33,7 @@ class Axis:
     """Writes the number at a tick."""
 
     def share(self, value: float) -> float:
-        """Tell how far along the axis a value is, 0 to 1."""
+        """Compute how far along the axis a value is, 0 to 1."""
         if self.log:
             return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
@@ -105,7 +105,7 @@ def chart(title: str, panels: Sequence[Panel]) -> str:
 
 
 def spread_out(wanted: Sequence[float], *, apart: float, low: float, high: float) -> list[float]:
-    """Move places as little as need be for them to be so far apart, in the order that they have, from low to high."""
+    """Move places as little as possible so that they are a distance apart, in the same order, from low to high."""
     order = sorted(range(len(wanted)), key=wanted.__getitem__)
     places = [0.0] * len(wanted)
     least = low
@@ -170,7 +170,7 @@ def _line(line: Line, points: Sequence[tuple[float, float, str]], label: float) 
     parts = [
         f'<path d="M{last_x:.1f} {last_y:.1f}L{edge + 8} {label:.1f}" stroke="{line.color}" stroke-width="0.7" opacity="0.6"/>',
         f'<polyline points="{corners}" fill="none" stroke="{line.color}" stroke-width="{width}" stroke-linejoin="round"{dashes}/>',
-        # The name in the colour of text: some colours that are told apart well are too faint to read.
+        # The name in the colour of text: some colours that are easy to distinguish are too faint to read.
         f'<circle cx="{edge + 10}" cy="{label:.1f}" r="3.5" fill="{line.color}"/>',
         f'<text x="{edge + 18}" y="{label + 4:.1f}"{weight}>{escape(line.name)}</text>',
     ]
