@@ -129,7 +129,9 @@ def test_a_name_that_no_host_can_have_fails_requests(caplog):
     assert "cannot be connected to" in caplog.text
 
 
-@pytest.mark.parametrize("greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"+OK\r\n*0\r\n", b"+OK\r\n+OK\r\n", b"$x\r\n"])
+@pytest.mark.parametrize(
+    "greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"+OK\r\n*0\r\n", b"+OK\r\n+OK\r\n", b"$x\r\n"]
+)
 def test_a_server_that_greets_as_no_store_does_is_tried_again(greeting):
     """It may be a proxy whose store is away: once it greets as a store, it is used."""
     greetings = iter([greeting] * 2)
