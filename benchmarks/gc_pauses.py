@@ -21,7 +21,7 @@ from statistics import median
 import numpy as np
 import uvloop
 
-from benchmarks.serving import local_store
+from benchmarks.rig.serving import local_store
 from presage.v1 import scoring_service_pb2
 from presage_server.app import running
 from presage_server.settings import Settings

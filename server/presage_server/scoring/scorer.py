@@ -43,9 +43,9 @@ class Scorer:
     def score(self, jobs: Sequence[ScoreJob], stages: Stages) -> None:
         """Score jobs whose states are set, with one run for each model version, count them, and respond to each."""
         self.compute(jobs, stages)
+        self.count(jobs)
         for job in jobs:
             if job.error is None:
-                self.count(job)
                 job.respond(job, None)
 
     def compute(self, jobs: Sequence[ScoreJob], stages: Stages) -> None:
@@ -58,11 +58,21 @@ class Scorer:
             except Exception:  # noqa: BLE001 - whichever it was, its neighbours are served
                 self._score_one_by_one(of_model, model, stages)
 
-    def count(self, job: ScoreJob) -> None:
-        """Count a score that is being served, and log its vector if it is one of the sample."""
-        self._metrics.count_score(cold_start=job.cold_start, degraded=job.degraded)
-        if self._sampler is not None and not job.degraded and self._sampler.draws():
-            self._sampler.offer(job)
+    def count(self, jobs: Sequence[ScoreJob]) -> None:
+        """Count scores that are being served, and log the vectors of a sample of them."""
+        sampler = self._sampler
+        degraded = cold = failed = 0
+        for job in jobs:
+            if job.error is not None:
+                failed += 1
+            elif job.degraded:
+                degraded += 1
+            else:
+                if job.cold_start:
+                    cold += 1
+                if sampler is not None and sampler.draws():
+                    sampler.offer(job)
+        self._metrics.count_scores(known=len(jobs) - failed - degraded - cold, cold=cold, degraded=degraded)
 
     def score_vectors(self, jobs: Iterable[VectorsJob]) -> None:
         """Score callers' own vectors, and respond."""

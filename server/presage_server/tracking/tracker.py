@@ -37,7 +37,7 @@ class Tracker:
         store: Takes the changes.
         metrics: Counts events.
         recent: Remembers what was last written of visitors.
-        count_score: Called with each score of an event that has been stored.
+        count_scores: Called with the scores of events that have been stored.
     """
 
     def __init__(
@@ -45,12 +45,12 @@ class Tracker:
         store: RedisStore,
         metrics: Metrics,
         recent: RecentSnapshots,
-        count_score: Callable[[ScoreJob], None],
+        count_scores: Callable[[Sequence[ScoreJob]], None],
     ) -> None:
         self._store = store
         self._metrics = metrics
         self._recent = recent
-        self._count_score = count_score
+        self._count_scores = count_scores
         self._in_flight: dict[str, Update] = {}
         self._ready: list[Update] = []
         """Updates that go into the next batch: they lost a compare-and-set, or waited for one."""
@@ -179,10 +179,11 @@ class Tracker:
 
     def _finish(self, update: Update, snapshot: Snapshot) -> None:
         metrics = self._metrics
+        scores = [job.score for job in update.jobs if job.score is not None]
+        if scores:
+            self._count_scores(scores)
         for job in update.jobs:
             (metrics.events_duplicate if job.duplicate else metrics.events_applied).inc()
-            if job.score is not None and job.score.error is None:
-                self._count_score(job.score)
             job.respond(job, None)
         self._follow(update, snapshot)
 
