@@ -27,10 +27,10 @@ from rich.table import Table
 from benchmarks.naive_pandas import naive_rows
 from benchmarks.skew_proof import DATA
 from presage_featurizer import CONVERSION, Event
-from presage_training.decisions import EveryNth
 from presage_training.readers import LogFormat, Skips, read_events
-from presage_training.recorder import Recorder
-from presage_training.recording import Rows
+from presage_training.replaying.decisions import EveryNth
+from presage_training.replaying.recorder import Recorder
+from presage_training.replaying.recording import Rows
 
 __all__ = ["LOG", "Progress", "main", "replayed", "replayed_rows", "write_repeated"]
 

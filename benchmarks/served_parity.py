@@ -22,12 +22,12 @@ from benchmarks.serving import local_store, presage_serve
 from benchmarks.skew_proof import DATA
 from presage_client import Client, ClientOptions
 from presage_featurizer import BEHAVIOR, EventType, FeatureSet
-from presage_training.dataset import Dataset, build_dataset
-from presage_training.decisions import AtTypes
+from presage_training.datasets.dataset import Dataset, build_dataset
+from presage_training.datasets.targets import PurchaseWithin, RevenueWithin, Target
 from presage_training.experiment import to_rows
 from presage_training.models import KINDS, FitOptions, Fitted, Rows, export_fitted, fit
 from presage_training.readers import LogFormat, Skips, read_events
-from presage_training.targets import PurchaseWithin, RevenueWithin, Target
+from presage_training.replaying.decisions import AtTypes
 
 __all__ = ["FEATURE_SET", "LOG", "TOLERANCE", "Parity", "fitted_kinds", "main", "served_parity"]
 

@@ -25,7 +25,7 @@ from presage_featurizer import CORE, MICROS, State, encode_state, featurize
 from presage_server.store.keys import PARTITIONS, state_key, stream_key
 from presage_server.store.snapshot import REVISION_BYTES
 from presage_training.readers import LogFormat, Skips, read_events
-from presage_training.replay import Replay
+from presage_training.replaying.replay import Replay
 
 __all__ = ["DATA", "LOGS", "Proof", "compare", "main", "prove"]
 

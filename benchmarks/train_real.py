@@ -24,8 +24,10 @@ from rich.table import Table
 
 from benchmarks.skew_proof import DATA
 from presage_featurizer import BEHAVIOR, CATALOGUE, RFM, EventType, FeatureSet
-from presage_training.dataset import Dataset
-from presage_training.decisions import AtTypes, EveryEvent
+from presage_training.datasets.dataset import Dataset
+from presage_training.datasets.leakage import LeakageWarning, lone_features
+from presage_training.datasets.splits import grouped_folds
+from presage_training.datasets.targets import PurchaseInSession, PurchaseWithin
 from presage_training.experiment import (
     DEFAULT_KINDS,
     ExperimentOptions,
@@ -37,9 +39,9 @@ from presage_training.experiment import (
     to_rows,
     train_on_log,
 )
-from presage_training.leakage import LeakageWarning, lone_features
 from presage_training.models import FitOptions, fit
 from presage_training.readers import LogFormat, Skips
+from presage_training.replaying.decisions import AtTypes, EveryEvent
 from presage_training.report import (
     DataFacts,
     Measured,
@@ -55,8 +57,6 @@ from presage_training.report.page import format_metric
 from presage_training.report.results import Check, facts_of_part
 from presage_training.report.tables import models_table
 from presage_training.report.writing import arriving_folder
-from presage_training.splits import grouped_folds
-from presage_training.targets import PurchaseInSession, PurchaseWithin
 
 __all__ = ["CART_FEATURES", "FEATURE_GROUPS", "main", "without"]
 

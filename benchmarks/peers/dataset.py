@@ -16,7 +16,7 @@ from presage_server.models import load_models
 from presage_server.settings import shipped_models
 from presage_server.store.keys import state_key
 from presage_server.store.snapshot import Change, read_snapshot
-from presage_training.replay import Replay
+from presage_training.replaying.replay import Replay
 from presage_training.simulator import simulate
 
 __all__ = ["FEATURES", "HASH_PREFIX", "Dataset", "Sample", "make_dataset"]

@@ -7,7 +7,7 @@ import redis
 from presage_featurizer import MICROS, State
 from presage_server.store.keys import state_key
 from presage_server.store.snapshot import Change, read_snapshot
-from presage_training.replay import Replay
+from presage_training.replaying.replay import Replay
 from presage_training.simulator import simulate
 
 __all__ = ["fill_store", "simulated_states", "user_id"]

@@ -17,9 +17,9 @@ from presage_export.gate import boundary_rows, special_rows
 from presage_export.lightgbm import convert_lightgbm
 from presage_server.models import load_model
 from presage_server.settings import shipped_models
-from presage_training.dataset import purchase_in_session
-from presage_training.sending import client_event
+from presage_training.datasets.dataset import purchase_in_session
 from presage_training.simulator import simulate
+from presage_training.traffic.sending import client_event
 from support.proofs import START_UNIX_MICROS
 from support.running_server import server_process
 

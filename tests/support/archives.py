@@ -26,7 +26,7 @@ from presage_server.archive.streams import EventStreams, connect
 from presage_server.clock import system_clock
 from presage_server.sampling import ServedVector, decode_vector, encode_vector
 from presage_server.store.keys import PARTITIONS, partition_of, stream_key
-from presage_training.readers.archive import ArchivedEvent, read_archive
+from presage_training.readers.formats.archive import ArchivedEvent, read_archive
 from presage_training.readers.skips import Skips
 from support.running_server import GENEROUS_SECONDS
 from support.stores import LocalStore

@@ -11,7 +11,7 @@ from presage_featurizer import CONVERSION, MICROS, featurize, fold
 from presage_featurizer.digests import digest
 from presage_server.settings import shipped_models
 from presage_training.audit import Models, audit
-from presage_training.readers.archive import ArchivedEvent, ArchivedVector
+from presage_training.readers.formats.archive import ArchivedEvent, ArchivedVector
 from support.events import STORY
 
 EVENTS = [ArchivedEvent(event, fresh=place == 0) for place, event in enumerate(STORY)]

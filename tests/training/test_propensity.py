@@ -11,7 +11,7 @@ from presage_export.bundle import read_bundle
 from presage_export.errors import BundleError
 from presage_featurizer import CONVERSION
 from presage_server.models import load_model
-from presage_training.dataset import purchase_in_session
+from presage_training.datasets.dataset import purchase_in_session
 from presage_training.errors import DatasetError
 from presage_training.propensity import export_propensity, train_propensity
 

@@ -15,8 +15,8 @@ from presage_export.calibration import to_score
 from presage_export.errors import BundleError
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError, State, featurize
 from presage_featurizer.digests import digest
-from presage_training.readers.archive import ArchivedEvent, ArchivedVector
-from presage_training.replay import Replay
+from presage_training.readers.formats.archive import ArchivedEvent, ArchivedVector
+from presage_training.replaying.replay import Replay
 
 __all__ = ["Audit", "Difference", "Models", "audit"]
 

@@ -20,8 +20,8 @@ from presage_export.manifest import FeatureSetSpec, Manifest
 from presage_export.parity import ParityReport
 from presage_export.session import OnnxModel
 from presage_featurizer import FeatureSet
-from presage_training.dataset import Dataset
-from presage_training.splits import split_by_time
+from presage_training.datasets.dataset import Dataset
+from presage_training.datasets.splits import split_by_time
 
 __all__ = ["Propensity", "export_propensity", "train_propensity"]
 

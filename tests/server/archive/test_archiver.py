@@ -14,7 +14,7 @@ from presage_server.archive.following import ArchiveSettings, follow
 from presage_server.archive.streams import EventStreams
 from presage_server.errors import SettingsError
 from presage_server.store.keys import partition_of, stream_key
-from presage_training.readers.archive import read_archived_vectors
+from presage_training.readers.formats.archive import read_archived_vectors
 from support.archives import (
     archive_once,
     archiver,

@@ -18,9 +18,9 @@ from presage_featurizer import encode_state
 from presage_server.settings import shipped_models
 from presage_server.store.snapshot import REVISION_BYTES
 from presage_training.audit import Models, audit
-from presage_training.readers.archive import read_archive, read_archived_vectors
+from presage_training.readers.formats.archive import read_archive, read_archived_vectors
 from presage_training.readers.skips import Skips
-from presage_training.replay import Replay
+from presage_training.replaying.replay import Replay
 from support.archives import (
     archive_command,
     archive_once,

@@ -15,7 +15,7 @@ from presage_server.archive.folder import opened_folder
 from presage_server.archive.parts import COLUMNS, parts_by_day
 from presage_server.archive.positions import EntryId
 from presage_server.archive.streams import Entry
-from presage_training.readers.archive import ArchivedEvent, read_archive
+from presage_training.readers.formats.archive import ArchivedEvent, read_archive
 from presage_training.readers.skips import Skips
 from support.events import DAY_MICROS, MICROS, START_UNIX_MICROS, STORY, any_log
 

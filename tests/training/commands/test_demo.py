@@ -13,7 +13,7 @@ from rich.console import Console
 from training.commands.running import command, run
 
 from presage_training.commands import demo
-from presage_training.playing import Played, Scene, Watched
+from presage_training.traffic.playing import Played, Scene, Watched
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from rich.progress import Progress
 from training.commands.running import command, run, run_here
 from training.logs import shop
 
-from presage_training import sending
 from presage_training.readers import write_presage_log
+from presage_training.traffic import sending
 from support.running_server import GENEROUS_SECONDS, server_process
 from support.scripted_servicer import Abort, Hold, ScriptedServicer, nobody_at, serving
 

@@ -8,13 +8,13 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
 
-from presage_training.dataset import parse_feature_set
-from presage_training.decisions import parse_decisions
+from presage_training.datasets.dataset import parse_feature_set
+from presage_training.datasets.targets import parse_target
 from presage_training.experiment import LogSource
 from presage_training.experiment.logs import Extent, Question, read_dataset
 from presage_training.readers import LogFormat, Skips, load_mapping, read_events, write_presage_log
+from presage_training.replaying.decisions import parse_decisions
 from presage_training.simulator import simulate
-from presage_training.targets import parse_target
 
 ROWS = 60_000
 MAPPING = """

@@ -28,7 +28,7 @@ def audit(
     from presage_training.audit import audit as run  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.quoting import printable  # noqa: PLC0415
-    from presage_training.readers.archive import read_archive, read_archived_vectors  # noqa: PLC0415
+    from presage_training.readers.formats.archive import read_archive, read_archived_vectors  # noqa: PLC0415
     from presage_training.readers.skips import Skips  # noqa: PLC0415
 
     console = Console(markup=False, emoji=False, highlight=False)

@@ -25,8 +25,8 @@ from rich.text import Text
 
 from presage_featurizer import MICROS
 from presage_training.errors import TrainingError
-from presage_training.playing import Played, Scene, choose_watched, play
 from presage_training.simulator import simulate
+from presage_training.traffic.playing import Played, Scene, choose_watched, play
 
 __all__ = ["demo"]
 

@@ -25,7 +25,7 @@ from presage_client import PresageError
 from presage_featurizer import Event
 from presage_training.errors import TrainingError
 from presage_training.readers import Extent, LogFormat, LogMapping, Skips, load_mapping, read_events, sorted_by_time
-from presage_training.sending import Sent, send_log
+from presage_training.traffic.sending import Sent, send_log
 
 __all__ = ["replay"]
 

@@ -92,12 +92,12 @@ def train(  # noqa: PLR0917 - the command line passes names
 
     # Imported here, so that the command's help does not wait for them.
     from presage_export.errors import ExportError  # noqa: PLC0415
-    from presage_training.dataset import parse_feature_set  # noqa: PLC0415
-    from presage_training.decisions import parse_decisions  # noqa: PLC0415
+    from presage_training.datasets.dataset import parse_feature_set  # noqa: PLC0415
+    from presage_training.datasets.targets import parse_target  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.experiment import ExperimentOptions, LogSource, Question, train_on_log  # noqa: PLC0415
+    from presage_training.replaying.decisions import parse_decisions  # noqa: PLC0415
     from presage_training.report.tables import left_out_lines, models_table  # noqa: PLC0415
-    from presage_training.targets import parse_target  # noqa: PLC0415
 
     console = Console(markup=False, emoji=False)
     try:
@@ -139,7 +139,7 @@ def _train_on_shop(
     """Train a model of purchase propensity on a simulated shop, and export it."""
     # Imported here, as above.
     from presage_export.errors import ExportError  # noqa: PLC0415
-    from presage_training.dataset import purchase_in_session  # noqa: PLC0415
+    from presage_training.datasets.dataset import purchase_in_session  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.propensity import export_propensity, train_propensity  # noqa: PLC0415
     from presage_training.report.writing import check_place  # noqa: PLC0415

@@ -9,15 +9,15 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_training.dataset import Dataset, check_labels
+from presage_training.datasets.dataset import Dataset, check_labels
+from presage_training.datasets.leakage import early_prefixes, lone_features, shifted_now, shuffled_labels
+from presage_training.datasets.splits import split_by_time
 from presage_training.errors import DatasetError
-from presage_training.leakage import early_prefixes, lone_features, shifted_now, shuffled_labels
 from presage_training.models import BASELINES, KINDS, FitOptions, Fitted, Rows, fit
 from presage_training.report import Measured, ModelResult, PartFacts, Resamples, best_threshold, measure_model
 from presage_training.report.importance import gain_shares, permutation_losses, skill
 from presage_training.report.measuring import skill_name
 from presage_training.report.results import Check, facts_of_part
-from presage_training.splits import split_by_time
 
 __all__ = [
     "DEFAULT_KINDS",

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from presage_export.bundle import Bundle
 from presage_export.calibration import to_score
 from presage_featurizer import FeatureSet, FeatureSetError
-from presage_training.dataset import check_labels
-from presage_training.decisions import parse_decisions
+from presage_training.datasets.dataset import check_labels
+from presage_training.datasets.leakage import early_prefixes, lone_features
+from presage_training.datasets.targets import parse_target
 from presage_training.errors import DatasetError
 from presage_training.experiment.logs import LogSource, Question, read_dataset
-from presage_training.leakage import early_prefixes, lone_features
 from presage_training.readers import Skips
+from presage_training.replaying.decisions import parse_decisions
 from presage_training.report import DataFacts, Resamples, Results, measure_model
 from presage_training.report.importance import permutation_losses
 from presage_training.report.results import Check, facts_of_part
-from presage_training.targets import parse_target
 
 __all__ = ["evaluate_bundle", "question_of"]
 

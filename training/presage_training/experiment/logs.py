@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from presage_featurizer import Event, FeatureSet
-from presage_training.dataset import Dataset, build_dataset
-from presage_training.decisions import DecisionPoints
+from presage_training.datasets.dataset import Dataset, build_dataset
+from presage_training.datasets.targets import Target
 from presage_training.errors import DatasetError
 from presage_training.readers import Extent, LogFormat, LogMapping, Skips, load_mapping, read_events, sorted_by_time
-from presage_training.targets import Target
+from presage_training.replaying.decisions import DecisionPoints
 
 __all__ = ["LogSource", "Question", "read_dataset"]
 

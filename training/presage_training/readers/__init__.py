@@ -7,13 +7,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from presage_featurizer.events import Event
-from presage_training.readers.archive import read_archive_events
 from presage_training.readers.extent import Extent
-from presage_training.readers.mapped import read_mapped
-from presage_training.readers.mapping import LogMapping, MappingError, load_mapping
-from presage_training.readers.online_retail import read_online_retail
-from presage_training.readers.presage_log import read_presage_log, write_presage_log
-from presage_training.readers.rees46 import read_rees46
+from presage_training.readers.formats.archive import read_archive_events
+from presage_training.readers.formats.mapped import read_mapped
+from presage_training.readers.formats.mapping import LogMapping, MappingError, load_mapping
+from presage_training.readers.formats.online_retail import read_online_retail
+from presage_training.readers.formats.presage_log import read_presage_log, write_presage_log
+from presage_training.readers.formats.rees46 import read_rees46
 from presage_training.readers.skips import SkipExample, Skips
 from presage_training.readers.sorting import sorted_by_time
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_training.dataset import Dataset
+from presage_training.datasets.dataset import Dataset
 from presage_training.report.curves import calibration_curve, histogram, precision_recall_curve, roc_curve
 from presage_training.report.metrics import Metric, Resamples, Sampled
 from presage_training.report.results import ModelResult, SliceResult

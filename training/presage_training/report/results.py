@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from presage_training.dataset import Dataset, LogFacts
-from presage_training.leakage import LeakageWarning
+from presage_training.datasets.dataset import Dataset, LogFacts
+from presage_training.datasets.leakage import LeakageWarning
 from presage_training.report.curves import Curve, Histogram
 from presage_training.report.metrics import Metric
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_featurizer import Device
-from presage_training.dataset import Dataset
+from presage_training.datasets.dataset import Dataset
 
 __all__ = ["slices_of"]
 

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+
+from presage_featurizer import MAX_UNIX_MICROS
+from presage_training.readers import SkipExample, Skips
+from presage_training.readers.files.columns import LeftOutError, convert, keep_readable
+from presage_training.readers.files.tables import Batch
+
+
+def shout(cell):
+    if cell == "hush":
+        raise LeftOutError("quiet", "expected noise")
+    if not cell:
+        raise ValueError("expected a word")
+    return cell.upper()
+
+
+def read(*batches):
+    skips = Skips()
+    tables = keep_readable(convert(batches, {"word": shout, "at": int}), skips)
+    return [row for table in tables for row in zip(table.numbers, *table.columns, strict=True)], skips
+
+
+def test_a_row_with_a_bad_cell_is_counted_for_the_first_one_every_time():
+    rows, skips = read(Batch([1, 2, 4], [["a", "", "hush"], ["1", "x", "2"]]), Batch([5, 6], [["", "a"], ["3", "x"]]))
+
+    assert rows == [(1, "A", 1)]
+    assert skips.counts == {"unreadable row": 3, "quiet": 1}
+    assert skips.examples["unreadable row"][:2] == [
+        SkipExample("row 2", "expected a word"),
+        SkipExample("row 5", "expected a word"),
+    ]
+    assert skips.examples["quiet"] == [SkipExample("row 4", "expected noise")]
+
+
+def test_times_with_a_zone_are_checked_and_not_converted():
+    cells = [1, None, 0, MAX_UNIX_MICROS, MAX_UNIX_MICROS + 1]
+    rows, skips = read(Batch(range(1, 6), [["a"] * 5, cells], frozenset({1})))
+
+    assert rows == [(1, "A", 1), (4, "A", MAX_UNIX_MICROS)]
+    assert skips.counts == {"unreadable row": 3}
+
+
+def test_equal_cells_share_their_value():
+    [values] = convert([Batch([1, 2], [["long", "long"]])], {"word": shout})
+
+    assert values.columns[0][0] is values.columns[0][1]
+
+
+@pytest.mark.parametrize("different", [10, 200_000])
+def test_what_is_remembered_is_bounded_and_changes_nothing(different):
+    batches = [
+        Batch([1] * 1_000, [[str(number % different) for number in range(start, start + 1_000)]])
+        for start in range(0, 150_000, 1_000)
+    ]
+    found = [value for values in convert(batches, {"at": int}) for value in values.columns[0]]
+
+    assert found == [number % different for number in range(150_000)]

@@ -1,0 +1,75 @@
+"""Streams keys of JSON lines as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from presage_training.errors import LogFormatError
+from presage_training.readers.extent import Extent
+from presage_training.readers.files.tables import DOWNLOAD_ANEW, UNREADABLE, Batch, open_binary
+from presage_training.readers.skips import Skips
+
+__all__ = ["read_json_lines"]
+
+_BATCH_LINES = 8192
+_SHOWN_CHARACTERS = 60
+
+
+def read_json_lines(
+    path: Path, columns: Sequence[str], *, skips: Skips, extent: Extent | None = None
+) -> Iterator[Batch]:
+    """Read some keys of the objects that a ``.jsonl`` or ``.jsonl.gz`` file has a line each of, in bounded memory.
+
+    Args:
+        path: The file.
+        columns: The keys, with dots between those of objects in objects. Cells are text or numbers, None if missing.
+        skips: Is told of lines that are no such object.
+        extent: Is told how much of the file has been read.
+
+    Raises:
+        OSError: if the file cannot be opened.
+        LogFormatError: if it is damaged as a whole.
+    """
+    decoder = msgspec.json.Decoder(dict[str, Any])
+    try:
+        with open_binary(path) as file:
+            lines = enumerate(file, 1)
+            while batch := list(islice(lines, _BATCH_LINES)):
+                numbers, rows = [], []
+                for number, line in batch:
+                    if line.isspace():
+                        continue
+                    try:
+                        found = decoder.decode(line)
+                        row = [_cell(found, column) for column in columns]
+                    except (msgspec.DecodeError, ValueError) as error:
+                        start = line[:_SHOWN_CHARACTERS].decode(errors="replace").rstrip()
+                        skips.add("unreadable line", where=f"line {number}", what=f"{error}: {start}")
+                    else:
+                        numbers.append(number)
+                        rows.append(row)
+                if extent:
+                    extent.read_until(file)
+                if rows:
+                    yield Batch(numbers, list(zip(*rows, strict=True)))
+    except UNREADABLE as error:
+        raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_ANEW) from error
+
+
+def _cell(line: dict[str, Any], column: str) -> Any:
+    cell = line.get(column)
+    if cell is None and "." in column:
+        first, _, rest = column.partition(".")
+        inner = line.get(first)
+        return _cell(inner, rest) if isinstance(inner, dict) else None
+    if isinstance(cell, bool):
+        return str(cell).lower()  # True would pass for 1
+    if isinstance(cell, dict | list):
+        kind = "an array" if isinstance(cell, list) else "an object"
+        raise ValueError(f"expected text or a number in {column!r}, got {kind}")  # noqa: TRY004 - the file's fault, not the caller's
+    return cell

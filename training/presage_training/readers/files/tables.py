@@ -1,0 +1,90 @@
+"""Streams the columns of a Parquet, CSV or Excel file, a batch of rows at a time."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, cast
+
+from presage_training.errors import LogFormatError
+from presage_training.quoting import printable
+from presage_training.readers.extent import Extent
+from presage_training.readers.skips import Skips
+
+__all__ = ["DOWNLOAD_ANEW", "UNREADABLE", "Batch", "file_stem", "open_binary", "read_batches", "require_columns"]
+
+UNREADABLE = (EOFError, gzip.BadGzipFile, zlib.error)
+"""What reading a damaged ``.gz`` file raises."""
+
+DOWNLOAD_ANEW = "Download or write it anew."
+"""What to do about a damaged file."""
+
+_SHOWN_COLUMNS, _SHOWN_CHARACTERS = 30, 40
+_SUFFIXES = (".parquet", ".csv", ".csv.gz", ".xlsx", ".jsonl", ".jsonl.gz", ".json", ".json.gz")
+
+
+class Batch(NamedTuple):
+    """Some rows that follow each other, column by column."""
+
+    numbers: Sequence[int]
+    """The number of each row of data in the file, from 1 on."""
+    columns: Sequence[Sequence[Any]]
+    """The cells of each wanted column: text from CSV, typed or None from the others; one for each of ``numbers``."""
+    instants: frozenset[int] = frozenset()
+    """The places of the columns whose cells are times with a zone, given as microseconds since 1970-01-01 UTC, or None."""
+
+
+def file_stem(path: Path) -> str:
+    """Return the name of a log without folder and suffix: ``2019-Oct`` for ``logs/2019-Oct.csv.gz``."""
+    return next((path.name.removesuffix(suffix) for suffix in _SUFFIXES if path.name.endswith(suffix)), path.name)
+
+
+def open_binary(path: Path) -> BinaryIO:
+    """Open a file for reading, unpacking it if its name ends with ``.gz``."""
+    return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+def read_batches(path: Path, columns: Sequence[str], *, skips: Skips, extent: Extent | None = None) -> Iterator[Batch]:
+    """Read some columns of a ``.parquet``, ``.csv``, ``.csv.gz`` or ``.xlsx`` file, in memory that does not grow with its length.
+
+    A sheet of Excel is the exception: it is unpacked as a whole, some 600 bytes a row, and has at most 1,048,576 rows.
+
+    Args:
+        path: The file.
+        columns: The names of the columns, in the order in which their cells are wanted.
+        skips: Is told of CSV rows whose number of cells is not that of the header.
+        extent: Is told how much of the file has been read.
+
+    Raises:
+        OSError: if the file cannot be opened.
+        LogFormatError: if it is of another kind, damaged as a whole, or lacks a column.
+    """
+    # Each kind of file needs a library of its own, which the other kinds, and the command's help, do without.
+    if path.suffix == ".parquet":
+        from presage_training.readers.files.parquet_tables import read_parquet  # noqa: PLC0415
+
+        return read_parquet(path, columns, extent=extent)
+    if path.name.endswith((".csv", ".csv.gz")):
+        from presage_training.readers.files.csv_tables import read_csv  # noqa: PLC0415
+
+        return read_csv(path, columns, skips=skips, extent=extent)
+    if path.suffix == ".xlsx":
+        from presage_training.readers.files.excel_tables import read_excel  # noqa: PLC0415
+
+        return read_excel(path, columns)
+    path.open("rb").close()  # that there is no such file, or that it is a folder, is the better error
+    advice = "Expected a name that ends with .parquet, .csv, .csv.gz or .xlsx."
+    raise LogFormatError(path, "unknown kind of file", advice=advice)
+
+
+def require_columns(path: Path, columns: Sequence[str], *, found: Sequence[str]) -> None:
+    """Raise LogFormatError if a file lacks a wanted column."""
+    missing = [name for name in columns if name not in found]
+    if missing:
+        names = [repr(printable(name, most=_SHOWN_CHARACTERS)) for name in found[:_SHOWN_COLUMNS]]
+        if len(found) > _SHOWN_COLUMNS:
+            names.append(f"{len(found) - _SHOWN_COLUMNS:,} more")
+        problem = f"no column {', '.join(map(repr, missing))} among {', '.join(names) or 'none'}"
+        raise LogFormatError(path, problem, advice="Name the format, or in the mapping the columns, that the file has.")

@@ -1,0 +1,250 @@
+"""What ``presage archive`` wrote: the servers' event log as Parquet files.
+
+The folder holds ``archive.json``, the checkpoint, and ``events/day=YYYY-MM-DD/part-NNNNNNNNNN.parquet``; the number is that of the
+batch that wrote the file. Within a batch a visitor's events are ordered by the place of their entries in the visitor's stream, and
+every batch follows on those before it. Reading batch after batch thus gives each visitor's events in the order in which they were
+applied, whatever days they belong to, with one batch in memory at a time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_featurizer import Device, Event, EventType, Item, StateError, decode_event
+from presage_training.errors import LogFormatError
+from presage_training.readers.extent import Extent
+from presage_training.readers.skips import Skips
+
+__all__ = ["ArchivedEvent", "ArchivedVector", "read_archive", "read_archive_events", "read_archived_vectors"]
+
+_VERSION = 1
+_ROWS_AT_ONCE = 8_192
+_PLACE = ("partition", "entry_unix_millis", "entry_sequence")
+_TEXTS = ("event_id", "user_id", "session_id", "country", "order_id", "currency")
+_COLUMNS = (*_PLACE, *_TEXTS, "fresh", "type", "device", "event_time", "items", "value_micros", "unreadable_event")
+_VECTOR_COLUMNS = (
+    *("as_of", "values", "user_id", "session_id", "last_event", "model", "model_version", "fingerprint", "score"),
+)
+_ITEM_FIELDS = ("item_id", "category", "brand", "price_micros", "quantity")
+_PART = re.compile(r"part-(\d+)\.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedEvent:
+    """One event of an archive."""
+
+    event: Event
+    """What happened."""
+    fresh: bool
+    """Whether it found no state, so that a replay has to forget the visitor's history before it; see ``Replay.fold``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArchivedVector:
+    """One vector that a server logged as it gave it to a model."""
+
+    user_id: str
+    session_id: str
+    """As the call named it; empty for the most recent one."""
+    as_of_unix_micros: int
+    """The moment that it was assembled for."""
+    last_event: bytes
+    """Digest of the id of the last event in the visitor's state; empty for a visitor without history."""
+    model: str
+    model_version: str
+    fingerprint: str
+    """Of the model's feature set."""
+    values: NDArray[np.float32]
+    """The features."""
+    score: float
+
+
+class _Checkpoint(msgspec.Struct):
+    version: int
+    batch: int
+    files: tuple[str, ...]
+
+
+def read_archive(directory: Path, *, skips: Skips, extent: Extent | None = None) -> Iterator[ArchivedEvent]:
+    """Read an archive, each visitor's events in the order in which the servers applied them.
+
+    The archive may be written meanwhile: what was committed when reading began is read. Folders of days may have been removed or
+    moved away; what is left is read.
+
+    Args:
+        directory: The folder that ``presage archive --to`` was given.
+        skips: Is told of events that this release cannot read.
+        extent: Is told how much of the archive has been read.
+
+    Yields:
+        The events, from memory for one batch: 100,000 events unless the archive was written with another ``--max-batch-events``.
+
+    Raises:
+        OSError: if the folder or a file cannot be opened.
+        LogFormatError: if the folder holds no archive, or a file in it cannot be read.
+    """
+    batches = _batches(directory)
+    for done, files in enumerate(batches, 1):
+        yield from _read_batch(files, skips)
+        if extent:
+            extent.read_rows(done, len(batches))
+
+
+def read_archive_events(directory: Path, *, skips: Skips, extent: Extent | None = None) -> Iterator[Event]:
+    """Read an archive as other logs are read; where states had expired is not told."""
+    return (archived.event for archived in read_archive(directory, skips=skips, extent=extent))
+
+
+def read_archived_vectors(directory: Path) -> Iterator[ArchivedVector]:
+    """Read the sample of served vectors that an archive holds; raises as ``read_archive`` does."""
+    for files in _batches(directory, "vectors"):
+        for path in files:
+            table = _read_columns(path, _VECTOR_COLUMNS)
+            as_of = table["as_of"].cast("int64").to_pylist()
+            rest = (table[name].to_pylist() for name in _VECTOR_COLUMNS[1:])
+            for as_of_unix_micros, values, *others in zip(as_of, *rest, strict=True):
+                user_id, session_id, last_event, model, model_version, fingerprint, score = others
+                yield ArchivedVector(
+                    user_id,
+                    session_id,
+                    as_of_unix_micros,
+                    last_event,
+                    model,
+                    model_version,
+                    fingerprint,
+                    np.array(values, dtype=np.float32),
+                    score,
+                )
+
+
+def _batches(directory: Path, kind: str = "events") -> list[list[Path]]:
+    """Find the files of each committed batch, the oldest batch first."""
+    checkpoint_file = directory / "archive.json"
+    try:
+        checkpoint = msgspec.json.decode(checkpoint_file.read_bytes(), type=_Checkpoint)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not directory.exists():
+            raise
+        raise LogFormatError(
+            directory, "holds no archive.json", advice="Name the folder that presage archive --to was given."
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise LogFormatError(checkpoint_file, f"cannot be read ({error})", advice="Put the right one back.") from error
+    if checkpoint.version != _VERSION:
+        raise LogFormatError(
+            checkpoint_file,
+            f"expected version {_VERSION}, got {checkpoint.version}",
+            advice="Read it with the release that wrote it.",
+        )
+    # A process that dies at the wrong moment leaves the last batch's files to be put in place by the next one: all of them or none.
+    # Looked at before the files are listed: what is put in place from now on does no harm.
+    staging = directory / "staging"
+    waiting = any((staging / file.removeprefix("events/").replace("/", "_")).exists() for file in checkpoint.files)
+    last = checkpoint.batch - 1 if waiting else checkpoint.batch
+    batches: dict[int, list[Path]] = {}
+    for path in sorted((directory / kind).glob("day=*/part-*.parquet")):
+        number = _PART.fullmatch(path.name)
+        if number and int(number[1]) <= last:
+            batches.setdefault(int(number[1]), []).append(path)
+    return [batches[number] for number in sorted(batches)]
+
+
+def _read_batch(files: Sequence[Path], skips: Skips) -> Iterator[ArchivedEvent]:
+    import pyarrow as pa  # noqa: PLC0415
+
+    tables = [_read_columns(path, _COLUMNS) for path in files]
+    table = pa.concat_tables(tables)
+    if len(tables) > 1:
+        table = table.sort_by([(name, "ascending") for name in _PLACE])
+    for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
+        yield from _events(batch, skips)
+
+
+def _read_columns(path: Path, columns: Sequence[str]) -> Any:
+    # The other readers do without this library.
+    import pyarrow as pa  # noqa: PLC0415
+
+    from presage_training.readers.files.parquet_tables import open_parquet  # noqa: PLC0415
+
+    try:
+        with open_parquet(path) as file:
+            missing = [name for name in columns if name not in file.schema_arrow.names]
+            if missing:
+                raise LogFormatError(
+                    path, f"lacks the column {missing[0]}", advice="Expected a file that presage archive wrote."
+                )
+            return file.read(columns=list(columns))
+    except pa.ArrowException as error:
+        raise LogFormatError(
+            path, f"not a readable Parquet file ({error})", advice="Put the right one back, or remove it."
+        ) from error
+
+
+def _events(batch: Any, skips: Skips) -> Iterator[ArchivedEvent]:
+    import pyarrow as pa  # noqa: PLC0415
+
+    texts = zip(*(batch[name].to_pylist() for name in _TEXTS), strict=True)
+    rest = zip(
+        batch["fresh"].to_pylist(),
+        batch["type"].to_pylist(),
+        batch["device"].to_pylist(),
+        batch["event_time"].cast(pa.int64()).to_pylist(),
+        _items(batch["items"]),
+        batch["value_micros"].to_pylist(),
+        batch["unreadable_event"].to_pylist(),
+        strict=True,
+    )
+    for row, (text, (fresh, event_type, device, time_unix_micros, items, value_micros, unreadable)) in enumerate(
+        zip(texts, rest, strict=True)
+    ):
+        if unreadable is not None:
+            # A release older than the servers may have archived it.
+            try:
+                yield ArchivedEvent(decode_event(unreadable), fresh=fresh)
+            except StateError as error:
+                skips.add("unreadable event", where=_place(batch, row), what=str(error))
+            continue
+        known_type = EventType.__members__.get(event_type)
+        if known_type is None:
+            skips.add("unknown event type", where=_place(batch, row), what=str(event_type))
+            continue
+        event_id, user_id, session_id, country, order_id, currency = text
+        event = Event(
+            event_id,
+            known_type,
+            user_id,
+            time_unix_micros,
+            session_id,
+            items,
+            country,
+            Device[device],
+            order_id,
+            value_micros,
+            currency,
+        )
+        yield ArchivedEvent(event, fresh=fresh)
+
+
+def _place(batch: Any, row: int) -> str:
+    partition, unix_millis, sequence = (batch[name][row].as_py() for name in _PLACE)
+    return f"partition {partition}, entry {unix_millis}-{sequence}"
+
+
+def _items(column: Any) -> Iterator[tuple[Item, ...]]:
+    """Read the lists of items; a null is an empty one."""
+    # Arrow's own way makes a dictionary of every item, which takes most of the time of reading.
+    flat = column.flatten()
+    every = [Item(*fields) for fields in zip(*(flat.field(name).to_pylist() for name in _ITEM_FIELDS), strict=True)]
+    start = 0
+    for length in column.value_lengths().to_pylist():
+        end = start + (length or 0)
+        yield tuple(every[start:end])
+        start = end
