@@ -26,7 +26,7 @@ from presage_training.datasets.dataset import Dataset, build_dataset
 from presage_training.datasets.targets import PurchaseWithin, RevenueWithin, Target
 from presage_training.experiment import to_rows
 from presage_training.models import KINDS, FitOptions, Fitted, Rows, export_fitted, fit
-from presage_training.readers import LogFormat, Skips, read_events
+from presage_training.readers import LogFormat, SkippedRows, read_events
 from presage_training.replaying.decisions import AtTypes
 
 __all__ = ["FEATURE_SET", "LOG", "TOLERANCE", "Parity", "fitted_kinds", "main", "served_parity"]
@@ -152,7 +152,7 @@ def served_parity(
 
 def _dataset(target: Target) -> Dataset:
     return build_dataset(
-        read_events(LOG, LogFormat.ONLINE_RETAIL, skips=Skips()),
+        read_events(LOG, LogFormat.ONLINE_RETAIL, skipped=SkippedRows()),
         decisions=AtTypes(frozenset({EventType.PURCHASE})),
         target=target,
         feature_set=FEATURE_SET,

@@ -24,7 +24,7 @@ from presage_client import AsyncClient, ClientOptions
 from presage_featurizer import CORE, MICROS, State, encode_state, featurize
 from presage_server.store.keys import PARTITIONS, state_key, stream_key
 from presage_server.store.snapshot import REVISION_BYTES
-from presage_training.readers import LogFormat, Skips, read_events
+from presage_training.readers import LogFormat, SkippedRows, read_events
 from presage_training.replaying.replay import Replay
 
 __all__ = ["DATA", "LOGS", "Proof", "compare", "main", "prove"]
@@ -77,10 +77,10 @@ class Proof:
 
 def prove(path: Path, log_format: LogFormat) -> Proof:
     """Send a log to a server, fold it offline, and compare."""
-    skips = Skips()
+    skipped = SkippedRows()
     offline = Replay()
     events = 0
-    for event in read_events(path, log_format, skips=skips):
+    for event in read_events(path, log_format, skipped=skipped):
         offline.fold(event)
         events += 1
     states = offline.states
@@ -93,7 +93,7 @@ def prove(path: Path, log_format: LogFormat) -> Proof:
                 summary=summary,
                 seconds=seconds,
                 events=events,
-                skipped=skips.total,
+                skipped=skipped.total,
                 logged=sum(store.xlen(stream_key(partition)) for partition in range(PARTITIONS)),
                 visitors=len(states),
                 stored=sum(1 for _ in store.scan_iter("*:u:*", count=_KEYS_PER_ROUND_TRIP)),

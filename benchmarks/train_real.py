@@ -40,7 +40,7 @@ from presage_training.experiment import (
     train_on_log,
 )
 from presage_training.models import FitOptions, fit
-from presage_training.readers import LogFormat, Skips
+from presage_training.readers import LogFormat, SkippedRows
 from presage_training.replaying.decisions import AtTypes, EveryEvent
 from presage_training.report import (
     DataFacts,
@@ -143,7 +143,7 @@ def _online_retail(console: Console, to: Path, threads: int) -> bool:
             log, question, to, kinds=DEFAULT_KINDS, options=options, overwrite=True, tell=status.update
         )
         status.update("what each group of features adds")
-        groups = _ablation(read_dataset(log, question, skips=Skips()), options)
+        groups = _ablation(read_dataset(log, question, skipped=SkippedRows()), options)
     console.print(models_table(results))
     for remark in results.remarks:
         console.print(remark, soft_wrap=True)
@@ -206,8 +206,8 @@ def _rees46(console: Console, to: Path, threads: int) -> None:
     options = ExperimentOptions(threads=threads)
     target = PurchaseInSession(ended_only=True, idle_minutes=_IDLE_MINUTES)
     question = Question(target=target, decisions=EveryEvent(), feature_set=BEHAVIOR)
-    skips = Skips()
-    dataset = read_dataset(LogSource(path=REES46, source=LogFormat.REES46), question, skips=skips)
+    skipped = SkippedRows()
+    dataset = read_dataset(LogSource(path=REES46, source=LogFormat.REES46), question, skipped=skipped)
     replay_seconds = perf_counter() - began
     folds = list(grouped_folds(dataset, _FOLDS, seed=options.seed))
     resamples = Resamples(
@@ -267,7 +267,7 @@ def _rees46(console: Console, to: Path, threads: int) -> None:
             features=BEHAVIOR.features,
             time_zone=BEHAVIOR.time_zone,
             log=dataset.log,
-            skipped=skips.counts,
+            skipped=skipped.counts,
             parts={"all": facts_of_part(dataset), f"first {_EARLY_EVENTS} events": facts_of_part(dataset.take(early))},
             split=(
                 f"Cross-validated in {_FOLDS} folds of visitors: no visitor is scored by a model that has seen it. "

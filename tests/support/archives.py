@@ -27,7 +27,7 @@ from presage_server.clock import system_clock
 from presage_server.sampling import ServedVector, decode_vector, encode_vector
 from presage_server.store.keys import PARTITIONS, partition_of, stream_key
 from presage_training.readers.formats.archive import ArchivedEvent, read_archive
-from presage_training.readers.skips import Skips
+from presage_training.readers.skipped_rows import SkippedRows
 from support.running_server import GENEROUS_SECONDS
 from support.stores import LocalStore
 
@@ -73,9 +73,9 @@ def places(directory: Path, kind: str = "events") -> list[Place]:
 
 def read(directory: Path) -> list[ArchivedEvent]:
     """Read an archive in which nothing may be unreadable."""
-    skips = Skips()
-    archived = list(read_archive(directory, skips=skips))
-    assert skips.counts == {}
+    skipped = SkippedRows()
+    archived = list(read_archive(directory, skipped=skipped))
+    assert skipped.counts == {}
     return archived
 
 

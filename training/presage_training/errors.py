@@ -32,7 +32,7 @@ class WorkerError(TrainingError):
 
 
 class LogFormatError(TrainingError):
-    """A whole file cannot be read as the named format; single bad lines are counted in ``Skips`` instead."""
+    """A whole file cannot be read as the named format; single bad lines are counted in ``SkippedRows`` instead."""
 
     def __init__(self, path: Path, problem: str, *, advice: str) -> None:
         # The problem often quotes the file, which anyone may have written.

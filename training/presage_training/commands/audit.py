@@ -29,16 +29,16 @@ def audit(
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.quoting import printable  # noqa: PLC0415
     from presage_training.readers.formats.archive import read_archive, read_archived_vectors  # noqa: PLC0415
-    from presage_training.readers.skips import Skips  # noqa: PLC0415
+    from presage_training.readers.skipped_rows import SkippedRows  # noqa: PLC0415
 
     console = Console(markup=False, emoji=False, highlight=False)
-    skips = Skips()
+    skipped = SkippedRows()
     try:
         if models is not None and not models.is_dir():
             raise NotADirectoryError(20, "no such folder", str(models))
         known = Models.read(models, tell=console.print) if models else Models({})
         with console.status("replaying"):
-            result = run(read_archive(archive, skips=skips), read_archived_vectors(archive), known)
+            result = run(read_archive(archive, skipped=skipped), read_archived_vectors(archive), known)
     except TrainingError as error:
         sys.exit(_fail(str(error)))
     except OSError as error:
@@ -48,7 +48,7 @@ def audit(
         f"{result.left_out.total():,} not comparable; {result.scores:,} scores checked",
         soft_wrap=True,
     )
-    for reason, count in sorted((result.left_out + Counter(skips.counts)).items()):
+    for reason, count in sorted((result.left_out + Counter(skipped.counts)).items()):
         console.print(f"  {count:,}: {reason}", soft_wrap=True)
     for difference in result.differences:
         vector = difference.vector

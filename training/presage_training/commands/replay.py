@@ -24,7 +24,15 @@ from rich.table import Table
 from presage_client import PresageError
 from presage_featurizer import Event
 from presage_training.errors import TrainingError
-from presage_training.readers import Extent, LogFormat, LogMapping, Skips, load_mapping, read_events, sorted_by_time
+from presage_training.readers import (
+    LogFormat,
+    LogMapping,
+    ReadProgress,
+    SkippedRows,
+    load_mapping,
+    read_events,
+    sorted_by_time,
+)
 from presage_training.traffic.sending import Sent, send_log
 
 __all__ = ["replay"]
@@ -53,8 +61,8 @@ def replay(  # noqa: PLR0917 - the command line passes names
     """
     # Names and lines of a log may look like markup.
     console = Console(markup=False, emoji=False)
-    skips = Skips()
-    progress = Progress(
+    skipped = SkippedRows()
+    bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(),
@@ -65,21 +73,20 @@ def replay(  # noqa: PLR0917 - the command line passes names
         TimeRemainingColumn(),
         console=console,
     )
-    task = progress.add_task(file.name, total=None, rate=0.0)
-
-    extent = Extent()
+    task = bar.add_task(file.name, total=None, rate=0.0)
+    progress = ReadProgress()
 
     def show(sent: Sent) -> None:
         # What the rest holds is not known before it is read; it is taken to be like what has been.
-        total = events.count / extent.share if extent.share else None
-        progress.update(task, completed=sent.events, total=total, rate=sent.events_per_second)
+        total = events.count / progress.share if progress.share else None
+        bar.update(task, completed=sent.events, total=total, rate=sent.events_per_second)
 
     try:
-        events = _Counted(read_events(file, _source(log_format, mapping), skips=skips, extent=extent))
+        events = _Counted(read_events(file, _source(log_format, mapping), skipped=skipped, progress=progress))
         log = _Ordered(sorted_by_time(events) if sort else events)
-        with progress:
+        with bar:
             sent = asyncio.run(send_log(log, target, lanes=lanes, timeout_ms=timeout_ms, show=show))
-            progress.update(task, total=sent.events)
+            bar.update(task, total=sent.events)
     except OSError as error:
         sys.exit(_fail(f"{error.filename or file}: {error.strerror or error}; name a file that can be read"))
     except TrainingError as error:
@@ -88,11 +95,11 @@ def replay(  # noqa: PLR0917 - the command line passes names
         sys.exit(_fail(f"{error}; what was counted stays counted: run the same command again once {target} answers"))
     except KeyboardInterrupt:
         sys.exit(_fail("broken off; run the same command again to send the rest"))
-    _print_summary(console, file, sent, skips)
+    _print_summary(console, file, sent, skipped)
     if log.late_events:
         late = f"{log.late_events:,} events come after later ones in the log; --sort sends them in the order of time"
         console.print(late)
-    if skips.total and not sent.events:
+    if skipped.total and not sent.events:
         sys.exit(_fail(f"{file}: nothing in it could be read as {log_format}; name the format that it has"))
 
 
@@ -135,14 +142,14 @@ def _source(log_format: LogFormat | None, mapping: Path | None) -> LogFormat | L
     sys.exit(_fail("expected either --format or --mapping; give the one that says what the log holds"))
 
 
-def _print_summary(console: Console, file: Path, sent: Sent, skips: Skips) -> None:
+def _print_summary(console: Console, file: Path, sent: Sent, skipped: SkippedRows) -> None:
     table = Table("", "events", "example", title=file.name, title_justify="left")
     table.add_row("counted", f"{sent.counted:,}", "")
     table.add_row("counted before (duplicates)", f"{sent.duplicates:,}", "")
     for reason, count in sent.refused.items():
         table.add_row(f"refused by the server: {reason}", f"{count:,}", sent.refused_examples[reason])
-    for reason, count in skips.counts.items():
-        example = skips.examples[reason][0]
+    for reason, count in skipped.counts.items():
+        example = skipped.examples[reason][0]
         table.add_row(f"left out by the reader: {reason}", f"{count:,}", f"{example.where}: {example.what}")
     table.add_row("sent", f"{sent.events:,}", "")
     console.print(table)

@@ -17,7 +17,7 @@ from presage_training.datasets.leakage import early_prefixes, lone_features
 from presage_training.datasets.targets import parse_target
 from presage_training.errors import DatasetError
 from presage_training.experiment.logs import LogSource, Question, read_dataset
-from presage_training.readers import Skips
+from presage_training.readers import SkippedRows
 from presage_training.replaying.decisions import parse_decisions
 from presage_training.report import DataFacts, Resamples, Results, measure_model
 from presage_training.report.importance import permutation_losses
@@ -104,8 +104,8 @@ def evaluate_bundle(
         OSError: The log cannot be read.
     """
     began = perf_counter()
-    skips = Skips()
-    dataset = read_dataset(log, question, skips=skips, workers=workers, tell=tell)
+    skipped = SkippedRows()
+    dataset = read_dataset(log, question, skipped=skipped, workers=workers, tell=tell)
     try:
         check_labels(dataset)
     except DatasetError as error:
@@ -151,7 +151,7 @@ def evaluate_bundle(
             features=names,
             time_zone=question.feature_set.time_zone,
             log=dataset.log,
-            skipped=skips.counts,
+            skipped=skipped.counts,
             parts={"all": facts_of_part(dataset)},
             split="All rows of the log are measured; on a log that the model was trained on, figures flatter it.",
         ),

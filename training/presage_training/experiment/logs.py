@@ -10,7 +10,15 @@ from presage_featurizer import Event, FeatureSet
 from presage_training.datasets.dataset import Dataset, build_dataset
 from presage_training.datasets.targets import Target
 from presage_training.errors import DatasetError
-from presage_training.readers import Extent, LogFormat, LogMapping, Skips, load_mapping, read_events, sorted_by_time
+from presage_training.readers import (
+    LogFormat,
+    LogMapping,
+    ReadProgress,
+    SkippedRows,
+    load_mapping,
+    read_events,
+    sorted_by_time,
+)
 from presage_training.replaying.decisions import DecisionPoints
 
 __all__ = ["LogSource", "Question", "read_dataset"]
@@ -46,9 +54,9 @@ class LogSource:
             return cls(path=path, source=load_mapping(mapping), is_sorted=is_sorted)
         raise DatasetError(f"{path}: expected either --format or --mapping; give the one that says what the log holds")
 
-    def events(self, skips: Skips, extent: Extent | None = None) -> Iterator[Event]:
+    def events(self, skipped: SkippedRows, progress: ReadProgress | None = None) -> Iterator[Event]:
         """Read it."""
-        events = read_events(self.path, self.source, skips=skips, extent=extent)
+        events = read_events(self.path, self.source, skipped=skipped, progress=progress)
         return sorted_by_time(events) if self.is_sorted else events
 
 
@@ -67,7 +75,7 @@ def read_dataset(
     log: LogSource,
     question: Question,
     *,
-    skips: Skips,
+    skipped: SkippedRows,
     workers: int = 1,
     now_shift_micros: int = 0,
     tell: Callable[[str], None] = lambda _: None,
@@ -79,10 +87,10 @@ def read_dataset(
         TrainingError: It is not what its source says.
         OSError: It cannot be read.
     """
-    extent = Extent()
+    progress = ReadProgress()
     try:
         dataset = build_dataset(
-            _counted(log.events(skips, extent), extent, tell),
+            _counted(log.events(skipped, progress), progress, tell),
             decisions=question.decisions,
             target=question.target,
             feature_set=question.feature_set,
@@ -91,7 +99,7 @@ def read_dataset(
             now_shift_micros=now_shift_micros,
         )
     except DatasetError as error:
-        raise DatasetError(f"{log.path}: {error}{_left_out(skips)}") from error
+        raise DatasetError(f"{log.path}: {error}{_left_out(skipped)}") from error
     if not question.known_only:
         return dataset
     if not dataset.known.any():
@@ -99,19 +107,19 @@ def read_dataset(
     return dataset.take(dataset.known)
 
 
-def _left_out(skips: Skips) -> str:
+def _left_out(skipped: SkippedRows) -> str:
     """Say what the reader left out most often, which may be why there is too little."""
-    if not skips.total:
+    if not skipped.total:
         return ""
-    reason = max(skips.counts, key=skips.counts.__getitem__)
-    example = skips.examples[reason][0]
-    return f"; left out {skips.counts[reason]:,} times by the reader: {reason}, for example {example.where}: {example.what}"
+    reason = max(skipped.counts, key=skipped.counts.__getitem__)
+    example = skipped.examples[reason][0]
+    return f"; left out {skipped.counts[reason]:,} times by the reader: {reason}, for example {example.where}: {example.what}"
 
 
-def _counted(events: Iterable[Event], extent: Extent, tell: Callable[[str], None]) -> Iterator[Event]:
+def _counted(events: Iterable[Event], progress: ReadProgress, tell: Callable[[str], None]) -> Iterator[Event]:
     for count, event in enumerate(events):
         if count % _EVENTS_PER_WORD == 0:
             # Sorted, all is read before the first event comes.
-            share = f", {extent.share:.0%} of the log" if 0.0 < extent.share < 1.0 else ""
+            share = f", {progress.share:.0%} of the log" if 0.0 < progress.share < 1.0 else ""
             tell(f"replaying, {count:,} events so far{share}")
         yield event

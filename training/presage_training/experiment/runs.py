@@ -17,7 +17,7 @@ from presage_training.experiment.comparing import (
 )
 from presage_training.experiment.logs import LogSource, Question, read_dataset
 from presage_training.models import BASELINES, export_fitted
-from presage_training.readers import Skips
+from presage_training.readers import SkippedRows
 from presage_training.report import DataFacts, Measured, ModelResult, Results, write_results
 from presage_training.report.writing import arriving_folder, check_place
 
@@ -60,8 +60,8 @@ def train_on_log(
     check_place(to.resolve())
     chosen = choose_kinds(question.target.name, kinds, classifies=question.target.is_classification)
     began = perf_counter()
-    skips = Skips()
-    dataset = read_dataset(log, question, skips=skips, workers=workers, tell=tell)
+    skipped = SkippedRows()
+    dataset = read_dataset(log, question, skipped=skipped, workers=workers, tell=tell)
     replay_seconds = perf_counter() - began
     try:
         experiment = run_experiment(
@@ -69,7 +69,7 @@ def train_on_log(
             chosen,
             options=options,
             shifted=lambda: read_dataset(
-                log, question, skips=Skips(), workers=workers, now_shift_micros=_SHIFT_MICROS, tell=tell
+                log, question, skipped=SkippedRows(), workers=workers, now_shift_micros=_SHIFT_MICROS, tell=tell
             ),
             tell=tell,
         )
@@ -80,7 +80,7 @@ def train_on_log(
         question,
         to,
         source=log.path.name,
-        skipped=skips.counts,
+        skipped=skipped.counts,
         kinds=chosen,
         options=options,
         seconds={"reading and replaying": replay_seconds},

@@ -7,23 +7,23 @@ from enum import StrEnum
 from pathlib import Path
 
 from presage_featurizer.events import Event
-from presage_training.readers.extent import Extent
 from presage_training.readers.formats.archive import read_archive_events
 from presage_training.readers.formats.mapped import read_mapped
 from presage_training.readers.formats.mapping import LogMapping, MappingError, load_mapping
 from presage_training.readers.formats.online_retail import read_online_retail
 from presage_training.readers.formats.presage_log import read_presage_log, write_presage_log
 from presage_training.readers.formats.rees46 import read_rees46
-from presage_training.readers.skips import SkipExample, Skips
+from presage_training.readers.progress import ReadProgress
+from presage_training.readers.skipped_rows import SkippedExample, SkippedRows
 from presage_training.readers.sorting import sorted_by_time
 
 __all__ = [
-    "Extent",
     "LogFormat",
     "LogMapping",
     "MappingError",
-    "SkipExample",
-    "Skips",
+    "ReadProgress",
+    "SkippedExample",
+    "SkippedRows",
     "load_mapping",
     "read_events",
     "sorted_by_time",
@@ -58,15 +58,15 @@ _READERS = {
 
 
 def read_events(
-    path: Path, source: LogFormat | LogMapping, *, skips: Skips, extent: Extent | None = None
+    path: Path, source: LogFormat | LogMapping, *, skipped: SkippedRows, progress: ReadProgress | None = None
 ) -> Iterator[Event]:
     """Read an event log in the order of the file, in memory that does not grow with its length (Excel aside).
 
     Args:
         path: The file; a name that ends with ``.gz`` is unpacked on the way, Parquet and Excel aside.
         source: What the file holds: a format that is known here, or what its columns mean.
-        skips: Is told of everything that is left out, and why.
-        extent: Is told how much of the log has been read.
+        skipped: Is told of everything that is left out, and why.
+        progress: Is told how much of the log has been read.
 
     Yields:
         The events. Their prices and quantities are valid; lengths and other limits of the service are left to the service.
@@ -78,5 +78,5 @@ def read_events(
         MappingError: if a mapping turns no row of the file into an event.
     """
     if isinstance(source, LogMapping):
-        return read_mapped(path, source, skips=skips, extent=extent)
-    return _READERS[source](path, skips=skips, extent=extent)
+        return read_mapped(path, source, skipped=skipped, progress=progress)
+    return _READERS[source](path, skipped=skipped, progress=progress)

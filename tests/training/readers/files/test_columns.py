@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from presage_featurizer import MAX_UNIX_MICROS
-from presage_training.readers import SkipExample, Skips
+from presage_training.readers import SkippedExample, SkippedRows
 from presage_training.readers.files.columns import LeftOutError, convert, keep_readable
 from presage_training.readers.files.tables import Batch
 
@@ -17,29 +17,29 @@ def shout(cell):
 
 
 def read(*batches):
-    skips = Skips()
-    tables = keep_readable(convert(batches, {"word": shout, "at": int}), skips)
-    return [row for table in tables for row in zip(table.numbers, *table.columns, strict=True)], skips
+    skipped = SkippedRows()
+    tables = keep_readable(convert(batches, {"word": shout, "at": int}), skipped)
+    return [row for table in tables for row in zip(table.numbers, *table.columns, strict=True)], skipped
 
 
 def test_a_row_with_a_bad_cell_is_counted_for_the_first_one_every_time():
-    rows, skips = read(Batch([1, 2, 4], [["a", "", "hush"], ["1", "x", "2"]]), Batch([5, 6], [["", "a"], ["3", "x"]]))
+    rows, skipped = read(Batch([1, 2, 4], [["a", "", "hush"], ["1", "x", "2"]]), Batch([5, 6], [["", "a"], ["3", "x"]]))
 
     assert rows == [(1, "A", 1)]
-    assert skips.counts == {"unreadable row": 3, "quiet": 1}
-    assert skips.examples["unreadable row"][:2] == [
-        SkipExample("row 2", "expected a word"),
-        SkipExample("row 5", "expected a word"),
+    assert skipped.counts == {"unreadable row": 3, "quiet": 1}
+    assert skipped.examples["unreadable row"][:2] == [
+        SkippedExample("row 2", "expected a word"),
+        SkippedExample("row 5", "expected a word"),
     ]
-    assert skips.examples["quiet"] == [SkipExample("row 4", "expected noise")]
+    assert skipped.examples["quiet"] == [SkippedExample("row 4", "expected noise")]
 
 
 def test_times_with_a_zone_are_checked_and_not_converted():
     cells = [1, None, 0, MAX_UNIX_MICROS, MAX_UNIX_MICROS + 1]
-    rows, skips = read(Batch(range(1, 6), [["a"] * 5, cells], frozenset({1})))
+    rows, skipped = read(Batch(range(1, 6), [["a"] * 5, cells], frozenset({1})))
 
     assert rows == [(1, "A", 1), (4, "A", MAX_UNIX_MICROS)]
-    assert skips.counts == {"unreadable row": 3}
+    assert skipped.counts == {"unreadable row": 3}
 
 
 def test_equal_cells_share_their_value():

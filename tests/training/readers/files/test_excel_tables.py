@@ -6,7 +6,7 @@ import openpyxl
 import pytest
 
 from presage_training.errors import LogFormatError
-from presage_training.readers import LogFormat, Skips, read_events
+from presage_training.readers import LogFormat, SkippedRows, read_events
 from presage_training.readers.files.tables import read_batches
 
 
@@ -26,7 +26,7 @@ def test_cells_keep_their_types_and_missing_ones_are_empty(tmp_path):
     path = write(
         tmp_path / "t.xlsx", ["x", "b", "a"], [1, at, "é"], [2, None, 71053], [3, at, 2.55], other_sheet=["more"]
     )
-    [batch] = read_batches(path, ["a", "b"], skips=Skips())
+    [batch] = read_batches(path, ["a", "b"], skipped=SkippedRows())
 
     assert list(batch.numbers) == [1, 2, 3]
     assert [list(cells) for cells in batch.columns] == [["é", 71053.0, 2.55], [at, "", at]]
@@ -34,7 +34,7 @@ def test_cells_keep_their_types_and_missing_ones_are_empty(tmp_path):
 
 def test_row_numbers_go_on_over_batches(tmp_path):
     path = write(tmp_path / "t.xlsx", ["a"], *([number] for number in range(1, 10_001)))
-    batches = list(read_batches(path, ["a"], skips=Skips()))
+    batches = list(read_batches(path, ["a"], skipped=SkippedRows()))
 
     assert len(batches) > 1
     assert all(list(batch.numbers) == list(batch.columns[0]) for batch in batches)
@@ -46,7 +46,7 @@ def test_a_missing_column_is_one_clear_error(tmp_path, rows):
     path = write(tmp_path / "t.xlsx", *rows)
 
     with pytest.raises(LogFormatError, match=r"t\.xlsx: no column 'InvoiceNo', "):
-        list(read_events(path, LogFormat.ONLINE_RETAIL, skips=Skips()))
+        list(read_events(path, LogFormat.ONLINE_RETAIL, skipped=SkippedRows()))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"InvoiceNo,StockCode\n"])
@@ -54,9 +54,9 @@ def test_what_is_no_workbook_is_refused_by_name(tmp_path, content):
     (tmp_path / "t.xlsx").write_bytes(content)
 
     with pytest.raises(LogFormatError, match=r"t\.xlsx: not a readable Excel workbook"):
-        list(read_batches(tmp_path / "t.xlsx", ["a"], skips=Skips()))
+        list(read_batches(tmp_path / "t.xlsx", ["a"], skipped=SkippedRows()))
 
 
 def test_a_missing_file_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
-        list(read_batches(tmp_path / "t.xlsx", ["a"], skips=Skips()))
+        list(read_batches(tmp_path / "t.xlsx", ["a"], skipped=SkippedRows()))

@@ -9,17 +9,17 @@ import pytest
 from pyarrow import parquet
 
 from presage_training.errors import LogFormatError, TrainingError
-from presage_training.readers import LogFormat, SkipExample, Skips, read_events
+from presage_training.readers import LogFormat, SkippedExample, SkippedRows, read_events
 from presage_training.readers.files.tables import file_stem, read_batches
 
 
 def read(path, columns=("b", "a")):
     """Return the rows, each with its number, and what was left out."""
-    skips = Skips()
-    batches = read_batches(path, columns, skips=skips)
+    skipped = SkippedRows()
+    batches = read_batches(path, columns, skipped=skipped)
     return [
         row for batch in batches for row in zip(batch.numbers, zip(*batch.columns, strict=True), strict=True)
-    ], skips
+    ], skipped
 
 
 def test_values_come_in_the_order_of_the_wanted_columns(tmp_path):
@@ -69,19 +69,19 @@ def test_row_numbers_go_on_over_batches_and_row_groups(tmp_path):
 )
 def test_a_row_of_the_wrong_width_is_counted_and_costs_no_other(tmp_path, damaged, cells):
     (tmp_path / "t.csv").write_text(f"a,b\n1,2\n{damaged}\n5,6\n")
-    rows, skips = read(tmp_path / "t.csv")
+    rows, skipped = read(tmp_path / "t.csv")
 
     assert rows == [(1, ("2", "1")), (3, ("6", "5"))]
-    assert skips.counts == {"wrong number of cells": 1}
-    assert skips.examples["wrong number of cells"] == [SkipExample("row 2", f"expected 2 cells, got {cells}")]
+    assert skipped.counts == {"wrong number of cells": 1}
+    assert skipped.examples["wrong number of cells"] == [SkippedExample("row 2", f"expected 2 cells, got {cells}")]
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_the_cells(tmp_path):
     (tmp_path / "t.csv").write_bytes(b'\xef\xbb\xbfa,b\r\n1,"2, or 3"\r\n\r\n')
-    rows, skips = read(tmp_path / "t.csv")
+    rows, skipped = read(tmp_path / "t.csv")
 
     assert rows == [(1, ("2, or 3", "1"))]
-    assert skips.total == 0
+    assert skipped.total == 0
 
 
 @pytest.mark.parametrize("log_format", [LogFormat.ONLINE_RETAIL, LogFormat.REES46])
@@ -91,7 +91,7 @@ def test_a_missing_column_is_one_clear_error(tmp_path, name, log_format):
     parquet.write_table(pa.table({"a": [1], "b": [2]}), tmp_path / "t.parquet")
 
     with pytest.raises(LogFormatError) as failure:
-        list(read_events(tmp_path / name, log_format, skips=Skips()))
+        list(read_events(tmp_path / name, log_format, skipped=SkippedRows()))
     assert isinstance(failure.value, TrainingError)
     for part in (
         str(tmp_path / name),
@@ -132,7 +132,7 @@ def test_memory_is_bounded(tmp_path):
 
     tracemalloc.start()
     try:
-        rows = sum(len(batch.numbers) for batch in read_batches(path, ("a", "b"), skips=Skips()))
+        rows = sum(len(batch.numbers) for batch in read_batches(path, ("a", "b"), skipped=SkippedRows()))
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

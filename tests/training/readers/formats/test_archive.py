@@ -17,7 +17,7 @@ from presage_server.archive.positions import EntryId
 from presage_server.archive.streams import Entry
 from presage_training.errors import LogFormatError
 from presage_training.readers.formats.archive import read_archive, read_archive_events
-from presage_training.readers.skips import Skips
+from presage_training.readers.skipped_rows import SkippedRows
 from support.events import DAY_MICROS, STORY
 
 EVENTS = [
@@ -37,21 +37,21 @@ def archive(tmp_path) -> Path:
 
 
 def read(directory: Path) -> list:
-    skips = Skips()
-    events = list(read_archive_events(directory, skips=skips))
-    assert skips.total == 0
+    skipped = SkippedRows()
+    events = list(read_archive_events(directory, skipped=skipped))
+    assert skipped.total == 0
     return events
 
 
 def refused(directory: Path) -> str:
     with pytest.raises(LogFormatError) as refusal:
-        list(read_archive(directory, skips=Skips()))
+        list(read_archive(directory, skipped=SkippedRows()))
     return str(refusal.value)
 
 
 def test_events_come_in_the_order_in_which_they_were_applied(archive):
     assert read(archive) == EVENTS
-    assert [each.fresh for each in read_archive(archive, skips=Skips())] == [True] + [False] * (len(EVENTS) - 1)
+    assert [each.fresh for each in read_archive(archive, skipped=SkippedRows())] == [True] + [False] * (len(EVENTS) - 1)
 
 
 def test_a_batch_that_is_not_in_place_yet_is_left_for_later_as_a_whole(archive):
@@ -77,7 +77,7 @@ def test_days_that_were_removed_are_gone_and_the_rest_is_read(archive):
 
 def test_a_folder_that_is_not_there_is_the_systems_error(tmp_path):
     with pytest.raises(FileNotFoundError):
-        list(read_archive(tmp_path / "nowhere", skips=Skips()))
+        list(read_archive(tmp_path / "nowhere", skipped=SkippedRows()))
 
 
 def test_another_folder_or_a_file_is_refused(tmp_path):
@@ -118,8 +118,8 @@ def test_a_type_that_this_release_does_not_know_is_left_out_by_name(archive):
     table = parquet.ParquetFile(path).read()
     types = pa.array(["TELEPORT", *table["type"].to_pylist()[1:]])
     parquet.write_table(table.set_column(table.schema.get_field_index("type"), "type", types), path)
-    skips = Skips()
-    read_events = list(read_archive(archive, skips=skips))
+    skipped = SkippedRows()
+    read_events = list(read_archive(archive, skipped=skipped))
     assert len(read_events) == len(EVENTS) - 1
-    (example,) = skips.examples["unknown event type"]
+    (example,) = skipped.examples["unknown event type"]
     assert (example.where, example.what) == ("partition 0, entry 9-1", "TELEPORT")

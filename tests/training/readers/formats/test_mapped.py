@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from presage_featurizer import MICROS, Device, Event, EventType, Item
 from presage_training.errors import LogFormatError
-from presage_training.readers import LogMapping, MappingError, SkipExample, Skips, read_events
+from presage_training.readers import LogMapping, MappingError, SkippedExample, SkippedRows, read_events
 
 COLUMNS = {
     "user_id": "visitor",
@@ -83,20 +83,20 @@ def write(path, rows):
 
 
 def read(tmp_path, rows, *, name="log.csv", **fields):
-    skips = Skips()
-    return list(read_events(write(tmp_path / name, rows), mapping(tmp_path, **fields), skips=skips)), skips
+    skipped = SkippedRows()
+    return list(read_events(write(tmp_path / name, rows), mapping(tmp_path, **fields), skipped=skipped)), skipped
 
 
 @pytest.mark.parametrize("name", ["log.csv", "log.csv.gz", "log.parquet", "log.xlsx", "log.jsonl", "log.jsonl.gz"])
 def test_a_row_is_an_event_whatever_the_kind_of_file(tmp_path, name):
-    events, skips = read(tmp_path, [ROW, ROW | {"id": "", "action": "saw"}], name=name)
+    events, skipped = read(tmp_path, [ROW, ROW | {"id": "", "action": "saw"}], name=name)
 
     assert events[0] == EVENT
     assert [(event.event_id, event.type) for event in events] == [
         ("e1", EventType.PURCHASE),
         ("log:2", EventType.VIEW_ITEM),
     ]
-    assert skips.total == 0
+    assert skipped.total == 0
 
 
 @pytest.mark.parametrize("name", ["log.csv", "log.parquet", "log.jsonl"])
@@ -133,10 +133,10 @@ def test_one_column_may_be_two_fields(tmp_path):
 
 
 def test_without_a_table_the_words_are_our_own(tmp_path):
-    events, skips = read(tmp_path, [ROW | {"action": "LOGIN"}, ROW, ROW | {"action": "UNSPECIFIED"}], event_types={})
+    events, skipped = read(tmp_path, [ROW | {"action": "LOGIN"}, ROW, ROW | {"action": "UNSPECIFIED"}], event_types={})
 
     assert [event.type for event in events] == [EventType.LOGIN]
-    assert skips.counts == {"unknown event type": 2}
+    assert skipped.counts == {"unknown event type": 2}
 
 
 @pytest.mark.parametrize("name", ["log.csv", "log.parquet", "log.jsonl"])
@@ -160,11 +160,11 @@ def test_without_a_table_the_words_are_our_own(tmp_path):
     ],
 )
 def test_a_bad_row_is_counted_by_reason_and_costs_no_other(tmp_path, name, cells, reason, what):
-    events, skips = read(tmp_path, [ROW, ROW | cells, ROW | {"id": "e3"}], name=name)
+    events, skipped = read(tmp_path, [ROW, ROW | cells, ROW | {"id": "e3"}], name=name)
 
     assert [event.event_id for event in events] == ["e1", "e3"]
-    assert skips.counts == {reason: 1}
-    [example] = skips.examples[reason]
+    assert skipped.counts == {reason: 1}
+    [example] = skipped.examples[reason]
     assert example.where == "row 2"
     assert what in example.what
 
@@ -249,7 +249,7 @@ def test_an_empty_log_is_no_failure(tmp_path):
     (tmp_path / "log.csv").write_text(",".join(ROW) + "\n")
 
     for name in ("log.jsonl", "log.csv"):
-        assert list(read_events(tmp_path / name, mapping(tmp_path), skips=Skips())) == []
+        assert list(read_events(tmp_path / name, mapping(tmp_path), skipped=SkippedRows())) == []
 
 
 def test_objects_in_objects_have_dots_between_their_keys(tmp_path):
@@ -273,13 +273,18 @@ def test_lines_that_are_no_flat_objects_are_counted(tmp_path):
         for cells in ({}, {"visitor": ["ann"]}, {"visitor": {}}, {"visitor": True}, {"visitor": 1})
     ]
     path.write_text("\n".join(["nonsense", "", "[]", *lines]))
-    skips = Skips(max_examples=9)
-    events = list(read_events(path, mapping(tmp_path), skips=skips))
+    skipped = SkippedRows(max_examples=9)
+    events = list(read_events(path, mapping(tmp_path), skipped=skipped))
 
     assert [event.user_id for event in events] == ["ann", "true", "1"]
-    assert skips.counts == {"unreadable line": 4}
-    assert [example.where for example in skips.examples["unreadable line"]] == ["line 1", "line 3", "line 5", "line 6"]
-    assert skips.examples["unreadable line"][2].what.startswith(
+    assert skipped.counts == {"unreadable line": 4}
+    assert [example.where for example in skipped.examples["unreadable line"]] == [
+        "line 1",
+        "line 3",
+        "line 5",
+        "line 6",
+    ]
+    assert skipped.examples["unreadable line"][2].what.startswith(
         "expected text or a number in 'visitor', got an array: {"
     )
 
@@ -287,10 +292,10 @@ def test_lines_that_are_no_flat_objects_are_counted(tmp_path):
 def test_row_numbers_and_reasons_are_exact_in_long_logs(tmp_path):
     rows = [ROW | {"id": "", "action": "hovered" if number % 7 == 0 else "saw"} for number in range(1, 30_001)]
     for name in ("log.csv", "log.parquet", "log.jsonl"):
-        events, skips = read(tmp_path, rows, name=name)
+        events, skipped = read(tmp_path, rows, name=name)
         assert [event.event_id for event in events] == [f"log:{number}" for number in range(1, 30_001) if number % 7]
-        assert skips.counts == {"unknown event type": 4_285}
-        assert [example.where for example in skips.examples["unknown event type"]] == ["row 7", "row 14", "row 21"]
+        assert skipped.counts == {"unknown event type": 4_285}
+        assert [example.where for example in skipped.examples["unknown event type"]] == ["row 7", "row 14", "row 21"]
 
 
 def test_a_damaged_archive_is_refused_by_name(tmp_path):
@@ -298,13 +303,13 @@ def test_a_damaged_archive_is_refused_by_name(tmp_path):
     path.write_bytes(path.read_bytes()[:-20])
 
     with pytest.raises(LogFormatError, match=r"log\.jsonl\.gz: cannot be unpacked"):
-        list(read_events(path, mapping(tmp_path), skips=Skips()))
+        list(read_events(path, mapping(tmp_path), skipped=SkippedRows()))
 
 
 def test_skips_of_an_earlier_log_are_no_fault_of_this_one(tmp_path):
-    skips = Skips()
-    skips.add("unreadable row", where="row 1", what="of another log")
+    skipped = SkippedRows()
+    skipped.add("unreadable row", where="row 1", what="of another log")
     (tmp_path / "log.csv").write_text(",".join(ROW) + "\n")
 
-    assert list(read_events(tmp_path / "log.csv", mapping(tmp_path), skips=skips)) == []
-    assert skips.examples == {"unreadable row": [SkipExample("row 1", "of another log")]}
+    assert list(read_events(tmp_path / "log.csv", mapping(tmp_path), skipped=skipped)) == []
+    assert skipped.examples == {"unreadable row": [SkippedExample("row 1", "of another log")]}

@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from presage_featurizer.events import MICROS, Event, EventType, Item
-from presage_training.readers import LogFormat, SkipExample, Skips, read_events
+from presage_training.readers import LogFormat, SkippedExample, SkippedRows, read_events
 from presage_training.readers.formats.countries import COUNTRY_CODES
 
 COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
@@ -26,12 +26,12 @@ def line(number, *, stock="85123A", quantity=6, date=WINTER, price=2.55, custome
 def read(path, lines):
     columns = dict(zip(COLUMNS, zip(*lines, strict=True), strict=True))
     parquet.write_table(pa.table({name: list(cells) for name, cells in columns.items()}), path / "retail.parquet")
-    skips = Skips()
-    return list(read_events(path / "retail.parquet", LogFormat.ONLINE_RETAIL, skips=skips)), skips
+    skipped = SkippedRows()
+    return list(read_events(path / "retail.parquet", LogFormat.ONLINE_RETAIL, skipped=skipped)), skipped
 
 
 def test_an_invoice_is_one_purchase(tmp_path):
-    [event], skips = read(tmp_path, [line("536365"), line("536365", stock="71053", quantity=2, price=3.39)])
+    [event], skipped = read(tmp_path, [line("536365"), line("536365", stock="71053", quantity=2, price=3.39)])
 
     assert event == Event(
         event_id="invoice:536365",
@@ -43,7 +43,7 @@ def test_an_invoice_is_one_purchase(tmp_path):
         order_id="536365",
         currency="GBP",
     )
-    assert skips.total == 0
+    assert skipped.total == 0
 
 
 def test_a_cancellation_is_one_refund_of_positive_quantities(tmp_path):
@@ -83,7 +83,7 @@ def test_many_invoices_keep_the_order_of_their_first_lines(tmp_path):
 
 
 def test_what_is_no_sale_is_counted(tmp_path):
-    events, skips = read(
+    events, skipped = read(
         tmp_path,
         [
             line("536589", quantity=-10, price=0.0),
@@ -97,14 +97,14 @@ def test_what_is_no_sale_is_counted(tmp_path):
 
     assert [event.order_id for event in events] == ["2"]
     assert [item.quantity for item in events[0].items] == [6]
-    assert skips.counts == {
+    assert skipped.counts == {
         "stock adjustment": 1,
         "bad-debt adjustment": 1,
         "cancellation without returned goods": 1,
         "line with the opposite sign of its invoice": 1,
     }
-    assert skips.examples["line with the opposite sign of its invoice"] == [
-        SkipExample("row 6", "quantity -3 on invoice 2")
+    assert skipped.examples["line with the opposite sign of its invoice"] == [
+        SkippedExample("row 6", "quantity -3 on invoice 2")
     ]
 
 
@@ -120,11 +120,11 @@ def test_what_is_no_sale_is_counted(tmp_path):
     ],
 )
 def test_a_bad_line_costs_that_line_only(tmp_path, cells, what):
-    [event], skips = read(tmp_path, [line("1"), line("1", **cells), line("1", stock="71053")])
+    [event], skipped = read(tmp_path, [line("1"), line("1", **cells), line("1", stock="71053")])
 
     assert [item.item_id for item in event.items] == ["85123A", "71053"]
-    assert skips.counts == {"unreadable row": 1}
-    [example] = skips.examples["unreadable row"]
+    assert skipped.counts == {"unreadable row": 1}
+    [example] = skipped.examples["unreadable row"]
     assert example.where == "row 2"
     assert what in example.what
 
@@ -144,7 +144,7 @@ def test_csv_reads_the_same(tmp_path, date, suffix):
     with (gzip.open if suffix.endswith(".gz") else open)(path, "wt", encoding="latin-1", newline="") as file:
         csv.writer(file).writerows([COLUMNS, *lines])
 
-    from_csv = list(read_events(path, LogFormat.ONLINE_RETAIL, skips=Skips()))
+    from_csv = list(read_events(path, LogFormat.ONLINE_RETAIL, skipped=SkippedRows()))
     from_parquet, _ = read(tmp_path, [line("536365"), line("C536366", quantity=-1, customer=None, country="EIRE")])
     assert from_csv == from_parquet
 
@@ -156,12 +156,12 @@ def test_customer_numbers_written_as_floats_are_the_same_customers(tmp_path):
 
 
 def test_the_whole_file(real_log):
-    path, skips = real_log("online_retail.parquet"), Skips()
-    events = list(read_events(path, LogFormat.ONLINE_RETAIL, skips=skips))
+    path, skipped = real_log("online_retail.parquet"), SkippedRows()
+    events = list(read_events(path, LogFormat.ONLINE_RETAIL, skipped=skipped))
     table = parquet.read_table(path, columns=["InvoiceNo", "Country"])
 
-    assert skips.counts == {"stock adjustment": 1_336, "bad-debt adjustment": 3}
-    assert len(events) + skips.total == len(set(table["InvoiceNo"].to_pylist())) == 25_900
+    assert skipped.counts == {"stock adjustment": 1_336, "bad-debt adjustment": 3}
+    assert len(events) + skipped.total == len(set(table["InvoiceNo"].to_pylist())) == 25_900
     assert Counter(event.type for event in events) == {EventType.PURCHASE: 20_725, EventType.REFUND: 3_836}
     assert len({event.user_id for event in events if not event.user_id.startswith("anonymous:")}) == 4_372
     assert len({event.event_id for event in events}) == len(events)
@@ -183,25 +183,25 @@ def test_the_workbook_as_downloaded_reads_the_same(tmp_path, real_log):
         # Excel took numbers for what looks like one.
         sheet.append([int(cell) if isinstance(cell, str) and cell.isdecimal() else cell for cell in row])
     workbook.save(tmp_path / "Online Retail.xlsx")
-    skips = Skips()
-    from_excel = list(read_events(tmp_path / "Online Retail.xlsx", LogFormat.ONLINE_RETAIL, skips=skips))
+    skipped = SkippedRows()
+    from_excel = list(read_events(tmp_path / "Online Retail.xlsx", LogFormat.ONLINE_RETAIL, skipped=skipped))
     from_parquet, skips_of_parquet = read(tmp_path, rows)
 
     assert len(from_excel) > 100
     assert from_excel == from_parquet
-    assert (skips.counts, skips.examples) == (skips_of_parquet.counts, skips_of_parquet.examples)
+    assert (skipped.counts, skipped.examples) == (skips_of_parquet.counts, skips_of_parquet.examples)
 
 
 def test_a_bad_first_line_still_opens_its_invoice(tmp_path):
-    [event], skips = read(tmp_path, [line("1", quantity=0, customer="12345"), line("1", customer="17850")])
+    [event], skipped = read(tmp_path, [line("1", quantity=0, customer="12345"), line("1", customer="17850")])
 
     assert event.user_id == "12345"
-    assert skips.counts == {"unreadable row": 1}
+    assert skipped.counts == {"unreadable row": 1}
 
 
 @pytest.mark.parametrize(("cells", "what"), [({"number": None}, "an InvoiceNo"), ({"date": None}, "expected a time")])
 def test_a_line_that_opens_no_invoice_is_counted(tmp_path, cells, what):
-    events, skips = read(tmp_path, [line(**{"number": "1"} | cells), line("2")])
+    events, skipped = read(tmp_path, [line(**{"number": "1"} | cells), line("2")])
 
     assert [event.order_id for event in events] == ["2"]
-    assert what in skips.examples["unreadable row"][0].what
+    assert what in skipped.examples["unreadable row"][0].what

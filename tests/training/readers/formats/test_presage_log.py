@@ -11,15 +11,15 @@ from presage.v1 import event_pb2
 from presage_featurizer import MAX_UNIX_MICROS
 from presage_featurizer.events import Device, Event, EventType, Item
 from presage_training.errors import LogFormatError
-from presage_training.readers import LogFormat, Skips, read_events, write_presage_log
+from presage_training.readers import LogFormat, SkippedRows, read_events, write_presage_log
 from presage_training.simulator import simulate
 
 LINE = {"event_id": "e1", "type": "VIEW_ITEM", "user_id": "u1", "event_time_unix_micros": 1_700_000_000_000_000}
 
 
 def read(path):
-    skips = Skips()
-    return list(read_events(path, LogFormat.PRESAGE, skips=skips)), skips
+    skipped = SkippedRows()
+    return list(read_events(path, LogFormat.PRESAGE, skipped=skipped)), skipped
 
 
 def write(path, *lines: dict | bytes):
@@ -35,9 +35,9 @@ def test_simulated_events_come_back_as_they_were(tmp_path, name):
     events = simulate(seed=3, visitors=60, start_unix_micros=1_735_689_600_000_000)
 
     assert write_presage_log(tmp_path / name, events) == len(events)
-    read_again, skips = read(tmp_path / name)
+    read_again, skipped = read(tmp_path / name)
     assert read_again == events
-    assert skips.total == 0
+    assert skipped.total == 0
 
 
 def test_the_same_events_make_the_same_packed_bytes(tmp_path):
@@ -108,20 +108,20 @@ def test_an_event_without_an_id_is_named_after_its_line(tmp_path):
 
 
 def test_empty_lines_are_passed_over(tmp_path):
-    events, skips = read(write(tmp_path, b"", LINE, b"  "))
+    events, skipped = read(write(tmp_path, b"", LINE, b"  "))
 
     assert [event.event_id for event in events] == ["e1"]
-    assert skips.total == 0
+    assert skipped.total == 0
 
 
 def test_an_unknown_key_is_passed_over_and_told_with_the_known_one_that_may_be_meant(tmp_path):
     items = [{"item_id": "i", "quantitiy": 2, "price": 3}, {"item_id": "j", "quantitiy": 4}]
     known = LINE | {"items": [{"item_id": "i", "price": 3}, {"item_id": "j"}]}
     misspelt = LINE | {"amout": 5.0, "items": items, "campaign": "summer"}
-    events, skips = read(write(tmp_path, known, misspelt, misspelt))
+    events, skipped = read(write(tmp_path, known, misspelt, misspelt))
 
     assert events == [events[0]] * 3
-    assert skips.counts == {
+    assert skipped.counts == {
         "unknown key 'items.quantitiy', passed over, first on line 2; is 'items.quantity' meant?": 2,
         "unknown key 'amout', passed over, first on line 2; is 'value' meant?": 2,
         "unknown key 'campaign', passed over, first on line 2": 2,
@@ -130,22 +130,22 @@ def test_an_unknown_key_is_passed_over_and_told_with_the_known_one_that_may_be_m
 
 def test_an_unknown_key_is_told_where_it_leaves_a_line_without_one_that_is_needed(tmp_path):
     line = {name: value for name, value in LINE.items() if name != "type"}
-    events, skips = read(write(tmp_path, line | {"event_tipe": "LOGIN"}))
+    events, skipped = read(write(tmp_path, line | {"event_tipe": "LOGIN"}))
 
     assert events == []
-    assert skips.counts == {
+    assert skipped.counts == {
         "unknown key 'event_tipe', passed over, first on line 1; is 'type' meant?": 1,
         "unreadable line": 1,
     }
 
 
 def test_unknown_keys_without_end_are_told_in_a_few_words(tmp_path):
-    events, skips = read(write(tmp_path, *(LINE | {f"{number}\x1b[2J" + "x" * 999: 1} for number in range(50))))
+    events, skipped = read(write(tmp_path, *(LINE | {f"{number}\x1b[2J" + "x" * 999: 1} for number in range(50))))
 
     assert len(events) == 50
-    assert len(skips.counts) == 11
-    assert skips.counts["more unknown keys, passed over"] == 40
-    assert all(reason.isprintable() and len(reason) < 100 for reason in skips.counts)
+    assert len(skipped.counts) == 11
+    assert skipped.counts["more unknown keys, passed over"] == 40
+    assert all(reason.isprintable() and len(reason) < 100 for reason in skipped.counts)
 
 
 @pytest.mark.parametrize(
@@ -169,11 +169,11 @@ def test_unknown_keys_without_end_are_told_in_a_few_words(tmp_path):
     ],
 )
 def test_a_corrupt_line_is_counted_shown_and_skipped(tmp_path, bad, what):
-    events, skips = read(write(tmp_path, LINE, bad, LINE | {"event_id": "e2"}))
+    events, skipped = read(write(tmp_path, LINE, bad, LINE | {"event_id": "e2"}))
 
     assert [event.event_id for event in events] == ["e1", "e2"]
-    assert skips.counts == {"unreadable line": 1}
-    [example] = skips.examples["unreadable line"]
+    assert skipped.counts == {"unreadable line": 1}
+    [example] = skipped.examples["unreadable line"]
     assert example.where == "line 2"
     assert what in example.what
 

@@ -9,7 +9,7 @@ from pyarrow import csv, parquet
 
 from presage_featurizer.events import MICROS, Event, EventType, Item
 from presage_training.errors import LogFormatError
-from presage_training.readers import LogFormat, SkipExample, Skips, read_events
+from presage_training.readers import LogFormat, SkippedExample, SkippedRows, read_events
 
 ROW = {
     "event_time": datetime(2019, 10, 1, 0, 0, 1, tzinfo=UTC),
@@ -26,12 +26,12 @@ ROW = {
 
 def read(path, rows):
     parquet.write_table(pa.Table.from_pylist(rows), path / "2019-Oct.parquet")
-    skips = Skips()
-    return list(read_events(path / "2019-Oct.parquet", LogFormat.REES46, skips=skips)), skips
+    skipped = SkippedRows()
+    return list(read_events(path / "2019-Oct.parquet", LogFormat.REES46, skipped=skipped)), skipped
 
 
 def test_a_row_is_an_event(tmp_path):
-    [event], skips = read(tmp_path, [ROW])
+    [event], skipped = read(tmp_path, [ROW])
 
     assert event == Event(
         event_id="2019-Oct:1",
@@ -41,12 +41,12 @@ def test_a_row_is_an_event(tmp_path):
         session_id="566511c2",
         items=(Item("17200506", "furniture.living_room.sofa", "acme", 543_100_000, 1),),
     )
-    assert skips.total == 0
+    assert skipped.total == 0
 
 
 def test_all_four_types_are_known_and_others_counted(tmp_path):
     names = ["view", "cart", "remove_from_cart", "purchase", "share"]
-    events, skips = read(tmp_path, [ROW | {"event_type": name} for name in names])
+    events, skipped = read(tmp_path, [ROW | {"event_type": name} for name in names])
 
     assert [event.type for event in events] == [
         EventType.VIEW_ITEM,
@@ -55,7 +55,7 @@ def test_all_four_types_are_known_and_others_counted(tmp_path):
         EventType.PURCHASE,
     ]
     what = "expected one of view, cart, remove_from_cart, purchase, got 'share'"
-    assert skips.examples == {"unknown event type": [SkipExample("row 5", what)]}
+    assert skipped.examples == {"unknown event type": [SkippedExample("row 5", what)]}
 
 
 def test_missing_cells_mean_unknown(tmp_path):
@@ -68,10 +68,10 @@ def test_missing_cells_mean_unknown(tmp_path):
 
 @pytest.mark.parametrize("column", ["event_time", "product_id", "user_id"])
 def test_a_row_without_what_makes_it_an_event_is_counted(tmp_path, column):
-    events, skips = read(tmp_path, [ROW, ROW | {column: None}, ROW])
+    events, skipped = read(tmp_path, [ROW, ROW | {column: None}, ROW])
 
     assert [event.event_id for event in events] == ["2019-Oct:1", "2019-Oct:3"]
-    assert skips.counts == {"unreadable row": 1}
+    assert skipped.counts == {"unreadable row": 1}
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -82,15 +82,15 @@ def test_csv_reads_the_same(tmp_path, packed):
     with pa.output_stream(path) as file:  # packs by the name's suffix
         csv.write_csv(table, file)
 
-    assert list(read_events(path, LogFormat.REES46, skips=Skips())) == read(tmp_path, rows)[0]
+    assert list(read_events(path, LogFormat.REES46, skipped=SkippedRows())) == read(tmp_path, rows)[0]
 
 
 def test_the_whole_file(real_log):
-    skips = Skips()
-    events = list(read_events(real_log("rees46_2019_10_01.parquet"), LogFormat.REES46, skips=skips))
+    skipped = SkippedRows()
+    events = list(read_events(real_log("rees46_2019_10_01.parquet"), LogFormat.REES46, skipped=skipped))
 
     assert len(events) == len({event.event_id for event in events}) == 17_434
-    assert skips.total == 0
+    assert skipped.total == 0
     assert Counter(event.type for event in events) == {
         EventType.VIEW_ITEM: 17_055,
         EventType.ADD_TO_CART: 165,
@@ -111,7 +111,7 @@ def test_times_with_and_without_a_zone_are_refused(tmp_path):
     with pytest.raises(
         LogFormatError, match=r"2019-Oct\.csv: column 'event_time' has times with a zone .* and without"
     ):
-        list(read_events(tmp_path / "2019-Oct.csv", LogFormat.REES46, skips=Skips()))
+        list(read_events(tmp_path / "2019-Oct.csv", LogFormat.REES46, skipped=SkippedRows()))
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -122,7 +122,7 @@ def test_times_of_any_precision_and_zone_are_the_same_moments(tmp_path, unit, ti
     place = table.schema.get_field_index("event_time")
     table = table.set_column(place, "event_time", pa.array([moment] * 2, pa.timestamp(unit, time_zone)))
     parquet.write_table(table, tmp_path / "t.parquet", version="2.6")
-    events = list(read_events(tmp_path / "t.parquet", LogFormat.REES46, skips=Skips()))
+    events = list(read_events(tmp_path / "t.parquet", LogFormat.REES46, skipped=SkippedRows()))
 
     assert [event.event_time_unix_micros for event in events] == [1_569_888_001 * MICROS] * 2
 

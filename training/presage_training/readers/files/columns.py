@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from presage_featurizer import MAX_UNIX_MICROS
 from presage_training.readers.files.tables import Batch
-from presage_training.readers.skips import Skips
+from presage_training.readers.skipped_rows import SkippedRows
 
 __all__ = ["LeftOutError", "Values", "convert", "keep_readable"]
 
@@ -84,7 +84,7 @@ def convert(batches: Iterable[Batch], functions: Mapping[str, Callable[[Any], An
         yield Values(batch.numbers, columns, complete=before == after)
 
 
-def keep_readable(tables: Iterable[Values], skips: Skips) -> Iterator[Values]:
+def keep_readable(tables: Iterable[Values], skipped: SkippedRows) -> Iterator[Values]:
     """Leave out each row with a cell that has no value, for the first such cell."""
     for values in tables:
         if values.complete:
@@ -97,7 +97,7 @@ def keep_readable(tables: Iterable[Values], skips: Skips) -> Iterator[Values]:
                 rows.append(row)
             else:
                 reason = fault.reason if isinstance(fault, LeftOutError) else "unreadable row"
-                skips.add(reason, where=f"row {row[0]}", what=str(fault))
+                skipped.add(reason, where=f"row {row[0]}", what=str(fault))
         if rows:
             numbers, *columns = zip(*rows, strict=True)
             yield Values(numbers, columns, complete=True)

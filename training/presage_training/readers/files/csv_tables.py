@@ -11,16 +11,18 @@ from pyarrow import compute
 from pyarrow import csv as arrow_csv
 
 from presage_training.errors import LogFormatError
-from presage_training.readers.extent import Extent
 from presage_training.readers.files.tables import DOWNLOAD_ANEW, UNREADABLE, Batch, open_binary, require_columns
-from presage_training.readers.skips import Skips
+from presage_training.readers.progress import ReadProgress
+from presage_training.readers.skipped_rows import SkippedRows
 
 __all__ = ["read_csv"]
 
 _BLOCK_BYTES = 1 << 19
 
 
-def read_csv(path: Path, columns: Sequence[str], *, skips: Skips, extent: Extent | None = None) -> Iterator[Batch]:
+def read_csv(
+    path: Path, columns: Sequence[str], *, skipped: SkippedRows, progress: ReadProgress | None = None
+) -> Iterator[Batch]:
     """Read some columns, all cells as text; see ``read_batches``.
 
     No cell spans lines: so a quote that is never closed costs one row, not the rest. Bytes that are not UTF-8 become U+FFFD.
@@ -35,12 +37,12 @@ def read_csv(path: Path, columns: Sequence[str], *, skips: Skips, extent: Extent
                 lines = block.count(b"\n") + (not block.endswith(b"\n"))
                 cells = _read_block(block, lines, header, columns)
                 if cells is None:
-                    yield _read_lines(block, first, header, columns, skips)
+                    yield _read_lines(block, first, header, columns, skipped)
                 else:
                     yield Batch(range(first, first + lines), cells)
                 first += lines
-                if extent:
-                    extent.read_until(file)
+                if progress:
+                    progress.update_from(file)
     except UNREADABLE as error:
         raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_ANEW) from error
 
@@ -71,7 +73,7 @@ def _read_block(block: bytes, lines: int, header: Sequence[str], columns: Sequen
     return [table[place].to_pylist() for place in wanted]
 
 
-def _read_lines(block: bytes, first: int, header: Sequence[str], columns: Sequence[str], skips: Skips) -> Batch:
+def _read_lines(block: bytes, first: int, header: Sequence[str], columns: Sequence[str], skipped: SkippedRows) -> Batch:
     places = [header.index(name) for name in columns]
     numbers, rows = [], []
     for number, line in enumerate(block.removesuffix(b"\n").split(b"\n"), first):
@@ -81,7 +83,7 @@ def _read_lines(block: bytes, first: int, header: Sequence[str], columns: Sequen
             rows.append(cells)
         elif cells:
             what = f"expected {len(header)} cells, got {len(cells)}"
-            skips.add("wrong number of cells", where=f"row {number}", what=what)
+            skipped.add("wrong number of cells", where=f"row {number}", what=what)
     return Batch(numbers, [[row[place] for row in rows] for place in places])
 
 

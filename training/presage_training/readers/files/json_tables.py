@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from presage_training.errors import LogFormatError
-from presage_training.readers.extent import Extent
 from presage_training.readers.files.tables import DOWNLOAD_ANEW, UNREADABLE, Batch, open_binary
-from presage_training.readers.skips import Skips
+from presage_training.readers.progress import ReadProgress
+from presage_training.readers.skipped_rows import SkippedRows
 
 __all__ = ["read_json_lines"]
 
@@ -21,15 +21,15 @@ _SHOWN_CHARACTERS = 60
 
 
 def read_json_lines(
-    path: Path, columns: Sequence[str], *, skips: Skips, extent: Extent | None = None
+    path: Path, columns: Sequence[str], *, skipped: SkippedRows, progress: ReadProgress | None = None
 ) -> Iterator[Batch]:
     """Read some keys of the objects that a ``.jsonl`` or ``.jsonl.gz`` file has a line each of, in bounded memory.
 
     Args:
         path: The file.
         columns: The keys, with dots between those of objects in objects. Cells are text or numbers, None if missing.
-        skips: Is told of lines that are no such object.
-        extent: Is told how much of the file has been read.
+        skipped: Is told of lines that are no such object.
+        progress: Is told how much of the file has been read.
 
     Raises:
         OSError: if the file cannot be opened.
@@ -49,12 +49,12 @@ def read_json_lines(
                         row = [_cell(found, column) for column in columns]
                     except (msgspec.DecodeError, ValueError) as error:
                         start = line[:_SHOWN_CHARACTERS].decode(errors="replace").rstrip()
-                        skips.add("unreadable line", where=f"line {number}", what=f"{error}: {start}")
+                        skipped.add("unreadable line", where=f"line {number}", what=f"{error}: {start}")
                     else:
                         numbers.append(number)
                         rows.append(row)
-                if extent:
-                    extent.read_until(file)
+                if progress:
+                    progress.update_from(file)
                 if rows:
                     yield Batch(numbers, list(zip(*rows, strict=True)))
     except UNREADABLE as error:

@@ -12,8 +12,8 @@ import pyarrow as pa
 from pyarrow import parquet, types
 
 from presage_training.errors import LogFormatError
-from presage_training.readers.extent import Extent
 from presage_training.readers.files.tables import DOWNLOAD_ANEW, Batch, require_columns
+from presage_training.readers.progress import ReadProgress
 
 __all__ = ["open_parquet", "read_parquet"]
 
@@ -30,7 +30,7 @@ def open_parquet(path: Path) -> Iterator[parquet.ParquetFile]:
         yield file
 
 
-def read_parquet(path: Path, columns: Sequence[str], *, extent: Extent | None = None) -> Iterator[Batch]:
+def read_parquet(path: Path, columns: Sequence[str], *, progress: ReadProgress | None = None) -> Iterator[Batch]:
     """Read some columns; see ``read_batches``."""
     try:
         with open_parquet(path) as file:
@@ -45,8 +45,8 @@ def read_parquet(path: Path, columns: Sequence[str], *, extent: Extent | None = 
                 numbers = range(first, first + batch.num_rows)
                 yield Batch(numbers, [_cells(batch[name]) for name in columns], instants)
                 first += batch.num_rows
-                if extent:
-                    extent.read_rows(first - 1, file.metadata.num_rows)
+                if progress:
+                    progress.update(first - 1, file.metadata.num_rows)
     except pa.ArrowException as error:
         raise LogFormatError(path, f"not a readable Parquet file ({error})", advice=DOWNLOAD_ANEW) from error
 

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 from presage_training.errors import LogFormatError
 from presage_training.quoting import printable
-from presage_training.readers.extent import Extent
-from presage_training.readers.skips import Skips
+from presage_training.readers.progress import ReadProgress
+from presage_training.readers.skipped_rows import SkippedRows
 
 __all__ = ["DOWNLOAD_ANEW", "UNREADABLE", "Batch", "file_stem", "open_binary", "read_batches", "require_columns"]
 
@@ -46,7 +46,9 @@ def open_binary(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 
-def read_batches(path: Path, columns: Sequence[str], *, skips: Skips, extent: Extent | None = None) -> Iterator[Batch]:
+def read_batches(
+    path: Path, columns: Sequence[str], *, skipped: SkippedRows, progress: ReadProgress | None = None
+) -> Iterator[Batch]:
     """Read some columns of a ``.parquet``, ``.csv``, ``.csv.gz`` or ``.xlsx`` file, in memory that does not grow with its length.
 
     A sheet of Excel is the exception: it is unpacked as a whole, some 600 bytes a row, and has at most 1,048,576 rows.
@@ -54,8 +56,8 @@ def read_batches(path: Path, columns: Sequence[str], *, skips: Skips, extent: Ex
     Args:
         path: The file.
         columns: The names of the columns, in the order in which their cells are wanted.
-        skips: Is told of CSV rows whose number of cells is not that of the header.
-        extent: Is told how much of the file has been read.
+        skipped: Is told of CSV rows whose number of cells is not that of the header.
+        progress: Is told how much of the file has been read.
 
     Raises:
         OSError: if the file cannot be opened.
@@ -65,11 +67,11 @@ def read_batches(path: Path, columns: Sequence[str], *, skips: Skips, extent: Ex
     if path.suffix == ".parquet":
         from presage_training.readers.files.parquet_tables import read_parquet  # noqa: PLC0415
 
-        return read_parquet(path, columns, extent=extent)
+        return read_parquet(path, columns, progress=progress)
     if path.name.endswith((".csv", ".csv.gz")):
         from presage_training.readers.files.csv_tables import read_csv  # noqa: PLC0415
 
-        return read_csv(path, columns, skips=skips, extent=extent)
+        return read_csv(path, columns, skipped=skipped, progress=progress)
     if path.suffix == ".xlsx":
         from presage_training.readers.files.excel_tables import read_excel  # noqa: PLC0415
 

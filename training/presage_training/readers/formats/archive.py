@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from presage_featurizer import Device, Event, EventType, Item, StateError, decode_event
 from presage_training.errors import LogFormatError
-from presage_training.readers.extent import Extent
-from presage_training.readers.skips import Skips
+from presage_training.readers.progress import ReadProgress
+from presage_training.readers.skipped_rows import SkippedRows
 
 __all__ = ["ArchivedEvent", "ArchivedVector", "read_archive", "read_archive_events", "read_archived_vectors"]
 
@@ -73,7 +73,9 @@ class _Checkpoint(msgspec.Struct):
     files: tuple[str, ...]
 
 
-def read_archive(directory: Path, *, skips: Skips, extent: Extent | None = None) -> Iterator[ArchivedEvent]:
+def read_archive(
+    directory: Path, *, skipped: SkippedRows, progress: ReadProgress | None = None
+) -> Iterator[ArchivedEvent]:
     """Read an archive, each visitor's events in the order in which the servers applied them.
 
     The archive may be written meanwhile: what was committed when reading began is read. Folders of days may have been removed or
@@ -81,8 +83,8 @@ def read_archive(directory: Path, *, skips: Skips, extent: Extent | None = None)
 
     Args:
         directory: The folder that ``presage archive --to`` was given.
-        skips: Is told of events that this release cannot read.
-        extent: Is told how much of the archive has been read.
+        skipped: Is told of events that this release cannot read.
+        progress: Is told how much of the archive has been read.
 
     Yields:
         The events, from memory for one batch: 100,000 events unless the archive was written with another ``--max-batch-events``.
@@ -93,14 +95,16 @@ def read_archive(directory: Path, *, skips: Skips, extent: Extent | None = None)
     """
     batches = _batches(directory)
     for done, files in enumerate(batches, 1):
-        yield from _read_batch(files, skips)
-        if extent:
-            extent.read_rows(done, len(batches))
+        yield from _read_batch(files, skipped)
+        if progress:
+            progress.update(done, len(batches))
 
 
-def read_archive_events(directory: Path, *, skips: Skips, extent: Extent | None = None) -> Iterator[Event]:
+def read_archive_events(
+    directory: Path, *, skipped: SkippedRows, progress: ReadProgress | None = None
+) -> Iterator[Event]:
     """Read an archive as other logs are read; where states had expired is not told."""
-    return (archived.event for archived in read_archive(directory, skips=skips, extent=extent))
+    return (archived.event for archived in read_archive(directory, skipped=skipped, progress=progress))
 
 
 def read_archived_vectors(directory: Path) -> Iterator[ArchivedVector]:
@@ -157,7 +161,7 @@ def _batches(directory: Path, kind: str = "events") -> list[list[Path]]:
     return [batches[number] for number in sorted(batches)]
 
 
-def _read_batch(files: Sequence[Path], skips: Skips) -> Iterator[ArchivedEvent]:
+def _read_batch(files: Sequence[Path], skipped: SkippedRows) -> Iterator[ArchivedEvent]:
     import pyarrow as pa  # noqa: PLC0415
 
     tables = [_read_columns(path, _COLUMNS) for path in files]
@@ -165,7 +169,7 @@ def _read_batch(files: Sequence[Path], skips: Skips) -> Iterator[ArchivedEvent]:
     if len(tables) > 1:
         table = table.sort_by([(name, "ascending") for name in _PLACE])
     for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
-        yield from _events(batch, skips)
+        yield from _events(batch, skipped)
 
 
 def _read_columns(path: Path, columns: Sequence[str]) -> Any:
@@ -188,7 +192,7 @@ def _read_columns(path: Path, columns: Sequence[str]) -> Any:
         ) from error
 
 
-def _events(batch: Any, skips: Skips) -> Iterator[ArchivedEvent]:
+def _events(batch: Any, skipped: SkippedRows) -> Iterator[ArchivedEvent]:
     import pyarrow as pa  # noqa: PLC0415
 
     texts = zip(*(batch[name].to_pylist() for name in _TEXTS), strict=True)
@@ -210,11 +214,11 @@ def _events(batch: Any, skips: Skips) -> Iterator[ArchivedEvent]:
             try:
                 yield ArchivedEvent(decode_event(unreadable), fresh=fresh)
             except StateError as error:
-                skips.add("unreadable event", where=_place(batch, row), what=str(error))
+                skipped.add("unreadable event", where=_place(batch, row), what=str(error))
             continue
         known_type = EventType.__members__.get(event_type)
         if known_type is None:
-            skips.add("unknown event type", where=_place(batch, row), what=str(event_type))
+            skipped.add("unknown event type", where=_place(batch, row), what=str(event_type))
             continue
         event_id, user_id, session_id, country, order_id, currency = text
         event = Event(

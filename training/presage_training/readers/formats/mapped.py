@@ -10,14 +10,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from presage_featurizer.events import MAX_VALUE, Device, Event, EventType, Item, money_micros
-from presage_training.readers.extent import Extent
 from presage_training.readers.files.cells import id_text, price_micros, quantity, required_id, text
 from presage_training.readers.files.columns import LeftOutError, convert, keep_readable
 from presage_training.readers.files.json_tables import read_json_lines
 from presage_training.readers.files.tables import file_stem, read_batches
 from presage_training.readers.files.times import EpochColumn, TimeColumn
 from presage_training.readers.formats.mapping import COUNTRY, CURRENCY, LogMapping, MappingError
-from presage_training.readers.skips import Skips
+from presage_training.readers.progress import ReadProgress
+from presage_training.readers.skipped_rows import SkippedRows
 
 __all__ = ["read_mapped"]
 
@@ -26,7 +26,9 @@ _SHOWN_WORDS = 8
 _OWN_EVENT_TYPES: dict[str, EventType | None] = {each.name: each for each in EventType if each}
 
 
-def read_mapped(path: Path, mapping: LogMapping, *, skips: Skips, extent: Extent | None = None) -> Iterator[Event]:
+def read_mapped(
+    path: Path, mapping: LogMapping, *, skipped: SkippedRows, progress: ReadProgress | None = None
+) -> Iterator[Event]:
     """Read a log by a mapping; see ``read_events``.
 
     A row is an event of at most one item. An event without an id gets the name of the file and the number of the row, so that
@@ -39,8 +41,10 @@ def read_mapped(path: Path, mapping: LogMapping, *, skips: Skips, extent: Extent
     columns = [mapping.columns[name] for name in functions]
     read = read_json_lines if path.name.endswith(_JSON_SUFFIXES) else read_batches
     stem, defaults = file_stem(path), _defaults(mapping)
-    skipped_before, found = skips.total, False
-    for numbers, values, _ in keep_readable(convert(read(path, columns, skips=skips, extent=extent), functions), skips):
+    skipped_before, found = skipped.total, False
+    for numbers, values, _ in keep_readable(
+        convert(read(path, columns, skipped=skipped, progress=progress), functions), skipped
+    ):
         found = True
         given = dict(zip(functions, values, strict=True))
         rows = (given.get(name) or repeat(default) for name, default in defaults.items())
@@ -61,8 +65,8 @@ def read_mapped(path: Path, mapping: LogMapping, *, skips: Skips, extent: Extent
                 value,
                 currency,
             )
-    if not found and skips.total > skipped_before:
-        _fail_without_events(path, mapping, skips)
+    if not found and skipped.total > skipped_before:
+        _fail_without_events(path, mapping, skipped)
 
 
 def _functions(path: Path, mapping: LogMapping) -> dict[str, Callable[[Any], Any]]:
@@ -177,9 +181,9 @@ def _value_micros(cell: Any) -> int | None:
     return money_micros(value)
 
 
-def _fail_without_events(path: Path, mapping: LogMapping, skips: Skips) -> None:
-    reason = max(skips.counts, key=skips.counts.__getitem__)
-    example = skips.examples[reason][0]
+def _fail_without_events(path: Path, mapping: LogMapping, skipped: SkippedRows) -> None:
+    reason = max(skipped.counts, key=skipped.counts.__getitem__)
+    example = skipped.examples[reason][0]
     problem = f"no row of {path} became an event: {reason}, for example {example.where}: {example.what}"
     raise MappingError(
         mapping.path, problem, advice="Mend the mapping there, or name the one that belongs to this log."

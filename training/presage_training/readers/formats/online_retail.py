@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from presage_featurizer.events import Event, EventType, Item
-from presage_training.readers.extent import Extent
 from presage_training.readers.files.cells import id_text, price_micros, quantity, required_id, text
 from presage_training.readers.files.columns import convert
 from presage_training.readers.files.tables import read_batches
 from presage_training.readers.files.times import TimeColumn
 from presage_training.readers.formats.countries import COUNTRY_CODES
-from presage_training.readers.skips import Skips
+from presage_training.readers.progress import ReadProgress
+from presage_training.readers.skipped_rows import SkippedRows
 
 __all__ = ["read_online_retail"]
 
@@ -45,7 +45,7 @@ class _Invoice:
     lines: list[_Line] = field(default_factory=list)
 
 
-def read_online_retail(path: Path, *, skips: Skips, extent: Extent | None = None) -> Iterator[Event]:
+def read_online_retail(path: Path, *, skipped: SkippedRows, progress: ReadProgress | None = None) -> Iterator[Event]:
     """Read invoices; see ``read_events``.
 
     An invoice is one PURCHASE, or one REFUND if its number begins with ``C``, at the time of its first line. Invoices come
@@ -61,18 +61,20 @@ def read_online_retail(path: Path, *, skips: Skips, extent: Extent | None = None
         "Country": _country_code,
     }
     open_invoices: dict[str, _Invoice] = {}
-    for numbers, columns, _ in convert(read_batches(path, list(functions), skips=skips, extent=extent), functions):
+    for numbers, columns, _ in convert(
+        read_batches(path, list(functions), skipped=skipped, progress=progress), functions
+    ):
         for row in zip(numbers, *columns, strict=True):
             try:
                 _add_line(open_invoices, row)
             except ValueError as error:
-                skips.add("unreadable row", where=f"row {row[0]}", what=str(error))
+                skipped.add("unreadable row", where=f"row {row[0]}", what=str(error))
             if len(open_invoices) > _OPEN_INVOICES:
                 oldest = open_invoices.pop(next(iter(open_invoices)))
-                if event := _event(oldest, skips):
+                if event := _event(oldest, skipped):
                     yield event
     for invoice in open_invoices.values():
-        if event := _event(invoice, skips):
+        if event := _event(invoice, skipped):
             yield event
 
 
@@ -108,11 +110,11 @@ def _country_code(cell: Any) -> str:
     return COUNTRY_CODES.get(text(cell), "")
 
 
-def _event(invoice: _Invoice, skips: Skips) -> Event | None:
+def _event(invoice: _Invoice, skipped: SkippedRows) -> Event | None:
     """Turn an invoice without further lines into an event; None if it is neither a sale nor a cancellation."""
     where = f"invoice {invoice.number}"
     if invoice.number.startswith(_ADJUSTMENT):
-        skips.add("bad-debt adjustment", where=where, what=f"a number that begins with {_ADJUSTMENT}")
+        skipped.add("bad-debt adjustment", where=where, what=f"a number that begins with {_ADJUSTMENT}")
         return None
     cancelled = invoice.number.startswith(_CANCELLATION)
     sign = -1 if cancelled else 1
@@ -121,11 +123,11 @@ def _event(invoice: _Invoice, skips: Skips) -> Event | None:
     if not items:
         if others:
             reason = "cancellation without returned goods" if cancelled else "stock adjustment"
-            skips.add(reason, where=where, what=f"all of its quantities are {'above' if cancelled else 'below'} 0")
+            skipped.add(reason, where=where, what=f"all of its quantities are {'above' if cancelled else 'below'} 0")
         return None
     for line in others:
         what = f"quantity {line.sign * line.item.quantity} on {where}"
-        skips.add("line with the opposite sign of its invoice", where=f"row {line.row_number}", what=what)
+        skipped.add("line with the opposite sign of its invoice", where=f"row {line.row_number}", what=what)
     return Event(
         event_id=f"invoice:{invoice.number}",
         type=EventType.REFUND if cancelled else EventType.PURCHASE,

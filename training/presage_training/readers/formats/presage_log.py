@@ -14,10 +14,10 @@ from presage_featurizer import MAX_UNIX_MICROS
 from presage_featurizer.events import MAX_PRICE, MAX_VALUE, MICROS, Device, Event, EventType, Item, money_micros
 from presage_featurizer.state import MAX_QUANTITY
 from presage_training.errors import LogFormatError
-from presage_training.readers.extent import Extent
 from presage_training.readers.files.tables import DOWNLOAD_ANEW, UNREADABLE, file_stem, open_binary
 from presage_training.readers.formats.unknown_keys import UnknownKeys
-from presage_training.readers.skips import Skips
+from presage_training.readers.progress import ReadProgress
+from presage_training.readers.skipped_rows import SkippedRows
 
 __all__ = ["read_presage_log", "write_presage_log"]
 
@@ -55,7 +55,7 @@ _KEYS = (*_EVENT_KEYS, *(f"items.{name}" for name in _ITEM_KEYS))
 _SYNONYMS = {"event_type": "type", "event_time": "event_time_unix_micros", "amount": "value"}
 
 
-def read_presage_log(path: Path, *, skips: Skips, extent: Extent | None = None) -> Iterator[Event]:
+def read_presage_log(path: Path, *, skipped: SkippedRows, progress: ReadProgress | None = None) -> Iterator[Event]:
     """Read JSON lines; see ``read_events``.
 
     The names of types and devices may carry the prefix of the contract (``EVENT_TYPE_VIEW_ITEM``). Unknown keys are passed over, as
@@ -63,13 +63,13 @@ def read_presage_log(path: Path, *, skips: Skips, extent: Extent | None = None) 
     without an id gets the name of the file and the number of the line, so that replaying a file twice counts once.
     """
     decoder = msgspec.json.Decoder(_JsonEvent)
-    unknown = UnknownKeys(skips, known=_KEYS, synonyms=_SYNONYMS)
+    unknown = UnknownKeys(skipped, known=_KEYS, synonyms=_SYNONYMS)
     stem = file_stem(path)
     try:
         with open_binary(path) as file:
             for number, line in enumerate(file, 1):
-                if extent and number % _LINES_PER_WORD == 0:
-                    extent.read_until(file)
+                if progress and number % _LINES_PER_WORD == 0:
+                    progress.update_from(file)
                 if line.isspace():
                     continue
                 try:
@@ -81,11 +81,11 @@ def read_presage_log(path: Path, *, skips: Skips, extent: Extent | None = None) 
                     event = _to_event(read, default_id=f"{stem}:{number}")
                 except (msgspec.DecodeError, ValueError) as error:
                     start = _start(line)
-                    skips.add("unreadable line", where=f"line {number}", what=f"{error}: {start}")
+                    skipped.add("unreadable line", where=f"line {number}", what=f"{error}: {start}")
                 else:
                     yield event
-            if extent:
-                extent.read_until(file)
+            if progress:
+                progress.update_from(file)
     except UNREADABLE as error:
         raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_ANEW) from error
 

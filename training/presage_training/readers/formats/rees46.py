@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from presage_featurizer.events import Event, EventType, Item
-from presage_training.readers.extent import Extent
 from presage_training.readers.files.cells import id_text, price_micros, required_id, text
 from presage_training.readers.files.columns import LeftOutError, convert, keep_readable
 from presage_training.readers.files.tables import file_stem, read_batches
 from presage_training.readers.files.times import TimeColumn
-from presage_training.readers.skips import Skips
+from presage_training.readers.progress import ReadProgress
+from presage_training.readers.skipped_rows import SkippedRows
 
 __all__ = ["read_rees46"]
 
@@ -26,7 +26,7 @@ _EVENT_TYPES = {
 }
 
 
-def read_rees46(path: Path, *, skips: Skips, extent: Extent | None = None) -> Iterator[Event]:
+def read_rees46(path: Path, *, skipped: SkippedRows, progress: ReadProgress | None = None) -> Iterator[Event]:
     """Read a month of events, or a part of one; see ``read_events``.
 
     An event's id is the name of the file and the number of the row, so that replaying a file twice counts once.
@@ -43,8 +43,8 @@ def read_rees46(path: Path, *, skips: Skips, extent: Extent | None = None) -> It
         "user_id": partial(required_id, name="a user_id"),
         "user_session": id_text,
     }
-    batches = read_batches(path, list(functions), skips=skips, extent=extent)
-    for numbers, columns, _ in keep_readable(convert(batches, functions), skips):
+    batches = read_batches(path, list(functions), skipped=skipped, progress=progress)
+    for numbers, columns, _ in keep_readable(convert(batches, functions), skipped):
         times, types, products, category_ids, category_codes, brands, prices, users, sessions = columns
         ids = [f"{stem}:{number}" for number in numbers]
         categories = [code or category_id for code, category_id in zip(category_codes, category_ids, strict=True)]

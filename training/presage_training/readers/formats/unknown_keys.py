@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 
 from presage_training.quoting import printable
-from presage_training.readers.skips import Skips
+from presage_training.readers.skipped_rows import SkippedRows
 
 __all__ = ["UnknownKeys"]
 
@@ -18,15 +18,15 @@ _SHOWN_CHARACTERS = 40
 class UnknownKeys:
     """Counts unknown keys, the first few each as a reason of its own, which says where it was met first and what may be meant."""
 
-    def __init__(self, skips: Skips, *, known: Collection[str], synonyms: Mapping[str, str]) -> None:
+    def __init__(self, skipped: SkippedRows, *, known: Collection[str], synonyms: Mapping[str, str]) -> None:
         """Make one for one log.
 
         Args:
-            skips: Is told of them.
+            skipped: Is told of them.
             known: The keys that there are.
             synonyms: Keys that there are not, but that one may expect, and those that they should be.
         """
-        self._skips = skips
+        self._skipped = skipped
         self._meant = {name: name for name in known} | dict(synonyms)
         self._reasons: dict[str, str] = {}
 
@@ -44,7 +44,7 @@ class UnknownKeys:
                 reason = self._reasons[key] = self._reason(key, where)
             else:
                 reason = "more unknown keys, passed over"
-        self._skips.add(reason, where=where, what=line)
+        self._skipped.add(reason, where=where, what=line)
 
     def _reason(self, key: str, where: str) -> str:
         reason = f"unknown key {printable(key, most=_SHOWN_CHARACTERS)!r}, passed over, first on {where}"

@@ -11,8 +11,8 @@ from pyarrow import csv, parquet
 from presage_training.datasets.dataset import parse_feature_set
 from presage_training.datasets.targets import parse_target
 from presage_training.experiment import LogSource
-from presage_training.experiment.logs import Extent, Question, read_dataset
-from presage_training.readers import LogFormat, Skips, load_mapping, read_events, write_presage_log
+from presage_training.experiment.logs import Question, ReadProgress, read_dataset
+from presage_training.readers import LogFormat, SkippedRows, load_mapping, read_events, write_presage_log
 from presage_training.replaying.decisions import parse_decisions
 from presage_training.simulator import simulate
 
@@ -47,9 +47,9 @@ def log(request, tmp_path):
 
 def shares(path, source):
     """What is told while a log is read."""
-    extent = Extent()
-    told = [extent.share for _ in read_events(path, source, skips=Skips(), extent=extent)]
-    return told, extent.share
+    progress = ReadProgress()
+    told = [progress.share for _ in read_events(path, source, skipped=SkippedRows(), progress=progress)]
+    return told, progress.share
 
 
 def test_the_share_grows_with_the_events_and_ends_with_all(log, tmp_path):
@@ -97,7 +97,10 @@ def test_training_tells_the_share_while_it_reads(tmp_path):
         feature_set=parse_feature_set("conversion"),
     )
     read_dataset(
-        LogSource.of(tmp_path / "shop.jsonl", LogFormat.PRESAGE, None), question, skips=Skips(), tell=said.append
+        LogSource.of(tmp_path / "shop.jsonl", LogFormat.PRESAGE, None),
+        question,
+        skipped=SkippedRows(),
+        tell=said.append,
     )
 
     assert said[0] == "replaying, 0 events so far"
