@@ -20,9 +20,9 @@ USER = STORY[0].user_id
 
 @pytest.fixture(scope="module")
 def models():
-    told = []
-    found = Models.read(shipped_models(), tell=told.append)
-    assert not told
+    warnings = []
+    found = Models.read(shipped_models(), warn=warnings.append)
+    assert not warnings
     return found
 
 
@@ -40,11 +40,11 @@ def served(events: int, models: Models, **changes) -> ArchivedVector:
     return replace(vector, **{"score": score} | changes)
 
 
-def test_a_folder_without_bundles_is_told(tmp_path):
-    told = []
-    Models.read(tmp_path, tell=told.append)
+def test_a_folder_without_bundles_gives_a_warning(tmp_path):
+    warnings = []
+    Models.read(tmp_path, warn=warnings.append)
 
-    assert told == [f"{tmp_path}: no bundle NAME/VERSION in it can be read, so no score is checked"]
+    assert warnings == [f"{tmp_path}: no bundle NAME/VERSION in it can be read, so no score is checked"]
 
 
 def test_what_a_replay_gives_back_is_the_same(models):

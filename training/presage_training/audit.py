@@ -74,7 +74,7 @@ class Models:
             self._feature_sets[known.fingerprint] = known
 
     @classmethod
-    def read(cls, directory: Path, *, tell: Callable[[str], None]) -> Models:
+    def read(cls, directory: Path, *, warn: Callable[[str], None]) -> Models:
         """Read every bundle of a folder; of one that cannot be read, no score is checked."""
         bundles = {}
         for manifest in sorted(directory.glob("*/*/manifest.json")):
@@ -82,9 +82,9 @@ class Models:
             try:
                 bundles[folder.parent.name, folder.name] = read_bundle(folder)
             except BundleError as error:
-                tell(f"left aside: {error}")
+                warn(f"left aside: {error}")
         if not bundles:
-            tell(f"{directory}: no bundle NAME/VERSION in it can be read, so no score is checked")
+            warn(f"{directory}: no bundle NAME/VERSION in it can be read, so no score is checked")
         return cls(bundles)
 
     def feature_set(self, fingerprint: str) -> FeatureSet | None:

@@ -70,7 +70,7 @@ async def test_killed_twenty_times_while_events_flow_it_holds_the_streams_and_gi
     vectors = list(read_archived_vectors(archive))
     assert len(vectors) > SESSIONS
     result = audit(
-        read_archive(archive, skipped=SkippedRows()), vectors, Models.read(shipped_models(), tell=pytest.fail)
+        read_archive(archive, skipped=SkippedRows()), vectors, Models.read(shipped_models(), warn=pytest.fail)
     )
     assert (result.same, result.scores) == (len(vectors), len(vectors))
 

@@ -11,7 +11,7 @@ from pyarrow import csv, parquet
 from presage_training.datasets.dataset import parse_feature_set
 from presage_training.datasets.targets import parse_target
 from presage_training.experiment import LogSource
-from presage_training.experiment.logs import Question, ReadProgress, read_dataset
+from presage_training.experiment.logs import PredictionTask, ReadProgress, read_dataset
 from presage_training.readers import LogFormat, SkippedRows, load_mapping, read_events, write_presage_log
 from presage_training.replaying.decisions import parse_decisions
 from presage_training.simulator import simulate
@@ -91,16 +91,16 @@ def test_training_tells_the_share_while_it_reads(tmp_path):
     events = simulate(seed=3, visitors=3_000, start_unix_micros=1_735_689_600_000_000)
     write_presage_log(tmp_path / "shop.jsonl", events)
     said: list[str] = []
-    question = Question(
+    task = PredictionTask(
         target=parse_target("purchase-in-session"),
         decisions=parse_decisions("every-nth:50"),
         feature_set=parse_feature_set("conversion"),
     )
     read_dataset(
         LogSource.of(tmp_path / "shop.jsonl", LogFormat.PRESAGE, None),
-        question,
+        task,
         skipped=SkippedRows(),
-        tell=said.append,
+        on_progress=said.append,
     )
 
     assert said[0] == "replaying, 0 events so far"

@@ -36,7 +36,7 @@ def audit(
     try:
         if models is not None and not models.is_dir():
             raise NotADirectoryError(20, "no such folder", str(models))
-        known = Models.read(models, tell=console.print) if models else Models({})
+        known = Models.read(models, warn=console.print) if models else Models({})
         with console.status("replaying"):
             result = run(read_archive(archive, skipped=skipped), read_archived_vectors(archive), known)
     except TrainingError as error:

@@ -47,7 +47,7 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
     from presage_export.errors import ExportError  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.experiment import LogSource, evaluate_bundle  # noqa: PLC0415
-    from presage_training.experiment.evaluating import question_of  # noqa: PLC0415
+    from presage_training.experiment.evaluating import prediction_task  # noqa: PLC0415
     from presage_training.report import PAGE_FILE, write_results  # noqa: PLC0415
     from presage_training.report.tables import left_out_lines, models_table  # noqa: PLC0415
     from presage_training.report.writing import arriving_folder, check_place  # noqa: PLC0415
@@ -61,16 +61,16 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
         if not (bundle / "manifest.json").is_file():
             sys.exit(_fail(f"{bundle}: holds no bundle; name a folder NAME/VERSION that has a manifest.json"))
         model = read_bundle(bundle.resolve())
-        question = question_of(model, target=target, decisions=decisions, known_only=known_only)
+        task = prediction_task(model, target=target, decisions=decisions, known_only=known_only)
         with console.status("reading") as status:
             results = evaluate_bundle(
                 model,
                 LogSource.of(log, log_format, mapping, is_sorted=sort),
-                question,
+                task,
                 seed=seed,
                 draws=draws,
                 workers=workers,
-                tell=status.update,
+                on_progress=status.update,
             )
         if to is not None:
             with arriving_folder(to.resolve(), overwrite=force) as folder:

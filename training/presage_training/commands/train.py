@@ -95,13 +95,13 @@ def train(  # noqa: PLR0917 - the command line passes names
     from presage_training.datasets.dataset import parse_feature_set  # noqa: PLC0415
     from presage_training.datasets.targets import parse_target  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
-    from presage_training.experiment import ExperimentOptions, LogSource, Question, train_on_log  # noqa: PLC0415
+    from presage_training.experiment import ExperimentOptions, LogSource, PredictionTask, train_on_log  # noqa: PLC0415
     from presage_training.replaying.decisions import parse_decisions  # noqa: PLC0415
     from presage_training.report.tables import left_out_lines, models_table  # noqa: PLC0415
 
     console = Console(markup=False, emoji=False)
     try:
-        question = Question(
+        task = PredictionTask(
             target=parse_target(target),
             decisions=parse_decisions(decisions),
             feature_set=replace(parse_feature_set(features), time_zone=time_zone),
@@ -110,13 +110,13 @@ def train(  # noqa: PLR0917 - the command line passes names
         with console.status("reading") as status:
             results = train_on_log(
                 LogSource.of(log, log_format, mapping, is_sorted=sort),
-                question,
+                task,
                 to,
                 kinds=[kind.strip() for kind in models.split(",") if kind.strip()],
                 options=ExperimentOptions(seed=seed, draws=draws),
                 workers=workers,
                 overwrite=force,
-                tell=status.update,
+                on_progress=status.update,
             )
     except (TrainingError, ExportError, FeatureSetError) as error:
         sys.exit(_fail(str(error)))

@@ -12,7 +12,7 @@ from presage_training.experiment.comparing import (
     to_rows,
 )
 from presage_training.experiment.evaluating import evaluate_bundle
-from presage_training.experiment.logs import LogSource, Question, read_dataset
+from presage_training.experiment.logs import LogSource, PredictionTask, read_dataset
 from presage_training.experiment.runs import train_on_log, write_run
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "ExperimentOptions",
     "LogSource",
     "Parts",
-    "Question",
+    "PredictionTask",
     "choose_kinds",
     "cross_validate",
     "evaluate_bundle",

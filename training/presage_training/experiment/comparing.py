@@ -14,7 +14,7 @@ from presage_training.datasets.leakage import early_prefixes, lone_features, shi
 from presage_training.datasets.splits import split_by_time
 from presage_training.errors import DatasetError
 from presage_training.models import BASELINES, KINDS, FitOptions, Fitted, Rows, fit
-from presage_training.report import Measured, ModelResult, PartFacts, Resamples, best_threshold, measure_model
+from presage_training.report import MeasuredModel, ModelResult, PartFacts, Resamples, best_threshold, measure_model
 from presage_training.report.importance import gain_shares, permutation_losses, skill
 from presage_training.report.measuring import skill_name
 from presage_training.report.results import Check, facts_of_part
@@ -91,7 +91,7 @@ class Experiment:
     """What came of it."""
 
     parts: Parts
-    models: tuple[Measured, ...]
+    models: tuple[MeasuredModel, ...]
     """Baselines first, then the kinds asked for, in that order."""
     fitted: dict[str, Fitted]
     """All of them, by kind."""
@@ -154,7 +154,7 @@ def run_experiment(
     *,
     options: ExperimentOptions = ExperimentOptions(),
     shifted: Callable[[], Dataset] | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Experiment:
     """Train, measure, compare and check.
 
@@ -163,7 +163,7 @@ def run_experiment(
         kinds: Which models, see ``choose_kinds``; baselines are added.
         options: How.
         shifted: Makes the same dataset with ``now_shift_micros=-1_000_000``, for the check of that name; None leaves it out.
-        tell: Is told what is being done.
+        on_progress: Called with a short description of each step.
 
     Raises:
         DatasetError: There are too few rows, a label that never changes, or no such kind.
@@ -178,20 +178,20 @@ def run_experiment(
         labels=parts.test.labels, visitors=parts.test.visitors, seed=options.seed, draws=options.draws
     )
     fitted: dict[str, Fitted] = {}
-    measured: list[Measured] = []
-    best: Measured | None = None
+    measured: list[MeasuredModel] = []
+    best: MeasuredModel | None = None
     for kind in (*baselines, *(kind for kind in chosen if kind not in baselines)):
-        tell(f"training {kind}")
+        on_progress(f"training {kind}")
         began = perf_counter()
         fitted[kind] = fit(kind, train, tune, seed=options.seed, options=fit_options, members=tuple(fitted.values()))
         fitting_seconds = perf_counter() - began
-        tell(f"measuring {kind}")
+        on_progress(f"measuring {kind}")
         one = _measure(fitted[kind], parts, resamples, best, fitting_seconds)
         measured.append(one)
         if kind in baselines and (best is None or _skill(one) > _skill(best)):
             best = one
     assert best is not None
-    tell("checking for leakage")
+    on_progress("checking for leakage")
     began = perf_counter()
     checks: tuple[Check, ...] = ()
     if skill_name(dataset) == "roc_auc":
@@ -213,7 +213,7 @@ def cross_validate(
     folds: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]],
     *,
     options: ExperimentOptions,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, NDArray[np.float64]]:
     """Score every row by models of other visitors, for logs that are too short to be split by time.
 
@@ -224,7 +224,7 @@ def cross_validate(
         kinds: Which models.
         folds: Masks of rows to train on and to test on, at least 3, as ``grouped_folds`` makes them.
         options: How; its shares are not used.
-        tell: Is told what is being done.
+        on_progress: Called with a short description of each step.
 
     Returns:
         The scores of all rows, by kind.
@@ -241,7 +241,7 @@ def cross_validate(
         tune = folds[place - 1][1]
         fitted: list[Fitted] = []
         for kind in kinds:
-            tell(f"fold {place + 1} of {len(folds)}: {kind}")
+            on_progress(f"fold {place + 1} of {len(folds)}: {kind}")
             fitted.append(
                 fit(
                     kind,
@@ -272,8 +272,8 @@ def _best_feature(dataset: Dataset) -> str:
 
 
 def _measure(
-    fitted: Fitted, parts: Parts, resamples: Resamples, best: Measured | None, fitting_seconds: float
-) -> Measured:
+    fitted: Fitted, parts: Parts, resamples: Resamples, best: MeasuredModel | None, fitting_seconds: float
+) -> MeasuredModel:
     test = parts.test
     is_baseline = fitted.kind in BASELINES
     began = perf_counter()
@@ -293,7 +293,7 @@ def _measure(
         resamples,
         threshold=threshold,
         is_baseline=is_baseline,
-        baseline=None if best is None else best.sampled,
+        baseline=None if best is None else best.draws,
         gain=gain_shares(fitted.trained, names),
         permutation=permutation,
         parameters=fitted.parameters,
@@ -301,7 +301,7 @@ def _measure(
     )
 
 
-def _skill(one: Measured) -> float:
+def _skill(one: MeasuredModel) -> float:
     name = "roc_auc" if "roc_auc" in one.result.metrics else "r2"
     value = one.result.metrics[name].value
     return -np.inf if value is None else value

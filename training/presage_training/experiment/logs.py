@@ -21,7 +21,7 @@ from presage_training.readers import (
 )
 from presage_training.replaying.decisions import DecisionPoints
 
-__all__ = ["LogSource", "Question", "read_dataset"]
+__all__ = ["LogSource", "PredictionTask", "read_dataset"]
 
 _EVENTS_PER_WORD = 20_000
 
@@ -61,7 +61,7 @@ class LogSource:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
+class PredictionTask:
     """What is to be predicted, when, and from what."""
 
     target: Target
@@ -73,12 +73,12 @@ class Question:
 
 def read_dataset(
     log: LogSource,
-    question: Question,
+    task: PredictionTask,
     *,
     skipped: SkippedRows,
     workers: int = 1,
     now_shift_micros: int = 0,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Dataset:
     """Read a log into rows.
 
@@ -90,17 +90,17 @@ def read_dataset(
     progress = ReadProgress()
     try:
         dataset = build_dataset(
-            _counted(log.events(skipped, progress), progress, tell),
-            decisions=question.decisions,
-            target=question.target,
-            feature_set=question.feature_set,
+            _counted(log.events(skipped, progress), progress, on_progress),
+            decisions=task.decisions,
+            target=task.target,
+            feature_set=task.feature_set,
             workers=workers,
             distinct_ids=isinstance(log.source, LogFormat) and log.source.distinct_ids,
             now_shift_micros=now_shift_micros,
         )
     except DatasetError as error:
         raise DatasetError(f"{log.path}: {error}{_left_out(skipped)}") from error
-    if not question.known_only:
+    if not task.known_only:
         return dataset
     if not dataset.known.any():
         raise DatasetError(f"{log.path}: names no visitor; ask for anonymous ones too")
@@ -116,10 +116,10 @@ def _left_out(skipped: SkippedRows) -> str:
     return f"; left out {skipped.counts[reason]:,} times by the reader: {reason}, for example {example.where}: {example.what}"
 
 
-def _counted(events: Iterable[Event], progress: ReadProgress, tell: Callable[[str], None]) -> Iterator[Event]:
+def _counted(events: Iterable[Event], progress: ReadProgress, on_progress: Callable[[str], None]) -> Iterator[Event]:
     for count, event in enumerate(events):
         if count % _EVENTS_PER_WORD == 0:
             # Sorted, all is read before the first event comes.
             share = f", {progress.share:.0%} of the log" if 0.0 < progress.share < 1.0 else ""
-            tell(f"replaying, {count:,} events so far{share}")
+            on_progress(f"replaying, {count:,} events so far{share}")
         yield event

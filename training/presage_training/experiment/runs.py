@@ -15,10 +15,10 @@ from presage_training.experiment.comparing import (
     run_experiment,
     with_export,
 )
-from presage_training.experiment.logs import LogSource, Question, read_dataset
+from presage_training.experiment.logs import LogSource, PredictionTask, read_dataset
 from presage_training.models import BASELINES, export_fitted
 from presage_training.readers import SkippedRows
-from presage_training.report import DataFacts, Measured, ModelResult, Results, write_results
+from presage_training.report import DataFacts, MeasuredModel, ModelResult, Results, write_results
 from presage_training.report.writing import arriving_folder, check_place
 
 __all__ = ["remarks_on", "train_on_log", "write_run"]
@@ -30,38 +30,38 @@ _VERSION = "1"
 
 def train_on_log(
     log: LogSource,
-    question: Question,
+    task: PredictionTask,
     to: Path,
     *,
     kinds: Sequence[str] = (),
     options: ExperimentOptions,
     workers: int = 1,
     overwrite: bool = False,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Results:
     """Train on a log and write a run's folder.
 
     Args:
         log: The log; read twice, the second time for the leakage check that takes it to be a second earlier.
-        question: What is asked of it.
+        task: What is asked of it.
         to: The folder: ``results.json``, ``report.html``, and a bundle ``models/<kind>/1`` of each kind asked for. There whole or
             not at all.
         kinds: Which models; none asks for the usual ones. Baselines are added to the comparison.
         options: How to train and measure.
         workers: How many processes replay; the rows are the same.
         overwrite: Whether to replace the folder if it is there.
-        tell: Is told what is being done.
+        on_progress: Called with a short description of each step.
 
     Raises:
-        TrainingError: The log or the question does not allow it; the message names the file.
+        TrainingError: The log or the task does not allow it; the message names the file.
         ExportError: Not one of the models can be exported faithfully.
         OSError: The log cannot be read, or the folder not written.
     """
     check_place(to.resolve())
-    chosen = choose_kinds(question.target.name, kinds, classifies=question.target.is_classification)
+    chosen = choose_kinds(task.target.name, kinds, classifies=task.target.is_classification)
     began = perf_counter()
     skipped = SkippedRows()
-    dataset = read_dataset(log, question, skipped=skipped, workers=workers, tell=tell)
+    dataset = read_dataset(log, task, skipped=skipped, workers=workers, on_progress=on_progress)
     replay_seconds = perf_counter() - began
     try:
         experiment = run_experiment(
@@ -69,15 +69,20 @@ def train_on_log(
             chosen,
             options=options,
             shifted=lambda: read_dataset(
-                log, question, skipped=SkippedRows(), workers=workers, now_shift_micros=_SHIFT_MICROS, tell=tell
+                log,
+                task,
+                skipped=SkippedRows(),
+                workers=workers,
+                now_shift_micros=_SHIFT_MICROS,
+                on_progress=on_progress,
             ),
-            tell=tell,
+            on_progress=on_progress,
         )
     except DatasetError as error:
         raise DatasetError(f"{log.path}: {error}") from error
     return write_run(
         experiment,
-        question,
+        task,
         to,
         source=log.path.name,
         skipped=skipped.counts,
@@ -85,13 +90,13 @@ def train_on_log(
         options=options,
         seconds={"reading and replaying": replay_seconds},
         overwrite=overwrite,
-        tell=tell,
+        on_progress=on_progress,
     )
 
 
 def write_run(
     experiment: Experiment,
-    question: Question,
+    task: PredictionTask,
     to: Path,
     *,
     source: str,
@@ -100,13 +105,13 @@ def write_run(
     options: ExperimentOptions,
     seconds: Mapping[str, float],
     overwrite: bool = False,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Results:
     """Export models and write a run's folder, whole or not at all; see ``train_on_log`` for what is in it.
 
     Args:
         experiment: What was trained and measured.
-        question: What was asked.
+        task: What was asked.
         to: The folder.
         source: The log's name.
         skipped: What the reader left out.
@@ -114,7 +119,7 @@ def write_run(
         options: How they were trained.
         seconds: How long it took to get to the rows.
         overwrite: Whether to replace the folder if it is there.
-        tell: Is told what is being done.
+        on_progress: Called with a short description of each step.
 
     Raises:
         ExportError: Not one of the models can be exported faithfully.
@@ -129,20 +134,20 @@ def write_run(
             if result.kind not in kinds:
                 models.append(result)
                 continue
-            tell(f"proving the export of {result.kind}")
+            on_progress(f"proving the export of {result.kind}")
             began = perf_counter()
             try:
                 report = export_fitted(
                     experiment.fitted[result.kind],
                     folder / "models" / result.kind / _VERSION,
                     rows=parts.test.features[:: max(1, len(parts.test) // _PARITY_ROWS)],
-                    feature_set=question.feature_set,
+                    feature_set=task.feature_set,
                     metrics={
                         name: round(metric.value, 6)
                         for name, metric in result.metrics.items()
                         if metric.value is not None
                     },
-                    data=_manifest_data(experiment, question, result, source, options),
+                    data=_manifest_data(experiment, task, result, source, options),
                 )
                 said = (
                     f"compared on {report.rows:,} rows; the largest difference of a margin is {report.max_margin_error:.1e}, "
@@ -160,11 +165,11 @@ def write_run(
             draws=options.draws,
             data=DataFacts(
                 source=source,
-                target=question.target.name,
-                decisions=question.decisions.name + (", for known visitors" if question.known_only else ""),
-                feature_set=question.feature_set.name,
-                features=question.feature_set.features,
-                time_zone=question.feature_set.time_zone,
+                target=task.target.name,
+                decisions=task.decisions.name + (", for known visitors" if task.known_only else ""),
+                feature_set=task.feature_set.name,
+                features=task.feature_set.features,
+                time_zone=task.feature_set.time_zone,
                 log=parts.test.log,
                 skipped=dict(skipped),
                 parts=experiment.parts.facts,
@@ -183,7 +188,7 @@ def write_run(
     return results
 
 
-def remarks_on(models: Sequence[Measured], baseline: str) -> tuple[str, ...]:
+def remarks_on(models: Sequence[MeasuredModel], baseline: str) -> tuple[str, ...]:
     """Say which model leads, and what its intervals do not allow to be said."""
     name = next(name for name in ("roc_auc", "r2") if name in models[0].result.metrics)
     said = {"roc_auc": "ROC-AUC", "r2": "R2"}[name]
@@ -208,7 +213,7 @@ def remarks_on(models: Sequence[Measured], baseline: str) -> tuple[str, ...]:
     tied = [
         other.result.kind
         for other in own
-        if other is not best and (low := best.sampled.less(other.sampled, name).low) is not None and low <= 0.0
+        if other is not best and (low := best.draws.difference(other.draws, name).low) is not None and low <= 0.0
     ]
     if tied:
         remarks.append(f"These rows do not show that it is better than {', '.join(tied)}.")
@@ -216,13 +221,13 @@ def remarks_on(models: Sequence[Measured], baseline: str) -> tuple[str, ...]:
 
 
 def _manifest_data(
-    experiment: Experiment, question: Question, result: ModelResult, source: str, options: ExperimentOptions
+    experiment: Experiment, task: PredictionTask, result: ModelResult, source: str, options: ExperimentOptions
 ) -> dict[str, str | int | float]:
     data: dict[str, str | int | float] = {
         "source": source,
-        "target": question.target.name,
-        "decisions": question.decisions.name,
-        "known_only": int(question.known_only),
+        "target": task.target.name,
+        "decisions": task.decisions.name,
+        "known_only": int(task.known_only),
         "seed": options.seed,
         **{f"{name}_rows": part.rows for name, part in experiment.parts.facts.items()},
     }

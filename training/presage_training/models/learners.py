@@ -124,6 +124,7 @@ _LIGHTGBM_SPACE: Final = (
     {"num_leaves": 15, "min_data_in_leaf": 50},
     {"num_leaves": 15, "min_data_in_leaf": 100, "feature_fraction": 0.6},
     {"num_leaves": 31, "min_data_in_leaf": 100},
+    {"num_leaves": 7, "min_data_in_leaf": 50, "learning_rate": 0.03},
 )
 _XGBOOST_SPACE: Final = (
     {"max_depth": 2, "min_child_weight": 5.0},

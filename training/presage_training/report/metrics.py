@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CLASSIFICATION_METRICS", "REGRESSION_METRICS", "Metric", "Resamples", "Sampled", "best_threshold"]
+__all__ = ["CLASSIFICATION_METRICS", "REGRESSION_METRICS", "Metric", "MetricDraws", "Resamples", "best_threshold"]
 
 Floats = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampled:
+class MetricDraws:
     """Metrics of one model over all rows and over each draw."""
 
     samples: dict[str, Floats]
@@ -54,7 +54,7 @@ class Sampled:
         """Sum up each metric."""
         return {name: _summary(samples) for name, samples in self.samples.items()}
 
-    def less(self, other: Sampled, name: str) -> Metric:
+    def difference(self, other: MetricDraws, name: str) -> Metric:
         """Sum up by how much a metric is greater than that of another model over the same draws."""
         return _summary(self.samples[name] - other.samples[name])
 
@@ -91,7 +91,7 @@ class Resamples:
         object.__setattr__(self, "_places", places)
         object.__setattr__(self, "_visitor_count", len(unique))
 
-    def measure(self, scores: Floats, *, threshold: float = 0.5) -> Sampled:
+    def measure(self, scores: Floats, *, threshold: float = 0.5) -> MetricDraws:
         """Measure what a model says about the rows.
 
         Args:
@@ -107,9 +107,9 @@ class Resamples:
             measure, names = _regression(self.labels.astype(np.float64), scores), REGRESSION_METRICS
         with np.errstate(invalid="ignore", divide="ignore"):
             found = np.array([measure(weights) for weights in self._weights()])
-        return Sampled(dict(zip(names, found.T, strict=True)))
+        return MetricDraws(dict(zip(names, found.T, strict=True)))
 
-    def _measure_folds(self, folds: NDArray[np.int64], scores: Floats, threshold: float) -> Sampled:
+    def _measure_folds(self, folds: NDArray[np.int64], scores: Floats, threshold: float) -> MetricDraws:
         parts = []
         for fold in np.unique(folds):
             of_fold = folds == fold
@@ -121,7 +121,7 @@ class Resamples:
                 folds=None,
             )
             parts.append(part.measure(scores[of_fold], threshold=threshold).samples)
-        return Sampled({name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]})
+        return MetricDraws({name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]})
 
     def _weights(self) -> Iterator[Floats]:
         yield np.ones(len(self.labels))
