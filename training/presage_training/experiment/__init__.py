@@ -1,18 +1,16 @@
 """From a log to a run: models of several kinds on the same rows, measured, checked, exported and reported."""
 
-from presage_training.experiment.comparing import (
+from presage_training.experiment.comparing import Experiment, cross_validate, run_experiment
+from presage_training.experiment.evaluating import evaluate_bundle
+from presage_training.experiment.logs import LogSource, PredictionTask, read_dataset
+from presage_training.experiment.planning import (
     DEFAULT_KINDS,
-    Experiment,
     ExperimentOptions,
     Parts,
     choose_kinds,
-    cross_validate,
-    run_experiment,
     split_parts,
     to_rows,
 )
-from presage_training.experiment.evaluating import evaluate_bundle
-from presage_training.experiment.logs import LogSource, PredictionTask, read_dataset
 from presage_training.experiment.runs import train_on_log, write_run
 
 __all__ = [

@@ -8,20 +8,16 @@ from time import perf_counter
 
 from presage_export.errors import ParityError, UnsupportedModelError
 from presage_training.errors import DatasetError
-from presage_training.experiment.comparing import (
-    Experiment,
-    ExperimentOptions,
-    choose_kinds,
-    run_experiment,
-    with_export,
-)
+from presage_training.experiment.comparing import Experiment, run_experiment, with_export
 from presage_training.experiment.logs import LogSource, PredictionTask, read_dataset
-from presage_training.models import BASELINES, export_fitted
+from presage_training.experiment.planning import ExperimentOptions, choose_kinds
+from presage_training.experiment.remarks import remarks_on
+from presage_training.models import export_fitted
 from presage_training.readers import SkippedRows
-from presage_training.report import DataFacts, MeasuredModel, ModelResult, Results, write_results
+from presage_training.report import DataFacts, ModelResult, Results, write_results
 from presage_training.report.writing import arriving_folder, check_place
 
-__all__ = ["remarks_on", "train_on_log", "write_run"]
+__all__ = ["train_on_log", "write_run"]
 
 _PARITY_ROWS = 10_000
 _SHIFT_MICROS = -1_000_000
@@ -186,38 +182,6 @@ def write_run(
         )
         write_results(folder, results)
     return results
-
-
-def remarks_on(models: Sequence[MeasuredModel], baseline: str) -> tuple[str, ...]:
-    """Say which model leads, and what its intervals do not allow to be said."""
-    name = next(name for name in ("roc_auc", "r2") if name in models[0].result.metrics)
-    said = {"roc_auc": "ROC-AUC", "r2": "R2"}[name]
-    own = [model for model in models if model.result.kind not in BASELINES]
-    if not own:
-        return ()
-    best = max(own, key=lambda model: model.result.metrics[name].value or float("-inf"))
-    metric, ahead = best.result.metrics[name], best.result.ahead
-    if metric.value is None or ahead is None or ahead.value is None or ahead.low is None:
-        return (f"The test rows do not tell which model is best: there is no {said} to compare.",)
-    leads = (
-        f"{best.result.kind} has the best {said}, {metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f}), "
-        f"{ahead.value:+.3f} ({ahead.low:+.3f} to {ahead.high:+.3f}) against {baseline}, the best baseline."
-    )
-    remarks = [leads]
-    if len(own) > 1:
-        remarks.append(
-            "It was found to be the best on the very rows that it is measured on, which flatters it a little."
-        )
-    if ahead.low <= 0.0:
-        remarks.append(f"That interval holds 0: these rows do not show that any model is better than {baseline}.")
-    tied = [
-        other.result.kind
-        for other in own
-        if other is not best and (low := best.draws.difference(other.draws, name).low) is not None and low <= 0.0
-    ]
-    if tied:
-        remarks.append(f"These rows do not show that it is better than {', '.join(tied)}.")
-    return tuple(remarks)
 
 
 def _manifest_data(

@@ -1,0 +1,110 @@
+"""What is trained on which rows: options, kinds of models, and the parts of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from presage_training.datasets.dataset import Dataset, check_labels
+from presage_training.datasets.splits import split_by_time
+from presage_training.errors import DatasetError
+from presage_training.models import KINDS, Rows
+from presage_training.report import PartFacts
+from presage_training.report.results import facts_of_part
+
+__all__ = ["DEFAULT_KINDS", "ExperimentOptions", "Parts", "choose_kinds", "split_parts", "to_rows"]
+
+DEFAULT_KINDS = (
+    "lightgbm-classifier", "xgboost-classifier", "logistic-regression", "random-forest", "gradient-boosting",
+    "stacking", "blending",
+)  # fmt: skip
+"""What is trained where labels are true or false, unless something else is asked for."""
+
+_DEFAULT_REGRESSORS = ("lightgbm-regressor", "xgboost-regressor")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExperimentOptions:
+    """How to train and measure.
+
+    Raises:
+        DatasetError: A share is not between 0 and 1, or there are too few draws.
+    """
+
+    seed: int = 7
+    """The same log and seed give the same models and figures."""
+    train_share: float = 0.75
+    """How much of the rows' time is before the test part begins."""
+    fit_share: float = 0.85
+    """How much of the time before that is for training; the rest calibrates, and chooses the threshold."""
+    draws: int = 500
+    """How many draws an interval rests on."""
+    threads: int = 1
+    """How many threads a training library may use."""
+    feature: str | None = None
+    """What the baseline ``single-feature`` ranks by; None: what ranks the training rows best."""
+
+    def __post_init__(self) -> None:
+        for name in ("train_share", "fit_share"):
+            if not 0.0 < getattr(self, name) < 1.0:
+                raise DatasetError(f"{name}: expected a number between 0 and 1, got {getattr(self, name)}")
+        if self.draws < 100:
+            raise DatasetError(f"draws: expected at least 100 for an interval of 95 %, got {self.draws}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """Rows to train on, later ones to calibrate on, and still later ones to test on."""
+
+    train: Dataset
+    tune: Dataset
+    test: Dataset
+
+    @property
+    def facts(self) -> dict[str, PartFacts]:
+        """Describe each part."""
+        return {name: facts_of_part(getattr(self, name)) for name in ("train", "tune", "test")}
+
+
+def choose_kinds(target: str, kinds: Sequence[str] = (), *, classifies: bool) -> tuple[str, ...]:
+    """Choose kinds of models for what the labels are.
+
+    Args:
+        target: The target's name, for the error.
+        kinds: Those asked for; none asks for the usual ones.
+        classifies: Whether labels are true or false.
+
+    Raises:
+        DatasetError: There is no such kind, or it is for labels of another sort.
+    """
+    task = "classification" if classifies else "regression"
+    possible = [kind for kind, its_task in KINDS.items() if its_task == task]
+    wrong = [kind for kind in kinds if kind not in possible]
+    if wrong:
+        raise DatasetError(f"models: {wrong[0]!r}: expected, for {target}, some of {', '.join(possible)}")
+    return tuple(dict.fromkeys(kinds)) or (DEFAULT_KINDS if task == "classification" else _DEFAULT_REGRESSORS)
+
+
+def split_parts(dataset: Dataset, options: ExperimentOptions) -> Parts:
+    """Split by time, so that every label of a part was settled before the next part begins.
+
+    Raises:
+        DatasetError: A part would be empty, or have labels of one kind only.
+    """
+    check_labels(dataset)
+    known, test = split_by_time(dataset, options.train_share)
+    train, tune = split_by_time(known, options.fit_share)
+    return Parts(train=train, tune=tune, test=test)
+
+
+def to_rows(dataset: Dataset) -> Rows:
+    """Turn a dataset into what models are fitted on."""
+    return Rows(
+        features=dataset.features,
+        targets=dataset.labels.astype(np.float64),
+        times_unix_micros=dataset.times_unix_micros,
+        known_unix_micros=dataset.span_ends_unix_micros,
+        feature_names=dataset.feature_set.features,
+    )
