@@ -31,7 +31,7 @@ from presage_training.datasets.targets import PurchaseInSession, PurchaseWithin
 from presage_training.experiment import (
     DEFAULT_KINDS,
     ExperimentOptions,
-    LogSource,
+    LogFile,
     PredictionTask,
     cross_validate,
     read_dataset,
@@ -137,7 +137,7 @@ def _online_retail(console: Console, to: Path, threads: int) -> bool:
         feature_set=_RETAIL_SET,
         known_only=True,
     )
-    log = LogSource(path=ONLINE_RETAIL, source=LogFormat.ONLINE_RETAIL)
+    log = LogFile(path=ONLINE_RETAIL, source=LogFormat.ONLINE_RETAIL)
     with console.status("online retail") as status:
         results = train_on_log(
             log, task, to, kinds=DEFAULT_KINDS, options=options, overwrite=True, on_progress=status.update
@@ -207,7 +207,7 @@ def _rees46(console: Console, to: Path, threads: int) -> None:
     target = PurchaseInSession(ended_only=True, idle_minutes=_IDLE_MINUTES)
     task = PredictionTask(target=target, decisions=EveryEvent(), feature_set=BEHAVIOR)
     skipped = SkippedRows()
-    dataset = read_dataset(LogSource(path=REES46, source=LogFormat.REES46), task, skipped=skipped)
+    dataset = read_dataset(LogFile(path=REES46, source=LogFormat.REES46), task, skipped=skipped)
     replay_seconds = perf_counter() - began
     folds = list(grouped_folds(dataset, _FOLDS, seed=options.seed))
     resamples = Resamples(

@@ -35,7 +35,7 @@ __all__ = ["main"]
 
 _ECHO, _WHOLE = "C++ echo", "C++ Score"
 _TRANSPORTS = ("native", "grpcio")
-_MODEL = Path(__file__).parents[2] / "tests" / "data" / "conversion-1.txt"
+_MODEL = Path(__file__).parents[2] / "tests" / "data" / "conversion-2.txt"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -146,7 +146,7 @@ class Scorer {
     const Vector vector = featurize(*state, asked.now, request.session_id());
     prediction.set_score(model_.score(vector));
     prediction.set_model("conversion");
-    prediction.set_model_version("1");
+    prediction.set_model_version("2");
     if (request.include_features()) prediction.mutable_features()->mutable_values()->Add(vector.begin(), vector.end());
     asked.call->finish();
   }

@@ -10,7 +10,7 @@ from pyarrow import csv, parquet
 
 from presage_training.datasets.dataset import parse_feature_set
 from presage_training.datasets.targets import parse_target
-from presage_training.experiment import LogSource
+from presage_training.experiment import LogFile
 from presage_training.experiment.logs import PredictionTask, ReadProgress, read_dataset
 from presage_training.readers import LogFormat, SkippedRows, load_mapping, read_events, write_presage_log
 from presage_training.replaying.decisions import parse_decisions
@@ -97,7 +97,7 @@ def test_training_tells_the_share_while_it_reads(tmp_path):
         feature_set=parse_feature_set("conversion"),
     )
     read_dataset(
-        LogSource.of(tmp_path / "shop.jsonl", LogFormat.PRESAGE, None),
+        LogFile.of(tmp_path / "shop.jsonl", LogFormat.PRESAGE, None),
         task,
         skipped=SkippedRows(),
         on_progress=said.append,

@@ -56,8 +56,8 @@ def replay(  # noqa: PLR0917 - the command line passes names
 
     Give --format or --mapping. Visitors' events arrive in the log's order, or with --sort in that of time. Every event has an id
     made from the log, so a replay that broke off can be started again: what was counted counts once, as long as no visitor has more
-    than 128 events in it, which is how many ids the server remembers of each. Ends with a summary of what was counted, left out and
-    refused, and why.
+    than 128 events in it, which is how many ids the server remembers of each. Ends with a summary of what was counted, skipped and
+    rejected, and why.
     """
     # Names and lines of a log may look like markup.
     console = Console(markup=False, emoji=False)
@@ -147,10 +147,10 @@ def _print_summary(console: Console, file: Path, sent: Sent, skipped: SkippedRow
     table.add_row("counted", f"{sent.counted:,}", "")
     table.add_row("counted before (duplicates)", f"{sent.duplicates:,}", "")
     for reason, count in sent.refused.items():
-        table.add_row(f"refused by the server: {reason}", f"{count:,}", sent.refused_examples[reason])
+        table.add_row(f"rejected by the server: {reason}", f"{count:,}", sent.refused_examples[reason])
     for reason, count in skipped.counts.items():
         example = skipped.examples[reason][0]
-        table.add_row(f"left out by the reader: {reason}", f"{count:,}", f"{example.where}: {example.what}")
+        table.add_row(f"skipped by the reader: {reason}", f"{count:,}", f"{example.where}: {example.what}")
     table.add_row("sent", f"{sent.events:,}", "")
     console.print(table)
     console.print(f"{sent.visitors:,} visitors, {sent.seconds:.1f} s, {sent.events_per_second:,.0f} events/s")

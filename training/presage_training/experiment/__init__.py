@@ -2,7 +2,7 @@
 
 from presage_training.experiment.comparing import Experiment, cross_validate, run_experiment
 from presage_training.experiment.evaluating import evaluate_bundle
-from presage_training.experiment.logs import LogSource, PredictionTask, read_dataset
+from presage_training.experiment.logs import LogFile, LogSource, PredictionTask, SimulatedShop, read_dataset
 from presage_training.experiment.planning import (
     DEFAULT_KINDS,
     ExperimentOptions,
@@ -11,15 +11,18 @@ from presage_training.experiment.planning import (
     split_parts,
     to_rows,
 )
-from presage_training.experiment.runs import train_on_log, write_run
+from presage_training.experiment.runs import BundleOutput, train_on_log
 
 __all__ = [
     "DEFAULT_KINDS",
+    "BundleOutput",
     "Experiment",
     "ExperimentOptions",
+    "LogFile",
     "LogSource",
     "Parts",
     "PredictionTask",
+    "SimulatedShop",
     "choose_kinds",
     "cross_validate",
     "evaluate_bundle",
@@ -28,5 +31,4 @@ __all__ = [
     "split_parts",
     "to_rows",
     "train_on_log",
-    "write_run",
 ]

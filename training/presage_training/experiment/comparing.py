@@ -18,7 +18,7 @@ from presage_training.report.importance import gain_shares, permutation_losses, 
 from presage_training.report.measuring import skill_name
 from presage_training.report.results import Check
 
-__all__ = ["Experiment", "cross_validate", "run_experiment", "with_export"]
+__all__ = ["Experiment", "cross_validate", "run_experiment", "skill_value", "with_export"]
 
 _RFM = frozenset({"recency_days", "frequency", "monetary_value"})
 _CHECK_KIND = "logistic-regression"
@@ -69,7 +69,7 @@ def run_experiment(
     train, tune = to_rows(parts.train), to_rows(parts.tune)
     baselines = _baselines(dataset)
     feature = options.feature or _best_feature(parts.train)
-    fit_options = FitOptions(threads=options.threads, feature=feature)
+    fit_options = FitOptions(calibration=options.calibration, threads=options.threads, feature=feature)
     resamples = Resamples(
         labels=parts.test.labels, visitors=parts.test.visitors, seed=options.seed, draws=options.draws
     )
@@ -84,14 +84,14 @@ def run_experiment(
         on_progress(f"measuring {kind}")
         one = _measure(fitted[kind], parts, resamples, best, fitting_seconds)
         measured.append(one)
-        if kind in baselines and (best is None or _skill(one) > _skill(best)):
+        if kind in baselines and (best is None or skill_value(one) > skill_value(best)):
             best = one
     assert best is not None
     on_progress("checking for leakage")
     began = perf_counter()
     checks: tuple[Check, ...] = ()
     if skill_name(dataset) == "roc_auc":
-        leader = fitted[max(measured, key=_skill).result.kind]
+        leader = fitted[max(measured, key=skill_value).result.kind]
         checks = _checks(dataset, parts, leader, options, shifted)
     return Experiment(
         parts=parts,
@@ -130,7 +130,7 @@ def cross_validate(
     """
     # Chosen on all rows, which favours the baseline; that errs on the safe side.
     feature = options.feature or _best_feature(dataset)
-    fit_options = FitOptions(threads=options.threads, feature=feature)
+    fit_options = FitOptions(calibration=options.calibration, threads=options.threads, feature=feature)
     rows = to_rows(dataset)
     scores = {kind: np.empty(len(dataset)) for kind in kinds}
     for place, (train, test) in enumerate(folds):
@@ -197,9 +197,10 @@ def _measure(
     )
 
 
-def _skill(one: MeasuredModel) -> float:
-    name = "roc_auc" if "roc_auc" in one.result.metrics else "r2"
-    value = one.result.metrics[name].value
+def skill_value(measured: MeasuredModel) -> float:
+    """Return the metric that models are ranked by; minus infinity if it is not defined."""
+    name = "roc_auc" if "roc_auc" in measured.result.metrics else "r2"
+    value = measured.result.metrics[name].value
     return -np.inf if value is None else value
 
 
@@ -229,6 +230,6 @@ def _checks(
     )
 
 
-def with_export(result: ModelResult, said: str, seconds: float) -> ModelResult:
-    """Add to a result what came of its export."""
-    return replace(result, export=said, seconds={**result.seconds, "export": seconds})
+def with_export(result: ModelResult, outcome: str, seconds: float) -> ModelResult:
+    """Add the outcome of its export to a result."""
+    return replace(result, export=outcome, seconds={**result.seconds, "export": seconds})

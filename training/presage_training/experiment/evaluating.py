@@ -109,7 +109,7 @@ def evaluate_bundle(
     try:
         check_labels(dataset)
     except DatasetError as error:
-        raise DatasetError(f"{log.path}: {error}") from error
+        raise DatasetError(f"{log.location}: {error}") from error
     replayed = perf_counter()
     on_progress(f"measuring on {len(dataset):,} rows")
     scorer = _Scorer(bundle)
@@ -140,13 +140,13 @@ def evaluate_bundle(
             Check(name="early-prefixes", warnings=() if early is None else (early,)),
         )
     return Results(
-        name=f"{manifest.name}/{manifest.version} on {log.path.name}",
+        name=f"{manifest.name}/{manifest.version} on {log.name}",
         seed=seed,
         draws=draws,
         data=DataFacts(
-            source=log.path.name,
+            source=log.name,
             target=task.target.name,
-            decisions=task.decisions.name + (", for known visitors" if task.known_only else ""),
+            decisions=task.decisions_text,
             feature_set=task.feature_set.name,
             features=names,
             time_zone=task.feature_set.time_zone,

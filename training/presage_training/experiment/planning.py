@@ -11,6 +11,7 @@ from presage_training.datasets.dataset import Dataset, check_labels
 from presage_training.datasets.splits import split_by_time
 from presage_training.errors import DatasetError
 from presage_training.models import KINDS, Rows
+from presage_training.models.calibrating import CalibrationKind
 from presage_training.report import PartFacts
 from presage_training.report.results import facts_of_part
 
@@ -41,6 +42,8 @@ class ExperimentOptions:
     """How much of the time before that is for training; the rest calibrates, and chooses the threshold."""
     draws: int = 500
     """How many draws an interval rests on."""
+    calibration: CalibrationKind = "sigmoid"
+    """How probabilities are calibrated; ``none`` keeps the model's own link."""
     threads: int = 1
     """How many threads a training library may use."""
     feature: str | None = None

@@ -189,7 +189,7 @@ def _data(results: Results) -> str:
         ("decision points", f"{log.decision_points:,}"),
         ("censored by the log's end", f"{log.censored:,}"),
         ("time zone", escape(data.time_zone)),
-        *((f"left out by the reader: {escape(reason)}", f"{count:,}") for reason, count in data.skipped.items()),
+        *((f"skipped by the reader: {escape(reason)}", f"{count:,}") for reason, count in data.skipped.items()),
     ]
     parts = [
         (
