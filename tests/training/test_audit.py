@@ -34,7 +34,7 @@ def served(events: int, models: Models, **changes) -> ArchivedVector:
     now = STORY[max(events - 1, 0)].event_time_unix_micros + 5 * MICROS
     last = digest(STORY[events - 1].event_id) if events else b""
     values = featurize(state, now, CONVERSION)
-    vector = ArchivedVector(USER, "", now, last, "conversion", "1", CONVERSION.fingerprint, values, 0.0)
+    vector = ArchivedVector(USER, "", now, last, "conversion", "2", CONVERSION.fingerprint, values, 0.0)
     score = models.score(vector)
     assert score is not None
     return replace(vector, **{"score": score} | changes)
@@ -52,7 +52,7 @@ def test_what_a_replay_gives_back_is_the_same(models):
     result = audit(EVENTS, vectors, models)
 
     assert (result.same, result.scores, result.different) == (len(STORY) + 1, len(STORY) + 1, 0)
-    assert not result.left_out
+    assert not result.skipped
 
 
 def test_a_vector_that_differs_in_one_bit_is_found_and_named(models):
@@ -76,7 +76,7 @@ def test_a_score_that_its_bundle_does_not_give_is_found(models):
     result = audit(EVENTS, [served(2, models, score=0.5)], models)
 
     assert result.different == 1
-    assert result.differences[0].what.startswith("score: served 0.5, its bundle says 0.")
+    assert result.differences[0].what.startswith("score: served 0.5, its bundle gives 0.")
 
 
 def test_a_score_of_a_model_that_is_not_at_hand_is_not_looked_at(models):
@@ -90,10 +90,8 @@ def test_what_cannot_be_compared_is_counted_by_its_reason(models):
     missing = served(2, models, last_event=b"no event")
     foreign = served(2, models, fingerprint="another")
 
-    assert audit(cut_off, [served(2, models)], models).left_out == {
-        "the visitor's history begins before the archive": 1
-    }
-    assert audit(EVENTS, [missing, foreign], models).left_out == {
+    assert audit(cut_off, [served(2, models)], models).skipped == {"the visitor's history begins before the archive": 1}
+    assert audit(EVENTS, [missing, foreign], models).skipped == {
         "its last event is not in the archive": 1,
         "feature set unknown to this release and to the bundles": 1,
     }

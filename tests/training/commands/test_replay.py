@@ -109,7 +109,7 @@ def test_what_the_server_refused_is_counted_with_an_example(tmp_path, store, mod
         ("", "presage", "Is a directory; name a file that can be read"),
         ("shop.jsonl", "rees46", "unknown kind of file"),
         ("shop.csv", "rees46", "no column 'event_time'"),
-        ("shop.csv", "presage", "shop.csv: nothing in it could be read as presage; name the format that it has"),
+        ("shop.csv", "presage", "shop.csv: nothing in it could be read as presage; name its format"),
         ("shop.parquet", "online-retail", "not a readable Parquet file"),
         ("shop.jsonl.gz", "presage", "cannot be unpacked"),
     ],
@@ -255,4 +255,4 @@ def test_ctrl_c_breaks_it_off_in_one_line(target, servicer, log):
         done = replay.wait()
 
     assert done.code == 2
-    assert done.err == "presage replay: broken off; run the same command again to send the rest\n"
+    assert done.err == "presage replay: interrupted; run the same command again to send the rest\n"

@@ -270,7 +270,7 @@ def test_a_shifted_now_changes_what_depends_on_the_moment_and_nothing_else(small
 
 
 def test_a_question_about_a_session_is_not_asked_without_one():
-    with pytest.raises(DatasetError, match="purchase-in-session is asked right after an event, which daily is not"):
+    with pytest.raises(DatasetError, match="purchase-in-session is defined right after an event, which daily is not"):
         build_dataset([act(VIEW, 0)], decisions=Calendar(), target=PurchaseInSession())
 
 

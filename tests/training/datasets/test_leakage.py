@@ -151,7 +151,7 @@ def test_too_few_rows_smell_of_nothing(dataset):
 
 @pytest.mark.parametrize("labels", [[True, True], [False], []])
 def test_labels_of_one_kind_have_no_interval(labels):
-    with pytest.raises(DatasetError, match="expected labels of both kinds"):
+    with pytest.raises(DatasetError, match="expected positive and negative labels"):
         chance_interval(np.array(labels, dtype=np.bool_))
 
 

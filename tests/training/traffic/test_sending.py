@@ -21,7 +21,7 @@ from presage_server.decoding import decode_event
 from presage_training.errors import LogFormatError
 from presage_training.replaying.replay import Replay
 from presage_training.traffic import sending
-from presage_training.traffic.sending import Sent, client_event, send_log
+from presage_training.traffic.sending import SendStats, client_event, send_log
 from support.running_server import GENEROUS_SECONDS
 from support.scripted_servicer import Abort, Hold, ScriptedServicer, nobody_at, serving
 
@@ -47,8 +47,8 @@ def at_once(monkeypatch):
     monkeypatch.setattr(sending, "_RETRY_SECONDS", 0.001)
 
 
-async def send(events, target, *, lanes=4, show=lambda _: None) -> Sent:
-    return await send_log(events, target, lanes=lanes, timeout_ms=20_000, show=show)
+async def send(events, target, *, lanes=4, on_progress=lambda _: None) -> SendStats:
+    return await send_log(events, target, lanes=lanes, timeout_ms=20_000, on_progress=on_progress)
 
 
 def ids_by_user(events) -> dict[str, list[str]]:
@@ -69,12 +69,12 @@ def answered(events_count) -> scoring_service_pb2.TrackEventsResponse:
 async def test_a_sent_log_gives_the_vectors_of_its_replay(served):
     events = shop(visitors=60)
     shown = []
-    sent = await send(events, served.address, show=lambda sent: shown.append(sent.events))
+    stats = await send(events, served.address, on_progress=lambda stats: shown.append(stats.events))
     replay = Replay()
     for event in events:
         replay.fold(event)
 
-    assert (sent.counted, sent.duplicates, sent.refused.total(), sent.visitors) == (len(events), 0, 0, 60)
+    assert (stats.counted, stats.duplicates, stats.rejected.total(), stats.visitors) == (len(events), 0, 0, 60)
     assert shown == sorted(shown)
     assert shown[-1] == len(events)
     as_of = events[-1].event_time_unix_micros
@@ -96,34 +96,34 @@ async def test_a_log_sent_again_counts_once(served):
 @pytest.mark.parametrize("lanes", [1, 3, 16])
 async def test_each_visitors_events_arrive_in_order(servicer, target, lanes):
     events = shop(visitors=80)
-    sent = await send(events, target, lanes=lanes)
+    stats = await send(events, target, lanes=lanes)
 
     assert ids_by_user(events) == ids_by_user(received(servicer))
-    assert (sent.counted, sent.events) == (len(events), len(events))
+    assert (stats.counted, stats.events) == (len(events), len(events))
 
 
 async def test_refusals_are_counted_by_reason_wherever_they_stand_in_a_batch(served):
     good = act(user_id="ann")
     malformed = [replace(act(minutes=minute, user_id="ann"), country="gb", event_id=f"m{minute}") for minute in (1, 2)]
     nobody = replace(act(minutes=3), user_id="")
-    sent = await send([*malformed, good, nobody], served.address, lanes=1)
+    stats = await send([*malformed, good, nobody], served.address, lanes=1)
 
-    assert sent.counted == 1
-    assert sorted(sent.refused.values()) == [1, 2]
-    of_country, of_user = sorted(sent.refused)
+    assert stats.counted == 1
+    assert sorted(stats.rejected.values()) == [1, 2]
+    of_country, of_user = sorted(stats.rejected)
     assert of_country.startswith("events.country: expected an ISO 3166-1")
     assert of_user.startswith("events.user_id: expected 1 to 256 bytes")
-    assert sent.refused_examples[of_country].startswith("m1: events[0].country: ")
-    assert sent.refused_examples[of_country].endswith("got 'gb'")
+    assert stats.rejected_examples[of_country].startswith("m1: events[0].country: ")
+    assert stats.rejected_examples[of_country].endswith("got 'gb'")
 
 
 async def test_an_unavailable_server_is_tried_again_and_nothing_counts_twice(servicer, target, at_once):
     events = [act(minutes=minute) for minute in range(150)]
     # The client splits a visitor's batch into calls of 64: the second one fails for longer than the client tries.
     servicer.script.extend([answered(64), *[DOWN] * (CLIENT_ATTEMPTS * 2)])
-    sent = await send(events, target)
+    stats = await send(events, target)
 
-    assert (sent.counted, sent.duplicates, sent.refused.total()) == (150, 0, 0)
+    assert (stats.counted, stats.duplicates, stats.rejected.total()) == (150, 0, 0)
     sizes = [len(request.events) for request in servicer.requests("TrackEvents")]
     assert sizes == [64, *[64] * (CLIENT_ATTEMPTS * 2), 64, 22]
     first_ids = [request.events[0].event_id for request in servicer.requests("TrackEvents")]
@@ -183,9 +183,9 @@ async def test_a_slow_server_holds_up_the_reading(servicer, target):
 
 
 async def test_an_empty_log_is_sent(target):
-    sent = await send([], target)
+    stats = await send([], target)
 
-    assert (sent.events, sent.visitors, sent.events_per_second) == (0, 0, 0.0)
+    assert (stats.events, stats.visitors, stats.events_per_second) == (0, 0, 0.0)
 
 
 @given(price_micros=st.integers(0, 10**15))

@@ -1,4 +1,4 @@
-"""``presage audit``: served vectors against a replay of the events that led to them."""
+"""``presage audit``: served vectors compared with a replay of the events before them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def audit(
         Path | None, typer.Option(help="Folder of bundles, NAME/VERSION/, whose scores are checked too.")
     ] = None,
 ) -> None:
-    """Compare the vectors that were served with those that a replay of the archived events gives, bit for bit.
+    """Compare served vectors with a replay of the archived events, bit for bit.
 
-    Servers log a sample of them with `--sample-vectors-share`. Ends with 1 if any vector or score differs.
+    Servers log a sample of vectors with `--sample-vectors-share`. The exit code is 1 if any vector or score differs.
     """
     # Imported here, so that the command's help does not wait for them.
     from presage_training.audit import Models  # noqa: PLC0415
@@ -45,10 +45,10 @@ def audit(
         sys.exit(_fail(f"{error.filename or archive}: {error.strerror or error}; name a folder that can be read"))
     console.print(
         f"presage audit: {result.same:,} vectors the same, {result.different:,} different, "
-        f"{result.left_out.total():,} not comparable; {result.scores:,} scores checked",
+        f"{result.skipped.total():,} not comparable; {result.scores:,} scores checked",
         soft_wrap=True,
     )
-    for reason, count in sorted((result.left_out + Counter(skipped.counts)).items()):
+    for reason, count in sorted((result.skipped + Counter(skipped.counts)).items()):
         console.print(f"  {count:,}: {reason}", soft_wrap=True)
     for difference in result.differences:
         vector = difference.vector

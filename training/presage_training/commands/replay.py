@@ -33,7 +33,7 @@ from presage_training.readers import (
     read_events,
     sorted_by_time,
 )
-from presage_training.traffic.sending import Sent, send_log
+from presage_training.traffic.sending import SendStats, send_log
 
 __all__ = ["replay"]
 
@@ -50,13 +50,13 @@ def replay(  # noqa: PLR0917 - the command line passes names
     sort: Annotated[bool, typer.Option("--sort", help="Send in the order of time, not of the file.")] = False,  # noqa: FBT002 - a flag
     target: Annotated[str, typer.Option(envvar="PRESAGE_TARGET", help="The server, HOST:PORT.")] = "127.0.0.1:50051",
     lanes: Annotated[int, typer.Option(min=1, max=64, help="Calls in flight; each visitor keeps to one lane.")] = 8,
-    timeout_ms: Annotated[float, typer.Option(min=1, help="What one call of up to 500 events may take.")] = 10_000,
+    timeout_ms: Annotated[float, typer.Option(min=1, help="The deadline of one call of up to 500 events.")] = 10_000,
 ) -> None:
     """Send a log of events to a running server.
 
-    Give --format or --mapping. Visitors' events arrive in the log's order, or with --sort in that of time. Every event has an id
-    made from the log, so a replay that broke off can be started again: what was counted counts once, as long as no visitor has more
-    than 128 events in it, which is how many ids the server remembers of each. Ends with a summary of what was counted, skipped and
+    Give --format or --mapping. Visitors' events arrive in the log's order, or with --sort in the order of time. Every event has an
+    id made from the log, so an interrupted replay can be repeated: no event counts twice, as long as no visitor has more than 128
+    events in the log, which is how many ids the server remembers of each. Ends with a summary of what was counted, skipped and
     rejected, and why.
     """
     # Names and lines of a log may look like markup.
@@ -76,17 +76,17 @@ def replay(  # noqa: PLR0917 - the command line passes names
     task = bar.add_task(file.name, total=None, rate=0.0)
     progress = ReadProgress()
 
-    def show(sent: Sent) -> None:
-        # What the rest holds is not known before it is read; it is taken to be like what has been.
+    def show(stats: SendStats) -> None:
+        # The total is estimated from the share that has been read.
         total = events.count / progress.share if progress.share else None
-        bar.update(task, completed=sent.events, total=total, rate=sent.events_per_second)
+        bar.update(task, completed=stats.events, total=total, rate=stats.events_per_second)
 
     try:
         events = _Counted(read_events(file, _source(log_format, mapping), skipped=skipped, progress=progress))
         log = _Ordered(sorted_by_time(events) if sort else events)
         with bar:
-            sent = asyncio.run(send_log(log, target, lanes=lanes, timeout_ms=timeout_ms, show=show))
-            bar.update(task, total=sent.events)
+            stats = asyncio.run(send_log(log, target, lanes=lanes, timeout_ms=timeout_ms, on_progress=show))
+            bar.update(task, total=stats.events)
     except OSError as error:
         sys.exit(_fail(f"{error.filename or file}: {error.strerror or error}; name a file that can be read"))
     except TrainingError as error:
@@ -94,13 +94,13 @@ def replay(  # noqa: PLR0917 - the command line passes names
     except PresageError as error:
         sys.exit(_fail(f"{error}; what was counted stays counted: run the same command again once {target} answers"))
     except KeyboardInterrupt:
-        sys.exit(_fail("broken off; run the same command again to send the rest"))
-    _print_summary(console, file, sent, skipped)
+        sys.exit(_fail("interrupted; run the same command again to send the rest"))
+    _print_summary(console, file, stats, skipped)
     if log.late_events:
         late = f"{log.late_events:,} events come after later ones in the log; --sort sends them in the order of time"
         console.print(late)
-    if skipped.total and not sent.events:
-        sys.exit(_fail(f"{file}: nothing in it could be read as {log_format}; name the format that it has"))
+    if skipped.total and not stats.events:
+        sys.exit(_fail(f"{file}: nothing in it could be read as {log_format}; name its format"))
 
 
 class _Counted:
@@ -142,18 +142,18 @@ def _source(log_format: LogFormat | None, mapping: Path | None) -> LogFormat | L
     sys.exit(_fail("expected either --format or --mapping; give the one that says what the log holds"))
 
 
-def _print_summary(console: Console, file: Path, sent: Sent, skipped: SkippedRows) -> None:
+def _print_summary(console: Console, file: Path, stats: SendStats, skipped: SkippedRows) -> None:
     table = Table("", "events", "example", title=file.name, title_justify="left")
-    table.add_row("counted", f"{sent.counted:,}", "")
-    table.add_row("counted before (duplicates)", f"{sent.duplicates:,}", "")
-    for reason, count in sent.refused.items():
-        table.add_row(f"rejected by the server: {reason}", f"{count:,}", sent.refused_examples[reason])
+    table.add_row("counted", f"{stats.counted:,}", "")
+    table.add_row("counted before (duplicates)", f"{stats.duplicates:,}", "")
+    for reason, count in stats.rejected.items():
+        table.add_row(f"rejected by the server: {reason}", f"{count:,}", stats.rejected_examples[reason])
     for reason, count in skipped.counts.items():
         example = skipped.examples[reason][0]
         table.add_row(f"skipped by the reader: {reason}", f"{count:,}", f"{example.where}: {example.what}")
-    table.add_row("sent", f"{sent.events:,}", "")
+    table.add_row("sent", f"{stats.events:,}", "")
     console.print(table)
-    console.print(f"{sent.visitors:,} visitors, {sent.seconds:.1f} s, {sent.events_per_second:,.0f} events/s")
+    console.print(f"{stats.visitors:,} visitors, {stats.seconds:.1f} s, {stats.events_per_second:,.0f} events/s")
 
 
 def _fail(message: str) -> int:

@@ -21,63 +21,59 @@ __all__ = ["Dataset", "LogFacts", "build_dataset", "check_labels", "parse_featur
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LogFacts:
-    """What a log held, and what became of its decision points."""
+    """Counts of a log and its decision points."""
 
     events: int
     """Events, duplicates included."""
     duplicates: int
-    """Events that counted for nothing, because their visitor had one with the same id shortly before."""
+    """Events that were ignored because their visitor had one with the same id shortly before."""
     visitors: int
     first_unix_micros: int
     """The oldest time of an event."""
     last_unix_micros: int
     """The newest time of an event: where the log ends."""
     decision_points: int
-    """Moments at which the target's question made sense."""
+    """Moments for which the target is defined."""
     censored: int
-    """Those of them that gave no row, because the log ends before the answer is known."""
+    """The decision points without a row, because the log ends before the label is known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dataset:
     """Rows of features with their labels, in the order of the log; all arrays have one entry for each row.
 
-    A row spans the time from when on it depends on its surroundings (its session's start, for a target that is about the session;
-    else its own time) until its label was settled. Two rows whose spans do not meet share no event that one is to predict for the
-    other.
+    A row's span starts with the events that it depends on (at its session's start for a target about the session, else at its own
+    time) and ends when its label is known. Two rows whose spans do not overlap share no event that is part of one's label.
     """
 
     feature_set: FeatureSet
-    """What the columns of ``features`` are."""
+    """The columns of ``features``."""
     target: str
-    """What the labels say, as ``parse_target`` names it."""
+    """The name of the target, as ``parse_target`` reads it."""
     log: LogFacts
-    """Where the rows come from; the same for every part of a dataset."""
+    """Counts of the log; the same for every part of a dataset."""
     features: NDArray[np.float32]
     """Shape (rows, features of the set), as a server would have served them."""
     labels: NDArray[np.bool_] | NDArray[np.float64]
-    """What came of it: true or false, or an amount of money in units of the shop's currency."""
+    """True or false, or an amount in units of the shop's currency."""
     times_unix_micros: NDArray[np.int64]
     """When the decision was due."""
     span_starts_unix_micros: NDArray[np.int64]
-    """Where the row's span begins."""
     span_ends_unix_micros: NDArray[np.int64]
-    """Where the row's span ends."""
     visitors: NDArray[np.int64]
-    """Number of the visitor: the place in the log of its first event, so the same for every target and split."""
+    """The visitor's number: the log position of its first event, so the same for every target and split."""
     sessions: NDArray[np.int64]
-    """Number of the session: the place in the log of its first row or PURCHASE; -1 where the decision belongs to no session."""
+    """The session's number: the log position of its first row or PURCHASE; -1 without a session."""
     prefix_lengths: NDArray[np.int32]
-    """Events of the session up to the decision; 0 where it belongs to none."""
+    """Events of the session up to the decision; 0 without a session."""
     known: NDArray[np.bool_]
-    """Whether the log names the visitor; false for those to whom a reader gave an ``anonymous:`` id."""
+    """False for anonymous visitors, who have an ``anonymous:`` id from the reader."""
     devices: NDArray[np.int8]
     """The last device seen, as a number of ``Device``."""
     countries: NDArray[np.str_]
     """The last country seen, ISO 3166-1 alpha-2; empty if unknown."""
 
     def __len__(self) -> int:
-        """Count the rows."""
         return len(self.labels)
 
     @property
@@ -86,8 +82,8 @@ class Dataset:
         return np.asarray(self.labels > 0, dtype=np.bool_)
 
     def take(self, chosen: NDArray[Any]) -> Dataset:
-        """Choose rows by a mask, or by their places."""
-        arrays = (each.name for each in fields(self) if each.name not in {"feature_set", "target", "log"})
+        """Select rows by a mask or by indices."""
+        arrays = (column.name for column in fields(self) if column.name not in {"feature_set", "target", "log"})
         return replace(self, **{name: getattr(self, name)[chosen] for name in arrays})
 
 
@@ -103,27 +99,26 @@ def build_dataset(
 ) -> Dataset:
     """Replay a log into one row for each decision point whose label is known.
 
-    The log is read once and not kept: memory holds the state of each visitor, the rows, and the purchases and refunds. An event
-    that a decision point follows is in the features, nothing after it is. The rows are the same, byte for byte, however many
-    workers there are.
+    The log is read once and not kept: memory holds the state of each visitor, the rows, and the purchases and refunds. The features
+    of a decision point include its own event and nothing later. The rows are the same, byte for byte, with any number of workers.
 
     Args:
-        events: The log, in the order in which a server would have got it.
-        decisions: When a model is asked.
-        target: What it is asked.
-        feature_set: Which features.
-        workers: How many processes share the visitors; 1 replays in this one. With more, a script that calls this guards its main
-            code with ``if __name__ == "__main__"``, because each process imports it.
-        distinct_ids: Whether no two events have one id; then none is remembered, which saves a third of the time.
-        now_shift_micros: How much later than it is (earlier, if below 0) the features take it to be; see ``shifted_now``.
+        events: The log, in the order in which a server would have received it.
+        decisions: When to make a row.
+        target: What to predict.
+        feature_set: The features of a row.
+        workers: The number of processes that share the visitors; 1 replays in this process. With more, a script that calls this
+            guards its main code with ``if __name__ == "__main__"``, because each process imports it.
+        distinct_ids: Whether no two events have the same id; duplicates are then not looked for, which saves a third of the time.
+        now_shift_micros: An offset added to the time for which features are computed; see ``shifted_now``.
 
     Raises:
-        DatasetError: The log gives no row, or the target cannot be asked at such decision points.
+        DatasetError: The log gives no row, or the target is not defined at such decision points.
         WorkerError: A worker process ended early.
     """
     if target.follows_events and not decisions.follows_events:
         raise DatasetError(
-            f"{target.name} is asked right after an event, which {decisions.name} is not: name every-event, or another target"
+            f"{target.name} is defined right after an event, which {decisions.name} is not: name every-event, or another target"
         )
     recording = record(
         events,
@@ -136,13 +131,11 @@ def build_dataset(
     if not recording.events:
         raise DatasetError("the log holds no event: name another log, or the format or mapping that fits this one")
     labels = target.label(recording)
-    asked, censored = int(labels.asked.sum()), int(labels.censored.sum())
-    if not asked:
-        raise DatasetError(
-            f"the log gives no decision point, as it has no {target.needs}: name another target, other decisions or a longer log"
-        )
-    if asked == censored:
-        raise DatasetError(f"all {asked} decision points are {target.censoring}: use a longer log")
+    eligible, censored = int(labels.eligible.sum()), int(labels.censored.sum())
+    if not eligible:
+        raise DatasetError(target.none_eligible_message)
+    if eligible == censored:
+        raise DatasetError(target.all_censored_message(eligible))
     rows = recording.rows
     dataset = Dataset(
         feature_set=feature_set,
@@ -153,7 +146,7 @@ def build_dataset(
             visitors=recording.visitors,
             first_unix_micros=recording.first_unix_micros,
             last_unix_micros=recording.last_unix_micros,
-            decision_points=asked,
+            decision_points=eligible,
             censored=censored,
         ),
         features=rows.features,
@@ -168,13 +161,13 @@ def build_dataset(
         devices=rows.device,
         countries=rows.country,
     )
-    return dataset.take(labels.asked & ~labels.censored)
+    return dataset.take(labels.eligible & ~labels.censored)
 
 
 def purchase_in_session(events: Iterable[Event], feature_set: FeatureSet = CONVERSION, *, workers: int = 1) -> Dataset:
     """Make one row for each event of each session: does the session still end in a purchase?
 
-    See ``build_dataset`` for the arguments, and ``PurchaseInSession`` for which events give a row.
+    See ``build_dataset`` for the arguments, and ``PurchaseInSession`` for the events that give a row.
 
     Raises:
         DatasetError: The log gives no row, or only rows of sessions that may still go on.
@@ -186,7 +179,7 @@ def purchase_in_session(events: Iterable[Event], feature_set: FeatureSet = CONVE
 
 
 def check_labels(dataset: Dataset) -> None:
-    """Check that there is something to tell apart.
+    """Check that the labels differ.
 
     Raises:
         DatasetError: There is no row, or all labels are the same.

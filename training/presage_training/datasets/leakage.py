@@ -1,7 +1,7 @@
-"""Smells of leakage: signs that a dataset or a model knows what it could not have known when it was asked.
+"""Leakage checks: signs that a dataset or a model contains information from after the decision.
 
-A smell is no proof. Each check answers with a warning that has a name, or with None; all of them are for targets that are true or
-false, and rows that the model was not trained on.
+A warning is no proof. Each check returns a named warning or None. All are for targets that are true or false, and for rows that the
+model was not trained on.
 """
 
 from __future__ import annotations
@@ -40,51 +40,49 @@ _CHANCE_DEVIATIONS = 3.29
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LeakageWarning:
-    """A smell."""
-
     name: str
-    """Which: early-prefixes, lone-feature, shifted-now or shuffled-labels."""
+    """The check: early-prefixes, lone-feature, shifted-now or shuffled-labels."""
     message: str
-    """What was found, and where to look."""
+    """The finding, and where to look."""
     roc_auc: float
-    """The figure that gave it away."""
+    """The ROC-AUC behind the warning."""
 
 
 def early_prefixes(dataset: Dataset, score: ScoreFunction, *, events: int = 3) -> LeakageWarning | None:
-    """Check that a model does not know too much after a session's first events: ROC-AUC above 0.95.
+    """Warn of a ROC-AUC above 0.95 after a session's first few events.
 
     Args:
         dataset: Held-out rows.
         score: The model.
-        events: How many events of a session count as early.
+        events: The number of a session's events that count as early.
 
     Returns:
-        A warning; None if all is well, or fewer than 10 rows of either kind are early.
+        A warning; None if there is none, or fewer than 10 early rows are positive or negative.
     """
     early = dataset.take((dataset.prefix_lengths >= 1) & (dataset.prefix_lengths <= events))
-    auc = _auc(early, score(early.features)) if _can_tell(early) else 0.5
+    auc = _auc(early, score(early.features)) if _has_enough_rows(early) else 0.5
     if auc <= _MAX_EARLY_AUC:
         return None
     return LeakageWarning(
         name="early-prefixes",
         message=(
             f"ROC-AUC is {auc:.3f} over {len(early)} rows of sessions with up to {events} events, more than {_MAX_EARLY_AUC}: "
-            "nobody knows so much so early; look for a feature that is filled in afterwards"
+            "such skill is implausible so early; look for a feature that is filled in afterwards"
         ),
         roc_auc=auc,
     )
 
 
 def lone_features(dataset: Dataset) -> list[LeakageWarning]:
-    """Check that no feature alone, in either direction, tells positive from negative rows: ROC-AUC above 0.9.
+    """Warn of each feature that alone, in either direction, has a ROC-AUC above 0.9.
 
     Args:
         dataset: Any rows.
 
     Returns:
-        A warning for each such feature; none if fewer than 10 rows are of either kind.
+        A warning for each such feature; none if fewer than 10 rows are positive or negative.
     """
-    if not _can_tell(dataset):
+    if not _has_enough_rows(dataset):
         return []
     warnings = []
     for name, column in zip(dataset.feature_set.features, dataset.features.T, strict=True):
@@ -93,17 +91,17 @@ def lone_features(dataset: Dataset) -> list[LeakageWarning]:
         if auc > _MAX_LONE_AUC:
             message = (
                 f"{name} alone has a ROC-AUC of {auc:.3f}, more than {_MAX_LONE_AUC}: "
-                "look whether it says what happened rather than what will"
+                "check whether it contains the outcome"
             )
             warnings.append(LeakageWarning(name="lone-feature", message=message, roc_auc=auc))
     return warnings
 
 
 def shifted_now(dataset: Dataset, shifted: Dataset, score: ScoreFunction) -> LeakageWarning | None:
-    """Check that a model does as well when features take it to be a second earlier: ROC-AUC lower by more than 0.01.
+    """Warn of a ROC-AUC that falls by more than 0.01 when features are computed for one second earlier.
 
-    What a visitor will do does not hang on the second; a model that does owes something to the very moment at which a row was made,
-    as a time that only rows of one kind have.
+    A visitor's future does not depend on one second; a model that does uses the exact moment at which a row was made, for example a
+    time that only positive rows have.
 
     Args:
         dataset: Held-out rows.
@@ -111,7 +109,7 @@ def shifted_now(dataset: Dataset, shifted: Dataset, score: ScoreFunction) -> Lea
         score: The model.
 
     Returns:
-        A warning; None if all is well, or fewer than 10 rows are of either kind.
+        A warning; None if there is none, or fewer than 10 rows are positive or negative.
 
     Raises:
         DatasetError: The rows are not the same ones.
@@ -123,7 +121,7 @@ def shifted_now(dataset: Dataset, shifted: Dataset, score: ScoreFunction) -> Lea
     )
     if not same:
         raise DatasetError("shifted-now: expected the same rows twice; build and split both datasets alike")
-    if not _can_tell(dataset):
+    if not _has_enough_rows(dataset):
         return None
     auc, shifted_auc = _auc(dataset, score(dataset.features)), _auc(dataset, score(shifted.features))
     if auc - shifted_auc <= _MAX_SHIFT_LOSS:
@@ -131,7 +129,7 @@ def shifted_now(dataset: Dataset, shifted: Dataset, score: ScoreFunction) -> Lea
     return LeakageWarning(
         name="shifted-now",
         message=(
-            f"ROC-AUC falls from {auc:.3f} to {shifted_auc:.3f} when the features take it to be a second earlier: "
+            f"ROC-AUC falls from {auc:.3f} to {shifted_auc:.3f} when features are computed for one second earlier: "
             "look for a feature that is different at the very moment of the decision"
         ),
         roc_auc=shifted_auc,
@@ -144,18 +142,17 @@ def shuffled_labels(
     *,
     seed: int,
 ) -> LeakageWarning | None:
-    """Check that labels at random cannot be learnt: ROC-AUC outside ``chance_interval``.
+    """Warn of a ROC-AUC outside ``chance_interval`` with shuffled labels.
 
-    If they can, a label is in its row, or rows that a model is tested on are among those that it was trained on.
+    It means that a label is part of its row, or that test rows are among the training rows.
 
     Args:
         dataset: All rows, before any split.
-        evaluate: Does all that is done to a dataset: splits it, trains, and answers with the labels of the held-out rows and their
-            scores.
+        evaluate: Splits a dataset and trains on it; returns the labels of the held-out rows and their scores.
         seed: The same seed shuffles the same way.
 
     Returns:
-        A warning; None if all is well, which 0.1 % of sound set-ups are not found to be.
+        A warning, also for 0.1 % of sound set-ups; otherwise None.
 
     Raises:
         DatasetError: As ``evaluate`` does, or all labels are the same.
@@ -170,14 +167,14 @@ def shuffled_labels(
         name="shuffled-labels",
         message=(
             f"ROC-AUC is {auc:.3f} with shuffled labels; chance gives {low:.3f} to {high:.3f}: "
-            "look for a label within its row, or for held-out rows among those of training"
+            "look for a label within its row, or for held-out rows among the training rows"
         ),
         roc_auc=auc,
     )
 
 
 def chance_interval(labels: NDArray[np.bool_]) -> tuple[float, float]:
-    """Tell between which ROC-AUCs 99.9 % of scores lie that know nothing of these labels.
+    """Return the interval that contains the ROC-AUC of 99.9 % of random scores for these labels.
 
     The normal approximation of the Mann-Whitney U statistic (H. B. Mann and D. R. Whitney, 1947), whose variance over the squared
     number of pairs is (positives + negatives + 1) / (12 positives negatives); ties only make the true interval narrower.
@@ -187,13 +184,13 @@ def chance_interval(labels: NDArray[np.bool_]) -> tuple[float, float]:
     """
     positives, negatives = int(labels.sum()), int((~labels).sum())
     if not positives or not negatives:
-        raise DatasetError(f"expected labels of both kinds, got {positives} positive and {negatives} negative")
+        raise DatasetError(f"expected positive and negative labels, got {positives} positive and {negatives} negative")
     reach = _CHANCE_DEVIATIONS * sqrt((positives + negatives + 1) / (12 * positives * negatives))
     return max(0.0, 0.5 - reach), min(1.0, 0.5 + reach)
 
 
-def _can_tell(dataset: Dataset) -> bool:
-    """Whether there are rows enough of both kinds for a ROC-AUC to mean something."""
+def _has_enough_rows(dataset: Dataset) -> bool:
+    """Return whether there are enough positive and negative rows for a meaningful ROC-AUC."""
     positives = int(dataset.positive.sum())
     return min(positives, len(dataset) - positives) >= _FEWEST_OF_A_KIND
 

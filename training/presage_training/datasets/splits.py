@@ -1,4 +1,4 @@
-"""Splits of a dataset whose parts know nothing of each other: by time, by visitor, or both."""
+"""Splits of a dataset into parts that share no information: by time, by visitor, or both."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["grouped_folds", "split_by_time", "split_by_time_and_visitor"]
 
 
 def split_by_time(dataset: Dataset, share: float) -> tuple[Dataset, Dataset]:
-    """Split so that all of the first part was over before any of the second began.
+    """Split so that every row of the first part ended before any row of the second began.
 
     Args:
         dataset: The rows.
-        share: How much of the rows' time the first part covers, between 0 and 1.
+        share: The share of the rows' time that the first part covers, between 0 and 1.
 
     Returns:
-        The rows whose span ended before the cut, and those whose span began at the cut or later; rows whose span meets the cut are
-        in neither, so that no label of the first part was settled within the second.
+        The rows whose span ended before the cut, and those whose span began at the cut or later; rows whose span crosses the cut
+        are in neither, so no label of the first part depends on the time of the second.
 
     Raises:
         DatasetError: One of the parts would be empty, or have labels of one kind only.
@@ -36,14 +36,14 @@ def split_by_time_and_visitor(
 ) -> tuple[Dataset, Dataset]:
     """Split by time, and so that no visitor is in both parts.
 
-    Which visitors may be in the first part is drawn at random, not told by when they came: otherwise the second part would hold
-    newcomers only.
+    The visitors of the first part are drawn at random, not by their first visit: otherwise the second part would contain new
+    visitors only.
 
     Args:
         dataset: The rows.
-        share: How much of the rows' time the first part covers, between 0 and 1.
+        share: The share of the rows' time that the first part covers, between 0 and 1.
         seed: The same seed draws the same visitors.
-        visitor_share: How many of the visitors may be in the first part, between 0 and 1; the others may be in the second.
+        visitor_share: The share of visitors that may be in the first part, between 0 and 1; the others may be in the second.
 
     Returns:
         The first visitors' rows whose span ended before the cut, and the other visitors' rows whose span began at the cut or later.
@@ -52,21 +52,27 @@ def split_by_time_and_visitor(
         DatasetError: One of the parts would be empty, or have labels of one kind only.
     """
     before, after = _sides(dataset, share)
-    visitors, places = np.unique(dataset.visitors, return_inverse=True)
+    visitors, visitor_indices = np.unique(dataset.visitors, return_inverse=True)
     first = np.random.default_rng(seed).permutation(len(visitors)) < round(len(visitors) * visitor_share)
-    return _parts(dataset, share, before & first[places], after & ~first[places], ", and of each part's own visitors,")
+    return _parts(
+        dataset,
+        share,
+        before & first[visitor_indices],
+        after & ~first[visitor_indices],
+        ", and of each part's own visitors,",
+    )
 
 
 def grouped_folds(dataset: Dataset, folds: int, *, seed: int) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
     """Split into folds of visitors, for cross-validation: each visitor's rows are all in one fold.
 
-    Visitors with a positive row and those without are dealt out separately, so that every fold has its share of both. Time plays no
-    part: for logs that are too short to be split by time.
+    Visitors with a positive row and those without are distributed separately, so that every fold has its share of both. Time is
+    ignored: this is for logs that are too short to be split by time.
 
     Args:
         dataset: The rows.
-        folds: How many folds, at least 2.
-        seed: The same seed deals the same way.
+        folds: The number of folds, at least 2.
+        seed: The same seed gives the same folds.
 
     Returns:
         For each fold, the masks of the rows to train on and of those to test on.
@@ -77,16 +83,16 @@ def grouped_folds(dataset: Dataset, folds: int, *, seed: int) -> Iterator[tuple[
     if folds < 2:
         raise DatasetError(f"folds: expected at least 2, got {folds}")
     check_labels(dataset)
-    visitors, places = np.unique(dataset.visitors, return_inverse=True)
+    visitors, visitor_indices = np.unique(dataset.visitors, return_inverse=True)
     is_positive = np.zeros(len(visitors), dtype=np.bool_)
-    is_positive[places[dataset.positive]] = True
+    is_positive[visitor_indices[dataset.positive]] = True
     if len(visitors) < folds:
         raise DatasetError(f"{folds} folds need as many visitors, got {len(visitors)}: use fewer folds or a longer log")
     shuffled = np.random.default_rng(seed).permutation(len(visitors))
-    dealt = shuffled[np.argsort(is_positive[shuffled], kind="stable")]
+    ordered = shuffled[np.argsort(is_positive[shuffled], kind="stable")]
     fold_of_visitor = np.empty(len(visitors), dtype=np.int64)
-    fold_of_visitor[dealt] = np.arange(len(visitors)) % folds
-    fold_of_row = fold_of_visitor[places]
+    fold_of_visitor[ordered] = np.arange(len(visitors)) % folds
+    fold_of_row = fold_of_visitor[visitor_indices]
     if dataset.labels.dtype == np.bool_:
         for kind, of_kind in (("positive", dataset.positive), ("negative", ~dataset.positive)):
             without = folds - len(np.unique(fold_of_row[of_kind]))

@@ -1,4 +1,4 @@
-"""Targets: what is to be predicted at a decision point, and from which rows of a log it can be told."""
+"""Targets: what to predict at a decision point, and the labels of a log's rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TARGET_NAMES = (
     "purchase-within:DAYS",
     "revenue-within:DAYS",
 )
-"""What ``parse_target`` takes."""
+"""The names that ``parse_target`` accepts."""
 
 _MINUTE_MICROS = 60 * MICROS
 _DAY_MICROS = 24 * 60 * _MINUTE_MICROS
@@ -34,26 +34,26 @@ _MAX_SUM_MICROS = 2.0**62
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Labels:
-    """What came of each row; one entry for each row of a recording."""
+    """One entry for each row of a recording."""
 
     values: NDArray[np.bool_] | NDArray[np.float64]
-    """Whether it came true, or how much it was; means nothing for rows that were not asked or are censored."""
-    asked: NDArray[np.bool_]
-    """Whether the question makes sense for the row."""
+    """True or false, or an amount; undefined for rows that are not eligible or are censored."""
+    eligible: NDArray[np.bool_]
+    """Whether the target is defined for the row."""
     censored: NDArray[np.bool_]
-    """Whether the row was asked, but the log ends before the answer is known."""
+    """Whether the row is eligible, but the log ends before its label is known."""
     span_starts_unix_micros: NDArray[np.int64]
-    """From when on the row depends on its surroundings; see ``Dataset``."""
+    """The start of the time that the row depends on; see ``Dataset``."""
     span_ends_unix_micros: NDArray[np.int64]
-    """When its label was settled; see ``Dataset``."""
+    """The time from which the label is known; see ``Dataset``."""
 
 
 class Target(Protocol):
-    """What is to be predicted."""
+    """What to predict."""
 
     @property
     def name(self) -> str:
-        """What ``parse_target`` makes it of."""
+        """The text that ``parse_target`` reads."""
 
     @property
     def is_classification(self) -> bool:
@@ -61,15 +61,14 @@ class Target(Protocol):
 
     @property
     def follows_events(self) -> bool:
-        """Whether it can only be asked right after an event."""
+        """Whether it is defined only right after an event."""
 
     @property
-    def needs(self) -> str:
-        """What a log must have for the question to make sense, to follow "it has no"."""
+    def none_eligible_message(self) -> str:
+        """The error message for a log whose rows are all not eligible."""
 
-    @property
-    def censoring(self) -> str:
-        """Of what censored rows are, to follow "decision points are"."""
+    def all_censored_message(self, rows: int) -> str:
+        """Return the error message for a log whose eligible rows are all censored."""
 
     def label(self, recording: Recording) -> Labels:
         """Label the rows of a replayed log."""
@@ -79,20 +78,20 @@ class Target(Protocol):
 class PurchaseInSession:
     """Does the session still end in a purchase?
 
-    True if a PURCHASE of the row's own session comes later in the log. Not asked at a purchase or anything that follows it in its
-    session, nor at events that belong to no session, as refunds. Sessions that were not idle for 30 minutes by the log's end may
-    still go on: their rows are censored, unless the session had its purchase.
+    True if a PURCHASE of the row's own session comes later in the log. Not eligible: a purchase, the events that follow it in its
+    session, and events without a session, such as refunds. Sessions that were not idle for 30 minutes by the log's end may still go
+    on: their rows are censored, unless the session has a purchase.
 
     Raises:
         DatasetError: The minutes are not from 0 to 1440, or other than 30 without ``ended_only``.
     """
 
     ended_only: bool = False
-    """Whether rows of a session that may go on are censored even if it had its purchase. Otherwise such sessions give positive rows
-    only: nothing in a log of weeks, but in a log of hours they can outnumber all others."""
+    """Whether rows of a session that may go on are censored even if it has a purchase. Otherwise such sessions give positive rows
+    only: negligible in a log of weeks, but in a log of hours they can be the majority."""
     idle_minutes: int = _IDLE_MINUTES
-    """With ``ended_only``: how long a session must have been idle by the log's end to count as ended. The fewer, the more rows a
-    short log gives, and the more of those that are called negative would have become positive."""
+    """With ``ended_only``: how long a session must have been idle by the log's end to count as ended. Fewer minutes give more rows
+    of a short log, but also more negative rows that would have become positive."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.idle_minutes <= _MAX_IDLE_MINUTES:
@@ -109,34 +108,31 @@ class PurchaseInSession:
 
     @property
     def is_classification(self) -> bool:
-        """Yes."""
         return True
 
     @property
     def follows_events(self) -> bool:
-        """Yes: it is about the event's session."""
         return True
 
     @property
-    def needs(self) -> str:
-        """Sessions."""
-        return "event of a session other than purchases"
+    def none_eligible_message(self) -> str:
+        return (
+            "the log gives no decision point, as it has no event of a session other than purchases: "
+            "name another target, other decisions or a longer log"
+        )
 
-    @property
-    def censoring(self) -> str:
-        """Open sessions."""
-        return "of sessions that may go on beyond the log's end"
+    def all_censored_message(self, rows: int) -> str:
+        return f"all {rows} decision points are of sessions that may go on beyond the log's end: use a longer log"
 
     def label(self, recording: Recording) -> Labels:
-        """Label the rows of a replayed log."""
         rows = recording.rows
         purchased = rows.session_purchase_position != NEVER
-        asked = (rows.session != NO_SESSION) & (rows.order < rows.session_purchase_position)
+        eligible = (rows.session != NO_SESSION) & (rows.order < rows.session_purchase_position)
         is_over = rows.session_end_unix_micros + self.idle_minutes * _MINUTE_MICROS < recording.last_unix_micros
         return Labels(
             values=purchased,
-            asked=asked,
-            censored=asked & ~is_over & (self.ended_only | ~purchased),
+            eligible=eligible,
+            censored=eligible & ~is_over & (self.ended_only | ~purchased),
             span_starts_unix_micros=rows.session_start_unix_micros,
             span_ends_unix_micros=rows.session_end_unix_micros,
         )
@@ -144,19 +140,19 @@ class PurchaseInSession:
 
 @dataclass(frozen=True, slots=True)
 class _Within:
-    """What the questions about the next days have in common.
+    """Base of the targets about the days after a decision.
 
-    An outcome counts if its time is within so many days of the decision, the last microsecond included, and if it comes after all
-    that the features know of: after the decision's event in the log, and no earlier than the newest time that the visitor was seen.
-    So the decision's own event never counts, and others of the same microsecond do if the log has them later. Rows whose days
-    reach past the log's end are censored, positive or not: keeping those that are known already would flatter the prevalence.
+    An outcome counts if its time is within the given days of the decision, the last microsecond included, and if it is not in the
+    features: it comes after the decision's event in the log, and no earlier than the visitor's newest event. So the decision's own
+    event never counts, and later log entries of the same microsecond do. Rows whose days extend past the log's end are censored,
+    positive or not: keeping the positive ones would inflate the prevalence.
 
     Raises:
         DatasetError: The days are not from 1 to 3650.
     """
 
     days: int
-    """How many days of 24 hours."""
+    """Days of 24 hours."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.days <= _MAX_DAYS:
@@ -164,34 +160,33 @@ class _Within:
 
     @property
     def follows_events(self) -> bool:
-        """No."""
         return False
 
     @property
-    def needs(self) -> str:
-        """Decision points are enough."""
-        return "event that the decision points name"
+    def none_eligible_message(self) -> str:
+        return (
+            "the log gives no decision point, as it has no event that the decision points name: "
+            "name another target, other decisions or a longer log"
+        )
 
-    @property
-    def censoring(self) -> str:
-        """The horizon."""
-        return f"within {self.days} days of the log's end"
+    def all_censored_message(self, rows: int) -> str:
+        return f"all {rows} decision points are within {self.days} days of the log's end: use a longer log"
 
     def _sums(self, recording: Recording, values: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Sum values of the outcomes that count, for each row."""
+        """Sum the values of the outcomes that count for each row."""
         rows, outcomes = recording.rows, recording.outcomes
         by_time = np.lexsort((outcomes.position, outcomes.time_unix_micros, outcomes.visitor))
         until = rows.time_unix_micros + self.days * _DAY_MICROS
         first = _count_up_to(outcomes, rows, rows.seen_unix_micros, rows.seen_position)
-        # A late event can have been seen beyond its own horizon.
+        # The newest event of a visitor can be later than the horizon of a late event.
         last = np.maximum(first, _count_up_to(outcomes, rows, until, np.full(len(rows), NEVER)))
         most = float(np.abs(values).max(initial=0)) * float((last - first).max(initial=0))
         if most >= _MAX_SUM_MICROS:
             raise DatasetError(
                 f"target: amounts of up to {np.abs(values).max() / MICROS:.0f} cannot be summed exactly over {self.days} days: "
-                "use fewer days, or leave out orders beyond belief"
+                "use fewer days, or remove implausibly large orders from the log"
             )
-        # Sums over all visitors may wrap around; their differences, which are the sums over one row's days, then come out right.
+        # Sums over all visitors may overflow; their differences, the sums over one row's days, are exact all the same.
         sums = np.concatenate(([0], np.cumsum(values[by_time])))
         return np.asarray(sums[last] - sums[first], dtype=np.int64)
 
@@ -200,7 +195,7 @@ class _Within:
         ends = times + self.days * _DAY_MICROS
         return Labels(
             values=values,
-            asked=np.ones(len(times), dtype=np.bool_),
+            eligible=np.ones(len(times), dtype=np.bool_),
             censored=ends > recording.last_unix_micros,
             span_starts_unix_micros=times,
             span_ends_unix_micros=ends,
@@ -209,7 +204,7 @@ class _Within:
 
 @dataclass(frozen=True, slots=True)
 class PurchaseWithin(_Within):
-    """Does the visitor purchase within so many days? True if any PURCHASE counts; see ``_Within`` for which do."""
+    """Does the visitor purchase within some days? True if any PURCHASE counts; see ``_Within``."""
 
     @property
     def name(self) -> str:
@@ -218,20 +213,18 @@ class PurchaseWithin(_Within):
 
     @property
     def is_classification(self) -> bool:
-        """Yes."""
         return True
 
     def label(self, recording: Recording) -> Labels:
-        """Label the rows of a replayed log."""
         return self._labels(recording, self._sums(recording, recording.outcomes.is_purchase.astype(np.int64)) > 0)
 
 
 @dataclass(frozen=True, slots=True)
 class RevenueWithin(_Within):
-    """How much money does the visitor bring in within so many days? See ``_Within`` for which outcomes count.
+    """How much revenue does the visitor bring within some days? See ``_Within`` for the outcomes that count.
 
-    In units of the shop's currency: the PURCHASEs less the REFUNDs, each at its own time, as ``monetary_value`` counts them. So a
-    refund of an order from before the decision is in it, and the label can be below 0; it is what the feature changes by.
+    In units of the shop's currency: the PURCHASEs minus the REFUNDs, each at its own time, as ``monetary_value`` counts them. A
+    refund of an order from before the decision is included, so the label can be negative; it is the change of that feature.
     """
 
     @property
@@ -241,11 +234,9 @@ class RevenueWithin(_Within):
 
     @property
     def is_classification(self) -> bool:
-        """No."""
         return False
 
     def label(self, recording: Recording) -> Labels:
-        """Label the rows of a replayed log."""
         return self._labels(recording, self._sums(recording, recording.outcomes.money_micros) / MICROS)
 
 
@@ -253,7 +244,7 @@ def parse_target(text: str) -> Target:
     """Read a target as a command line names it, for example ``purchase-within:30``.
 
     Raises:
-        DatasetError: There is none of that name, or its number is not what it takes.
+        DatasetError: The name is unknown, or its number is out of range.
     """
     if text == "purchase-in-session":
         return PurchaseInSession()
@@ -271,7 +262,7 @@ def parse_target(text: str) -> Target:
 def _count_up_to(
     outcomes: Outcomes, rows: Rows, time_unix_micros: NDArray[np.int64], position: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Count, for each row, the outcomes whose visitor, time and position are no greater, in that order of importance."""
+    """Count, for each row, the outcomes up to it in the order of visitor, time and position."""
     keys = [
         np.concatenate(pair)
         for pair in (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from presage_training.datasets.dataset import Dataset
 from presage_training.datasets.leakage import early_prefixes, lone_features, shifted_now, shuffled_labels
 from presage_training.experiment.planning import ExperimentOptions, Parts, choose_kinds, split_parts, to_rows
-from presage_training.models import BASELINES, FitOptions, Fitted, fit
+from presage_training.models import BASELINES, FitOptions, FittedModel, fit
 from presage_training.report import MeasuredModel, ModelResult, Resamples, best_threshold, measure_model
 from presage_training.report.importance import gain_shares, permutation_losses, skill
 from presage_training.report.measuring import skill_name
@@ -31,7 +31,7 @@ class Experiment:
     parts: Parts
     models: tuple[MeasuredModel, ...]
     """Baselines first, then the kinds asked for, in that order."""
-    fitted: dict[str, Fitted]
+    fitted: dict[str, FittedModel]
     """All of them, by kind."""
     baseline: str
     """Kind of the best baseline."""
@@ -73,7 +73,7 @@ def run_experiment(
     resamples = Resamples(
         labels=parts.test.labels, visitors=parts.test.visitors, seed=options.seed, draws=options.draws
     )
-    fitted: dict[str, Fitted] = {}
+    fitted: dict[str, FittedModel] = {}
     measured: list[MeasuredModel] = []
     best: MeasuredModel | None = None
     for kind in (*baselines, *(kind for kind in chosen if kind not in baselines)):
@@ -135,7 +135,7 @@ def cross_validate(
     scores = {kind: np.empty(len(dataset)) for kind in kinds}
     for place, (train, test) in enumerate(folds):
         tune = folds[place - 1][1]
-        fitted: list[Fitted] = []
+        fitted: list[FittedModel] = []
         for kind in kinds:
             on_progress(f"fold {place + 1} of {len(folds)}: {kind}")
             fitted.append(
@@ -168,7 +168,7 @@ def _best_feature(dataset: Dataset) -> str:
 
 
 def _measure(
-    fitted: Fitted, parts: Parts, resamples: Resamples, best: MeasuredModel | None, fitting_seconds: float
+    fitted: FittedModel, parts: Parts, resamples: Resamples, best: MeasuredModel | None, fitting_seconds: float
 ) -> MeasuredModel:
     test = parts.test
     is_baseline = fitted.kind in BASELINES
@@ -207,7 +207,7 @@ def skill_value(measured: MeasuredModel) -> float:
 def _checks(
     dataset: Dataset,
     parts: Parts,
-    best: Fitted,
+    best: FittedModel,
     options: ExperimentOptions,
     shifted: Callable[[], Dataset] | None,
 ) -> tuple[Check, ...]:

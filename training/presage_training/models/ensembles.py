@@ -1,7 +1,7 @@
-"""Several models as one: a stack weighs their margins as a regression says, a blend averages them.
+"""Several models as one: a stack weights their margins by a logistic regression, a blend averages them.
 
-Weights are fitted on what members said about rows that came after all that they had learnt (see ``Found``). Both are plain weighted
-sums of margins, so that the whole is one additive model again, one graph, and one sum to prove.
+Weights are fitted on the members' predictions for rows later than those that they were trained on (see ``SearchResult``). Both are
+weighted sums of margins, so the result is an additive model again: one graph, and one sum to prove.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from presage_export.link import apply_link_array
 from presage_export.original import WeightedSum
-from presage_training.models.fitted import Fitted
+from presage_training.models.fitted import FittedModel
 from presage_training.models.losses import log_loss
 from presage_training.models.rows import Rows
 
@@ -29,7 +29,7 @@ BLEND_MEMBERS: Final = ("lightgbm-classifier", "xgboost-classifier", "logistic-r
 _STEPS: Final = 300
 
 
-def fit_stack(members: Sequence[Fitted], rows: Rows) -> WeightedSum:
+def fit_stack(members: Sequence[FittedModel], rows: Rows) -> WeightedSum:
     """Weigh members by logistic regression on their validated margins (Wolpert, 1992, "Stacked generalization")."""
     margins, targets = _validated(members, rows)
     centres, scales = margins.mean(axis=0), margins.std(axis=0)
@@ -45,7 +45,7 @@ def fit_stack(members: Sequence[Fitted], rows: Rows) -> WeightedSum:
     )
 
 
-def fit_blend(members: Sequence[Fitted], rows: Rows) -> WeightedSum:
+def fit_blend(members: Sequence[FittedModel], rows: Rows) -> WeightedSum:
     """Average members' log-odds with the weights, none negative and 1 in sum, that make the log loss least.
 
     The loss is convex in the weights, so exponentiated gradient (Kivinen and Warmuth, 1997) finds its bottom.
@@ -67,7 +67,7 @@ def fit_blend(members: Sequence[Fitted], rows: Rows) -> WeightedSum:
     )
 
 
-def _validated(members: Sequence[Fitted], rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _validated(members: Sequence[FittedModel], rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Line up what members said about the rows that they were validated on: [N, members], and the targets [N]."""
     places = members[0].validated
     for member in members[1:]:

@@ -20,7 +20,7 @@ from presage_featurizer import FeatureSet
 from presage_training.models.losses import Task
 from presage_training.models.search import Candidate
 
-__all__ = ["Fitted", "export_fitted"]
+__all__ = ["FittedModel", "export_fitted"]
 
 _OBJECTIVES: Final[dict[Task, str]] = {
     "classification": "binary",
@@ -30,7 +30,7 @@ _OBJECTIVES: Final[dict[Task, str]] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fitted:
+class FittedModel:
     """A model, how it was found, and how its margins become scores."""
 
     kind: str
@@ -73,7 +73,7 @@ class Fitted:
 
 
 def export_fitted(
-    fitted: Fitted,
+    fitted: FittedModel,
     directory: Path,
     *,
     rows: NDArray[np.float32],

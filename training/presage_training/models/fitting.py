@@ -13,7 +13,7 @@ from presage_training.errors import DatasetError
 from presage_training.models.baselines import fit_mean, fit_prevalence, fit_rfm_rule, fit_single_feature
 from presage_training.models.calibrating import CalibrationKind, fit_calibration
 from presage_training.models.ensembles import BLEND_MEMBERS, STACK_MEMBERS, fit_blend, fit_stack
-from presage_training.models.fitted import Fitted
+from presage_training.models.fitted import FittedModel
 from presage_training.models.learners import LEARNERS
 from presage_training.models.losses import Task
 from presage_training.models.rows import Rows
@@ -72,8 +72,8 @@ def fit(
     *,
     seed: int,
     options: FitOptions = FitOptions(),
-    members: Sequence[Fitted] = (),
-) -> Fitted:
+    members: Sequence[FittedModel] = (),
+) -> FittedModel:
     """Fit a model.
 
     Parameters are searched by time-ordered validation inside ``train``; the chosen ones are then trained on all of it. ``tune``
@@ -122,10 +122,10 @@ def _require_enough(task: Task, train: Rows, tune: Rows) -> None:
             )
 
 
-def _fit_learner(kind: str, train: Rows, seed: int, options: FitOptions) -> Fitted:
+def _fit_learner(kind: str, train: Rows, seed: int, options: FitOptions) -> FittedModel:
     learner = LEARNERS[kind]
     found = search(learner, train, folds=options.folds, seed=seed, threads=options.threads)
-    return Fitted(
+    return FittedModel(
         kind=kind,
         task=learner.task,
         trained=learner.train(train, None, found.best.parameters, seed, options.threads),
@@ -139,13 +139,13 @@ def _fit_learner(kind: str, train: Rows, seed: int, options: FitOptions) -> Fitt
 
 
 def _fit_ensemble(
-    kind: str, train: Rows, tune: Rows, *, seed: int, options: FitOptions, members: Sequence[Fitted]
-) -> Fitted:
+    kind: str, train: Rows, tune: Rows, *, seed: int, options: FitOptions, members: Sequence[FittedModel]
+) -> FittedModel:
     names, combine = _ENSEMBLES[kind]
     given = {member.kind: member for member in members}
     chosen = [given.get(name) or fit(name, train, tune, seed=seed, options=options) for name in names]
     trained = combine(chosen, train)
-    return Fitted(
+    return FittedModel(
         kind=kind,
         task="classification",
         trained=trained,
@@ -161,7 +161,7 @@ def _fit_ensemble(
     )
 
 
-def _fit_baseline(kind: str, train: Rows, options: FitOptions) -> Fitted:
+def _fit_baseline(kind: str, train: Rows, options: FitOptions) -> FittedModel:
     fitters: dict[str, Callable[[Rows], AdditiveModel]] = {
         "prevalence": fit_prevalence,
         "single-feature": lambda rows: fit_single_feature(rows, options.feature),
@@ -169,7 +169,7 @@ def _fit_baseline(kind: str, train: Rows, options: FitOptions) -> Fitted:
         "mean": fit_mean,
     }
     trained = fitters[kind](train)
-    return Fitted(
+    return FittedModel(
         kind=kind,
         task=BASELINES[kind],
         trained=trained,
@@ -182,7 +182,7 @@ def _fit_baseline(kind: str, train: Rows, options: FitOptions) -> Fitted:
     )
 
 
-def _calibrated(fitted: Fitted, tune: Rows, options: FitOptions) -> Fitted:
+def _calibrated(fitted: FittedModel, tune: Rows, options: FitOptions) -> FittedModel:
     margins = fitted.margins(tune.features)
     calibration = fit_calibration(options.calibration, fitted.link, margins, tune.targets)
     return replace(fitted, calibration=calibration)

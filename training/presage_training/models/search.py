@@ -14,7 +14,7 @@ from presage_training.models.learners import Learner, Parameters
 from presage_training.models.losses import Task, loss_of
 from presage_training.models.rows import Rows
 
-__all__ = ["Candidate", "Found", "search", "usable_folds"]
+__all__ = ["Candidate", "SearchResult", "search", "usable_folds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class SearchResult:
     """What the search came to."""
 
     best: Candidate
@@ -41,7 +41,7 @@ class Found:
     """What the best candidate said about them, each by a model of earlier rows only."""
 
 
-def search(learner: Learner, rows: Rows, *, folds: int, seed: int, threads: int) -> Found:
+def search(learner: Learner, rows: Rows, *, folds: int, seed: int, threads: int) -> SearchResult:
     """Try every candidate of a learner's space on every fold.
 
     Raises:
@@ -51,7 +51,7 @@ def search(learner: Learner, rows: Rows, *, folds: int, seed: int, threads: int)
     validated = np.concatenate([fold.validation for fold in usable])
     tried = [_try(learner, parameters, rows, usable, seed=seed, threads=threads) for parameters in learner.space]
     best = int(np.argmin([candidate.loss for candidate, _ in tried]))
-    return Found(
+    return SearchResult(
         best=tried[best][0],
         candidates=tuple(candidate for candidate, _ in tried),
         validated=validated,

@@ -1,4 +1,4 @@
-"""Decision points: the moments of a log at which a model is asked about a visitor."""
+"""Decision points: the moments of a log at which a model predicts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 DECISION_NAMES = ("every-event", "every-nth:N", "session-prefix:N", "daily", "every-hours:N", "at:TYPE[,TYPE...]")
-"""What ``parse_decisions`` takes."""
+"""The names that ``parse_decisions`` accepts."""
 
 _HOUR_MICROS = 60 * 60 * MICROS
 _DAY_HOURS = 24
@@ -29,41 +29,40 @@ _MAX_HOURS = 366 * _DAY_HOURS
 
 
 class DecisionPoints(Protocol):
-    """Which moments of a log become rows; it decides from the past alone.
+    """The moments of a log that become rows, chosen from the past alone.
 
-    Those that are tied to an event come right after the event was folded. Those that are not come before the events of the same
-    microsecond.
+    A moment after an event comes right after the event was folded. Other moments come before the events of the same microsecond.
     """
 
     @property
     def name(self) -> str:
-        """What ``parse_decisions`` makes it of."""
+        """The text that ``parse_decisions`` reads."""
 
     @property
     def follows_events(self) -> bool:
         """Whether every decision point is right after an event of its visitor."""
 
     def wants(self, event: Event, position: int, prefix_length: int) -> bool:
-        """Tell whether the moment right after an event is one.
+        """Return whether the moment right after an event is one.
 
         Args:
-            event: The event; it has been counted, so it is no duplicate.
-            position: The event's place in the log, from 0; duplicates have one too.
-            prefix_length: Events of the event's session so far, itself included; 0 if it went into no session.
+            event: The event; never a duplicate.
+            position: The event's position in the log, from 0; duplicates count.
+            prefix_length: Events of the session so far, this one included; 0 if it belongs to no session.
         """
 
     def moments(self, *, last_seen_unix_micros: int, after_unix_micros: int, until_unix_micros: int) -> Iterable[int]:
-        """List the moments that no event of the visitor is tied to, in order.
+        """List the moments that follow no event, in order.
 
         Args:
-            last_seen_unix_micros: When the visitor was last seen.
+            last_seen_unix_micros: The time of the visitor's last event.
             after_unix_micros: The moments are later than this.
             until_unix_micros: The moments are no later than this.
         """
 
 
 class _FollowsEvents:
-    """What the decision points that are tied to events have in common."""
+    """Base of decision points that follow events."""
 
     __slots__ = ()
 
@@ -85,13 +84,12 @@ class EveryEvent(_FollowsEvents):
         return "every-event"
 
     def wants(self, event: Event, position: int, prefix_length: int) -> bool:  # noqa: ARG002 - all of them
-        """Any."""
         return True
 
 
 @dataclass(frozen=True, slots=True)
 class EveryNth(_FollowsEvents):
-    """After every nth event of the log, which samples all visitors alike; every nth of a visitor would pass over those with few.
+    """After every nth event of the log, over all visitors: every nth event of each visitor would miss those with few.
 
     Raises:
         DatasetError: n is below 1.
@@ -109,7 +107,6 @@ class EveryNth(_FollowsEvents):
         return f"every-nth:{self.n}"
 
     def wants(self, event: Event, position: int, prefix_length: int) -> bool:  # noqa: ARG002 - the position alone
-        """Every nth."""
         return (position + 1) % self.n == 0
 
 
@@ -133,7 +130,7 @@ class SessionPrefix(_FollowsEvents):
         return f"session-prefix:{self.events}"
 
     def wants(self, event: Event, position: int, prefix_length: int) -> bool:  # noqa: ARG002 - the prefix alone
-        """One that entered a session which has no more events than that."""
+        """Return whether the session has no more events than that."""
         return 1 <= prefix_length <= self.events
 
 
@@ -158,16 +155,14 @@ class AtTypes(_FollowsEvents):
         return "at:" + ",".join(event_type.name for event_type in sorted(self.types))
 
     def wants(self, event: Event, position: int, prefix_length: int) -> bool:  # noqa: ARG002 - the type alone
-        """One of these types."""
         return event.type in self.types
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """At fixed moments in UTC, for every visitor who was seen before and not too long ago.
+    """At fixed moments in UTC, for every visitor who had an event in the last ``silent_days``.
 
-    A moment comes as soon as the log, any visitor's event, has reached it: events that arrive later are not known, even if they
-    bear an earlier time.
+    A moment comes as soon as any event of the log reaches it: events that arrive later are not included, even with an earlier time.
 
     Raises:
         DatasetError: A field is out of range.
@@ -176,7 +171,7 @@ class Calendar:
     hours: int = _DAY_HOURS
     """Hours between moments, counted from 1970-01-01 00:00 UTC: 24 gives every midnight."""
     silent_days: int = 30
-    """For how long after their last event visitors are asked about; by default as long as a server remembers them by default."""
+    """How long after their last event visitors still give rows; by default as long as a server keeps their state by default."""
 
     def __post_init__(self) -> None:
         _require(1 <= self.hours <= _MAX_HOURS, "every-hours", f"a whole number from 1 to {_MAX_HOURS}", self.hours)
@@ -189,15 +184,13 @@ class Calendar:
 
     @property
     def follows_events(self) -> bool:
-        """No."""
         return False
 
     def wants(self, event: Event, position: int, prefix_length: int) -> bool:  # noqa: ARG002 - none of them
-        """None."""
         return False
 
     def moments(self, *, last_seen_unix_micros: int, after_unix_micros: int, until_unix_micros: int) -> Iterable[int]:
-        """Multiples of the interval."""
+        """List multiples of the interval."""
         interval = self.hours * _HOUR_MICROS
         until = min(until_unix_micros, last_seen_unix_micros + self.silent_days * _DAY_HOURS * _HOUR_MICROS)
         return range((after_unix_micros // interval + 1) * interval, until + 1, interval)
@@ -207,7 +200,7 @@ def parse_decisions(text: str) -> DecisionPoints:
     """Read decision points as a command line names them, for example ``every-nth:10`` or ``at:PURCHASE``.
 
     Raises:
-        DatasetError: There are none of that name, or its number or types are not what it takes.
+        DatasetError: The name is unknown, or its number or types are out of range.
     """
     if text == "daily":
         return Calendar()

@@ -1,4 +1,4 @@
-"""Replaying a log event by event, through the fold and the featurizer that serve live traffic, into columns."""
+"""Replays a log into columns, event by event, through the fold and the featurizer that serve live traffic."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from presage_training.replaying.recording import NEVER, NO_SESSION, Outcomes, Re
 __all__ = ["ANONYMOUS_PREFIX", "Recorder"]
 
 ANONYMOUS_PREFIX = "anonymous:"
-"""How the readers begin the id of a visitor whom the log does not name."""
+"""The prefix of the ids that readers give to anonymous visitors."""
 
 _DTYPES: Mapping[str, type[np.generic]] = {
     "prefix_length": np.int32,
@@ -29,50 +29,48 @@ _DTYPES: Mapping[str, type[np.generic]] = {
     "device": np.int8,
     "is_purchase": np.bool_,
 }
-"""Of the columns that are not int64."""
+"""The types of columns that are not int64."""
 
 _COUNTRY = "<U2"
 
-# Looking a member up in its enumeration, or in a set, takes a while at every event.
+# Enum and set lookups are slow; this avoids one per event.
 _PURCHASE = EventType.PURCHASE
 _MONEY_MOVES = (_PURCHASE, EventType.REFUND)
 
 
 @dataclass(slots=True)
-class _Session:
-    """An open session that gave a row or a purchase; others cost nothing."""
+class _TrackedSession:
+    """An open session with a row or a purchase; other sessions are not tracked."""
 
     session: Session
-    """The fold's own, which it changes as long as the session is open."""
+    """The fold's own object, updated while the session is open."""
     number: int
     purchase_position: int = NEVER
-    place: int = -1
-    """Its place in the columns; -1 as long as it has given no row."""
+    row_index: int = -1
+    """Its index in the session columns; -1 until it has a row."""
 
 
 @dataclass(slots=True)
 class _Visitor:
-    """A visitor so far."""
-
     number: int
     known: bool
     decided_until_unix_micros: int
     state: State
-    """This recorder's own: it is folded in place."""
-    sessions: dict[str, _Session] = field(default_factory=dict)
-    """Those that are open, by their ids, and some that were."""
+    """Owned by this recorder, folded in place."""
+    sessions: dict[str, _TrackedSession] = field(default_factory=dict)
+    """By id: the open ones, and some that have ended."""
 
 
 class Recorder:
-    """Replays a log, remembering states of visitors and columns of rows: no event is kept.
+    """Replays a log, keeping visitors' states and the columns of rows, but no events.
 
     Args:
         decisions: When to make a row.
-        feature_set: Of which features.
-        distinct_ids: Whether no two events of the log have one id, as where the reader makes them. Then none is remembered, which
-            saves a third of the time.
-        now_shift_micros: How much later than it is (earlier, if below 0) the features take it to be. Anything but 0 only serves to
-            find out what a model owes to the exact moment.
+        feature_set: The features of a row.
+        distinct_ids: Whether no two events of the log have the same id, for example because the reader makes the ids. Duplicates
+            are then not looked for, which saves a third of the time.
+        now_shift_micros: An offset added to the time for which features are computed. A value other than 0 shows how much a model
+            depends on the exact moment.
     """
 
     def __init__(
@@ -93,21 +91,20 @@ class Recorder:
         self._events = self._duplicates = 0
         self._oldest: int | None = None
         self._features = array("f")
-        self._rows = {each.name: array("q") for each in fields(Rows) if each.name not in {"features", "country"}}
-        self._country_places = array("q")
+        self._rows = {column.name: array("q") for column in fields(Rows) if column.name not in {"features", "country"}}
+        self._country_indices = array("q")
         self._countries: dict[str, int] = {}
         self._sessions = {name: array("q") for name in ("number", "start", "end", "purchase")}
-        self._outcomes = {each.name: array("q") for each in fields(Outcomes)}
+        self._outcomes = {column.name: array("q") for column in fields(Outcomes)}
 
     @property
     def row_count(self) -> int:
-        """How many rows there are so far."""
-        return len(self._country_places)
+        return len(self._country_indices)
 
     @property
     def column_bytes(self) -> int:
-        """Memory that the rows and outcomes take so far; the rest is that of visitors' states."""
-        columns = (*self._rows.values(), *self._sessions.values(), *self._outcomes.values(), self._country_places)
+        """The memory of rows and outcomes; visitors' states come on top."""
+        columns = (*self._rows.values(), *self._sessions.values(), *self._outcomes.values(), self._country_indices)
         features = len(self._features) * self._features.itemsize
         return features + sum(len(column) * column.itemsize for column in columns)
 
@@ -115,9 +112,9 @@ class Recorder:
         """Replay the next event.
 
         Args:
-            event: What happened.
-            position: Its place in the log, from 0.
-            clock_unix_micros: The newest time in the log so far, of this event and other visitors' included.
+            event: The event.
+            position: Its position in the log, from 0.
+            clock_unix_micros: The newest time in the log so far, over all visitors, this event included.
         """
         now = event.event_time_unix_micros
         self._events += 1
@@ -139,13 +136,13 @@ class Recorder:
         session = fold_into(state, event, habits=self._habits)
         prefix_length = 0 if session is None else session.event_count
         if prefix_length == 1 and visitor.sessions:
-            self._forget_ended(visitor)
+            self._drop_ended_sessions(visitor)
         kind = event.type
         if kind in _MONEY_MOVES:
             self._add_outcome(visitor.number, event, position)
             if session is not None and kind == _PURCHASE:
-                noted = self._noted(visitor, session, position)
-                noted.purchase_position = min(noted.purchase_position, position)
+                tracked = self._tracked_session(visitor, session, position)
+                tracked.purchase_position = min(tracked.purchase_position, position)
         if self._decisions.wants(event, position, prefix_length):
             self._add_row(
                 visitor,
@@ -154,18 +151,20 @@ class Recorder:
                 time_unix_micros=now,
                 seen_unix_micros=state.last_seen_unix_micros,
                 seen_position=position,
-                session=NO_SESSION if session is None else self._place(self._noted(visitor, session, position)),
+                session=NO_SESSION
+                if session is None
+                else self._row_index(self._tracked_session(visitor, session, position)),
                 prefix_length=prefix_length,
             )
 
     def finish(self, log_end_unix_micros: int) -> Recording:
-        """Make the decisions that were due by the log's end, and hand over the columns; to be called once."""
+        """Make the decisions due by the log's end and return the columns; call it once."""
         if not self._follows_events:
             for visitor in self._visitors.values():
                 self._decide_until(visitor, log_end_unix_micros)
         for visitor in self._visitors.values():
-            for noted in visitor.sessions.values():
-                self._write(noted)
+            for tracked in visitor.sessions.values():
+                self._write(tracked)
         return Recording(
             rows=self._all_rows(),
             outcomes=Outcomes(**_arrays(self._outcomes)),
@@ -177,7 +176,7 @@ class Recorder:
         )
 
     def _decide_until(self, visitor: _Visitor, until_unix_micros: int) -> None:
-        """Make the decisions that follow no event; the visitor's state was this one when they came due."""
+        """Make the decisions that follow no event and came due while the visitor had the current state."""
         state = visitor.state
         for moment in self._decisions.moments(
             last_seen_unix_micros=state.last_seen_unix_micros,
@@ -196,37 +195,37 @@ class Recorder:
             )
         visitor.decided_until_unix_micros = until_unix_micros
 
-    def _noted(self, visitor: _Visitor, session: Session, position: int) -> _Session:
-        """Find what is kept of a session, which goes by the position at which something of it was first worth keeping."""
-        noted = visitor.sessions.get(session.session_id)
-        if noted is None or noted.session is not session:
-            noted = visitor.sessions[session.session_id] = _Session(session, position)
-        return noted
+    def _tracked_session(self, visitor: _Visitor, session: Session, position: int) -> _TrackedSession:
+        """Return the tracked session, whose number is the position of its first row or purchase."""
+        tracked = visitor.sessions.get(session.session_id)
+        if tracked is None or tracked.session is not session:
+            tracked = visitor.sessions[session.session_id] = _TrackedSession(session, position)
+        return tracked
 
-    def _forget_ended(self, visitor: _Visitor) -> None:
-        """Write the visitor's sessions that are over into the columns, and forget them; a new one has just begun."""
+    def _drop_ended_sessions(self, visitor: _Visitor) -> None:
+        """Write the visitor's ended sessions to the columns and drop them; called when a new one starts."""
         still_open = [id(session) for session in visitor.state.sessions]
-        for session_id, noted in list(visitor.sessions.items()):
-            if id(noted.session) not in still_open:
-                self._write(noted)
+        for session_id, tracked in list(visitor.sessions.items()):
+            if id(tracked.session) not in still_open:
+                self._write(tracked)
                 del visitor.sessions[session_id]
 
-    def _place(self, noted: _Session) -> int:
-        """Find the place of a session in the columns."""
-        if noted.place < 0:
-            noted.place = len(self._sessions["number"])
+    def _row_index(self, tracked: _TrackedSession) -> int:
+        """Return a session's index in the session columns."""
+        if tracked.row_index < 0:
+            tracked.row_index = len(self._sessions["number"])
             for column in self._sessions.values():
                 column.append(0)
-        return noted.place
+        return tracked.row_index
 
-    def _write(self, noted: _Session) -> None:
-        if noted.place < 0:
+    def _write(self, tracked: _TrackedSession) -> None:
+        if tracked.row_index < 0:
             return
         columns = self._sessions
-        columns["number"][noted.place] = noted.number
-        columns["start"][noted.place] = noted.session.start_unix_micros
-        columns["end"][noted.place] = noted.session.last_unix_micros
-        columns["purchase"][noted.place] = noted.purchase_position
+        columns["number"][tracked.row_index] = tracked.number
+        columns["start"][tracked.row_index] = tracked.session.start_unix_micros
+        columns["end"][tracked.row_index] = tracked.session.last_unix_micros
+        columns["purchase"][tracked.row_index] = tracked.purchase_position
 
     def _add_outcome(self, visitor_number: int, event: Event, position: int) -> None:
         is_purchase = event.type == _PURCHASE
@@ -246,27 +245,27 @@ class Recorder:
         rows["visitor"].append(visitor.number)
         rows["known"].append(visitor.known)
         rows["device"].append(state.device)
-        self._country_places.append(self._countries.setdefault(state.country, len(self._countries)))
+        self._country_indices.append(self._countries.setdefault(state.country, len(self._countries)))
 
     def _all_rows(self) -> Rows:
         columns = _arrays(self._rows)
         sessions = _arrays(self._sessions)
-        places = columns["session"]
-        columns["session"] = _of_sessions(sessions["number"], places, NO_SESSION)
-        columns["session_start_unix_micros"] = _of_sessions(sessions["start"], places, 0)
-        columns["session_end_unix_micros"] = _of_sessions(sessions["end"], places, 0)
-        columns["session_purchase_position"] = _of_sessions(sessions["purchase"], places, NEVER)
+        row_indices = columns["session"]
+        columns["session"] = _of_sessions(sessions["number"], row_indices, NO_SESSION)
+        columns["session_start_unix_micros"] = _of_sessions(sessions["start"], row_indices, 0)
+        columns["session_end_unix_micros"] = _of_sessions(sessions["end"], row_indices, 0)
+        columns["session_purchase_position"] = _of_sessions(sessions["purchase"], row_indices, NEVER)
         return Rows(
             features=np.array(self._features, dtype=np.float32).reshape(-1, len(self._feature_set.features)),
-            country=np.array([*self._countries, ""], dtype=_COUNTRY)[np.array(self._country_places, dtype=np.int64)],
+            country=np.array([*self._countries, ""], dtype=_COUNTRY)[np.array(self._country_indices, dtype=np.int64)],
             **columns,
         )
 
 
-def _of_sessions(column: NDArray[np.int64], places: NDArray[np.int64], otherwise: int) -> NDArray[np.int64]:
-    """Look up a column of the sessions for each row; ``otherwise`` for rows whose place is NO_SESSION."""
+def _of_sessions(column: NDArray[np.int64], row_indices: NDArray[np.int64], default: int) -> NDArray[np.int64]:
+    """Look up a session column for each row; ``default`` for rows with NO_SESSION."""
     assert NO_SESSION == -1
-    return np.append(column, otherwise)[places]
+    return np.append(column, default)[row_indices]
 
 
 def _arrays(columns: Mapping[str, array[int]]) -> dict[str, NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""What a replayed log leaves: a row at each decision point, and what happened to each visitor, in columns."""
+"""A replayed log in columns: a row for each decision point, and an outcome for each purchase and refund."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from numpy.typing import NDArray
 __all__ = ["NEVER", "NO_SESSION", "Outcomes", "Recording", "Rows", "merge"]
 
 NEVER = np.iinfo(np.int64).max
-"""The position of what never happened."""
+"""The position of an event that never happened."""
 
 NO_SESSION = -1
-"""The session of a row that belongs to none."""
+"""The session number of a row without a session."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
-    """One entry for each decision point; whatever is known of it before anything is predicted.
+    """One entry for each decision point, independent of the target.
 
-    A visitor goes by the position of the first of its events in the log, a session by that of its first
-    row or PURCHASE: whoever replays a part of the visitors gives them the same numbers.
+    A visitor's number is the position of its first event in the log, a session's that of its first row or PURCHASE: they do not
+    depend on how visitors are distributed over processes.
     """
 
     features: NDArray[np.float32]
     """Shape (rows, features of the set)."""
     order: NDArray[np.int64]
-    """Position of the decision point's event in the log; its moment if it follows no event."""
+    """The log position of the decision point's event; its time if it follows no event."""
     visitor: NDArray[np.int64]
     time_unix_micros: NDArray[np.int64]
     """When the decision was due."""
     seen_unix_micros: NDArray[np.int64]
-    """The newest time that the features know of, ...."""
+    """The newest time that the features include, ..."""
     seen_position: NDArray[np.int64]
-    """... and the position in the log up to which they know the events of that very microsecond; -1 for none of them."""
+    """... and the log position up to which they include events of that microsecond; -1 for none."""
     session: NDArray[np.int64]
-    """NO_SESSION where the event went into none, or there is no event."""
+    """NO_SESSION where the event belongs to no session, or there is no event."""
     session_start_unix_micros: NDArray[np.int64]
-    """0 without a session; this and all that follows is as of the log's end."""
+    """0 without a session. This and the next two columns are as of the log's end."""
     session_end_unix_micros: NDArray[np.int64]
-    """When the session had its last event; 0 without a session."""
+    """The time of the session's last event; 0 without a session."""
     session_purchase_position: NDArray[np.int64]
-    """Position of the session's first PURCHASE; NEVER without one."""
+    """The log position of the session's first PURCHASE; NEVER without one."""
     prefix_length: NDArray[np.int32]
     """Events of the session up to the decision; 0 without a session."""
     known: NDArray[np.bool_]
@@ -55,12 +55,11 @@ class Rows:
     """The last country seen; empty if none was."""
 
     def __len__(self) -> int:
-        """Count the rows."""
         return len(self.order)
 
     def take(self, chosen: NDArray[Any]) -> Rows:
-        """Choose rows by a mask, or by places in the order wanted."""
-        return Rows(**{each.name: getattr(self, each.name)[chosen] for each in fields(self)})
+        """Select rows by a mask or by indices."""
+        return Rows(**{column.name: getattr(self, column.name)[chosen] for column in fields(self)})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,12 +70,12 @@ class Outcomes:
     position: NDArray[np.int64]
     time_unix_micros: NDArray[np.int64]
     money_micros: NDArray[np.int64]
-    """What it brought in: below 0 for a REFUND. A single one counts up to MAX_MONEY_MICROS, as in the visitor's state."""
+    """The revenue, negative for a REFUND; limited to MAX_MONEY_MICROS, as in the visitor's state."""
     is_purchase: NDArray[np.bool_]
 
     def take(self, chosen: NDArray[Any]) -> Outcomes:
-        """Choose outcomes by a mask, or by places in the order wanted."""
-        return Outcomes(**{each.name: getattr(self, each.name)[chosen] for each in fields(self)})
+        """Select outcomes by a mask or by indices."""
+        return Outcomes(**{column.name: getattr(self, column.name)[chosen] for column in fields(self)})
 
 
 _Columns = TypeVar("_Columns", Rows, Outcomes)
@@ -84,14 +83,12 @@ _Columns = TypeVar("_Columns", Rows, Outcomes)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recording:
-    """A log, replayed."""
-
     rows: Rows
     outcomes: Outcomes
     events: int
     """Events of the log, duplicates included."""
     duplicates: int
-    """Events that counted for nothing, because their visitor had one with the same id shortly before."""
+    """Events that were ignored because their visitor had one with the same id shortly before."""
     visitors: int
     first_unix_micros: int
     """The oldest time of an event; 0 for an empty log."""
@@ -100,7 +97,7 @@ class Recording:
 
 
 def merge(parts: Sequence[Recording]) -> Recording:
-    """Put the recordings of different visitors of one log together; the order of rows and outcomes depends on the log alone."""
+    """Merge recordings of disjoint visitors of one log; the order of rows and outcomes depends on the log alone."""
     rows = _concatenate([part.rows for part in parts])
     outcomes = _concatenate([part.outcomes for part in parts])
     return replace(
@@ -118,10 +115,12 @@ def merge(parts: Sequence[Recording]) -> Recording:
 def _concatenate(parts: Sequence[_Columns]) -> _Columns:
     if len(parts) == 1:
         return parts[0]
-    columns = {each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(parts[0])}
+    columns = {
+        column.name: np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(parts[0])
+    }
     return type(parts[0])(**columns)
 
 
 def _in_order(columns: _Columns, order: NDArray[np.int64]) -> _Columns:
-    # What is in order already, as rows of a single worker are, is not copied.
+    # Columns that are in order, as those of a single worker are, need no copy.
     return columns if np.array_equal(order, np.arange(len(order))) else columns.take(order)

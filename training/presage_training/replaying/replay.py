@@ -1,4 +1,4 @@
-"""Replay: a log folded in memory, visitor by visitor, by the fold that serves live traffic."""
+"""The states of a log's visitors, folded in memory by the fold that serves live traffic."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ __all__ = ["Replay"]
 
 
 class Replay:
-    """The states of all visitors of a log, as far as it has been read."""
+    """The states of all visitors of the part of a log that has been read."""
 
     def __init__(self) -> None:
         self.states: dict[str, State] = {}
-        """What is remembered of each visitor."""
+        """By visitor id."""
 
     def fold(self, event: Event, *, fresh: bool = False) -> State:
         """Fold the next event of the log.
 
         Args:
-            event: What happened.
-            fresh: Whether the visitor's history before it is to be forgotten, as the event log of a server marks an event that
-                found none: the visitor was new, had been forgotten, or could not be read.
+            event: The event.
+            fresh: Whether to drop the visitor's history before it. A server's event log marks events that found no state this way:
+                the visitor was new, had expired, or could not be read.
 
         Returns:
             The visitor's state right after the event; the same object as before if the event is a duplicate.

@@ -1,4 +1,4 @@
-"""Replaying a log with several processes, each of which has its share of the visitors."""
+"""Replays a log with several processes, each with a share of the visitors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from presage_training.traffic.lanes import lane_of
 __all__ = ["MAX_WORKERS", "record"]
 
 MAX_WORKERS = 64
-"""The most processes; one process reads the log for all of them, so a few keep it busy."""
+"""The limit on processes. A single process reads the log for all of them, so a few keep it busy."""
 
 _BATCH_EVENTS = 1_000
 
@@ -41,11 +41,11 @@ def record(
     """Replay a log; the recording depends on the log alone, byte for byte, however many workers there are.
 
     Args:
-        events: The log, in the order in which a server would have got it; read once, and not kept.
+        events: The log, in the order in which a server would have received it; read once, and not kept.
         decisions: When to make a row.
-        feature_set: Of which features.
-        workers: How many processes share the visitors, 1 to MAX_WORKERS; 1 replays in this one.
-        distinct_ids: Whether no two events have one id; see ``Recorder``.
+        feature_set: The features of a row.
+        workers: The number of processes that share the visitors, 1 to MAX_WORKERS; 1 replays in this process.
+        distinct_ids: Whether no two events have the same id; see ``Recorder``.
         now_shift_micros: See ``Recorder``.
 
     Raises:
@@ -55,7 +55,7 @@ def record(
     if not 1 <= workers <= MAX_WORKERS:
         raise DatasetError(f"workers: expected a whole number from 1 to {MAX_WORKERS}, got {workers}")
     if workers > 1:
-        return merge(_record_apart(events, workers, (decisions, feature_set, distinct_ids, now_shift_micros)))
+        return merge(_record_in_processes(events, workers, (decisions, feature_set, distinct_ids, now_shift_micros)))
     recorder = Recorder(decisions, feature_set, distinct_ids=distinct_ids, now_shift_micros=now_shift_micros)
     log_end = 0
     for event, position, clock in _steps(events):
@@ -71,7 +71,7 @@ def _steps(events: Iterable[Event]) -> Iterator[_Step]:
         yield event, position, clock
 
 
-def _record_apart(
+def _record_in_processes(
     events: Iterable[Event], workers: int, settings: tuple[DecisionPoints, FeatureSet, bool, int]
 ) -> Sequence[Recording]:
     # Spawned, not forked: a fork of a process with threads, which numeric libraries start, can hang.
@@ -115,8 +115,8 @@ def _work(
     distinct_ids: bool,  # noqa: FBT001 - a process's arguments are positional
     now_shift_micros: int,
 ) -> None:
-    """Replay what comes through a pipe, and send the recording back."""
-    # Ctrl-C reaches all processes of a terminal; the one that reads the log ends the others.
+    """Replay the events from a pipe, and send the recording back."""
+    # Ctrl-C reaches all processes of a terminal; the one that reads the log terminates the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     recorder = Recorder(decisions, feature_set, distinct_ids=distinct_ids, now_shift_micros=now_shift_micros)
     decode = msgspec.msgpack.Decoder(list[_Step]).decode
@@ -126,10 +126,10 @@ def _work(
                 recorder.add(event, position, clock)
         pipe.send(recorder.finish(pipe.recv()))
     except (EOFError, ConnectionError):
-        return  # nobody waits for it any more
+        return  # the parent process is gone
 
 
 def _end(process: BaseProcess) -> None:
-    """End a worker that has sent all that it had, or is not needed any more."""
+    """Terminate a worker that has sent its recording, or is not needed any more."""
     process.terminate()
     process.join()

@@ -1,4 +1,4 @@
-"""Dealing visitors out to lanes that go side by side, each visitor always to the same one."""
+"""Distributes visitors over parallel lanes; a visitor always gets the same lane."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ __all__ = ["lane_of"]
 
 
 def lane_of(user_id: str, lanes: int) -> int:
-    """Tell a visitor's lane, 0 to lanes - 1; the same in every process and on every run."""
+    """Return a visitor's lane, 0 to lanes - 1; the same in every process and on every run."""
     return crc32(user_id.encode()) % lanes

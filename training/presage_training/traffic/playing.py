@@ -1,4 +1,4 @@
-"""Playing a log to a server at the pace of a show, and watching a few of its visitors."""
+"""Paced replay of a log to a server, with the scores of a few watched visitors."""
 
 from __future__ import annotations
 
@@ -14,43 +14,40 @@ from presage_training.errors import TrainingError
 from presage_training.traffic.lanes import lane_of
 from presage_training.traffic.sending import client_event
 
-__all__ = ["Played", "Scene", "Watched", "choose_watched", "play"]
+__all__ = ["PlaybackStats", "Scenario", "WatchedVisitor", "choose_watched", "play"]
 
-_ACTORS = 4
+_LANES = 4
 _TIMEOUT_MS = 2_000
-_SHOW_EVERY_SECONDS = 0.2
+_PROGRESS_SECONDS = 0.2
 _FEWEST_EVENTS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """What is played."""
-
+class Scenario:
     events: Sequence[Event]
     """The log, in the order of time."""
     watched: Sequence[str]
-    """The visitors to watch."""
+    """The ids of the visitors to watch."""
 
 
 @dataclass(kw_only=True, slots=True)
-class Watched:
-    """One visitor's session so far."""
+class WatchedVisitor:
+    """The current session of a watched visitor."""
 
     session: int
-    """Which session of the visitor it is, counted from 1."""
+    """The session's number, counted from 1."""
     session_id: str
-    """The session's id."""
     last_event: str = ""
-    """What the visitor did last."""
+    """The type of the visitor's last event."""
     bought: bool = False
-    """Whether the session has had its purchase."""
+    """Whether the session has a purchase."""
     scores: list[float] = field(default_factory=list)
     """The score after each event of the session."""
 
 
 @dataclass(kw_only=True, slots=True)
-class Played:
-    """What has happened so far."""
+class PlaybackStats:
+    """Counts and latencies so far."""
 
     events: int = 0
     scores: int = 0
@@ -58,17 +55,17 @@ class Played:
     purchases: int = 0
     seconds: float = 0.0
     track_micros: list[float] = field(default_factory=list)
-    """How long each TrackEvent without a score took."""
+    """The latency of each TrackEvent without a score."""
     score_micros: list[float] = field(default_factory=list)
-    """How long each Score took."""
+    """The latency of each Score."""
     visitors: set[str] = field(default_factory=set)
-    """Everybody who has come."""
-    watched: dict[str, Watched] = field(default_factory=dict)
-    """The watched visitors that have come."""
+    """The ids of all visitors so far."""
+    watched: dict[str, WatchedVisitor] = field(default_factory=dict)
+    """The watched visitors who have had an event, by id."""
 
 
 def choose_watched(events: Sequence[Event], count: int) -> list[str]:
-    """Choose visitors that are worth watching: active ones, half of them buyers."""
+    """Choose active visitors, half of them buyers."""
     activity: defaultdict[str, int] = defaultdict(int)
     buyers = set()
     for event in events:
@@ -82,85 +79,90 @@ def choose_watched(events: Sequence[Event], count: int) -> list[str]:
     return bought + others
 
 
-async def play(scene: Scene, target: str, *, seconds: float, show: Callable[[Played], None]) -> Played:
-    """Play a log to a server, spread over a time; each visitor's events stay in order.
+async def play(
+    scenario: Scenario, target: str, *, seconds: float, on_progress: Callable[[PlaybackStats], None]
+) -> PlaybackStats:
+    """Send a log to a server, spread over some seconds; each visitor's events stay in order.
 
-    A visitor is scored before the first event of all, which is where cold starts come from. Watched visitors are scored after each
-    of their events, others before every few.
+    Every visitor is scored before their first event, which is where cold starts come from. Watched visitors are scored after each
+    of their events, others before every fourth event or so.
 
     Args:
-        scene: What to play.
+        scenario: The log, and the visitors to watch.
         target: The server, host:port.
-        seconds: How long it is to take; longer if the server is slower than that.
-        show: Called now and then with what has happened so far; only while no call is in flight, so that
-            it is not measured.
+        seconds: The duration; it takes longer if the server is slower.
+        on_progress: Called with the counts so far, a few times per second, while no call is in flight, so as not to
+            affect latencies.
+
+    Returns:
+        The final counts.
 
     Raises:
         TrainingError: A call failed.
     """
-    played = Played()
-    lanes: list[list[tuple[float, Event]]] = [[] for _ in range(_ACTORS)]
-    for position, event in enumerate(scene.events):
-        lanes[lane_of(event.user_id, _ACTORS)].append((seconds * position / len(scene.events), event))
+    stats = PlaybackStats()
+    lanes: list[list[tuple[float, Event]]] = [[] for _ in range(_LANES)]
+    for position, event in enumerate(scenario.events):
+        lanes[lane_of(event.user_id, _LANES)].append((seconds * position / len(scenario.events), event))
     started = perf_counter()
     busy: set[str] = set()
-    next_show = 0.0
+    next_progress = 0.0
     async with AsyncClient(target, options=ClientOptions(timeout_ms=_TIMEOUT_MS)) as client:
 
-        async def act(lane: Iterator[tuple[float, Event]]) -> None:
-            nonlocal next_show
+        async def send_lane(lane: Iterator[tuple[float, Event]]) -> None:
+            nonlocal next_progress
             for due, event in lane:
                 ahead = due - (perf_counter() - started)
                 if ahead > 0:
                     await asyncio.sleep(ahead)
                 busy.add(event.event_id)
-                await _act_one(event, client, scene, played)
+                await _send(event, client, scenario, stats)
                 busy.discard(event.event_id)
-                played.seconds = perf_counter() - started
-                if not busy and played.seconds >= next_show:
-                    next_show = played.seconds + _SHOW_EVERY_SECONDS
-                    show(played)
+                stats.seconds = perf_counter() - started
+                if not busy and stats.seconds >= next_progress:
+                    next_progress = stats.seconds + _PROGRESS_SECONDS
+                    on_progress(stats)
 
         try:
-            await asyncio.gather(*(act(iter(lane)) for lane in lanes))
+            await asyncio.gather(*(send_lane(iter(lane)) for lane in lanes))
         except PresageError as error:
             raise TrainingError(f"a call failed: {error}") from error
-    return played
+    return stats
 
 
-async def _act_one(event: Event, client: AsyncClient, scene: Scene, played: Played) -> None:
-    seen = _enter(event, played) if event.user_id in scene.watched else None
-    begins = event.user_id not in played.visitors
-    played.visitors.add(event.user_id)
-    if begins or (seen is None and played.events % 4 == 0):
+async def _send(event: Event, client: AsyncClient, scenario: Scenario, stats: PlaybackStats) -> None:
+    watched = _current_session(event, stats) if event.user_id in scenario.watched else None
+    is_new = event.user_id not in stats.visitors
+    stats.visitors.add(event.user_id)
+    if is_new or (watched is None and stats.events % 4 == 0):
         started = perf_counter()
         prediction = await client.score(
             event.user_id, session_id=event.session_id, as_of_unix_micros=event.event_time_unix_micros
         )
-        played.score_micros.append((perf_counter() - started) * 1e6)
-        _count(prediction, played)
+        stats.score_micros.append((perf_counter() - started) * 1e6)
+        _count(prediction, stats)
     started = perf_counter()
-    result = await client.track(client_event(event), score=seen is not None)
-    if seen is None:
-        played.track_micros.append((perf_counter() - started) * 1e6)
-    played.events += 1
-    played.purchases += event.type == EventType.PURCHASE
-    if seen is not None and result.prediction is not None:
-        _count(result.prediction, played)
-        seen.scores.append(result.prediction.score)
-        seen.last_event = event.type.name.lower().replace("_", " ")
-        seen.bought = seen.bought or event.type == EventType.PURCHASE
+    result = await client.track(client_event(event), score=watched is not None)
+    if watched is None:
+        stats.track_micros.append((perf_counter() - started) * 1e6)
+    stats.events += 1
+    stats.purchases += event.type == EventType.PURCHASE
+    if watched is not None and result.prediction is not None:
+        _count(result.prediction, stats)
+        watched.scores.append(result.prediction.score)
+        watched.last_event = event.type.name.lower().replace("_", " ")
+        watched.bought = watched.bought or event.type == EventType.PURCHASE
 
 
-def _enter(event: Event, played: Played) -> Watched:
-    """Find the watched visitor's session, a new one if the event begins one."""
-    seen = played.watched.get(event.user_id)
-    if seen is None or seen.session_id != event.session_id:
-        seen = Watched(session=1 if seen is None else seen.session + 1, session_id=event.session_id)
-        played.watched[event.user_id] = seen
-    return seen
+def _current_session(event: Event, stats: PlaybackStats) -> WatchedVisitor:
+    """Return the watched visitor's session, a new one if the event starts one."""
+    visitor = stats.watched.get(event.user_id)
+    if visitor is None or visitor.session_id != event.session_id:
+        visitor = WatchedVisitor(session=1 if visitor is None else visitor.session + 1, session_id=event.session_id)
+        stats.watched[event.user_id] = visitor
+    return visitor
 
 
-def _count(prediction: Prediction, played: Played) -> None:
-    played.scores += 1
-    played.cold_starts += prediction.cold_start
+def _count(prediction: Prediction, stats: PlaybackStats) -> None:
+    stats.scores += 1
+    stats.cold_starts += prediction.cold_start

@@ -1,4 +1,4 @@
-"""Sending a log to a server: many calls in flight, each visitor's events in order."""
+"""Sends a log to a server with several calls in flight; each visitor's events stay in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from presage_featurizer import MICROS, Event
 from presage_training.quoting import printable
 from presage_training.traffic.lanes import lane_of
 
-__all__ = ["Sent", "client_event", "send_log"]
+__all__ = ["SendStats", "client_event", "send_log"]
 
 _BATCH = 500
 _QUEUED_BATCHES = 2
@@ -25,41 +25,39 @@ _POSITION = re.compile(r"\[\d+\]")
 
 
 @dataclass(kw_only=True, slots=True)
-class Sent:
-    """What became of a log so far."""
+class SendStats:
+    """The outcomes of the events sent so far."""
 
     counted: int = 0
-    """Events that the server took in."""
+    """Events that the server accepted."""
     duplicates: int = 0
-    """Events that it had taken in before."""
-    refused: Counter[str] = field(default_factory=Counter)
-    """Events that it refused, by reason."""
-    refused_examples: dict[str, str] = field(default_factory=dict)
-    """The first event of each reason: its id and what the server said."""
+    """Events that the server had accepted before."""
+    rejected: Counter[str] = field(default_factory=Counter)
+    """Events that the server rejected, by reason."""
+    rejected_examples: dict[str, str] = field(default_factory=dict)
+    """The first event of each reason: its id and the server's message."""
     visitors: int = 0
-    """Different visitors in the log."""
+    """Distinct visitors in the log."""
     started: float = field(default_factory=perf_counter)
     seconds: float = 0.0
-    """How long it has taken."""
+    """The duration so far."""
 
     @property
     def events(self) -> int:
         """Events sent and answered."""
-        return self.counted + self.duplicates + self.refused.total()
+        return self.counted + self.duplicates + self.rejected.total()
 
     @property
     def events_per_second(self) -> float:
-        """Events answered in a second, on average."""
         return self.events / self.seconds if self.seconds else 0.0
 
     def add(self, events: Sequence[Event], outcomes: Iterable[presage_client.TrackOutcome]) -> None:
-        """Count the outcomes of events."""
         for event, outcome in zip(events, outcomes, strict=True):
             if outcome.error is not None:
-                # One reason for the same fault at different places of a batch.
+                # The same fault at different positions of a batch has the same reason.
                 reason = printable(_POSITION.sub("", str(outcome.error.message)).partition(", got ")[0])
-                self.refused[reason] += 1
-                self.refused_examples.setdefault(reason, printable(f"{event.event_id}: {outcome.error.message}"))
+                self.rejected[reason] += 1
+                self.rejected_examples.setdefault(reason, printable(f"{event.event_id}: {outcome.error.message}"))
             elif outcome.duplicate:
                 self.duplicates += 1
             else:
@@ -68,33 +66,33 @@ class Sent:
 
 
 async def send_log(
-    events: Iterable[Event], target: str, *, lanes: int, timeout_ms: float, show: Callable[[Sent], None]
-) -> Sent:
+    events: Iterable[Event], target: str, *, lanes: int, timeout_ms: float, on_progress: Callable[[SendStats], None]
+) -> SendStats:
     """Send events to a server.
 
     Each visitor's events go through one lane, one call after another, so they arrive in order. While the server is unavailable or
-    too busy, a lane tries a few times more: the events carry their ids, so none counts twice.
+    overloaded, a lane retries a few times: events carry their ids, so none counts twice.
 
     Args:
-        events: The log; read as it is sent, so it may be longer than memory.
+        events: The log; read while it is sent, so it may be larger than memory.
         target: The server, host:port.
-        lanes: How many calls may be in flight.
-        timeout_ms: What one call may take.
-        show: Called after every call with what has become of the log so far.
+        lanes: The number of calls in flight.
+        timeout_ms: The deadline of one call.
+        on_progress: Called after every call with the outcomes so far.
 
     Returns:
-        What became of it.
+        The outcomes.
 
     Raises:
-        PresageError: A call failed as a whole, and trying again did not help.
+        PresageError: A call failed as a whole, and so did its retries.
     """
-    sent = Sent()
+    stats = SendStats()
     queues: list[asyncio.Queue[list[Event]]] = [asyncio.Queue(_QUEUED_BATCHES) for _ in range(lanes)]
     visitors: set[int] = set()
     client = AsyncClient(target, options=ClientOptions(timeout_ms=timeout_ms))
     try:
         async with client, asyncio.TaskGroup() as group:
-            workers = [group.create_task(_work(queue, client, sent, show)) for queue in queues]
+            workers = [group.create_task(_work(queue, client, stats, on_progress)) for queue in queues]
             for lane, batch in _batches(events, lanes, visitors):
                 await queues[lane].put(batch)
             for queue in queues:
@@ -102,14 +100,14 @@ async def send_log(
             for worker in workers:
                 worker.cancel()
     except BaseExceptionGroup as failures:
-        # The first failure ended the others.
+        # The first failure cancelled the others.
         raise failures.exceptions[0] from failures
-    sent.visitors = len(visitors)
-    return sent
+    stats.visitors = len(visitors)
+    return stats
 
 
 def client_event(event: Event) -> presage_client.Event:
-    """Turn the featurizer's event into the client's."""
+    """Convert the featurizer's event to the client's."""
     return presage_client.Event(
         event_id=event.event_id,
         type=presage_client.EventType(event.type),
@@ -135,7 +133,7 @@ def client_event(event: Event) -> presage_client.Event:
 
 
 def _batches(events: Iterable[Event], lanes: int, visitors: set[int]) -> Iterator[tuple[int, list[Event]]]:
-    """Deal events out to lanes, by visitor, a batch at a time; gather digests of the visitors' ids."""
+    """Distribute events over lanes by visitor, in batches; collects hashes of the visitors' ids."""
     waiting: list[list[Event]] = [[] for _ in range(lanes)]
     for event in events:
         visitors.add(hash(event.user_id))
@@ -148,7 +146,7 @@ def _batches(events: Iterable[Event], lanes: int, visitors: set[int]) -> Iterato
 
 
 async def _work(
-    queue: asyncio.Queue[list[Event]], client: AsyncClient, sent: Sent, show: Callable[[Sent], None]
+    queue: asyncio.Queue[list[Event]], client: AsyncClient, stats: SendStats, on_progress: Callable[[SendStats], None]
 ) -> None:
     while True:
         batch = await queue.get()
@@ -157,13 +155,13 @@ async def _work(
             try:
                 outcomes = await client.track_many(map(client_event, batch[done:]))
             except (UnavailableError, DeadlineExceededError, OverloadedError) as error:
-                sent.add(batch[done : done + len(error.outcomes)], error.outcomes)
+                stats.add(batch[done : done + len(error.outcomes)], error.outcomes)
                 done += len(error.outcomes)
                 if attempt == _ATTEMPTS:
                     raise
                 await asyncio.sleep(_RETRY_SECONDS * attempt)
             else:
-                sent.add(batch[done:], outcomes)
+                stats.add(batch[done:], outcomes)
                 break
-        show(sent)
+        on_progress(stats)
         queue.task_done()
