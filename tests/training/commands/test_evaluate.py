@@ -167,7 +167,7 @@ def test_rows_that_the_reader_skipped_are_listed_at_the_end(trained, tmp_path):
 
     assert (done.exit_code, done.stderr) == (0, "")
     assert "skipped by the reader, 1 times: unreadable line\n" in done.stdout
-    unknown = "unknown key 'amout', passed over, first on line 2; is 'value' meant?"
+    unknown = "unknown key 'amout', ignored, first on line 2; is 'value' meant?"
     assert f"skipped by the reader, 1 times: {unknown}\n" in done.stdout
 
 

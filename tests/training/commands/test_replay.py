@@ -240,7 +240,7 @@ def test_an_unknown_key_is_told_in_the_summary(replay, target, servicer, log):
     assert (done.code, done.err) == (0, "")
     assert len(servicer.requests("TrackEvents")[0].events) == 2
     name, count, example = row(done, "skipped by the reader: unknown key 'amout'")
-    assert name.endswith("'amout', passed over, first on line 2; is 'value' meant?")
+    assert name.endswith("'amout', ignored, first on line 2; is 'value' meant?")
     assert count == "1"
     assert example.startswith("line 2: {")
     assert "\x1b" not in done.out

@@ -35,7 +35,7 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
     to: Annotated[
         Path | None, typer.Option(help="Also write results.json and report.html into this new folder.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,  # noqa: FBT002 - a flag
+    force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Measure a bundle on all rows of a log, as a server would have answered.
 

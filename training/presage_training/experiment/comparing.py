@@ -26,13 +26,11 @@ _CHECK_KIND = "logistic-regression"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Experiment:
-    """What came of it."""
-
     parts: Parts
     models: tuple[MeasuredModel, ...]
-    """Baselines first, then the kinds asked for, in that order."""
+    """Baselines first, then the requested kinds."""
     fitted: dict[str, FittedModel]
-    """All of them, by kind."""
+    """All models, by kind."""
     baseline: str
     """Kind of the best baseline."""
     checks: tuple[Check, ...]
@@ -40,7 +38,6 @@ class Experiment:
 
     @property
     def results(self) -> list[ModelResult]:
-        """What is said of each model."""
         return [model.result for model in self.models]
 
 
@@ -56,13 +53,13 @@ def run_experiment(
 
     Args:
         dataset: All rows.
-        kinds: Which models, see ``choose_kinds``; baselines are added.
-        options: How.
-        shifted: Makes the same dataset with ``now_shift_micros=-1_000_000``, for the check of that name; None leaves it out.
+        kinds: The kinds of models, see ``choose_kinds``; baselines are added.
+        options: How to train and measure.
+        shifted: Makes the same dataset with ``now_shift_micros=-1_000_000``, for the check ``shifted-now``; None skips it.
         on_progress: Called with a short description of each step.
 
     Raises:
-        DatasetError: There are too few rows, a label that never changes, or no such kind.
+        DatasetError: There are too few rows, all labels are the same, or a kind is unknown.
     """
     chosen = choose_kinds(dataset.target, kinds, classifies=dataset.labels.dtype == np.bool_)
     parts = split_parts(dataset, options)
@@ -82,10 +79,10 @@ def run_experiment(
         fitted[kind] = fit(kind, train, tune, seed=options.seed, options=fit_options, members=tuple(fitted.values()))
         fitting_seconds = perf_counter() - began
         on_progress(f"measuring {kind}")
-        one = _measure(fitted[kind], parts, resamples, best, fitting_seconds)
-        measured.append(one)
-        if kind in baselines and (best is None or skill_value(one) > skill_value(best)):
-            best = one
+        model = _measure(fitted[kind], parts, resamples, best, fitting_seconds)
+        measured.append(model)
+        if kind in baselines and (best is None or skill_value(model) > skill_value(best)):
+            best = model
     assert best is not None
     on_progress("checking for leakage")
     began = perf_counter()
@@ -113,13 +110,13 @@ def cross_validate(
 ) -> dict[str, NDArray[np.float64]]:
     """Score every row by models of other visitors, for logs that are too short to be split by time.
 
-    Of each fold's rows to train on, those that the fold before tests on calibrate instead.
+    Of each fold's training rows, those that the previous fold tests on are used for calibration instead.
 
     Args:
         dataset: All rows.
-        kinds: Which models.
-        folds: Masks of rows to train on and to test on, at least 3, as ``grouped_folds`` makes them.
-        options: How; its shares are not used.
+        kinds: The kinds of models.
+        folds: Masks of training and test rows, at least 3, as from ``grouped_folds``.
+        options: How to train; its shares are not used.
         on_progress: Called with a short description of each step.
 
     Returns:
@@ -128,16 +125,16 @@ def cross_validate(
     Raises:
         DatasetError: There are too few rows.
     """
-    # Chosen on all rows, which favours the baseline; that errs on the safe side.
+    # Chosen on all rows, which favours the baseline: the safe side.
     feature = options.feature or _best_feature(dataset)
     fit_options = FitOptions(calibration=options.calibration, threads=options.threads, feature=feature)
     rows = to_rows(dataset)
     scores = {kind: np.empty(len(dataset)) for kind in kinds}
-    for place, (train, test) in enumerate(folds):
-        tune = folds[place - 1][1]
+    for index, (train, test) in enumerate(folds):
+        tune = folds[index - 1][1]
         fitted: list[FittedModel] = []
         for kind in kinds:
-            on_progress(f"fold {place + 1} of {len(folds)}: {kind}")
+            on_progress(f"fold {index + 1} of {len(folds)}: {kind}")
             fitted.append(
                 fit(
                     kind,

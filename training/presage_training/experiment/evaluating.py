@@ -1,4 +1,4 @@
-"""Any bundle, measured on any log."""
+"""Measures a bundle on a log."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class _Scorer:
 def prediction_task(
     bundle: Bundle, *, target: str | None = None, decisions: str | None = None, known_only: bool | None = None
 ) -> PredictionTask:
-    """Tell what a bundle was trained to answer, as its manifest says, unless something else is asked.
+    """Return the task that a bundle was trained for, from its manifest, with the given changes.
 
     Raises:
-        DatasetError: There is no such target or decision points, the model answers questions of another sort, or its features mean
-            something else in this version.
+        DatasetError: The target or the decision points are unknown, the model is for another sort of target, or its features have
+            another meaning in this version.
     """
     manifest = bundle.manifest
     spec, data = manifest.feature_set, manifest.data
@@ -93,10 +93,10 @@ def evaluate_bundle(
     Args:
         bundle: The model.
         log: The log. If it is the one that the model was trained on, figures flatter it.
-        task: What is asked, see ``prediction_task``.
+        task: What to predict, see ``prediction_task``.
         seed: For the draws.
-        draws: How many draws an interval rests on.
-        workers: How many processes replay.
+        draws: The number of draws for an interval.
+        workers: The number of processes that replay.
         on_progress: Called with a short description of each step.
 
     Raises:
@@ -121,7 +121,7 @@ def evaluate_bundle(
     manifest = bundle.manifest
     threshold = manifest.data.get("threshold", 0.5)
     names = task.feature_set.features
-    on_progress("dealing out features anew")
+    on_progress("permuting features")
     measured = measure_model(
         f"{manifest.name}/{manifest.version}",
         dataset,

@@ -1,4 +1,4 @@
-"""What is trained on which rows: options, kinds of models, and the parts of a dataset."""
+"""The plan of an experiment: options, kinds of models, and the parts of a dataset."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_KINDS = (
     "lightgbm-classifier", "xgboost-classifier", "logistic-regression", "random-forest", "gradient-boosting",
     "stacking", "blending",
 )  # fmt: skip
-"""What is trained where labels are true or false, unless something else is asked for."""
+"""The default kinds for a target that is true or false."""
 
 _DEFAULT_REGRESSORS = ("lightgbm-regressor", "xgboost-regressor")
 
@@ -37,17 +37,17 @@ class ExperimentOptions:
     seed: int = 7
     """The same log and seed give the same models and figures."""
     train_share: float = 0.75
-    """How much of the rows' time is before the test part begins."""
+    """The share of the rows' time before the test part."""
     fit_share: float = 0.85
-    """How much of the time before that is for training; the rest calibrates, and chooses the threshold."""
+    """The share of the time before that for training; the rest calibrates, and chooses the threshold."""
     draws: int = 500
-    """How many draws an interval rests on."""
+    """The number of draws for an interval."""
     calibration: CalibrationKind = "sigmoid"
     """How probabilities are calibrated; ``none`` keeps the model's own link."""
     threads: int = 1
-    """How many threads a training library may use."""
+    """The number of threads that a training library may use."""
     feature: str | None = None
-    """What the baseline ``single-feature`` ranks by; None: what ranks the training rows best."""
+    """The feature of the baseline ``single-feature``; None for the one that ranks the training rows best."""
 
     def __post_init__(self) -> None:
         for name in ("train_share", "fit_share"):
@@ -67,20 +67,19 @@ class Parts:
 
     @property
     def facts(self) -> dict[str, PartFacts]:
-        """Describe each part."""
         return {name: facts_of_part(getattr(self, name)) for name in ("train", "tune", "test")}
 
 
 def choose_kinds(target: str, kinds: Sequence[str] = (), *, classifies: bool) -> tuple[str, ...]:
-    """Choose kinds of models for what the labels are.
+    """Choose the kinds of models for a target.
 
     Args:
         target: The target's name, for the error.
-        kinds: Those asked for; none asks for the usual ones.
+        kinds: The requested kinds; empty for the default ones.
         classifies: Whether labels are true or false.
 
     Raises:
-        DatasetError: There is no such kind, or it is for labels of another sort.
+        DatasetError: A kind is unknown, or is for the other sort of labels.
     """
     task = "classification" if classifies else "regression"
     possible = [kind for kind, its_task in KINDS.items() if its_task == task]
@@ -91,7 +90,7 @@ def choose_kinds(target: str, kinds: Sequence[str] = (), *, classifies: bool) ->
 
 
 def split_parts(dataset: Dataset, options: ExperimentOptions) -> Parts:
-    """Split by time, so that every label of a part was settled before the next part begins.
+    """Split by time, so that every label of a part is known before the next part begins.
 
     Raises:
         DatasetError: A part would be empty, or have labels of one kind only.
@@ -103,7 +102,7 @@ def split_parts(dataset: Dataset, options: ExperimentOptions) -> Parts:
 
 
 def to_rows(dataset: Dataset) -> Rows:
-    """Turn a dataset into what models are fitted on."""
+    """Convert a dataset to the rows that models are fitted on."""
     return Rows(
         features=dataset.features,
         targets=dataset.labels.astype(np.float64),

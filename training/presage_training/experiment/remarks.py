@@ -1,4 +1,4 @@
-"""What the intervals of an experiment do and do not allow to be said."""
+"""Remarks on an experiment: the best model, and the differences that its intervals do not support."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ __all__ = ["remarks_on"]
 
 
 def remarks_on(models: Sequence[MeasuredModel], baseline: str) -> tuple[str, ...]:
-    """Say which model leads, and what its intervals do not allow to be said."""
+    """Return remarks on the best model, and on what its intervals do not show."""
     name = next(name for name in ("roc_auc", "r2") if name in models[0].result.metrics)
-    said = {"roc_auc": "ROC-AUC", "r2": "R2"}[name]
+    label = {"roc_auc": "ROC-AUC", "r2": "R2"}[name]
     own = [model for model in models if model.result.kind not in BASELINES]
     if not own:
         return ()
     best = max(own, key=lambda model: model.result.metrics[name].value or float("-inf"))
     metric, ahead = best.result.metrics[name], best.result.ahead
     if metric.value is None or ahead is None or ahead.value is None or ahead.low is None:
-        return (f"The test rows do not tell which model is best: there is no {said} to compare.",)
+        return (f"The test rows do not show which model is best: there is no {label} to compare.",)
     leads = (
-        f"{best.result.kind} has the best {said}, {metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f}), "
+        f"{best.result.kind} has the best {label}, {metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f}), "
         f"{ahead.value:+.3f} ({ahead.low:+.3f} to {ahead.high:+.3f}) against {baseline}, the best baseline."
     )
     remarks = [leads]

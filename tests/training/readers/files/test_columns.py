@@ -4,13 +4,13 @@ import pytest
 
 from presage_featurizer import MAX_UNIX_MICROS
 from presage_training.readers import SkippedExample, SkippedRows
-from presage_training.readers.files.columns import LeftOutError, convert, keep_readable
+from presage_training.readers.files.columns import SkipRowError, convert, keep_readable
 from presage_training.readers.files.tables import Batch
 
 
 def shout(cell):
     if cell == "hush":
-        raise LeftOutError("quiet", "expected noise")
+        raise SkipRowError("quiet", "expected noise")
     if not cell:
         raise ValueError("expected a word")
     return cell.upper()

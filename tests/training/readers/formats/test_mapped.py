@@ -235,7 +235,7 @@ def test_a_mapping_that_hits_nothing_is_an_error_with_an_example(tmp_path, name)
         read(tmp_path, rows, name=name)
     assert str(failure.value) == (
         f"{tmp_path / 'shop.toml'}: no row of {tmp_path / name} became an event: unknown event type, for example row 1: "
-        "expected one of bought, saw, ping, got 'hovered'. Mend the mapping there, or name the one that belongs to this log."
+        "expected one of bought, saw, ping, got 'hovered'. Fix the mapping there, or name the one for this log."
     )
 
 

@@ -68,7 +68,7 @@ def test_a_word_may_mean_no_device(load):
 @pytest.mark.parametrize(
     ("text", "problem", "advice"),
     [
-        ("[columns", "not a readable TOML file", "Mend it there"),
+        ("[columns", "not a readable TOML file", "Fix it there"),
         ('[colums]\nuser_id = "u"', "unknown table or key 'colums'", "Choose from [columns], [event_time]"),
         ('columns = "u"', "columns is not a table", "Write it as [columns]"),
         (LEAST + "price = 3", "[columns] has price = 3", "Expected text in quotes"),

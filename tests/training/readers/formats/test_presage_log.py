@@ -122,9 +122,9 @@ def test_an_unknown_key_is_passed_over_and_told_with_the_known_one_that_may_be_m
 
     assert events == [events[0]] * 3
     assert skipped.counts == {
-        "unknown key 'items.quantitiy', passed over, first on line 2; is 'items.quantity' meant?": 2,
-        "unknown key 'amout', passed over, first on line 2; is 'value' meant?": 2,
-        "unknown key 'campaign', passed over, first on line 2": 2,
+        "unknown key 'items.quantitiy', ignored, first on line 2; is 'items.quantity' meant?": 2,
+        "unknown key 'amout', ignored, first on line 2; is 'value' meant?": 2,
+        "unknown key 'campaign', ignored, first on line 2": 2,
     }
 
 
@@ -134,7 +134,7 @@ def test_an_unknown_key_is_told_where_it_leaves_a_line_without_one_that_is_neede
 
     assert events == []
     assert skipped.counts == {
-        "unknown key 'event_tipe', passed over, first on line 1; is 'type' meant?": 1,
+        "unknown key 'event_tipe', ignored, first on line 1; is 'type' meant?": 1,
         "unreadable line": 1,
     }
 
@@ -144,7 +144,7 @@ def test_unknown_keys_without_end_are_told_in_a_few_words(tmp_path):
 
     assert len(events) == 50
     assert len(skipped.counts) == 11
-    assert skipped.counts["more unknown keys, passed over"] == 40
+    assert skipped.counts["more unknown keys, ignored"] == 40
     assert all(reason.isprintable() and len(reason) < 100 for reason in skipped.counts)
 
 

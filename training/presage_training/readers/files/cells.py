@@ -1,6 +1,6 @@
-"""Reads the values of single cells, which are text in CSV files and typed in Parquet files.
+"""Values of single cells, which are text in CSV files and typed in Parquet files.
 
-Each function raises ValueError with what was expected and what was found.
+Each function raises ValueError with the expected and the actual value.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def id_text(cell: Any) -> str:
 
 
 def required_id(cell: Any, name: str) -> str:
-    """Read an id that must be there."""
+    """Read a required id."""
     text = id_text(cell)
     if not text:
         raise ValueError(f"expected {name}, got an empty cell")
@@ -36,7 +36,7 @@ def required_id(cell: Any, name: str) -> str:
 
 
 def price_micros(cell: Any) -> int:
-    """Read a price into millionths; 0 if missing."""
+    """Read a price in millionths; 0 if missing."""
     if cell is None or cell == "":
         return 0
     price = float(cell)
@@ -46,7 +46,7 @@ def price_micros(cell: Any) -> int:
 
 
 def quantity(cell: Any) -> int:
-    """Read a number of units; negative where goods come back, never 0."""
+    """Read a number of units; negative for returned goods, never 0."""
     number = float(cell) if cell not in (None, "") else 0.0
     if not (number.is_integer() and 1 <= abs(number) <= MAX_QUANTITY):
         raise ValueError(f"expected a whole quantity other than 0, at most {MAX_QUANTITY}, got {cell!r}")

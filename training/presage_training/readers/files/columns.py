@@ -1,4 +1,4 @@
-"""Turns columns of cells into columns of values, and leaves out the rows in which that fails."""
+"""Converts columns of cells to columns of values, and skips the rows in which that fails."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from presage_featurizer import MAX_UNIX_MICROS
 from presage_training.readers.files.tables import Batch
 from presage_training.readers.skipped_rows import SkippedRows
 
-__all__ = ["LeftOutError", "Values", "convert", "keep_readable"]
+__all__ = ["SkipRowError", "Values", "convert", "keep_readable"]
 
 _REMEMBERED = 1 << 16
 
 
-class LeftOutError(ValueError):
-    """A cell that can be read, and for which the row is left out nevertheless."""
+class SkipRowError(ValueError):
+    """A readable cell that makes the reader skip its row."""
 
     def __init__(self, reason: str, what: str) -> None:
         super().__init__(what)
         self.reason = reason
-        """Why, in words that many rows share."""
+        """The reason, the same text for many rows."""
 
 
 class Values(NamedTuple):
     """Some rows, converted."""
 
     numbers: Sequence[int]
-    """The number of each row of data in the file, from 1 on."""
+    """The number of each data row in the file, from 1."""
     columns: Sequence[Sequence[Any]]
-    """The values of each column, one for each of ``numbers``; a cell without a value is the ValueError that says why."""
+    """The values of each column, one for each of ``numbers``; of an invalid cell, its ValueError."""
     complete: bool
-    """Whether all cells have values."""
+    """Whether all cells are valid."""
 
 
 class _Converter(dict[Any, Any]):
-    """Converts the cells of one column, each different one once: most cells of a log were seen before.
+    """Converts the cells of one column, each distinct one once: most cells of a log repeat.
 
-    Equal cells give the same object, so what is kept of the events shares its text.
+    Equal cells give the same object, so events share their text.
     """
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
@@ -65,7 +65,7 @@ def convert(batches: Iterable[Batch], functions: Mapping[str, Callable[[Any], An
 
     Args:
         batches: The table, with a column for each of ``functions``.
-        functions: By the name of the column, what turns a cell into a value or raises ValueError; equal cells into equal values.
+        functions: By column name, the function that converts a cell or raises ValueError; equal cells give equal values.
             Times with a zone do not go through it.
     """
     converters = [_Converter(function) for function in functions.values()]
@@ -85,7 +85,7 @@ def convert(batches: Iterable[Batch], functions: Mapping[str, Callable[[Any], An
 
 
 def keep_readable(tables: Iterable[Values], skipped: SkippedRows) -> Iterator[Values]:
-    """Leave out each row with a cell that has no value, for the first such cell."""
+    """Skip each row with an invalid cell; the first such cell is the reason."""
     for values in tables:
         if values.complete:
             yield values
@@ -96,7 +96,7 @@ def keep_readable(tables: Iterable[Values], skipped: SkippedRows) -> Iterator[Va
             if fault is None:
                 rows.append(row)
             else:
-                reason = fault.reason if isinstance(fault, LeftOutError) else "unreadable row"
+                reason = fault.reason if isinstance(fault, SkipRowError) else "unreadable row"
                 skipped.add(reason, where=f"row {row[0]}", what=str(fault))
         if rows:
             numbers, *columns = zip(*rows, strict=True)

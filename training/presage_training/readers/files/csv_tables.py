@@ -11,7 +11,7 @@ from pyarrow import compute
 from pyarrow import csv as arrow_csv
 
 from presage_training.errors import LogFormatError
-from presage_training.readers.files.tables import DOWNLOAD_ANEW, UNREADABLE, Batch, open_binary, require_columns
+from presage_training.readers.files.tables import DOWNLOAD_AGAIN, UNREADABLE, Batch, open_binary, require_columns
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
 
@@ -25,7 +25,7 @@ def read_csv(
 ) -> Iterator[Batch]:
     """Read some columns, all cells as text; see ``read_batches``.
 
-    No cell spans lines: so a quote that is never closed costs one row, not the rest. Bytes that are not UTF-8 become U+FFFD.
+    No cell spans lines, so an unclosed quote costs one row, not the rest. Bytes that are not UTF-8 become U+FFFD.
     """
     try:
         with open_binary(path) as file:
@@ -44,14 +44,14 @@ def read_csv(
                 if progress:
                     progress.update_from(file)
     except UNREADABLE as error:
-        raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_ANEW) from error
+        raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_AGAIN) from error
 
 
 def _read_block(block: bytes, lines: int, header: Sequence[str], columns: Sequence[str]) -> list[list[str]] | None:
-    """Read many lines at once; None unless that is sure to give what reading them one by one gives."""
+    """Read many lines at once; None if the result could differ from reading them one by one."""
     if block.count(b"\r") != block.count(b"\r\n"):
         return None
-    # Names may be missing or occur twice: places do not.
+    # Names may be missing or occur twice; indices may not.
     places = list(map(str, range(len(header))))
     wanted = [str(header.index(name)) for name in columns]
     try:
@@ -67,7 +67,7 @@ def _read_block(block: bytes, lines: int, header: Sequence[str], columns: Sequen
     if table.num_rows != lines:
         return None  # an empty line, or a cell that spans two
     if any("\n" in column[-1].as_py() for column in table.columns):
-        return None  # a quote that is never closed has the end of the last line in its cell
+        return None  # an unclosed quote: its cell contains the end of the last line
     if any(compute.max(compute.binary_length(column)).as_py() > csv.field_size_limit() for column in table.columns):
         return None
     return [table[place].to_pylist() for place in wanted]
@@ -88,7 +88,7 @@ def _read_lines(block: bytes, first: int, header: Sequence[str], columns: Sequen
 
 
 def _split(line: str) -> list[str]:
-    """Split one line; empty for an empty line, a single cell where it is hopeless."""
+    """Split one line; empty for an empty line, a single cell if it is unparseable."""
     try:
         return next(csv.reader([line]), [])
     except csv.Error:

@@ -10,7 +10,7 @@ from typing import Any
 from python_calamine import CalamineError, CalamineWorkbook
 
 from presage_training.errors import LogFormatError
-from presage_training.readers.files.tables import DOWNLOAD_ANEW, Batch, require_columns
+from presage_training.readers.files.tables import DOWNLOAD_AGAIN, Batch, require_columns
 
 __all__ = ["read_excel"]
 
@@ -20,7 +20,7 @@ _BATCH_ROWS = 8192
 def read_excel(path: Path, columns: Sequence[str]) -> Iterator[Batch]:
     """Read some columns of the first sheet, whose first row names them; see ``read_batches``.
 
-    Cells are text, float, bool or datetime without a zone, or empty text where there is nothing.
+    Cells are text, float, bool, datetime without a zone, or empty text.
     """
     try:
         with path.open("rb") as file, CalamineWorkbook.from_filelike(file) as workbook:
@@ -29,7 +29,7 @@ def read_excel(path: Path, columns: Sequence[str]) -> Iterator[Batch]:
             require_columns(path, columns, found=header)
             yield from _batches(rows, [header.index(name) for name in columns])
     except CalamineError as error:
-        raise LogFormatError(path, f"not a readable Excel workbook ({error})", advice=DOWNLOAD_ANEW) from error
+        raise LogFormatError(path, f"not a readable Excel workbook ({error})", advice=DOWNLOAD_AGAIN) from error
 
 
 def _batches(rows: Iterator[list[Any]], places: Sequence[int]) -> Iterator[Batch]:

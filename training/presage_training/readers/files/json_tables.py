@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from presage_training.errors import LogFormatError
-from presage_training.readers.files.tables import DOWNLOAD_ANEW, UNREADABLE, Batch, open_binary
+from presage_training.readers.files.tables import DOWNLOAD_AGAIN, UNREADABLE, Batch, open_binary
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
 
@@ -23,13 +23,13 @@ _SHOWN_CHARACTERS = 60
 def read_json_lines(
     path: Path, columns: Sequence[str], *, skipped: SkippedRows, progress: ReadProgress | None = None
 ) -> Iterator[Batch]:
-    """Read some keys of the objects that a ``.jsonl`` or ``.jsonl.gz`` file has a line each of, in bounded memory.
+    """Read some keys of the objects in a ``.jsonl`` or ``.jsonl.gz`` file, one per line, in bounded memory.
 
     Args:
         path: The file.
         columns: The keys, with dots between those of objects in objects. Cells are text or numbers, None if missing.
-        skipped: Is told of lines that are no such object.
-        progress: Is told how much of the file has been read.
+        skipped: Counts the lines that are not JSON objects.
+        progress: Updated with the share of the file that has been read.
 
     Raises:
         OSError: if the file cannot be opened.
@@ -58,7 +58,7 @@ def read_json_lines(
                 if rows:
                     yield Batch(numbers, list(zip(*rows, strict=True)))
     except UNREADABLE as error:
-        raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_ANEW) from error
+        raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_AGAIN) from error
 
 
 def _cell(line: dict[str, Any], column: str) -> Any:
@@ -68,7 +68,7 @@ def _cell(line: dict[str, Any], column: str) -> Any:
         inner = line.get(first)
         return _cell(inner, rest) if isinstance(inner, dict) else None
     if isinstance(cell, bool):
-        return str(cell).lower()  # True would pass for 1
+        return str(cell).lower()  # True equals 1
     if isinstance(cell, dict | list):
         kind = "an array" if isinstance(cell, list) else "an object"
         raise ValueError(f"expected text or a number in {column!r}, got {kind}")  # noqa: TRY004 - the file's fault, not the caller's

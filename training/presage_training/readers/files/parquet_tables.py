@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import parquet, types
 
 from presage_training.errors import LogFormatError
-from presage_training.readers.files.tables import DOWNLOAD_ANEW, Batch, require_columns
+from presage_training.readers.files.tables import DOWNLOAD_AGAIN, Batch, require_columns
 from presage_training.readers.progress import ReadProgress
 
 __all__ = ["open_parquet", "read_parquet"]
@@ -22,8 +22,8 @@ _BATCH_ROWS = 16_384
 
 @contextmanager
 def open_parquet(path: Path) -> Iterator[parquet.ParquetFile]:
-    """Open a file for as long as the context lasts; raises OSError if it cannot be read, and ArrowException if it is no Parquet."""
-    path.open("rb").close()  # this error names the file and says what is wrong; Arrow's own does so in other words
+    """Open a file; raises OSError if it cannot be read, and ArrowException if it is not Parquet."""
+    path.open("rb").close()  # its error is clearer than Arrow's
     # Not a file of Python's: Arrow's threads let go of the file some time after a read, for which they would need the interpreter,
     # and a process that is ending by then aborts.
     with pa.OSFile(os.fsencode(path)) as source, parquet.ParquetFile(source, pre_buffer=False) as file:
@@ -48,7 +48,7 @@ def read_parquet(path: Path, columns: Sequence[str], *, progress: ReadProgress |
                 if progress:
                     progress.update(first - 1, file.metadata.num_rows)
     except pa.ArrowException as error:
-        raise LogFormatError(path, f"not a readable Parquet file ({error})", advice=DOWNLOAD_ANEW) from error
+        raise LogFormatError(path, f"not a readable Parquet file ({error})", advice=DOWNLOAD_AGAIN) from error
 
 
 def _cells(array: pa.Array) -> list[Any]:
@@ -58,7 +58,7 @@ def _cells(array: pa.Array) -> list[Any]:
             array = array.cast(pa.int64())
     if (types.is_integer(array.type) or types.is_floating(array.type)) and not array.null_count:
         return list(array.to_numpy(zero_copy_only=False).tolist())
-    # Making a Python object of a cell costs as much as all else that is done with it, and many cells of a batch are alike.
+    # Creating a Python object for a cell costs as much as everything else, and many cells of a batch are equal.
     distinct = array if types.is_dictionary(array.type) else array.dictionary_encode()
     values: list[Any] = [*distinct.dictionary.to_pylist(), None]
     places = distinct.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False).tolist()

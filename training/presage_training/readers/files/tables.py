@@ -13,27 +13,27 @@ from presage_training.quoting import printable
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
 
-__all__ = ["DOWNLOAD_ANEW", "UNREADABLE", "Batch", "file_stem", "open_binary", "read_batches", "require_columns"]
+__all__ = ["DOWNLOAD_AGAIN", "UNREADABLE", "Batch", "file_stem", "open_binary", "read_batches", "require_columns"]
 
 UNREADABLE = (EOFError, gzip.BadGzipFile, zlib.error)
-"""What reading a damaged ``.gz`` file raises."""
+"""The errors of reading a damaged ``.gz`` file."""
 
-DOWNLOAD_ANEW = "Download or write it anew."
-"""What to do about a damaged file."""
+DOWNLOAD_AGAIN = "Download or write it again."
+"""The advice for a damaged file."""
 
 _SHOWN_COLUMNS, _SHOWN_CHARACTERS = 30, 40
 _SUFFIXES = (".parquet", ".csv", ".csv.gz", ".xlsx", ".jsonl", ".jsonl.gz", ".json", ".json.gz")
 
 
 class Batch(NamedTuple):
-    """Some rows that follow each other, column by column."""
+    """Consecutive rows, by column."""
 
     numbers: Sequence[int]
-    """The number of each row of data in the file, from 1 on."""
+    """The number of each data row in the file, from 1."""
     columns: Sequence[Sequence[Any]]
     """The cells of each wanted column: text from CSV, typed or None from the others; one for each of ``numbers``."""
     instants: frozenset[int] = frozenset()
-    """The places of the columns whose cells are times with a zone, given as microseconds since 1970-01-01 UTC, or None."""
+    """The indices of columns of times with a zone, whose cells are microseconds since 1970-01-01 UTC, or None."""
 
 
 def file_stem(path: Path) -> str:
@@ -42,7 +42,7 @@ def file_stem(path: Path) -> str:
 
 
 def open_binary(path: Path) -> BinaryIO:
-    """Open a file for reading, unpacking it if its name ends with ``.gz``."""
+    """Open a file for reading, decompressed if its name ends with ``.gz``."""
     return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 
@@ -51,19 +51,19 @@ def read_batches(
 ) -> Iterator[Batch]:
     """Read some columns of a ``.parquet``, ``.csv``, ``.csv.gz`` or ``.xlsx`` file, in memory that does not grow with its length.
 
-    A sheet of Excel is the exception: it is unpacked as a whole, some 600 bytes a row, and has at most 1,048,576 rows.
+    An Excel sheet is the exception: it is read as a whole, about 600 bytes per row, and has at most 1,048,576 rows.
 
     Args:
         path: The file.
         columns: The names of the columns, in the order in which their cells are wanted.
-        skipped: Is told of CSV rows whose number of cells is not that of the header.
-        progress: Is told how much of the file has been read.
+        skipped: Counts CSV rows whose number of cells differs from the header's.
+        progress: Updated with the share of the file that has been read.
 
     Raises:
         OSError: if the file cannot be opened.
         LogFormatError: if it is of another kind, damaged as a whole, or lacks a column.
     """
-    # Each kind of file needs a library of its own, which the other kinds, and the command's help, do without.
+    # Imported here: each kind of file needs its own library.
     if path.suffix == ".parquet":
         from presage_training.readers.files.parquet_tables import read_parquet  # noqa: PLC0415
 
@@ -76,7 +76,7 @@ def read_batches(
         from presage_training.readers.files.excel_tables import read_excel  # noqa: PLC0415
 
         return read_excel(path, columns)
-    path.open("rb").close()  # that there is no such file, or that it is a folder, is the better error
+    path.open("rb").close()  # a missing file, or a folder, is the better error
     advice = "Expected a name that ends with .parquet, .csv, .csv.gz or .xlsx."
     raise LogFormatError(path, "unknown kind of file", advice=advice)
 

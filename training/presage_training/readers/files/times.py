@@ -1,4 +1,4 @@
-"""Reads the times of a column."""
+"""Times of a column."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from presage_training.quoting import printable
 __all__ = ["TIME_UNITS", "EpochColumn", "TimeColumn"]
 
 TIME_UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-"""The units that a time may be counted in since 1970-01-01 UTC, and how many of each make a second."""
+"""The units of numeric times since 1970-01-01 UTC, and how many of each make a second."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -22,12 +22,12 @@ _UTC_SUFFIX = " UTC"
 
 
 class TimeColumn:
-    """Reads written times into microseconds since 1970-01-01 UTC; remembers whether those of the column have zones."""
+    """Converts written times to microseconds since 1970-01-01 UTC; checks that either all or none have zones."""
 
     def __init__(
         self, path: Path, column: str, *, time_zone: tzinfo | None, text_formats: Sequence[str] = (), advice: str = ""
     ) -> None:
-        """Make a reader of one column.
+        """Create a reader of one column.
 
         Args:
             path: The log, for messages.
@@ -81,14 +81,14 @@ class TimeColumn:
         return moment.replace(tzinfo=UTC) if utc else moment
 
     def _parse_written(self, text: str) -> datetime | None:
-        # The formats go first: ISO 8601 takes some days that are written in another order, such as 10111112, for ancient ones.
+        # The formats go first: ISO 8601 would misread some dates in another order, such as 10111112.
         for text_format in self._text_formats:
             try:
                 return datetime.strptime(text, text_format)  # noqa: DTZ007 - the caller knows the zone
             except ValueError:
                 continue
         if text.isdecimal() and len(text) != len("20101201"):
-            return None  # a count since 1970 may look like a day and a time
+            return None  # a number of seconds since 1970 may look like a date and a time
         try:
             return datetime.fromisoformat(text)
         except ValueError:
@@ -96,17 +96,17 @@ class TimeColumn:
 
 
 class EpochColumn:
-    """Reads times that are counted since 1970-01-01 UTC into microseconds."""
+    """Converts numeric times since 1970-01-01 UTC to microseconds."""
 
     def __init__(self, unit: str) -> None:
-        """Make a reader of a column; ``unit`` is one of TIME_UNITS."""
+        """Create a reader of a column; ``unit`` is one of TIME_UNITS."""
         self._unit = unit
         self._per_second = TIME_UNITS[unit]
 
     def __call__(self, cell: Any) -> int:
-        """Read a number, or text that is one, down to the microsecond; raises ValueError if it is neither."""
+        """Read a number or numeric text, rounded down to microseconds; raises ValueError for anything else."""
         try:
-            # Whole numbers do not pass through a float, which would round them.
+            # Whole numbers are not converted to float, which would round them.
             whole = isinstance(cell, int) or (isinstance(cell, str) and cell.strip().isdecimal())
             micros = int(cell) * MICROS // self._per_second if whole else round(float(cell) * MICROS / self._per_second)
         except (TypeError, ValueError, OverflowError):

@@ -1,9 +1,8 @@
-"""What ``presage archive`` wrote: the servers' event log as Parquet files.
+"""The archive that ``presage archive`` writes: the servers' event log as Parquet files.
 
 The folder holds ``archive.json``, the checkpoint, and ``events/day=YYYY-MM-DD/part-NNNNNNNNNN.parquet``; the number is that of the
-batch that wrote the file. Within a batch a visitor's events are ordered by the place of their entries in the visitor's stream, and
-every batch follows on those before it. Reading batch after batch thus gives each visitor's events in the order in which they were
-applied, whatever days they belong to, with one batch in memory at a time.
+batch that wrote the file. Within a batch a visitor's events have the order of their entries in the stream. Batches are in order.
+Reading batch after batch thus gives each visitor's events in the order in which they were applied, with one batch in memory.
 """
 
 from __future__ import annotations
@@ -27,9 +26,19 @@ __all__ = ["ArchivedEvent", "ArchivedVector", "read_archive", "read_archive_even
 
 _VERSION = 1
 _ROWS_AT_ONCE = 8_192
-_PLACE = ("partition", "entry_unix_millis", "entry_sequence")
+_ENTRY_COLUMNS = ("partition", "entry_unix_millis", "entry_sequence")
 _TEXTS = ("event_id", "user_id", "session_id", "country", "order_id", "currency")
-_COLUMNS = (*_PLACE, *_TEXTS, "fresh", "type", "device", "event_time", "items", "value_micros", "unreadable_event")
+_COLUMNS = (
+    *_ENTRY_COLUMNS,
+    *_TEXTS,
+    "fresh",
+    "type",
+    "device",
+    "event_time",
+    "items",
+    "value_micros",
+    "unreadable_event",
+)
 _VECTOR_COLUMNS = (
     *("as_of", "values", "user_id", "session_id", "last_event", "model", "model_version", "fingerprint", "score"),
 )
@@ -39,31 +48,27 @@ _PART = re.compile(r"part-(\d+)\.parquet")
 
 @dataclass(frozen=True, slots=True)
 class ArchivedEvent:
-    """One event of an archive."""
-
     event: Event
-    """What happened."""
     fresh: bool
-    """Whether it found no state, so that a replay has to forget the visitor's history before it; see ``Replay.fold``."""
+    """Whether the event found no state, so that a replay has to drop the visitor's history before it; see ``Replay.fold``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArchivedVector:
-    """One vector that a server logged as it gave it to a model."""
+    """A feature vector that a server logged when it scored it."""
 
     user_id: str
     session_id: str
-    """As the call named it; empty for the most recent one."""
+    """The session id of the call; empty for the most recent session."""
     as_of_unix_micros: int
-    """The moment that it was assembled for."""
+    """The time for which the features were computed."""
     last_event: bytes
     """Digest of the id of the last event in the visitor's state; empty for a visitor without history."""
     model: str
     model_version: str
     fingerprint: str
-    """Of the model's feature set."""
+    """The fingerprint of the model's feature set."""
     values: NDArray[np.float32]
-    """The features."""
     score: float
 
 
@@ -78,16 +83,16 @@ def read_archive(
 ) -> Iterator[ArchivedEvent]:
     """Read an archive, each visitor's events in the order in which the servers applied them.
 
-    The archive may be written meanwhile: what was committed when reading began is read. Folders of days may have been removed or
-    moved away; what is left is read.
+    The archive may be written at the same time: the batches that were committed when reading started are read. Folders of days may
+    have been removed.
 
     Args:
-        directory: The folder that ``presage archive --to`` was given.
-        skipped: Is told of events that this release cannot read.
-        progress: Is told how much of the archive has been read.
+        directory: The folder of ``presage archive --to``.
+        skipped: Counts the events that this release cannot read.
+        progress: Updated with the share of the archive that has been read.
 
     Yields:
-        The events, from memory for one batch: 100,000 events unless the archive was written with another ``--max-batch-events``.
+        The events, with one batch in memory: 100,000 events unless the archive was written with another ``--max-batch-events``.
 
     Raises:
         OSError: if the folder or a file cannot be opened.
@@ -103,7 +108,7 @@ def read_archive(
 def read_archive_events(
     directory: Path, *, skipped: SkippedRows, progress: ReadProgress | None = None
 ) -> Iterator[Event]:
-    """Read an archive as other logs are read; where states had expired is not told."""
+    """Read an archive as other logs are read, without the information where states had expired."""
     return (archived.event for archived in read_archive(directory, skipped=skipped, progress=progress))
 
 
@@ -149,7 +154,7 @@ def _batches(directory: Path, kind: str = "events") -> list[list[Path]]:
             advice="Read it with the release that wrote it.",
         )
     # A process that dies at the wrong moment leaves the last batch's files to be put in place by the next one: all of them or none.
-    # Looked at before the files are listed: what is put in place from now on does no harm.
+    # Checked before the files are listed: files that are put in place later are ignored.
     staging = directory / "staging"
     waiting = any((staging / file.removeprefix("events/").replace("/", "_")).exists() for file in checkpoint.files)
     last = checkpoint.batch - 1 if waiting else checkpoint.batch
@@ -167,7 +172,7 @@ def _read_batch(files: Sequence[Path], skipped: SkippedRows) -> Iterator[Archive
     tables = [_read_columns(path, _COLUMNS) for path in files]
     table = pa.concat_tables(tables)
     if len(tables) > 1:
-        table = table.sort_by([(name, "ascending") for name in _PLACE])
+        table = table.sort_by([(name, "ascending") for name in _ENTRY_COLUMNS])
     for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
         yield from _events(batch, skipped)
 
@@ -214,11 +219,11 @@ def _events(batch: Any, skipped: SkippedRows) -> Iterator[ArchivedEvent]:
             try:
                 yield ArchivedEvent(decode_event(unreadable), fresh=fresh)
             except StateError as error:
-                skipped.add("unreadable event", where=_place(batch, row), what=str(error))
+                skipped.add("unreadable event", where=_entry_name(batch, row), what=str(error))
             continue
         known_type = EventType.__members__.get(event_type)
         if known_type is None:
-            skipped.add("unknown event type", where=_place(batch, row), what=str(event_type))
+            skipped.add("unknown event type", where=_entry_name(batch, row), what=str(event_type))
             continue
         event_id, user_id, session_id, country, order_id, currency = text
         event = Event(
@@ -237,8 +242,8 @@ def _events(batch: Any, skipped: SkippedRows) -> Iterator[ArchivedEvent]:
         yield ArchivedEvent(event, fresh=fresh)
 
 
-def _place(batch: Any, row: int) -> str:
-    partition, unix_millis, sequence = (batch[name][row].as_py() for name in _PLACE)
+def _entry_name(batch: Any, row: int) -> str:
+    partition, unix_millis, sequence = (batch[name][row].as_py() for name in _ENTRY_COLUMNS)
     return f"partition {partition}, entry {unix_millis}-{sequence}"
 
 

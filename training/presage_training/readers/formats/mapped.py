@@ -1,4 +1,4 @@
-"""Any log of which a mapping says what its columns mean."""
+"""Logs whose columns are described by a mapping."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from presage_featurizer.events import MAX_VALUE, Device, Event, EventType, Item, money_micros
 from presage_training.readers.files.cells import id_text, price_micros, quantity, required_id, text
-from presage_training.readers.files.columns import LeftOutError, convert, keep_readable
+from presage_training.readers.files.columns import SkipRowError, convert, keep_readable
 from presage_training.readers.files.json_tables import read_json_lines
 from presage_training.readers.files.tables import file_stem, read_batches
 from presage_training.readers.files.times import EpochColumn, TimeColumn
@@ -22,8 +22,8 @@ from presage_training.readers.skipped_rows import SkippedRows
 __all__ = ["read_mapped"]
 
 _JSON_SUFFIXES = (".jsonl", ".jsonl.gz")
-_SHOWN_WORDS = 8
-_OWN_EVENT_TYPES: dict[str, EventType | None] = {each.name: each for each in EventType if each}
+_MAX_SHOWN_NAMES = 8
+_PRESAGE_EVENT_TYPES: dict[str, EventType | None] = {member.name: member for member in EventType if member}
 
 
 def read_mapped(
@@ -31,8 +31,8 @@ def read_mapped(
 ) -> Iterator[Event]:
     """Read a log by a mapping; see ``read_events``.
 
-    A row is an event of at most one item. An event without an id gets the name of the file and the number of the row, so that
-    replaying a file twice counts once.
+    A row is an event of at most one item. An event without an id gets the file name and the row number as its id, so that replaying
+    a file twice counts once.
 
     Raises:
         MappingError: once the file is read, if it has rows and none of them became an event.
@@ -70,7 +70,7 @@ def read_mapped(
 
 
 def _functions(path: Path, mapping: LogMapping) -> dict[str, Callable[[Any], Any]]:
-    """Return how the cells of each field's column are read."""
+    """Return the function that reads the cells of each field."""
     return {
         "event_type": partial(_event_type, mapping=mapping),
         "event_time": _time_column(path, mapping),
@@ -91,7 +91,7 @@ def _functions(path: Path, mapping: LogMapping) -> dict[str, Callable[[Any], Any
 
 
 def _defaults(mapping: LogMapping) -> dict[str, Any]:
-    """Return the values of the fields that the log does not tell, in the order in which ``read_mapped`` unpacks them."""
+    """Return the values of fields that the log does not have, in the order in which ``read_mapped`` unpacks them."""
     constants = mapping.constants
     return {
         "event_type": EventType[constants.get("event_type", "UNSPECIFIED")],
@@ -126,13 +126,13 @@ def _time_column(path: Path, mapping: LogMapping) -> EpochColumn | TimeColumn:
 
 def _event_type(cell: Any, mapping: LogMapping) -> EventType:
     word = id_text(cell)
-    known = mapping.event_types or _OWN_EVENT_TYPES
+    known = mapping.event_types or _PRESAGE_EVENT_TYPES
     if word not in known:
-        shown = [*islice(known, _SHOWN_WORDS), *(["…"] if len(known) > _SHOWN_WORDS else [])]
-        raise LeftOutError("unknown event type", f"expected one of {', '.join(shown)}, got {word!r}")
+        shown = [*islice(known, _MAX_SHOWN_NAMES), *(["…"] if len(known) > _MAX_SHOWN_NAMES else [])]
+        raise SkipRowError("unknown event type", f"expected one of {', '.join(shown)}, got {word!r}")
     event_type = known[word]
     if event_type is None:
-        raise LeftOutError("event type that the mapping ignores", f"{word!r} in {mapping.columns['event_type']!r}")
+        raise SkipRowError("event type that the mapping ignores", f"{word!r} in {mapping.columns['event_type']!r}")
     return event_type
 
 
@@ -140,7 +140,7 @@ def _country(cell: Any, mapping: LogMapping) -> str:
     word = text(cell).strip()
     code = mapping.countries.get(word, word)
     if code and not COUNTRY.fullmatch(code):
-        raise LeftOutError(
+        raise SkipRowError(
             "unknown country", f"expected a code such as GB, or a word that [countries] explains, got {word!r}"
         )
     return code
@@ -150,7 +150,7 @@ def _device(cell: Any, mapping: LogMapping) -> Device:
     word = text(cell).strip()
     device = mapping.devices.get(word, Device.__members__.get(word))
     if device is None and word:
-        raise LeftOutError(
+        raise SkipRowError(
             "unknown device", f"expected MOBILE, for example, or a word that [devices] explains, got {word!r}"
         )
     return device or Device.UNSPECIFIED
@@ -185,6 +185,4 @@ def _fail_without_events(path: Path, mapping: LogMapping, skipped: SkippedRows) 
     reason = max(skipped.counts, key=skipped.counts.__getitem__)
     example = skipped.examples[reason][0]
     problem = f"no row of {path} became an event: {reason}, for example {example.where}: {example.what}"
-    raise MappingError(
-        mapping.path, problem, advice="Mend the mapping there, or name the one that belongs to this log."
-    )
+    raise MappingError(mapping.path, problem, advice="Fix the mapping there, or name the one for this log.")

@@ -1,4 +1,4 @@
-"""What the columns of a shop's own log mean: a small TOML file."""
+"""Mappings: TOML files that describe the columns of a shop's own log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from presage_training.readers.files.times import TIME_UNITS
 __all__ = ["COUNTRY", "CURRENCY", "IGNORE", "LogMapping", "MappingError", "load_mapping"]
 
 IGNORE = "IGNORE"
-"""Stands for an event type where rows of that kind are to be left out."""
+"""The name of an event type whose rows are skipped."""
 
 COUNTRY = re.compile(r"[A-Z]{2}")
 CURRENCY = re.compile(r"[A-Z]{3}")
@@ -45,31 +45,31 @@ _EnumT = TypeVar("_EnumT", bound=IntEnum)
 
 
 class MappingError(LogFormatError):
-    """A mapping file is wrong in itself, or finds nothing in the log."""
+    """A mapping file is not valid, or matches nothing in the log."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LogMapping:
-    """How the rows of a log become events, one each; checked when made, which raises MappingError."""
+    """How each row of a log becomes an event; validated on creation, which raises MappingError."""
 
     path: Path
-    """The mapping's own file, for messages."""
+    """The mapping's file, for messages."""
     columns: Mapping[str, str]
-    """The column of the log by field of the event; of JSON lines, the key, with dots between the keys of objects in objects."""
+    """The column of the log for each field of the event; in JSON lines the key, with dots for nested objects."""
     event_types: Mapping[str, EventType | None] = field(default_factory=dict)
-    """The event type by the log's word for it, None to leave it out; if empty, the log's words are our own names."""
+    """The event type for each name in the log, None to skip it; if empty, the log uses Presage's names."""
     devices: Mapping[str, Device] = field(default_factory=dict)
-    """The device by the log's word for it, beside our own names; UNSPECIFIED if it says no kind of device."""
+    """The device for each name in the log, in addition to Presage's names; UNSPECIFIED for unknown devices."""
     countries: Mapping[str, str] = field(default_factory=dict)
-    """The ISO 3166-1 alpha-2 code by the log's word for a country, beside the codes themselves; empty if it says no country."""
+    """The ISO 3166-1 alpha-2 code for each country in the log, in addition to the codes; empty for unknown countries."""
     constants: Mapping[str, str] = field(default_factory=dict)
-    """What is the same for all rows: event_type and device by our names, currency, country."""
+    """Values for all rows: event_type and device by Presage's names, currency, country."""
     time_unit: str = ""
-    """One of TIME_UNITS if event_time is counted since 1970; empty if it is written."""
+    """One of TIME_UNITS if event_time is a number since 1970; empty if it is written."""
     time_format: str = ""
-    """How event_time is written, as ``datetime.strptime`` has it, besides ISO 8601."""
+    """The format of event_time for ``datetime.strptime``, in addition to ISO 8601."""
     time_zone: str = ""
-    """The IANA name of the zone of times that are written without one; empty if all are written with one."""
+    """The IANA zone of times written without one; empty if all have one."""
 
     def __post_init__(self) -> None:
         self._check_names("columns", self.columns, _FIELDS)
@@ -77,8 +77,8 @@ class LogMapping:
         for name in ("user_id", "event_time", "event_type"):
             if name not in self.columns and name not in self.constants:
                 self._fail(f"[columns] lacks {name}", f'Say which column it is: {name} = "…".')
-        if twice := set(self.columns) & set(self.constants):
-            self._fail(f"{min(twice)} is in [columns] and in [constants]", "Keep one of them.")
+        if duplicates := set(self.columns) & set(self.constants):
+            self._fail(f"{min(duplicates)} is in [columns] and in [constants]", "Keep one of them.")
         if "item_id" not in self.columns and (lost := [name for name in _ITEM_FIELDS if name in self.columns]):
             self._fail(f"[columns] has {lost[0]} without item_id", "Say which column names the item.")
         for table, name in (("event_types", "event_type"), ("devices", "device"), ("countries", "country")):
@@ -123,12 +123,12 @@ def load_mapping(path: Path) -> LogMapping:
 
     Raises:
         OSError: if the file cannot be read.
-        MappingError: if it is no TOML, names a table, field, type or device that does not exist, or lacks a field.
+        MappingError: if it is not TOML, names a table, field, type or device that does not exist, or lacks a field.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MappingError(path, f"not a readable TOML file ({error})", advice="Mend it there.") from error
+        raise MappingError(path, f"not a readable TOML file ({error})", advice="Fix it there.") from error
     if unknown := [name for name in tables if name not in _TABLES]:
         advice = f"Choose from {', '.join(f'[{name}]' for name in _TABLES)}."
         raise MappingError(path, f"unknown table or key {unknown[0]!r}", advice=advice)

@@ -21,22 +21,22 @@ from presage_training.readers.skipped_rows import SkippedRows
 __all__ = ["read_online_retail"]
 
 _TIME_ZONE = ZoneInfo("Europe/London")
-_TIME_FORMATS = ("%m/%d/%Y %H:%M",)  # of the CSV editions: 12/1/2010 8:26
+_TIME_FORMATS = ("%m/%d/%Y %H:%M",)  # of the CSV versions: 12/1/2010 8:26
 _CANCELLATION = "C"
 _ADJUSTMENT = "A"
-_OPEN_INVOICES = 64  # lines of a few invoices are mixed where two tills were busy at once
+_OPEN_INVOICES = 64  # lines of a few concurrent invoices are interleaved
 
 
 class _Line(NamedTuple):
     row_number: int
     sign: int
-    """1 for goods that were sold, -1 for goods that came back."""
+    """1 for sold goods, -1 for returned goods."""
     item: Item
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Invoice:
-    """An invoice of which more lines may follow."""
+    """An invoice that may still get lines."""
 
     number: str
     event_time_unix_micros: int
@@ -79,7 +79,7 @@ def read_online_retail(path: Path, *, skipped: SkippedRows, progress: ReadProgre
 
 
 def _add_line(open_invoices: dict[str, _Invoice], row: tuple[Any, ...]) -> None:
-    """Add a line to its invoice; raises the first of its values that is an error and matters."""
+    """Add a line to its invoice; raises the first relevant value that is an error."""
     row_number, number, time, units, stock_code, price, customer_id, country = row
     if isinstance(number, ValueError):
         raise number

@@ -1,4 +1,4 @@
-"""Our own event log: JSON lines, one event a line, with the field names of ``presage.v1.Event``."""
+"""Presage's own event log: JSON lines, one event a line, with the field names of ``presage.v1.Event``."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from presage_featurizer import MAX_UNIX_MICROS
 from presage_featurizer.events import MAX_PRICE, MAX_VALUE, MICROS, Device, Event, EventType, Item, money_micros
 from presage_featurizer.state import MAX_QUANTITY
 from presage_training.errors import LogFormatError
-from presage_training.readers.files.tables import DOWNLOAD_ANEW, UNREADABLE, file_stem, open_binary
+from presage_training.readers.files.tables import DOWNLOAD_AGAIN, UNREADABLE, file_stem, open_binary
 from presage_training.readers.formats.unknown_keys import UnknownKeys
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
 
 __all__ = ["read_presage_log", "write_presage_log"]
 
-_SHOWN_CHARACTERS = 60
-_LINES_PER_WORD = 1_000
+_MAX_SHOWN_CHARACTERS = 60
+_PROGRESS_INTERVAL_LINES = 1_000
 
 _Id = Annotated[str, Meta(min_length=1)]
 
@@ -58,9 +58,9 @@ _SYNONYMS = {"event_type": "type", "event_time": "event_time_unix_micros", "amou
 def read_presage_log(path: Path, *, skipped: SkippedRows, progress: ReadProgress | None = None) -> Iterator[Event]:
     """Read JSON lines; see ``read_events``.
 
-    The names of types and devices may carry the prefix of the contract (``EVENT_TYPE_VIEW_ITEM``). Unknown keys are passed over, as
-    other readers do with columns, but counted: most keys may be missing, so that a misspelt one would go unnoticed. An event
-    without an id gets the name of the file and the number of the line, so that replaying a file twice counts once.
+    The names of types and devices may have the prefix of the contract (``EVENT_TYPE_VIEW_ITEM``). Unknown keys are ignored, as
+    unknown columns are by other readers, but counted: most keys are optional, so a misspelt one would go unnoticed. An event
+    without an id gets the file name and the line number as its id, so that replaying a file twice counts once.
     """
     decoder = msgspec.json.Decoder(_JsonEvent)
     unknown = UnknownKeys(skipped, known=_KEYS, synonyms=_SYNONYMS)
@@ -68,7 +68,7 @@ def read_presage_log(path: Path, *, skipped: SkippedRows, progress: ReadProgress
     try:
         with open_binary(path) as file:
             for number, line in enumerate(file, 1):
-                if progress and number % _LINES_PER_WORD == 0:
+                if progress and number % _PROGRESS_INTERVAL_LINES == 0:
                     progress.update_from(file)
                 if line.isspace():
                     continue
@@ -76,7 +76,7 @@ def read_presage_log(path: Path, *, skipped: SkippedRows, progress: ReadProgress
                     try:
                         read = decoder.decode(line)
                     except msgspec.ValidationError:
-                        # Only such a line is looked at more closely, which takes several times as long.
+                        # Only such a line is decoded in this slower way.
                         read = _without_unknown_keys(line, number, unknown)
                     event = _to_event(read, default_id=f"{stem}:{number}")
                 except (msgspec.DecodeError, ValueError) as error:
@@ -87,22 +87,22 @@ def read_presage_log(path: Path, *, skipped: SkippedRows, progress: ReadProgress
             if progress:
                 progress.update_from(file)
     except UNREADABLE as error:
-        raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_ANEW) from error
+        raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_AGAIN) from error
 
 
 def write_presage_log(path: Path, events: Iterable[Event]) -> int:
-    """Write events as JSON lines, packed if the name ends with ``.gz``.
+    """Write events as JSON lines, compressed if the name ends with ``.gz``.
 
     Reading them again gives the same events, as long as amounts stay below 2e9 units of money; larger ones may differ in their last
     millionths. The file depends on the events only.
 
     Returns:
-        How many events were written.
+        The number of events written.
     """
     encoder = msgspec.json.Encoder()
     written = 0
     with path.open("wb") as raw:
-        # The time of packing stays out of the file, so that the same events make the same bytes.
+        # No time of compression in the file, so that the same events give the same bytes.
         file = gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) if path.suffix == ".gz" else raw
         with file:
             for event in events:
@@ -112,20 +112,20 @@ def write_presage_log(path: Path, events: Iterable[Event]) -> int:
 
 
 def _without_unknown_keys(line: bytes, number: int, unknown: UnknownKeys) -> _JsonEvent:
-    """Decode a line without its unknown keys, and tell of them; raises ValidationError for what else is wrong."""
+    """Decode a line without its unknown keys, and count those; raises ValidationError for any other fault."""
     found = msgspec.json.decode(line)
     if isinstance(found, dict):
         keys: dict[str, None] = {}
         if isinstance(items := found.get("items"), list):
-            found["items"] = [_take(item, _ITEM_KEYS, keys, "items.") for item in items]
-        found = _take(found, _EVENT_KEYS, keys)
+            found["items"] = [_known_keys(item, _ITEM_KEYS, keys, "items.") for item in items]
+        found = _known_keys(found, _EVENT_KEYS, keys)
         for key in keys:
             unknown.add(key, where=f"line {number}", line=_start(line))
     return msgspec.convert(found, _JsonEvent)
 
 
-def _take(found: Any, known: Sequence[str], unknown: dict[str, None], prefix: str = "") -> Any:
-    """Take what is known of an object; gather the other keys."""
+def _known_keys(found: Any, known: Sequence[str], unknown: dict[str, None], prefix: str = "") -> Any:
+    """Return the known keys of an object; collects the others."""
     if not isinstance(found, dict):
         return found
     unknown.update((prefix + key, None) for key in found if key not in known)
@@ -133,7 +133,7 @@ def _take(found: Any, known: Sequence[str], unknown: dict[str, None], prefix: st
 
 
 def _start(line: bytes) -> str:
-    return line[:_SHOWN_CHARACTERS].decode(errors="replace").rstrip()
+    return line[:_MAX_SHOWN_CHARACTERS].decode(errors="replace").rstrip()
 
 
 def _to_event(line: _JsonEvent, *, default_id: str) -> Event:

@@ -10,7 +10,7 @@ from typing import Any
 
 from presage_featurizer.events import Event, EventType, Item
 from presage_training.readers.files.cells import id_text, price_micros, required_id, text
-from presage_training.readers.files.columns import LeftOutError, convert, keep_readable
+from presage_training.readers.files.columns import SkipRowError, convert, keep_readable
 from presage_training.readers.files.tables import file_stem, read_batches
 from presage_training.readers.files.times import TimeColumn
 from presage_training.readers.progress import ReadProgress
@@ -27,9 +27,9 @@ _EVENT_TYPES = {
 
 
 def read_rees46(path: Path, *, skipped: SkippedRows, progress: ReadProgress | None = None) -> Iterator[Event]:
-    """Read a month of events, or a part of one; see ``read_events``.
+    """Read events; see ``read_events``.
 
-    An event's id is the name of the file and the number of the row, so that replaying a file twice counts once.
+    An event's id is the file name and the row number, so that replaying a file twice counts once.
     """
     stem = file_stem(path)
     functions: dict[str, Callable[[Any], Any]] = {
@@ -48,7 +48,7 @@ def read_rees46(path: Path, *, skipped: SkippedRows, progress: ReadProgress | No
         times, types, products, category_ids, category_codes, brands, prices, users, sessions = columns
         ids = [f"{stem}:{number}" for number in numbers]
         categories = [code or category_id for code, category_id in zip(category_codes, category_ids, strict=True)]
-        # Columns mapped, not rows looped over: a third of the time.
+        # Mapping columns takes a third of the time of looping over rows.
         items = zip(map(Item, products, categories, brands, prices), strict=True)  # tuples of one
         yield from map(Event, ids, types, users, times, sessions, items)
 
@@ -56,5 +56,5 @@ def read_rees46(path: Path, *, skipped: SkippedRows, progress: ReadProgress | No
 def _event_type(cell: Any) -> EventType:
     event_type = _EVENT_TYPES.get(cell)
     if event_type is None:
-        raise LeftOutError("unknown event type", f"expected one of {', '.join(_EVENT_TYPES)}, got {cell!r}")
+        raise SkipRowError("unknown event type", f"expected one of {', '.join(_EVENT_TYPES)}, got {cell!r}")
     return event_type
