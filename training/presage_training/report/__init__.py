@@ -1,4 +1,4 @@
-"""What came of models: metrics with intervals, curves, slices, importance, and one page that shows it all.
+"""Results of models: metrics with intervals, curves, slices, importance, and a page that shows them.
 
 ``measure_model`` makes a ``ModelResult`` of scores; ``Results`` holds those of one run; ``write_results`` writes them as JSON and
 as a self-contained HTML page.

@@ -1,4 +1,4 @@
-"""From a model's scores to all that is said of it."""
+"""Measures a model's scores."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _SLICE_DRAWS = 200
 
 @dataclass(frozen=True, slots=True)
 class MeasuredModel:
-    """A result, and the draws that it rests on, to compare it with others over the same rows."""
+    """A result, with its draws for comparisons with other models over the same rows."""
 
     result: ModelResult
     draws: MetricDraws
 
 
 def skill_name(dataset: Dataset) -> str:
-    """Name the metric that models are ranked by."""
+    """Return the name of the metric that models are ranked by."""
     return "roc_auc" if dataset.labels.dtype == np.bool_ else "r2"
 
 
@@ -51,14 +51,14 @@ def measure_model(
     """Measure scores of rows that the model was not trained on.
 
     Args:
-        kind: What the model is called.
+        kind: The model's name.
         rows: The rows.
         scores: Probabilities or amounts, one for each row.
-        resamples: Draws of these very rows.
-        threshold: From which score on a row counts as positive; 0.5 unless given.
+        resamples: Draws of the same rows.
+        threshold: The lowest score that counts as positive; 0.5 by default.
         is_baseline: Whether others are measured against it.
         baseline: The best baseline over the same draws.
-        gain: See ``ModelResult``, as for all that follows.
+        gain: See ``ModelResult``.
         permutation: See ``ModelResult``.
         parameters: See ``ModelResult``.
         seconds: See ``ModelResult``.
