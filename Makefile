@@ -5,7 +5,7 @@ PROTOS := $(sort $(wildcard proto/presage/v1/*.proto))
 SERVICES := $(sort $(wildcard proto/presage/v1/*_service.proto))
 STUBS := proto
 
-.PHONY: help setup demo test check generate check-generated format models bench bench-wire bench-limit bench-peers bench-overload bench-compare \
+.PHONY: help setup demo test check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-overload bench-compare \
         budget soak bench-replay skew-proof served-parity train-real clean
 .DEFAULT_GOAL := help
 
@@ -44,6 +44,9 @@ format: setup ## format the code
 generate: setup ## write the stubs anew from proto/
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(STUBS) --mypy_out=quiet:$(STUBS) $(PROTOS)
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=$(STUBS) --mypy_grpc_out=quiet:$(STUBS) $(SERVICES)
+
+reference: setup ## write the tables of docs/reference/ from the code
+	@PYTHONPATH=tests $(BIN)/python -m support.reference_tables
 
 check-generated: setup
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(MAKE) -s generate STUBS="$$fresh" && \

@@ -16,11 +16,11 @@ import grpc
 import uvloop
 
 from presage.v1 import prediction_pb2, scoring_service_pb2, scoring_service_pb2_grpc
-from presage_server.admission import Admission
-from presage_server.handlers import add_handlers
-from presage_server.interpreter import tame_garbage_collector
-from presage_server.metrics import Metrics
-from presage_server.transport import make_server
+from presage_server.pipeline.admission import Admission
+from presage_server.rpc.handlers import add_handlers
+from presage_server.telemetry.interpreter import tame_garbage_collector
+from presage_server.telemetry.metrics import Metrics
+from presage_server.transport.choosing import make_server
 
 __all__ = ["main"]
 

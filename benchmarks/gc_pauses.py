@@ -23,10 +23,10 @@ import uvloop
 
 from benchmarks.serving import local_store
 from presage.v1 import scoring_service_pb2
-from presage_server.interpreter import exported_pauses, tame_garbage_collector
-from presage_server.metrics import Metrics
-from presage_server.service import running
+from presage_server.app import running
 from presage_server.settings import Settings
+from presage_server.telemetry.interpreter import exported_pauses, tame_garbage_collector
+from presage_server.telemetry.metrics import Metrics
 
 __all__ = ["main"]
 

@@ -22,7 +22,8 @@ from rich.table import Table
 from benchmarks.serving import local_store, presage_serve
 from presage_client import AsyncClient, ClientOptions
 from presage_featurizer import CORE, MICROS, State, encode_state, featurize
-from presage_server.store.keys import PARTITIONS, state_key, stream_key
+from presage_featurizer.event_log import PARTITIONS, stream_key
+from presage_server.store.keys import state_key
 from presage_server.store.snapshot import REVISION_BYTES
 from presage_training.readers import LogFormat, SkippedRows, read_events
 from presage_training.replaying.replay import Replay

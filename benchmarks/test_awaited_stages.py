@@ -14,13 +14,13 @@ from benchmarks.loop_timer import LoopTimer
 from presage.v1 import scoring_service_pb2
 from presage_featurizer import fold
 from presage_server.call import Call
-from presage_server.in_flight import InFlight
-from presage_server.metrics import Metrics
-from presage_server.rpc import rpc
+from presage_server.pipeline.in_flight import InFlight
+from presage_server.rpc.frame import rpc
 from presage_server.store.keys import state_key
 from presage_server.store.redis_store import RedisStore, connect
 from presage_server.store.resp import encode_get
 from presage_server.store.snapshot import REVISION_BYTES, WRITER_BYTES, Change, Snapshot
+from presage_server.telemetry.metrics import Metrics
 
 TIMER, CPU_TIMER = LoopTimer(), LoopTimer(process_time)
 WRITER = b"wr"

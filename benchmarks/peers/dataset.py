@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.wire.visitors import user_id
 from presage_featurizer import CONVERSION, MICROS, State, featurize
-from presage_server.models import load_models
+from presage_server.models.loading import load_models
 from presage_server.settings import shipped_models
 from presage_server.store.keys import state_key
 from presage_server.store.snapshot import Change, read_snapshot

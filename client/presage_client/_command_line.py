@@ -12,7 +12,7 @@ def main() -> int:
     """Run the command line; with the client alone installed, say in one line what it needs and answer 2."""
     try:
         # By name, so that no import ties the client to the server.
-        command_line = import_module("presage_server.command_line")
+        command_line = import_module("presage_server.cli.command_line")
     except ModuleNotFoundError as error:
         # One of our own modules missing is a broken install, which no extra mends.
         if (error.name or "").startswith("presage"):

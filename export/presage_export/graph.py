@@ -1,4 +1,4 @@
-"""An additive model as an ONNX graph: features in, raw margin out."""
+"""Write an additive model as an ONNX graph from features to raw margin."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["INPUT_NAME", "OUTPUT_NAME", "build_graph", "build_tree_graph"]
 INPUT_NAME = "features"
 OUTPUT_NAME = "margin"
 
-# The newest pair that every supported ONNX Runtime takes and whose tree operator has float32 and double attributes.
+# The newest pair that every supported ONNX Runtime accepts and whose tree operator has float32 and double attributes.
 _OPSETS = {"": 17, "ai.onnx.ml": 3}
 _IR_VERSION = 8
 
-# What a leaf puts into the columns of splits; the operator does not read it.
+# Placeholder for leaves in the attributes of splits; the operator does not read it.
 _NO_SPLIT = Split(0, np.float32(0), nan_goes_left=False, left=0, right=0)
 
 
 def build_graph(model: AdditiveModel) -> bytes:
-    """Build a graph that adds up in double precision, so that no number of trees wears a margin down.
+    """Build a graph that sums in double precision, to avoid accumulating rounding errors.
 
     From ``features``, float32 ``[N, F]``, to ``margin``, float32 ``[N, 1]``. The operators are Cast, TreeEnsembleRegressor for the
     trees, Gemm for a linear part, and Add for both. The link is not in the graph. The same model gives the same bytes.
@@ -33,7 +33,7 @@ def build_graph(model: AdditiveModel) -> bytes:
     linear = not model.has_only_trees
     if model.trees:
         leaves = "leaves" if linear else OUTPUT_NAME
-        # The intercept goes with the linear part if there is one: its double can then take it exactly.
+        # The intercept goes into the linear part if there is one, which holds it exactly, in double precision.
         nodes.append(_tree_node(model, wide, leaves, intercept=0.0 if linear else model.intercept, double=True))
     if linear:
         plane = "plane" if model.trees else OUTPUT_NAME

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import lightgbm
 
-from presage_export.forest import read_forest
+from presage_export.bundle.link import Link
 from presage_export.graph import INPUT_NAME, OUTPUT_NAME, build_tree_graph
-from presage_export.link import Link
+from presage_export.reading.lightgbm import read_lightgbm
 
 __all__ = ["INPUT_NAME", "OUTPUT_NAME", "convert_lightgbm", "link_of", "tree_count"]
 
@@ -21,7 +21,7 @@ def convert_lightgbm(booster: lightgbm.Booster) -> bytes:
     Raises:
         UnsupportedModelError: ONNX would get the model wrong; the error names the parameter.
     """
-    return build_tree_graph(read_forest(booster))
+    return build_tree_graph(read_lightgbm(booster))
 
 
 def link_of(booster: lightgbm.Booster) -> Link:
@@ -30,7 +30,7 @@ def link_of(booster: lightgbm.Booster) -> Link:
     Raises:
         UnsupportedModelError: As for ``convert_lightgbm``.
     """
-    return read_forest(booster).link
+    return read_lightgbm(booster).link
 
 
 def tree_count(booster: lightgbm.Booster) -> int:
@@ -39,4 +39,4 @@ def tree_count(booster: lightgbm.Booster) -> int:
     Raises:
         UnsupportedModelError: As for ``convert_lightgbm``.
     """
-    return len(read_forest(booster).trees)
+    return len(read_lightgbm(booster).trees)

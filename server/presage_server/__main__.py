@@ -1,5 +1,5 @@
 """``python -m presage_server`` is the ``presage`` command."""
 
-from presage_server.command_line import main
+from presage_server.cli.command_line import main
 
 main()

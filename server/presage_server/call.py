@@ -1,22 +1,87 @@
-"""One call under way: how long it may take, and how long it has taken."""
+"""One call: what came in, until when it must be answered, and how it is answered."""
 
 from __future__ import annotations
 
-from presage_server.stopwatch import Stopwatch
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 
-__all__ = ["Call"]
+from presage_server.errors import RpcError
+from presage_server.rpc.status import OK, Status, status_of
+
+__all__ = ["Call", "Metadata"]
+
+Metadata = Sequence[tuple[str, str | bytes]]
+"""Keys and values as gRPC transmits them; values are bytes where the key ends in ``-bin``."""
 
 
-class Call:
-    """What a handler is told of its call, beside the request.
+class Call(ABC):
+    """One unary call. A transport makes it and implements how replies leave; exactly one of ``reply`` and ``fail`` takes effect.
 
     Args:
-        seconds: What the call may take from its start: the caller's deadline or the server's own, whichever is first.
-        stopwatch: Runs from the call's start.
+        method: The full path of the method, such as ``/presage.v1.ScoringService/Score``.
+        request: The request's bytes.
+        received: When it arrived, in seconds of ``time.monotonic``.
+        deadline: When the caller gives up, in seconds of ``time.monotonic``; infinite without a deadline.
+        metadata: What the caller sent beside the request.
+        peer: The connection that it arrived on, such as ``ipv4:127.0.0.1:50100``.
     """
 
-    __slots__ = ("seconds", "stopwatch")
+    # A slotted class without dataclass machinery: one is made for every call.
+    __slots__ = (
+        "code",
+        "deadline",
+        "metadata",
+        "method",
+        "on_end",
+        "peer",
+        "principal",
+        "received",
+        "request",
+        "units",
+    )
 
-    def __init__(self, seconds: float, stopwatch: Stopwatch | None = None) -> None:
-        self.seconds = seconds
-        self.stopwatch = stopwatch or Stopwatch()
+    def __init__(  # noqa: PLR0917 - by position, which is the fastest
+        self, method: str, request: bytes, received: float, deadline: float, metadata: Metadata = (), peer: str = ""
+    ) -> None:
+        self.method = method
+        self.request = request
+        self.received = received
+        self.deadline = deadline
+        self.metadata = metadata
+        self.peer = peer
+        self.principal = ""
+        """Who calls, as established by an interceptor; empty: nobody in particular."""
+        self.code: int | None = None
+        """The gRPC status that the call ended with; None while it is in flight."""
+        self.on_end: Callable[[Call], None] | None = None
+        """Called once when the call has ended, whoever ended it."""
+        self.units = 1
+        """How much work it is, as the overload policy estimates it."""
+
+    def reply(self, payload: bytes) -> None:
+        """End the call with a response; does nothing if it has ended already."""
+        if self.code is None:
+            self.end(0)
+            self.send_reply(payload)
+
+    def fail(self, error: Status | RpcError) -> None:
+        """End the call with a status other than OK; does nothing if it has ended already."""
+        if self.code is None:
+            status = status_of(error) if isinstance(error, Exception) else error
+            assert status.code != OK
+            self.end(status.code)
+            self.send_failure(status)
+
+    def end(self, code: int) -> None:
+        """Note that the call has ended, without sending anything: for a transport whose caller cancelled or has gone."""
+        self.code = code
+        if self.on_end is not None:
+            self.on_end(self)
+
+    @abstractmethod
+    def send_reply(self, payload: bytes) -> None:
+        """Send a response; for ``reply`` alone."""
+
+    @abstractmethod
+    def send_failure(self, status: Status) -> None:
+        """Send a status other than OK; for ``fail`` alone."""

@@ -1,21 +1,27 @@
-"""The server's settings; flags of ``presage serve`` and ``PRESAGE_*`` variables mirror the fields."""
+"""The server's settings. The options of ``presage serve`` and the reference page are generated from the fields."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from presage_server.errors import SettingsError
+from presage_server.setting_fields import check_settings, setting
 
-__all__ = ["TRANSPORTS", "Settings", "shipped_models"]
+__all__ = ["REMOVED_SETTINGS", "Settings", "shipped_models"]
 
-TRANSPORTS: Final = ("auto", "grpcio", "native")
-"""What can carry the calls; see ``presage_server.transport``."""
+REMOVED_SETTINGS: Final = MappingProxyType(
+    {
+        "max_in_flight": "calls are no longer rejected by their number, only when they could not be answered before "
+        "their deadline"
+    }
+)
+"""Settings that were removed, and why. For one release, a flag or variable that sets one is an error with the reason."""
 
-
-_MAX_WORKERS = 256
+_STORE_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 def shipped_models() -> Path:
@@ -33,67 +39,113 @@ class Settings:
         SettingsError: A field has a value that cannot work; the message names it.
     """
 
-    host: str = "127.0.0.1"
-    """The address to listen on. Nothing is encrypted: leave it on loopback, or put a TLS-terminating proxy in front."""
-    port: int = 50051
-    """The port to listen on; 0 picks a free one."""
-    transport: str = "auto"
-    """What carries the calls: ``grpcio``, ``native`` (pygrpc-native), or ``auto``: native where it is installed."""
-    io_threads: int = 1
-    """Threads that read and write connections (native). One carries 75,000 calls a second; a second makes a lone call slower."""
-    redis_url: str = ""
-    """A Redis (6.2 or newer) or Valkey: redis://, rediss:// or unix://. Empty: an embedded server is started."""
-    data_dir: Path = Path("presage-data")
-    """Where the embedded server keeps its append-only file."""
-    models: Path = field(default_factory=shipped_models)
-    """A folder of bundles, <name>/<version>/; the highest version of each name is served."""
-    default_model: str = ""
-    """The model of a call that names none. Empty: "conversion", or the only one there is."""
-    state_ttl_days: float = 30.0
-    """A visitor is forgotten when no event has come for so long."""
-    stream_max_events: int = 10_000
-    """Events kept in each of the 1,024 event streams, roughly, before the oldest go; 0 keeps all."""
-    max_in_flight: int = 400
-    """Calls under way at once; further ones are told to try again, so that those under way end in time."""
-    timeout_ms: int = 1_000
-    """What a call may take at most, whatever deadline its caller set."""
-    max_message_bytes: int = 4 << 20
-    """The largest request accepted."""
-    drain_delay_seconds: float = 0.0
-    """How long to go on as before after SIGTERM, with health at NOT_SERVING, so that balancers can turn away."""
-    drain_seconds: float = 10.0
-    """How long calls in flight may take to end after that."""
-    sample_vectors_share: float = 0.0
-    """Share of the scores, 0 to 1, whose features go into the event streams too, for ``presage audit`` to compare with a replay."""
-    reflection: bool = True
-    """Whether to describe the service to tools such as grpcurl."""
-    workers: int = 1
-    """Processes that answer on the port; the kernel deals connections out to them. More than 1 needs Linux."""
-    metrics_port: int = -1
-    """Serves Prometheus metrics over HTTP on this port of the same address; 0 picks a free one; -1 serves none."""
+    host: str = setting(
+        "127.0.0.1",
+        "The address to listen on. Nothing is encrypted: leave it on loopback, or put a TLS-terminating proxy in front.",
+    )
+    port: int = setting(50_051, "The port to listen on; 0 picks a free one.", low=0, high=65_535)
+    transport: str = setting(
+        "auto",
+        "The transport: `grpcio`, `native` (pygrpc-native), or `auto`: native where it is installed.",
+        choices=("auto", "grpcio", "native"),
+    )
+    io_threads: int = setting(
+        1,
+        "Threads that read and write connections (native). One handles 75,000 calls per second; a second one makes a "
+        "single call slower.",
+        unit="threads",
+        low=1,
+        high=64,
+    )
+    trusted_clients: bool = setting(
+        False,
+        "Let `native` listen beyond loopback. It inflates compressed requests without a limit: set this only if all clients "
+        "are trusted, or a proxy in front rejects such requests.",
+    )
+    redis_url: str = setting(
+        "",
+        "A Redis (6.2 or newer) or Valkey: redis://, rediss:// or unix://. Without one, the server starts an embedded store.",
+        shown_default="an embedded store",
+    )
+    store_timeout_ms: int = setting(
+        500,
+        "How long the store may leave a request unanswered. After that, scores are served degraded at once and events are "
+        "rejected, until the store answers a probe.",
+        unit="ms",
+        low=10,
+        high=60_000,
+    )
+    data_dir: Path = setting(  # noqa: RUF009 - it declares a field
+        Path("presage-data"), "The folder where the embedded store keeps its append-only file."
+    )
+    store_fsync: str = setting(
+        "everysec",
+        "When the embedded store syncs its append-only file to disk. `everysec`: a power failure may lose the last second. "
+        "`always`: it loses nothing that was acknowledged, but every write waits for the disk.",
+        choices=("everysec", "always"),
+    )
+    models: Path = setting(  # noqa: RUF009 - it declares a field
+        shipped_models(),
+        "The folder of model bundles, NAME/VERSION/; the highest version of each name is served.",
+        shown_default="those that come with Presage",
+    )
+    default_model: str = setting(
+        "",
+        "The model for calls that name none.",
+        shown_default="conversion, or the only one",
+    )
+    state_ttl_days: float = setting(
+        30.0, "A visitor is forgotten after this time without an event.", unit="days", low=0.001, high=3_650
+    )
+    stream_max_events: int = setting(
+        10_000,
+        "How many events each of the 1,024 event streams keeps, roughly, before it drops the oldest; 0 keeps all.",
+        unit="events",
+        low=0,
+        high=10**9,
+    )
+    timeout_ms: int = setting(
+        1_000, "The longest that a call may take, whatever deadline its caller set.", unit="ms", low=1, high=600_000
+    )
+    max_message_bytes: int = setting(
+        4 << 20, "The largest request that is accepted.", unit="bytes", low=1_024, high=2**31 - 1
+    )
+    drain_delay_seconds: float = setting(
+        0.0,
+        "How long to keep serving after SIGTERM, with health at NOT_SERVING, so that load balancers can send calls elsewhere.",
+        unit="s",
+        low=0,
+        high=3_600,
+    )
+    drain_seconds: float = setting(
+        10.0, "How long calls in flight may take to finish after that.", unit="s", low=0, high=3_600
+    )
+    sample_vectors_share: float = setting(
+        0.0,
+        "The share of scores whose features are also logged, for `presage audit` to compare with a replay.",
+        low=0,
+        high=1,
+    )
+    reflection: bool = setting(True, "Describe the service to tools such as grpcurl.")
+    workers: int = setting(
+        1,
+        "Processes that serve the port; the kernel distributes connections between them. More than 1 needs Linux.",
+        unit="processes",
+        low=1,
+        high=256,
+    )
+    metrics_port: int = setting(
+        -1,
+        "The port for Prometheus metrics over HTTP, on the same address; 0 picks a free one, -1 serves none.",
+        low=-1,
+        high=65_535,
+    )
 
     def __post_init__(self) -> None:
-        self._check("host", bool(self.host), "an address or a host name")
-        self._check("port", 0 <= self.port <= 65_535, "0 to 65535")
-        self._check("transport", self.transport in TRANSPORTS, f"one of {', '.join(TRANSPORTS)}")
-        self._check("io_threads", 1 <= self.io_threads <= 64, "1 to 64")
-        schemes = ("redis://", "rediss://", "unix://")
-        self._check(
-            "redis_url", not self.redis_url or self.redis_url.startswith(schemes), f"one of {', '.join(schemes)}..."
-        )
-        self._check("state_ttl_days", 0.001 <= self.state_ttl_days <= 3_650, "0.001 to 3650")
-        self._check("stream_max_events", 0 <= self.stream_max_events <= 10**9, "0 to 1000000000")
-        self._check("max_in_flight", self.max_in_flight >= 1, "1 or more")
-        self._check("timeout_ms", 1 <= self.timeout_ms <= 600_000, "1 to 600000")
-        self._check("max_message_bytes", 1_024 <= self.max_message_bytes < 2**31, "1024 to 2147483647")
-        self._check("drain_delay_seconds", 0 <= self.drain_delay_seconds <= 3_600, "0 to 3600")
-        self._check("drain_seconds", 0 <= self.drain_seconds <= 3_600, "0 to 3600")
-        self._check("sample_vectors_share", 0.0 <= self.sample_vectors_share <= 1.0, "0 to 1")
-        self._check("workers", 1 <= self.workers <= _MAX_WORKERS, f"1 to {_MAX_WORKERS}")
-        self._check("workers", self.workers == 1 or sys.platform == "linux", "1, as only Linux deals connections out")
-        self._check("metrics_port", -1 <= self.metrics_port <= 65_535, "-1 to 65535")
-
-    def _check(self, field: str, holds: bool, expected: str) -> None:  # noqa: FBT001 - private and positional
-        if not holds:
-            shown = "a URL of another kind" if field == "redis_url" else repr(getattr(self, field))
-            raise SettingsError(f"{field}: expected {expected}, got {shown}")
+        check_settings(self)
+        if not self.host:
+            raise SettingsError(f"host: expected an address or a host name, got {self.host!r}")
+        if self.redis_url and not self.redis_url.startswith(_STORE_SCHEMES):  # it may hold a password: never shown
+            raise SettingsError(f"redis_url: expected one of {', '.join(_STORE_SCHEMES)}..., got a URL of another kind")
+        if self.workers > 1 and sys.platform != "linux":
+            raise SettingsError(f"workers: expected 1, as only Linux distributes connections, got {self.workers}")

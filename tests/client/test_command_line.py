@@ -10,10 +10,10 @@ from presage_client import _command_line
 
 
 def module_that_needs(name):
-    """Make an importer of ``presage_server.command_line`` that fails as if ``name`` were not installed."""
+    """Make an importer of ``presage_server.cli.command_line`` that fails as if ``name`` were not installed."""
 
     def import_module(wanted):
-        assert wanted == "presage_server.command_line"
+        assert wanted == "presage_server.cli.command_line"
         raise ModuleNotFoundError(f"No module named '{name}'", name=name)
 
     return import_module
@@ -35,9 +35,9 @@ def test_a_missing_module_of_ours_is_not_taken_for_a_missing_extra(monkeypatch):
 
 def test_with_the_server_installed_its_command_line_runs(monkeypatch):
     runs = []
-    command_line = types.ModuleType("presage_server.command_line")
+    command_line = types.ModuleType("presage_server.cli.command_line")
     command_line.main = lambda: runs.append("run")
-    monkeypatch.setitem(sys.modules, "presage_server.command_line", command_line)
+    monkeypatch.setitem(sys.modules, "presage_server.cli.command_line", command_line)
     assert _command_line.main() == 0
     assert runs == ["run"]
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from support.reference_tables import feature_rows, setting_rows
-
-REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+from support.reference_tables import REFERENCE, TABLES, with_table
 
 
-@pytest.mark.parametrize(
-    ("page", "first_column", "expected"),
-    [("features.md", "| `", feature_rows()), ("settings.md", "| `--", setting_rows())],
-)
-def test_the_table_is_what_the_code_says(page: str, first_column: str, expected: list[str]) -> None:
-    lines = (REFERENCE / page).read_text().splitlines()
+@pytest.mark.parametrize("name", TABLES)
+def test_the_table_is_what_make_reference_writes(name: str) -> None:
+    page = (REFERENCE / name).read_text()
 
-    assert [line for line in lines if line.startswith(first_column)] == expected
+    assert page == with_table(page, TABLES[name]())
+
+
+def test_a_table_is_replaced_wherever_it_stands() -> None:
+    rows = ["| flag | default |", "|---|---|", "| `--new` | 1 |"]
+    old = "| flag |\n|---|\n| `--old` |"
+    new = "\n".join(rows)
+
+    for before, after in (("", ""), ("Text.\n\n", "\n\nMore text.\n\n| other |\n|---|")):
+        assert with_table(f"{before}{old}{after}\n", rows) == f"{before}{new}{after}\n"

@@ -15,8 +15,8 @@ import pytest
 from presage_client import Client, ClientOptions
 from presage_export.gate import boundary_rows, special_rows
 from presage_export.graph import build_graph
-from presage_export.original import read_original
-from presage_server.models import load_model
+from presage_export.reading.source_model import read_source_model
+from presage_server.models.loading import load_model
 from presage_server.settings import shipped_models
 from presage_training.datasets.dataset import purchase_in_session
 from presage_training.simulator import simulate
@@ -71,7 +71,7 @@ def largest_error(booster, model, rows):
 
 
 def test_it_is_what_the_export_makes_of_the_original(booster):
-    assert build_graph(read_original(booster).model) == (BUNDLE / "model.onnx").read_bytes()
+    assert build_graph(read_source_model(booster).model) == (BUNDLE / "model.onnx").read_bytes()
 
 
 def test_it_agrees_on_replayed_rows(booster, model, replayed_rows):

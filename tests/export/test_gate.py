@@ -8,14 +8,14 @@ import pytest
 from onnxmltools import convert_lightgbm as convert_with_onnxmltools
 from onnxmltools.convert.common.data_types import FloatTensorType
 
-from presage_export import forest
 from presage_export.additive import Split
+from presage_export.bundle.parity import compare_margins
+from presage_export.bundle.session import OnnxModel
 from presage_export.errors import ParityError
-from presage_export.forest import read_forest
 from presage_export.gate import boundary_rows, check_parity, random_rows, special_rows
 from presage_export.lightgbm import convert_lightgbm
-from presage_export.parity import compare_margins
-from presage_export.session import OnnxModel
+from presage_export.reading import lightgbm as lightgbm_reader
+from presage_export.reading.lightgbm import read_lightgbm
 from support.export_models import FEATURE_COUNT, binary_model, labels_of, margins_of, rows_of, train
 
 ROWS = rows_of(2_000)
@@ -36,14 +36,14 @@ def _compare(booster, model_bytes, rows):
 def test_a_faithful_export_passes(booster):
     report = check_parity(booster, OnnxModel(convert_lightgbm(booster)), ROWS)
 
-    split_count = sum(isinstance(node, Split) for tree in read_forest(booster).trees for node in tree)
+    split_count = sum(isinstance(node, Split) for tree in read_lightgbm(booster).trees for node in tree)
     assert report.rows == len(ROWS) + 3 * split_count + len(special_rows(ROWS)) + len(random_rows(ROWS))
     assert 0 < report.max_margin_error < 1.6e-5
     assert report.max_probability_error == 0
 
 
 def test_nearest_rounding_passes_on_random_rows_and_fails_on_boundary_rows(booster, monkeypatch):
-    monkeypatch.setattr(forest, "float32_threshold", np.float32)
+    monkeypatch.setattr(lightgbm_reader, "float32_threshold", np.float32)
     rounded_to_nearest = convert_lightgbm(booster)
     monkeypatch.undo()
 
@@ -68,11 +68,11 @@ def test_a_threshold_at_the_edge_of_zero_needs_lightgbms_own_idea_of_zero(monkey
     rows = rows_of(500)
     labels = np.sign(rows[:, 0]).astype(np.float64)
     booster = train(rows, labels, rounds=3, objective="regression")
-    splits = [node for tree in read_forest(booster).trees for node in tree if isinstance(node, Split)]
+    splits = [node for tree in read_lightgbm(booster).trees for node in tree if isinstance(node, Split)]
     assert any(-1e-34 < split.threshold < 0 for split in splits)
     assert check_parity(booster, OnnxModel(convert_lightgbm(booster)), rows)
 
-    monkeypatch.setattr(forest, "_ZERO", 0.0)
+    monkeypatch.setattr(lightgbm_reader, "_ZERO", 0.0)
     rounded_down_only = convert_lightgbm(booster)
     monkeypatch.undo()
 
@@ -119,7 +119,9 @@ def test_missing_values_are_only_checked_if_they_will_be_served():
 
 def test_every_split_is_decided_on_both_sides_by_its_own_boundary_rows(booster):
     rows = boundary_rows(booster, ROWS)
-    paths = [(tree, position) for tree in read_forest(booster).trees for position in _positions_in_reading_order(tree)]
+    paths = [
+        (tree, position) for tree in read_lightgbm(booster).trees for position in _positions_in_reading_order(tree)
+    ]
 
     for index, (tree, position) in enumerate(paths):
         split = tree[position]

@@ -13,10 +13,10 @@ from hypothesis.extra.numpy import arrays
 from onnxmltools import convert_lightgbm as convert_with_onnxmltools
 from onnxmltools.convert.common.data_types import FloatTensorType
 
+from presage_export.bundle.parity import compare_margins
+from presage_export.bundle.session import OnnxModel
 from presage_export.gate import check_parity
 from presage_export.lightgbm import convert_lightgbm, link_of, tree_count
-from presage_export.parity import compare_margins
-from presage_export.session import OnnxModel
 from support.export_models import FEATURE_COUNT, binary_model, labels_of, margins_of, rows_of, train
 
 ROWS = rows_of(1_000)

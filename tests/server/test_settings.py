@@ -1,71 +1,91 @@
-"""Settings: each is checked, and each has a flag and a variable of its name."""
+"""Settings: each is checked, and each is declared once."""
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import inspect
 
 import pytest
-import typer
 
-from presage_server import commands, settings
+from presage_server import settings
 from presage_server.errors import SettingsError
-from presage_server.settings import Settings
+from presage_server.setting_fields import setting_fields
+from presage_server.settings import REMOVED_SETTINGS, Settings
 
-BAD = [
-    ("host", ""),
-    ("port", -1),
-    ("port", 65_536),
-    ("redis_url", "http://localhost"),
-    ("state_ttl_days", 0.0),
-    ("state_ttl_days", float("nan")),
-    ("state_ttl_days", 3_651.0),
-    ("stream_max_events", -1),
-    ("stream_max_events", 10**9 + 1),
-    ("max_in_flight", 0),
-    ("timeout_ms", 0),
-    ("timeout_ms", 600_001),
-    ("max_message_bytes", 1_023),
-    ("max_message_bytes", 2**31),
-    ("drain_delay_seconds", -0.1),
-    ("drain_delay_seconds", 3_600.1),
-    ("drain_delay_seconds", float("nan")),
-    ("drain_seconds", -0.1),
-    ("drain_seconds", 3_600.1),
-    ("drain_seconds", float("inf")),
-    ("sample_vectors_share", -0.1),
-    ("sample_vectors_share", 1.1),
-    ("sample_vectors_share", float("nan")),
-    ("metrics_port", -2),
-    ("metrics_port", 65_536),
-]
+FIELDS = setting_fields(Settings)
+BOUNDED = [field for field in FIELDS if field.low is not None]
+CHOICES = [field for field in FIELDS if field.choices]
+BOUNDS = {
+    "port": (0, 65_535),
+    "io_threads": (1, 64),
+    "store_timeout_ms": (10, 60_000),
+    "state_ttl_days": (0.001, 3_650),
+    "stream_max_events": (0, 10**9),
+    "timeout_ms": (1, 600_000),
+    "max_message_bytes": (1_024, 2**31 - 1),
+    "drain_delay_seconds": (0, 3_600),
+    "drain_seconds": (0, 3_600),
+    "sample_vectors_share": (0, 1),
+    "workers": (1, 256),
+    "metrics_port": (-1, 65_535),
+}
 
 
-@pytest.mark.parametrize(("field", "value"), BAD)
-def test_a_value_that_cannot_work_is_refused_by_name(field, value):
-    with pytest.raises(SettingsError, match=f"^{field}: expected "):
-        Settings(**{field: value})
+@pytest.fixture(autouse=True)
+def _on_linux(monkeypatch):
+    monkeypatch.setattr(settings.sys, "platform", "linux")
 
 
-@pytest.mark.parametrize(
-    "bounds",
-    [
-        {"stream_max_events": 0, "max_in_flight": 1, "timeout_ms": 1, "max_message_bytes": 1_024, "drain_seconds": 0.0},
-        {"stream_max_events": 10**9, "timeout_ms": 600_000, "max_message_bytes": 2**31 - 1, "drain_seconds": 3_600.0},
-        {"port": 65_535, "metrics_port": 65_535, "state_ttl_days": 3_650.0, "drain_delay_seconds": 3_600.0},
-    ],
-    ids=["least", "most", "most, too"],
-)
-def test_a_value_at_its_bound_is_taken(bounds):
-    taken = Settings(**bounds)
-    assert bounds == {name: getattr(taken, name) for name in bounds}
+def test_the_bounds():
+    assert {field.name: (field.low, field.high) for field in BOUNDED} == BOUNDS
+
+
+@pytest.mark.parametrize("field", BOUNDED, ids=lambda field: field.name)
+def test_a_number_outside_its_bounds_is_rejected_by_name(field):
+    step = 0.0001 if isinstance(field.default, float) else 1
+    never = (float("nan"), float("inf"), float("-inf")) if isinstance(field.default, float) else ()
+    for value in (field.low - step, field.high + step, *never):
+        with pytest.raises(SettingsError) as rejected:
+            Settings(**{field.name: value})
+        assert str(rejected.value) == f"{field.name}: expected {field.low} to {field.high}, got {value!r}"
+
+
+@pytest.mark.parametrize("field", BOUNDED, ids=lambda field: field.name)
+def test_a_number_at_its_bounds_is_accepted(field):
+    for value in (field.low, field.high):
+        assert getattr(Settings(**{field.name: value}), field.name) == value
+
+
+@pytest.mark.parametrize("field", CHOICES, ids=lambda field: field.name)
+def test_only_the_choices_are_accepted(field):
+    for value in field.choices:
+        assert getattr(Settings(**{field.name: value}), field.name) == value
+    with pytest.raises(SettingsError) as rejected:
+        Settings(**{field.name: "another"})
+    assert str(rejected.value) == f"{field.name}: expected one of {', '.join(field.choices)}, got 'another'"
+
+
+def test_the_choices():
+    choices = {field.name: field.choices for field in CHOICES}
+    assert choices == {"transport": ("auto", "grpcio", "native"), "store_fsync": ("everysec", "always")}
+
+
+def test_an_empty_host_is_rejected():
+    with pytest.raises(SettingsError, match=r"^host: expected an address or a host name, got ''$"):
+        Settings(host="")
 
 
 def test_a_url_with_a_password_is_not_shown():
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(SettingsError) as rejected:
         Settings(redis_url="http://:secret@localhost")
-    assert "secret" not in str(refused.value)
+    message = "redis_url: expected one of redis://, rediss://, unix://..., got a URL of another kind"
+    assert str(rejected.value) == message
+
+
+def test_several_workers_need_linux(monkeypatch):
+    monkeypatch.setattr(settings.sys, "platform", "darwin")
+    assert Settings(workers=1).workers == 1
+    with pytest.raises(SettingsError, match=r"^workers: expected 1, as only Linux distributes connections, got 2$"):
+        Settings(workers=2)
 
 
 def test_settings_do_not_change():
@@ -73,35 +93,7 @@ def test_settings_do_not_change():
         Settings().port = 1
 
 
-def test_every_setting_has_a_flag_and_a_variable_of_its_name():
-    (parameters,) = [
-        {parameter.name: parameter for parameter in command.params} for command in [typer.main.get_command(_app())]
-    ]
-    for field in dataclasses.fields(Settings):
-        parameter = parameters[field.name]
-        assert f"--{field.name.replace('_', '-')}" in parameter.opts
-        assert parameter.envvar == f"PRESAGE_{field.name.upper()}"
-        assert parameter.help
-        assert parameter.default == getattr(Settings(), field.name)
-    assert set(parameters) == {field.name for field in dataclasses.fields(Settings)}
-
-
-def _app() -> typer.Typer:
-    app = typer.Typer(add_completion=False)
-    app.command()(commands.serve)
-    return app
-
-
-def test_every_setting_is_documented():
-    (definition,) = [
-        node
-        for node in ast.parse(inspect.getsource(settings)).body
-        if isinstance(node, ast.ClassDef) and node.name == "Settings"
-    ]
-    undocumented = [
-        node.target.id
-        for node, following in zip(definition.body, definition.body[1:], strict=False)
-        if isinstance(node, ast.AnnAssign)
-        and not (isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant))
-    ]
-    assert undocumented == []
+def test_every_field_is_declared_with_a_meaning():
+    fields = [field.name for field in dataclasses.fields(Settings) if field.name not in REMOVED_SETTINGS]
+    assert fields == [field.name for field in FIELDS]
+    assert [field.name for field in FIELDS if not field.meaning.endswith(".")] == []

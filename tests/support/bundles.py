@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.bundle import write_bundle
+from presage_export.bundle.manifest import FeatureSetSpec, Manifest
 from presage_export.lightgbm import convert_lightgbm, link_of, tree_count
-from presage_export.manifest import FeatureSetSpec, Manifest
 from presage_featurizer import CONVERSION, CORE, FeatureSet
 from support.export_models import margins_of, train
 

@@ -8,8 +8,8 @@ import lightgbm
 import numpy as np
 
 from presage_export.bundle import write_bundle
+from presage_export.bundle.manifest import FeatureSetSpec, Manifest
 from presage_export.lightgbm import convert_lightgbm, link_of, tree_count
-from presage_export.manifest import FeatureSetSpec, Manifest
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,19 +1,24 @@
-"""The tables of the reference pages, made from the code that they describe."""
+"""The tables of the reference pages, generated from the code that they describe; ``make reference`` writes them."""
 
 from __future__ import annotations
 
-import ast
-import inspect
-from itertools import pairwise
+from collections.abc import Callable, Mapping
+from itertools import dropwhile
 from math import isinf
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from presage_featurizer import CATALOGUE, CORE
-from presage_server import settings
+from presage_server.setting_fields import SettingField, flag_of, setting_fields, variable_of
+from presage_server.settings import Settings
+
+REFERENCE: Final = Path(__file__).parents[2] / "docs" / "reference"
 
 
 def feature_rows() -> list[str]:
-    """One row for each feature: those of ``core`` in its order, then the others."""
-    rows = []
+    """Return the header, then one row for each feature: those of ``core`` in its order, then the others."""
+    rows = ["| feature | meaning | unit | scope | range | default |", "|---|---|---|---|---|---|"]
     for name in dict.fromkeys((*CORE.features, *CATALOGUE)):
         feature = CATALOGUE[name]
         low = "-∞" if isinf(feature.low) else f"{feature.low:g}"
@@ -26,16 +31,41 @@ def feature_rows() -> list[str]:
 
 
 def setting_rows() -> list[str]:
-    """One row for each setting: its flag, its variable, its default and its docstring."""
-    tree = ast.parse(inspect.getsource(settings.Settings))
-    body = tree.body[0].body
-    shown = {"redis_url": "none", "default_model": "none", "models": "those that come with Presage"}
-    rows = []
-    for field, text in pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
-            name = field.target.id
-            default = shown.get(name, f"`{getattr(settings.Settings(), name)}`")
-            flag = name.replace("_", "-")
-            meaning = " ".join(text.value.value.split())
-            rows.append(f"| `--{flag}` | `PRESAGE_{name.upper()}` | {default} | {meaning} |")
+    """Return the header, then one row for each option of ``presage serve``."""
+    rows = ["| flag | variable | default | allowed | meaning |", "|---|---|---|---|---|"]
+    for setting in setting_fields(Settings):
+        cells = (
+            f"`{flag_of(setting.name)}`",
+            f"`{variable_of(setting.name)}`",
+            setting.shown_default or _shown_default(setting),
+            f"{setting.allowed} {setting.unit}".strip(),
+            setting.meaning,
+        )
+        rows.append(f"| {' | '.join(cells)} |")
     return rows
+
+
+def _shown_default(setting: SettingField) -> str:
+    default = setting.default
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+TABLES: Final[Mapping[str, Callable[[], list[str]]]] = MappingProxyType(
+    {"features.md": feature_rows, "settings.md": setting_rows}
+)
+"""The pages with a generated table."""
+
+
+def with_table(page: str, rows: list[str]) -> str:
+    """Replace the table whose first column has the same header as that of ``rows``."""
+    lines = page.splitlines()
+    first_header = rows[0][: rows[0].index("|", 1) + 1]
+    start = next(number for number, line in enumerate(lines) if line.startswith(first_header))
+    after = dropwhile(lambda line: line.startswith("|"), lines[start:])
+    return "\n".join([*lines[:start], *rows, *after]) + "\n"
+
+
+if __name__ == "__main__":
+    for name, rows in TABLES.items():
+        page = REFERENCE / name
+        page.write_text(with_table(page.read_text(), rows()))

@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 
 from presage.v1 import event_pb2, scoring_service_pb2, scoring_service_pb2_grpc
-from presage_server.service import running
+from presage_server.app import running
 from presage_server.settings import Settings
 
 READY = "presage: serving on "

@@ -1,6 +1,6 @@
-"""What the transports answer differently, by their nature; everything else the conformance suite wants the same of both.
+"""Where the transports behave differently; everywhere else, the conformance suite expects the same of both.
 
-An outcome is what the caller sees: ``grpc N``, a status; ``reset N``, an RST_STREAM; ``http N``, an answer without a gRPC status;
+An outcome is what the caller sees: ``grpc N``, a status; ``reset N``, an RST_STREAM; ``http N``, a response without a gRPC status;
 ``closed``, the connection's end; ``silence``, nothing while others are answered.
 """
 
@@ -14,7 +14,7 @@ class Difference:
     """The outcome of one case with each transport."""
 
     row: str
-    """The row of the table in docs/decisions/transports.md that tells of it."""
+    """The row of the table in docs/decisions/transports.md that describes it."""
     grpcio: str
     native: str
 
@@ -29,8 +29,7 @@ _LENGTH = "a message over the limit"
 _METADATA = "metadata over the limit"
 _FRAMES = "frames that break HTTP/2's rules"
 _DRAIN = "connections and calls in part, in a drain"
-_BURST = "more than 1,000 calls that wait to be begun"
-_STREAMS = "calls under way on one connection"
+_STREAMS = "calls in flight on one connection"
 
 DIFFERENCES = {
     case: Difference(row=row, grpcio=grpcio, native=native)
@@ -67,8 +66,7 @@ DIFFERENCES = {
         (_FRAMES, "a window that overflows", "silence", "closed"),
         (_DRAIN, "a call in part, in a drain", "waited for", "not waited for"),
         (_DRAIN, "a connection in a drain", "refused", "taken"),
-        (_STREAMS, "calls under way of 1,500", "1500", "1024"),
-        (_BURST, "more calls than can be begun", "grpc 1", "grpc 8"),
+        (_STREAMS, "calls in flight of 1,500", "1500", "1024"),
     )
 }
 

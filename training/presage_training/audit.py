@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from presage_export.bundle import Bundle, read_bundle
-from presage_export.calibration import to_score
 from presage_export.errors import BundleError
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError, State, featurize
 from presage_featurizer.digests import digest
-from presage_training.readers.formats.archive import ArchivedEvent, ArchivedVector
+from presage_featurizer.event_log import ServedVector
+from presage_training.readers.formats.archive import ArchivedEvent
 from presage_training.replaying.replay import Replay
 
 __all__ = ["Audit", "Difference", "Models", "audit"]
@@ -32,7 +32,7 @@ _NO_FEATURE_SET = "feature set unknown to this release and to the bundles"
 class Difference:
     """A vector that a replay does not reproduce, or whose score its model does not."""
 
-    vector: ArchivedVector
+    vector: ServedVector
     what: str
 
 
@@ -48,7 +48,7 @@ class Audit:
     skipped: Counter[str] = field(default_factory=Counter)
     """Vectors that could not be compared, by the reason."""
 
-    def add_difference(self, vector: ArchivedVector, what: str) -> None:
+    def add_difference(self, vector: ServedVector, what: str) -> None:
         self.different += 1
         if len(self.differences) < _MOST_DIFFERENCES:
             self.differences.append(Difference(vector=vector, what=what))
@@ -61,11 +61,8 @@ class Models:
         self._bundles = dict(bundles)
         self._feature_sets = {feature_set.fingerprint: feature_set for feature_set in FEATURE_SETS.values()}
         for bundle in bundles.values():
-            spec = bundle.manifest.feature_set
             try:
-                known = FeatureSet(
-                    name=spec.name, features=spec.features, time_zone=spec.time_zone, countries=spec.countries
-                )
+                known = FeatureSet.restore(bundle.manifest.feature_set)
             except FeatureSetError:
                 continue  # of another release
             self._feature_sets[known.fingerprint] = known
@@ -88,20 +85,20 @@ class Models:
         """Find a feature set; None if neither this release nor a bundle has it."""
         return self._feature_sets.get(fingerprint)
 
-    def score(self, vector: ArchivedVector) -> float | None:
+    def score(self, vector: ServedVector) -> float | None:
         """Score a vector with the model that served it; None without its bundle."""
         bundle = self._bundles.get((vector.model, vector.model_version))
         if bundle is None or bundle.manifest.feature_set.fingerprint != vector.fingerprint:
             return None
-        (margin,) = bundle.model.margins(vector.values.reshape(1, -1)).tolist()
-        return to_score(bundle.manifest.link, bundle.manifest.calibration, margin)
+        (score,) = bundle.scores(vector.features.reshape(1, -1))
+        return score
 
 
 @dataclass(kw_only=True, slots=True)
 class _PendingVector:
     """A vector that the replay has not reproduced yet."""
 
-    vector: ArchivedVector
+    vector: ServedVector
     feature_set: FeatureSet
     skipped: str = _NO_EVENT
     """The reason why it could not be compared."""
@@ -109,7 +106,7 @@ class _PendingVector:
     """The difference found, if it was compared."""
 
 
-def audit(events: Iterable[ArchivedEvent], vectors: Iterable[ArchivedVector], models: Models) -> Audit:
+def audit(events: Iterable[ArchivedEvent], vectors: Iterable[ServedVector], models: Models) -> Audit:
     """Compare served vectors with those of a replay.
 
     A vector names the last event of its visitor's state. The replay stops there and computes the features for the same moment and
@@ -174,19 +171,20 @@ def _replay(
             by_event[last_event] = remaining
 
 
-def _difference(vector: ArchivedVector, state: State | None, feature_set: FeatureSet) -> str:
+def _difference(vector: ServedVector, state: State | None, feature_set: FeatureSet) -> str:
     """Describe the difference of a vector from that of a state; empty if they are the same, bit for bit."""
     replayed = featurize(state, vector.as_of_unix_micros, feature_set, session_id=vector.session_id)
-    if len(vector.values) != len(replayed):
-        return f"expected {len(replayed)} features, got {len(vector.values)}"
-    if vector.values.tobytes() == replayed.tobytes():
+    features = vector.features
+    if len(features) != len(replayed):
+        return f"expected {len(replayed)} features, got {len(features)}"
+    if features.tobytes() == replayed.tobytes():
         return ""
-    index = int(np.flatnonzero(vector.values.view(np.uint32) != replayed.view(np.uint32))[0])
-    name, served, expected = feature_set.features[index], vector.values[index], replayed[index]
+    index = int(np.flatnonzero(features.view(np.uint32) != replayed.view(np.uint32))[0])
+    name, served, expected = feature_set.features[index], features[index], replayed[index]
     return f"{name}: served {served:g}, replayed {expected:g}"
 
 
-def _count_same(result: Audit, vector: ArchivedVector, models: Models) -> None:
+def _count_same(result: Audit, vector: ServedVector, models: Models) -> None:
     """Count a reproduced vector, or a difference if its score differs."""
     score = models.score(vector)
     if score is not None and abs(score - vector.score) > _SCORE_TOLERANCE * max(1.0, abs(score)):

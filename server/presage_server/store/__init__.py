@@ -1,1 +1,1 @@
-"""Where visitors' states and the event log are kept."""
+"""The store: connection, commands, keys and stored bytes, and the embedded server. What states mean belongs to the featurizer."""

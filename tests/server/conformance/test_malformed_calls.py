@@ -134,8 +134,7 @@ async def served(connection: RawConnection, stream: int) -> bool:
 
 @pytest.fixture
 async def limited(each_transport):
-    options = [("grpc.max_receive_message_length", LIMIT_BYTES), ("grpc.max_metadata_size", 8 << 10)]
-    async with plain_server(each_transport, options) as service:
+    async with plain_server(each_transport, max_message_bytes=LIMIT_BYTES) as service:
         yield service
 
 

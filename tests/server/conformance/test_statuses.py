@@ -54,10 +54,3 @@ async def test_details_arrive_whatever_they_hold_and_travel_as_ascii(plain, chan
 async def test_what_is_not_there_is_unimplemented(channel, path):
     assert (await failure_of(channel, path)).code() is grpc.StatusCode.UNIMPLEMENTED
     assert await channel.unary_unary(ECHO)(b"after") == b"after"
-
-
-async def test_an_error_that_no_handler_foresaw_is_unknown(plain, channel, caplog):
-    plain.failure = ValueError("unforeseen")
-    assert (await failure_of(channel, FAIL)).code() is grpc.StatusCode.UNKNOWN
-    assert "ValueError: unforeseen" in caplog.text
-    assert await channel.unary_unary(ECHO)(b"after") == b"after"

@@ -35,6 +35,41 @@ async def test_what_is_written_is_there_again_the_next_time(tmp_path):
         await redis.aclose()
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ("everysec", "100", 64 << 20, "no")),
+        (
+            {
+                "fsync": "always",
+                "rewrite_growth_percent": 0,
+                "rewrite_min_bytes": 1 << 20,
+                "fsync_during_rewrite": False,
+            },
+            ("always", "0", 1 << 20, "yes"),
+        ),
+    ],
+    ids=["defaults", "given"],
+)
+async def test_how_the_append_only_file_is_kept(tmp_path, given, expected):
+    """Also after a restart of the store."""
+    names = ("appendfsync", "auto-aof-rewrite-percentage", "auto-aof-rewrite-min-size", "no-appendfsync-on-rewrite")
+    values = dict(zip(names, map(str, expected), strict=True)) | {"appendonly": "yes", "save": ""}
+    async with embedded_store(tmp_path, **given) as url:
+        redis = Redis.from_url(url)
+        assert await redis.config_get(*values) == values
+        pid = (await redis.info("server"))["process_id"]
+        os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(30):
+            while True:
+                with suppress(RedisConnectionError):
+                    if (await redis.info("server"))["process_id"] != pid:
+                        break
+                await asyncio.sleep(0.02)
+        assert await redis.config_get(*values) == values
+        await redis.aclose()
+
+
 async def test_a_store_that_dies_is_started_again_with_what_it_held(tmp_path, caplog):
     async with embedded_store(tmp_path) as url:
         redis = Redis.from_url(url)

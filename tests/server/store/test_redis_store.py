@@ -8,12 +8,13 @@ import dataclasses
 import pytest
 
 from presage_featurizer import Event, EventType, decode_event, fold
+from presage_featurizer.event_log import partition_of, stream_key
 from presage_server.errors import StoreFullError, StoreStartError, StoreUnavailableError
-from presage_server.metrics import Metrics
-from presage_server.store.keys import aside_key, partition_of, state_key, stream_key
+from presage_server.store.keys import quarantine_key, state_key
 from presage_server.store.redis_store import RedisStore, connect
 from presage_server.store.snapshot import Change, Snapshot, read_snapshot
-from presage_server.tracking import Tracker
+from presage_server.telemetry.metrics import Metrics
+from presage_server.tracking.tracker import Tracker
 from support.events import event as story_event
 from support.proxies import proxy
 from support.stores import local_store, opened
@@ -219,7 +220,7 @@ async def test_what_is_wrong_with_one_visitors_keys_is_no_one_elses_trouble(stor
     """One holds a list in place of a state, one has something else in place of the list of unreadable states."""
     store.redis.lpush(state_key("foreign"), "a list")
     store.set_blob("damaged", b"damaged")
-    store.redis.set(aside_key("damaged"), "in the way")
+    store.redis.set(quarantine_key("damaged"), "in the way")
     names = ["a", "foreign", "b", "damaged", "c"]
     async with opened(store) as redis_store:
         for names_read in (names, ["foreign"]):

@@ -8,7 +8,7 @@ import lightgbm
 import pytest
 from training.commands.running import run, run_here
 
-from presage_server.models import load_model
+from presage_server.models.loading import load_model
 
 SMALL = ("--simulate", "--visitors", 300, "--days", 14, "--models", "lightgbm-classifier", "--draws", 100)
 

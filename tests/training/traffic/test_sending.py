@@ -17,7 +17,7 @@ from presage.v1 import event_pb2, scoring_service_pb2
 from presage_client import AccessDeniedError, AsyncClient, PresageError, UnavailableError
 from presage_client._convert import event_to_proto
 from presage_featurizer import MICROS, Device, Event, EventType, Item, featurize, money_micros
-from presage_server.decoding import decode_event
+from presage_server.rpc.decoding import decode_event
 from presage_training.errors import LogFormatError
 from presage_training.replaying.replay import Replay
 from presage_training.traffic import sending

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.bundle import Bundle
-from presage_export.calibration import to_score
 from presage_featurizer import FeatureSet, FeatureSetError
 from presage_training.datasets.dataset import check_labels
 from presage_training.datasets.leakage import early_prefixes, lone_features
@@ -39,8 +38,7 @@ class _Scorer:
         return self.bundle.model.margins(features).astype(np.float64)
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        manifest = self.bundle.manifest
-        return np.array([to_score(manifest.link, manifest.calibration, one) for one in self.margins(features).tolist()])
+        return np.array(self.bundle.scores(features))
 
 
 def prediction_task(
@@ -53,17 +51,11 @@ def prediction_task(
             another meaning in this version.
     """
     manifest = bundle.manifest
-    spec, data = manifest.feature_set, manifest.data
+    data = manifest.data
     try:
-        feature_set = FeatureSet(
-            name=spec.name, features=spec.features, time_zone=spec.time_zone, countries=spec.countries
-        )
+        feature_set = FeatureSet.restore(manifest.feature_set)
     except FeatureSetError as error:
-        raise DatasetError(f"{bundle.directory}: {error}; train it anew") from error
-    if feature_set.fingerprint != spec.fingerprint:
-        raise DatasetError(
-            f"{bundle.directory}: its features had another meaning when it was trained, feature set {spec.name}: train it anew"
-        )
+        raise DatasetError(f"{bundle.directory}: feature_set.{error}") from error
     chosen = parse_target(target or str(data.get("target", _DEFAULT_TARGET)))
     if manifest.objective != _TASKS[chosen.is_classification]:
         raise DatasetError(

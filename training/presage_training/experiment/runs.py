@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+from presage_export.bundle.parity import ParityReport
 from presage_export.errors import ParityError, UnsupportedModelError
-from presage_export.parity import ParityReport
 from presage_training.errors import DatasetError
 from presage_training.experiment.comparing import Experiment, run_experiment, skill_value, with_export
 from presage_training.experiment.logs import LogSource, PredictionTask, read_dataset

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from presage_export.calibration import Calibration, IsotonicCalibration, SigmoidCalibration
-from presage_export.link import Link
+from presage_export.bundle.calibration import Calibration, IsotonicCalibration, SigmoidCalibration
+from presage_export.bundle.link import Link
 
 __all__ = ["CalibrationKind", "fit_calibration"]
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from presage_export.link import apply_link_array
-from presage_export.original import WeightedSum
+from presage_export.bundle.link import apply_link_array
+from presage_export.reading.source_model import WeightedSum
 from presage_training.models.fitted import FittedModel
 from presage_training.models.losses import log_loss
 from presage_training.models.rows import Rows

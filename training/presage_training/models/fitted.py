@@ -10,12 +10,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.calibration import Calibration, to_score
+from presage_export.bundle.calibration import Calibration, to_scores
+from presage_export.bundle.link import Link
+from presage_export.bundle.manifest import FeatureSetSpec
+from presage_export.bundle.parity import ParityReport
 from presage_export.exporter import export_model
-from presage_export.link import Link
-from presage_export.manifest import FeatureSetSpec
-from presage_export.original import original_margins
-from presage_export.parity import ParityReport
+from presage_export.reading.source_model import source_margins
 from presage_featurizer import FeatureSet
 from presage_training.models.losses import Task
 from presage_training.models.search import Candidate
@@ -54,12 +54,11 @@ class FittedModel:
 
     def margins(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Compute raw margins, float64 ``[N]``, of features, float32 ``[N, F]``, by the training library's own code."""
-        return original_margins(self.trained, features)
+        return source_margins(self.trained, features)
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Compute a server's scores, float64 ``[N]``: calibrated probabilities, numbers, or margins to rank by."""
-        margins = self.margins(features).tolist()
-        return np.array([to_score(self.link, self.calibration, margin) for margin in margins])
+        return np.array(to_scores(self.link, self.calibration, self.margins(features).tolist()))
 
     def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Compute the probability of a positive, float64 ``[N]``.

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from presage_export.link import Link
+from presage_export.bundle.link import Link
 from presage_training.models.losses import Task, group_sizes
 from presage_training.models.rows import Rows
 

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.link import Link, apply_link_array
+from presage_export.bundle.link import Link, apply_link_array
 from presage_training.models.rows import Rows
 
 __all__ = ["Task", "group_sizes", "log_loss", "loss_of", "ndcg"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.original import original_margins
+from presage_export.reading.source_model import source_margins
 from presage_training.errors import DatasetError
 from presage_training.models.folds import Fold, time_ordered_folds
 from presage_training.models.learners import Learner, Parameters
@@ -87,7 +87,7 @@ def _try(
     for fold in folds:
         validation = rows.take(fold.validation)
         trained = learner.train(rows.take(fold.train), validation, parameters, seed, threads)
-        margins.append(original_margins(trained, validation.features))
+        margins.append(source_margins(trained, validation.features))
         losses.append(loss_of(learner.task, learner.link, validation, margins[-1]))
         if learner.rounds is not None:
             rounds.append(learner.rounds(trained))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from presage_featurizer import Event, EventType, FeatureSet, State
 from presage_featurizer.digests import contains, digest
-from presage_featurizer.featurize import feature_values
+from presage_featurizer.featurize import pack_rows
 from presage_featurizer.fold import begin, fold_into, remember
 from presage_featurizer.state import MAX_MONEY_MICROS, Session
 from presage_training.replaying.decisions import DecisionPoints
@@ -84,7 +84,7 @@ class Recorder:
         self._decisions = decisions
         self._follows_events = decisions.follows_events
         self._feature_set = feature_set
-        self._habits = feature_set.uses_habits
+        self._needs = feature_set.needs
         self._distinct_ids = distinct_ids
         self._now_shift_micros = now_shift_micros
         self._visitors: dict[str, _Visitor] = {}
@@ -133,7 +133,7 @@ class Recorder:
                 self._duplicates += 1
                 return
             remember(state, event_digest)
-        session = fold_into(state, event, habits=self._habits)
+        session = fold_into(state, event, self._needs)
         prefix_length = 0 if session is None else session.event_count
         if prefix_length == 1 and visitor.sessions:
             self._drop_ended_sessions(visitor)
@@ -146,7 +146,7 @@ class Recorder:
         if self._decisions.wants(event, position, prefix_length):
             self._add_row(
                 visitor,
-                feature_values(state, now + self._now_shift_micros, self._feature_set, session_id=event.session_id),
+                pack_rows((state,), (now + self._now_shift_micros,), (event.session_id,), self._feature_set),
                 order=position,
                 time_unix_micros=now,
                 seen_unix_micros=state.last_seen_unix_micros,
@@ -185,7 +185,7 @@ class Recorder:
         ):
             self._add_row(
                 visitor,
-                feature_values(state, moment + self._now_shift_micros, self._feature_set),
+                pack_rows((state,), (moment + self._now_shift_micros,), ("",), self._feature_set),
                 order=moment,
                 time_unix_micros=moment,
                 seen_unix_micros=moment,
@@ -237,8 +237,8 @@ class Recorder:
         outcomes["money_micros"].append(money if is_purchase else -money)
         outcomes["is_purchase"].append(is_purchase)
 
-    def _add_row(self, visitor: _Visitor, features: list[float], **values: int) -> None:
-        self._features.extend(features)
+    def _add_row(self, visitor: _Visitor, features: bytearray, **values: int) -> None:
+        self._features.frombytes(features)
         rows, state = self._rows, visitor.state
         for name, value in values.items():
             rows[name].append(value)

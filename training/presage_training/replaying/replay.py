@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from presage_featurizer import Event, State, fold
+from presage_featurizer import VISITOR, Event, State
 
 __all__ = ["Replay"]
 
@@ -25,6 +25,6 @@ class Replay:
         Returns:
             The visitor's state right after the event; the same object as before if the event is a duplicate.
         """
-        state = fold(None if fresh else self.states.get(event.user_id), event)
-        self.states[event.user_id] = state
+        (user_id,) = VISITOR.ids(event)
+        state = self.states[user_id] = VISITOR.fold(None if fresh else self.states.get(user_id), event)
         return state

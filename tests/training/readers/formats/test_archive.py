@@ -11,10 +11,9 @@ import pytest
 from pyarrow import parquet
 
 from presage_featurizer import encode_event
-from presage_server.archive.folder import opened_folder
+from presage_featurizer.event_log import Entry, EntryId
+from presage_server.archive.folder import open_folder
 from presage_server.archive.parts import parts_by_day
-from presage_server.archive.positions import EntryId
-from presage_server.archive.streams import Entry
 from presage_training.errors import LogFormatError
 from presage_training.readers.formats.archive import read_archive, read_archive_events
 from presage_training.readers.skipped_rows import SkippedRows
@@ -30,7 +29,7 @@ EVENTS = [
 def archive(tmp_path) -> Path:
     """An archive of EVENTS, in two batches of two days each."""
     entries = [Entry(0, EntryId(9, place), encode_event(event), place == 0) for place, event in enumerate(EVENTS)]
-    with opened_folder(tmp_path / "archive", new_id=lambda: "test") as folder:
+    with open_folder(tmp_path / "archive", new_id=lambda: "test") as folder:
         for batch in (entries[:6], entries[6:]):
             folder.commit(parts_by_day(batch), positions={}, entries=len(batch))
     return tmp_path / "archive"
@@ -58,7 +57,7 @@ def test_a_batch_that_is_not_in_place_yet_is_left_for_later_as_a_whole(archive):
     last = archive / "events" / "day=2024-06-04" / "part-0000000002.parquet"
     last.rename(archive / "staging" / "day=2024-06-04_part-0000000002.parquet")
     assert read(archive) == EVENTS[:6]
-    with opened_folder(archive, new_id=lambda: "test"):
+    with open_folder(archive, new_id=lambda: "test"):
         pass
     assert read(archive) == EVENTS
 

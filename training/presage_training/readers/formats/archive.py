@@ -1,49 +1,55 @@
 """The archive that ``presage archive`` writes: the servers' event log as Parquet files.
 
-The folder holds ``archive.json``, the checkpoint, and ``events/day=YYYY-MM-DD/part-NNNNNNNNNN.parquet``; the number is that of the
-batch that wrote the file. Within a batch a visitor's events have the order of their entries in the stream. Batches are in order.
-Reading batch after batch thus gives each visitor's events in the order in which they were applied, with one batch in memory.
+Its layout is in ``presage_featurizer.event_log``; the number in a file's name is that of the batch that wrote the file. Within a
+batch a visitor's events have the order of their entries in the stream, and batches are in order. Reading batch after batch thus
+gives each visitor's events in the order in which they were applied, with one batch in memory.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from presage_featurizer import Device, Event, EventType, Item, StateError, decode_event
+from presage_featurizer import (
+    CorruptStateError,
+    Device,
+    Event,
+    EventType,
+    Item,
+    NewerStateError,
+    StateError,
+    decode_event,
+)
+from presage_featurizer.event_log import (
+    CHECKPOINT_FILE,
+    EVENT_COLUMNS,
+    EVENTS,
+    ITEM_COLUMNS,
+    PARTS_GLOB,
+    PLACE_COLUMNS,
+    VECTOR_COLUMNS,
+    VECTORS,
+    ServedVector,
+    batch_of,
+    decode_checkpoint,
+    staged_file,
+)
 from presage_training.errors import LogFormatError
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
 
-__all__ = ["ArchivedEvent", "ArchivedVector", "read_archive", "read_archive_events", "read_archived_vectors"]
+__all__ = ["ArchivedEvent", "read_archive", "read_archive_events", "read_archived_vectors"]
 
-_VERSION = 1
 _ROWS_AT_ONCE = 8_192
-_ENTRY_COLUMNS = ("partition", "entry_unix_millis", "entry_sequence")
+_ENTRY_COLUMNS = tuple(column.name for column in PLACE_COLUMNS)
 _TEXTS = ("event_id", "user_id", "session_id", "country", "order_id", "currency")
-_COLUMNS = (
-    *_ENTRY_COLUMNS,
-    *_TEXTS,
-    "fresh",
-    "type",
-    "device",
-    "event_time",
-    "items",
-    "value_micros",
-    "unreadable_event",
-)
-_VECTOR_COLUMNS = (
-    *("as_of", "values", "user_id", "session_id", "last_event", "model", "model_version", "fingerprint", "score"),
-)
-_ITEM_FIELDS = ("item_id", "category", "brand", "price_micros", "quantity")
-_PART = re.compile(r"part-(\d+)\.parquet")
+_COLUMNS = tuple(column.name for column in EVENT_COLUMNS)
+_VECTOR_COLUMNS = tuple(column.name for column in VECTOR_COLUMNS[len(PLACE_COLUMNS) :])
+_ITEM_FIELDS = tuple(column.name for column in ITEM_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +57,6 @@ class ArchivedEvent:
     event: Event
     fresh: bool
     """Whether the event found no state, so that a replay has to drop the visitor's history before it; see ``Replay.fold``."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ArchivedVector:
-    """A feature vector that a server logged when it scored it."""
-
-    user_id: str
-    session_id: str
-    """The session id of the call; empty for the most recent session."""
-    as_of_unix_micros: int
-    """The time for which the features were computed."""
-    last_event: bytes
-    """Digest of the id of the last event in the visitor's state; empty for a visitor without history."""
-    model: str
-    model_version: str
-    fingerprint: str
-    """The fingerprint of the model's feature set."""
-    values: NDArray[np.float32]
-    score: float
-
-
-class _Checkpoint(msgspec.Struct):
-    version: int
-    batch: int
-    files: tuple[str, ...]
 
 
 def read_archive(
@@ -112,57 +93,41 @@ def read_archive_events(
     return (archived.event for archived in read_archive(directory, skipped=skipped, progress=progress))
 
 
-def read_archived_vectors(directory: Path) -> Iterator[ArchivedVector]:
+def read_archived_vectors(directory: Path) -> Iterator[ServedVector]:
     """Read the sample of served vectors that an archive holds; raises as ``read_archive`` does."""
-    for files in _batches(directory, "vectors"):
+    for files in _batches(directory, VECTORS):
         for path in files:
             table = _read_columns(path, _VECTOR_COLUMNS)
-            as_of = table["as_of"].cast("int64").to_pylist()
-            rest = (table[name].to_pylist() for name in _VECTOR_COLUMNS[1:])
-            for as_of_unix_micros, values, *others in zip(as_of, *rest, strict=True):
-                user_id, session_id, last_event, model, model_version, fingerprint, score = others
-                yield ArchivedVector(
-                    user_id,
-                    session_id,
-                    as_of_unix_micros,
-                    last_event,
-                    model,
-                    model_version,
-                    fingerprint,
-                    np.array(values, dtype=np.float32),
-                    score,
-                )
+            times = table["as_of"].cast("int64").to_pylist()
+            for row, as_of_unix_micros in zip(table.drop_columns("as_of").to_pylist(), times, strict=True):
+                values = np.array(row.pop("values"), dtype="<f4").tobytes()
+                yield ServedVector(**row, as_of_unix_micros=as_of_unix_micros, values=values)
 
 
-def _batches(directory: Path, kind: str = "events") -> list[list[Path]]:
+def _batches(directory: Path, kind: str = EVENTS) -> list[list[Path]]:
     """Find the files of each committed batch, the oldest batch first."""
-    checkpoint_file = directory / "archive.json"
+    checkpoint_file = directory / CHECKPOINT_FILE
     try:
-        checkpoint = msgspec.json.decode(checkpoint_file.read_bytes(), type=_Checkpoint)
+        checkpoint = decode_checkpoint(checkpoint_file.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
         if not directory.exists():
             raise
         raise LogFormatError(
-            directory, "holds no archive.json", advice="Name the folder that presage archive --to was given."
+            directory, f"holds no {CHECKPOINT_FILE}", advice="Name the folder that presage archive --to was given."
         ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except CorruptStateError as error:
         raise LogFormatError(checkpoint_file, f"cannot be read ({error})", advice="Put the right one back.") from error
-    if checkpoint.version != _VERSION:
-        raise LogFormatError(
-            checkpoint_file,
-            f"expected version {_VERSION}, got {checkpoint.version}",
-            advice="Read it with the release that wrote it.",
-        )
+    except NewerStateError as error:
+        raise LogFormatError(checkpoint_file, str(error), advice="Read it with the release that wrote it.") from error
     # A process that dies at the wrong moment leaves the last batch's files to be put in place by the next one: all of them or none.
     # Checked before the files are listed: files that are put in place later are ignored.
-    staging = directory / "staging"
-    waiting = any((staging / file.removeprefix("events/").replace("/", "_")).exists() for file in checkpoint.files)
+    waiting = any((directory / staged_file(file)).exists() for file in checkpoint.files)
     last = checkpoint.batch - 1 if waiting else checkpoint.batch
     batches: dict[int, list[Path]] = {}
-    for path in sorted((directory / kind).glob("day=*/part-*.parquet")):
-        number = _PART.fullmatch(path.name)
-        if number and int(number[1]) <= last:
-            batches.setdefault(int(number[1]), []).append(path)
+    for path in sorted((directory / kind).glob(PARTS_GLOB)):
+        number = batch_of(path.relative_to(directory).as_posix())
+        if number is not None and number <= last:
+            batches.setdefault(number, []).append(path)
     return [batches[number] for number in sorted(batches)]
 
 

@@ -1,0 +1,1 @@
+"""Model bundles: found, verified and loaded. Running them on rows belongs to ``scoring``."""

@@ -1,0 +1,159 @@
+"""The models that are served: bundles verified at start, found by name."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presage.v1 import prediction_pb2
+from presage_export.bundle import Bundle, BundleError, read_bundle
+from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError
+from presage_server.errors import ModelError, NotServedError
+
+__all__ = ["Model", "Models", "load_model", "load_models"]
+
+_logger = logging.getLogger(__name__)
+
+_DEFAULT = "conversion"
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """One model version that is served; equal only to itself, so that calls are grouped by version, not by name."""
+
+    name: str
+    """What calls name it by: the folder that it lies in."""
+    version: str
+    """Which of that name it is: the folder in that one."""
+    bundle: Bundle
+    """Its verified bundle."""
+    feature_set: FeatureSet
+    """What its rows are made of."""
+    encoded_name: bytes = field(init=False, repr=False)
+    """Its name and version as the fields of an encoded ``presage.v1.Prediction``."""
+
+    def __post_init__(self) -> None:
+        encoded = prediction_pb2.Prediction(model=self.name, model_version=self.version).SerializeToString()
+        object.__setattr__(self, "encoded_name", encoded)
+
+    def predict(self, rows: NDArray[np.float32]) -> list[float]:
+        """Score rows.
+
+        Args:
+            rows: Array of shape (rows, features of the set), float32, C-contiguous and finite.
+
+        Returns:
+            One score for each row: the model's margin through its calibration, or else its link, in double precision.
+        """
+        return self.bundle.scores(rows)
+
+
+class Models:
+    """The models that are served, by name, and the feature sets that can be asked for."""
+
+    def __init__(self, models: Mapping[str, Model], default: str) -> None:
+        self._models = dict(models)
+        self._default = default
+        self._feature_sets = dict(FEATURE_SETS)
+        # A model's own set wins over one of ours of the same name: it may have another time zone or vocabulary.
+        self._feature_sets.update((model.feature_set.name, model.feature_set) for model in models.values())
+
+    def __getitem__(self, name: str) -> Model:
+        """Find a model; the empty name is the default's.
+
+        Raises:
+            NotServedError: There is none of that name.
+        """
+        model = self._models.get(name or self._default)
+        if model is None:
+            raise NotServedError(f"expected one of {sorted(self._models)}, got {name[:64]!r}", field="model")
+        return model
+
+    def __iter__(self) -> Iterator[Model]:
+        """Go through the models."""
+        return iter(self._models.values())
+
+    def feature_set(self, name: str) -> FeatureSet:
+        """Find a feature set; the empty name is that of the default model's.
+
+        Raises:
+            NotServedError: There is none of that name.
+        """
+        found = self._feature_sets.get(name) if name else self[""].feature_set
+        if found is None:
+            raise NotServedError(
+                f"expected one of {sorted(self._feature_sets)}, got {name[:64]!r}", field="feature_set"
+            )
+        return found
+
+
+def load_models(directory: Path, default: str = "") -> Models:
+    """Verify and load the highest version of every model in a folder of bundles, <name>/<version>/.
+
+    Raises:
+        ModelError: There is no bundle, one is broken or made for other features, or the default is not among them.
+    """
+    models = {}
+    for folder in _folders(directory):
+        versions = sorted((path for path in _folders(folder) if _is_version(path)), key=_version_order)
+        if versions:
+            model = load_model(versions[-1])
+            models[model.name] = model
+    if not models:
+        raise ModelError(f"models: no bundle found under {directory}; expected <name>/<version>/manifest.json")
+    _check_feature_sets(models.values())
+    if not default:
+        default = _DEFAULT if _DEFAULT in models or len(models) > 1 else next(iter(models))
+    if default not in models:
+        raise ModelError(
+            f"default_model: expected one of {sorted(models)}, got {default!r}; name it with --default-model"
+        )
+    return Models(models, default)
+
+
+def load_model(directory: Path) -> Model:
+    """Verify and load one bundle, <name>/<version>; raises ModelError if it cannot be served."""
+    try:
+        bundle = read_bundle(directory)
+        feature_set = FeatureSet.restore(bundle.manifest.feature_set)
+    except BundleError as error:
+        raise ModelError(str(error)) from error
+    except FeatureSetError as error:
+        raise ModelError(f"{directory / 'manifest.json'}: feature_set.{error}") from error
+    return Model(directory.parent.name, directory.name, bundle, feature_set)
+
+
+def _folders(directory: Path) -> list[Path]:
+    # Hidden ones are bundles that are being written, or were when something stopped it.
+    return sorted(path for path in directory.glob("*") if path.is_dir() and not path.name.startswith("."))
+
+
+def _check_feature_sets(models: Iterable[Model]) -> None:
+    """GetFeatures finds a set by its name, so one name must not mean two sets."""
+    first: dict[str, Model] = {}
+    for model in models:
+        other = first.setdefault(model.feature_set.name, model)
+        if other.feature_set != model.feature_set:
+            raise ModelError(
+                f"models: {other.name} and {model.name} have different feature sets, both called {model.feature_set.name!r}; "
+                "give one of them a name of its own"
+            )
+
+
+def _is_version(path: Path) -> bool:
+    if _VERSION.fullmatch(path.name):
+        return True
+    _logger.warning("%s is left aside: versions are numbers, such as 3 or 3.1", path)
+    return False
+
+
+def _version_order(path: Path) -> tuple[int, ...]:
+    """Order versions by their numbers: 9 before 10, 2 before 2.1."""
+    return tuple(int(part) for part in path.name.split("."))

@@ -1,0 +1,248 @@
+"""What happens to calls: they are queued, decoded in batches, and answered, with one round trip to the store for a whole batch.
+
+    calls -> decode all -> one read -> fold; send the commits -> features and scores, one run per model version -> replies
+
+Everything here runs in one thread and never waits, but for ``wait_seconds`` of the store in a turn. With a store across a
+network the next batch is started while the one before waits for its reply.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from time import monotonic
+
+from presage_featurizer import CoreState, StateError
+from presage_featurizer.state import StatePart
+from presage_server.call import Call
+from presage_server.errors import DeadlineError, RpcError
+from presage_server.pipeline.batch import Batch
+from presage_server.pipeline.intake import Intake
+from presage_server.pipeline.overload import OverloadPolicy
+from presage_server.rpc.status import internal_error
+from presage_server.scoring.jobs import ScoreJob
+from presage_server.scoring.scorer import Scorer
+from presage_server.store.redis_store import Blob, RedisStore, unavailable
+from presage_server.store.snapshot import read_state
+from presage_server.telemetry.metrics import Metrics
+from presage_server.tracking.jobs import Update
+from presage_server.tracking.tracker import Tracker
+
+__all__ = ["Pipeline"]
+
+_logger = logging.getLogger(__name__)
+
+_LATE_SECONDS = 0.005
+"""A read that takes longer than this is looked at: whose calls cannot wait any more?"""
+_HOLD_SECONDS = 0.001
+_IDLE_SECONDS = 0.5
+
+
+class Pipeline:
+    """Processes calls. All methods are for one thread.
+
+    Args:
+        intake: Turns calls into batches.
+        store: Holds the visitors.
+        tracker: Applies events.
+        scorer: Scores visitors.
+        overload: Learns what work costs.
+        metrics: Counts stages.
+        wait_seconds: How long a turn waits for the store's replies; 0 where an event loop watches its socket.
+    """
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        store: RedisStore,
+        tracker: Tracker,
+        scorer: Scorer,
+        overload: OverloadPolicy,
+        metrics: Metrics,
+        wait_seconds: float,
+    ) -> None:
+        self._intake = intake
+        self._store = store
+        self._link = store.link
+        self._tracker = tracker
+        self._scorer = scorer
+        self._overload = overload
+        self._metrics = metrics
+        self._wait_seconds = wait_seconds
+        self._reading: deque[Batch] = deque()
+        """Batches whose read has not been answered."""
+        self._late_at = 0.0
+        self._held: list[Call] = []
+        """Calls that arrived while a store that is near was about to reply."""
+
+    def turn(self, calls: list[Call]) -> float:
+        """Take on the calls that have arrived, process a batch, and handle the store's replies.
+
+        Returns:
+            After how many seconds the next turn is due at the latest, with or without new calls.
+        """
+        link = self._link
+        if not self._wait_seconds and link.pending:
+            link.pump()
+            if self._reading and link.fast:  # the calls of the next microseconds make one batch
+                self._held += calls
+                return _HOLD_SECONDS
+        if self._held:
+            calls, self._held = self._held + calls, []
+        now = monotonic()
+        batch, units = self._intake.next_batch(calls, now, required=self._tracker.ready)
+        if batch is not None:
+            self._start(batch)
+        link.pump(self._wait_seconds)
+        if self._reading or link.pending:
+            self._look_for_late(monotonic())
+        if units:
+            self._overload.note_work(units)
+        if self._intake.waiting or self._tracker.ready:
+            return 0.0
+        if link.pending:
+            return 0.0 if self._wait_seconds else _LATE_SECONDS
+        return _LATE_SECONDS if link.down else _IDLE_SECONDS
+
+    def _start(self, batch: Batch) -> None:
+        """Send one read for all of a batch, and do meanwhile what needs no store."""
+        updates = self._tracker.begin(batch.events) if batch.events or self._tracker.ready else []
+        if updates:
+            known = [update for update in updates if update.snapshot is not None]
+            batch.updates = [update for update in updates if update.snapshot is None]
+            if known:
+                self._fold(batch, known)
+        scores, features = batch.scores, batch.features
+        if scores or features or batch.updates:
+            self._reading.append(batch)
+            user_ids = [job.user_id for job in scores]
+            user_ids += [job.user_id for job in features]
+            user_ids += [update.user_id for update in batch.updates]
+            self._store.read(user_ids, partial(self._on_blobs, batch))
+            self._link.flush()
+        if batch.vectors:
+            self._scorer.score_vectors(batch.vectors)
+
+    def _on_blobs(self, batch: Batch, blobs: Sequence[Blob] | None) -> None:
+        """Process a batch whose visitors have been read; None: the store does not answer."""
+        self._reading.remove(batch)
+        try:
+            self._process(batch, blobs)
+        except Exception as error:  # noqa: BLE001 - a defect must not take the calls of other batches along
+            calls = [job.call for job in batch.scores]
+            calls += [job.call for job in batch.features]
+            calls += [job.call for job in batch.events]
+            for call in calls:
+                call.fail(internal_error(error, call.method))
+
+    def _process(self, batch: Batch, blobs: Sequence[Blob] | None) -> None:
+        stages = batch.stages
+        stages.mark("store")
+        scores, features, updates = batch.scores, batch.features, batch.updates
+        if blobs is None:
+            self._tracker.fail(updates, unavailable())
+            for features_job in features:
+                features_job.call.fail(unavailable())
+            self._degrade(batch, scores)
+            return
+        if updates:
+            self._set_snapshots(batch, blobs[len(scores) + len(features) :])
+        for job, blob in zip(features, blobs[len(scores) :], strict=False):
+            self._scorer.features(job, self._read(job.call, blob, needs=job.feature_set.needs))
+        if scores:
+            self._score(batch, scores, blobs)
+
+    def _score(self, batch: Batch, jobs: list[ScoreJob], blobs: Sequence[Blob]) -> None:
+        ready = []
+        for job, blob in zip(jobs, blobs, strict=False):
+            if job.call.code is not None or job.rows is not None:  # cancelled, or the caller could not wait
+                continue
+            if blob.__class__ is bytes:
+                try:
+                    state = read_state(blob, job.model.feature_set.needs)
+                except Exception as error:  # noqa: BLE001 - the visitor's own
+                    job.call.fail(internal_error(error, job.call.method))
+                    continue
+                if isinstance(state, StateError):
+                    self._scorer.set_state(job, state)
+                else:
+                    job.state = state
+            elif blob is not None:
+                self._scorer.set_state(job, self._read(job.call, blob, needs=job.model.feature_set.needs))
+            ready.append(job)
+        if ready:
+            self._scorer.score(ready, batch.stages)
+            batch.stages.mark("encode")
+            self._metrics.observe_stages(batch.stages, len(ready))
+
+    def _read(self, call: Call, blob: Blob, *, needs: frozenset[StatePart]) -> CoreState | StateError | None:
+        """Decode a blob, whatever is wrong with it."""
+        try:
+            if blob is None or isinstance(blob, bytes):
+                return read_state(blob, needs)
+            return self._store.snapshot(blob).damage
+        except RpcError as error:
+            call.fail(error)
+        except Exception as error:  # noqa: BLE001 - the visitor's own
+            call.fail(internal_error(error, call.method))
+        return None
+
+    def _set_snapshots(self, batch: Batch, blobs: Sequence[Blob]) -> None:
+        readable = []
+        for update, blob in zip(batch.updates, blobs, strict=True):
+            try:
+                update.snapshot = self._store.snapshot(blob)
+            except RpcError as error:
+                self._tracker.fail([update], error)
+            except Exception as error:  # noqa: BLE001 - the visitor's own
+                self._tracker.fail([update], internal_error(error, "read"))
+            else:
+                readable.append(update)
+        self._fold(batch, readable)
+
+    def _fold(self, batch: Batch, updates: Sequence[Update]) -> None:
+        """Fold events and send the commits; while the store processes them, score what is wanted."""
+        scores = self._tracker.fold(updates, batch.stages)
+        self._link.flush()
+        batch.stages.mark("fold")
+        if scores:
+            for job in scores:
+                job.stages = batch.stages
+            self._scorer.score(scores, batch.stages)
+        self._tracker.finish_unchanged(updates)
+
+    def _look_for_late(self, now: float) -> None:
+        """End what cannot wait for the store any longer. A score waits for half of its time; the other half is for the reply."""
+        if now < self._late_at:
+            return
+        self._late_at = now + _LATE_SECONDS
+        for batch in list(self._reading):
+            if now - batch.stages.started < _LATE_SECONDS:
+                break
+            self._degrade(
+                batch,
+                [
+                    job
+                    for job in batch.scores
+                    if job.call.code is None and job.rows is None and 2 * now >= job.call.received + job.call.deadline
+                ],
+            )
+            for features_job in batch.features:
+                if features_job.call.deadline <= now:
+                    features_job.call.fail(_late())
+        self._tracker.fail_late(now, _late())
+
+    def _degrade(self, batch: Batch, jobs: list[ScoreJob]) -> None:
+        """Score visitors as if nothing was known of them, and say so."""
+        for job in jobs:
+            job.degraded = True
+        waiting = [job for job in jobs if job.call.code is None and job.rows is None]
+        if waiting:
+            self._scorer.score(waiting, batch.stages)
+
+
+def _late() -> DeadlineError:
+    return DeadlineError("no reply from the store before the deadline")

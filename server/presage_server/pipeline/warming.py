@@ -1,0 +1,52 @@
+"""Every part runs before the first caller waits for it."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from presage_server.call import Call
+from presage_server.clock import system_clock
+from presage_server.models.loading import Models
+from presage_server.pipeline.batch import Batch
+from presage_server.rpc.encoding import encode_prediction
+from presage_server.rpc.status import Status
+from presage_server.scoring.jobs import ScoreJob
+from presage_server.scoring.scorer import Scorer
+from presage_server.store.redis_store import RedisStore
+from presage_server.telemetry.metrics import Metrics
+
+__all__ = ["warm_up"]
+
+_BATCHES = 50
+_SIZES = (1, 32)
+_WAIT_SECONDS = 1.0
+
+
+class _WarmUpCall(Call):
+    __slots__ = ()
+
+    def send_reply(self, payload: bytes) -> None:
+        pass
+
+    def send_failure(self, status: Status) -> None:
+        pass
+
+
+def warm_up(models: Models, store: RedisStore) -> None:
+    """Read from the store, and run every model; nothing of it is counted or sampled."""
+    scorer = Scorer(Metrics())
+    for model in models:
+        for _ in range(_BATCHES):
+            for size in _SIZES:
+                batch, now = Batch(monotonic()), system_clock()
+                jobs = [
+                    ScoreJob(_WarmUpCall("", b"", 0.0, 0.0), f"warm-up-{number}", "", model, now, batch.stages, _encode)
+                    for number in range(size)
+                ]
+                store.read([job.user_id for job in jobs], lambda _: None)
+                store.link.pump(_WAIT_SECONDS)
+                scorer.score(jobs, batch.stages)
+
+
+def _encode(job: ScoreJob, _error: object) -> None:
+    encode_prediction(job)

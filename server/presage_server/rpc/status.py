@@ -1,0 +1,50 @@
+"""gRPC statuses: what an error looks like to a caller."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import uuid4
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc import error_details_pb2, status_pb2
+
+from presage_server.errors import InternalError, RpcError
+
+__all__ = ["CODE_NAMES", "OK", "Status", "internal_error", "status_of"]
+
+_logger = logging.getLogger(__name__)
+
+OK = 0
+
+CODE_NAMES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
+"""The names of gRPC's status codes."""
+
+
+class Status(NamedTuple):
+    """A gRPC status other than OK, as it is sent."""
+
+    code: int
+    message: str
+    trailing_metadata: Sequence[tuple[str, str | bytes]] = ()
+
+
+def status_of(error: RpcError) -> Status:
+    """Return the status of an error; a field at fault is named in ``google.rpc.BadRequest`` details."""
+    code, message = error.code.value[0], str(error)
+    if not error.field:
+        return Status(code, message)
+    violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.description)
+    detail = AnyMessage()
+    detail.Pack(error_details_pb2.BadRequest(field_violations=[violation]))
+    status = status_pb2.Status(code=code, message=message, details=[detail])
+    return Status(code, message, (("grpc-status-details-bin", status.SerializeToString()),))
+
+
+def internal_error(error: Exception, method: str) -> InternalError:
+    """Log an unexpected exception, and return the error that callers get: an id, never the exception's text."""
+    error_id = uuid4().hex[:12]
+    _logger.error("%s failed, error id %s", method, error_id, exc_info=error)
+    return InternalError(f"internal error {error_id}; the server's log has the details under this id")

@@ -1,0 +1,1 @@
+"""Features and scores of visitors whose state has been read."""

@@ -1,0 +1,121 @@
+"""State to features to score, for many visitors at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+from presage_featurizer import CoreState, NewerStateError, StateError, feature_rows, featurize
+from presage_server.errors import StateTooNewError, UnreadableStateError
+from presage_server.models.loading import Model
+from presage_server.rpc.status import internal_error
+from presage_server.scoring.jobs import FeaturesJob, ScoreJob, Vectors, VectorsJob
+from presage_server.scoring.sampler import Sampler
+from presage_server.telemetry.metrics import Metrics
+from presage_server.telemetry.stages import Stages
+
+__all__ = ["Scorer"]
+
+_logger = logging.getLogger(__name__)
+
+
+class Scorer:
+    """Scores visitors whose states have been read; a score does not depend on what else is scored with it.
+
+    Args:
+        metrics: Counts scores.
+        sampler: Logs a share of the vectors; None logs none.
+    """
+
+    def __init__(self, metrics: Metrics, sampler: Sampler | None = None) -> None:
+        self._metrics = metrics
+        self._sampler = sampler
+        self._newer_logged = False
+
+    def set_state(self, job: ScoreJob, state: CoreState | StateError | None) -> None:
+        """Give a job the state that was read; one that cannot be decoded makes the score degraded."""
+        if isinstance(state, StateError):
+            self._note_unreadable(job.user_id, state)
+            job.degraded = True
+        else:
+            job.state = state
+
+    def score(self, jobs: Sequence[ScoreJob], stages: Stages) -> None:
+        """Score jobs whose states are set, with one run for each model version, and respond to each."""
+        models = {job.model for job in jobs}
+        for model in models:
+            of_model = jobs if len(models) == 1 else [job for job in jobs if job.model is model]
+            try:
+                self._score(of_model, model, stages)
+            except Exception:  # noqa: BLE001 - whichever it was, its neighbours are served
+                self._score_one_by_one(of_model, model, stages)
+        sampler, count = self._sampler, self._metrics.count_score
+        for job in jobs:
+            if job.error is not None:
+                continue
+            count(cold_start=job.cold_start, degraded=job.degraded)
+            if sampler is not None and not job.degraded and sampler.draws():
+                sampler.offer(job)
+            job.respond(job, None)
+
+    def score_vectors(self, jobs: Iterable[VectorsJob]) -> None:
+        """Score callers' own vectors, and respond."""
+        for job in jobs:
+            try:
+                scores = job.model.predict(job.rows)
+            except Exception as error:  # noqa: BLE001 - the call's own
+                job.call.fail(internal_error(error, job.call.method))
+            else:
+                job.respond(job, scores)
+
+    def features(self, job: FeaturesJob, state: CoreState | StateError | None) -> None:
+        """Assemble the vector that a model of the feature set would see, and respond."""
+        if isinstance(state, StateError):
+            self._note_unreadable(job.user_id, state)
+            error = StateTooNewError if isinstance(state, NewerStateError) else UnreadableStateError
+            job.call.fail(error(str(state)))
+            return
+        try:
+            vector = featurize(state, job.now_unix_micros, job.feature_set, session_id=job.session_id)
+        except Exception as error:  # noqa: BLE001 - the call's own
+            job.call.fail(internal_error(error, job.call.method))
+        else:
+            job.respond(job, vector)
+
+    def _score(self, jobs: Sequence[ScoreJob], model: Model, stages: Stages) -> None:
+        rows = _feature_rows(jobs, model)
+        stages.mark("featurize")
+        scores = model.predict(rows)
+        stages.mark("model")
+        for row, job in enumerate(jobs):
+            job.score = scores[row]
+            job.rows = rows
+            job.row = row
+            job.cold_start = job.state is None
+
+    def _score_one_by_one(self, jobs: Sequence[ScoreJob], model: Model, stages: Stages) -> None:
+        for job in jobs:
+            try:
+                self._score([job], model, stages)
+            except Exception as error:  # noqa: BLE001 - the call's own
+                job.error = internal_error(error, job.call.method)
+                job.respond(job, job.error)
+
+    def _note_unreadable(self, user_id: str, error: StateError) -> None:
+        self._metrics.unreadable_states.inc()
+        if not isinstance(error, NewerStateError):
+            _logger.error("the state of visitor %r cannot be read, it is left as it is: %s", user_id, error)
+        elif not self._newer_logged:  # during a roll-out, once is enough
+            _logger.warning(
+                "a newer release wrote states that this one cannot read, such as that of visitor %r", user_id
+            )
+            self._newer_logged = True
+
+
+def _feature_rows(jobs: Sequence[ScoreJob], model: Model) -> Vectors:
+    return feature_rows(
+        [job.state for job in jobs],
+        [job.now_unix_micros for job in jobs],
+        [job.session_id for job in jobs],
+        model.feature_set,
+    )

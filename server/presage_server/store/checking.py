@@ -1,0 +1,75 @@
+"""What is checked of a store before a server uses it."""
+
+from __future__ import annotations
+
+import logging
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from presage_server.errors import StoreStartError
+from presage_server.store.address import Address
+from presage_server.store.redis_store import COMMIT_SCRIPT
+
+__all__ = ["check_store", "connect"]
+
+_logger = logging.getLogger(__name__)
+
+_OLDEST = (6, 2)
+
+
+def connect(url: str) -> tuple[Redis, Address]:
+    """Return a redis-py client for what is rare, and the address for the link that calls share.
+
+    Raises:
+        StoreStartError: The URL cannot be understood.
+    """
+    try:
+        redis: Redis = Redis.from_url(
+            url,
+            protocol=2,  # the RESP3 handshake brings nothing that is used here
+            retry=Retry(NoBackoff(), 1),
+            socket_connect_timeout=5,
+            socket_timeout=None,  # what redis-py does for one of its own may swallow a cancellation before Python 3.12
+            client_name="presage",
+        )
+        return redis, Address.of(redis)
+    except (ValueError, TypeError, OSError, RedisError) as error:
+        raise StoreStartError(f"redis_url: cannot be understood: {error}") from error
+
+
+async def check_store(redis: Redis) -> str:
+    """Check that a server can serve, load the commit script, and return what the server is, such as ``Valkey 9.1.0``.
+
+    Raises:
+        StoreStartError: It cannot be reached, is too old, or holds only a part of the keys; the message says which.
+    """
+    try:
+        info = await redis.info("server")
+        kind, version = (
+            ("Valkey", info["valkey_version"]) if "valkey_version" in info else ("Redis", info["redis_version"])
+        )
+        if tuple(int(part) for part in str(info["redis_version"]).split(".")[:2]) < _OLDEST:
+            raise StoreStartError(f"redis_url: expected Redis 6.2 or newer, got {version}")
+        if info.get("redis_mode") == "cluster":
+            nodes = int((await redis.cluster("INFO"))["cluster_size"])
+            if nodes != 1:
+                raise StoreStartError(
+                    f"redis_url: expected a server that holds every key, got one of a cluster of {nodes}"
+                )
+        await redis.script_load(COMMIT_SCRIPT)
+        policy = await _eviction_policy(redis)
+    except (RedisError, OSError) as error:
+        raise StoreStartError(f"redis_url: the store cannot be used: {error}") from error
+    if policy not in ("", "noeviction"):
+        _logger.warning("the store's maxmemory-policy is %s: it may forget visitors; set it to noeviction", policy)
+    return f"{kind} {version}"
+
+
+async def _eviction_policy(redis: Redis) -> str:
+    try:
+        return str((await redis.config_get("maxmemory-policy")).get("maxmemory-policy", ""))
+    except RedisError:  # CONFIG is not allowed
+        return ""

@@ -1,0 +1,1 @@
+"""Metrics and the interpreter's own pauses. What is counted is decided where it happens."""

@@ -1,0 +1,110 @@
+"""What the server counts, for Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from presage_server.call import Call
+from presage_server.rpc.status import CODE_NAMES
+from presage_server.telemetry.counting import Counters, Histograms
+from presage_server.telemetry.exposition import serve_text
+from presage_server.telemetry.stages import STAGES, Stages
+
+__all__ = ["Metrics", "serve_metrics"]
+
+_BUCKETS_SECONDS = (
+    *(0.0001, 0.0002, 0.0003, 0.0004, 0.0005, 0.0006, 0.0008),
+    *(0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.05, 0.1),
+)
+
+_STAGE_BUCKETS_SECONDS = (0.000005, 0.00001, 0.00002, 0.00005, *_BUCKETS_SECONDS)
+
+
+class Metrics:
+    """What the server counts, in a registry of its own; all of it belongs to one event loop."""
+
+    def __init__(self) -> None:
+        handled = Counters("grpc_server_handled", "Calls ended, by method and status.", ("grpc_method", "grpc_code"))
+        seconds = Histograms(
+            "grpc_server_handling_seconds",
+            "Time from the start of a handler to its end.",
+            "grpc_method",
+            _BUCKETS_SECONDS,
+        )
+        self.stages = Histograms(
+            "presage_stage_seconds", "Time that calls spent in each stage.", "stage", _STAGE_BUCKETS_SECONDS, STAGES
+        )
+        events = Counters(
+            "presage_events",
+            "Events tracked, by outcome.",
+            ("outcome",),
+            known=[("applied",), ("duplicate",), ("refused",)],
+        )
+        self.events_applied = events["applied",]
+        self.events_duplicate = events["duplicate",]
+        self.events_rejected = events["refused",]
+        scores = Counters(
+            "presage_scores",
+            "Visitors scored, by what was known of them.",
+            ("history",),
+            known=[("known",), ("none",), ("unreadable",)],
+        )
+        self._scores_known = scores["known",]
+        self._scores_cold = scores["none",]
+        self._scores_degraded = scores["unreadable",]
+        unreadable = Counters(
+            "presage_unreadable_states", "Reads of a visitor's state that could not be decoded.", known=[()]
+        )
+        self.unreadable_states = unreadable[()]
+        conflicts = Counters(
+            "presage_store_conflicts", "Compare-and-sets lost to another writer, and tried again.", known=[()]
+        )
+        self.store_conflicts = conflicts[()]
+        vectors = Counters(
+            "presage_sampled_vectors",
+            "Served vectors that were to be logged, by outcome.",
+            ("outcome",),
+            known=[("logged",), ("dropped",)],
+        )
+        self.vectors_logged = vectors["logged",]
+        self.vectors_dropped = vectors["dropped",]
+        self.registry = CollectorRegistry()
+        for collector in (handled, seconds, self.stages, events, scores, unreadable, conflicts, vectors):
+            self.registry.register(collector)
+        self._handled, self._seconds = handled, seconds
+
+    def count_call(self, call: Call) -> None:
+        """Count a call that has ended."""
+        name = call.method.rpartition("/")[2]
+        self._handled[name, CODE_NAMES.get(call.code or 0, "UNKNOWN")].inc()
+        self._seconds[name].observe(monotonic() - call.received)
+
+    def observe_stages(self, stages: Stages, calls: int) -> None:
+        """Count the time that so many calls of a batch spent in each stage."""
+        for name, seconds in stages.seconds().items():
+            self.stages[name].observe(seconds, calls)
+
+    def count_score(self, *, cold_start: bool, degraded: bool) -> None:
+        """Count a visitor scored."""
+        if degraded:
+            self._scores_degraded.inc()
+        elif cold_start:
+            self._scores_cold.inc()
+        else:
+            self._scores_known.inc()
+
+
+async def serve_metrics(metrics: Metrics, host: str, port: int) -> asyncio.Server:
+    """Serve the metrics over HTTP; raises SettingsError if it cannot listen there.
+
+    On the server's own loop, because an exporter's thread would hold the interpreter for milliseconds at a bad moment; with the few
+    series here, writing them takes well under one.
+    """
+
+    async def text() -> bytes:
+        return generate_latest(metrics.registry)
+
+    return await serve_text(text, host, port)

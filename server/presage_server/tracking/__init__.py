@@ -1,0 +1,1 @@
+"""Events folded into visitors' states. Where states are kept belongs to ``store``."""

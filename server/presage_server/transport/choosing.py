@@ -1,0 +1,92 @@
+"""Which transport carries the calls.
+
+``grpcio`` is grpc.aio, portable and the reference. ``native`` is pygrpc-native, with HTTP/2 and gRPC framing in Rust. ``auto``
+takes ``native`` where it is installed, of a known version, and safe where the server listens.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+import grpc
+
+from presage_server.errors import SettingsError
+from presage_server.settings import Settings
+from presage_server.store.link import SocketWatcher
+from presage_server.transport.interface import ServerOptions, Transport
+
+__all__ = ["choose_transport", "is_loopback", "make_transport", "native_version"]
+
+_logger = logging.getLogger(__name__)
+
+_NATIVE_SERIES = "0.5."
+"""The series of pygrpc-native that Presage is tested with; pyproject.toml has the same bound."""
+_INFLATES = (
+    "it inflates compressed requests of any size; trusted_clients says that a proxy or trusted clients stand in front"
+)
+
+
+def choose_transport(settings: Settings, *, installed: Callable[[], str] | None = None) -> tuple[str, str]:
+    """Choose what carries the calls.
+
+    Args:
+        settings: Which transport is wanted, and where it listens.
+        installed: Returns the version of pygrpc-native; empty if it is not installed.
+
+    Returns:
+        ``grpcio`` or ``native``, and why.
+
+    Raises:
+        SettingsError: ``native`` is wanted and cannot be used.
+    """
+    if settings.transport == "grpcio":
+        return "grpcio", "as set"
+    obstacle = _obstacle(settings, (installed or native_version)())
+    if not obstacle:
+        return "native", "as set" if settings.transport == "native" else "installed, and nothing speaks against it"
+    if settings.transport == "native":
+        raise SettingsError(f"transport: native cannot be used: {obstacle}")
+    return "grpcio", f"native cannot be used: {obstacle}"
+
+
+def make_transport(
+    name: str, options: ServerOptions, paths: Sequence[str], server: grpc.aio.Server
+) -> tuple[Transport, SocketWatcher | None]:
+    """Make a transport that is not started yet, and what watches the store's socket in its thread, if anything must."""
+    if name == "grpcio":
+        from presage_server.transport.grpcio import GrpcioTransport  # noqa: PLC0415 - one of the two is needed
+
+        transport = GrpcioTransport(options, paths, server)
+        return transport, transport
+    from presage_server.transport.native import NativeTransport  # noqa: PLC0415 - needs an extra
+
+    return NativeTransport(options, paths, server), None
+
+
+def native_version() -> str:
+    """Return the version of pygrpc-native; empty if it is not installed."""
+    try:
+        return version("pygrpc-native")
+    except PackageNotFoundError:
+        return ""
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can connect to a host name or address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _obstacle(settings: Settings, installed: str) -> str:
+    if not installed:
+        return "pygrpc-native is not installed (pip install 'presage[native]')"
+    if not installed.startswith(_NATIVE_SERIES):
+        return f"pygrpc-native {installed} is installed, Presage is tested with {_NATIVE_SERIES}x"
+    if not is_loopback(settings.host) and not settings.trusted_clients:
+        return f"on {settings.host}, {_INFLATES}"
+    return ""

@@ -1,0 +1,194 @@
+"""The native transport: pygrpc-native's low-level API, with HTTP/2 and gRPC framing in Rust, outside the interpreter's lock.
+
+One thread takes what has arrived, has it processed, and takes what has arrived meanwhile. There is no event loop in it.
+Methods that are not served here (health, reflection, streams) go to a grpc.aio server on a unix socket behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import grpc
+from pygrpc_native import EVENT_CALL, NativeGrpcFront
+
+from presage_server.call import Call
+from presage_server.errors import SettingsError
+from presage_server.rpc.status import Status
+from presage_server.transport.interface import (
+    MAX_METADATA_BYTES,
+    OnCalls,
+    ServerOptions,
+    TransportHungError,
+    end_process,
+)
+
+__all__ = ["NativeTransport"]
+
+_MAX_EVENTS = 1_024
+"""Events taken at once at most."""
+_HUNG_SECONDS = 10.0
+"""A serving thread that has not taken calls for this long hangs: it does so twice a second when idle."""
+_STOP_POLL_SECONDS = 0.005
+_FLUSH_SECONDS = 0.2
+_FLUSH_IDLE_SECONDS = 0.02
+"""How long the threads that write get for the last replies: closing drops what is not written yet."""
+
+_CANCELLED = grpc.StatusCode.CANCELLED.value[0]
+_DEADLINE_EXCEEDED = grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
+_RESOURCE_EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+_UNAVAILABLE = grpc.StatusCode.UNAVAILABLE.value[0]
+
+
+class _NativeCall(Call):
+    __slots__ = ("_id", "_transport")
+
+    def __init__(self, transport: NativeTransport, call_id: int, *described: Any) -> None:
+        super().__init__(*described)
+        self._transport = transport
+        self._id = call_id
+
+    def send_reply(self, payload: bytes) -> None:
+        transport = self._transport
+        transport.calls.pop(self._id, None)
+        transport.front.respond(self._id, payload)
+
+    def send_failure(self, status: Status) -> None:
+        transport = self._transport
+        transport.calls.pop(self._id, None)
+        transport.front.fail(self._id, status.code, status.message, list(status.trailing_metadata))
+
+
+class NativeTransport:
+    """pygrpc-native behind the interface ``Transport``.
+
+    Args:
+        options: How to listen.
+        paths: The methods that are delivered as calls.
+        fallback: Serves all others; not started yet. None: they are unimplemented.
+        on_failure: Called in the serving thread with what ended it; the default logs it and ends the process.
+    """
+
+    def __init__(
+        self,
+        options: ServerOptions,
+        paths: Sequence[str],
+        fallback: grpc.aio.Server | None = None,
+        *,
+        on_failure: Callable[[BaseException], None] = end_process,
+    ) -> None:
+        self._options = options
+        self._paths = list(paths)
+        self._fallback = fallback
+        self._on_failure = on_failure
+        self._fallback_folder: tempfile.TemporaryDirectory[str] | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._alive_at = monotonic()
+        self.front: NativeGrpcFront
+        self.calls: dict[int, _NativeCall] = {}
+        """The calls in flight."""
+
+    async def start(self, on_calls: OnCalls) -> str:
+        """Begin to listen and to deliver calls; return HOST:PORT."""
+        options = self._options
+        try:
+            self.front = NativeGrpcFront(
+                options.address,
+                [(path, False) for path in self._paths],
+                io_threads=options.io_threads,
+                call_details=True,
+                # grpc-core's hard limit for the same soft limit.
+                max_metadata_size=2 * MAX_METADATA_BYTES,
+                reuse_port=options.share_port,
+            )
+        except OSError as error:
+            raise SettingsError(
+                f"port: cannot listen on {options.address}; is it taken, or the host not this machine's?"
+            ) from error
+        if self._fallback is not None:
+            self._fallback_folder = tempfile.TemporaryDirectory(prefix="presage-", ignore_cleanup_errors=True)
+            path = Path(self._fallback_folder.name) / "fallback.sock"
+            self._fallback.add_insecure_port(f"unix:{path}")
+            await self._fallback.start()
+            self.front.set_fallback(str(path))
+        self.front.start()
+        self._alive_at = monotonic()
+        self._thread = threading.Thread(target=self._serve, args=(on_calls,), name="presage-serve", daemon=True)
+        self._thread.start()
+        return f"{options.address.rpartition(':')[0]}:{self.front.bound_port}"
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Reject new calls, let those in flight end within this time, and close."""
+        had_calls, until = bool(self.calls), monotonic() + grace_seconds
+        self._stopping = True
+        try:
+            if self._fallback is not None:
+                await self._fallback.stop(grace_seconds or None)
+            while self.calls and monotonic() < until:  # noqa: ASYNC110 - the calls belong to another thread
+                await asyncio.sleep(_STOP_POLL_SECONDS)
+            if grace_seconds:
+                await asyncio.sleep(_FLUSH_SECONDS if had_calls else _FLUSH_IDLE_SECONDS)
+        finally:
+            self._close()
+
+    def check_alive(self) -> None:
+        """Check that calls are being taken.
+
+        Raises:
+            TransportHungError: They are not.
+        """
+        silent = monotonic() - self._alive_at
+        if silent > _HUNG_SECONDS:
+            raise TransportHungError(f"the serving thread has not taken calls for {silent:.0f} s")
+
+    def _close(self) -> None:
+        if self._thread is not None:  # else it was never started
+            self.front.close()
+            self._thread.join(_HUNG_SECONDS)
+        if self._fallback_folder is not None:
+            self._fallback_folder.cleanup()
+
+    def _serve(self, on_calls: OnCalls) -> None:
+        """Take calls and have them processed until the front is closed."""
+        front = self.front
+        wait_ms = 0
+        try:
+            while (events := front.recv_batch_details(_MAX_EVENTS, wait_ms)) is not None:
+                self._alive_at = now = monotonic()
+                wait_ms = int(on_calls(self._take(events, now) if events else []) * 1e3)
+        except BaseException as error:  # noqa: BLE001 - a panic in the library is a BaseException
+            self._on_failure(error)
+
+    def _take(self, events: Sequence[tuple[Any, ...]], now: float) -> list[Call]:
+        """Make calls of events, and note which calls were cancelled."""
+        calls: list[Call] = []
+        cancelled_any = False
+        in_flight, paths = self.calls, self._paths
+        most = self._options.max_message_bytes
+        for kind, call_id, method, payload, _, details in events:
+            if kind != EVENT_CALL:
+                cancelled = in_flight.pop(call_id, None)
+                if cancelled is not None and cancelled.code is None:
+                    cancelled.end(_DEADLINE_EXCEEDED if cancelled.deadline <= now else _CANCELLED)
+                    cancelled_any = True
+                continue
+            metadata, peer, left = details
+            deadline = now + left if left is not None else float("inf")
+            call = _NativeCall(self, call_id, paths[method], payload, now, deadline, metadata, peer)
+            in_flight[call_id] = call
+            if self._stopping:
+                call.fail(Status(_UNAVAILABLE, "the server is shutting down; try another"))
+            elif len(payload) > most:
+                message = f"Received message larger than max ({len(payload)} vs. {most})"  # as grpc-core words it
+                call.fail(Status(_RESOURCE_EXHAUSTED, message))
+            else:
+                calls.append(call)
+        if cancelled_any:  # perhaps one that arrived in this very batch
+            return [call for call in calls if call.code is None]
+        return calls

@@ -1,0 +1,78 @@
+"""A process that cannot serve must not look alive: it checks itself, and ends when a check fails."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from presage_server.errors import StartupError
+from presage_server.transport.interface import Transport, TransportHungError
+
+__all__ = ["SelfCheck"]
+
+_logger = logging.getLogger(__name__)
+
+_EVERY_SECONDS = 1.0
+_ANSWER_SECONDS = 10.0
+_FAILURES = 2
+_EXIT_CODE = 70
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - what is connected to, not bound
+
+
+def _exit(reason: str) -> None:
+    _logger.critical("the server does not answer itself and ends: %s", reason)
+    logging.shutdown()
+    os._exit(_EXIT_CODE)
+
+
+class SelfCheck:
+    """Calls Health over the server's own port, and asks the transport whether calls are being taken.
+
+    Args:
+        transport: What takes calls.
+        address: HOST:PORT; empty where other processes share the port, so that a call would reach any of them.
+        on_failure: Called when two checks in a row have failed; the default ends the process.
+    """
+
+    def __init__(self, transport: Transport, address: str, *, on_failure: Callable[[str], None] = _exit) -> None:
+        self._transport = transport
+        host, _, port = address.rpartition(":")
+        self._address = f"{_ANY_ADDRESS.get(host, host)}:{port}" if address else ""
+        self._on_failure = on_failure
+
+    async def run_once(self) -> None:
+        """Check once; for the start.
+
+        Raises:
+            StartupError: The server does not answer.
+        """
+        if reason := await self._check():
+            raise StartupError(f"the server does not answer itself: {reason}")
+
+    async def run(self) -> None:
+        """Check every second until cancelled."""
+        failures = 0
+        while True:
+            await asyncio.sleep(_EVERY_SECONDS)
+            reason = await self._check()
+            failures = failures + 1 if reason else 0
+            if failures == _FAILURES:
+                self._on_failure(reason)
+
+    async def _check(self) -> str:
+        """Return what is wrong; empty if nothing is."""
+        try:
+            self._transport.check_alive()
+            if self._address:
+                # A new connection each time: whether the port still accepts any is a part of the question.
+                async with grpc.aio.insecure_channel(self._address) as channel:
+                    stub = health_pb2_grpc.HealthStub(channel)
+                    await stub.Check(health_pb2.HealthCheckRequest(), timeout=_ANSWER_SECONDS)
+        except (TransportHungError, grpc.RpcError) as error:
+            return str(error) if isinstance(error, TransportHungError) else f"Health: {error}"
+        return ""

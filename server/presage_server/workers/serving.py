@@ -1,0 +1,63 @@
+"""A process that serves: it runs a server until it is told to stop, and has the interpreter to itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+
+from presage_server.app import running
+from presage_server.settings import Settings
+from presage_server.telemetry.interpreter import exported_pauses, tame_garbage_collector
+from presage_server.telemetry.metrics import Metrics
+from presage_server.workers.shutdown import Stop
+
+__all__ = ["serve", "serve_until"]
+
+_logger = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain.
+
+    Args:
+        settings: How to serve.
+        announce: Called with HOST:PORT once calls are answered.
+
+    Raises:
+        StartupError: The server cannot start; the message says why.
+    """
+    stop = Stop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.ask)
+    await serve_until(stop, settings, announce, Metrics())
+
+
+async def serve_until(
+    stop: Stop, settings: Settings, announce: Callable[[str], None], metrics: Metrics, *, share_port: bool = False
+) -> None:
+    """Serve until told to stop, then drain.
+
+    Args:
+        stop: What tells; made by this task.
+        settings: How to serve.
+        announce: Called with HOST:PORT once calls are answered.
+        metrics: What the server counts in; it gets the interpreter's pauses too.
+        share_port: Whether other processes listen on the same port.
+
+    Raises:
+        StartupError: The server cannot start; the message says why.
+    """
+    try:
+        async with running(settings, metrics, warmed_up=tame_garbage_collector, share_port=share_port) as address:
+            with exported_pauses(metrics.registry):
+                announce(address)
+                await stop.told()
+            _logger.info(
+                "draining: answering as before for %g s, then calls in flight have %g s",
+                settings.drain_delay_seconds,
+                settings.drain_seconds,
+            )
+    except asyncio.CancelledError:
+        _logger.info("stopped at once")

@@ -1,0 +1,78 @@
+"""The metrics over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import grpc
+import pytest
+
+from presage.v1 import scoring_service_pb2 as pb
+from presage_server.errors import SettingsError
+from presage_server.rpc.limits import MAX_BATCH_OF_VISITOR
+from presage_server.telemetry.metrics import Metrics, serve_metrics
+from support.running_server import serving, track
+
+
+async def exchange(port: int, request: bytes) -> bytes:
+    """Send bytes and read until the other side closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_calls_events_and_scores_are_counted(store, models, unused_tcp_port):
+    async with serving(redis_url=store.url, models=models, metrics_port=unused_tcp_port) as served:
+        for event_id in ("a", "a", "b"):
+            await served.stub.TrackEvent(track("u", event_id))
+        await served.stub.Score(pb.ScoreRequest(user_id="u"))
+        bad = pb.TrackEventsRequest(events=[track("").event, track("u", "c").event])
+        await served.stub.TrackEvents(bad)
+        with pytest.raises(grpc.aio.AioRpcError, match="INVALID_ARGUMENT"):
+            await served.stub.TrackEvent(track(""))
+        too_many = pb.TrackEventsRequest(events=[track("crowded", "same").event] * (MAX_BATCH_OF_VISITOR + 1))
+        await served.stub.TrackEvents(too_many)
+        answer = (await exchange(unused_tcp_port, b"GET /metrics HTTP/1.1\r\n\r\n")).decode()
+    head, _, body = answer.partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 200 OK\r\n")
+    assert f"Content-Length: {len(body)}" in head
+    lines = body.splitlines()
+    for expected in (
+        'grpc_server_handled_total{grpc_code="OK",grpc_method="TrackEvent"} 3.0',
+        'grpc_server_handled_total{grpc_code="INVALID_ARGUMENT",grpc_method="TrackEvent"} 1.0',
+        'grpc_server_handled_total{grpc_code="OK",grpc_method="Score"} 1.0',
+        'grpc_server_handling_seconds_count{grpc_method="TrackEvent"} 4.0',
+        'presage_events_total{outcome="applied"} 4.0',
+        f'presage_events_total{{outcome="duplicate"}} {MAX_BATCH_OF_VISITOR}.0',
+        'presage_events_total{outcome="refused"} 3.0',
+        'presage_scores_total{history="known"} 1.0',
+        'presage_scores_total{history="none"} 0.0',
+        "presage_unreadable_states_total 0.0",
+    ):
+        assert expected in lines
+    assert "_created" not in body
+    assert "'u'" not in body, "a visitor's id has no place in metrics"
+
+
+@pytest.mark.parametrize("request_bytes", [b"", b"GET", b"\0" * 200_000, b"GET / HTTP/1.1\r\n"])
+async def test_what_is_no_request_gets_no_answer_and_harms_nothing(request_bytes):
+    server = await serve_metrics(Metrics(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    # It may close before all is sent.
+    with contextlib.suppress(ConnectionError):
+        assert await exchange(port, request_bytes) == b""
+    assert (await exchange(port, b"GET / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
+    server.close()
+
+
+async def test_a_port_that_is_taken_is_refused_by_name(store, models):
+    taken = await serve_metrics(Metrics(), "127.0.0.1", 0)
+    port = taken.sockets[0].getsockname()[1]
+    with pytest.raises(SettingsError, match=rf"metrics_port: cannot listen on 127\.0\.0\.1:{port}"):
+        async with serving(redis_url=store.url, models=models, metrics_port=port):
+            pass
+    taken.close()
