@@ -7,7 +7,7 @@ import pytest
 from presage_export.bundle import read_bundle
 from presage_export.errors import BundleError
 from presage_featurizer import CONVERSION
-from presage_server.models import load_model
+from presage_server.models.loading import load_model
 from presage_training.datasets.targets import parse_target
 from presage_training.errors import DatasetError
 from presage_training.experiment import (
