@@ -15,9 +15,10 @@ from onnxmltools.convert.common.data_types import FloatTensorType
 
 from presage_export.bundle.parity import compare_margins
 from presage_export.bundle.session import OnnxModel
-from presage_export.gate import check_parity
-from presage_export.lightgbm import convert_lightgbm, link_of, tree_count
-from support.export_models import FEATURE_COUNT, binary_model, labels_of, margins_of, rows_of, train
+from presage_export.gate import check_original
+from presage_export.reading.lightgbm import read_lightgbm
+from presage_export.reading.source_model import read_source_model
+from support.export_models import FEATURE_COUNT, binary_model, graph_of, labels_of, margins_of, rows_of, train
 
 ROWS = rows_of(1_000)
 LABELS = labels_of(ROWS)
@@ -58,19 +59,19 @@ def booster(request):
 
 @pytest.fixture(scope="module")
 def model(booster):
-    return OnnxModel(convert_lightgbm(booster))
+    return OnnxModel(graph_of(booster))
 
 
 @pytest.mark.parametrize("rows", [ROWS, HOLES, INFINITE], ids=["without NaN", "with NaN", "with infinities"])
 def test_every_row_scores_as_in_lightgbm(booster, model, rows):
-    report = check_parity(booster, model, rows, missing_values=True)
+    report = check_original(read_source_model(booster), model, rows, missing_values=True)
 
     assert report.rows > len(rows)
 
 
 @pytest.fixture(scope="module")
 def meaning(booster):
-    return {"link": link_of(booster), "trees": tree_count(booster)}
+    return {"link": read_lightgbm(booster).link, "trees": len(read_lightgbm(booster).trees)}
 
 
 @settings(max_examples=20, deadline=None)
@@ -79,22 +80,22 @@ def test_any_float32_row_scores_as_in_lightgbm(booster, model, meaning, rows):
     compare_margins(margins_of(booster, rows), model.margins(rows), rows=rows, **meaning)
 
 
-def test_the_graph_is_one_regressor_of_the_pinned_opset():
-    graph = onnx.load_from_string(convert_lightgbm(binary_model()))
+def test_the_graph_is_one_regressor_of_doubles_of_the_pinned_opset():
+    graph = onnx.load_from_string(graph_of(binary_model()))
 
-    assert [node.op_type for node in graph.graph.node] == ["TreeEnsembleRegressor"]
+    assert [node.op_type for node in graph.graph.node] == ["Cast", "TreeEnsembleRegressor"]
     assert {opset.domain: opset.version for opset in graph.opset_import} == {"": 17, "ai.onnx.ml": 3}
     assert graph.ir_version == 8
 
 
 def test_equal_boosters_give_equal_bytes():
-    assert convert_lightgbm(binary_model()) == convert_lightgbm(binary_model())
+    assert graph_of(binary_model()) == graph_of(binary_model())
 
 
 def test_a_booster_read_back_from_its_text_gives_the_same_bytes():
     booster = binary_model()
 
-    assert convert_lightgbm(booster) == convert_lightgbm(lightgbm.Booster(model_str=booster.model_to_string()))
+    assert graph_of(booster) == graph_of(lightgbm.Booster(model_str=booster.model_to_string()))
 
 
 def test_early_stopping_exports_the_trees_that_predict_uses():
@@ -110,8 +111,8 @@ def test_early_stopping_exports_the_trees_that_predict_uses():
     )
 
     assert 0 < booster.best_iteration < booster.num_trees()
-    assert booster.best_iteration == tree_count(booster)
-    assert check_parity(booster, OnnxModel(convert_lightgbm(booster)), ROWS)
+    assert booster.best_iteration == len(read_lightgbm(booster).trees)
+    assert check_original(read_source_model(booster), OnnxModel(graph_of(booster)), ROWS)
 
 
 def test_onnxmltools_agrees_on_a_plain_model():
@@ -122,11 +123,11 @@ def test_onnxmltools_agrees_on_a_plain_model():
     session = onnxruntime.InferenceSession(theirs.SerializeToString(), providers=["CPUExecutionProvider"])
     probabilities = session.run(["probabilities"], {"features": ROWS})[0][:, 1]
 
-    margins = OnnxModel(convert_lightgbm(booster)).margins(ROWS).astype(np.float64)
+    margins = OnnxModel(graph_of(booster)).margins(ROWS).astype(np.float64)
 
     np.testing.assert_allclose(1 / (1 + np.exp(-margins)), probabilities, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("objective", "link"), [("binary", "logit"), ("regression", "identity"), ("mape", "identity")])
-def test_link_of_follows_the_objective(objective, link):
-    assert link == link_of(train(ROWS, LABELS > 0, rounds=1, objective=objective))
+def test_the_link_follows_the_objective(objective, link):
+    assert link == read_lightgbm(train(ROWS, LABELS > 0, rounds=1, objective=objective)).link

@@ -8,13 +8,12 @@ import zipfile
 import numpy as np
 import pytest
 
-from presage_export.lightgbm import convert_lightgbm
 from support.bundle_files import assert_refused, golden_archive, replace_file
-from support.export_models import binary_model, margins_of, rows_of
+from support.export_models import binary_model, graph_of, margins_of, rows_of
 
 
 def test_another_model_is_refused_by_the_golden_rows(directory):
-    replace_file(directory, "model.onnx", convert_lightgbm(binary_model(rounds=19)))
+    replace_file(directory, "model.onnx", graph_of(binary_model(rounds=19)))
 
     assert_refused(directory, "golden.npz", "does not reproduce it on this host")
 
