@@ -6,6 +6,7 @@ import io
 import zipfile
 
 import numpy as np
+import onnx
 import pytest
 
 from support.bundle_files import assert_refused, golden_archive, replace_file
@@ -58,3 +59,12 @@ def _compressed(data):
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("rows.npy", data)
     return buffer.getvalue()
+
+
+def test_a_graph_that_fails_only_when_it_runs_is_refused(directory, booster):
+    graph = onnx.load_from_string(graph_of(booster))
+    features = next(field for field in graph.graph.node[1].attribute if field.name == "nodes_featureids")
+    features.ints[0] = 12
+    replace_file(directory, "model.onnx", graph.SerializeToString())
+
+    assert_refused(directory, "model.onnx", "cannot be run: .*requests feature 12")
