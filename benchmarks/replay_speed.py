@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.naive_pandas import naive_rows
-from benchmarks.skew_proof import DATA
+from benchmarks.proofs.skew_proof import DATA
 from presage_featurizer import CONVERSION, Event
 from presage_training.readers import LogFormat, SkippedRows, read_events
 from presage_training.replaying.decisions import EveryNth

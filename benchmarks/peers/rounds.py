@@ -17,7 +17,7 @@ from benchmarks.peers.ports import free_port
 from benchmarks.peers.presage_itself import OURS
 from benchmarks.peers.running import PeerStartError, prepare, running
 from benchmarks.peers.store import Store
-from presage_server.settings import shipped_models
+from benchmarks.rig.server_parts import shipped_models
 
 __all__ = ["IN_FLIGHT", "Key", "Outcome", "measure"]
 

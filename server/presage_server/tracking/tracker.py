@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 from time import monotonic
 
-from presage_featurizer import NewerStateError, State, fold
+from presage_featurizer import NewerStateError, fold
+from presage_featurizer.fold import fold_in_place
 from presage_server.errors import ContendedVisitorError, DeadlineError, RpcError, StateTooNewError
 from presage_server.rpc.status import internal_error
 from presage_server.scoring.jobs import ScoreJob
@@ -59,7 +60,7 @@ class Tracker:
             user_id = job.event.user_id
             update = in_flight.get(user_id)
             if update is None:
-                update = in_flight[user_id] = Update(user_id, self._recent.get(user_id))
+                update = in_flight[user_id] = Update(user_id, self._recent.take(user_id))
                 updates.append(update)
                 update.jobs.append(job)
             elif not update.folded and len(update.jobs) < _MAX_EVENTS:
@@ -86,7 +87,10 @@ class Tracker:
             scores += [job.score for job in update.jobs if job.score is not None and update.snapshot is not None]
         if changed:
             changes = [update.change for update in changed if update.change is not None]
-            self._store.commit(changes, partial(self._on_results, changed, stages))
+            try:
+                self._store.commit(changes, partial(self._on_results, changed, stages))
+            except Exception as error:  # noqa: BLE001 - their visitors must not wait for these updates forever
+                self.fail(changed, internal_error(error, "commit"))
         return scores
 
     def finish_unchanged(self, updates: Sequence[Update]) -> None:
@@ -110,17 +114,23 @@ class Tracker:
             if isinstance(base.damage, NewerStateError):
                 self._fail(update, StateTooNewError(str(base.damage)))
                 return False
-        state: State | None = base.state
+        state = base.state
+        owned = True  # the update alone refers to the state: it was decoded for it, or taken from the recent ones
         applied = []
         for job in update.jobs:
-            folded = fold(state, job.event)
-            job.duplicate = folded is state
-            if not job.duplicate:
+            if state is None or not owned:
+                folded = fold(state, job.event)
+                job.duplicate = folded is state
+                owned = owned or not job.duplicate
                 state = folded
+            else:
+                job.duplicate = not fold_in_place(state, job.event)
+            if not job.duplicate:
                 applied.append(job.event)
             if job.score is not None:
                 job.score.state = state
                 job.score.degraded = base.damage is not None
+                owned = False
         if applied:
             assert state is not None
             update.change = Change(update.user_id, base, state, applied)
@@ -168,7 +178,6 @@ class Tracker:
         self._follow(update, snapshot)
 
     def _fail(self, update: Update, error: RpcError) -> None:
-        self._recent.forget(update.user_id)
         self._metrics.events_rejected.inc(len(update.jobs))
         for job in update.jobs:
             job.respond(job, error)
