@@ -103,12 +103,13 @@ async def running(
         if settings.sample_vectors_share:
             share = settings.sample_vectors_share
             sampler = Sampler(share=share, random=Random().random, writer=store, metrics=metrics)  # noqa: S311 - a sample
+        scorer = Scorer(metrics, sampler)
         overload = OverloadPolicy()
         pipeline = Pipeline(
             intake=Intake(service.methods(), (), overload, metrics, settings.timeout_ms / 1e3),
             store=store,
-            tracker=Tracker(store, metrics, RecentSnapshots()),
-            scorer=Scorer(metrics, sampler),
+            tracker=Tracker(store, metrics, RecentSnapshots(), scorer.count),
+            scorer=scorer,
             overload=overload,
             metrics=metrics,
             wait_seconds=0.0 if watcher else _POLL_SECONDS,

@@ -177,7 +177,10 @@ class Pipeline:
                 else:
                     job.state = state
             elif blob is not None:
-                self._scorer.set_state(job, self._read(job.call, blob, needs=job.model.feature_set.needs))
+                try:
+                    self._scorer.set_state(job, self._store.snapshot(blob).damage)
+                except RpcError:  # the store rejects reads, as while it loads its data
+                    job.degraded = True
             ready.append(job)
         if ready:
             self._scorer.score(ready, batch.stages)
@@ -210,14 +213,14 @@ class Pipeline:
         self._fold(batch, readable)
 
     def _fold(self, batch: Batch, updates: Sequence[Update]) -> None:
-        """Fold events and send the commits; while the store processes them, score what is wanted."""
+        """Fold events and send the commits; while the store processes them, compute the scores that are wanted."""
         scores = self._tracker.fold(updates, batch.stages)
         self._link.flush()
         batch.stages.mark("fold")
         if scores:
             for job in scores:
                 job.stages = batch.stages
-            self._scorer.score(scores, batch.stages)
+            self._scorer.compute(scores, batch.stages)
         self._tracker.finish_unchanged(updates)
 
     def _look_for_late(self, now: float) -> None:

@@ -41,7 +41,15 @@ class Scorer:
             job.state = state
 
     def score(self, jobs: Sequence[ScoreJob], stages: Stages) -> None:
-        """Score jobs whose states are set, with one run for each model version, and respond to each."""
+        """Score jobs whose states are set, with one run for each model version, count them, and respond to each."""
+        self.compute(jobs, stages)
+        self.count(jobs)
+        for job in jobs:
+            if job.error is None:
+                job.respond(job, None)
+
+    def compute(self, jobs: Sequence[ScoreJob], stages: Stages) -> None:
+        """Score jobs whose states are set, with one run for each model version, and respond to those that fail."""
         models = {job.model for job in jobs}
         for model in models:
             of_model = jobs if len(models) == 1 else [job for job in jobs if job.model is model]
@@ -49,19 +57,21 @@ class Scorer:
                 self._score(of_model, model, stages)
             except Exception:  # noqa: BLE001 - whichever it was, its neighbours are served
                 self._score_one_by_one(of_model, model, stages)
+
+    def count(self, jobs: Sequence[ScoreJob]) -> None:
+        """Count scores that are being served, and log the vectors of a sample of them."""
         sampler = self._sampler
         degraded = cold = failed = 0
         for job in jobs:
             if job.error is not None:
                 failed += 1
-                continue
-            if job.degraded:
+            elif job.degraded:
                 degraded += 1
-            elif job.cold_start:
-                cold += 1
-            if sampler is not None and not job.degraded and sampler.draws():
-                sampler.offer(job)
-            job.respond(job, None)
+            else:
+                if job.cold_start:
+                    cold += 1
+                if sampler is not None and sampler.draws():
+                    sampler.offer(job)
         self._metrics.count_scores(known=len(jobs) - failed - degraded - cold, cold=cold, degraded=degraded)
 
     def score_vectors(self, jobs: Iterable[VectorsJob]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
 
@@ -37,12 +37,20 @@ class Tracker:
         store: Takes the changes.
         metrics: Counts events.
         recent: Remembers what was last written of visitors.
+        count_scores: Called with the scores of events that have been stored.
     """
 
-    def __init__(self, store: RedisStore, metrics: Metrics, recent: RecentSnapshots) -> None:
+    def __init__(
+        self,
+        store: RedisStore,
+        metrics: Metrics,
+        recent: RecentSnapshots,
+        count_scores: Callable[[Sequence[ScoreJob]], None],
+    ) -> None:
         self._store = store
         self._metrics = metrics
         self._recent = recent
+        self._count_scores = count_scores
         self._in_flight: dict[str, Update] = {}
         self._ready: list[Update] = []
         """Updates that go into the next batch: they lost a compare-and-set, or waited for one."""
@@ -170,8 +178,10 @@ class Tracker:
             self._fail(update, ContendedVisitorError(f"the visitor changed during {_ATTEMPTS} attempts; try again"))
 
     def _finish(self, update: Update, snapshot: Snapshot) -> None:
-        self._recent.put(update.user_id, snapshot)
         metrics = self._metrics
+        scores = [job.score for job in update.jobs if job.score is not None]
+        if scores:
+            self._count_scores(scores)
         for job in update.jobs:
             (metrics.events_duplicate if job.duplicate else metrics.events_applied).inc()
             job.respond(job, None)
@@ -184,7 +194,7 @@ class Tracker:
         self._follow(update, None)
 
     def _follow(self, update: Update, snapshot: Snapshot | None) -> None:
-        """Let the events that waited for an update go into the next batch."""
+        """Let the events that waited for an update go into the next batch, or else remember what is stored now."""
         update.jobs = []
         now = monotonic()
         waiting = []
@@ -192,9 +202,12 @@ class Tracker:
             if job.call.code is None and job.call.deadline > now:
                 waiting.append(job)
             else:
+                self._metrics.events_rejected.inc()
                 job.respond(job, DeadlineError("no time left when the visitor's earlier events were stored"))
         if not waiting:
             del self._in_flight[update.user_id]
+            if snapshot is not None:
+                self._recent.put(update.user_id, snapshot)
             return
         following = self._in_flight[update.user_id] = Update(update.user_id, snapshot)
         following.jobs, following.waiting = waiting[:_MAX_EVENTS], waiting[_MAX_EVENTS:]

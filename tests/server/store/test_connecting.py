@@ -113,7 +113,7 @@ def test_an_encrypted_store(tmp_path):
             for _ in range(5):
                 assert ask(link, "GET", "a") == bytes(300_000)
             link.send(encode("SET", "b", bytes(5_000_000)), 1, lambda _: None)
-            run_until(link, lambda: not link._outgoing)
+            run_until(link, lambda: link._wire.writable)
             sent = sum(map(len, seen)) + sum(len(encode_get(b"a")) for _ in range(5))
             assert sent > 0
         with linked(encrypted, opened=False) as link:  # no authority vouches for it
@@ -202,7 +202,7 @@ def test_a_demotion_is_noticed_without_a_write_and_asked_about_once_a_second(rep
             link.pump()
         demote(store, port)
         started = time.monotonic()
-        run_until(link, lambda: link._socket is None, seconds=10)
+        run_until(link, lambda: link._wire is None, seconds=10)
         assert time.monotonic() - started < 5
         run_until(link, lambda: ask_all(link, encode_get(b"a")) is None)
         assert link.down, "expected reads of a replica's old states to fail"

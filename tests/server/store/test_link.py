@@ -142,6 +142,17 @@ def test_a_connection_that_sends_what_is_no_reply_to_a_request_is_used_no_more(o
         assert ask(link, "GET", "b") == b"z"
 
 
+def test_what_a_callback_raises_is_not_taken_for_a_fault_of_the_store(named):
+    def broken(_: object) -> None:
+        raise IndexError("broken")
+
+    with linked(named.url) as link:
+        link.send(encode("PING"), 1, broken)
+        with pytest.raises(IndexError, match="broken"):
+            run_until(link, lambda: not link.pending)
+        assert ask(link, "GET", "key-1") == b"key-1"
+
+
 def test_a_request_is_sent_once_more_and_not_more_often():
     with in_thread(scripted(greets(None))) as (url, seen), linked(url) as link:
         assert ask_all(link, encode("GET", "a")) is None
@@ -281,7 +292,7 @@ def test_what_the_store_does_not_take_is_written_later(named, with_watch):
     with linked(named.url, timeout_seconds=60.0) as link:
         came = []
         with named.frozen():
-            while not link._outgoing:
+            while link._wire.writable:
                 link.send(encode("SET", f"big-{len(came)}", "x" * 100_000), 1, came.append)
                 link.flush()
                 came.append([])  # stands for the request
