@@ -129,7 +129,7 @@ async def test_a_loop_that_hangs_is_noticed_once_and_one_that_turns_never(fast):
         await asyncio.sleep(0.5)
         assert found == []
         assert noticed.wait(GENEROUS_SECONDS)  # in the loop's thread: it makes no turn
-        time.sleep(0.1)
+        time.sleep(0.1)  # noqa: ASYNC251 - as above
     assert found == ["the event loop hangs: no turn in 10 checks, 0.01 s apart"]
 
 
@@ -139,14 +139,13 @@ async def call_once(address: str) -> grpc.StatusCode:
         return await stub.Score(pb.ScoreRequest(user_id="u"), timeout=GENEROUS_SECONDS).code()
 
 
+@pytest.mark.usefixtures("each_transport")
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [(FAILING, "BaseException: planted"), (HANGING, "the server does not answer itself and ends: ")],
     ids=["fails", "hangs"],
 )
-async def test_a_process_whose_serving_thread_fails_or_hangs_ends(
-    each_transport, models, store, tmp_path, fault, reason
-):
+async def test_a_process_whose_serving_thread_fails_or_hangs_ends(models, store, tmp_path, fault, reason):
     flags = ("--models", str(models), "--redis-url", store.url)
     with server_process(tmp_path / "log", *flags, **plant(tmp_path, fault)) as server:
         assert await call_once(server.address) is grpc.StatusCode.UNAVAILABLE

@@ -144,9 +144,7 @@ async def restarted(port: int) -> None:
     """Wait until one of two workers has been replaced."""
 
     async def two_serve_again() -> bool:
-        return (
-            await metric(port, "presage_worker_restarts_total") == 1 and await metric(port, "presage_workers") == 2
-        )
+        return await metric(port, "presage_worker_restarts_total") == 1 and await metric(port, "presage_workers") == 2
 
     await until(two_serve_again)
 
