@@ -116,6 +116,9 @@ class Pipeline:
         timeout_seconds, on_end, interceptors = self._timeout_seconds, self._metrics.count_call, self._interceptors
         for call in calls:
             call.on_end = on_end
+            if call.code is not None:  # it ended before it was taken
+                on_end(call)
+                continue
             latest = call.received + timeout_seconds
             call.deadline = min(call.deadline, latest)
             if call.deadline - now < _MIN_SECONDS:

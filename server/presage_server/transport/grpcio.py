@@ -166,8 +166,7 @@ class GrpcioTransport:
             self._turn.cancel()
             self._turn = None
         self._turn_at = _FOREVER
-        calls = [call for call in self._arrived if call.code is None]
-        self._arrived = []
+        calls, self._arrived = self._arrived, []
         try:
             due_seconds = self._on_calls(calls)
         except BaseException as error:  # noqa: BLE001 - the calls of this turn, at least, are lost
