@@ -72,7 +72,7 @@ async def handled(port: int, method: str, code: str) -> float:
 
 async def until_handled(port: int, method: str, code: str, count: int) -> None:
     async with asyncio.timeout(GENEROUS_SECONDS):
-        while await handled(port, method, code) != count:
+        while await handled(port, method, code) != count:  # noqa: ASYNC110 - of another thread
             await asyncio.sleep(0.01)
 
 

@@ -63,7 +63,10 @@ def test_beyond_loopback_native_needs_trusted_clients():
     ("host", "loopback"),
     [
         *((host, True) for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost")),
-        *((host, False) for host in ("0.0.0.0", "::", "192.0.2.1", "2001:db8::1", "presage.internal", "localhost.evil")),
+        *(
+            (host, False)
+            for host in ("0.0.0.0", "::", "192.0.2.1", "2001:db8::1", "presage.internal", "localhost.evil")
+        ),
     ],
 )
 def test_what_only_this_machine_can_reach(host, loopback):

@@ -54,10 +54,11 @@ async def test_whatever_processing_raises_is_a_failure_of_the_transport(name, er
 
 
 async def test_native_notices_that_calls_are_no_longer_taken(monkeypatch):
-    go = threading.Event()
+    hangs, go = threading.Event(), threading.Event()
 
     def on_calls(calls: list) -> float:
         if calls:
+            hangs.set()
             go.wait(GENEROUS_SECONDS)
             calls[0].reply(b"late")
         return 0.01
@@ -67,11 +68,10 @@ async def test_native_notices_that_calls_are_no_longer_taken(monkeypatch):
     monkeypatch.setattr("presage_server.transport.native._HUNG_SECONDS", 0.3)
     async with grpc.aio.insecure_channel(address) as channel:
         call = channel.unary_unary(ECHO)(b"")
+        assert await asyncio.to_thread(hangs.wait, GENEROUS_SECONDS)
+        await asyncio.sleep(0.4)
         with pytest.raises(TransportHungError, match="the serving thread has not taken calls for"):
-            async with asyncio.timeout(GENEROUS_SECONDS):
-                while True:
-                    transport.check_alive()
-                    await asyncio.sleep(0.01)
+            transport.check_alive()
         go.set()
         assert await call == b"late"
     monkeypatch.undo()
