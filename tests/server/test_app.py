@@ -6,7 +6,6 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -21,7 +20,7 @@ from presage_server.errors import StoreStartError
 from presage_server.scoring import scorer as scoring
 from presage_server.settings import Settings
 from support.proxies import silent_store
-from support.running_server import GENEROUS_SECONDS, an_event, serving, track
+from support.running_server import an_event, serving, track, until_accepted
 from support.stores import local_store
 
 pytestmark = pytest.mark.usefixtures("each_transport")  # both behave the same here
@@ -58,17 +57,6 @@ async def test_reflection_lists_the_services_unless_it_is_switched_off(store, mo
     async with serving(redis_url=store.url, models=models, reflection=False) as silent:
         # pygrpc-native resets the stream right behind its answer, and the client sees the one or the other.
         assert await code_of(listed_services(silent.channel)) in {"UNIMPLEMENTED", "INTERNAL"}
-
-
-async def until_accepted(call: Callable[[], Any]) -> Any:
-    """Repeat a call while the store has not been found to be back."""
-    async with asyncio.timeout(GENEROUS_SECONDS):
-        while True:
-            try:
-                return await call()
-            except grpc.aio.AioRpcError as error:
-                assert error.code() is grpc.StatusCode.UNAVAILABLE  # noqa: PT017 - any other ends the test
-                await asyncio.sleep(0.01)
 
 
 async def test_a_store_that_is_down_degrades_scores_and_rejects_the_rest_until_it_is_back(
