@@ -30,7 +30,7 @@ class _Echo(scoring_service_pb2_grpc.ScoringServiceServicer):
         self, _request: scoring_service_pb2.ScoreRequest, _context: grpc.aio.ServicerContext[Any, Any]
     ) -> scoring_service_pb2.ScoreResponse:
         """Answer with as many bytes as the server does."""
-        prediction = prediction_pb2.Prediction(score=0.25, model="conversion", model_version="1")
+        prediction = prediction_pb2.Prediction(score=0.25, model="conversion", model_version="2")
         return scoring_service_pb2.ScoreResponse(prediction=prediction)
 
 

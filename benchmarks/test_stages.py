@@ -13,7 +13,7 @@ from presage_server.rpc.encoding import fill_prediction
 from presage_server.scoring.scorer import Scored, Target
 from presage_server.telemetry.metrics import Metrics
 from presage_server.telemetry.stopwatch import Stopwatch
-from presage_training.sending import client_event
+from presage_training.traffic.sending import client_event
 
 pytestmark = pytest.mark.benchmark(group="stages, in the process", max_time=0.5)
 

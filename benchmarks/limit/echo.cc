@@ -11,7 +11,7 @@ int main(int count, char** words) {
       presage::v1::Prediction& prediction = *static_cast<ScoreCall*>(call)->response.mutable_prediction();
       prediction.set_score(0.0831724537);
       prediction.set_model("conversion");
-      prediction.set_model_version("1");
+      prediction.set_model_version("2");
       call->finish();
     }
   });

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.rig.server_parts import reference_scores, state_key, stored_state
 from benchmarks.rig.visitors import user_id
 from presage_featurizer import CONVERSION, MICROS, State, featurize
-from presage_training.replay import Replay
+from presage_training.replaying.replay import Replay
 from presage_training.simulator import simulate
 
 __all__ = ["FEATURES", "HASH_PREFIX", "Dataset", "Sample", "make_dataset"]

@@ -22,12 +22,12 @@ from benchmarks.proofs.skew_proof import DATA
 from benchmarks.rig.serving import local_store, presage_serve
 from presage_client import Client, ClientOptions
 from presage_featurizer import BEHAVIOR, EventType, FeatureSet
-from presage_training.dataset import Dataset, build_dataset
-from presage_training.decisions import AtTypes
+from presage_training.datasets.dataset import Dataset, build_dataset
+from presage_training.datasets.targets import PurchaseWithin, RevenueWithin, Target
 from presage_training.experiment import to_rows
-from presage_training.models import KINDS, FitOptions, Fitted, Rows, export_fitted, fit
-from presage_training.readers import LogFormat, Skips, read_events
-from presage_training.targets import PurchaseWithin, RevenueWithin, Target
+from presage_training.models import KINDS, FitOptions, FittedModel, Rows, export_fitted, fit
+from presage_training.readers import LogFormat, SkippedRows, read_events
+from presage_training.replaying.decisions import AtTypes
 
 __all__ = ["FEATURE_SET", "LOG", "TOLERANCE", "Parity", "fitted_kinds", "main", "served_parity"]
 
@@ -92,7 +92,7 @@ def main() -> int:
 
 def fitted_kinds(
     kinds: tuple[str, ...], *, tell: Callable[[str], None] = lambda _: None
-) -> tuple[NDArray[np.float32], list[Fitted]]:
+) -> tuple[NDArray[np.float32], list[FittedModel]]:
     """Fit models on the real log.
 
     Returns:
@@ -116,7 +116,7 @@ def fitted_kinds(
 
 
 def served_parity(
-    fitted: list[Fitted],
+    fitted: list[FittedModel],
     rows: NDArray[np.float32],
     folder: Path,
     *,
@@ -152,7 +152,7 @@ def served_parity(
 
 def _dataset(target: Target) -> Dataset:
     return build_dataset(
-        read_events(LOG, LogFormat.ONLINE_RETAIL, skips=Skips()),
+        read_events(LOG, LogFormat.ONLINE_RETAIL, skipped=SkippedRows()),
         decisions=AtTypes(frozenset({EventType.PURCHASE})),
         target=target,
         feature_set=FEATURE_SET,

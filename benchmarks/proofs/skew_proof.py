@@ -23,8 +23,8 @@ from benchmarks.rig.server_parts import PARTITIONS, REVISION_BYTES, state_key, s
 from benchmarks.rig.serving import local_store, presage_serve
 from presage_client import AsyncClient, ClientOptions
 from presage_featurizer import CORE, MICROS, State, encode_state, featurize
-from presage_training.readers import LogFormat, Skips, read_events
-from presage_training.replay import Replay
+from presage_training.readers import LogFormat, SkippedRows, read_events
+from presage_training.replaying.replay import Replay
 
 __all__ = ["DATA", "LOGS", "Proof", "compare", "main", "prove"]
 
@@ -76,10 +76,10 @@ class Proof:
 
 def prove(path: Path, log_format: LogFormat) -> Proof:
     """Send a log to a server, fold it offline, and compare."""
-    skips = Skips()
+    skipped = SkippedRows()
     offline = Replay()
     events = 0
-    for event in read_events(path, log_format, skips=skips):
+    for event in read_events(path, log_format, skipped=skipped):
         offline.fold(event)
         events += 1
     states = offline.states
@@ -92,7 +92,7 @@ def prove(path: Path, log_format: LogFormat) -> Proof:
                 summary=summary,
                 seconds=seconds,
                 events=events,
-                skipped=skips.total,
+                skipped=skipped.total,
                 logged=sum(store.xlen(stream_key(partition)) for partition in range(PARTITIONS)),
                 visitors=len(states),
                 stored=sum(1 for _ in store.scan_iter("*:u:*", count=_KEYS_PER_ROUND_TRIP)),

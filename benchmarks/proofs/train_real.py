@@ -24,30 +24,32 @@ from rich.table import Table
 
 from benchmarks.proofs.skew_proof import DATA
 from presage_featurizer import BEHAVIOR, CATALOGUE, RFM, EventType, FeatureSet
-from presage_training.dataset import Dataset
-from presage_training.decisions import AtTypes, EveryEvent
+from presage_training.datasets.dataset import Dataset
+from presage_training.datasets.leakage import LeakageWarning, lone_features
+from presage_training.datasets.splits import grouped_folds
+from presage_training.datasets.targets import PurchaseInSession, PurchaseWithin
 from presage_training.experiment import (
     DEFAULT_KINDS,
     ExperimentOptions,
-    LogSource,
-    Question,
+    LogFile,
+    PredictionTask,
     cross_validate,
     read_dataset,
     split_parts,
     to_rows,
     train_on_log,
 )
-from presage_training.leakage import LeakageWarning, lone_features
 from presage_training.models import FitOptions, fit
-from presage_training.readers import LogFormat, Skips
+from presage_training.readers import LogFormat, SkippedRows
+from presage_training.replaying.decisions import AtTypes, EveryEvent
 from presage_training.report import (
     DataFacts,
-    Measured,
+    MeasuredModel,
     Metric,
+    MetricDraws,
     ModelResult,
     Resamples,
     Results,
-    Sampled,
     measure_model,
     write_results,
 )
@@ -55,8 +57,6 @@ from presage_training.report.page import format_metric
 from presage_training.report.results import Check, facts_of_part
 from presage_training.report.tables import models_table
 from presage_training.report.writing import arriving_folder
-from presage_training.splits import grouped_folds
-from presage_training.targets import PurchaseInSession, PurchaseWithin
 
 __all__ = ["CART_FEATURES", "FEATURE_GROUPS", "main", "without"]
 
@@ -131,19 +131,19 @@ def without(dataset: Dataset, left_out: frozenset[str]) -> Dataset:
 
 def _online_retail(console: Console, to: Path, threads: int) -> bool:
     options = ExperimentOptions(feature="frequency", threads=threads)
-    question = Question(
+    task = PredictionTask(
         target=PurchaseWithin(30),
         decisions=AtTypes(frozenset({EventType.PURCHASE})),
         feature_set=_RETAIL_SET,
         known_only=True,
     )
-    log = LogSource(path=ONLINE_RETAIL, source=LogFormat.ONLINE_RETAIL)
+    log = LogFile(path=ONLINE_RETAIL, source=LogFormat.ONLINE_RETAIL)
     with console.status("online retail") as status:
         results = train_on_log(
-            log, question, to, kinds=DEFAULT_KINDS, options=options, overwrite=True, tell=status.update
+            log, task, to, kinds=DEFAULT_KINDS, options=options, overwrite=True, on_progress=status.update
         )
         status.update("what each group of features adds")
-        groups = _ablation(read_dataset(log, question, skips=Skips()), options)
+        groups = _ablation(read_dataset(log, task, skipped=SkippedRows()), options)
     console.print(models_table(results))
     for remark in results.remarks:
         console.print(remark, soft_wrap=True)
@@ -167,7 +167,7 @@ def _ablation(dataset: Dataset, options: ExperimentOptions) -> Table:
     test = split_parts(dataset, options).test
     resamples = Resamples(labels=test.labels, visitors=test.visitors, seed=options.seed, draws=options.draws)
 
-    def measured(left_out: frozenset[str]) -> Measured:
+    def measured(left_out: frozenset[str]) -> MeasuredModel:
         parts = split_parts(without(dataset, left_out), options)
         model = fit(
             _ABLATED,
@@ -195,7 +195,7 @@ def _ablation(dataset: Dataset, options: ExperimentOptions) -> Table:
             str(len(group)),
             format_metric(alone.result.metrics["roc_auc"]),
             format_metric(others.result.metrics["roc_auc"]),
-            format_metric(whole.sampled.less(others.sampled, "roc_auc")),
+            format_metric(whole.draws.difference(others.draws, "roc_auc")),
         )
     table.add_row("all", str(len(everything)), format_metric(whole.result.metrics["roc_auc"]), "", "")
     return table
@@ -205,9 +205,9 @@ def _rees46(console: Console, to: Path, threads: int) -> None:
     began = perf_counter()
     options = ExperimentOptions(threads=threads)
     target = PurchaseInSession(ended_only=True, idle_minutes=_IDLE_MINUTES)
-    question = Question(target=target, decisions=EveryEvent(), feature_set=BEHAVIOR)
-    skips = Skips()
-    dataset = read_dataset(LogSource(path=REES46, source=LogFormat.REES46), question, skips=skips)
+    task = PredictionTask(target=target, decisions=EveryEvent(), feature_set=BEHAVIOR)
+    skipped = SkippedRows()
+    dataset = read_dataset(LogFile(path=REES46, source=LogFormat.REES46), task, skipped=skipped)
     replay_seconds = perf_counter() - began
     folds = list(grouped_folds(dataset, _FOLDS, seed=options.seed))
     resamples = Resamples(
@@ -223,14 +223,14 @@ def _rees46(console: Console, to: Path, threads: int) -> None:
         resamples, labels=dataset.labels[early], visitors=dataset.visitors[early], folds=resamples.folds[early]
     )
     models: list[ModelResult] = []
-    rows: list[tuple[str, Measured, Measured]] = []
+    rows: list[tuple[str, MeasuredModel, MeasuredModel]] = []
     warnings: Sequence[LeakageWarning] = lone_features(dataset)
     with console.status("rees46") as status:
         for words, left_out in (("", frozenset[str]()), (" without cart features", CART_FEATURES)):
             part = without(dataset, left_out)
-            scores = cross_validate(part, _CROSS_VALIDATED, folds, options=options, tell=status.update)
-            baselines: list[Measured] = []
-            early_baselines: list[Measured] = []
+            scores = cross_validate(part, _CROSS_VALIDATED, folds, options=options, on_progress=status.update)
+            baselines: list[MeasuredModel] = []
+            early_baselines: list[MeasuredModel] = []
             for kind in _CROSS_VALIDATED:
                 is_baseline = kind in {"prevalence", "single-feature"}
                 status.update(f"measuring {kind}{words}")
@@ -261,13 +261,13 @@ def _rees46(console: Console, to: Path, threads: int) -> None:
         draws=options.draws,
         data=DataFacts(
             source=REES46.name,
-            target=question.target.name,
-            decisions=question.decisions.name,
+            target=task.target.name,
+            decisions=task.decisions.name,
             feature_set=BEHAVIOR.name,
             features=BEHAVIOR.features,
             time_zone=BEHAVIOR.time_zone,
             log=dataset.log,
-            skipped=skips.counts,
+            skipped=skipped.counts,
             parts={"all": facts_of_part(dataset), f"first {_EARLY_EVENTS} events": facts_of_part(dataset.take(early))},
             split=(
                 f"Cross-validated in {_FOLDS} folds of visitors: no visitor is scored by a model that has seen it. "
@@ -285,7 +285,7 @@ def _rees46(console: Console, to: Path, threads: int) -> None:
     _print_rees46(console, results, rows)
 
 
-def _print_rees46(console: Console, results: Results, rows: list[tuple[str, Measured, Measured]]) -> None:
+def _print_rees46(console: Console, results: Results, rows: list[tuple[str, MeasuredModel, MeasuredModel]]) -> None:
     whole, early = results.data.parts.values()
     for title, facts, place in (
         (f"{results.data.target} at every event", whole, 1),
@@ -303,7 +303,7 @@ def _print_rees46(console: Console, results: Results, rows: list[tuple[str, Meas
         )
         for row in rows:
             measured = row[place]
-            assert isinstance(measured, Measured)
+            assert isinstance(measured, MeasuredModel)
             metrics = measured.result.metrics
             ahead = format_metric(measured.result.ahead) if measured.result.ahead else ""
             table.add_row(
@@ -313,7 +313,7 @@ def _print_rees46(console: Console, results: Results, rows: list[tuple[str, Meas
     console.print(results.data.split, soft_wrap=True)
     by_kind = {kind: one for kind, one, _ in rows}
     for kind in _CROSS_VALIDATED[2:]:
-        lost = by_kind[kind].sampled.less(by_kind[f"{kind} without cart features"].sampled, "roc_auc")
+        lost = by_kind[kind].draws.difference(by_kind[f"{kind} without cart features"].draws, "roc_auc")
         console.print(f"{kind}: cart features add {format_metric(lost)} to the ROC-AUC{_caution(lost)}", soft_wrap=True)
     _print_checks(console, results.checks)
 
@@ -336,9 +336,9 @@ def _print_parts(console: Console, results: Results) -> None:
         )
 
 
-def _best(baselines: Sequence[Measured]) -> Sampled | None:
+def _best(baselines: Sequence[MeasuredModel]) -> MetricDraws | None:
     best = max(baselines, key=lambda one: _value(one.result.metrics["roc_auc"]), default=None)
-    return None if best is None else best.sampled
+    return None if best is None else best.draws
 
 
 def _value(metric: Metric) -> float:

@@ -6,7 +6,7 @@ import redis
 
 from benchmarks.rig.server_parts import state_key, stored_state
 from presage_featurizer import MICROS, State
-from presage_training.replay import Replay
+from presage_training.replaying.replay import Replay
 from presage_training.simulator import simulate
 
 __all__ = ["fill_store", "simulated_states", "user_id"]

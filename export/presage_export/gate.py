@@ -18,9 +18,9 @@ from presage_export.bundle.parity import ParityReport, compare_margins
 from presage_export.bundle.session import OnnxModel
 from presage_export.errors import ParityError, UnsupportedModelError
 from presage_export.reading.lightgbm import read_lightgbm
-from presage_export.reading.source_model import SourceModel, read_source_model
+from presage_export.reading.source_model import SourceModel
 
-__all__ = ["boundary_rows", "check_original", "check_parity", "random_rows", "special_rows"]
+__all__ = ["boundary_rows", "check_original", "random_rows", "special_rows"]
 
 _INFINITY = np.float32(np.inf)
 # Zeros of both signs, the edges and the inside of LightGBM's zero range, infinities, the first integer that float32 skips.
@@ -28,20 +28,6 @@ _SPECIAL_VALUES = (0.0, -0.0, 1e-35, -1e-35, 1e-45, -1e-45, 2.0**24, 2.0**24 + 1
 _RANDOM_ROWS = 1_000
 _MAX_SINGLE_ROWS = 20_000
 _FLOAT32_STEP = 2.0**-23
-
-
-def check_parity(
-    booster: lightgbm.Booster, model: OnnxModel, rows: NDArray[np.float32], *, missing_values: bool = False
-) -> ParityReport:
-    """Compare an export with the LightGBM model that it was made of; see ``check_original``.
-
-    Raises:
-        ParityError: Any row is beyond the tolerance of ``compare_margins``, ends in another leaf, or depends on its batch.
-        UnsupportedModelError: The booster could not have been exported.
-        ValueError: ``rows`` is no float32 ``[N, F]``, or is empty.
-    """
-    _require_rows(rows, booster.num_feature())
-    return check_original(read_source_model(booster), model, rows, missing_values=missing_values)
 
 
 def check_original(

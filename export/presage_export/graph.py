@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from presage_export.additive import AdditiveModel, Split
 
-__all__ = ["INPUT_NAME", "OUTPUT_NAME", "build_graph", "build_tree_graph"]
+__all__ = ["INPUT_NAME", "OUTPUT_NAME", "build_graph"]
 
 INPUT_NAME = "features"
 OUTPUT_NAME = "margin"
@@ -34,7 +36,7 @@ def build_graph(model: AdditiveModel) -> bytes:
     if model.trees:
         leaves = "leaves" if linear else OUTPUT_NAME
         # The intercept goes into the linear part if there is one, which holds it exactly, in double precision.
-        nodes.append(_tree_node(model, wide, leaves, intercept=0.0 if linear else model.intercept, double=True))
+        nodes.append(_tree_node(model, wide, leaves, intercept=0.0 if linear else model.intercept))
     if linear:
         plane = "plane" if model.trees else OUTPUT_NAME
         coefficients = np.array(model.coefficients or np.zeros(model.feature_count), dtype=np.float64)
@@ -47,21 +49,6 @@ def build_graph(model: AdditiveModel) -> bytes:
     if model.trees and linear:
         nodes.append(helper.make_node("Add", ["leaves", "plane"], [OUTPUT_NAME]))
     return _serialize(nodes, initializers, model.feature_count)
-
-
-def build_tree_graph(model: AdditiveModel) -> bytes:
-    """Build a graph of nothing but trees that adds up in float32: one ``TreeEnsembleRegressor``.
-
-    Input, output and link are those of ``build_graph``.
-
-    Raises:
-        ValueError: The model has a linear part or an intercept.
-    """
-    if model.coefficients or model.intercept:
-        raise ValueError("model: expected trees only, got a linear part or an intercept as well")
-    return _serialize(
-        [_tree_node(model, INPUT_NAME, OUTPUT_NAME, intercept=0.0, double=False)], [], model.feature_count
-    )
 
 
 def _serialize(nodes: list[onnx.NodeProto], initializers: list[onnx.TensorProto], feature_count: int) -> bytes:
@@ -82,9 +69,7 @@ def _serialize(nodes: list[onnx.NodeProto], initializers: list[onnx.TensorProto]
     return model.SerializeToString(deterministic=True)
 
 
-def _tree_node(
-    model: AdditiveModel, input_name: str, output_name: str, *, intercept: float, double: bool
-) -> onnx.NodeProto:
+def _tree_node(model: AdditiveModel, input_name: str, output_name: str, *, intercept: float) -> onnx.NodeProto:
     nodes = [(tree_id, node_id, node) for tree_id, tree in enumerate(model.trees) for node_id, node in enumerate(tree)]
     leaves = [(tree_id, node_id, node) for tree_id, node_id, node in nodes if not isinstance(node, Split)]
     splits = [node if isinstance(node, Split) else _NO_SPLIT for _, _, node in nodes]
@@ -111,10 +96,10 @@ def _tree_node(
         target_treeids=[tree_id for tree_id, _, _ in leaves],
         target_nodeids=[node_id for _, node_id, _ in leaves],
         target_ids=[0 for _ in leaves],
-        **(_as_tensors(numbers) if double else numbers),
+        **_as_tensors(numbers),
     )
 
 
-def _as_tensors(numbers: dict[str, list[float]]) -> dict[str, onnx.TensorProto]:
+def _as_tensors(numbers: dict[str, list[float]]) -> dict[str, Any]:
     names = ((f"{name}_as_tensor", values) for name, values in numbers.items())
     return {name: numpy_helper.from_array(np.array(values, dtype=np.float64), name) for name, values in names}

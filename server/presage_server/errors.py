@@ -5,8 +5,9 @@ ServerError
 │   ├── InvalidRequestError      INVALID_ARGUMENT: the request breaks the contract; names the field; sending it again is no use
 │   ├── NotServedError           NOT_FOUND: no model or feature set of that name; names the field
 │   ├── StoreUnavailableError    UNAVAILABLE: the store does not answer; try again
-│   ├── StoreFullError           RESOURCE_EXHAUSTED: the store is out of memory and refused the write
-│   ├── OverloadedError          RESOURCE_EXHAUSTED: too many calls are under way; try again, later or elsewhere
+│   │   └── CommandRejectedError UNAVAILABLE: the store answers, but rejected what was sent for one visitor; see the log
+│   ├── StoreFullError           FAILED_PRECONDITION: the store is out of memory and rejected the write; give it more
+│   ├── OverloadedError          RESOURCE_EXHAUSTED: the call could not be answered in time; try again, later or elsewhere
 │   ├── ContendedVisitorError    ABORTED: other writers changed the visitor at every try; try again
 │   ├── UnreadableStateError     DATA_LOSS: what is stored of this visitor cannot be read
 │   ├── StateTooNewError         FAILED_PRECONDITION: a newer release wrote this visitor's state; finish the roll-out
@@ -25,6 +26,7 @@ from typing import ClassVar
 import grpc
 
 __all__ = [
+    "CommandRejectedError",
     "ContendedVisitorError",
     "DeadlineError",
     "InternalError",
@@ -79,14 +81,21 @@ class StoreUnavailableError(RpcError):
     code = grpc.StatusCode.UNAVAILABLE
 
 
-class StoreFullError(RpcError):
-    """Unexpected: the store is out of memory and refused the write; the operator should give it more."""
+class CommandRejectedError(StoreUnavailableError):
+    """Unexpected: the store answers, but rejected what was sent for one visitor; the operator should look at the log."""
 
-    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+class StoreFullError(RpcError):
+    """Unexpected: the store is out of memory and rejected the write; the operator should give it more.
+
+    Not RESOURCE_EXHAUSTED, which clients repeat: memory does not come back within a call's time.
+    """
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class OverloadedError(RpcError):
-    """Expected: too many calls are under way; the caller should try again, later or elsewhere."""
+    """Expected: the call could not be answered in time and nothing was done; the caller should try again, later or elsewhere."""
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
 

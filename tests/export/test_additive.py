@@ -6,7 +6,6 @@ import dataclasses
 
 import lightgbm
 import numpy as np
-import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +20,7 @@ from presage_export.bundle.onnx_wire import read_graph_contents
 from presage_export.bundle.session import OnnxModel
 from presage_export.errors import ParityError, UnsupportedModelError
 from presage_export.gate import check_original
-from presage_export.graph import build_graph, build_tree_graph
+from presage_export.graph import build_graph
 from presage_export.reading.source_model import WeightedSum, read_source_model
 from support.export_models import FEATURE_COUNT, binary_model, labels_of, rows_of
 
@@ -52,14 +51,6 @@ def test_the_graph_says_the_same_with_allowed_operators_only(model):
     assert check_original(read_source_model(model), OnnxModel(model_bytes), ROWS).max_probability_error < 1e-7
     assert set(read_graph_contents(model_bytes).operators) <= ALLOWED_OPERATORS
     assert model_bytes == build_graph(model)
-
-
-def test_a_graph_of_float32_is_for_trees_alone():
-    for model in (CONSTANT, TREES, PLANE, BOTH):
-        with pytest.raises(ValueError, match="expected trees only"):
-            build_tree_graph(model)
-    nodes = onnx.load_from_string(build_tree_graph(dataclasses.replace(TREES, intercept=0.0))).graph.node
-    assert [node.op_type for node in nodes] == ["TreeEnsembleRegressor"]
 
 
 @given(weights=st.lists(st.floats(-10, 10), min_size=4, max_size=4), intercept=st.floats(-10, 10))

@@ -1,4 +1,4 @@
-"""The running server among others: health, reflection, deadlines, errors, a store that fails, a network that pings."""
+"""The running server: health, reflection, deadlines, errors, a store that fails."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import socket
+from typing import Any
 
 import grpc
 import pytest
@@ -13,16 +14,16 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from presage.v1 import scoring_service_pb2 as pb
-from presage_server import app as service
+from presage_server import app
 from presage_server.app import running
 from presage_server.errors import StoreStartError
 from presage_server.scoring import scorer as scoring
 from presage_server.settings import Settings
 from support.proxies import silent_store
-from support.running_server import an_event, serving, track
+from support.running_server import an_event, serving, track, until_accepted
 from support.stores import local_store
 
-pytestmark = pytest.mark.usefixtures("each_transport")  # the transports are told apart by nothing here
+pytestmark = pytest.mark.usefixtures("each_transport")  # both behave the same here
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 SERVICE = "presage.v1.ScoringService"
@@ -30,7 +31,7 @@ NOW = 1_700_000_000_000_000
 
 
 async def code_of(call) -> str:
-    """Await a call that has to fail; answer with its status."""
+    """Await a call that has to fail; return its status."""
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call
     return failed.value.code().name
@@ -58,7 +59,7 @@ async def test_reflection_lists_the_services_unless_it_is_switched_off(store, mo
         assert await code_of(listed_services(silent.channel)) in {"UNIMPLEMENTED", "INTERNAL"}
 
 
-async def test_a_store_that_is_down_degrades_scores_and_refuses_the_rest_until_it_is_back(
+async def test_a_store_that_is_down_degrades_scores_and_rejects_the_rest_until_it_is_back(
     short_directory, models, caplog
 ):
     with local_store(short_directory / "failing.sock") as store:
@@ -72,24 +73,24 @@ async def test_a_store_that_is_down_degrades_scores_and_refuses_the_rest_until_i
             assert (prediction.cold_start, prediction.degraded, prediction.score) == (True, True, cold.score)
             batch = pb.ScoreBatchRequest(targets=[pb.ScoreTarget(user_id=name) for name in "uv"])
             assert [one.degraded for one in (await stub.ScoreBatch(batch)).predictions] == [True, True]
-            assert "scoring without history" in caplog.text
+            assert caplog.text.count("scores are served without history, events are rejected") == 1
             assert await code_of(stub.TrackEvent(track("u", "second"))) == "UNAVAILABLE"
             assert await code_of(stub.TrackEvents(pb.TrackEventsRequest(events=[an_event("u")]))) == "UNAVAILABLE"
             assert await code_of(stub.GetFeatures(pb.GetFeaturesRequest(user_id="u"))) == "UNAVAILABLE"
 
             store.start()
-            assert not (await stub.TrackEvent(track("u", "third"))).duplicate
+            assert not (await until_accepted(lambda: stub.TrackEvent(track("u", "third")))).duplicate
             prediction = (await stub.Score(pb.ScoreRequest(user_id="u"))).prediction
             assert (prediction.cold_start, prediction.degraded) == (False, False)
 
 
-async def test_a_full_store_refuses_events_and_changes_nothing(short_directory, models):
+async def test_a_full_store_rejects_events_and_changes_nothing(short_directory, models):
     with local_store(short_directory / "filled.sock") as store:
         async with serving(redis_url=store.url, models=models) as served:
             await served.stub.TrackEvent(track("u", "first"))
             before = store.everything()
             store.redis.config_set("maxmemory", "1")
-            assert await code_of(served.stub.TrackEvent(track("u", "second"))) == "RESOURCE_EXHAUSTED"
+            assert await code_of(served.stub.TrackEvent(track("u", "second"))) == "FAILED_PRECONDITION"
             assert not (await served.stub.Score(pb.ScoreRequest(user_id="u"))).prediction.degraded
             assert before == store.everything()
 
@@ -100,9 +101,10 @@ async def test_a_store_that_may_forget_is_warned_of(short_directory, models, cap
             assert "maxmemory-policy is allkeys-lru" in caplog.text
 
 
-async def test_a_hung_store_degrades_scores_in_time_and_ends_the_rest_at_their_deadline(store, models, caplog):
+async def test_a_hung_store_degrades_scores_in_time_and_ends_the_rest_at_their_deadline(store, models):
+    """Before it counts as down."""
     batch = pb.ScoreBatchRequest(targets=[pb.ScoreTarget(user_id=name) for name in "uv"])
-    async with serving(redis_url=store.url, models=models, timeout_ms=1_000) as served:
+    async with serving(redis_url=store.url, models=models, timeout_ms=1_000, store_timeout_ms=60_000) as served:
         stub = served.stub
         cold = (await stub.Score(pb.ScoreRequest(user_id="nobody", as_of_unix_micros=NOW))).prediction
         await stub.TrackEvent(track("u", "first"))
@@ -122,14 +124,32 @@ async def test_a_hung_store_degrades_scores_in_time_and_ends_the_rest_at_their_d
                     code_of(stub.GetFeatures(pb.GetFeaturesRequest(user_id="u"), timeout=timeout)),
                 )
                 assert codes == ["DEADLINE_EXCEEDED"] * 3
-        assert caplog.text.count("scoring without history until the store can be read again: no answer") == 1
     async with serving(redis_url=store.url, models=models) as served:
         await served.stub.TrackEvent(track("u", "hung"))
         assert not (await served.stub.Score(pb.ScoreRequest(user_id="u"))).prediction.degraded
         assert len(store.stream("u")) == 2
 
 
-async def test_a_call_without_time_left_is_not_begun(store, models):
+async def test_a_store_that_stays_hung_is_not_waited_for(store, models, caplog):
+    """After ``store_timeout_ms``, scores are degraded at once, and the rest is rejected at once."""
+    batch = pb.ScoreBatchRequest(targets=[pb.ScoreTarget(user_id=name) for name in "uv"])
+    async with serving(redis_url=store.url, models=models, timeout_ms=60_000, store_timeout_ms=200) as served:
+        stub = served.stub
+        await stub.TrackEvent(track("u", "first"))
+        with store.frozen():
+            for _ in range(3):
+                assert (await stub.Score(pb.ScoreRequest(user_id="u"))).prediction.degraded
+                assert [one.degraded for one in (await stub.ScoreBatch(batch)).predictions] == [True, True]
+                assert await code_of(stub.TrackEvent(track("u", "hung"))) == "UNAVAILABLE"
+                assert await code_of(stub.TrackEvents(pb.TrackEventsRequest(events=[an_event("u")]))) == "UNAVAILABLE"
+                assert await code_of(stub.GetFeatures(pb.GetFeaturesRequest(user_id="u"))) == "UNAVAILABLE"
+        assert not (await until_accepted(lambda: stub.TrackEvent(track("u", "after")))).duplicate
+        assert not (await stub.Score(pb.ScoreRequest(user_id="u"))).prediction.degraded
+        assert caplog.text.count("the store does not answer: no reply within 0.2 s") == 1
+        assert caplog.text.count("the store answers again") == 1
+
+
+async def test_a_call_without_time_left_is_not_started(store, models):
     async with serving(redis_url=store.url, models=models, timeout_ms=1) as served:
         code = await code_of(served.stub.TrackEvent(track("u", "late"), timeout=0.0005))
     assert code == "DEADLINE_EXCEEDED"
@@ -168,8 +188,8 @@ async def test_what_nobody_foresaw_is_internal_with_an_id_that_the_log_has_and_n
     assert (await served.stub.Score(pb.ScoreRequest(user_id="u"))).prediction.cold_start
 
 
-async def test_a_server_does_not_wait_for_ever_for_a_silent_store(models, monkeypatch):
-    monkeypatch.setattr(service, "_STORE_SECONDS", 0.1)
+async def test_a_server_does_not_wait_forever_for_a_silent_store(models, monkeypatch):
+    monkeypatch.setattr(app, "_STORE_SECONDS", 0.1)
     async with silent_store() as (url, _):
         with pytest.raises(StoreStartError, match=r"redis_url: the store does not answer within 0\.1 s"):
             async with serving(redis_url=url, models=models):
@@ -177,12 +197,12 @@ async def test_a_server_does_not_wait_for_ever_for_a_silent_store(models, monkey
 
 
 async def test_nobody_can_connect_until_all_is_warm(store, models, unused_tcp_port, monkeypatch):
-    """Where several processes share the port, a caller would meet a cold one instead of another that is ready."""
+    """Where several processes share the port, a caller would reach a cold one instead of another that is ready."""
     steps = []
-    warm_up = service._warm_up
+    warm_up = app.warm_up
 
-    async def watched_warm_up(*arguments) -> None:
-        await warm_up(*arguments)
+    def watched_warm_up(*arguments: Any) -> None:
+        warm_up(*arguments)
         steps.append("warm")
 
     def see_that_nobody_listens() -> None:
@@ -190,7 +210,7 @@ async def test_nobody_can_connect_until_all_is_warm(store, models, unused_tcp_po
             socket.create_connection(("127.0.0.1", unused_tcp_port))
         steps.append("refused")
 
-    monkeypatch.setattr(service, "_warm_up", watched_warm_up)
+    monkeypatch.setattr(app, "warm_up", watched_warm_up)
     settings = Settings(redis_url=store.url, models=models, port=unused_tcp_port)
     async with running(settings, warmed_up=see_that_nobody_listens) as address:
         assert steps == ["warm", "refused"]

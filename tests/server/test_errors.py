@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from grpc import StatusCode
 
 from presage_server import errors
 
@@ -22,11 +23,23 @@ def test_the_drawing_is_the_tree():
 @pytest.mark.parametrize(
     "error", [error for error in all_errors() if issubclass(error, errors.RpcError) and error is not errors.RpcError]
 )
-def test_an_error_of_a_call_has_a_status_which_the_drawing_names_and_shares_it_with_none_but_the_full_store(error):
+def test_the_drawing_names_the_status_of_every_error_of_a_call(error):
     assert re.search(rf"{error.__name__} +{error.code.name}:", errors.__doc__)
-    sharing = {other for other in errors.RpcError.__subclasses__() if other.code == error.code}
-    no_room = {errors.StoreFullError, errors.OverloadedError}
-    assert sharing == (no_room if error in no_room else {error})
+
+
+def test_only_what_operators_must_end_shares_a_status():
+    by_code: dict[StatusCode, set[type[errors.RpcError]]] = {}
+    for error in errors.RpcError.__subclasses__():
+        by_code.setdefault(error.code, set()).add(error)
+    assert [shared for shared in by_code.values() if len(shared) > 1] == [
+        {errors.StoreFullError, errors.StateTooNewError}
+    ]
+
+
+def test_only_an_overload_is_resource_exhausted():
+    """Clients repeat such calls, so nothing that lasts may look like it."""
+    exhausted = [error for error in errors.RpcError.__subclasses__() if error.code is StatusCode.RESOURCE_EXHAUSTED]
+    assert exhausted == [errors.OverloadedError]
 
 
 def test_the_field_at_fault_stands_before_the_text():

@@ -33,8 +33,8 @@ from presage_server.clock import system_clock
 from presage_server.eventlog.consumer_group import ConsumerGroup, connect
 from presage_server.eventlog.poller import Poller
 from presage_server.eventlog.reader import StreamReader
-from presage_training.readers.archive import ArchivedEvent, read_archive
-from presage_training.readers.skips import Skips
+from presage_training.readers.formats.archive import ArchivedEvent, read_archive
+from presage_training.readers.skipped_rows import SkippedRows
 from support.running_server import GENEROUS_SECONDS
 from support.stores import LocalStore
 
@@ -84,9 +84,9 @@ def places(directory: Path, kind: str = "events") -> list[Place]:
 
 def read(directory: Path) -> list[ArchivedEvent]:
     """Read an archive in which nothing may be unreadable."""
-    skips = Skips()
-    archived = list(read_archive(directory, skips=skips))
-    assert skips.counts == {}
+    skipped = SkippedRows()
+    archived = list(read_archive(directory, skipped=skipped))
+    assert skipped.counts == {}
     return archived
 
 

@@ -60,7 +60,7 @@ class PlainService:
                 self._fail(call)
             elif call.method == SWELL:
                 call.reply(bytes(SWOLLEN_BYTES))
-            else:
+            elif call.code is None:
                 self._hanging[call] = None
                 call.on_end = self._on_end
         if self.go.is_set():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import subprocess
 import sysconfig
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,3 +158,15 @@ def an_event(user_id: str = "visitor", event_id: str = "", **fields: Any) -> eve
 def track(user_id: str = "visitor", event_id: str = "", **fields: Any) -> scoring_service_pb2.TrackEventRequest:
     """Make a request that tracks ``an_event``."""
     return scoring_service_pb2.TrackEventRequest(event=an_event(user_id, event_id, **fields))
+
+
+async def until_accepted(call: Callable[[], Awaitable[Any]]) -> Any:
+    """Repeat a call until the server has found that its store is back."""
+    async with asyncio.timeout(GENEROUS_SECONDS):
+        while True:
+            try:
+                return await call()
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+                await asyncio.sleep(0.01)

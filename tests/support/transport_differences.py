@@ -26,6 +26,7 @@ _UNREADABLE = "a deadline, or bytes in metadata, that cannot be read"
 _ENCODING = "an encoding that nobody knows"
 _MESSAGE_BYTES = "bytes behind the message, or a flag that is neither 0 nor 1"
 _LENGTH = "a message over the limit"
+_INFLATED = "a compressed request that is over the limit inflated"
 _METADATA = "metadata over the limit"
 _FRAMES = "frames that break HTTP/2's rules"
 _DRAIN = "connections and calls in part, in a drain"
@@ -55,6 +56,7 @@ DIFFERENCES = {
         (_UNREADABLE, "bytes that are no base64", "grpc 13", "grpc 0"),
         (_LENGTH, "a length over the limit, and no more", "grpc 8", "silence"),
         (_LENGTH, "a length over the limit, and the end", "grpc 8", "grpc 13"),
+        (_INFLATED, "memory of a compressed request", "bounded", "unbounded"),
         (_METADATA, "24 KiB of metadata", "grpc 8", "http 431"),
         (_METADATA, "400 KiB of metadata", "grpc 8", "closed"),
         (_FRAMES, "a frame over the limit", "grpc 0", "closed"),

@@ -13,7 +13,7 @@ from presage_featurizer.digests import digest
 from presage_featurizer.event_log import ServedVector
 from presage_server.settings import shipped_models
 from presage_training.audit import Models, audit
-from presage_training.readers.archive import ArchivedEvent
+from presage_training.readers.formats.archive import ArchivedEvent
 from support.events import STORY
 from support.vectors import a_vector
 
@@ -23,9 +23,9 @@ USER = STORY[0].user_id
 
 @pytest.fixture(scope="module")
 def models():
-    told = []
-    found = Models.read(shipped_models(), tell=told.append)
-    assert not told
+    warnings = []
+    found = Models.read(shipped_models(), warn=warnings.append)
+    assert not warnings
     return found
 
 
@@ -42,6 +42,7 @@ def served(events: int, models: Models, **changes) -> ServedVector:
         session_id="",
         as_of_unix_micros=now,
         last_event=last,
+        model_version="2",
         fingerprint=CONVERSION.fingerprint,
         values=values,
     )
@@ -50,11 +51,11 @@ def served(events: int, models: Models, **changes) -> ServedVector:
     return msgspec.structs.replace(vector, **{"score": score} | changes)
 
 
-def test_a_folder_without_bundles_is_told(tmp_path):
-    told = []
-    Models.read(tmp_path, tell=told.append)
+def test_a_folder_without_bundles_gives_a_warning(tmp_path):
+    warnings = []
+    Models.read(tmp_path, warn=warnings.append)
 
-    assert told == [f"{tmp_path}: no bundle NAME/VERSION in it can be read, so no score is checked"]
+    assert warnings == [f"{tmp_path}: no bundle NAME/VERSION in it can be read, so no score is checked"]
 
 
 def test_what_a_replay_gives_back_is_the_same(models):
@@ -62,7 +63,7 @@ def test_what_a_replay_gives_back_is_the_same(models):
     result = audit(EVENTS, vectors, models)
 
     assert (result.same, result.scores, result.different) == (len(STORY) + 1, len(STORY) + 1, 0)
-    assert not result.left_out
+    assert not result.skipped
 
 
 def test_a_vector_that_differs_in_one_bit_is_found_and_named(models):
@@ -86,7 +87,7 @@ def test_a_score_that_its_bundle_does_not_give_is_found(models):
     result = audit(EVENTS, [served(2, models, score=0.5)], models)
 
     assert result.different == 1
-    assert result.differences[0].what.startswith("score: served 0.5, its bundle says 0.")
+    assert result.differences[0].what.startswith("score: served 0.5, its bundle gives 0.")
 
 
 def test_a_score_of_a_model_that_is_not_at_hand_is_not_looked_at(models):
@@ -100,10 +101,8 @@ def test_what_cannot_be_compared_is_counted_by_its_reason(models):
     missing = served(2, models, last_event=b"no event")
     foreign = served(2, models, fingerprint="another")
 
-    assert audit(cut_off, [served(2, models)], models).left_out == {
-        "the visitor's history begins before the archive": 1
-    }
-    assert audit(EVENTS, [missing, foreign], models).left_out == {
+    assert audit(cut_off, [served(2, models)], models).skipped == {"the visitor's history begins before the archive": 1}
+    assert audit(EVENTS, [missing, foreign], models).skipped == {
         "its last event is not in the archive": 1,
         "feature set unknown to this release and to the bundles": 1,
     }

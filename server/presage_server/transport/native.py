@@ -168,7 +168,6 @@ class NativeTransport:
     def _take(self, events: Sequence[tuple[Any, ...]], now: float) -> list[Call]:
         """Make calls of events, and note which calls were cancelled."""
         calls: list[Call] = []
-        cancelled_any = False
         in_flight, paths = self.calls, self._paths
         most = self._options.max_message_bytes
         for kind, call_id, method, payload, _, details in events:
@@ -176,7 +175,6 @@ class NativeTransport:
                 cancelled = in_flight.pop(call_id, None)
                 if cancelled is not None and cancelled.code is None:
                     cancelled.end(_DEADLINE_EXCEEDED if cancelled.deadline <= now else _CANCELLED)
-                    cancelled_any = True
                 continue
             metadata, peer, left = details
             deadline = now + left if left is not None else float("inf")
@@ -189,6 +187,4 @@ class NativeTransport:
                 call.fail(Status(_RESOURCE_EXHAUSTED, message))
             else:
                 calls.append(call)
-        if cancelled_any:  # perhaps one that arrived in this very batch
-            return [call for call in calls if call.code is None]
         return calls

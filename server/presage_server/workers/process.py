@@ -1,8 +1,9 @@
-"""One worker, as its supervisor has it: a process and the channel to it."""
+"""One worker, as its supervisor sees it: a process and the channel to it."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import sys
 from contextlib import suppress
@@ -12,8 +13,12 @@ from presage_server.workers.channel import Channel, settings_to_json
 
 __all__ = ["WorkerFailedError", "WorkerProcess"]
 
+_logger = logging.getLogger(__name__)
+
 _END_SECONDS = 5.0
 _METRICS_SECONDS = 1.0
+_PING_SECONDS = 1.0
+_MISSED_PINGS = 10
 
 
 class WorkerFailedError(Exception):
@@ -37,7 +42,11 @@ class WorkerProcess:
         """Its metrics when they were last asked for."""
         self._process = process
         self._channel = channel
-        self._asking: asyncio.Task[None] | None = None
+        loop = asyncio.get_running_loop()
+        self._started: asyncio.Future[dict[str, object]] = loop.create_future()
+        self._metrics: asyncio.Future[None] | None = None
+        self._missed_pings = 0
+        self._listening = asyncio.create_task(self._listen())
 
     @classmethod
     async def start(cls, number: int, settings: Settings) -> WorkerProcess:
@@ -71,7 +80,7 @@ class WorkerProcess:
         Raises:
             WorkerFailedError: It ended before.
         """
-        message = await self._channel.read()
+        message = await self._started
         if "ready" in message:
             return str(message["ready"])
         code = await self._process.wait()
@@ -82,14 +91,23 @@ class WorkerProcess:
         )
 
     async def wait(self) -> int:
-        """Wait for the end; answer with the exit code, or the number of the signal that ended it, negative."""
-        return await self._process.wait()
+        """Wait for the end, and bring it about if the worker hangs.
+
+        Returns:
+            The exit code, or the number of the signal that ended it, negative.
+        """
+        pinging = asyncio.create_task(self._ping())
+        try:
+            return await self._process.wait()
+        finally:
+            pinging.cancel()
 
     async def read_metrics(self) -> None:
         """Ask for its metrics; ``metrics_text`` stays what it is if the worker does not answer soon."""
-        if self._asking is None:
-            self._asking = asyncio.create_task(self._read_metrics())
-        await asyncio.wait({self._asking}, timeout=_METRICS_SECONDS)  # the answer may be the next one's
+        if self._metrics is None:
+            self._metrics = asyncio.get_running_loop().create_future()
+            self._channel.send(command="metrics")
+        await asyncio.wait({self._metrics}, timeout=_METRICS_SECONDS)  # the answer may be the next one's
 
     def drain(self) -> None:
         """Have it drain and end."""
@@ -106,14 +124,34 @@ class WorkerProcess:
         finally:
             with suppress(ProcessLookupError):
                 self._process.kill()
-            if self._asking is not None:
-                self._asking.cancel()
+            self._listening.cancel()
             await self._process.wait()
             await self._channel.close()
 
-    async def _read_metrics(self) -> None:
-        try:
-            self._channel.send(command="metrics")
-            self.metrics_text = (await self._channel.read()).get("metrics", self.metrics_text)
-        finally:
-            self._asking = None
+    async def _ping(self) -> None:
+        """Kill the worker when it leaves ten pings unanswered. Pings are counted, not seconds: this process may be late itself."""
+        while self._missed_pings < _MISSED_PINGS:
+            self._channel.send(command="ping")
+            self._missed_pings += 1
+            await asyncio.sleep(_PING_SECONDS)
+        _logger.error(
+            "worker %d (process %d) hangs and is killed: it left %d pings unanswered",
+            self.number,
+            self.pid,
+            self._missed_pings,
+        )
+        with suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def _listen(self) -> None:
+        while message := await self._channel.read():
+            self._missed_pings = 0
+            if "metrics" in message:
+                self.metrics_text = str(message["metrics"])
+                if self._metrics is not None:
+                    self._metrics.set_result(None)
+                    self._metrics = None
+            elif "alive" not in message and not self._started.done():
+                self._started.set_result(message)
+        if not self._started.done():
+            self._started.set_result({})

@@ -11,6 +11,7 @@ from presage_server.app import running
 from presage_server.settings import Settings
 from presage_server.telemetry.interpreter import exported_pauses, tune_interpreter
 from presage_server.telemetry.metrics import Metrics
+from presage_server.workers.self_check import watched_loop
 from presage_server.workers.shutdown import Stop
 
 __all__ = ["serve", "serve_until"]
@@ -51,7 +52,7 @@ async def serve_until(
     """
     try:
         async with running(settings, metrics, warmed_up=tune_interpreter, share_port=share_port) as address:
-            with exported_pauses(metrics.registry):
+            with watched_loop(), exported_pauses(metrics.registry):
                 announce(address)
                 await stop.told()
             _logger.info(

@@ -69,6 +69,8 @@ async def _obey(channel: Channel, stop: Stop, metrics: Metrics) -> None:
                 stop.drain()
             case "end":
                 stop.at_once()
+            case "ping":
+                channel.send(alive=True)
             case "metrics":
                 channel.send(metrics=generate_latest(metrics.registry).decode())
     _logger.warning("the supervisor is gone")

@@ -7,7 +7,7 @@ from benchmarks.proofs import skew_proof
 from benchmarks.proofs.skew_proof import LOGS, Proof, compare, main
 from presage_client import Client
 from presage_featurizer import EventType
-from presage_training.sending import client_event
+from presage_training.traffic.sending import client_event
 from support.events import event, fold_all
 from support.running_server import server_process
 

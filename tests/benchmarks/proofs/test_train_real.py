@@ -8,7 +8,7 @@ from training.logs import shop
 
 from benchmarks.proofs import train_real
 from presage_featurizer import BEHAVIOR, CATALOGUE
-from presage_training.dataset import purchase_in_session
+from presage_training.datasets.dataset import purchase_in_session
 
 
 def test_every_feature_is_in_one_group():

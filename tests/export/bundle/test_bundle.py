@@ -20,9 +20,8 @@ from presage_export.bundle import read_bundle, write_bundle
 from presage_export.bundle.calibration import SigmoidCalibration
 from presage_export.bundle.link import apply_link
 from presage_export.errors import BundleError
-from presage_export.lightgbm import convert_lightgbm
 from support.bundle_files import FILES, assert_refused, change_manifest, replace_file
-from support.export_models import manifest_of, margins_of, rows_of, train, write_model
+from support.export_models import graph_of, manifest_of, margins_of, rows_of, train, write_model
 
 
 def test_a_bundle_serves_what_was_written(directory, booster):
@@ -224,7 +223,7 @@ def test_a_graph_that_does_not_load_is_refused(directory):
 
 def test_a_model_of_another_width_is_refused(directory):
     rows = rows_of(300)[:, :4]
-    replace_file(directory, "model.onnx", convert_lightgbm(train(rows, rows[:, 0], objective="regression")))
+    replace_file(directory, "model.onnx", graph_of(train(rows, rows[:, 0], objective="regression")))
 
     assert_refused(directory, "model.onnx", "takes 4 features, but manifest.json names 5")
 

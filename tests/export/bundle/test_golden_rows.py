@@ -6,15 +6,15 @@ import io
 import zipfile
 
 import numpy as np
+import onnx
 import pytest
 
-from presage_export.lightgbm import convert_lightgbm
 from support.bundle_files import assert_refused, golden_archive, replace_file
-from support.export_models import binary_model, margins_of, rows_of
+from support.export_models import binary_model, graph_of, margins_of, rows_of
 
 
 def test_another_model_is_refused_by_the_golden_rows(directory):
-    replace_file(directory, "model.onnx", convert_lightgbm(binary_model(rounds=19)))
+    replace_file(directory, "model.onnx", graph_of(binary_model(rounds=19)))
 
     assert_refused(directory, "golden.npz", "does not reproduce it on this host")
 
@@ -59,3 +59,12 @@ def _compressed(data):
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("rows.npy", data)
     return buffer.getvalue()
+
+
+def test_a_graph_that_fails_only_when_it_runs_is_refused(directory, booster):
+    graph = onnx.load_from_string(graph_of(booster))
+    features = next(field for field in graph.graph.node[1].attribute if field.name == "nodes_featureids")
+    features.ints[0] = 12
+    replace_file(directory, "model.onnx", graph.SerializeToString())
+
+    assert_refused(directory, "model.onnx", "cannot be run: .*requests feature 12")

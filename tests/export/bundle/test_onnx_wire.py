@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from presage_export.bundle.onnx_wire import GraphContents, read_graph_contents
-from presage_export.lightgbm import convert_lightgbm
-from support.export_models import binary_model
+from support.export_models import binary_model, graph_of
 
 
 def _node(op_type, domain="", **attributes):
@@ -82,7 +81,7 @@ EXTERNAL = {
     "sparse indices": lambda: _with_sparse("indices"),
 }
 MODELS = {
-    "trees": lambda: onnx.load_from_string(convert_lightgbm(binary_model(rounds=2, num_leaves=4))),
+    "trees": lambda: onnx.load_from_string(graph_of(binary_model(rounds=2, num_leaves=4))),
     "nested": _nested,
     "empty": onnx.ModelProto,
     **EXTERNAL,

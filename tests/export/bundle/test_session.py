@@ -7,8 +7,7 @@ from onnx import TensorProto, helper
 
 from presage_export.bundle.session import OnnxModel
 from presage_export.errors import OnnxModelError
-from presage_export.lightgbm import convert_lightgbm
-from support.export_models import FEATURE_COUNT, binary_model, margins_of, rows_of
+from support.export_models import FEATURE_COUNT, binary_model, graph_of, margins_of, rows_of
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +17,7 @@ def booster():
 
 @pytest.fixture(scope="module")
 def model(booster):
-    return OnnxModel(convert_lightgbm(booster))
+    return OnnxModel(graph_of(booster))
 
 
 def test_margins_are_float32_one_per_row(booster, model):
@@ -98,7 +97,7 @@ def test_a_graph_of_another_shape_is_refused(oddity, reason):
 
 
 def test_a_graph_that_takes_doubles_is_refused(booster):
-    graph = onnx.load_from_string(convert_lightgbm(booster))
+    graph = onnx.load_from_string(graph_of(booster))
     graph.graph.input[0].type.tensor_type.elem_type = TensorProto.DOUBLE
 
     with pytest.raises(OnnxModelError, match=r"input: expected tensor\(float\) .* got tensor\(double\)"):

@@ -8,9 +8,8 @@ import pytest
 
 from presage_export.bundle import read_bundle, write_bundle
 from presage_export.errors import BundleError
-from presage_export.lightgbm import convert_lightgbm
 from support.bundle_files import FILES
-from support.export_models import binary_model, manifest_of, margins_of, rows_of, write_model
+from support.export_models import binary_model, graph_of, manifest_of, margins_of, rows_of, write_model
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path, directory):
@@ -115,7 +114,7 @@ def test_a_bundle_that_would_be_refused_is_not_written(tmp_path, booster):
         write_bundle(
             tmp_path / "1",
             manifest=manifest_of(booster),
-            model_bytes=convert_lightgbm(booster),
+            model_bytes=graph_of(booster),
             golden_rows=rows,
             golden_margins=margins_of(booster, rows) + 0.1,
         )

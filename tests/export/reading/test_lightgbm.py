@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from presage_export.additive import Leaf, Split
 from presage_export.errors import UnsupportedModelError
-from presage_export.lightgbm import convert_lightgbm
 from presage_export.reading.lightgbm import float32_threshold, read_lightgbm
-from support.export_models import labels_of, rows_of, train
+from support.export_models import graph_of, labels_of, rows_of, train
 
 ROWS = rows_of(1_000)
 LABELS = labels_of(ROWS)
@@ -58,7 +57,7 @@ def test_a_model_that_onnx_would_get_wrong_is_refused_by_name(make, named):
     booster = make()
 
     with pytest.raises(UnsupportedModelError, match=named) as refusal:
-        convert_lightgbm(booster)
+        graph_of(booster)
 
     assert refusal.value.parameter in str(refusal.value)
     assert refusal.value.parameter in {named, "objective"}

@@ -13,7 +13,7 @@ from presage_featurizer.digests import digest
 from presage_featurizer.event_log import partition_of, stream_key
 from presage_server.eventlog.consumer_group import ConsumerGroup
 from presage_server.eventlog.poller import Poller
-from presage_training.readers.archive import read_archived_vectors
+from presage_training.readers.formats.archive import read_archived_vectors
 from support.archives import (
     archive_once,
     archiver,

@@ -18,9 +18,9 @@ from presage_featurizer import encode_state
 from presage_server.settings import shipped_models
 from presage_server.store.snapshot import REVISION_BYTES
 from presage_training.audit import Models, audit
-from presage_training.readers.archive import read_archive, read_archived_vectors
-from presage_training.readers.skips import Skips
-from presage_training.replay import Replay
+from presage_training.readers.formats.archive import read_archive, read_archived_vectors
+from presage_training.readers.skipped_rows import SkippedRows
+from presage_training.replaying.replay import Replay
 from support.archives import (
     archive_command,
     archive_once,
@@ -69,7 +69,9 @@ async def test_killed_twenty_times_while_events_flow_it_holds_the_streams_and_gi
     assert_equal_to_streams(archive, store.redis)
     vectors = list(read_archived_vectors(archive))
     assert len(vectors) > SESSIONS
-    result = audit(read_archive(archive, skips=Skips()), vectors, Models.read(shipped_models(), tell=pytest.fail))
+    result = audit(
+        read_archive(archive, skipped=SkippedRows()), vectors, Models.read(shipped_models(), warn=pytest.fail)
+    )
     assert (result.same, result.scores) == (len(vectors), len(vectors))
 
     replay = Replay()

@@ -14,8 +14,8 @@ from presage_featurizer import Event, EventType, encode_event
 from presage_featurizer.event_log import EVENT_COLUMNS, Entry, EntryId
 from presage_server.archive.folder import open_folder
 from presage_server.archive.parts import parts_by_day
-from presage_training.readers.archive import ArchivedEvent, read_archive
-from presage_training.readers.skips import Skips
+from presage_training.readers.formats.archive import ArchivedEvent, read_archive
+from presage_training.readers.skipped_rows import SkippedRows
 from support.events import DAY_MICROS, MICROS, START_UNIX_MICROS, STORY, any_log
 
 FULL = Event(
@@ -48,7 +48,7 @@ def test_any_event_is_read_as_it_was(log):
     entries = [entry(encode_event(event), place, fresh=place % 3 == 0) for place, event in enumerate(log)]
     with tempfile.TemporaryDirectory() as directory:
         archived(Path(directory), entries)
-        read = list(read_archive(Path(directory), skips=Skips()))
+        read = list(read_archive(Path(directory), skipped=SkippedRows()))
     in_order = sorted(range(len(log)), key=lambda place: (place % 7, place))
     assert read == [ArchivedEvent(log[place], fresh=place % 3 == 0) for place in in_order]
 
@@ -75,7 +75,7 @@ def test_many_rows_keep_their_items_and_their_order_over_batches_and_days(tmp_pa
         Entry(5, EntryId(1, place), encode_event(event), no_prior_state=False) for place, event in enumerate(events)
     ]
     archived(tmp_path, entries[:12_000], entries[12_000:])
-    assert [each.event for each in read_archive(tmp_path, skips=Skips())] == events
+    assert [each.event for each in read_archive(tmp_path, skipped=SkippedRows())] == events
     assert len(list(tmp_path.glob("events/*/*"))) == 6
 
 
@@ -98,9 +98,9 @@ def test_an_event_that_has_no_row_is_kept_as_it_came_and_holds_nothing_up(tmp_pa
 
 def test_an_event_that_cannot_be_read_is_left_out_by_name(tmp_path):
     archived(tmp_path, [entry(b"garbage", 1), entry(encode_event(FULL), 8, fresh=True)])
-    skips = Skips()
-    assert list(read_archive(tmp_path, skips=skips)) == [ArchivedEvent(FULL, fresh=True)]
-    (example,) = skips.examples["unreadable event"]
+    skipped = SkippedRows()
+    assert list(read_archive(tmp_path, skipped=skipped)) == [ArchivedEvent(FULL, fresh=True)]
+    (example,) = skipped.examples["unreadable event"]
     assert example.where == f"partition 1, entry {START_UNIX_MICROS // 1_000}-1"
     assert "expected CRC-32" in example.what
 

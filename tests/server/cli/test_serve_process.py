@@ -164,7 +164,6 @@ async def test_events_survive_a_restart_and_variables_replace_flags(models, tmp_
     assert (before.cold_start, before.model) == (False, "second")
 
 
-@pytest.mark.xfail(reason="the composition root and the supervisor do not pass store_fsync to the store yet")
 @pytest.mark.parametrize("workers", ["1", "2"])
 async def test_the_embedded_store_syncs_as_the_settings_say(models, tmp_path, workers):
     flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"), "--workers", workers)

@@ -1,4 +1,4 @@
-"""Sampled vectors of a running server: what goes into the log is what was served, and logging it is in nobody's way."""
+"""Sampled vectors of a running server: what is logged is what was served, and logging delays no score."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ import numpy as np
 from presage.v1 import scoring_service_pb2 as pb
 from presage_featurizer.digests import digest
 from presage_featurizer.event_log import ServedVector, partition_of, stream_key
-from presage_server.eventlog.sampling import Sampler
-from presage_server.telemetry.metrics import Metrics
 from support.archives import logged_vectors
+from support.metrics import metric
 from support.proxies import Road, rough_proxy
-from support.running_server import GENEROUS_SECONDS, serving, track
-from support.stores import local_store, opened
-from support.vectors import a_vector
+from support.running_server import GENEROUS_SECONDS, serving, track, until_accepted
+from support.stores import local_store
 
 NOW = 1_700_000_000_000_000
 
 
 async def sampled(store, count: int) -> list[ServedVector]:
-    """Wait for so many vectors in the event log, and look whether there are more."""
+    """Wait for this number of vectors in the event log, and check that there are no more."""
     async with asyncio.timeout(GENEROUS_SECONDS):
         while len(found := logged_vectors(store.redis)) < count:  # noqa: ASYNC110 - the server tells nobody
             await asyncio.sleep(0.01)
@@ -42,8 +40,8 @@ def as_served(user_id: str, session_id: str, prediction: pb.Prediction, **fields
     } | fields
 
 
-def counted(metrics: Metrics, outcome: str) -> float:
-    return metrics.registry.get_sample_value("presage_sampled_vectors_total", {"outcome": outcome}) or 0.0
+async def counted(port: int, outcome: str) -> float:
+    return await metric(port, f'presage_sampled_vectors_total{{outcome="{outcome}"}}')
 
 
 def by_visitor(logged: list[ServedVector]) -> dict[str, dict]:
@@ -92,14 +90,14 @@ async def test_a_store_that_is_down_costs_vectors_and_no_scores(short_directory,
                 prediction = (await served.stub.Score(request)).prediction
                 assert (prediction.degraded, prediction.score) == (True, cold.score)
             store.start()
-            assert not (await served.stub.TrackEvent(track("u", "first"))).duplicate
+            await until_accepted(lambda: served.stub.TrackEvent(track("u", "first")))
             prediction = (await served.stub.Score(pb.ScoreRequest(user_id="u"))).prediction
             assert not prediction.degraded
             (vector,) = await sampled(store, 1)
             assert (vector.user_id, vector.last_event) == ("u", digest("first"))
 
 
-async def test_a_store_that_refuses_vectors_goes_on_serving_scores(store, models, caplog):
+async def test_a_server_whose_store_rejects_vectors_goes_on_serving_scores(store, models, caplog):
     """The stream's key holds something else."""
     async with serving(redis_url=store.url, models=models, sample_vectors_share=1.0) as served:
         stream = stream_key(partition_of("u"))
@@ -112,22 +110,27 @@ async def test_a_store_that_refuses_vectors_goes_on_serving_scores(store, models
         assert store.redis.get(stream) == b"no stream"
 
 
-async def test_a_connection_that_breaks_has_no_vector_logged_twice(store, monkeypatch):
-    monkeypatch.setattr("presage_server.eventlog.sampling._RETRY_SECONDS", 0.0)
-    metrics = Metrics()
-    sampler = Sampler(share=1.0, random=lambda: 0.0, metrics=metrics)
-    # The first connection lasts long enough for the store to be opened.
-    road = Road(pieces_bytes=(17, 4_096), pauses_ms=(0,), breaks_after_bytes=(9_000, *[200, 300] * 20))
-    async with rough_proxy(store, road) as url, opened(store, url=url) as view:
-        task = asyncio.create_task(sampler.run(view))
-        for number in range(500):
-            sampler.offer(a_vector(as_of_unix_micros=number))
+async def test_a_connection_that_breaks_has_no_vector_logged_twice(store, models, unused_tcp_port):
+    sampling = {"sample_vectors_share": 1.0, "metrics_port": unused_tcp_port}
+    # The first connections last long enough for the store to be checked and opened.
+    road = Road(pieces_bytes=(17, 4_096), pauses_ms=(0,), breaks_after_bytes=(9_000, 9_000, *[200, 300] * 20))
+    scored, degraded = 500, 0
+    async with (
+        rough_proxy(store, road) as url,
+        serving(redis_url=url, models=models, store_timeout_ms=10_000, **sampling) as served,
+    ):
+        for first in range(0, scored, 10):
+            requests = [pb.ScoreRequest(user_id="u", as_of_unix_micros=NOW + first + more) for more in range(10)]
+            responses = await asyncio.gather(*(served.stub.Score(request) for request in requests))
+            degraded += sum(response.prediction.degraded for response in responses)
         async with asyncio.timeout(GENEROUS_SECONDS):
-            while counted(metrics, "logged") + counted(metrics, "dropped") < 500:  # noqa: ASYNC110 - as above
+            while True:
+                logged, dropped = [await counted(unused_tcp_port, outcome) for outcome in ("logged", "dropped")]
+                if logged + dropped == scored - degraded:
+                    break
                 await asyncio.sleep(0.01)
-        task.cancel()
 
-    logged = [vector.as_of_unix_micros for vector in logged_vectors(store.redis).values()]
-    assert counted(metrics, "dropped") > 0
-    assert logged == sorted(set(logged))
-    assert len(logged) >= counted(metrics, "logged") > 0
+    found = [vector.as_of_unix_micros for vector in logged_vectors(store.redis).values()]
+    assert dropped > 0
+    assert sorted(found) == sorted(set(found))
+    assert len(found) >= logged > 0

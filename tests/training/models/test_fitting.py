@@ -196,9 +196,9 @@ def test_a_feature_that_is_not_there_is_named():
 def test_ranking_needs_lists_whose_rows_are_neighbours():
     train, tune, _ = parts_of(500, task="ranking")
 
-    with pytest.raises(ValueError, match="groups: expected which list"):
+    with pytest.raises(ValueError, match="groups: expected the list"):
         fit("lightgbm-ranker", dataclasses.replace(train, groups=None), tune, seed=1)
-    with pytest.raises(ValueError, match="neighbours"):
+    with pytest.raises(ValueError, match="adjacent"):
         fit("lightgbm-ranker", dataclasses.replace(train, groups=train.groups % 7), tune, seed=1)
 
 
