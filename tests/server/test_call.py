@@ -98,7 +98,7 @@ async def test_every_end_is_counted_by_its_status(store, models, unused_tcp_port
             cancelled = stub.TrackEvent(track("v", "2"))
             await asyncio.sleep(0.2)
             cancelled.cancel()
-        monkeypatch.setattr(scorer, "feature_values", lambda *_, **__: 1 / 0)
+        monkeypatch.setattr(scorer, "feature_rows", lambda *_, **__: 1 / 0)
         assert await ends_with(stub.Score(pb.ScoreRequest(user_id="u"))) == "INTERNAL"
         for method, code in (
             (SCORE, "OK"),
@@ -139,7 +139,7 @@ async def test_an_unexpected_failure_is_logged_once_even_if_the_caller_has_gone(
     def fail(*_args: object, **_kwargs: object) -> None:
         raise ValueError("secret")
 
-    monkeypatch.setattr(scorer, "feature_values", fail)
+    monkeypatch.setattr(scorer, "feature_rows", fail)
     with store.frozen():
         call = served.stub.Score(pb.ScoreRequest(user_id="u"))
         with pytest.raises(grpc.aio.AioRpcError, match="INVALID_ARGUMENT"):
