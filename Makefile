@@ -1,11 +1,11 @@
-# `make demo` shows the service, `make test` proves it; every target makes `.venv` first.
+# `make demo` shows the service, `make test` proves it; every target makes `.venv` first. The bench targets pass ARGS on.
 PYTHON ?= python3
 BIN := .venv/bin
 PROTOS := $(sort $(wildcard proto/presage/v1/*.proto))
 SERVICES := $(sort $(wildcard proto/presage/v1/*_service.proto))
 STUBS := proto
 
-.PHONY: help setup demo test check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-overload bench-compare \
+.PHONY: help setup demo test check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-slow-store bench-neighbours bench-overload bench-compare \
         budget soak bench-replay skew-proof served-parity train-real clean
 .DEFAULT_GOAL := help
 
@@ -53,46 +53,53 @@ check-generated: setup
 	  for stub in "$$fresh"/presage/v1/*_pb2*; do cmp -s "$$stub" "proto/presage/v1/$${stub##*/}" || \
 	    { echo "proto/presage/v1/$${stub##*/} is not what 'make generate' writes; run it and commit"; exit 1; }; done
 
-models: setup ## train the shipped models anew; the files come out the same
-	@$(BIN)/presage train --seed 7 --to models/conversion/1 --original tests/data/conversion-1.txt --force
+models: setup ## train the shipped model again; the files come out the same
+	@$(BIN)/presage train --simulate --seed 7 --models lightgbm-classifier --calibration none --draws 100 --force \
+	  --to build/conversion --bundle models/conversion/2 --original tests/data/conversion-2.txt
 
 bench: setup ## time each stage and the whole, and print a table
 	@mkdir -p .benchmarks
 	@$(BIN)/pytest benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds --benchmark-sort=name --benchmark-json=.benchmarks/stages.json -q
 
 bench-wire: setup ## calls a second and latencies under load, over the wire
-	@$(BIN)/python -m benchmarks.wire --to .benchmarks/wire.json
+	@$(BIN)/python -m benchmarks.wire --to .benchmarks/wire.json $(ARGS)
 	@$(BIN)/python -m benchmarks.wire --scenario score --in-flight --rate 1000 2000 --to .benchmarks/wire-rates.json
 
-bench-limit: setup ## Presage beside the same Score in C++, and an empty call
-	@$(BIN)/python -m benchmarks.limit --to .benchmarks/limit.json
+bench-limit: setup ## Presage beside the same Score and TrackEvent in C++, and an empty call; ARGS="--base main" adds a revision
+	@$(BIN)/python -m benchmarks.limit --to .benchmarks/limit.json $(ARGS)
 
 bench-peers: setup ## Presage beside other ways to serve scores, each in an environment of its own
-	@$(BIN)/python -m benchmarks.peers --to .benchmarks/peers.json
+	@$(BIN)/python -m benchmarks.peers --to .benchmarks/peers.json $(ARGS)
 
-bench-overload: setup ## three times the calls that a server can answer
-	@$(BIN)/python -m benchmarks.overload --to .benchmarks/overload.json
+bench-slow-store: setup ## Score and TrackEvent with a store that is a network away
+	@$(BIN)/python -m benchmarks.slow_store --to .benchmarks/slow-store.json $(ARGS)
+
+bench-neighbours: setup ## what large calls do to the latencies of small ones
+	@$(BIN)/python -m benchmarks.neighbours --to .benchmarks/neighbours.json $(ARGS)
+
+bench-overload: setup ## more calls than a server can answer: closed loops, bursts, three times the saturation
+	@$(BIN)/python -m benchmarks.overload --to .benchmarks/overload.json $(ARGS)
 
 bench-compare: setup ## this checkout against BASE, another revision, in turn
-	@$(BIN)/python -m benchmarks.compare --base $(or $(BASE),main)
+	@$(BIN)/python -m benchmarks.compare --base $(or $(BASE),main) $(ARGS)
 
 budget: setup ## has Score become slower, beside an empty call?
-	@$(BIN)/python -m benchmarks.budget
+	@$(BIN)/python -m benchmarks.budget $(ARGS)
 
 soak: setup ## an hour of mixed load at 60 % of saturation
-	@$(BIN)/python -m benchmarks.soak --to .benchmarks
+	@$(BIN)/python -m benchmarks.soak --to .benchmarks $(ARGS)
 
 bench-replay: setup ## how fast logs become training rows
-	@$(BIN)/python -m benchmarks.replay_speed
+	@$(BIN)/python -m benchmarks.replay_speed $(ARGS)
 
 train-real: setup ## train every kind of model on the real logs, and report
-	@$(BIN)/python -m benchmarks.train_real
+	@$(BIN)/python -m benchmarks.proofs.train_real
 
 served-parity: setup ## score real rows over gRPC with every kind of model, and compare with the libraries
-	@$(BIN)/python -m benchmarks.served_parity
+	@$(BIN)/python -m benchmarks.proofs.served_parity
 
 skew-proof: setup ## replay all of the real logs through a server and compare every visitor's vector
-	@$(BIN)/python -m benchmarks.skew_proof
+	@$(BIN)/python -m benchmarks.proofs.skew_proof
 
 clean: ## remove what the targets made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
+	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

@@ -1,8 +1,8 @@
-"""Whether Score has become slower than it may be: ``python -m benchmarks.budget``.
+"""``python -m benchmarks.budget``: whether Score has become slower than it may be.
 
 Times say little between machines, or between two moments of one. So Score is measured in turn with an echo of the same transport,
-and what is held to is their ratio: of calls a second and of the server's processor time for a call at 16 in flight, and of p99 at 1
-in flight. The ratios that were found, and how far a run may be from them, are in budget.json; ``--record`` finds them anew.
+and their ratio is limited: of calls a second and of the server's processor time for a call at 16 in flight, and of p99 at 1 in
+flight. The ratios that were found, and how far a run may be from them, are in budget.json; ``--record`` measures them again.
 """
 
 from __future__ import annotations
@@ -13,10 +13,7 @@ import math
 import os
 import platform
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -24,11 +21,11 @@ from statistics import median
 
 from rich.console import Console
 
-from benchmarks.serving import local_store, presage_process, serving_process
-from benchmarks.wire.calls import write_calls
-from benchmarks.wire.load import Outcome, build_load, run_load
-from benchmarks.wire.processes import cpu_seconds
-from benchmarks.wire.visitors import fill_store
+from benchmarks.rig.command import FAILED, run_benchmark
+from benchmarks.rig.load import Outcome, run_load
+from benchmarks.rig.processes import cpu_seconds
+from benchmarks.rig.rig import open_rig
+from benchmarks.rig.serving import Server
 
 __all__ = ["Limit", "broken", "limits_of", "main"]
 
@@ -59,7 +56,7 @@ class _Load:
 @dataclass(frozen=True, slots=True)
 class _Figure:
     in_flight: int
-    taken: Callable[[_Load], float]
+    of: Callable[[_Load], float]
     more_is_better: bool = False
 
 
@@ -80,37 +77,36 @@ class Limit:
     tolerance: float
 
     def allowed(self, *, more_is_better: bool) -> float:
-        """Tell the worst ratio that is still let pass."""
+        """Compute the worst ratio that passes."""
         return self.ratio * (1 - self.tolerance if more_is_better else 1 + self.tolerance)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, and compare or record; 1 if a ratio is worse than allowed, 2 if nothing can be measured."""
+    """Measure, and compare or record; 1 if a ratio is worse than allowed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.budget")
-    parser.add_argument("--record", action="store_true", help="find the ratios anew, and write them")
+    parser.add_argument("--record", action="store_true", help="measure the ratios again, and write them")
     parser.add_argument("--runs", type=int, default=_RUNS, help="how many runs to record from")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.4, help="of each load")
     parser.add_argument("--to", type=Path, default=_FILE, help="where the ratios are, or go")
     given = parser.parse_args(arguments)
-    console = Console()
+    return run_benchmark("budget", lambda console: _record(given, console) if given.record else _check(given, console))
+
+
+def _check(given: argparse.Namespace, console: Console) -> int:
     try:
-        build_load()
-        if given.record:
-            return _record(given, console)
         stored = json.loads(given.to.read_text())["ratios"]
-        limits = {name: Limit(**limit) for name, limit in stored.items()}
-        sentences = broken(_measure(given, console), limits)
-    except (RuntimeError, OSError) as error:
-        console.print(f"budget: {error}", markup=False, soft_wrap=True)
-        return 2
+    except OSError as error:
+        raise RuntimeError(str(error)) from error
+    limits = {name: Limit(**limit) for name, limit in stored.items()}
+    sentences = broken(_measure(given, console), limits)
     for sentence in sentences:
         console.print(f"budget: {sentence}", soft_wrap=True)
-    return 1 if sentences else 0
+    return FAILED if sentences else 0
 
 
 def limits_of(runs: Sequence[Ratios]) -> dict[str, Limit]:
-    """Make limits of what some runs showed."""
+    """Derive limits from the ratios of some runs."""
     limits = {}
     for name in runs[0]:
         values = [run[name] for run in runs]
@@ -126,11 +122,11 @@ def limits_of(runs: Sequence[Ratios]) -> dict[str, Limit]:
 
 
 def broken(ratios: Ratios, limits: Mapping[str, Limit]) -> list[str]:
-    """Say of each ratio that is worse than allowed, in one sentence, by how much.
+    """Describe each ratio that is worse than allowed in one sentence.
 
     Args:
         ratios: What was measured.
-        limits: What is stored; of a ratio without one nothing is said.
+        limits: What is stored; a ratio without one is ignored.
     """
     sentences = []
     for name, limit in limits.items():
@@ -149,48 +145,45 @@ def broken(ratios: Ratios, limits: Mapping[str, Limit]) -> list[str]:
 def _measure(given: argparse.Namespace, console: Console) -> Ratios:
     """Take the median of the rounds' ratios, and print them."""
     pairs: dict[str, list[tuple[float, float]]] = {}
-    for name, ours, echo in _rounds(given.rounds, given.seconds):
-        pairs.setdefault(name, []).append((ours, echo))
-    medians = {name: median(ours / echo for ours, echo in some) for name, some in pairs.items()}
+    for name, score, echo in _rounds(given.rounds, given.seconds):
+        pairs.setdefault(name, []).append((score, echo))
+    medians = {name: median(score / echo for score, echo in some) for name, some in pairs.items()}
     console.print("  ".join(f"{name} {ratio:.3f}" for name, ratio in medians.items()), soft_wrap=True)
     return medians
 
 
 def _rounds(rounds: int, seconds: float) -> Iterator[tuple[str, float, float]]:
     """Load all servers in turn; yields a ratio's name, Score's figure and the echo's."""
-    now = time.time_ns() // 1_000
-    with ExitStack() as stack:
-        calls = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="presage-budget-"))) / "score"
-        url = stack.enter_context(local_store())
-        fill_store(url, _VISITORS, now)
-        paths = write_calls("score", calls, visitors=_VISITORS, now_unix_micros=now)
-        servers = {}
+    with open_rig(_VISITORS) as rig:
+        url = rig.start_store()
+        calls = rig.write_calls("score")
+        servers: dict[tuple[str, str], Server] = {}
         for transport in _TRANSPORTS:
             echo = (sys.executable, "-m", "benchmarks.echo", "--transport", transport)
-            servers[transport, "ours"] = stack.enter_context(presage_process(url, "--transport", transport))
-            servers[transport, "echo"] = stack.enter_context(serving_process(echo))
+            servers[transport, "presage"] = rig.start_presage(url, "--transport", transport)
+            servers[transport, "echo"] = rig.start_program(echo, url)
 
-        def load(transport: str, server: str, in_flight: int) -> _Load:
-            address, pid = servers[transport, server]
-            before = cpu_seconds([pid])
+        def load(transport: str, name: str, in_flight: int) -> _Load:
+            server = servers[transport, name]
+            before = cpu_seconds([server.pid])
             # Without a warm-up, so that the processor time is that of the calls that are counted.
-            outcome = run_load(address, paths, calls, seconds=seconds, warm_up_seconds=0.0, in_flight=in_flight)
+            outcome = run_load(server.address, calls, seconds=seconds, warm_up_seconds=0.0, in_flight=in_flight)
             if outcome.errors or not outcome.ok.calls:
                 raise RuntimeError(
                     f"expected every call to be answered, but {outcome.errors} over {transport} were not"
                 )
-            return _Load(outcome=outcome, cpu_seconds=cpu_seconds([pid]) - before)
+            return _Load(outcome=outcome, cpu_seconds=cpu_seconds([server.pid]) - before)
 
         for number in range(rounds + 1):
             for transport, in_flight in product(
                 _TRANSPORTS, sorted({figure.in_flight for figure in _FIGURES.values()})
             ):
                 # The second one meets a warmer machine: they change places.
-                order = ("ours", "echo") if number % 2 else ("echo", "ours")
+                order = ("presage", "echo") if number % 2 else ("echo", "presage")
                 loads = {server: load(transport, server, in_flight) for server in order}
                 for name, figure in _FIGURES.items():
                     if figure.in_flight == in_flight and number:  # the first round warms up
-                        yield f"{transport}.{name}", figure.taken(loads["ours"]), figure.taken(loads["echo"])
+                        yield f"{transport}.{name}", figure.of(loads["presage"]), figure.of(loads["echo"])
 
 
 def _record(given: argparse.Namespace, console: Console) -> int:

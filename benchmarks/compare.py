@@ -1,8 +1,8 @@
-"""This checkout against another revision: ``python -m benchmarks.compare --base REVISION``.
+"""``python -m benchmarks.compare --base REVISION``: this checkout against another revision.
 
 The revision is checked out into a temporary folder, and both are measured in turn on one machine, round by round, each with its own
-benchmarks and its own server on its own store. What the machine does meanwhile meets both alike; the spread of the rounds' ratios
-shows how much of it is left.
+benchmarks and its own server on its own store. What else the machine does affects both alike; the spread of the rounds' ratios
+shows the noise that remains.
 """
 
 from __future__ import annotations
@@ -12,46 +12,30 @@ import json
 import signal
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Column, Table
 
-from benchmarks.checkouts import (
-    Checkout,
-    CheckoutError,
-    CommandError,
-    check_imports,
-    checkout_of,
-    run_in,
-    this_checkout,
-)
-from benchmarks.ratios import Comparison, Scenario, compared, only_in_one
-from benchmarks.serving import local_store, presage_process
-from benchmarks.wire.calls import write_calls
-from benchmarks.wire.load import Outcome, build_load, run_load
+from benchmarks.rig.checkouts import Checkout, check_imports, checkout_of, run_in, this_checkout
+from benchmarks.rig.command import run_benchmark, write_json
+from benchmarks.rig.load import Outcome, run_load
+from benchmarks.rig.ratios import Comparison, Scenario, compare_rounds, only_in_one
+from benchmarks.rig.rig import open_rig
 
 __all__ = ["main"]
 
 _IN_FLIGHT = (1, 16)
 _VISITORS = 100_000
 _SECONDS = 2.0
-_WIDTH_OF_A_FILE = 120
-_FILLS = "benchmarks/wire/visitors.py"
-_FILL = """
-import sys
-from benchmarks.wire.visitors import fill_store
-fill_store(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
-"""
 
 Round = dict[Scenario, float]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure both, and print a table; 2 for a revision that is none, 1 if something cannot be measured."""
+    """Measure both, and print a table; 2 if there is no such revision, 1 if something cannot be measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare")
     parser.add_argument("--base", required=True, help="a revision of this repository")
     parser.add_argument("--rounds", type=int, default=5)
@@ -62,67 +46,57 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.rounds < 1:
         parser.error("--rounds: expected at least 1")
-    console = Console()
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_FILE
-    try:
+    return run_benchmark("bench-compare", lambda console: _run(given, console))
+
+
+def _run(given: argparse.Namespace, console: Console) -> int:
+    check_imports(this_checkout())
+    rounds: list[tuple[Round, Round]] = [({}, {}) for _ in range(given.rounds)]
+    with console.status("starting") as status:
         if given.only != "stages":
-            build_load()
-        with checkout_of(given.base) as base:
-            this = this_checkout()
-            check_imports(this)
-            if given.only != "stages":
-                _check_fills(base, given.base)
-            rounds = _rounds(base, this, given, console)
-    except CheckoutError as error:
-        console.print(f"bench-compare: {error}", markup=False)
-        return 2
-    except (CommandError, RuntimeError) as error:
-        console.print(f"bench-compare: {error}", markup=False)
-        return 1
-    except KeyboardInterrupt:
-        console.print("bench-compare: stopped; nothing is left of the other checkout")
-        return 130
-    comparisons = compared(rounds)
+            _wire_in_turn(given.base, rounds, status.update)
+        if given.only != "wire":
+            _stages_in_turn(given.base, rounds, status.update)
+    comparisons = compare_rounds(rounds)
     console.print(_table(comparisons, given))
     for where, names in zip((given.base, "this checkout"), only_in_one(rounds), strict=True):
         if names:
             console.print(f"only in {where}: {', '.join(names)}", markup=False)
-    if given.to:
-        given.to.write_text(json.dumps([_record(one) for one in comparisons], indent=1) + "\n")
+    write_json(given.to, [_record(one) for one in comparisons])
     return 0
 
 
-def _check_fills(checkout: Checkout, revision: str) -> None:
-    if not (checkout.folder / _FILLS).exists():
-        raise CheckoutError(f"{revision} has no {_FILLS} to fill a store with; take --only stages")
-
-
-def _rounds(base: Checkout, this: Checkout, given: argparse.Namespace, console: Console) -> list[tuple[Round, Round]]:
-    rounds: list[tuple[Round, Round]] = [({}, {}) for _ in range(given.rounds)]
-    with console.status("starting") as status, ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="presage-compare-")))
-        if given.only != "stages":
-            status.update("filling the stores")
-            now = time.time_ns() // 1_000
-            calls = folder / "score"
-            paths = write_calls("score", calls, visitors=_VISITORS, now_unix_micros=now)
-            addresses = [stack.enter_context(_served(checkout, now)) for checkout in (base, this)]
+def _stages_in_turn(revision: str, rounds: Sequence[tuple[Round, Round]], on_progress: Callable[[str], object]) -> None:
+    with ExitStack() as stack:
+        checkouts = (stack.enter_context(checkout_of(revision)), this_checkout())
+        file = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="presage-compare-"))) / "stages.json"
         for number, pair in enumerate(rounds):
-            # The one that goes second meets a warmer machine: they change places.
-            for place in (0, 1) if number % 2 == 0 else (1, 0):
-                status.update(f"round {number + 1} of {len(rounds)}: {('base', 'this')[place]}")
-                if given.only != "wire":
-                    pair[place].update(_stages((base, this)[place], folder / "stages.json"))
-            for in_flight in _IN_FLIGHT if given.only != "stages" else ():
-                for place in (0, 1) if number % 2 == 0 else (1, 0):
-                    outcome = run_load(addresses[place], paths, calls, in_flight=in_flight, seconds=_SECONDS)
+            for place in _order(number):
+                on_progress(f"round {number + 1} of {len(rounds)}: {('base', 'this')[place]}")
+                pair[place].update(_stages(checkouts[place], file))
+
+
+def _wire_in_turn(revision: str, rounds: Sequence[tuple[Round, Round]], on_progress: Callable[[str], object]) -> None:
+    with open_rig(_VISITORS) as rig:
+        checkouts = (rig.check_out(revision), None)
+        # Each on a store that it has filled itself: another version may write states differently.
+        servers = [rig.start_presage(rig.start_store(checkout), checkout=checkout) for checkout in checkouts]
+        calls = rig.write_calls("score")
+        for number, pair in enumerate(rounds):
+            for in_flight in _IN_FLIGHT:
+                for place in _order(number):
+                    on_progress(f"round {number + 1} of {len(rounds)}: {in_flight} in flight")
+                    outcome = run_load(servers[place].address, calls, in_flight=in_flight, seconds=_SECONDS)
                     pair[place].update(_wire(in_flight, outcome))
-    return rounds
+
+
+def _order(number: int) -> tuple[int, int]:
+    """Order base and this in a round: the second one meets a warmer machine, so they change places."""
+    return (0, 1) if number % 2 == 0 else (1, 0)
 
 
 def _stages(checkout: Checkout, file: Path) -> Round:
-    """Run the benchmarks of a checkout, and take their medians."""
+    """Run the benchmarks of a checkout; returns their medians."""
     run_in(
         checkout,
         "-m",
@@ -136,15 +110,6 @@ def _stages(checkout: Checkout, file: Path) -> Round:
     )
     benchmarks = json.loads(file.read_text())["benchmarks"]
     return {Scenario(one["name"], "µs"): one["stats"]["median"] * 1e6 for one in benchmarks}
-
-
-@contextmanager
-def _served(checkout: Checkout, now_unix_micros: int) -> Iterator[str]:
-    """Serve what a checkout holds, on a store that it has filled itself: another version may write states otherwise."""
-    with local_store() as url:
-        run_in(checkout, "-c", _FILL, url, str(_VISITORS), str(now_unix_micros))
-        with presage_process(url, python=checkout.python, environment=checkout.environment) as (address, _):
-            yield address
 
 
 def _wire(in_flight: int, outcome: Outcome) -> Round:
@@ -200,9 +165,7 @@ def _record(one: Comparison) -> Mapping[str, object]:
 
 
 if __name__ == "__main__":
-    for number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # also where a shell started this with ctrl-C ignored: the other checkout goes
+    # Also where a shell started this with ctrl-C ignored: the other checkout is removed.
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     sys.exit(main())

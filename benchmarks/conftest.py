@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rich.console import Console
 
 from benchmarks.adding_up import CALLS, adding_up
-from benchmarks.serving import local_store, presage_serve
+from benchmarks.rig.serving import local_store, presage_serve
 from benchmarks.workloads import WORKLOADS, Workload, workload
 from presage.v1 import scoring_service_pb2_grpc
 from presage_server.models.loading import Model, load_models

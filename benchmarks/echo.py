@@ -18,7 +18,7 @@ import uvloop
 from presage.v1 import prediction_pb2, scoring_service_pb2, scoring_service_pb2_grpc
 from presage_server.pipeline.admission import Admission
 from presage_server.rpc.handlers import add_handlers
-from presage_server.telemetry.interpreter import tame_garbage_collector
+from presage_server.telemetry.interpreter import tune_interpreter
 from presage_server.telemetry.metrics import Metrics
 from presage_server.transport.choosing import make_server
 
@@ -30,7 +30,7 @@ class _Echo(scoring_service_pb2_grpc.ScoringServiceServicer):
         self, _request: scoring_service_pb2.ScoreRequest, _context: grpc.aio.ServicerContext[Any, Any]
     ) -> scoring_service_pb2.ScoreResponse:
         """Answer with as many bytes as the server does."""
-        prediction = prediction_pb2.Prediction(score=0.25, model="conversion", model_version="1")
+        prediction = prediction_pb2.Prediction(score=0.25, model="conversion", model_version="2")
         return scoring_service_pb2.ScoreResponse(prediction=prediction)
 
 
@@ -52,7 +52,7 @@ async def _serve(transport: str) -> None:
     add_handlers(_Echo(), server)  # type: ignore[abstract]  # other methods answer UNIMPLEMENTED
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    tame_garbage_collector()
+    tune_interpreter()
     print(f"echo: serving on 127.0.0.1:{port}", flush=True)
     await told.wait()
     await server.stop(None)

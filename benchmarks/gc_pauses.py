@@ -21,11 +21,11 @@ from statistics import median
 import numpy as np
 import uvloop
 
-from benchmarks.serving import local_store
+from benchmarks.rig.serving import local_store
 from presage.v1 import scoring_service_pb2
 from presage_server.app import running
 from presage_server.settings import Settings
-from presage_server.telemetry.interpreter import exported_pauses, tame_garbage_collector
+from presage_server.telemetry.interpreter import exported_pauses, tune_interpreter
 from presage_server.telemetry.metrics import Metrics
 
 __all__ = ["main"]
@@ -107,7 +107,7 @@ async def serve(kind: str, url: str) -> None:
 
     def tame() -> None:
         if (thresholds := KINDS[kind]) is not None:
-            tame_garbage_collector()
+            tune_interpreter()
             gc.set_threshold(*thresholds)
 
     async with running(Settings(port=0, redis_url=url), metrics, warmed_up=tame) as address:

@@ -25,12 +25,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.naive_pandas import naive_rows
-from benchmarks.skew_proof import DATA
+from benchmarks.proofs.skew_proof import DATA
 from presage_featurizer import CONVERSION, Event
-from presage_training.decisions import EveryNth
-from presage_training.readers import LogFormat, Skips, read_events
-from presage_training.recorder import Recorder
-from presage_training.recording import Rows
+from presage_training.readers import LogFormat, SkippedRows, read_events
+from presage_training.replaying.decisions import EveryNth
+from presage_training.replaying.recorder import Recorder
+from presage_training.replaying.recording import Rows
 
 __all__ = ["LOG", "Progress", "main", "replayed", "replayed_rows", "write_repeated"]
 
@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         path = Path(folder) / "repeated.parquet"
         write_repeated(path, events)
         started = perf_counter()
-        count = sum(1 for _ in read_events(path, LogFormat.REES46, skips=Skips()))
+        count = sum(1 for _ in read_events(path, LogFormat.REES46, skipped=SkippedRows()))
         reading_seconds = perf_counter() - started
         steps = list(replayed(path))
     console.print(_table(steps))
@@ -108,7 +108,7 @@ def replayed(path: Path) -> Iterator[Progress]:
     recorder = Recorder(EveryNth(NTH), CONVERSION, distinct_ids=LogFormat.REES46.distinct_ids)
     started = perf_counter()
     position = clock = 0
-    for position, event in enumerate(read_events(path, LogFormat.REES46, skips=Skips())):
+    for position, event in enumerate(read_events(path, LogFormat.REES46, skipped=SkippedRows())):
         clock = max(clock, event.event_time_unix_micros)
         recorder.add(event, position, clock)
         if (position + 1) % _BATCH_EVENTS == 0:
@@ -161,7 +161,7 @@ def _beside_pandas(events_per_second: float) -> str:
     started = perf_counter()
     naive = naive_rows(LOG, NTH)
     rate = parquet.read_metadata(LOG).num_rows / (perf_counter() - started)
-    ours = replayed_rows(read_events(LOG, LogFormat.REES46, skips=Skips())).features
+    ours = replayed_rows(read_events(LOG, LogFormat.REES46, skipped=SkippedRows())).features
     same = int((naive == ours).all(axis=1).sum())
     return (
         f"naively in pandas, over the {parquet.read_metadata(LOG).num_rows:,} events of the log itself: {rate:,.0f} events/s, "

@@ -15,7 +15,7 @@ from presage.v1 import scoring_service_pb2
 from presage_client._convert import event_to_proto
 from presage_featurizer import featurize, fold
 from presage_server.store.keys import state_key
-from presage_training.sending import client_event
+from presage_training.traffic.sending import client_event
 
 ROUNDS = {"rounds": 2_000, "warmup_rounds": 300}
 TIMED_CALLS = 1_000

@@ -6,14 +6,14 @@ import pytest
 
 from presage.v1 import event_pb2, scoring_service_pb2
 from presage_client._convert import event_to_proto
-from presage_export.link import apply_link
-from presage_featurizer import decode_core_state, decode_state, encode_state, featurize, fold
+from presage_export.bundle.link import apply_link
+from presage_featurizer import decode_needed, decode_state, encode_state, featurize, fold
 from presage_server.rpc.decoding import decode_as_of, decode_event, decode_session_id, decode_user_id
 from presage_server.rpc.encoding import fill_prediction
 from presage_server.scoring.scorer import Scored, Target
 from presage_server.telemetry.metrics import Metrics
 from presage_server.telemetry.stopwatch import Stopwatch
-from presage_training.sending import client_event
+from presage_training.traffic.sending import client_event
 
 pytestmark = pytest.mark.benchmark(group="stages, in the process", max_time=0.5)
 
@@ -35,8 +35,8 @@ def test_state_decode(benchmark, visitor):
 
 def test_core_state_decode(benchmark, visitor, model):
     """What Score reads where the model needs no habits, as the shipped one."""
-    assert not model.feature_set.uses_habits
-    core = benchmark(decode_core_state, encode_state(visitor.state))
+    assert not model.feature_set.needs
+    core = benchmark(decode_needed, encode_state(visitor.state), model.feature_set.needs)
     assert featurize(core, visitor.now_unix_micros, model.feature_set).tolist() == (
         featurize(visitor.state, visitor.now_unix_micros, model.feature_set).tolist()
     )
@@ -70,7 +70,7 @@ def test_score_request_decode(benchmark, visitor):
 def test_onnx_one_row(benchmark, visitor, model):
     row = featurize(visitor.state, visitor.now_unix_micros, model.feature_set)[None]
     (margin,) = benchmark(model.bundle.model.margins, row)
-    assert [apply_link(model.bundle.manifest.link, float(margin))] == model.predict(row)
+    assert [apply_link(model.bundle.manifest.link, float(margin))] == model.bundle.scores(row)
 
 
 def test_link(benchmark):

@@ -12,7 +12,7 @@ import msgspec
 
 from presage_featurizer import MICROS, Device, Event, EventType, Item, State
 from presage_featurizer.state import MAX_CART_LINES, MAX_OPEN_SESSIONS, MAX_RECENT_EVENTS, MAX_VIEWED_PRODUCTS
-from presage_training.replay import Replay
+from presage_training.replaying.replay import Replay
 from presage_training.simulator import simulate
 
 __all__ = ["WORKLOADS", "Workload", "workload"]

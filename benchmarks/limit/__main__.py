@@ -1,104 +1,125 @@
-"""``python -m benchmarks.limit``: Score by C++ servers and by Presage, on the same machine, store and calls, in turn.
+"""``python -m benchmarks.limit``: Presage beside C++ servers that do the same by hand, with stores and calls alike, in turn.
 
-The C++ servers are a floor, not peers: one does nothing, the other does by hand what this one model needs. Both use gRPC's
-completion queues, which are faster than its callbacks. With a second or third thread that reads calls (``--threads``), a call takes
-half as long again at 1 in flight, since it wakes one thread more; at 64 the echo answers a quarter more, the whole Score no more.
+The C++ servers are a floor, not peers: one does nothing, the other does by hand what this one model and this one state need.
+Both use gRPC's completion queues, which are faster than its callbacks. With a second or third thread that reads calls
+(``--threads``), a call takes half as long again at 1 in flight, since it wakes one thread more; at 64 the echo answers a quarter
+more, the whole Score no more.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import tempfile
-import time
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from benchmarks.limit.answers import compare_answers
-from benchmarks.limit.build import MissingPackagesError, Servers, build_servers
-from benchmarks.limit.ratios import ratios_table
-from benchmarks.serving import local_store, presage_process, serving_process
-from benchmarks.wire.calls import write_calls
-from benchmarks.wire.figures import Figure, figures_console, figures_table
-from benchmarks.wire.load import build_load
-from benchmarks.wire.processes import store_process
-from benchmarks.wire.rounds import measure
-from benchmarks.wire.visitors import fill_store
-from presage_server.settings import shipped_models
+from benchmarks.limit.answers import compare_scores
+from benchmarks.limit.build import Servers, build_servers
+from benchmarks.limit.states import compare_states
+from benchmarks.rig.command import load_options, run_benchmark, write_json
+from benchmarks.rig.figures import Figure, LoadShape, figures_table, ratios_table
+from benchmarks.rig.rig import Rig, open_rig
+from benchmarks.rig.rounds import measure
+from benchmarks.rig.server_parts import COMMIT_SCRIPT, shipped_models
+from benchmarks.rig.serving import Server
 
 __all__ = ["main"]
 
-_ECHO, _WHOLE = "C++ echo", "C++ Score"
+_ECHO, _WHOLE = "C++ echo", "C++"
 _TRANSPORTS = ("native", "grpcio")
-_MODEL = Path(__file__).parents[2] / "tests" / "data" / "conversion-1.txt"
+_FLAGS = ("--metrics-port", "0")
+"""Of every Presage: with metrics, as in production."""
+_IN_FLIGHT: Mapping[str, Sequence[int]] = {"score": (1, 16, 64), "track": (4, 64), "score_batch_100": (1, 4)}
+_DATA = Path(__file__).parents[2] / "tests" / "data"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Build, compare the answers, load, and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.limit")
-    parser.add_argument("--in-flight", nargs="+", type=int, default=[1, 4, 16, 64])
+    parser = load_options("limit", rounds=5, seconds=2.0)
+    parser.add_argument("--scenario", nargs="+", choices=list(_IN_FLIGHT), default=list(_IN_FLIGHT))
+    parser.add_argument("--in-flight", nargs="+", type=int, help="instead of those of each scenario")
+    parser.add_argument("--transport", nargs="+", choices=_TRANSPORTS, default=list(_TRANSPORTS))
+    parser.add_argument("--base", help="another revision, whose native server is measured too")
     parser.add_argument("--threads", type=int, default=1, help="that read calls, of each C++ server")
-    parser.add_argument("--visitors", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--to", type=Path, help="a file for the figures, as JSON")
     given = parser.parse_args(arguments)
-    console = figures_console()
-    try:
-        build_load()
-    except RuntimeError as error:
-        console.print(f"bench-limit: {error}", soft_wrap=True)
-        return 0
-    try:
-        figures = _figures(given, build_servers(), console)
-    except MissingPackagesError as error:
-        console.print(f"bench-limit: {error}", soft_wrap=True)
-        return 0
-    except RuntimeError as error:
-        console.print(f"bench-limit: {error}", markup=False, soft_wrap=True)
-        return 1
+    return run_benchmark("bench-limit", lambda console: _run(given, console))
+
+
+def _run(given: argparse.Namespace, console: Console) -> int:
+    programs = build_servers()
+    with open_rig(given.visitors) as rig:
+        servers = _start(given, programs, rig, console)
+        figures: list[Figure] = []
+        with console.status("loading") as status:
+            for scenario in given.scenario:
+                figures += measure(
+                    {name: server for name, server in servers.items() if _serves(name, scenario)},
+                    scenario,
+                    rig.write_calls(scenario),
+                    [LoadShape(in_flight=number) for number in given.in_flight or _IN_FLIGHT[scenario]],
+                    rounds=given.rounds,
+                    seconds=given.seconds,
+                    on_progress=status.update,
+                )
     console.print(figures_table(figures))
-    console.print(ratios_table(figures, _WHOLE))
-    if given.to:
-        given.to.parent.mkdir(parents=True, exist_ok=True)
-        given.to.write_text(json.dumps([asdict(figure) for figure in figures], indent=1) + "\n")
-    return 0
+    for reference in (_WHOLE, _base_name(given)):
+        if table := ratios_table(figures, reference):
+            console.print(table)
+    write_json(given.to, [asdict(figure) for figure in figures])
+    return 1 if any(figure.errors for figure in figures) else 0
 
 
-def _figures(given: argparse.Namespace, programs: Servers, console: Console) -> list[Figure]:
-    now = time.time_ns() // 1_000
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="presage-limit-")))
-        url = stack.enter_context(local_store())
-        fill_store(url, given.visitors, now)
-        calls = folder / "score"
-        paths = write_calls("score", calls, visitors=given.visitors, now_unix_micros=now)
-        threads = ("--threads", str(given.threads))
-        whole = (str(programs.score), "--socket", urlsplit(url).path, "--model", str(_MODEL), *threads)
-        servers = {
-            _ECHO: stack.enter_context(serving_process((str(programs.echo), *threads))),
-            _WHOLE: stack.enter_context(serving_process(whole)),
-        }
-        for name in _TRANSPORTS:
-            presage = presage_process(url, "--models", str(shipped_models()), "--transport", name)
-            servers[name] = stack.enter_context(presage)
-            compared = compare_answers(servers[_WHOLE][0], servers[name][0], now)
-            console.print(f"{_WHOLE} and Presage, {name}: {compared:,} answers compared, all the same")
-        status = stack.enter_context(console.status("loading"))
-        return measure(
-            servers,
-            {"score": (calls, paths)},
-            store_pid=store_process(url),
-            in_flight=given.in_flight,
-            rounds=given.rounds,
-            seconds=given.seconds,
-            tell=status.update,
-        )
+def _start(given: argparse.Namespace, programs: Servers, rig: Rig, console: Console) -> dict[str, Server]:
+    """Start all servers, each on a store of its own: they fold the same events, but not equally many in the same time."""
+    version = _model_version()
+    original = _DATA / f"conversion-{version}.txt"
+    url = rig.start_store()
+    words = {
+        "threads": given.threads,
+        "socket": urlsplit(url).path,
+        "model": original,
+        "model-version": version,
+        "script": COMMIT_SCRIPT,
+    }
+    options = [word for name, value in words.items() for word in (f"--{name}", str(value))]
+    servers = {
+        _ECHO: rig.start_program((str(programs.echo), *options[:2]), url),
+        _WHOLE: rig.start_program((str(programs.service), *options), url),
+    }
+    models = ("--models", str(shipped_models()))
+    urls = {}
+    for name in given.transport:
+        urls[name] = rig.start_store()
+        servers[name] = rig.start_presage(urls[name], *models, *_FLAGS, "--transport", name)
+        compared = compare_scores(servers[_WHOLE].address, servers[name].address, rig.now_unix_micros)
+        console.print(f"{_WHOLE} and Presage, {name}: {compared:,} scores compared, all the same")
+    addresses = {url: servers[_WHOLE].address} | {urls[name]: servers[name].address for name in urls}
+    compared = compare_states(addresses, given.visitors, rig.now_unix_micros)
+    console.print(f"{_WHOLE} and Presage: {compared:,} events folded, all states and event logs the same to the byte")
+    if given.base:
+        checkout = rig.check_out(given.base)
+        store = rig.start_store(checkout)
+        servers[_base_name(given)] = rig.start_presage(store, *_FLAGS, "--transport", "native", checkout=checkout)
+    return servers
+
+
+def _serves(name: str, scenario: str) -> bool:
+    if name == _ECHO:
+        return scenario == "score"
+    return name != _WHOLE or scenario in {"score", "track"}
+
+
+def _base_name(given: argparse.Namespace) -> str:
+    return f"{str(given.base)[:12]}, native"
+
+
+def _model_version() -> str:
+    """Find the version of the shipped model that is served."""
+    return max((path.name for path in (shipped_models() / "conversion").iterdir() if path.name.isdigit()), key=int)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whether the C++ server answers as Presage does: no figure counts before that."""
+"""Checks that the C++ server scores as Presage does: no figure counts before that."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import grpc
 
-from benchmarks.wire.visitors import simulated_states, user_id
+from benchmarks.rig.visitors import simulated_states, user_id
 from presage.v1 import prediction_pb2, scoring_service_pb2, scoring_service_pb2_grpc
 from presage_featurizer import MICROS, State
 
-__all__ = ["MOST_DIFFERENCE", "compare_answers", "difference", "questions"]
+__all__ = ["MOST_DIFFERENCE", "compare_scores", "difference", "questions"]
 
 MOST_DIFFERENCE = 1e-6
 """Between two scores of one visitor; the features have to be the same to the bit."""
@@ -22,7 +22,7 @@ _DAY_MICROS = 86_400 * MICROS
 
 
 def questions(states: Sequence[State], now_unix_micros: int) -> Iterator[scoring_service_pb2.ScoreRequest]:
-    """Make calls of Score for visitors with these states, at several moments, and for some whom nobody knows.
+    """Make calls of Score for visitors with these states, at several moments, and for some unknown visitors.
 
     Args:
         states: Of the first visitors, in order, as the store was filled with them.
@@ -48,7 +48,7 @@ def questions(states: Sequence[State], now_unix_micros: int) -> Iterator[scoring
 
 
 def difference(theirs: prediction_pb2.Prediction, ours: prediction_pb2.Prediction) -> str:
-    """Tell in what two answers differ; empty if in nothing that counts."""
+    """Describe the difference of two predictions; empty if there is none that counts."""
     if list(theirs.features.values) != list(ours.features.values):
         return f"features {list(theirs.features.values)}, Presage has {list(ours.features.values)}"
     if not abs(theirs.score - ours.score) <= MOST_DIFFERENCE:
@@ -59,19 +59,19 @@ def difference(theirs: prediction_pb2.Prediction, ours: prediction_pb2.Predictio
     return ""
 
 
-def compare_answers(server: str, presage: str, now_unix_micros: int) -> int:
-    """Ask both servers the same, and compare.
+def compare_scores(server: str, presage: str, now_unix_micros: int) -> int:
+    """Send the same calls to both servers, and compare.
 
     Args:
         server: HOST:PORT of the one to check.
-        presage: HOST:PORT of Presage, on the same store.
+        presage: HOST:PORT of Presage, on the same store or on one that was filled alike.
         now_unix_micros: When ``fill_store`` filled it.
 
     Returns:
-        How many answers were compared.
+        How many predictions were compared.
 
     Raises:
-        RuntimeError: An answer differs; says in what.
+        RuntimeError: A prediction differs; the message says how.
     """
     asked = list(questions(simulated_states(now_unix_micros)[:_KNOWN], now_unix_micros))
     with grpc.insecure_channel(server) as one, grpc.insecure_channel(presage) as other:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["MissingPackagesError", "Servers", "build_servers", "missing_packages"]
+from benchmarks.rig.command import MissingRequirementError
+
+__all__ = ["Servers", "build_servers", "missing_packages"]
 
 _HERE = Path(__file__).parent
 _PROTO = _HERE.parents[1] / "proto"
 _BUILT = _HERE / "build"
-_FLAGS = ("-O2", "-std=c++20", f"-I{_BUILT}")
+_FLAGS = ("-O2", "-std=c++20", "-ffp-contract=off", f"-I{_BUILT}")
 _TOOLS = {"protoc": "protobuf-compiler", "grpc_cpp_plugin": "protobuf-compiler-grpc", "pkg-config": "pkg-config"}
 _PACKAGES = {
     "grpc++": "libgrpc++-dev",
@@ -28,18 +30,14 @@ _PACKAGES = {
 _ERROR_LINES = 20
 
 
-class MissingPackagesError(Exception):
-    """This machine has not what the build needs; the message says which of Debian's packages would bring it."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Servers:
     """The programs that were built."""
 
     echo: Path
     """Answers at once."""
-    score: Path
-    """Answers as the product does."""
+    service: Path
+    """Answers as Presage does."""
 
 
 def missing_packages() -> list[str]:
@@ -47,7 +45,7 @@ def missing_packages() -> list[str]:
     missing = [package for tool, package in _TOOLS.items() if shutil.which(tool) is None]
     if shutil.which(_compiler()) is None:
         missing.append("g++")
-    if "pkg-config" in missing:  # nothing tells of the libraries then
+    if "pkg-config" in missing:  # the libraries cannot be found then
         return sorted([*missing, *_PACKAGES.values()])
     found = (
         subprocess.run(("pkg-config", "--exists", module), capture_output=True, check=False).returncode == 0
@@ -60,26 +58,26 @@ def build_servers() -> Servers:
     """Build both servers if a source is newer than what was built.
 
     Raises:
-        MissingPackagesError: They cannot be built here.
+        MissingRequirementError: They cannot be built here.
         RuntimeError: The build failed; says what the compiler said.
     """
-    servers = Servers(echo=_BUILT / "echo", score=_BUILT / "score")
+    servers = Servers(echo=_BUILT / "echo", service=_BUILT / "service")
     library = _lightgbm_library()
-    if _is_fresh((servers.echo, servers.score), library):
+    if _is_fresh((servers.echo, servers.service), library):
         return servers
     if missing := missing_packages():
-        raise MissingPackagesError(
+        raise MissingRequirementError(
             f"the C++ servers cannot be built without these Debian packages: {' '.join(missing)}"
         )
     _BUILT.mkdir(exist_ok=True)
     generated = _generate()
-    sources = [*generated, _HERE / "echo.cc", _HERE / "score.cc"]
+    sources = [*generated, _HERE / "echo.cc", _HERE / "service.cc"]
     compile_flags, link_flags = (_pkg_config(what) for what in ("--cflags", "--libs"))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda source: _compile(source, compile_flags), sources))
-    *shared, echo, score = objects
+    *shared, echo, service = objects
     lightgbm = (str(library), f"-Wl,-rpath,{library.parent}")
-    for program, main, libraries in ((servers.echo, echo, ()), (servers.score, score, lightgbm)):
+    for program, main, libraries in ((servers.echo, echo, ()), (servers.service, service, lightgbm)):
         _run(_compiler(), "-o", str(program), str(main), *map(str, shared), *libraries, *link_flags, "-pthread")
     return servers
 
@@ -118,7 +116,9 @@ def _lightgbm_library() -> Path:
     folder = Path(spec.origin).parent if spec is not None and spec.origin is not None else Path()
     library = folder / "lib" / "lib_lightgbm.so"
     if not library.exists():
-        raise RuntimeError(f"the C++ servers need LightGBM's library from its wheel: expected it at {library}")
+        raise MissingRequirementError(
+            f"the C++ servers need LightGBM's library from its wheel: expected it at {library}"
+        )
     return library
 
 

@@ -1,4 +1,4 @@
-// What both servers share: ScoringService.Score over gRPC's completion queues.
+// What the servers share: calls of ScoringService over gRPC's completion queues.
 //
 // A server prints where it listens, as `presage serve` does, and serves until it is stopped by a signal.
 
@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "event.h"
 #include "presage/v1/scoring_service.grpc.pb.h"
 
 namespace limit {
@@ -26,38 +27,67 @@ using Service = presage::v1::ScoringService::AsyncService;
   std::exit(1);
 }
 
+enum class Method { kScore, kTrackEvent };
+
 // One call, and after it the next one: its messages are used again, so that their strings need no new memory.
 class Call {
  public:
-  Call(Service& service, grpc::ServerCompletionQueue& queue) : service_(service), queue_(queue) { wait(); }
+  explicit Call(Method method) : method(method) {}
+  virtual ~Call() = default;
+  Call(const Call&) = delete;
 
-  presage::v1::ScoreRequest request;
-  presage::v1::ScoreResponse response;
-
-  // Answers; from any thread.
-  void finish(const grpc::Status& status = grpc::Status::OK) {
-    answered_ = true;
-    writer_->Finish(response, status, this);
-  }
+  // Sends the response, or an error; from any thread.
+  virtual void finish(const grpc::Status& status = grpc::Status::OK) = 0;
 
   // Waits for the next caller.
-  void wait() {
+  virtual void wait() = 0;
+
+  bool answered() const { return answered_; }
+
+  const Method method;
+
+ protected:
+  bool answered_ = false;
+};
+
+template <Method kMethod, class Request, class Response, auto kRequestCall>
+class UnaryCall : public Call {
+ public:
+  UnaryCall(Service& service, grpc::ServerCompletionQueue& queue) : Call(kMethod), service_(service), queue_(queue) { wait(); }
+
+  Request request;
+  Response response;
+
+  void finish(const grpc::Status& status = grpc::Status::OK) override {
+    answered_ = true;
+    writer_->Finish(response, status, static_cast<Call*>(this));
+  }
+
+  void wait() override {
     answered_ = false;
     response.Clear();
     writer_.reset();
     context_.emplace();
     writer_.emplace(&*context_);
-    service_.RequestScore(&*context_, &request, &*writer_, &queue_, &queue_, this);
+    (service_.*kRequestCall)(&*context_, &request, &*writer_, &queue_, &queue_, static_cast<Call*>(this));
   }
-
-  bool answered() const { return answered_; }
 
  private:
   Service& service_;
   grpc::ServerCompletionQueue& queue_;
   std::optional<grpc::ServerContext> context_;
-  std::optional<grpc::ServerAsyncResponseWriter<presage::v1::ScoreResponse>> writer_;
-  bool answered_ = false;
+  std::optional<grpc::ServerAsyncResponseWriter<Response>> writer_;
+};
+
+using ScoreCall =
+    UnaryCall<Method::kScore, presage::v1::ScoreRequest, presage::v1::ScoreResponse, &Service::RequestScore>;
+
+class TrackEventCall final : public UnaryCall<Method::kTrackEvent, presage::v1::TrackEventRequest, presage::v1::TrackEventResponse,
+                                              &Service::RequestTrackEvent> {
+ public:
+  using UnaryCall::UnaryCall;
+
+  Event event;  // the request's, once it has been read
 };
 
 // Takes calls that came together, to be answered at once or later; several threads may do so at once.
@@ -83,8 +113,9 @@ inline void run(grpc::ServerCompletionQueue& queue, size_t most, const Handler& 
   }
 }
 
-// Serves on a free port of the loopback with so many threads, each with a queue of its own.
-inline void serve(int threads, size_t most, const Handler& handle) {
+// Serves on a free port of the loopback with a number of threads, each with a queue of its own.
+template <class... Calls>
+void serve(int threads, size_t most, const Handler& handle) {
   constexpr int kWaiting = 256;
   Service service;
   grpc::ServerBuilder builder;
@@ -97,7 +128,7 @@ inline void serve(int threads, size_t most, const Handler& handle) {
   if (server == nullptr || port == 0) fail("cannot listen");
   std::vector<std::unique_ptr<Call>> calls;
   for (auto& queue : queues)
-    for (int i = 0; i < kWaiting; ++i) calls.push_back(std::make_unique<Call>(service, *queue));
+    for (int i = 0; i < kWaiting; ++i) (calls.push_back(std::make_unique<Calls>(service, *queue)), ...);
   std::vector<std::thread> workers;
   for (auto& queue : queues) workers.emplace_back([&, most] { run(*queue, most, handle); });
   std::printf("limit: serving on 127.0.0.1:%d\n", port);

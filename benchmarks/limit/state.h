@@ -1,5 +1,5 @@
-// A visitor's state as the product stores it: a revision, a CRC-32 of the rest, a version, then msgpack. Read as CoreState is: up to
-// the last field that a feature of the `conversion` set needs. Texts stay where they are, in the bytes that were read.
+// A visitor's state as Presage stores it: a revision, a CRC-32 of the rest, a version, then MessagePack.
+// Texts are not copied: they stay in the bytes that were read, or in the event that changed them.
 
 #pragma once
 
@@ -7,13 +7,19 @@
 
 #include <cstdint>
 #include <stdexcept>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "msgpack.h"
 
 namespace limit {
 
 struct CartLine {
+  std::string_view item_id;
   std::string_view category;
+  std::string_view brand;
   int64_t price_micros;
   int64_t quantity;
 };
@@ -32,6 +38,36 @@ struct Session {
   std::string_view viewed_products;
 };
 
+struct Interest {
+  std::string_view key;
+  double score;
+  int64_t last_unix_micros;
+  int64_t count;
+};
+
+// The maps keep the order in which keys came, as Python's do.
+struct Habits {
+  std::vector<std::pair<int64_t, int64_t>> events;
+  std::vector<std::pair<int64_t, int64_t>> hours_of_week;
+  int64_t item_views = 0;
+  int64_t repeat_views = 0;
+  int64_t priced_views = 0;
+  int64_t viewed_price_micros = 0;
+  std::string_view viewed_products;
+  std::vector<Interest> items;
+  std::vector<Interest> categories;
+  std::string_view last_item;
+  std::string_view last_category;
+  int64_t last_price_micros = 0;
+
+  void clear() {
+    for (auto* map : {&events, &hours_of_week}) map->clear();
+    for (auto* map : {&items, &categories}) map->clear();
+    item_views = repeat_views = priced_views = viewed_price_micros = last_price_micros = 0;
+    viewed_products = last_item = last_category = {};
+  }
+};
+
 struct State {
   int64_t first_seen_unix_micros = 0;
   int64_t last_seen_unix_micros = 0;
@@ -42,96 +78,69 @@ struct State {
   int64_t closed_sessions = 0;
   int64_t bounced_sessions = 0;
   int64_t device = 0;
+  std::string_view country;
   std::vector<Session> sessions;
   std::vector<CartLine> cart;
+  std::string_view recent_events;
+  bool cart_saturated = false;
+  Habits habits;
 };
 
-// Reads what msgspec writes of our structs. Throws std::runtime_error for anything else.
-class Msgpack {
- public:
-  explicit Msgpack(std::string_view bytes) : at_(reinterpret_cast<const uint8_t*>(bytes.data())), end_(at_ + bytes.size()) {}
-
-  size_t array() {
-    const uint8_t kind = byte();
-    if ((kind & 0xf0) == 0x90) return kind & 0x0f;
-    if (kind == 0xdc) return big(2);
-    if (kind == 0xdd) return big(4);
-    throw std::runtime_error("expected an array");
-  }
-
-  size_t map() {
-    const uint8_t kind = byte();
-    if ((kind & 0xf0) == 0x80) return kind & 0x0f;
-    if (kind == 0xde) return big(2);
-    if (kind == 0xdf) return big(4);
-    throw std::runtime_error("expected a map");
-  }
-
-  int64_t integer() {
-    const uint8_t kind = byte();
-    if (kind < 0x80) return kind;
-    if (kind >= 0xe0) return static_cast<int8_t>(kind);
-    switch (kind) {
-      case 0xcc: return static_cast<int64_t>(big(1));
-      case 0xcd: return static_cast<int64_t>(big(2));
-      case 0xce: return static_cast<int64_t>(big(4));
-      case 0xcf: return static_cast<int64_t>(big(8));
-      case 0xd0: return static_cast<int8_t>(big(1));
-      case 0xd1: return static_cast<int16_t>(big(2));
-      case 0xd2: return static_cast<int32_t>(big(4));
-      case 0xd3: return static_cast<int64_t>(big(8));
-      default: throw std::runtime_error("expected an integer");
-    }
-  }
-
-  // Text or bytes.
-  std::string_view text() {
-    const uint8_t kind = byte();
-    if ((kind & 0xe0) == 0xa0) return take(kind & 0x1f);
-    switch (kind) {
-      case 0xc4: case 0xd9: return take(big(1));
-      case 0xc5: case 0xda: return take(big(2));
-      case 0xc6: case 0xdb: return take(big(4));
-      default: throw std::runtime_error("expected text or bytes");
-    }
-  }
-
- private:
-  std::string_view take(size_t size) {
-    if (size > static_cast<size_t>(end_ - at_)) throw std::runtime_error("cut off");
-    std::string_view taken(reinterpret_cast<const char*>(at_), size);
-    at_ += size;
-    return taken;
-  }
-  uint8_t byte() { return static_cast<uint8_t>(take(1)[0]); }
-  uint64_t big(size_t size) {
-    uint64_t number = 0;
-    for (char one : take(size)) number = number << 8 | static_cast<uint8_t>(one);
-    return number;
-  }
-
-  const uint8_t* at_;
-  const uint8_t* end_;
-};
+constexpr size_t kRevisionBytes = 8, kChecksumBytes = 4;
+constexpr uint8_t kStateVersion = 2;
+constexpr size_t kStateFields = 15, kSessionFields = 11, kLineFields = 4, kHabitsFields = 12, kInterestFields = 3;
 
 inline uint32_t checksum(std::string_view bytes) {
   return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
-// Reads a stored state into one that may have held another; throws std::runtime_error if it cannot be read.
-inline void read_state(std::string_view blob, State& state) {
-  constexpr size_t kRevision = 8, kChecksum = 4;
-  constexpr uint8_t kNewestVersion = 2;
-  if (blob.size() < kRevision + kChecksum + 1) throw std::runtime_error("too short");
-  blob.remove_prefix(kRevision);
-  uint32_t expected = 0;
-  for (char one : blob.substr(0, kChecksum)) expected = expected << 8 | static_cast<uint8_t>(one);
-  blob.remove_prefix(kChecksum);
-  if (checksum(blob) != expected) throw std::runtime_error("wrong checksum");
-  if (const auto version = static_cast<uint8_t>(blob[0]); version < 1 || version > kNewestVersion) throw std::runtime_error("version");
-  Msgpack in(blob.substr(1));
-  constexpr size_t kFields = 12, kSessionFields = 11, kLineFields = 4;  // up to the cart; later versions append behind
-  if (in.array() < kFields) throw std::runtime_error("too few fields");
+inline void append_big_endian(std::string& out, uint64_t value, size_t size) {
+  while (size-- > 0) out += static_cast<char>(value >> 8 * size);
+}
+
+// Puts the checksum of what follows it in its place, which has been left free.
+inline void set_checksum(std::string& out, size_t place) {
+  std::string bytes;
+  append_big_endian(bytes, checksum(std::string_view(out).substr(place + kChecksumBytes)), kChecksumBytes);
+  out.replace(place, kChecksumBytes, bytes);
+}
+
+inline void read_counts(MsgpackReader& in, std::vector<std::pair<int64_t, int64_t>>& counts) {
+  counts.resize(in.map());
+  for (auto& [key, count] : counts) key = in.integer(), count = in.integer();
+}
+
+inline void read_interests(MsgpackReader& in, std::vector<Interest>& interests) {
+  interests.resize(in.map());
+  for (Interest& interest : interests) {
+    interest.key = in.text();
+    if (in.array() != kInterestFields) throw std::runtime_error("fields of an interest");
+    interest.score = in.number();
+    interest.last_unix_micros = in.integer();
+    interest.count = in.integer();
+  }
+}
+
+inline void read_habits(MsgpackReader& in, Habits& habits) {
+  if (in.array() != kHabitsFields) throw std::runtime_error("fields of habits");
+  read_counts(in, habits.events);
+  read_counts(in, habits.hours_of_week);
+  habits.item_views = in.integer();
+  habits.repeat_views = in.integer();
+  habits.priced_views = in.integer();
+  habits.viewed_price_micros = in.integer();
+  habits.viewed_products = in.text();
+  read_interests(in, habits.items);
+  read_interests(in, habits.categories);
+  habits.last_item = in.text();
+  habits.last_category = in.text();
+  habits.last_price_micros = in.integer();
+}
+
+// Reads the fields up to the cart, which is as far as the features of the `conversion` set reach; returns how many there are in all.
+inline size_t read_core(MsgpackReader& in, State& state) {
+  const size_t fields = in.array();
+  if (fields < kStateFields - 1) throw std::runtime_error("too few fields");
   state.first_seen_unix_micros = in.integer();
   state.last_seen_unix_micros = in.integer();
   state.orders = in.integer();
@@ -141,7 +150,7 @@ inline void read_state(std::string_view blob, State& state) {
   state.closed_sessions = in.integer();
   state.bounced_sessions = in.integer();
   state.device = in.integer();
-  in.text();  // country
+  state.country = in.text();
   state.sessions.resize(in.array());
   for (Session& session : state.sessions) {
     if (in.array() != kSessionFields) throw std::runtime_error("fields of a session");
@@ -159,13 +168,97 @@ inline void read_state(std::string_view blob, State& state) {
   }
   state.cart.resize(in.map());
   for (CartLine& line : state.cart) {
-    in.text();  // item id
+    line.item_id = in.text();
     if (in.array() != kLineFields) throw std::runtime_error("fields of a line");
     line.category = in.text();
-    in.text();  // brand
+    line.brand = in.text();
     line.price_micros = in.integer();
     line.quantity = in.integer();
   }
+  return fields;
+}
+
+// Reads a stored state into one that may have held another, whole or without what only a fold needs.
+// Throws std::runtime_error if it cannot be read.
+inline void read_state(std::string_view blob, State& state, bool whole) {
+  if (blob.size() < kRevisionBytes + kChecksumBytes + 1) throw std::runtime_error("too short");
+  blob.remove_prefix(kRevisionBytes);
+  uint32_t expected = 0;
+  for (char one : blob.substr(0, kChecksumBytes)) expected = expected << 8 | static_cast<uint8_t>(one);
+  blob.remove_prefix(kChecksumBytes);
+  if (checksum(blob) != expected) throw std::runtime_error("wrong checksum");
+  if (const auto version = static_cast<uint8_t>(blob[0]); version < 1 || version > kStateVersion) throw std::runtime_error("version");
+  MsgpackReader in(blob.substr(1));
+  const size_t fields = read_core(in, state);
+  if (!whole) return;
+  state.recent_events = in.text();
+  state.cart_saturated = in.boolean();
+  if (fields < kStateFields) state.habits.clear();
+  else read_habits(in, state.habits);
+}
+
+inline void write_counts(MsgpackWriter& out, const std::vector<std::pair<int64_t, int64_t>>& counts) {
+  out.map(counts.size());
+  for (const auto& [key, count] : counts) out.integer(key), out.integer(count);
+}
+
+inline void write_interest(MsgpackWriter& out, const Interest& interest) {
+  out.array(kInterestFields);
+  out.number(interest.score);
+  out.integer(interest.last_unix_micros);
+  out.integer(interest.count);
+}
+
+inline void write_habits(MsgpackWriter& out, const Habits& habits) {
+  out.array(kHabitsFields);
+  write_counts(out, habits.events);
+  write_counts(out, habits.hours_of_week);
+  for (int64_t field : {habits.item_views, habits.repeat_views, habits.priced_views, habits.viewed_price_micros}) out.integer(field);
+  out.bytes(habits.viewed_products);
+  out.map(habits.items.size());
+  for (const Interest& interest : habits.items) out.bytes(interest.key), write_interest(out, interest);
+  out.map(habits.categories.size());
+  for (const Interest& interest : habits.categories) out.text(interest.key), write_interest(out, interest);
+  out.bytes(habits.last_item);
+  out.text(habits.last_category);
+  out.integer(habits.last_price_micros);
+}
+
+// Appends a state, from its checksum on.
+inline void write_state(std::string& to, const State& state) {
+  const size_t start = to.size();
+  to.append(kChecksumBytes, '\0');
+  to += static_cast<char>(kStateVersion);
+  MsgpackWriter out(to);
+  out.array(kStateFields);
+  for (int64_t field : {state.first_seen_unix_micros, state.last_seen_unix_micros, state.orders, state.spent_micros,
+                        state.first_order_unix_micros, state.last_order_unix_micros, state.closed_sessions, state.bounced_sessions,
+                        state.device})
+    out.integer(field);
+  out.text(state.country);
+  out.array(state.sessions.size());
+  for (const Session& session : state.sessions) {
+    out.array(kSessionFields);
+    out.text(session.session_id);
+    for (int64_t field : {session.start_unix_micros, session.last_unix_micros, session.event_count, session.page_views,
+                          session.product_views, session.add_to_carts, session.priced_views, session.viewed_price_micros,
+                          session.max_cart_value_micros})
+      out.integer(field);
+    out.bytes(session.viewed_products);
+  }
+  out.map(state.cart.size());
+  for (const CartLine& line : state.cart) {
+    out.text(line.item_id);
+    out.array(kLineFields);
+    out.text(line.category);
+    out.text(line.brand);
+    out.integer(line.price_micros);
+    out.integer(line.quantity);
+  }
+  out.bytes(state.recent_events);
+  out.boolean(state.cart_saturated);
+  write_habits(out, state.habits);
+  set_checksum(to, start);
 }
 
 }  // namespace limit

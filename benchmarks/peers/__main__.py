@@ -1,7 +1,7 @@
 """``python -m benchmarks.peers``: measure Presage and its peers, print tables, write JSON.
 
 Each peer runs in a virtual environment of its own. In every round each server is started, its answers are compared with the
-reference, it is loaded and stopped, one after the other, so that what else the machine does meets all alike.
+reference, it is loaded and stopped, one after the other, so that what else the machine does affects all alike.
 """
 
 from __future__ import annotations
@@ -9,30 +9,32 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.peers.catalogue import PEERS
 from benchmarks.peers.dataset import make_dataset
 from benchmarks.peers.peer import Peer, Task
-from benchmarks.peers.presage_itself import PRESAGES
+from benchmarks.peers.presage_itself import OURS, PRESAGES, TRANSPORTS
 from benchmarks.peers.report import print_report, write_json
 from benchmarks.peers.rounds import IN_FLIGHT, measure
 from benchmarks.peers.store import peers_store
-from benchmarks.wire.load import build_load
+from benchmarks.rig.build import build_program
+from benchmarks.rig.command import FAILED, run_benchmark
 
 __all__ = ["chosen", "main"]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure; answers with an exit code, 1 if a peer could not be measured to the end."""
+    """Measure; returns an exit code, 1 if a peer could not be measured to the end."""
     options = _options(arguments)
-    try:
-        build_load()
-    except RuntimeError as error:
-        print(f"bench-peers: nothing measured: {error}")
-        return 2
-    peers = chosen(options.only, options.tasks)
+    return run_benchmark("bench-peers", lambda _: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    build_program("load")
+    peers = chosen(options.only, options.tasks, options.transport)
     print(f"{options.visitors:,} visitors", flush=True)
     dataset = make_dataset(options.visitors)
     with peers_store() as store:
@@ -43,12 +45,13 @@ def main(arguments: list[str] | None = None) -> int:
         how = {name: getattr(options, name) for name in ("rounds", "seconds", "visitors", "in_flight")}
         write_json(options.to, outcome, peers, how)
         print(f"every figure: {options.to}")
-    return 1 if outcome.failures else 0
+    return FAILED if outcome.failures else 0
 
 
-def chosen(only: list[str] | None, tasks: list[Task]) -> list[Peer]:
-    """Choose what to measure: Presage and the peers named, or all, with those of their cases that are about some tasks."""
-    peers = (*PRESAGES, *(peer for peer in PEERS if not only or peer.name in only))
+def chosen(only: list[str] | None, tasks: list[Task], transports: Sequence[str] = TRANSPORTS) -> list[Peer]:
+    """Choose what to measure: Presage with some transports and the peers named, or all, with their cases of some tasks."""
+    presages = (peer for peer in PRESAGES if peer.name.removeprefix(OURS) in transports)
+    peers = (*presages, *(peer for peer in PEERS if not only or peer.name in only))
     cases = ((peer, tuple(case for case in peer.cases if case.task in tasks)) for peer in peers)
     return [replace(peer, cases=some) for peer, some in cases if some]
 
@@ -57,6 +60,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers")
     names = [peer.name for peer in PEERS]
     parser.add_argument("--only", nargs="+", choices=names, help="these peers, and Presage; all by default")
+    parser.add_argument("--transport", nargs="+", choices=TRANSPORTS, default=list(TRANSPORTS), help="of Presage")
     parser.add_argument("--tasks", nargs="+", type=Task, choices=list(Task), default=list(Task))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="how long each load lasts, after half a second")

@@ -10,13 +10,10 @@ import numpy as np
 import redis
 from numpy.typing import NDArray
 
-from benchmarks.wire.visitors import user_id
+from benchmarks.rig.server_parts import reference_scores, state_key, stored_state
+from benchmarks.rig.visitors import user_id
 from presage_featurizer import CONVERSION, MICROS, State, featurize
-from presage_server.models.loading import load_models
-from presage_server.settings import shipped_models
-from presage_server.store.keys import state_key
-from presage_server.store.snapshot import Change, read_snapshot
-from presage_training.replay import Replay
+from presage_training.replaying.replay import Replay
 from presage_training.simulator import simulate
 
 __all__ = ["FEATURES", "HASH_PREFIX", "Dataset", "Sample", "make_dataset"]
@@ -68,8 +65,7 @@ class Dataset:
 
     def fill(self, redis_url: str) -> None:
         """Put every visitor into a store: the state as Presage keeps it, and the ready values as one hash."""
-        changes = (Change("", read_snapshot(None), state, ()) for state in self.states)
-        blobs = [change.blob(self.as_of_unix_micros, b"wr") for change in changes]
+        blobs = [stored_state(state, self.as_of_unix_micros) for state in self.states]
         hashes = [dict(zip(FEATURES, map(repr, row), strict=True)) for row in self.rows.tolist()]
         with redis.Redis.from_url(redis_url) as store:
             for start in range(0, self.visitors, _KEYS_PER_ROUND_TRIP):
@@ -98,5 +94,5 @@ def make_dataset(visitors: int) -> Dataset:
     as_of = events[-1].event_time_unix_micros + MICROS
     states = list(replay.states.values())
     rows = np.stack([featurize(state, as_of, CONVERSION) for state in states])
-    scores = np.array(load_models(shipped_models())[""].predict(rows))
+    scores = np.array(reference_scores(rows))
     return Dataset(visitors=visitors, states=states, rows=rows, scores=scores, as_of_unix_micros=as_of)

@@ -1,4 +1,4 @@
-"""Loads a server with the calls of a case, by the generator of ``benchmarks.wire``, and tells how fast they came back."""
+"""Loads a server with the calls of a case, and measures how fast they are answered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers.peer import Case, Protocol
-from benchmarks.wire.load import WARM_UP_SECONDS, packed_call, run_load
+from benchmarks.rig.load import WARM_UP_SECONDS, Calls, pack_call, run_load
 
 __all__ = ["GeneratorError", "Measured", "load", "write_bodies"]
 
@@ -34,7 +34,7 @@ class Measured:
 def write_bodies(bodies: Iterable[bytes], path: Path) -> None:
     """Write the bodies of calls as the generator reads them."""
     with path.open("wb") as file:
-        file.writelines(packed_call(0, body) for body in bodies)
+        file.writelines(pack_call(0, body) for body in bodies)
 
 
 def load(
@@ -58,8 +58,7 @@ def load(
     try:
         outcome = run_load(
             f"127.0.0.1:{port}",
-            [case.path],
-            bodies,
+            Calls(bodies, [case.path]),
             protocol=case.protocol,
             seconds=seconds,
             in_flight=in_flight,

@@ -1,4 +1,4 @@
-"""Presage, started and asked as its peers are."""
+"""Presage, started and called as its peers are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 from benchmarks.peers.contract import features_100_case, features_case, score_case, vector_case
 from benchmarks.peers.peer import Peer, Site
 
-__all__ = ["OURS", "PRESAGES"]
+__all__ = ["OURS", "PRESAGES", "TRANSPORTS"]
+
+TRANSPORTS = ("native", "grpcio")
+"""Those of Presage."""
 
 OURS = "presage_"
 """What names of Presage begin with."""
@@ -38,5 +41,5 @@ def _presage(transport: str) -> Peer:
     )
 
 
-PRESAGES = (_presage("native"), _presage("grpcio"))
+PRESAGES = tuple(map(_presage, TRANSPORTS))
 """Presage with each of its transports."""

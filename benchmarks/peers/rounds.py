@@ -17,7 +17,7 @@ from benchmarks.peers.ports import free_port
 from benchmarks.peers.presage_itself import OURS
 from benchmarks.peers.running import PeerStartError, prepare, running
 from benchmarks.peers.store import Store
-from presage_server.settings import shipped_models
+from benchmarks.rig.server_parts import shipped_models
 
 __all__ = ["IN_FLIGHT", "Key", "Outcome", "measure"]
 
@@ -112,8 +112,8 @@ def _site(peer: Peer, store: Store, rows: Path, folder: Path) -> Site:
         spare_port=free_port(),
         redis_url=store.url,
         redis_port=store.port,
-        model=shipped_models() / "conversion" / "1" / "model.onnx",
-        original=_ROOT / "tests" / "data" / "conversion-1.txt",
+        model=shipped_models() / "conversion" / "2" / "model.onnx",
+        original=_ROOT / "tests" / "data" / "conversion-2.txt",
         rows=rows,
         folder=folder,
     )

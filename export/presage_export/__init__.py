@@ -1,11 +1,13 @@
-"""Trained models to verified ONNX bundles, and bundles to margins.
+"""Trained models to verified ONNX bundles, and bundles to scores.
 
-Two sides share this package and import it apart. Serving needs ``bundle``, ``session``, ``link``, ``calibration`` and
-``manifest``: NumPy, msgspec and ONNX Runtime. Exporting adds ``exporter``, ``gate`` and a reader for each training library.
+- ``bundle``: read, verify and run bundles. All that a server imports; needs only NumPy, msgspec and ONNX Runtime.
+- ``reading``: read the models of training libraries into an ``AdditiveModel``.
+- The modules beside them export: ``exporter`` reads a model, writes it as a graph (``graph``), compares the two (``gate``) and
+  writes the bundle. ``additive`` is the form in between, ``errors`` the errors of the whole package.
 """
 
 import os
 
-# Official builds of ONNX Runtime report usage by default, from a thread of their own that starts at import. Only this
-# variable prevents that, and only if it is set before the first import; who sets it to something else has decided.
+# Official builds of ONNX Runtime report usage by default, from a thread that starts at import. Only this variable prevents
+# that, and only if it is set before the first import. A value that is already set is respected.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -1,7 +1,7 @@
-"""What every exported model comes down to: trees whose leaves add up, and a linear function beside them.
+"""The common form of every exported model: a sum of tree leaves plus a linear function.
 
-Gradient boosting, forests, linear models, stacks and blends of them differ in how they are fitted. What they compute is a sum,
-so one form, one graph and one gate do for all. Decisions are made in float32 by ``value <= threshold`` and one bit for NaN.
+Gradient boosting, forests, linear models, stacks and blends differ in how they are fitted, but all of them compute a sum. So one
+form, one graph and one parity check are enough. Splits compare in float32: ``value <= threshold``, and one bit for NaN.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.link import Link
+from presage_export.bundle.link import Link
 
 __all__ = ["AdditiveModel", "Leaf", "Split", "Tree", "floor_to_float32", "weighted_sum"]
 
@@ -21,7 +21,7 @@ _INFINITY = np.float32(np.inf)
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """An inner node: ``value <= threshold`` goes left, and NaN where it is told to go."""
+    """An inner node: ``value <= threshold`` goes left; ``nan_goes_left`` decides for NaN."""
 
     feature: int
     threshold: np.float32
@@ -32,15 +32,15 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """An outer node: what the tree adds to the margin."""
+    """A leaf: what the tree adds to the margin."""
 
     value: float
     library_id: int = 0
-    """What the training library calls this leaf when asked where a row ends."""
+    """The training library's own number for this leaf."""
 
 
 Tree = tuple[Split | Leaf, ...]
-"""The nodes of one tree, the root first; ``left`` and ``right`` are positions in this tuple."""
+"""The nodes of one tree, root first; ``left`` and ``right`` are positions in this tuple."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,39 +48,27 @@ class AdditiveModel:
     """``margin = intercept + coefficients · features + one leaf of each tree``."""
 
     feature_count: int
-    """How many features a row has, at least 1."""
+    """Features per row, at least 1."""
     link: Link
-    """How the margin becomes a prediction."""
+    """How a margin becomes a prediction."""
     trees: tuple[Tree, ...] = ()
-    """The trees; may be none."""
+    """May be empty."""
     coefficients: tuple[float, ...] = ()
-    """One for each feature, or none at all if the model has no linear part."""
+    """One per feature, or empty if the model has no linear part."""
     intercept: float = 0.0
-    """What every margin starts from."""
+    """The constant part of every margin."""
 
     def __post_init__(self) -> None:
-        """Validate.
-
-        Raises:
-            ValueError: The coefficients do not go with the features.
-        """
         if len(self.coefficients) not in {0, self.feature_count}:
             raise ValueError(f"coefficients: expected 0 or {self.feature_count}, got {len(self.coefficients)}")
 
     @property
     def has_only_trees(self) -> bool:
-        """Whether trees are all there is, but for an intercept."""
+        """Whether the model is trees and an intercept, without a linear part."""
         return bool(self.trees) and not self.coefficients
 
     def margins(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Compute margins in double precision.
-
-        Args:
-            rows: float32 ``[N, F]``.
-
-        Returns:
-            float64 ``[N]``.
-        """
+        """Compute margins, float64 ``[N]``, of rows, float32 ``[N, F]``, in double precision."""
         margins = np.full(len(rows), self.intercept)
         if self.coefficients:
             margins += rows.astype(np.float64) @ np.array(self.coefficients)
@@ -90,28 +78,21 @@ class AdditiveModel:
         return margins
 
     def leaf_ids(self, rows: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Find the leaves that rows end in, by the training library's ids.
-
-        Args:
-            rows: float32 ``[N, F]``.
-
-        Returns:
-            int64 ``[N, trees]``.
-        """
-        found = np.empty((len(rows), len(self.trees)), dtype=np.int64)
+        """Return the leaf of each row, float32 ``[N, F]``, in each tree by ``Leaf.library_id``, int64 ``[N, trees]``."""
+        leaf_ids = np.empty((len(rows), len(self.trees)), dtype=np.int64)
         for index, tree in enumerate(self.trees):
             ids = np.array([node.library_id if isinstance(node, Leaf) else -1 for node in tree])
-            found[:, index] = ids[_positions(tree, rows)]
-        return found
+            leaf_ids[:, index] = ids[_positions(tree, rows)]
+        return leaf_ids
 
 
 def weighted_sum(
     models: Sequence[AdditiveModel], weights: Sequence[float], *, intercept: float, link: Link
 ) -> AdditiveModel:
-    """Make the one model whose margin is ``intercept + Σ weight · margin`` of several.
+    """Combine models into one whose margin is ``intercept + Σ weight · margin``.
 
     Raises:
-        ValueError: There is no model, or one of another number of features, or a weight too many or too few.
+        ValueError: There is no model, their numbers of features differ, or there is not one weight per model.
     """
     feature_counts = {model.feature_count for model in models}
     if len(feature_counts) != 1:
@@ -134,11 +115,11 @@ def weighted_sum(
 
 
 def floor_to_float32(threshold: float) -> np.float32:
-    """Return the largest float32 that is not above a double: for a float32 ``x``, ``x <= t`` says the same of both.
+    """Return the largest float32 that is not above a double, so that ``x <= threshold`` is the same for every float32 ``x``.
 
-    The nearest float32 would not do: it may be above.
+    Rounding to the nearest float32 could give one that is above.
     """
-    # Beyond float32, as LightGBM's 1e300 for infinity is, the nearest is infinite: still above, so stepped back below.
+    # Beyond the range of float32 (LightGBM writes 1e300 for infinity), the nearest is infinite: above, so step back.
     with np.errstate(over="ignore"):
         nearest = np.float32(threshold)
     return np.float32(np.nextafter(nearest, -_INFINITY)) if float(nearest) > threshold else nearest
@@ -149,7 +130,7 @@ def _scaled(tree: Tree, weight: float) -> Tree:
 
 
 def _positions(tree: Tree, rows: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Find the position in ``tree`` of the leaf that each row ends in."""
+    """Return the position in ``tree`` of each row's leaf."""
     splits = [node if isinstance(node, Split) else None for node in tree]
     features = np.array([node.feature if node else 0 for node in splits])
     thresholds = np.array([node.threshold if node else 0 for node in splits], dtype=np.float32)
@@ -158,11 +139,11 @@ def _positions(tree: Tree, rows: NDArray[np.float32]) -> NDArray[np.intp]:
     rights = np.array([node.right if node else 0 for node in splits])
     inner = np.array([node is not None for node in splits])
     positions = np.zeros(len(rows), dtype=np.intp)
-    walking = np.arange(len(rows)) if inner[0] else np.empty(0, dtype=np.intp)
-    while len(walking):
-        at = positions[walking]
-        values = rows[walking, features[at]]
-        goes_left = np.where(np.isnan(values), nan_goes_left[at], values <= thresholds[at])
-        positions[walking] = np.where(goes_left, lefts[at], rights[at])
-        walking = walking[inner[positions[walking]]]
+    active = np.arange(len(rows)) if inner[0] else np.empty(0, dtype=np.intp)
+    while len(active):
+        current = positions[active]
+        values = rows[active, features[current]]
+        goes_left = np.where(np.isnan(values), nan_goes_left[current], values <= thresholds[current])
+        positions[active] = np.where(goes_left, lefts[current], rights[current])
+        active = active[inner[positions[active]]]
     return positions

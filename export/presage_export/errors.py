@@ -1,12 +1,12 @@
-"""What goes wrong between a trained model and a serving bundle.
+"""Errors between a trained model and a bundle that serves.
 
     ExportError
     ├── UnsupportedModelError   the model has a property that ONNX would get wrong
-    ├── ParityError             ONNX and the original model disagree on a row
-    ├── OnnxModelError          ONNX Runtime refuses the graph, or its inputs and outputs are not ours
+    ├── ParityError             ONNX Runtime and the source model disagree on a row
+    ├── OnnxModelError          ONNX Runtime rejects the graph, or its inputs or outputs have another shape
     └── BundleError             a bundle on disk is incomplete, altered or not servable
 
-All of them are expected errors: their messages say what was found and what to do about it.
+All of them are expected errors: their messages say what was found and what to do.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["BundleError", "ExportError", "OnnxModelError", "ParityError", "Unsup
 
 
 class ExportError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of all expected errors of this package."""
 
 
 class UnsupportedModelError(ExportError):
@@ -29,11 +29,11 @@ class UnsupportedModelError(ExportError):
     def __init__(self, parameter: str, value: object, *, why: str, instead: str) -> None:
         super().__init__(f"{parameter}={value!r} cannot be exported: {why}. {instead}.")
         self.parameter = parameter
-        """The training parameter that is responsible."""
+        """The training parameter that prevents the export."""
 
 
 class ParityError(ExportError):
-    """ONNX Runtime and the original model disagree. The export must not be used."""
+    """ONNX Runtime and the source model disagree. The export must not be used."""
 
     def __init__(
         self, reason: str, *, row_index: int, row: NDArray[np.float32], expected_margin: float, actual_margin: float
@@ -47,21 +47,21 @@ class ParityError(ExportError):
         self.row = row
         """The worst row, float32 ``[F]``."""
         self.expected_margin = expected_margin
-        """What the original model says."""
+        """The source model's margin."""
         self.actual_margin = actual_margin
-        """What ONNX Runtime says."""
+        """ONNX Runtime's margin."""
 
 
 class OnnxModelError(ExportError):
-    """The ONNX graph does not load, or is not ``float32 [N, F] -> float32 [N, 1]``. Export the model anew."""
+    """The ONNX graph does not load, or is not ``float32 [N, F] -> float32 [N, 1]``. Export the model again."""
 
 
 class BundleError(ExportError):
-    """A bundle is incomplete, altered or not servable here. Restore the named file or export the model anew."""
+    """A bundle is incomplete, altered or not servable here. Restore the named file or export the model again."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = path
-        """The file (or the bundle's directory) that is at fault."""
+        """The faulty file, or the bundle's directory."""
         self.reason = reason
-        """What is wrong with it."""
+        """What is wrong."""

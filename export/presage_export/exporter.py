@@ -1,4 +1,4 @@
-"""From a trained model of any kind to a bundle that serves, or to the reason why not."""
+"""Export a trained model of any kind as a verified bundle."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.bundle import write_bundle
-from presage_export.calibration import Calibration
+from presage_export.bundle.calibration import Calibration
+from presage_export.bundle.manifest import FeatureSetSpec, Manifest
+from presage_export.bundle.parity import ParityReport
+from presage_export.bundle.session import OnnxModel
 from presage_export.errors import BundleError
 from presage_export.gate import check_original
 from presage_export.graph import build_graph
-from presage_export.manifest import FeatureSetSpec, Manifest
-from presage_export.original import read_original
-from presage_export.parity import ParityReport
-from presage_export.session import OnnxModel
+from presage_export.reading.source_model import read_source_model
 
 __all__ = ["export_model"]
 
 _GOLDEN_ROWS = 128
-# Some libraries come under more than one name.
+# Some libraries are distributed under more than one name.
 _DISTRIBUTIONS = {"xgboost": ("xgboost", "xgboost-cpu")}
 
 
@@ -41,34 +41,31 @@ def export_model(
     missing_values: bool = False,
     overwrite: bool = False,
 ) -> ParityReport:
-    """Write a trained model as a bundle, <name>/<version>, after proving that it answers as the original does.
+    """Write a trained model as a bundle, <name>/<version>, after checking that the export scores as the model itself does.
 
     The same arguments give the same bytes.
 
     Args:
-        trained: What ``read_original`` takes.
-        directory: Where to; its name is the version, its parent's the name.
-        rows: Real rows to prove it on, float32 ``[N, F]``, N at least 32; some become the golden rows.
-        feature_set: What the rows are made of.
-        objective: What it was trained for, for the manifest.
-        calibration: What takes the link's place when it serves, if anything does.
-        metrics: How well it does, for the manifest.
-        data: What it was trained on, for the manifest.
-        missing_values: Whether it will be served NaN.
-        overwrite: Whether to replace a bundle that is there.
-
-    Returns:
-        What was compared.
+        trained: Any model that ``read_source_model`` accepts.
+        directory: The target; its name is the version, its parent's name the model's.
+        rows: Real rows for the parity check, float32 ``[N, F]``, N at least 32; some become the golden rows.
+        feature_set: The features of the rows.
+        objective: The training objective, for the manifest.
+        calibration: Replaces the link when serving, if given.
+        metrics: Quality on held-out data, for the manifest.
+        data: The training data, for the manifest.
+        missing_values: Whether rows may contain NaN when serving.
+        overwrite: Whether to replace an existing bundle.
 
     Raises:
-        ExportError: The model cannot be exported faithfully, or the folder is there already or has a name that no model can have.
-        ValueError: ``rows`` is no float32 ``[N, F]``, or is empty.
-        OSError: The folder cannot be written.
+        ExportError: The model cannot be exported faithfully, or the directory exists already or its name is not a valid model name.
+        ValueError: ``rows`` is not float32 ``[N, F]``, or is empty.
+        OSError: The directory cannot be written.
     """
-    original = read_original(trained)
-    model_bytes = build_graph(original.model)
+    source = read_source_model(trained)
+    model_bytes = build_graph(source.model)
     report = check_original(
-        original, OnnxModel(model_bytes), rows, calibration=calibration, missing_values=missing_values
+        source, OnnxModel(model_bytes), rows, calibration=calibration, missing_values=missing_values
     )
     golden_rows = rows[:: max(1, len(rows) // _GOLDEN_ROWS)][:_GOLDEN_ROWS]
     try:
@@ -76,13 +73,13 @@ def export_model(
             name=directory.parent.name,
             version=directory.name,
             feature_set=feature_set,
-            link=original.model.link,
+            link=source.model.link,
             calibration=calibration,
             objective=objective,
-            trees=len(original.model.trees),
+            trees=len(source.model.trees),
             metrics=dict(metrics or {}),
             data=dict(data or {}),
-            libraries={name: _version(name) for name in sorted({"presage", "onnx", "numpy", *original.libraries})},
+            libraries={name: _version(name) for name in sorted({"presage", "onnx", "numpy", *source.libraries})},
         )
     except ValueError as error:
         raise BundleError(directory, str(error)) from error
@@ -91,7 +88,7 @@ def export_model(
         manifest=manifest,
         model_bytes=model_bytes,
         golden_rows=golden_rows,
-        golden_margins=original.margins(golden_rows),
+        golden_margins=source.margins(golden_rows),
         overwrite=overwrite,
     )
     return report

@@ -1,6 +1,8 @@
-"""An additive model as an ONNX graph: features in, raw margin out."""
+"""Write an additive model as an ONNX graph from features to raw margin."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import onnx
@@ -8,21 +10,21 @@ from onnx import TensorProto, helper, numpy_helper
 
 from presage_export.additive import AdditiveModel, Split
 
-__all__ = ["INPUT_NAME", "OUTPUT_NAME", "build_graph", "build_tree_graph"]
+__all__ = ["INPUT_NAME", "OUTPUT_NAME", "build_graph"]
 
 INPUT_NAME = "features"
 OUTPUT_NAME = "margin"
 
-# The newest pair that every supported ONNX Runtime takes and whose tree operator has float32 and double attributes.
+# The newest pair that every supported ONNX Runtime accepts and whose tree operator has float32 and double attributes.
 _OPSETS = {"": 17, "ai.onnx.ml": 3}
 _IR_VERSION = 8
 
-# What a leaf puts into the columns of splits; the operator does not read it.
+# Placeholder for leaves in the attributes of splits; the operator does not read it.
 _NO_SPLIT = Split(0, np.float32(0), nan_goes_left=False, left=0, right=0)
 
 
 def build_graph(model: AdditiveModel) -> bytes:
-    """Build a graph that adds up in double precision, so that no number of trees wears a margin down.
+    """Build a graph that sums in double precision, to avoid accumulating rounding errors.
 
     From ``features``, float32 ``[N, F]``, to ``margin``, float32 ``[N, 1]``. The operators are Cast, TreeEnsembleRegressor for the
     trees, Gemm for a linear part, and Add for both. The link is not in the graph. The same model gives the same bytes.
@@ -33,8 +35,8 @@ def build_graph(model: AdditiveModel) -> bytes:
     linear = not model.has_only_trees
     if model.trees:
         leaves = "leaves" if linear else OUTPUT_NAME
-        # The intercept goes with the linear part if there is one: its double can then take it exactly.
-        nodes.append(_tree_node(model, wide, leaves, intercept=0.0 if linear else model.intercept, double=True))
+        # The intercept goes into the linear part if there is one, which holds it exactly, in double precision.
+        nodes.append(_tree_node(model, wide, leaves, intercept=0.0 if linear else model.intercept))
     if linear:
         plane = "plane" if model.trees else OUTPUT_NAME
         coefficients = np.array(model.coefficients or np.zeros(model.feature_count), dtype=np.float64)
@@ -47,21 +49,6 @@ def build_graph(model: AdditiveModel) -> bytes:
     if model.trees and linear:
         nodes.append(helper.make_node("Add", ["leaves", "plane"], [OUTPUT_NAME]))
     return _serialize(nodes, initializers, model.feature_count)
-
-
-def build_tree_graph(model: AdditiveModel) -> bytes:
-    """Build a graph of nothing but trees that adds up in float32: one ``TreeEnsembleRegressor``.
-
-    Input, output and link are those of ``build_graph``.
-
-    Raises:
-        ValueError: The model has a linear part or an intercept.
-    """
-    if model.coefficients or model.intercept:
-        raise ValueError("model: expected trees only, got a linear part or an intercept as well")
-    return _serialize(
-        [_tree_node(model, INPUT_NAME, OUTPUT_NAME, intercept=0.0, double=False)], [], model.feature_count
-    )
 
 
 def _serialize(nodes: list[onnx.NodeProto], initializers: list[onnx.TensorProto], feature_count: int) -> bytes:
@@ -82,9 +69,7 @@ def _serialize(nodes: list[onnx.NodeProto], initializers: list[onnx.TensorProto]
     return model.SerializeToString(deterministic=True)
 
 
-def _tree_node(
-    model: AdditiveModel, input_name: str, output_name: str, *, intercept: float, double: bool
-) -> onnx.NodeProto:
+def _tree_node(model: AdditiveModel, input_name: str, output_name: str, *, intercept: float) -> onnx.NodeProto:
     nodes = [(tree_id, node_id, node) for tree_id, tree in enumerate(model.trees) for node_id, node in enumerate(tree)]
     leaves = [(tree_id, node_id, node) for tree_id, node_id, node in nodes if not isinstance(node, Split)]
     splits = [node if isinstance(node, Split) else _NO_SPLIT for _, _, node in nodes]
@@ -111,10 +96,10 @@ def _tree_node(
         target_treeids=[tree_id for tree_id, _, _ in leaves],
         target_nodeids=[node_id for _, node_id, _ in leaves],
         target_ids=[0 for _ in leaves],
-        **(_as_tensors(numbers) if double else numbers),
+        **_as_tensors(numbers),
     )
 
 
-def _as_tensors(numbers: dict[str, list[float]]) -> dict[str, onnx.TensorProto]:
+def _as_tensors(numbers: dict[str, list[float]]) -> dict[str, Any]:
     names = ((f"{name}_as_tensor", values) for name, values in numbers.items())
     return {name: numpy_helper.from_array(np.array(values, dtype=np.float64), name) for name, values in names}

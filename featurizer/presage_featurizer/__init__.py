@@ -3,20 +3,21 @@
     state' = fold(state, event)
     features = featurize(state, now)
 
-Live traffic and training replay both go through these two functions; there is no second implementation of either.
+Live traffic and training replay both use these two functions; there is no second implementation of either.
 """
 
 from __future__ import annotations
 
 from presage_featurizer.catalogue import CATALOGUE, Feature
-from presage_featurizer.codec import decode_core_state, decode_event, decode_state, encode_event, encode_state
+from presage_featurizer.codec import decode_event, decode_needed, decode_state, encode_event, encode_state
 from presage_featurizer.errors import CorruptStateError, FeatureSetError, FeaturizerError, NewerStateError, StateError
 from presage_featurizer.events import MICROS, Device, Event, EventType, Item, money_micros
 from presage_featurizer.feature_set import BEHAVIOR, CONVERSION, CORE, FEATURE_SETS, RFM, FeatureSet
-from presage_featurizer.featurize import featurize
+from presage_featurizer.featurize import feature_rows, featurize
 from presage_featurizer.fold import fold
 from presage_featurizer.segments import Segment
 from presage_featurizer.state import CoreState, State
+from presage_featurizer.subject import VISITOR, Subject
 from presage_featurizer.view import MAX_UNIX_MICROS
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "MAX_UNIX_MICROS",
     "MICROS",
     "RFM",
+    "VISITOR",
     "CoreState",
     "CorruptStateError",
     "Device",
@@ -42,11 +44,13 @@ __all__ = [
     "Segment",
     "State",
     "StateError",
-    "decode_core_state",
+    "Subject",
     "decode_event",
+    "decode_needed",
     "decode_state",
     "encode_event",
     "encode_state",
+    "feature_rows",
     "featurize",
     "fold",
     "money_micros",

@@ -1,4 +1,4 @@
-"""The cart: lines by item id. Every function leaves its argument alone and answers with a new cart where something changes."""
+"""The cart: lines by item id. No function changes its arguments; each returns a new cart."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Cart = dict[str, CartLine]
 
 
 def add_items(cart: Cart, items: Iterable[Item]) -> tuple[Cart, bool]:
-    """Put items into the cart.
+    """Add items to a cart.
 
-    A product that is there already gains units; its price, category and brand become the event's where the event knows them.
+    A product that is already there gains units; its price, category and brand become the event's where the event has them.
 
     Returns:
-        The new cart, and whether a product was left out because the cart holds MAX_CART_LINES already.
+        The new cart, and whether a product was dropped because the cart already holds MAX_CART_LINES.
     """
     cart = dict(cart)
-    left_out = False
+    dropped = False
     for item in items:
         line = cart.get(item.item_id)
         if line is not None:
@@ -36,12 +36,12 @@ def add_items(cart: Cart, items: Iterable[Item]) -> tuple[Cart, bool]:
                 item.category, item.brand, item.price_micros, min(item.quantity, MAX_QUANTITY)
             )
         else:
-            left_out = True
-    return cart, left_out
+            dropped = True
+    return cart, dropped
 
 
 def remove_items(cart: Cart, items: Iterable[Item]) -> Cart:
-    """Take items out of the cart; what is not there, or more units than there are, takes out what there is."""
+    """Remove items from a cart; items that are not in it are ignored, and at most the units that are in it are removed."""
     cart = dict(cart)
     for item in items:
         line = cart.get(item.item_id)
@@ -56,4 +56,7 @@ def remove_items(cart: Cart, items: Iterable[Item]) -> Cart:
 
 def cart_value_micros(cart: Cart) -> int:
     """Sum price * quantity over the cart, in millionths."""
-    return sum(line.price_micros * line.quantity for line in cart.values())
+    value = 0
+    for line in cart.values():
+        value += line.price_micros * line.quantity
+    return value

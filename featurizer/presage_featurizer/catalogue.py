@@ -1,4 +1,4 @@
-"""The catalogue: every feature by name, with what a reader of a vector must know of it."""
+"""The catalogue: every feature by name, with its meaning, unit, range and version."""
 
 from __future__ import annotations
 
@@ -17,30 +17,27 @@ Scope = Literal["visitor", "habits", "session", "cart", "calendar"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Feature:
-    """One named feature."""
-
     name: str
     """Unique in the catalogue; the name of its function."""
     meaning: str
-    """What it says, in one line; the docstring of its function."""
+    """One line; the docstring of its function."""
     unit: str
-    """What it is counted in."""
     scope: Scope
-    """What it is about."""
+    """The data it is computed from."""
     low: float
-    """The smallest value it can have."""
+    """Its smallest possible value."""
     high: float
-    """The largest value it can have; inf where nothing bounds it."""
+    """Its largest possible value; inf if unbounded."""
     default: float | None
-    """Its value for a visitor without history; None where the moment alone decides."""
+    """Its value for a visitor without history; None if it depends only on the moment."""
     version: int
-    """Goes up when its definition changes, so that a model trained on the old one is refused."""
+    """Increases when its definition changes, so that a model trained on the old one is rejected."""
     compute: FeatureFunction
-    """The function itself: finite for every state and every moment."""
+    """A pure function, finite for every state and every moment."""
 
 
 CATALOGUE: dict[str, Feature] = {}
-"""Every feature by name, in the order of definition. Filled when ``presage_featurizer`` is imported; do not change it."""
+"""Every feature by name, in order of definition. Filled when ``presage_featurizer`` is imported; do not modify it."""
 
 
 def feature(
@@ -52,9 +49,9 @@ def feature(
     default: float | None = 0.0,
     version: int = 1,
 ) -> Callable[[FeatureFunction], FeatureFunction]:
-    """Enter the decorated function into the catalogue, under its own name and with its docstring as the meaning."""
+    """Add the decorated function to the catalogue, under its own name and with its docstring as the meaning."""
 
-    def enter(function: FeatureFunction) -> FeatureFunction:
+    def add(function: FeatureFunction) -> FeatureFunction:
         name = function.__name__
         assert name not in CATALOGUE, name
         assert function.__doc__, name
@@ -71,4 +68,4 @@ def feature(
         )
         return function
 
-    return enter
+    return add

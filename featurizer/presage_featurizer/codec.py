@@ -1,12 +1,13 @@
 """States and events as bytes: a CRC-32 of the rest, one version byte, then msgpack.
 
-States written by an older release are read: fields that it did not know take their defaults. When a field changes its meaning, the
-version goes up and a reader for the old one joins ``_STATE_READERS``.
+States written by an older release are readable: fields that it did not have take their defaults. When a field changes its meaning,
+the version increases and a reader for the old one is added to ``_STATE_READERS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 from zlib import crc32
 
@@ -14,18 +15,19 @@ import msgspec
 
 from presage_featurizer.errors import CorruptStateError, NewerStateError
 from presage_featurizer.events import Event
-from presage_featurizer.state import CoreState, State
+from presage_featurizer.state import CoreState, State, StatePart
 
-__all__ = ["decode_core_state", "decode_event", "decode_state", "encode_event", "encode_state"]
+__all__ = ["decode_event", "decode_needed", "decode_state", "encode_event", "encode_state"]
 
 STATE_VERSION = 2
-"""Goes up with every change of the structs, an appended field included: an older release must not drop what it does not know."""
+"""Increases with every change of the structs, even an appended field: an older release must not drop fields it does not know."""
 
 EVENT_VERSION = 1
-"""The same for events."""
 
-_CRC_BYTES = 4
-_HEADER_BYTES = _CRC_BYTES + 1
+_HEADER = struct.Struct(">IB")
+"""The checksum and the version."""
+_VERSION_CRCS = [crc32(bytes((version,))) for version in range(256)]
+"""Checksums of each version byte alone. The checksum of a body continues from there, so the two need not be joined first."""
 T = TypeVar("T")
 _encode = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(State).decode
@@ -37,51 +39,61 @@ _EVENT_READERS: dict[int, Callable[[bytes], Event]] = {1: msgspec.msgpack.Decode
 
 
 def encode_state(state: State) -> bytes:
-    """Write a state as bytes; the same events folded in the same order give the same bytes."""
+    """Encode a state; the same events folded in the same order give the same bytes."""
     return _frame(STATE_VERSION, _encode(state))
 
 
-def decode_state(blob: bytes) -> State:
-    """Read a state that this release or an older one wrote.
+def decode_state(blob: bytes, start: int = 0) -> State:
+    """Decode a state that this release or an older one wrote.
+
+    Args:
+        blob: Bytes that end with the state.
+        start: The offset of its first byte.
 
     Raises:
         CorruptStateError: The bytes fail their checksum or do not decode.
         NewerStateError: A newer release wrote them.
     """
-    return _read(blob, _STATE_READERS, "state")
+    return _read(blob, start, _STATE_READERS, "state")
 
 
-def decode_core_state(blob: bytes) -> CoreState:
-    """Read a state without its habits, for features that need none; raises as ``decode_state`` does."""
-    return _read(blob, _CORE_STATE_READERS, "state")
+def decode_needed(blob: bytes, needs: frozenset[StatePart], start: int = 0) -> CoreState:
+    """Decode a state without the parts that are not needed; otherwise like ``decode_state``."""
+    readers: Mapping[int, Callable[[bytes], CoreState]] = _STATE_READERS if "habits" in needs else _CORE_STATE_READERS
+    return _read(blob, start, readers, "state")
 
 
 def encode_event(event: Event) -> bytes:
-    """Write an event as bytes, as it goes into the event log."""
+    """Encode an event for the event log."""
     return _frame(EVENT_VERSION, _encode(event))
 
 
 def decode_event(blob: bytes) -> Event:
-    """Read an event that this release or an older one wrote; raises as ``decode_state`` does."""
-    return _read(blob, _EVENT_READERS, "event")
+    """Decode an event that this release or an older one wrote; raises like ``decode_state``."""
+    return _read(blob, 0, _EVENT_READERS, "event")
 
 
 def _frame(version: int, body: bytes) -> bytes:
-    rest = bytes((version,)) + body
-    return crc32(rest).to_bytes(_CRC_BYTES, "big") + rest
+    return _HEADER.pack(crc32(body, _VERSION_CRCS[version]), version) + body
 
 
-def _read(blob: bytes, readers: dict[int, Callable[[bytes], T]], what: str) -> T:
-    if len(blob) < _HEADER_BYTES:
-        raise CorruptStateError(f"{what}: expected at least {_HEADER_BYTES} bytes, got {len(blob)}")
-    expected, actual = int.from_bytes(blob[:_CRC_BYTES], "big"), crc32(blob[_CRC_BYTES:])
+def _read(blob: bytes, start: int, readers: Mapping[int, Callable[[bytes], T]], what: str) -> T:
+    try:
+        expected, version = _HEADER.unpack_from(blob, start)
+    except struct.error:
+        raise CorruptStateError(
+            f"{what}: expected at least {_HEADER.size} bytes, got {max(len(blob) - start, 0)}"
+        ) from None
+    body = blob[start + _HEADER.size :]
+    actual = crc32(body, _VERSION_CRCS[version])
     if expected != actual:
-        raise CorruptStateError(f"{what}: expected CRC-32 {expected:08x}, got {actual:08x} over {len(blob)} bytes")
-    version = blob[_CRC_BYTES]
+        raise CorruptStateError(
+            f"{what}: expected CRC-32 {expected:08x}, got {actual:08x} over {len(blob) - start} bytes"
+        )
     reader = readers.get(version)
     if reader is None:
         raise NewerStateError(f"{what}: version {version}, this release reads {sorted(readers)}; upgrade it")
     try:
-        return reader(blob[_HEADER_BYTES:])
+        return reader(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CorruptStateError(f"{what}: {error}") from error

@@ -1,9 +1,9 @@
-"""What can go wrong with features and state.
+"""Errors of features and states.
 
 FeaturizerError
-├── FeatureSetError         unexpected: a set names what the catalogue lacks; fix the set, or the model that carries it
-└── StateError              unexpected: bytes that are not a state of ours
-    ├── CorruptStateError   they fail their checksum or do not decode; the visitor's history is lost to this reader
+├── FeatureSetError         unexpected: a set names what does not exist; fix the set, or the model that names it
+└── StateError              unexpected: bytes that are not a valid state
+    ├── CorruptStateError   they fail their checksum or do not decode; the visitor's history is lost
     └── NewerStateError     a newer release wrote them; finish the roll-out, this release cannot read them
 """
 
@@ -13,7 +13,7 @@ __all__ = ["CorruptStateError", "FeatureSetError", "FeaturizerError", "NewerStat
 
 
 class FeaturizerError(Exception):
-    """Base of everything that the featurizer raises."""
+    """Base class of the featurizer's errors."""
 
 
 class FeatureSetError(FeaturizerError, ValueError):

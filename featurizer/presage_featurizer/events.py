@@ -1,4 +1,4 @@
-"""What visitors do: the event, its items and its types, free of any wire format."""
+"""What visitors do: events, their items and types, independent of any wire format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_VALUE = 1e12
 
 
 class EventType(IntEnum):
-    """What was done; numbers and names are those of ``presage.v1.EventType``."""
+    """What a visitor did; numbers and names are those of ``presage.v1.EventType``."""
 
     UNSPECIFIED = 0
     PAGE_VIEW = 1
@@ -56,7 +56,7 @@ class Device(IntEnum):
 
 
 class Item(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One product within an event."""
+    """One product in an event."""
 
     item_id: str
     """The shop's id of the product."""
@@ -71,39 +71,37 @@ class Item(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One thing that a visitor did. Whoever makes one has checked it: the fold takes it as it is."""
+    """One thing that a visitor did. Its fields must have been checked: the fold does not."""
 
     event_id: str
     """Idempotency key: a visitor's recent events with the same id count once."""
     type: EventType
-    """What was done."""
     user_id: str
     """The visitor: an account id or a visitor cookie."""
     event_time_unix_micros: int
     """When it happened, in microseconds since 1970-01-01 UTC."""
     session_id: str = ""
-    """The caller's own session id; empty if the fold is to keep sessions itself."""
+    """The caller's own session id; empty if the fold should derive sessions from times."""
     items: tuple[Item, ...] = ()
-    """The products concerned."""
+    """The products involved."""
     country: str = ""
     """ISO 3166-1 alpha-2 code in capitals; empty if unknown."""
     device: Device = Device.UNSPECIFIED
-    """The device that the visitor used."""
     order_id: str = ""
-    """The shop's order id of a PURCHASE or REFUND; carried, not used."""
+    """The shop's order id of a PURCHASE or REFUND; recorded, not used."""
     value_micros: int | None = None
     """The money of a PURCHASE or REFUND, the rating of a RATE_ITEM, in millionths; None if not given."""
     currency: str = ""
-    """ISO 4217 code in capitals; empty if unknown; carried, not converted."""
+    """ISO 4217 code in capitals; empty if unknown; recorded, not converted."""
 
     @property
     def money_micros(self) -> int:
-        """What the event is worth in millionths: ``value_micros``, or else the sum of price * quantity over the items."""
+        """The event's value in millionths: ``value_micros``, or else the sum of price * quantity over the items."""
         if self.value_micros is not None:
             return self.value_micros
         return sum(item.price_micros * item.quantity for item in self.items)
 
 
 def money_micros(amount: float) -> int:
-    """Turn an amount of money into whole millionths, so that sums are exact and do not depend on their order."""
+    """Convert an amount of money to whole millionths, so that sums are exact in any order."""
     return round(amount * MICROS)

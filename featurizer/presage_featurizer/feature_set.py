@@ -1,4 +1,4 @@
-"""Feature sets: ordered choices from the catalogue, with the fingerprint that ties a model to them."""
+"""Feature sets: ordered selections from the catalogue, with the fingerprint that ties a model to them."""
 
 from __future__ import annotations
 
@@ -6,29 +6,46 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import presage_featurizer.features  # noqa: F401 - fills the catalogue
 from presage_featurizer.catalogue import CATALOGUE, FeatureFunction
+from presage_featurizer.codegen import RowWriter, row_writer
 from presage_featurizer.errors import FeatureSetError
 from presage_featurizer.fold import FOLD_VERSION
+from presage_featurizer.state import ALL_PARTS, StatePart
 
-__all__ = ["CONVERSION", "CORE", "FEATURE_SETS", "FeatureSet"]
+__all__ = ["BEHAVIOR", "CONVERSION", "CORE", "FEATURE_SETS", "RFM", "FeatureSet", "FeatureSetDefinition"]
 
 _COUNTRY_CODE = re.compile("[A-Z]{2}")
 
 
+class FeatureSetDefinition(Protocol):
+    """What a model's bundle records of its feature set."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def features(self) -> tuple[str, ...]: ...
+    @property
+    def time_zone(self) -> str: ...
+    @property
+    def countries(self) -> tuple[str, ...]: ...
+    @property
+    def fingerprint(self) -> str: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureSet:
-    """An ordered choice of features, together with all that decides their values.
+    """An ordered selection of features, with everything that determines their values.
 
     Raises:
-        FeatureSetError: A field names what does not exist; the message says which.
+        FeatureSetError: A field names something that does not exist; the message says which.
     """
 
     name: str
-    """What calls name it by."""
+    """The name that callers use."""
     features: tuple[str, ...]
     """Names from the catalogue; their order is the order of the vector."""
     time_zone: str = "UTC"
@@ -38,9 +55,10 @@ class FeatureSet:
     functions: tuple[FeatureFunction, ...] = field(init=False, repr=False, compare=False)
     """The features' functions, in order."""
     country_indices: dict[str, int] = field(init=False, repr=False, compare=False)
-    """Place of each country in the vocabulary, counted from 1."""
-    uses_habits: bool = field(init=False, repr=False, compare=False)
-    """Whether any of the features is one of habits."""
+    """The position of each country in the vocabulary, from 1."""
+    needs: frozenset[StatePart] = field(init=False, repr=False, compare=False)
+    """The parts of a state that the features need."""
+    _write_rows: RowWriter | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.features if name not in CATALOGUE]
@@ -62,13 +80,47 @@ class FeatureSet:
                 f"time_zone: expected an IANA name such as Europe/Berlin, got {self.time_zone!r}"
             ) from error
         object.__setattr__(self, "functions", tuple(CATALOGUE[name].compute for name in self.features))
-        uses_habits = any(CATALOGUE[name].scope == "habits" for name in self.features)
-        object.__setattr__(self, "uses_habits", uses_habits)
+        scopes = {CATALOGUE[name].scope for name in self.features}
+        object.__setattr__(self, "needs", frozenset(part for part in ALL_PARTS if part in scopes))
         object.__setattr__(self, "country_indices", {code: place for place, code in enumerate(self.countries, start=1)})
+        object.__setattr__(self, "_write_rows", None)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Generated code cannot be pickled; it is generated again when needed.
+        return _feature_set, (self.name, self.features, self.time_zone, self.countries)
+
+    @property
+    def write_rows(self) -> RowWriter:
+        """The function that computes all features of any number of visitors; generated on first use, in some 10 ms."""
+        if self._write_rows is None:
+            object.__setattr__(self, "_write_rows", row_writer(self.functions))
+        assert self._write_rows is not None
+        return self._write_rows
+
+    @classmethod
+    def restore(cls, definition: FeatureSetDefinition) -> Self:
+        """Rebuild the set that a model was trained with, ready to compute.
+
+        Raises:
+            FeatureSetError: This release lacks one of the features, or computes something else by that definition.
+        """
+        feature_set = cls(
+            name=definition.name,
+            features=definition.features,
+            time_zone=definition.time_zone,
+            countries=definition.countries,
+        )
+        if feature_set.fingerprint != definition.fingerprint:
+            raise FeatureSetError(
+                f"fingerprint: expected {definition.fingerprint}, got {feature_set.fingerprint}: "
+                "the features have another meaning in this release; train the model again"
+            )
+        feature_set.write_rows  # noqa: B018 - generated now, so that the first score does not wait for it
+        return feature_set
 
     @property
     def definition(self) -> dict[str, Any]:
-        """What a model's bundle says of its feature set: name, features, time_zone, countries, fingerprint."""
+        """What a model's bundle records of its feature set, as ``restore`` takes it."""
         return {
             "name": self.name,
             "features": self.features,
@@ -79,7 +131,7 @@ class FeatureSet:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over all that decides the vector: fold, features and their versions, time zone, vocabulary."""
+        """SHA-256 (hex) of everything that determines a vector: fold, features and their versions, time zone, vocabulary."""
         definition = {
             "fold": FOLD_VERSION,
             "features": [[name, CATALOGUE[name].version] for name in self.features],
@@ -87,6 +139,10 @@ class FeatureSet:
             "countries": self.countries,
         }
         return hashlib.sha256(json.dumps(definition, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _feature_set(name: str, features: tuple[str, ...], time_zone: str, countries: tuple[str, ...]) -> FeatureSet:
+    return FeatureSet(name=name, features=features, time_zone=time_zone, countries=countries)
 
 
 CONVERSION = FeatureSet(
@@ -133,7 +189,7 @@ CORE = FeatureSet(
         "LB LT LU LV MT MX NL NO NZ PL PT RO RU SA SE SG SI SK TR UA US ZA".split()
     ),
 )
-"""The whole core of the catalogue: 27 features."""
+"""All features that need no habits: 27."""
 
 RFM = FeatureSet(
     name="rfm",
@@ -146,11 +202,11 @@ RFM = FeatureSet(
         "user_segment_encoded",
     ),
 )
-"""Recency, frequency, money: the visitor's orders alone."""
+"""Recency, frequency, monetary value: only the visitor's orders."""
 
 BEHAVIOR = FeatureSet(
     name="behavior",
-    # Of all 53, without those that follow from others: purchases is frequency, is_weekend and quarter follow from day and month.
+    # All 53 except those that others imply: purchases equals frequency; is_weekend and quarter follow from day and month.
     features=(
         *CONVERSION.features,
         "event_count",
@@ -186,7 +242,7 @@ BEHAVIOR = FeatureSet(
     ),
     countries=CORE.countries,
 )
-"""Everything that tells something of its own: 50 features."""
+"""All features that are not implied by others: 50."""
 
 FEATURE_SETS = {feature_set.name: feature_set for feature_set in (CONVERSION, CORE, RFM, BEHAVIOR)}
 """The feature sets that Presage comes with, by name."""

@@ -1,4 +1,4 @@
-"""``state' = fold(state, event)``: how an event changes what is remembered of a visitor."""
+"""``state' = fold(state, event)``: how an event changes a visitor's state."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from presage_featurizer.events import Event, EventType
 from presage_featurizer.habits import fold_habits
 from presage_featurizer.sessions import close_finished, enter_session
 from presage_featurizer.state import (
+    ALL_PARTS,
     MAX_MONEY_MICROS,
     MAX_RECENT_EVENTS,
     MAX_VIEWED_PRODUCTS,
     Session,
     State,
+    StatePart,
     copy_state,
 )
 
-__all__ = ["FOLD_VERSION", "begin", "fold", "fold_into", "remember"]
+__all__ = ["FOLD_VERSION", "begin", "fold", "fold_in_place", "fold_into", "remember"]
 
 FOLD_VERSION = 1
-"""Part of every feature set's fingerprint; goes up when the same events would give features another value."""
+"""Part of every feature set's fingerprint; increases when the same events would give different features."""
 
-# Looking a member up on its enum takes longer than most of what a fold does.
+# Looking up a member of an enum takes longer than most steps of a fold.
 _ADD_TO_CART = EventType.ADD_TO_CART
 _PAGE_VIEW = EventType.PAGE_VIEW
 _PURCHASE = EventType.PURCHASE
@@ -36,84 +38,95 @@ _VIEWED_BYTES = MAX_VIEWED_PRODUCTS * WIDTH
 def fold(state: State | None, event: Event) -> State:
     """Fold one event into a visitor's state.
 
-    Pure and deterministic: neither argument changes. Events are taken in the order of the calls; event time decides which session
-    an event belongs to and how long ago things were, so a late event is counted where it belongs as far as that is still open.
+    Pure and deterministic: neither argument changes. Events are folded in the order of the calls. Event time determines which
+    session an event belongs to and how long ago things happened, so a late event is counted in its own session while that is open.
 
     Args:
-        state: What is remembered; None for a visitor without history.
-        event: What happened; its fields have been checked.
+        state: The visitor's state; None for a visitor without history.
+        event: Its fields must have been checked.
 
     Returns:
-        The new state. The very same object as ``state`` if the event's id is among the last MAX_RECENT_EVENTS: a duplicate.
+        The new state; ``state`` itself if the event is a duplicate: its id is among the last MAX_RECENT_EVENTS.
     """
-    event_digest = digest(event.event_id)
     if state is None:
         state = begin(event)
-    elif contains(state.recent_events, event_digest):
+        fold_in_place(state, event)
         return state
-    else:
-        state = copy_state(state)
+    changed = copy_state(state)
+    return changed if fold_in_place(changed, event) else state
+
+
+def fold_in_place(state: State, event: Event) -> bool:
+    """Fold one event into a state that only the caller refers to, such as one just decoded: ``fold`` without the copy.
+
+    Returns:
+        Whether the event was folded; False for a duplicate, which leaves the state unchanged.
+    """
+    event_digest = digest(event.event_id)
+    if contains(state.recent_events, event_digest):
+        return False
     remember(state, event_digest)
     fold_into(state, event)
-    return state
+    return True
 
 
 def begin(event: Event) -> State:
-    """Make the state of a visitor of whom this is the first event, before it is folded."""
+    """Return the state of a visitor before their first event is folded."""
     return State(event.event_time_unix_micros, event.event_time_unix_micros)
 
 
 def remember(state: State, event_digest: bytes) -> None:
-    """Remember an event's id, so that the event delivered again counts once (changes the state in place)."""
+    """Record an event's id, so that the event counts once if it is delivered again (changes the state in place)."""
     state.recent_events = (state.recent_events + event_digest)[-_RECENT_BYTES:]
 
 
-def fold_into(state: State, event: Event, *, habits: bool = True) -> Session | None:
-    """Fold one event into a state that nobody else holds: ``fold`` without the copy, and without a look at the event's id.
+def fold_into(state: State, event: Event, needs: frozenset[StatePart] = ALL_PARTS) -> Session | None:
+    """Fold one event into a state that only the caller refers to, without checking for a duplicate.
 
     Args:
-        state: What is remembered; changed in place.
-        event: What happened; its fields have been checked, and it has not been counted before.
-        habits: Whether to fold the visitor's habits too, half of the work. Always so in a server, whose models may want them; a
-            replay for a feature set that does not (``FeatureSet.uses_habits``) gets the same vectors without.
+        state: The visitor's state; changed in place.
+        event: Its fields must have been checked.
+        needs: The parts of the state to fold. A server folds all, for any model that may be served later; a replay folds only those
+            that its feature set needs.
 
     Returns:
-        The session that the event went into; None if it belongs to none.
+        The session that the event was counted in; None if it belongs to none.
     """
     now, kind = event.event_time_unix_micros, event.type
-    is_news = now >= state.last_seen_unix_micros
-    if is_news:
+    is_newest = now >= state.last_seen_unix_micros
+    if is_newest:
         state.last_seen_unix_micros = now
     elif now < state.first_seen_unix_micros:
         state.first_seen_unix_micros = now
     if kind == _REFUND:
-        # The shop's act, not the visitor's: it says nothing of the device, and belongs to no session.
+        # The shop acts here, not the visitor: a refund tells nothing about the device, and belongs to no session.
         close_finished(state)
         _add_money(state, -event.money_micros)
         return None
-    if is_news:  # what a late event says of the device and the country is old
+    if is_newest:  # the device and the country of a late event are outdated
         if event.device:
             state.device = int(event.device)
         if event.country:
             state.country = event.country
-    if habits:
-        fold_habits(state.habits, event, is_news=is_news)
+    if "habits" in needs:
+        fold_habits(state.habits, event, is_newest=is_newest)
     if kind != _VIEW_ITEM:  # as most events are
         _change_cart_and_orders(state, event)
     session = enter_session(state, event)
     if session is not None:
         _count_in_session(session, event)
         if state.cart:
-            cart_value = min(cart_value_micros(state.cart), MAX_MONEY_MICROS)
-            session.max_cart_value_micros = max(session.max_cart_value_micros, cart_value)
+            cart_value = cart_value_micros(state.cart)
+            if cart_value > session.max_cart_value_micros:
+                session.max_cart_value_micros = min(cart_value, MAX_MONEY_MICROS)
     return session
 
 
 def _change_cart_and_orders(state: State, event: Event) -> None:
     kind = event.type
     if kind == _ADD_TO_CART:
-        state.cart, left_out = add_items(state.cart, event.items)
-        state.cart_saturated = state.cart_saturated or left_out
+        state.cart, dropped = add_items(state.cart, event.items)
+        state.cart_saturated = state.cart_saturated or dropped
     elif kind == _REMOVE_FROM_CART:
         state.cart = remove_items(state.cart, event.items)
     elif kind == _PURCHASE:
@@ -134,7 +147,7 @@ def _count_in_session(session: Session, event: Event) -> None:
         session.product_views += len(items) or 1
         for item in items:
             price = item.price_micros
-            # Beyond the cap the average stays what it is.
+            # Above the limit, the average no longer changes.
             if price and (viewed_price := session.viewed_price_micros + price) <= MAX_MONEY_MICROS:
                 session.priced_views += 1
                 session.viewed_price_micros = viewed_price

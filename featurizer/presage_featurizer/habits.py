@@ -1,10 +1,10 @@
-"""Habits: what a visitor tends to do, beyond sessions and orders: how often, when, and with which products and categories."""
+"""Habits: how often and when a visitor is active, and which products and categories they are interested in."""
 
 from __future__ import annotations
 
 from typing import TypeVar
 
-from presage_featurizer.decay import halved
+from presage_featurizer.decay import decay_factor
 from presage_featurizer.digests import WIDTH, contains, product_digest
 from presage_featurizer.events import MICROS, Event, EventType, Item
 from presage_featurizer.state import (
@@ -34,10 +34,10 @@ EVENT_WEIGHTS: dict[EventType, float] = {
     EventType.REMOVE_FROM_CART: -2.0,
     EventType.GROUP_LEAVE: -3.0,
 }
-"""How much interest an event of a type shows; 0 for types that are not here."""
+"""How much interest an event of each type shows; 0 for types that are not listed."""
 
 INTEREST_HALF_LIFE_MICROS = 7 * 86_400 * MICROS
-"""After so long without anything new, an interest is half of what it was."""
+"""An interest without new events halves in this time."""
 
 K = TypeVar("K", str, bytes)
 
@@ -47,13 +47,13 @@ _VIEWED_BYTES = MAX_VIEWED_PRODUCTS * WIDTH
 _VIEW_ITEM = EventType.VIEW_ITEM
 
 
-def fold_habits(habits: Habits, event: Event, *, is_news: bool) -> None:
-    """Fold one event of a visitor's own into the habits (changes them in place).
+def fold_habits(habits: Habits, event: Event, *, is_newest: bool) -> None:
+    """Fold one event, not a refund, into the habits (changes them in place).
 
     Args:
-        habits: What is remembered.
-        event: What happened.
-        is_news: Whether nothing that is remembered happened after it; only then is its product the one last dealt with.
+        habits: The visitor's habits.
+        event: The event.
+        is_newest: Whether no earlier folded event has a later time; only then its product becomes the visitor's last one.
     """
     kind = event.type
     habits.events[int(kind)] = habits.events.get(kind, 0) + 1
@@ -61,30 +61,26 @@ def fold_habits(habits: Habits, event: Event, *, is_news: bool) -> None:
     habits.hours_of_week[hour] = habits.hours_of_week.get(hour, 0) + 1
     weight = EVENT_WEIGHTS.get(kind, 0.0)
     if weight and event.items:
-        # An order of a thousand lines says no more about interests than its first few.
+        # The rest of an order of a thousand lines would only displace the first few.
+        now = event.event_time_unix_micros
         for item in event.items[:MAX_ITEM_INTERESTS]:
-            _fold_item(habits, item, weight, event)
-        if is_news:
-            habits.last_item = product_digest(item.item_id)
+            item_digest = product_digest(item.item_id)
+            if kind == _VIEW_ITEM:
+                _count_view(habits, item, item_digest)
+            _add_interest(habits.items, item_digest, weight, now, MAX_ITEM_INTERESTS)
+            if item.category:
+                _add_interest(habits.categories, item.category, weight, now, MAX_CATEGORY_INTERESTS)
+        if is_newest:
+            habits.last_item = item_digest
             habits.last_category = item.category
             habits.last_price_micros = item.price_micros
 
 
 def interest_now(interest: Interest | None, now_unix_micros: int) -> float:
-    """Tell what is left of an interest: the sum of weights, each halved every INTEREST_HALF_LIFE_MICROS; 0 if there is none."""
+    """Return the sum of an interest's weights, each halved every INTEREST_HALF_LIFE_MICROS; 0 if there is none."""
     if interest is None:
         return 0.0
-    return interest.score * halved(now_unix_micros - interest.last_unix_micros, INTEREST_HALF_LIFE_MICROS)
-
-
-def _fold_item(habits: Habits, item: Item, weight: float, event: Event) -> None:
-    item_digest = product_digest(item.item_id)
-    if event.type == _VIEW_ITEM:
-        _count_view(habits, item, item_digest)
-    now = event.event_time_unix_micros
-    _raise(habits.items, item_digest, weight, now, MAX_ITEM_INTERESTS)
-    if item.category:
-        _raise(habits.categories, item.category, weight, now, MAX_CATEGORY_INTERESTS)
+    return interest.score * decay_factor(now_unix_micros - interest.last_unix_micros, INTEREST_HALF_LIFE_MICROS)
 
 
 def _count_view(habits: Habits, item: Item, item_digest: bytes) -> None:
@@ -94,19 +90,30 @@ def _count_view(habits: Habits, item: Item, item_digest: bytes) -> None:
         habits.repeat_views += 1
     elif len(viewed) < _VIEWED_BYTES:
         habits.viewed_products = viewed + item_digest
-    if item.price_micros and habits.viewed_price_micros + item.price_micros <= MAX_MONEY_MICROS:
+    price = item.price_micros
+    # Above the limit, the average no longer changes.
+    if price and (viewed_price := habits.viewed_price_micros + price) <= MAX_MONEY_MICROS:
         habits.priced_views += 1
-        habits.viewed_price_micros += item.price_micros
+        habits.viewed_price_micros = viewed_price
 
 
-def _raise(interests: dict[K, Interest], key: K, weight: float, now: int, most: int) -> None:
-    """Raise one interest; beyond the most that are remembered, the one that nothing has happened to for longest is forgotten."""
+def _add_interest(interests: dict[K, Interest], key: K, weight: float, now: int, limit: int) -> None:
+    """Add an event's weight to an interest; above the limit, the interest that was changed least recently is dropped."""
     before = interests.get(key)
     if before is None:
-        if len(interests) >= most:
-            del interests[min(interests, key=lambda other: interests[other].last_unix_micros)]
+        if len(interests) >= limit:
+            del interests[_oldest(interests)]
         interests[key] = Interest(weight, now, 1)
     else:
-        interests[key] = Interest(
-            interest_now(before, now) + weight, max(now, before.last_unix_micros), before.count + 1
-        )
+        last = before.last_unix_micros
+        score = before.score * decay_factor(now - last, INTEREST_HALF_LIFE_MICROS) + weight
+        interests[key] = Interest(score, max(now, last), before.count + 1)
+
+
+def _oldest(interests: dict[K, Interest]) -> K:
+    items = iter(interests.items())
+    found, oldest = next(items)
+    for key, interest in items:
+        if interest.last_unix_micros < oldest.last_unix_micros:
+            found, oldest = key, interest
+    return found

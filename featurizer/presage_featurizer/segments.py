@@ -1,4 +1,4 @@
-"""The user segment: rules over the profile, in this one place."""
+"""The visitor's segment: rules over orders and sessions."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ LAPSED_AFTER_DAYS = 90.0
 
 
 class Segment(IntEnum):
-    """Where a visitor stands with the shop."""
+    """How far a visitor has come as a customer."""
 
     NEW = 0
-    """No order, and in the first session (or never seen)."""
+    """No order, and at most one session."""
     RETURNING = 1
     """No order, but more than one session."""
     BUYER = 2
@@ -28,7 +28,7 @@ class Segment(IntEnum):
 
 
 def segment_of(*, orders: int, sessions: int, days_since_last_order: float) -> Segment:
-    """Tell the segment of a visitor with so many orders and sessions, open sessions included."""
+    """Return the segment of a visitor; sessions include open ones."""
     if orders == 0:
         return Segment.RETURNING if sessions > 1 else Segment.NEW
     if days_since_last_order > LAPSED_AFTER_DAYS:

@@ -1,8 +1,7 @@
-"""Sessions: which one an event belongs to, and when one ends.
+"""Sessions: which session an event belongs to, and when a session ends.
 
-Without a session id, the visitor's events form sessions that end after 30 idle minutes of event time. With one, the session is the
-caller's: it goes on as long as its id comes back within a day. A late event joins the session whose time it falls into, and none if
-that one is over.
+Events without a session id form sessions that end after 30 idle minutes of event time. A session that the caller names continues as
+long as its id comes back within a day. A late event belongs to the session that its time falls into, or to none if that has ended.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ __all__ = ["close_finished", "current_session", "enter_session"]
 
 
 def close_finished(state: State) -> None:
-    """End the sessions that are over as of the state's newest event (changes the state in place)."""
+    """End the sessions that have been idle for too long at the state's newest event (changes the state in place)."""
     _find_open(state, None)
 
 
 def enter_session(state: State, event: Event) -> Session | None:
-    """Put an event into its session, begun if need be, which becomes the last of the state's; sessions that are over end.
+    """Find or begin the session of an event and move it to the end of the state's sessions; end those idle for too long.
 
     Changes the state, and its session, in place.
 
     Returns:
-        None for a late event whose session is over: it counts for the visitor, not for a session.
+        None for a late event whose session has ended: it counts for the visitor, but for no session.
     """
     session_id, now = event.session_id, event.event_time_unix_micros
     session = _find_open(state, session_id)
@@ -49,30 +48,29 @@ def enter_session(state: State, event: Event) -> Session | None:
 
 
 def current_session(state: CoreState, now_unix_micros: int, session_id: str) -> Session | None:
-    """Find the session to featurize, the named or else the most recent one; None if there is none or it was idle for too long."""
+    """Find the session to featurize: the named one, or else the most recent. None if it does not exist or is idle for too long."""
     found: Session | None = None
     for session in state.sessions:
         if session_id:
             if session.session_id == session_id:
                 found = session
-        # Of sessions with equal times the one that changed last wins.
+        # Of sessions with equal times, the one that changed last wins.
         elif found is None or session.last_unix_micros >= found.last_unix_micros:
             found = session
-    if found is None or now_unix_micros - found.last_unix_micros > _idle_limit_micros(session_id):
-        return None
-    return found
+    limit = NAMED_SESSION_IDLE_MICROS if session_id else SESSION_IDLE_MICROS
+    return None if found is None or now_unix_micros - found.last_unix_micros > limit else found
 
 
 def _find_open(state: State, session_id: str | None) -> Session | None:
-    """Find the session of an id; end those that are over on the way. In one pass, since every event takes it."""
+    """Find the open session of an id, and end idle ones in the same pass, since this runs for every event."""
     found = None
     newest = state.last_seen_unix_micros
     for session in state.sessions:
         if session.session_id == session_id:
             found = session
-        silent = newest - session.last_unix_micros
-        # The shorter limit comes first: most sessions were heard of just now.
-        if silent > SESSION_IDLE_MICROS and silent > _idle_limit_micros(session.session_id):
+        idle = newest - session.last_unix_micros
+        # The shorter limit is checked first, because most sessions are active.
+        if idle > SESSION_IDLE_MICROS and idle > _idle_limit_micros(session.session_id):
             _close(state, session)
             if found is session:
                 found = None
@@ -84,16 +82,16 @@ def _begin_session(state: State, session_id: str, now: int) -> Session | None:
         return None
     sessions = state.sessions
     if len(sessions) >= MAX_OPEN_SESSIONS:
-        silent_longest = sessions[0]
+        least_recently_active = sessions[0]
         for session in sessions:
-            if session.last_unix_micros < silent_longest.last_unix_micros:
-                silent_longest = session
-        if now < silent_longest.last_unix_micros:
+            if session.last_unix_micros < least_recently_active.last_unix_micros:
+                least_recently_active = session
+        if now < least_recently_active.last_unix_micros:
             return None
-        _close(state, silent_longest)
-    begun = Session(session_id, now, now)
-    state.sessions = (*state.sessions, begun)
-    return begun
+        _close(state, least_recently_active)
+    new = Session(session_id, now, now)
+    state.sessions = (*state.sessions, new)
+    return new
 
 
 def _close(state: State, session: Session) -> None:

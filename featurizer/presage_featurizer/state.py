@@ -1,14 +1,17 @@
-"""What is remembered of one visitor: bounded, and the same whether built live or from a log.
+"""The state of one visitor: bounded in size, and the same whether it was built live or from a log.
 
-The structs are mutable only so that ``fold`` can fill a copy quickly; a state that left ``fold`` never changes.
-New fields go at the end and have a default: then a state that an older release wrote is still read.
+The structs are mutable only so that ``fold`` can change a copy quickly; a state that ``fold`` returned never changes.
+New fields are appended and have a default, so that states written by an older release can still be read.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 __all__ = [
+    "ALL_PARTS",
     "MAX_CART_LINES",
     "MAX_CATEGORY_INTERESTS",
     "MAX_ITEM_INTERESTS",
@@ -25,38 +28,44 @@ __all__ = [
     "Interest",
     "Session",
     "State",
+    "StatePart",
     "copy_state",
 ]
 
+StatePart = Literal["habits"]
+"""A part of a state that not all feature sets need; decoding and folding the habits takes as long as all the rest."""
+
+ALL_PARTS: frozenset[StatePart] = frozenset({"habits"})
+
 SESSION_IDLE_MICROS = 30 * 60 * 1_000_000
-"""A session is idle when its last event is longer ago than this; one that the server keeps then ends."""
+"""A session without a name ends when its last event is longer ago than this."""
 
 NAMED_SESSION_IDLE_MICROS = 24 * 60 * 60 * 1_000_000
-"""A session that the caller names may be taken up again for this long."""
+"""A session that the caller names can be continued for this long after its last event."""
 
 MAX_OPEN_SESSIONS = 4
-"""Sessions open at once; the one silent for longest ends when another begins."""
+"""Sessions open at the same time; the least recently active one ends when another begins."""
 
 MAX_RECENT_EVENTS = 128
-"""Event ids remembered, so that an event delivered again counts once."""
+"""Event ids kept, so that an event that is delivered again counts once."""
 
 MAX_VIEWED_PRODUCTS = 256
-"""Distinct products remembered of a session; further ones are no longer told apart."""
+"""Distinct products kept per session; further ones are not counted as distinct."""
 
 MAX_CART_LINES = 100
-"""Distinct products in a cart; further ones are left out, and ``cart_saturated`` is set."""
+"""Distinct products in a cart; further ones are dropped, and ``cart_saturated`` is set."""
 
 MAX_CATEGORY_INTERESTS = 32
-"""Categories whose interest is remembered; the one that nothing has happened to for longest is forgotten."""
+"""Categories whose interest is kept; the least recently changed one is dropped."""
 
 MAX_ITEM_INTERESTS = 12
-"""The same for products: 29 bytes each, of a kilobyte for all of a visitor."""
+"""The same for products, at 29 bytes each."""
 
 MAX_QUANTITY = 1_000_000
-"""Units in one line of a cart."""
+"""Units of one product in a cart."""
 
 MAX_MONEY_MICROS = 10**18
-"""Money that any sum kept here can reach either way, in millionths: it stays within 64 bits."""
+"""The limit of any sum of money kept here, positive or negative, in millionths; it fits in 64 bits."""
 
 
 class CartLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -72,7 +81,7 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     """One open session; times are event times in microseconds since 1970-01-01 UTC, money is in millionths."""
 
     session_id: str
-    """The caller's id; empty for the session that the fold keeps itself."""
+    """The caller's id; empty for a session that the fold derived."""
     start_unix_micros: int
     last_unix_micros: int
     event_count: int = 0
@@ -80,44 +89,44 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     product_views: int = 0
     add_to_carts: int = 0
     priced_views: int = 0
-    """Product views whose price is in ``viewed_price_micros``."""
+    """Product views that ``viewed_price_micros`` includes."""
     viewed_price_micros: int = 0
-    """Sum of the prices of the products viewed, where they are known."""
+    """Sum of the known prices of the products viewed."""
     max_cart_value_micros: int = 0
     viewed_products: bytes = b""
     """Digests of the distinct products viewed, at most MAX_VIEWED_PRODUCTS."""
 
 
 class Interest(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """How much a visitor has had to do with one product or category."""
+    """A visitor's interest in one product or category."""
 
     score: float
-    """Sum of the weights of its events, each halved with time, as of ``last_unix_micros``."""
+    """Sum of its events' weights, decayed up to ``last_unix_micros``."""
     last_unix_micros: int
     count: int
 
 
 class Habits(msgspec.Struct, array_like=True, gc=False):
-    """What a visitor tends to do; refunds left aside."""
+    """A visitor's long-term behavior, excluding refunds."""
 
     events: dict[int, int] = {}
-    """Events by the number of their type."""
+    """Events by type number."""
     hours_of_week: dict[int, int] = {}
-    """Events by the hour of the week in UTC, 0 to 167 from Monday on."""
+    """Events by hour of the week in UTC, from 0 (Monday 00:00) to 167."""
     item_views: int = 0
     repeat_views: int = 0
-    """Views of products that were among ``viewed_products``."""
+    """Views of products that were already in ``viewed_products``."""
     priced_views: int = 0
-    """Views whose price is in ``viewed_price_micros``."""
+    """Views that ``viewed_price_micros`` includes."""
     viewed_price_micros: int = 0
     viewed_products: bytes = b""
     """Digests of the distinct products viewed, at most MAX_VIEWED_PRODUCTS."""
     items: dict[bytes, Interest] = {}
-    """Interest in products, by the digest of their ids, at most MAX_ITEM_INTERESTS."""
+    """Interest in products by the digest of their id, at most MAX_ITEM_INTERESTS."""
     categories: dict[str, Interest] = {}
     """Interest in categories, at most MAX_CATEGORY_INTERESTS."""
     last_item: bytes = b""
-    """Digest of the product last dealt with."""
+    """Digest of the product of the newest event that shows interest."""
     last_category: str = ""
     """Its category."""
     last_price_micros: int = 0
@@ -125,7 +134,7 @@ class Habits(msgspec.Struct, array_like=True, gc=False):
 
 
 class CoreState(msgspec.Struct, array_like=True, gc=False):
-    """One visitor without habits, which many feature sets do without; read on its own, it is there in half of the time.
+    """One visitor without habits, which many feature sets do not need; it decodes in half of the time.
 
     Times are event times in microseconds since 1970-01-01 UTC (0: never), money is in millionths.
     """
@@ -134,36 +143,35 @@ class CoreState(msgspec.Struct, array_like=True, gc=False):
     last_seen_unix_micros: int = 0
     orders: int = 0
     spent_micros: int = 0
-    """Money spent less money refunded; below 0 when refunds exceed the purchases on record."""
+    """Money spent minus money refunded; negative if refunds exceed the recorded purchases."""
     first_order_unix_micros: int = 0
     last_order_unix_micros: int = 0
     closed_sessions: int = 0
     bounced_sessions: int = 0
     """Closed sessions with a single event."""
     device: int = 0
-    """The last device seen, as a number of ``Device``."""
+    """The last known device, as a number of ``Device``."""
     country: str = ""
-    """The last country seen; empty if none was."""
+    """The last known country; empty if unknown."""
     sessions: tuple[Session, ...] = ()
-    """Open sessions, the one that changed last at the end."""
+    """Open sessions, the last changed one at the end."""
     cart: dict[str, CartLine] = {}
-    """What is in the cart, by item id."""
+    """By item id."""
     recent_events: bytes = b""
     """Digests of the last MAX_RECENT_EVENTS event ids."""
     cart_saturated: bool = False
-    """Whether the cart ever held more products than are kept."""
+    """Whether a product was ever dropped because the cart was full."""
 
 
 class State(CoreState, array_like=True, gc=False):
-    """One visitor: all that is remembered."""
+    """The complete state of one visitor."""
 
     habits: Habits = msgspec.field(default_factory=Habits)
-    """What the visitor tends to do."""
 
 
 def copy_state(state: State) -> State:
-    """Copy a state as deep as ``fold_into`` changes one: sessions and habits are copied, carts and what is frozen are shared."""
-    # Several times as fast as copy.copy, and msgspec's own; its type stubs do not have it.
+    """Copy whatever ``fold_into`` changes in place: sessions and habits are copied, carts and frozen structs are shared."""
+    # msgspec's own, several times as fast as copy.copy; its type stubs lack it.
     copied: State = state.__copy__()  # type: ignore[attr-defined]
     copied.sessions = tuple([session.__copy__() for session in state.sessions])  # type: ignore[attr-defined]
     habits: Habits = state.habits.__copy__()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What a feature function sees: one visitor at one moment, with the parts that several features share worked out once."""
+"""The argument of feature functions: one visitor at one moment, with the values that several features share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import datetime as dt
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from presage_featurizer.cart import cart_value_micros
 from presage_featurizer.events import MICROS
 from presage_featurizer.sessions import current_session
 from presage_featurizer.state import CoreState, Habits, Session, State
@@ -14,7 +13,7 @@ from presage_featurizer.state import CoreState, Habits, Session, State
 __all__ = ["MAX_UNIX_MICROS", "View", "local_seconds"]
 
 MAX_UNIX_MICROS = 2**53
-"""The latest moment that can be featurized, in the year 2255; up to it, microseconds are exact in a double."""
+"""The latest moment that can be featurized, in the year 2255; up to here, microseconds are exact in a double."""
 
 _MINUTE_SECONDS = 60
 _NO_STATE = State()
@@ -24,8 +23,8 @@ _NO_SESSION = Session("", 0, 0)
 class View:
     """One visitor at one moment.
 
-    A visitor without history is an empty state, and one without a current session has an empty session: feature functions need no
-    special case for either, since all counts are 0.
+    A visitor without history has an empty state, and one without a current session has an empty session, so that feature functions
+    need no special case for either.
     """
 
     __slots__ = ("cart_units", "cart_value_micros", "countries", "local_seconds", "now_unix_micros", "session", "state")
@@ -38,29 +37,33 @@ class View:
         self.session = current_session(self.state, now_unix_micros, session_id) or _NO_SESSION
         self.local_seconds = local_seconds(now_unix_micros, time_zone)
         self.countries = countries
-        cart = self.state.cart
-        self.cart_units = sum(line.quantity for line in cart.values()) if cart else 0
-        self.cart_value_micros = cart_value_micros(cart) if cart else 0
+        units = value_micros = 0
+        if self.state.cart:
+            for line in self.state.cart.values():
+                units += line.quantity
+                value_micros += line.price_micros * line.quantity
+        self.cart_units = units
+        self.cart_value_micros = value_micros
 
     @property
     def habits(self) -> Habits:
-        """The visitor's habits, which have to be in the state."""
+        """The visitor's habits; the state must include them."""
         assert isinstance(self.state, State), "expected a whole state for features of habits, got a CoreState"
         return self.state.habits
 
     def days_since(self, then_unix_micros: int) -> float:
-        """Days from a moment until now; 0 for a moment that is unknown (0) or, after a late call, still ahead."""
+        """Return the days since a moment; 0 if it is unknown (0) or in the future, as for a call about the past."""
         if not then_unix_micros or then_unix_micros > self.now_unix_micros:
             return 0.0
         return (self.now_unix_micros - then_unix_micros) / (86_400 * MICROS)
 
 
 def local_seconds(now_unix_micros: int, time_zone: str) -> int:
-    """Seconds from 1970-01-01 00:00 on a time zone's own clock."""
+    """Return the seconds since 1970-01-01 00:00 on the local clock of a time zone."""
     seconds = now_unix_micros // MICROS
     if time_zone == "UTC":
         return seconds
-    # Offsets change on a full minute (the one exception since 1970 is Liberia's, in 1972), so one look-up serves a minute of calls.
+    # Offsets change on a full minute (the only exception since 1970 is Liberia, in 1972), so one lookup serves a minute of calls.
     return seconds + _utc_offset_seconds(time_zone, seconds // _MINUTE_SECONDS)
 
 

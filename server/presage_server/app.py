@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection
 from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
 from presage_server.models.loading import load_models
+from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
 from presage_server.pipeline.warming import warm_up
@@ -102,14 +103,15 @@ async def running(
         if settings.sample_vectors_share:
             share = settings.sample_vectors_share
             sampler = Sampler(share=share, random=Random().random, writer=store, metrics=metrics)  # noqa: S311 - a sample
+        scorer = Scorer(metrics, sampler)
+        overload = OverloadPolicy()
         pipeline = Pipeline(
-            service.methods(),
+            intake=Intake(service.methods(), (), overload, metrics, settings.timeout_ms / 1e3),
             store=store,
-            tracker=Tracker(store, metrics, RecentSnapshots()),
-            scorer=Scorer(metrics, sampler),
-            overload=OverloadPolicy(),
+            tracker=Tracker(store, metrics, RecentSnapshots(), scorer.count),
+            scorer=scorer,
+            overload=overload,
             metrics=metrics,
-            timeout_seconds=settings.timeout_ms / 1e3,
             wait_seconds=0.0 if watcher else _POLL_SECONDS,
         )
         if settings.metrics_port >= 0:

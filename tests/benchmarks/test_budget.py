@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import budget
 from benchmarks.budget import Limit, broken, limits_of, main
+from benchmarks.rig.command import FAILED, MISSING, MissingRequirementError
 
 LIMITS = {
     "native.calls_per_second": Limit(ratio=0.5, lowest=0.45, highest=0.55, tolerance=0.2),
@@ -21,7 +22,6 @@ def measured(monkeypatch):
     def stand_in(**ratios):
         rounds = [(name.replace("__", "."), 10 * ratio, 10.0) for name, some in ratios.items() for ratio in some]
         monkeypatch.setattr(budget, "_rounds", lambda *_: iter(rounds))
-        monkeypatch.setattr(budget, "build_load", lambda: None)
 
     return stand_in
 
@@ -37,18 +37,18 @@ def measured(monkeypatch):
         ("native.p99", 0.1, None),
     ],
 )
-def test_only_what_is_worse_than_allowed_is_said(figure, ratio, words):
+def test_only_a_ratio_that_is_worse_than_allowed_is_reported(figure, ratio, words):
     sentences = broken(FINE | {figure: ratio}, LIMITS)
 
     assert len(sentences) == (words is not None)
     assert all(word in sentences[0] for word in words or ())
 
 
-def test_each_broken_limit_is_said():
+def test_each_broken_limit_is_reported():
     assert len(broken({"native.calls_per_second": 0.1, "native.p99": 9.0}, LIMITS)) == 2
 
 
-def test_limits_leave_room_for_what_runs_differ_in():
+def test_limits_allow_for_the_differences_of_the_runs():
     limits = limits_of([{"a": 1.0, "b": 1.0}, {"a": 1.2, "b": 1.01}, {"a": 0.9, "b": 1.0}])
 
     assert limits["a"] == Limit(ratio=1.0, lowest=0.9, highest=1.2, tolerance=pytest.approx(0.3))
@@ -67,24 +67,24 @@ def test_a_run_takes_the_median_of_its_rounds(measured, tmp_path, capsys):
     assert capsys.readouterr().out.count("budget: ") == 1
 
 
-def test_a_machine_that_cannot_measure_is_no_success(monkeypatch, capsys):
-    def build():
-        raise RuntimeError("no compiler")
+def test_a_machine_that_cannot_build_the_generator_has_its_own_exit_code(monkeypatch, capsys):
+    def open_rig(_):
+        raise MissingRequirementError("no compiler")
 
-    monkeypatch.setattr(budget, "build_load", build)
+    monkeypatch.setattr(budget, "open_rig", open_rig)
 
-    assert main([]) == 2
-    assert "budget: no compiler" in capsys.readouterr().out
+    assert main([]) == MISSING
+    assert capsys.readouterr().out == "budget: no compiler\n"
 
 
 def test_missing_ratios_are_no_success(measured, capsys, tmp_path):
     measured(native__p99=[1.0])
 
-    assert main(["--to", str(tmp_path / "gone.json")]) == 2
+    assert main(["--to", str(tmp_path / "gone.json")]) == FAILED
     assert "gone.json" in capsys.readouterr().out
 
 
-def test_what_is_stored_covers_what_is_measured():
+def test_each_ratio_has_a_stored_limit():
     stored = json.loads(budget._FILE.read_text())
     limits = {name: Limit(**limit) for name, limit in stored["ratios"].items()}
 

@@ -6,15 +6,17 @@ from contextlib import contextmanager
 import pytest
 
 from benchmarks import compare
-from benchmarks.checkouts import Checkout, CommandError, this_checkout
 from benchmarks.compare import main
-from benchmarks.ratios import Scenario
-from benchmarks.wire.load import Latency, Outcome
+from benchmarks.rig import rig
+from benchmarks.rig.checkouts import Checkout, CommandError, this_checkout
+from benchmarks.rig.command import USAGE
+from benchmarks.rig.load import Latency, Outcome
+from benchmarks.rig.ratios import Scenario
 
 
 @pytest.fixture
 def ran(monkeypatch, tmp_path):
-    """Puts figures in place of what takes long; tells in which order they were asked for."""
+    """Puts figures in place of what takes long; returns the order of the measurements."""
     order = []
 
     @contextmanager
@@ -40,7 +42,7 @@ def test_both_are_measured_in_turn_and_change_places(ran):
     assert ran == ["base", "this", "this", "base", "base", "this"]
 
 
-def test_a_table_and_a_file_tell_what_differs(ran, capsys, tmp_path):
+def test_differences_go_to_a_table_and_a_file(ran, capsys, tmp_path):
     assert main(["--base", "v1", "--only", "stages", "--rounds", "2", "--to", str(tmp_path / "to.json")]) == 0
     printed = capsys.readouterr().out
 
@@ -52,19 +54,22 @@ def test_a_table_and_a_file_tell_what_differs(ran, capsys, tmp_path):
     assert (record["scenario"], record["ratios"], record["verdict"]) == ("test_fold[median_v1]", [0.8, 0.8], "better")
 
 
-def test_what_is_no_revision_is_said_in_one_line(capsys):
-    assert main(["--base", "no-such-revision", "--only", "stages"]) == 2
+def test_an_unknown_revision_is_an_error_of_one_line(capsys):
+    assert main(["--base", "no-such-revision", "--only", "stages"]) == USAGE
     assert capsys.readouterr().out.count("\n") == 1
 
 
 def test_a_revision_from_before_the_loads_has_stages_alone(ran, capsys, monkeypatch):
-    monkeypatch.setattr(compare, "build_load", lambda: None)
+    monkeypatch.setattr(rig, "build_program", lambda _: None)
+    monkeypatch.setattr(rig, "checkout_of", compare.checkout_of)
+    monkeypatch.setattr(rig, "check_imports", lambda _: None)
 
-    assert main(["--base", "v1"]) == 2
-    assert "v1 has no benchmarks/wire/visitors.py" in capsys.readouterr().out
+    assert main(["--base", "v1"]) == USAGE
+    assert "v1 has no benchmarks/rig/visitors.py" in capsys.readouterr().out
+    assert ran == []
 
 
-def test_benchmarks_that_fail_are_said(ran, capsys, monkeypatch):
+def test_benchmarks_that_fail_are_an_error(ran, capsys, monkeypatch):
     def stages(*_):
         raise CommandError("-m pytest benchmarks failed")
 

@@ -5,7 +5,7 @@ import sys
 import grpc
 import pytest
 
-from benchmarks.serving import serving_process
+from benchmarks.rig.serving import serving_process
 from presage.v1 import scoring_service_pb2, scoring_service_pb2_grpc
 
 

@@ -5,13 +5,13 @@ import pytest
 from benchmarks import replay_speed
 from benchmarks.naive_pandas import naive_rows
 from benchmarks.replay_speed import LOG, NTH, main, replayed, replayed_rows, write_repeated
-from presage_training.readers import LogFormat, Skips, read_events
+from presage_training.readers import LogFormat, SkippedRows, read_events
 
 needs_the_log = pytest.mark.skipif(not LOG.exists(), reason=f"the real log is not at {LOG}")
 
 
 def events_of(path):
-    return list(read_events(path, LogFormat.REES46, skips=Skips()))
+    return list(read_events(path, LogFormat.REES46, skipped=SkippedRows()))
 
 
 @needs_the_log

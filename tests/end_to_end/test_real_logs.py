@@ -7,7 +7,7 @@ import re
 import pytest
 from pyarrow import parquet
 
-from benchmarks.skew_proof import DATA, LOGS, prove
+from benchmarks.proofs.skew_proof import DATA, LOGS, prove
 
 ROWS = {"online_retail.parquet": 15_000, "rees46_2019_10_01.parquet": 2_000}
 """About 600 invoices, and 2,000 events."""

@@ -7,7 +7,7 @@ from collections import Counter
 from presage_featurizer import encode_state, featurize
 from presage_server.settings import shipped_models
 from presage_server.store.snapshot import REVISION_BYTES
-from presage_training.replay import Replay
+from presage_training.replaying.replay import Replay
 from support.event_log import read_event_log
 from support.proofs import send_crowded, simulated_sessions
 from support.running_server import server_process

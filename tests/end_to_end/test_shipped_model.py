@@ -14,24 +14,30 @@ import pytest
 
 from presage_client import Client, ClientOptions
 from presage_export.gate import boundary_rows, special_rows
-from presage_export.lightgbm import convert_lightgbm
+from presage_export.graph import build_graph
+from presage_export.reading.source_model import read_source_model
 from presage_server.models.loading import load_model
 from presage_server.settings import shipped_models
-from presage_training.dataset import purchase_in_session
-from presage_training.sending import client_event
+from presage_training.datasets.dataset import purchase_in_session
 from presage_training.simulator import simulate
+from presage_training.traffic.sending import client_event
 from support.proofs import START_UNIX_MICROS
 from support.running_server import server_process
 
-BUNDLE = shipped_models() / "conversion" / "1"
+BUNDLE = shipped_models() / "conversion" / "2"
 
-ORIGINAL = Path(__file__).parents[1] / "data" / "conversion-1.txt"
+ORIGINAL = Path(__file__).parents[1] / "data" / "conversion-2.txt"
 """What LightGBM itself wrote when the model was trained."""
 
 SEED = 99
 """Not the seed that the model was trained with."""
 
 MAX_ERROR = 1e-6
+
+TRAIN = (
+    *(sys.executable, "-m", "presage_server", "train", "--simulate"),
+    *("--models", "lightgbm-classifier", "--calibration", "none", "--draws", "100"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +71,7 @@ def largest_error(booster, model, rows):
 
 
 def test_it_is_what_the_export_makes_of_the_original(booster):
-    assert convert_lightgbm(booster) == (BUNDLE / "model.onnx").read_bytes()
+    assert build_graph(read_source_model(booster).model) == (BUNDLE / "model.onnx").read_bytes()
 
 
 def test_it_agrees_on_replayed_rows(booster, model, replayed_rows):
@@ -108,14 +114,14 @@ def test_what_is_served_agrees(booster, replayed_rows, store, tmp_path):
 
 
 def test_it_is_what_training_gives(tmp_path):
-    """With everything at its default, as ``make models`` trains it."""
+    """With the options of ``make models``."""
     trained_with = load_model(BUNDLE).bundle.manifest.libraries
     installed = {name: version(name) for name in trained_with}
     if trained_with != installed:
         pytest.skip(f"the model was trained with {trained_with}, and here are {installed}")
-    bundle, original = tmp_path / "conversion" / "1", tmp_path / "original.txt"
-    command = [sys.executable, "-m", "presage_server", "train", "--seed", "7"]
-    subprocess.run([*command, "--to", bundle, "--original", original], stdout=subprocess.DEVNULL, check=True)
+    bundle, original = tmp_path / "conversion" / "2", tmp_path / "original.txt"
+    places = ("--to", tmp_path / "run", "--bundle", bundle, "--original", original)
+    subprocess.run([*TRAIN, "--seed", "7", *places], stdout=subprocess.DEVNULL, check=True)
 
     assert (bundle / "model.onnx").read_bytes() == (BUNDLE / "model.onnx").read_bytes()
     assert original.read_text() == ORIGINAL.read_text()
@@ -127,10 +133,10 @@ def test_it_is_what_training_gives(tmp_path):
 def test_training_again_gives_the_same_bytes(tmp_path):
     """In two processes that hash strings differently, as any two do."""
     small = ("--visitors", "300", "--days", "10", "--seed", "3")
-    bundles = [tmp_path / hash_seed / "conversion" / "1" for hash_seed in ("1", "2")]
+    bundles = [tmp_path / hash_seed / "conversion" / "2" for hash_seed in ("1", "2")]
     runs = [
         subprocess.Popen(
-            [sys.executable, "-m", "presage_server", "train", *small, "--to", str(bundle)],
+            [*TRAIN, *small, "--to", bundle.parents[1] / "run", "--bundle", bundle],
             env=os.environ | {"PYTHONHASHSEED": bundle.parts[-3]},
             stdout=subprocess.DEVNULL,
         )

@@ -6,7 +6,6 @@ import dataclasses
 
 import lightgbm
 import numpy as np
-import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,13 +15,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from presage_export.additive import AdditiveModel, Leaf, Split, floor_to_float32, weighted_sum
-from presage_export.bundle import ALLOWED_OPERATORS
+from presage_export.bundle.bundle import ALLOWED_OPERATORS
+from presage_export.bundle.onnx_wire import read_graph_contents
+from presage_export.bundle.session import OnnxModel
 from presage_export.errors import ParityError, UnsupportedModelError
 from presage_export.gate import check_original
-from presage_export.graph import build_graph, build_tree_graph
-from presage_export.onnx_wire import read_graph_contents
-from presage_export.original import WeightedSum, read_original
-from presage_export.session import OnnxModel
+from presage_export.graph import build_graph
+from presage_export.reading.source_model import WeightedSum, read_source_model
 from support.export_models import FEATURE_COUNT, binary_model, labels_of, rows_of
 
 ROWS = rows_of(1_000)
@@ -49,17 +48,9 @@ def test_a_margin_is_the_sum_of_its_parts():
 def test_the_graph_says_the_same_with_allowed_operators_only(model):
     model_bytes = build_graph(model)
 
-    assert check_original(read_original(model), OnnxModel(model_bytes), ROWS).max_probability_error < 1e-7
+    assert check_original(read_source_model(model), OnnxModel(model_bytes), ROWS).max_probability_error < 1e-7
     assert set(read_graph_contents(model_bytes).operators) <= ALLOWED_OPERATORS
     assert model_bytes == build_graph(model)
-
-
-def test_a_graph_of_float32_is_for_trees_alone():
-    for model in (CONSTANT, TREES, PLANE, BOTH):
-        with pytest.raises(ValueError, match="expected trees only"):
-            build_tree_graph(model)
-    nodes = onnx.load_from_string(build_tree_graph(dataclasses.replace(TREES, intercept=0.0))).graph.node
-    assert [node.op_type for node in nodes] == ["TreeEnsembleRegressor"]
 
 
 @given(weights=st.lists(st.floats(-10, 10), min_size=4, max_size=4), intercept=st.floats(-10, 10))
@@ -99,7 +90,7 @@ def stack():
 
 
 def test_a_stack_of_libraries_passes_as_one_graph(stack):
-    original = read_original(stack)
+    original = read_source_model(stack)
     model_bytes = build_graph(original.model)
 
     report = check_original(original, OnnxModel(model_bytes), ROWS)
@@ -119,7 +110,7 @@ def test_a_stack_with_another_weight_does_not_pass(stack):
     altered = dataclasses.replace(stack, weights=(0.7, 1.5001, -0.2))
 
     with pytest.raises(ParityError):
-        check_original(read_original(stack), OnnxModel(build_graph(read_original(altered).model)), ROWS)
+        check_original(read_source_model(stack), OnnxModel(build_graph(read_source_model(altered).model)), ROWS)
 
 
 def test_a_member_that_cannot_be_exported_is_named(stack):
@@ -130,9 +121,9 @@ def test_a_member_that_cannot_be_exported_is_named(stack):
     )
 
     with pytest.raises(UnsupportedModelError, match="linear_tree"):
-        read_original(dataclasses.replace(stack, members=(wrong, *stack.members[1:])))
+        read_source_model(dataclasses.replace(stack, members=(wrong, *stack.members[1:])))
 
 
 def test_what_no_library_trained_is_refused():
     with pytest.raises(UnsupportedModelError, match="estimator='dict'"):
-        read_original({})
+        read_source_model({})

@@ -8,15 +8,15 @@ import pytest
 from onnxmltools import convert_lightgbm as convert_with_onnxmltools
 from onnxmltools.convert.common.data_types import FloatTensorType
 
-from presage_export import forest
 from presage_export.additive import Split
+from presage_export.bundle.parity import compare_margins
+from presage_export.bundle.session import OnnxModel
 from presage_export.errors import ParityError
-from presage_export.forest import read_forest
-from presage_export.gate import boundary_rows, check_parity, random_rows, special_rows
-from presage_export.lightgbm import convert_lightgbm
-from presage_export.parity import compare_margins
-from presage_export.session import OnnxModel
-from support.export_models import FEATURE_COUNT, binary_model, labels_of, margins_of, rows_of, train
+from presage_export.gate import boundary_rows, check_original, random_rows, special_rows
+from presage_export.reading import lightgbm as lightgbm_reader
+from presage_export.reading.lightgbm import read_lightgbm
+from presage_export.reading.source_model import read_source_model
+from support.export_models import FEATURE_COUNT, binary_model, graph_of, labels_of, margins_of, rows_of, train
 
 ROWS = rows_of(2_000)
 
@@ -34,24 +34,24 @@ def _compare(booster, model_bytes, rows):
 
 
 def test_a_faithful_export_passes(booster):
-    report = check_parity(booster, OnnxModel(convert_lightgbm(booster)), ROWS)
+    report = check_original(read_source_model(booster), OnnxModel(graph_of(booster)), ROWS)
 
-    split_count = sum(isinstance(node, Split) for tree in read_forest(booster).trees for node in tree)
+    split_count = sum(isinstance(node, Split) for tree in read_lightgbm(booster).trees for node in tree)
     assert report.rows == len(ROWS) + 3 * split_count + len(special_rows(ROWS)) + len(random_rows(ROWS))
     assert 0 < report.max_margin_error < 1.6e-5
     assert report.max_probability_error == 0
 
 
 def test_nearest_rounding_passes_on_random_rows_and_fails_on_boundary_rows(booster, monkeypatch):
-    monkeypatch.setattr(forest, "float32_threshold", np.float32)
-    rounded_to_nearest = convert_lightgbm(booster)
+    monkeypatch.setattr(lightgbm_reader, "float32_threshold", np.float32)
+    rounded_to_nearest = graph_of(booster)
     monkeypatch.undo()
 
     assert _compare(booster, rounded_to_nearest, ROWS)
     with pytest.raises(ParityError):
         _compare(booster, rounded_to_nearest, boundary_rows(booster, ROWS))
     with pytest.raises(ParityError):
-        check_parity(booster, OnnxModel(rounded_to_nearest), ROWS)
+        check_original(read_source_model(booster), OnnxModel(rounded_to_nearest), ROWS)
 
 
 def test_the_gate_refuses_what_onnxmltools_makes_of_the_same_model(booster):
@@ -61,43 +61,47 @@ def test_the_gate_refuses_what_onnxmltools_makes_of_the_same_model(booster):
 
     assert _compare(booster, theirs, ROWS)
     with pytest.raises(ParityError):
-        check_parity(booster, OnnxModel(theirs), ROWS)
+        check_original(read_source_model(booster), OnnxModel(theirs), ROWS)
 
 
 def test_a_threshold_at_the_edge_of_zero_needs_lightgbms_own_idea_of_zero(monkeypatch):
     rows = rows_of(500)
     labels = np.sign(rows[:, 0]).astype(np.float64)
     booster = train(rows, labels, rounds=3, objective="regression")
-    splits = [node for tree in read_forest(booster).trees for node in tree if isinstance(node, Split)]
+    splits = [node for tree in read_lightgbm(booster).trees for node in tree if isinstance(node, Split)]
     assert any(-1e-34 < split.threshold < 0 for split in splits)
-    assert check_parity(booster, OnnxModel(convert_lightgbm(booster)), rows)
+    assert check_original(read_source_model(booster), OnnxModel(graph_of(booster)), rows)
 
-    monkeypatch.setattr(forest, "_ZERO", 0.0)
-    rounded_down_only = convert_lightgbm(booster)
+    monkeypatch.setattr(lightgbm_reader, "_ZERO", 0.0)
+    rounded_down_only = graph_of(booster)
     monkeypatch.undo()
 
     with pytest.raises(ParityError):
-        check_parity(booster, OnnxModel(rounded_down_only), rows)
+        check_original(read_source_model(booster), OnnxModel(rounded_down_only), rows)
 
 
-@pytest.mark.parametrize("attribute", ["nodes_missing_value_tracks_true", "nodes_truenodeids", "target_weights"])
+@pytest.mark.parametrize(
+    "attribute", ["nodes_missing_value_tracks_true", "nodes_truenodeids", "target_weights_as_tensor"]
+)
 def test_an_altered_graph_fails_with_its_worst_row(attribute):
     rows = rows_of(500, missing=0.2)
     booster = train(rows, labels_of(rows), objective="regression")
-    graph = onnx.load_from_string(convert_lightgbm(booster))
-    values = {field.name: field for field in graph.graph.node[0].attribute}
+    graph = onnx.load_from_string(graph_of(booster))
+    values = {field.name: field for field in graph.graph.node[1].attribute}
     match attribute:
         case "nodes_missing_value_tracks_true":
             values[attribute].ints[0] ^= 1
         case "nodes_truenodeids":
             true_ids, false_ids = values["nodes_truenodeids"].ints, values["nodes_falsenodeids"].ints
             true_ids[0], false_ids[0] = false_ids[0], true_ids[0]
-        case "target_weights":
-            values[attribute].floats[0] += 0.5
+        case "target_weights_as_tensor":
+            weights = onnx.numpy_helper.to_array(values[attribute].t).copy()
+            weights[0] += 0.5
+            values[attribute].t.CopyFrom(onnx.numpy_helper.from_array(weights, values[attribute].t.name))
     model = OnnxModel(graph.SerializeToString())
 
     with pytest.raises(ParityError, match="worst is row") as failure:
-        check_parity(booster, model, rows, missing_values=True)
+        check_original(read_source_model(booster), model, rows, missing_values=True)
 
     error = failure.value
     assert error.expected_margin == margins_of(booster, error.row[None])[0]
@@ -107,19 +111,21 @@ def test_an_altered_graph_fails_with_its_worst_row(attribute):
 def test_missing_values_are_only_checked_if_they_will_be_served():
     rows = rows_of(500, missing=0.2)
     booster = train(rows, labels_of(rows), objective="regression")
-    graph = onnx.load_from_string(convert_lightgbm(booster))
-    tracks = next(field for field in graph.graph.node[0].attribute if field.name == "nodes_missing_value_tracks_true")
+    graph = onnx.load_from_string(graph_of(booster))
+    tracks = next(field for field in graph.graph.node[1].attribute if field.name == "nodes_missing_value_tracks_true")
     tracks.ints[:] = [1 - value for value in tracks.ints]
     model, whole_rows = OnnxModel(graph.SerializeToString()), np.nan_to_num(rows)
 
-    assert check_parity(booster, model, whole_rows)
+    assert check_original(read_source_model(booster), model, whole_rows)
     with pytest.raises(ParityError):
-        check_parity(booster, model, whole_rows, missing_values=True)
+        check_original(read_source_model(booster), model, whole_rows, missing_values=True)
 
 
 def test_every_split_is_decided_on_both_sides_by_its_own_boundary_rows(booster):
     rows = boundary_rows(booster, ROWS)
-    paths = [(tree, position) for tree in read_forest(booster).trees for position in _positions_in_reading_order(tree)]
+    paths = [
+        (tree, position) for tree in read_lightgbm(booster).trees for position in _positions_in_reading_order(tree)
+    ]
 
     for index, (tree, position) in enumerate(paths):
         split = tree[position]
@@ -188,4 +194,4 @@ def test_rows_of_another_shape_are_refused_with_both_shapes(rows):
     booster = binary_model(rounds=1)
 
     with pytest.raises(ValueError, match=r"expected float32 of shape \[N > 0, 5\], got"):
-        check_parity(booster, OnnxModel(convert_lightgbm(booster)), rows)
+        check_original(read_source_model(booster), OnnxModel(graph_of(booster)), rows)

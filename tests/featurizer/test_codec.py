@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import msgspec
 import pytest
@@ -14,8 +15,8 @@ from presage_featurizer import (
     EventType,
     NewerStateError,
     State,
-    decode_core_state,
     decode_event,
+    decode_needed,
     decode_state,
     encode_event,
     encode_state,
@@ -51,6 +52,8 @@ GOLDEN_EVENT = bytes.fromhex(
     "65ce04c4b4000195a4736f636ba5736f636b73a461636d65ce0044aa2003a2474202a76f726465722d37ce04c48cf0a34742"
     "50"
 )
+
+decode_core = partial(decode_needed, needs=frozenset())
 
 HABITS = Habits(
     events={1: 2, 2: 3, 6: 2, 13: 1, 21: 1, 5: 1},
@@ -150,7 +153,7 @@ def test_bytes_of_every_version_are_read():
     assert decode_state(GOLDEN_STATE_2) == fold_all(STORY)
     assert decode_event(GOLDEN_EVENT) == EVENT
     assert [
-        [getattr(decode_core_state(golden), name) for name in CoreState.__struct_fields__]
+        [getattr(decode_core(golden), name) for name in CoreState.__struct_fields__]
         for golden in (GOLDEN_STATE, GOLDEN_STATE_2)
     ] == [[getattr(STATE, name) for name in CoreState.__struct_fields__]] * 2
 
@@ -185,7 +188,7 @@ def test_session_fields_that_an_older_release_did_not_know_take_their_defaults(k
 
 @pytest.mark.parametrize(
     ("decode", "golden"),
-    [(decode_state, GOLDEN_STATE), (decode_core_state, GOLDEN_STATE_2), (decode_event, GOLDEN_EVENT)],
+    [(decode_state, GOLDEN_STATE), (decode_core, GOLDEN_STATE_2), (decode_event, GOLDEN_EVENT)],
     ids=["state", "core state", "event"],
 )
 class TestDamage:
@@ -212,7 +215,7 @@ class TestDamage:
             decode(_frame(newest + 1, golden[5:]))
 
 
-@pytest.mark.parametrize("decode", [decode_state, decode_core_state, decode_event])
+@pytest.mark.parametrize("decode", [decode_state, decode_core, decode_event])
 @pytest.mark.parametrize(
     "body",
     [b"", b"\xc1", msgspec.msgpack.encode({}), msgspec.msgpack.encode(["not a number"]), b"\x91\xa1\xff"],
@@ -221,6 +224,15 @@ class TestDamage:
 def test_a_body_that_is_not_ours_is_corrupt_in_spite_of_its_checksum(decode, body):
     with pytest.raises(CorruptStateError):
         decode(_frame(1, body))
+
+
+def test_a_state_may_begin_behind_other_bytes():
+    assert decode_state(b"revision" + GOLDEN_STATE_2, 8) == decode_state(GOLDEN_STATE_2)
+    assert decode_core(b"revision" + GOLDEN_STATE_2, start=8) == decode_core(GOLDEN_STATE_2)
+    with pytest.raises(CorruptStateError, match="state: expected at least 5 bytes, got 2"):
+        decode_state(b"revisionab", 8)
+    with pytest.raises(CorruptStateError, match="got 0"):
+        decode_state(b"rev", 8)
 
 
 def test_errors_say_what_was_expected_and_what_was_there():

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
+from types import SimpleNamespace
 
 import pytest
 
@@ -111,3 +113,26 @@ def test_a_set_shows_what_was_chosen_and_not_how_it_is_computed():
     assert repr(FeatureSet(name="tiny", features=("frequency",))) == (
         "FeatureSet(name='tiny', features=('frequency',), time_zone='UTC', countries=())"
     )
+
+
+def test_a_set_can_be_pickled_with_its_generated_function():
+    feature_set = changed(time_zone="Europe/London")
+    assert feature_set.write_rows
+    assert pickle.loads(pickle.dumps(feature_set)) == feature_set
+
+
+def recorded(**fields):
+    return SimpleNamespace(**{**CONVERSION.definition, **fields})
+
+
+def test_a_set_is_restored_from_what_was_recorded():
+    paris = changed(name="paris", time_zone="Europe/Paris", countries=("FR", "GB"))
+    for feature_set in (*FEATURE_SETS.values(), paris):
+        assert FeatureSet.restore(SimpleNamespace(**feature_set.definition)) == feature_set
+
+
+def test_a_set_that_means_something_else_by_now_is_rejected():
+    with pytest.raises(FeatureSetError, match=rf"^fingerprint: expected 0{{64}}, got {CONVERSION.fingerprint}: "):
+        FeatureSet.restore(recorded(fingerprint="0" * 64))
+    with pytest.raises(FeatureSetError, match=r"features: .* are not in the catalogue"):
+        FeatureSet.restore(recorded(features=("shoe_size",)))

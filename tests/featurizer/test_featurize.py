@@ -9,9 +9,10 @@ from presage_featurizer import (
     CONVERSION,
     CORE,
     FeatureSet,
-    decode_core_state,
+    decode_needed,
     decode_state,
     encode_state,
+    feature_rows,
     featurize,
     fold,
 )
@@ -41,17 +42,17 @@ def test_a_vector_is_float32_in_the_order_of_the_set(state, feature_set):
 @settings(max_examples=50)
 def test_a_set_without_habits_needs_none_in_the_state(log):
     blob = encode_state(fold_all(log))
-    core = decode_core_state(blob)
-    assert CORE.uses_habits is False
+    core = decode_needed(blob, CORE.needs)
+    assert CORE.needs == frozenset()
     assert not hasattr(core, "habits")
     np.testing.assert_array_equal(featurize(core, NOW, CORE), featurize(decode_state(blob), NOW, CORE))
 
 
 @pytest.mark.parametrize("name", [name for name, feature in CATALOGUE.items() if feature.scope == "habits"])
 def test_a_feature_of_habits_is_not_made_up_without_them(name):
-    core = decode_core_state(encode_state(fold_all(STORY)))
+    core = decode_needed(encode_state(fold_all(STORY)), frozenset())
     feature_set = FeatureSet(name="one", features=(name,))
-    assert feature_set.uses_habits
+    assert feature_set.needs == {"habits"}
     if name not in {"days_since_last_event", "recency_score"}:  # those need the visitor's last event alone
         with pytest.raises(AssertionError, match="expected a whole state"):
             featurize(core, NOW, feature_set)
@@ -140,3 +141,18 @@ def test_state_is_left_alone():
     before = encode_state(state)
     featurize(state, NOW, CORE, session_id="tab")
     assert encode_state(state) == before
+
+
+def test_rows_are_the_vectors_of_each_visitor():
+    states, moments, session_ids = [None, fold_all(STORY), fold_all(STORY)], [at(0), NOW, NOW], ["", "", "tab"]
+    rows = feature_rows(states, moments, session_ids, CORE)
+    vectors = [
+        featurize(state, now, CORE, session_id=session_id)
+        for state, now, session_id in zip(states, moments, session_ids, strict=True)
+    ]
+    np.testing.assert_array_equal(rows, np.stack(vectors))
+    assert (rows.dtype, rows.flags.c_contiguous, rows.flags.writeable) == (np.float32, True, True)
+
+
+def test_no_visitors_are_no_rows():
+    assert feature_rows([], [], [], CORE).shape == (0, len(CORE.features))

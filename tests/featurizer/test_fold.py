@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from presage_featurizer import CORE, Device, EventType, decode_state, encode_state, featurize, fold
 from presage_featurizer.digests import WIDTH, digest
-from presage_featurizer.fold import begin, fold_into, remember
+from presage_featurizer.fold import begin, fold_in_place, fold_into, remember
 from presage_featurizer.state import (
     MAX_CART_LINES,
     MAX_CATEGORY_INTERESTS,
@@ -339,3 +339,16 @@ def test_state_does_not_depend_on_the_hash_seed():
 
     here = encode_state(fold_all(STORY)).hex()
     assert (run("1"), run("2")) == (here, here)
+
+
+@settings(deadline=None)
+@given(any_log())
+def test_folding_in_place_gives_the_same_states(log):
+    state, held = None, None
+    for each in log:
+        folded = fold(state, each)
+        if held is None:
+            held = begin(each)
+        assert fold_in_place(held, each) == (folded is not state)
+        assert held == folded
+        state = folded

@@ -152,17 +152,15 @@ def test_a_refund_is_no_habit():
 @given(log=any_log())
 def test_without_habits_all_other_features_are_the_same(log):
     whole, lean = fold_all(log[:1]), begin(log[0])
-    fold_into(lean, log[0], habits=False)
+    fold_into(lean, log[0], frozenset())
     for each in log[1:]:
         before, whole = whole, fold(whole, each)
         if whole is not before:
-            fold_into(lean, each, habits=False)
+            fold_into(lean, each, frozenset())
     now = log[-1].event_time_unix_micros
 
     assert featurize(lean, now, CORE).tobytes() == featurize(whole, now, CORE).tobytes()
-    assert [FEATURE_SETS[name].uses_habits for name in ("conversion", "core", "rfm", "behavior")] == [False] * 3 + [
-        True
-    ]
+    assert {name for name, feature_set in FEATURE_SETS.items() if feature_set.needs} == {"behavior"}
 
 
 def test_folding_leaves_the_habits_before_alone():

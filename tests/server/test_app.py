@@ -175,7 +175,7 @@ async def test_what_nobody_foresaw_is_internal_with_an_id_that_the_log_has_and_n
     def fail(*_args, **_kwargs):
         raise ValueError("secret")
 
-    monkeypatch.setattr(scoring, "feature_values", fail)
+    monkeypatch.setattr(scoring, "feature_rows", fail)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await served.stub.Score(pb.ScoreRequest(user_id="u"))
     assert failed.value.code() == grpc.StatusCode.INTERNAL

@@ -18,16 +18,23 @@ from pyarrow import parquet
 from redis import Redis
 
 from presage_featurizer import Event, encode_event
+from presage_featurizer.event_log import (
+    PARTITIONS,
+    ServedVector,
+    decode_served_vector,
+    encode_served_vector,
+    partition_of,
+    stream_key,
+)
 from presage_server.archive.archiver import Archiver
-from presage_server.archive.folder import opened_folder
+from presage_server.archive.folder import open_folder
 from presage_server.archive.parts import parts_by_day
 from presage_server.clock import system_clock
-from presage_server.eventlog.following import ArchiveSettings, follow
-from presage_server.eventlog.sampling import ServedVector, decode_vector, encode_vector
-from presage_server.eventlog.streams import EventStreams, connect
-from presage_server.store.keys import PARTITIONS, partition_of, stream_key
-from presage_training.readers.archive import ArchivedEvent, read_archive
-from presage_training.readers.skips import Skips
+from presage_server.eventlog.consumer_group import ConsumerGroup, connect
+from presage_server.eventlog.poller import Poller
+from presage_server.eventlog.reader import StreamReader
+from presage_training.readers.formats.archive import ArchivedEvent, read_archive
+from presage_training.readers.skipped_rows import SkippedRows
 from support.running_server import GENEROUS_SECONDS
 from support.stores import LocalStore
 
@@ -47,7 +54,7 @@ def log_event(redis: Redis, event: Event, *, fresh: bool = False, max_events: in
 
 def log_vector(redis: Redis, vector: ServedVector) -> None:
     """Append a served vector to its visitor's stream, as the server does."""
-    redis.xadd(stream_key(partition_of(vector.user_id)), {"vector": encode_vector(vector)})
+    redis.xadd(stream_key(partition_of(vector.user_id)), {"vector": encode_served_vector(vector)})
 
 
 def streams(redis: Redis) -> dict[Place, tuple[bytes, bool]]:
@@ -59,7 +66,11 @@ def streams(redis: Redis) -> dict[Place, tuple[bytes, bool]]:
 
 def logged_vectors(redis: Redis) -> dict[Place, ServedVector]:
     """Read the served vectors of all streams."""
-    return {place: decode_vector(fields[b"vector"]) for place, fields in _entries(redis).items() if b"vector" in fields}
+    return {
+        place: decode_served_vector(fields[b"vector"])
+        for place, fields in _entries(redis).items()
+        if b"vector" in fields
+    }
 
 
 def places(directory: Path, kind: str = "events") -> list[Place]:
@@ -73,9 +84,9 @@ def places(directory: Path, kind: str = "events") -> list[Place]:
 
 def read(directory: Path) -> list[ArchivedEvent]:
     """Read an archive in which nothing may be unreadable."""
-    skips = Skips()
-    archived = list(read_archive(directory, skips=skips))
-    assert skips.counts == {}
+    skipped = SkippedRows()
+    archived = list(read_archive(directory, skipped=skipped))
+    assert skipped.counts == {}
     return archived
 
 
@@ -102,29 +113,30 @@ def assert_equal_to_streams(directory: Path, redis: Redis) -> None:
 
 
 @contextmanager
-def archiver(store: LocalStore, directory: Path, told: list[str], *, max_batch_events: int) -> Iterator[Archiver]:
-    """Make an archiver in this process; ``told`` receives what an operator would hear."""
+def archiver(store: LocalStore, directory: Path, warnings: list[str], *, max_batch_events: int) -> Iterator[Archiver]:
+    """Make an archiver in this process that appends its warnings to a list."""
     numbers = count()
-    redis, counts_entries = connect(store.url, timeout_seconds=GENEROUS_SECONDS)
-    with redis, opened_folder(directory, new_id=lambda: f"test-{next(numbers)}") as folder:
-        group = f"archive-{directory}-{folder.checkpoint.archive_id}"
+    redis, counts_entries = connect(store.url, client_name="presage-archive", timeout_seconds=GENEROUS_SECONDS)
+    with redis, open_folder(directory, new_id=lambda: f"test-{next(numbers)}") as folder:
+        name = f"archive-{directory}-{folder.checkpoint.archive_id}"
+        group = ConsumerGroup(redis, name=name, consumer="archive", counts_entries=counts_entries)
         yield Archiver(
-            streams=EventStreams(redis, group, counts_entries=counts_entries),
+            reader=StreamReader(group),
             folder=folder,
             clock=system_clock,
             write_parts=parts_by_day,
-            tell=told.append,
+            warn=warnings.append,
             max_batch_events=max_batch_events,
         )
 
 
 def archive_once(store: LocalStore, directory: Path, *, max_batch_events: int = 100_000) -> list[str]:
-    """Archive what is there, in this process; answers with what an operator would have heard."""
-    told: list[str] = []
-    settings = ArchiveSettings(to=directory, redis_url=store.url, once=True)
-    with archiver(store, directory, told, max_batch_events=max_batch_events) as made:
-        follow(made, settings, stop=Flag(), show=lambda _: None)
-    return told
+    """Archive what is there, in this process; return the warnings."""
+    warnings: list[str] = []
+    with archiver(store, directory, warnings, max_batch_events=max_batch_events) as made:
+        poller = Poller(made, once=True, flush_seconds=60.0, warn=made.warn)
+        poller.run(stop=Flag(), on_step=lambda: None)
+    return warnings
 
 
 def archive_command(
@@ -141,7 +153,7 @@ def archive_command(
 
 
 def run_archive(store_url: str, directory: Path, *flags: str, shell_limit: str = "") -> tuple[int, str, str]:
-    """Run ``presage archive`` to its end; answers with its exit code, stdout and stderr."""
+    """Run ``presage archive`` to its end; return its exit code, stdout and stderr."""
     process = archive_command(store_url, directory, *flags, shell_limit=shell_limit)
     out, err = process.communicate(timeout=GENEROUS_SECONDS)
     return process.returncode, out, err

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.bundle import write_bundle
-from presage_export.lightgbm import convert_lightgbm, link_of, tree_count
-from presage_export.manifest import FeatureSetSpec, Manifest
+from presage_export.bundle.manifest import FeatureSetSpec, Manifest
+from presage_export.reading.lightgbm import read_lightgbm
 from presage_featurizer import CONVERSION, CORE, FeatureSet
-from support.export_models import margins_of, train
+from support.export_models import graph_of, margins_of, train
 
 PARIS = FeatureSet(name="paris", features=CORE.features, time_zone="Europe/Paris", countries=("FR", "GB", "DE"))
 """All 27 features of the core, by the clock of Paris."""
@@ -45,14 +45,14 @@ def write_small_bundle(
         name=name,
         version=version,
         feature_set=FeatureSetSpec(**feature_set.definition),
-        link=link_of(booster),
+        link=read_lightgbm(booster).link,
         objective="binary",
-        trees=tree_count(booster),
+        trees=len(read_lightgbm(booster).trees),
     )
     write_bundle(
         models / name / version,
         manifest=manifest,
-        model_bytes=convert_lightgbm(booster),
+        model_bytes=graph_of(booster),
         golden_rows=golden_rows,
         golden_margins=margins_of(booster, golden_rows),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from redis import Redis
 
 from presage_featurizer import Event, decode_event
-from presage_server.store.keys import PARTITIONS, stream_key
+from presage_featurizer.event_log import PARTITIONS, stream_key
 
 _STREAMS_PER_ROUND_TRIP = 64
 

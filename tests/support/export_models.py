@@ -8,8 +8,9 @@ import lightgbm
 import numpy as np
 
 from presage_export.bundle import write_bundle
-from presage_export.lightgbm import convert_lightgbm, link_of, tree_count
-from presage_export.manifest import FeatureSetSpec, Manifest
+from presage_export.bundle.manifest import FeatureSetSpec, Manifest
+from presage_export.graph import build_graph
+from presage_export.reading.lightgbm import read_lightgbm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +66,10 @@ def margins_of(booster: lightgbm.Booster, rows: NDArray[np.float32]) -> NDArray[
     return booster.predict(rows, raw_score=True, num_threads=1)
 
 
+def graph_of(booster: lightgbm.Booster) -> bytes:
+    return build_graph(read_lightgbm(booster))
+
+
 def manifest_of(booster: lightgbm.Booster, **changes: Any) -> Manifest:
     fields: dict[str, Any] = {
         "name": "conversion",
@@ -76,9 +81,9 @@ def manifest_of(booster: lightgbm.Booster, **changes: Any) -> Manifest:
             countries=("DE", "FR"),
             fingerprint="0" * 64,
         ),
-        "link": link_of(booster),
+        "link": read_lightgbm(booster).link,
         "objective": "binary",
-        "trees": tree_count(booster),
+        "trees": len(read_lightgbm(booster).trees),
         "metrics": {"auc": 0.75},
         "data": {"rows": 1_000, "source": "made up"},
         "libraries": {"lightgbm": lightgbm.__version__},
@@ -94,7 +99,7 @@ def write_model(
     return write_bundle(
         directory,
         manifest=manifest_of(booster),
-        model_bytes=convert_lightgbm(booster),
+        model_bytes=graph_of(booster),
         golden_rows=golden_rows,
         golden_margins=margins_of(booster, golden_rows),
         overwrite=overwrite,

@@ -15,8 +15,8 @@ import numpy as np
 from presage_client import AsyncClient, ClientOptions, Prediction
 from presage_featurizer import Event
 from presage_featurizer.state import MAX_RECENT_EVENTS
-from presage_training.sending import client_event
 from presage_training.simulator import simulate
+from presage_training.traffic.sending import client_event
 
 START_UNIX_MICROS = 1_714_521_600_000_000
 """Wednesday 2024-05-01 00:00 UTC."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from presage_server.eventlog.sampling import ServedVector
+from presage_featurizer.event_log import ServedVector
 
 _FIELDS = {
     "user_id": "visitor",

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
 from presage_featurizer import CONVERSION, MICROS, featurize, fold
 from presage_featurizer.digests import digest
+from presage_featurizer.event_log import ServedVector
 from presage_server.settings import shipped_models
 from presage_training.audit import Models, audit
-from presage_training.readers.archive import ArchivedEvent, ArchivedVector
+from presage_training.readers.formats.archive import ArchivedEvent
 from support.events import STORY
+from support.vectors import a_vector
 
 EVENTS = [ArchivedEvent(event, fresh=place == 0) for place, event in enumerate(STORY)]
 USER = STORY[0].user_id
@@ -20,31 +23,39 @@ USER = STORY[0].user_id
 
 @pytest.fixture(scope="module")
 def models():
-    told = []
-    found = Models.read(shipped_models(), tell=told.append)
-    assert not told
+    warnings = []
+    found = Models.read(shipped_models(), warn=warnings.append)
+    assert not warnings
     return found
 
 
-def served(events: int, models: Models, **changes) -> ArchivedVector:
+def served(events: int, models: Models, **changes) -> ServedVector:
     """What a server would have logged after so many events of the story."""
     state = None
     for event in STORY[:events]:
         state = fold(state, event)
     now = STORY[max(events - 1, 0)].event_time_unix_micros + 5 * MICROS
     last = digest(STORY[events - 1].event_id) if events else b""
-    values = featurize(state, now, CONVERSION)
-    vector = ArchivedVector(USER, "", now, last, "conversion", "1", CONVERSION.fingerprint, values, 0.0)
+    values = featurize(state, now, CONVERSION).tobytes()
+    vector = a_vector(
+        user_id=USER,
+        session_id="",
+        as_of_unix_micros=now,
+        last_event=last,
+        model_version="2",
+        fingerprint=CONVERSION.fingerprint,
+        values=values,
+    )
     score = models.score(vector)
     assert score is not None
-    return replace(vector, **{"score": score} | changes)
+    return msgspec.structs.replace(vector, **{"score": score} | changes)
 
 
-def test_a_folder_without_bundles_is_told(tmp_path):
-    told = []
-    Models.read(tmp_path, tell=told.append)
+def test_a_folder_without_bundles_gives_a_warning(tmp_path):
+    warnings = []
+    Models.read(tmp_path, warn=warnings.append)
 
-    assert told == [f"{tmp_path}: no bundle NAME/VERSION in it can be read, so no score is checked"]
+    assert warnings == [f"{tmp_path}: no bundle NAME/VERSION in it can be read, so no score is checked"]
 
 
 def test_what_a_replay_gives_back_is_the_same(models):
@@ -52,14 +63,14 @@ def test_what_a_replay_gives_back_is_the_same(models):
     result = audit(EVENTS, vectors, models)
 
     assert (result.same, result.scores, result.different) == (len(STORY) + 1, len(STORY) + 1, 0)
-    assert not result.left_out
+    assert not result.skipped
 
 
 def test_a_vector_that_differs_in_one_bit_is_found_and_named(models):
     true = served(3, models)
-    values = true.values.copy()
+    values = true.features.copy()
     values[5] = np.nextafter(values[5], np.float32(np.inf))
-    result = audit(EVENTS, [true, replace(true, values=values)], models)
+    result = audit(EVENTS, [true, msgspec.structs.replace(true, values=values.tobytes())], models)
 
     assert (result.same, result.different) == (1, 1)
     assert result.differences[0].what.startswith("page_views: served ")
@@ -67,16 +78,16 @@ def test_a_vector_that_differs_in_one_bit_is_found_and_named(models):
 
 def test_zero_and_minus_zero_are_two_values(models):
     true = served(0, models)
-    values = np.where(true.values == 0, np.float32(-0.0), true.values)
+    values = np.where(true.features == 0, np.float32(-0.0), true.features)
 
-    assert audit(EVENTS, [replace(true, values=values)], models).different == 1
+    assert audit(EVENTS, [msgspec.structs.replace(true, values=values.tobytes())], models).different == 1
 
 
 def test_a_score_that_its_bundle_does_not_give_is_found(models):
     result = audit(EVENTS, [served(2, models, score=0.5)], models)
 
     assert result.different == 1
-    assert result.differences[0].what.startswith("score: served 0.5, its bundle says 0.")
+    assert result.differences[0].what.startswith("score: served 0.5, its bundle gives 0.")
 
 
 def test_a_score_of_a_model_that_is_not_at_hand_is_not_looked_at(models):
@@ -90,10 +101,8 @@ def test_what_cannot_be_compared_is_counted_by_its_reason(models):
     missing = served(2, models, last_event=b"no event")
     foreign = served(2, models, fingerprint="another")
 
-    assert audit(cut_off, [served(2, models)], models).left_out == {
-        "the visitor's history begins before the archive": 1
-    }
-    assert audit(EVENTS, [missing, foreign], models).left_out == {
+    assert audit(cut_off, [served(2, models)], models).skipped == {"the visitor's history begins before the archive": 1}
+    assert audit(EVENTS, [missing, foreign], models).skipped == {
         "its last event is not in the archive": 1,
         "feature set unknown to this release and to the bundles": 1,
     }
@@ -110,8 +119,8 @@ def test_an_id_that_counted_again_for_a_forgotten_visitor_is_no_difference(model
     event = STORY[2]
     now = event.event_time_unix_micros + 5 * MICROS
     values = featurize(fold(None, event), now, CONVERSION)
-    again = served(3, models, values=values)
-    again = replace(again, score=models.score(again))
+    again = served(3, models, values=values.tobytes())
+    again = msgspec.structs.replace(again, score=models.score(again))
     log = [*EVENTS, ArchivedEvent(event, fresh=True)]
     cut_off = [replace(EVENTS[2], fresh=False), ArchivedEvent(event, fresh=True)]
 
@@ -120,5 +129,5 @@ def test_an_id_that_counted_again_for_a_forgotten_visitor_is_no_difference(model
 
     values = values.copy()
     values[5] += 1
-    result = audit(log, [replace(again, values=values)], models)
+    result = audit(log, [msgspec.structs.replace(again, values=values.tobytes())], models)
     assert (result.same, result.different, len(result.differences)) == (0, 1, 1)

@@ -1,4 +1,4 @@
-"""Quotes what a log holds: what a stranger wrote must neither move the reader's cursor nor fill the screen."""
+"""Quotes untrusted text for a terminal: it must neither contain control characters nor fill the screen."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ __all__ = ["printable"]
 
 
 def printable(text: str, *, most: int = 200) -> str:
-    r"""Write text such that a terminal shows it and does nothing else.
+    r"""Escape text for a terminal.
 
     Args:
-        text: Anything, of any length.
-        most: How many characters of it are shown; an ellipsis stands for the rest.
+        text: Any text, of any length.
+        most: The maximum number of characters; longer text ends in an ellipsis.
 
     Returns:
-        It in one line, with the escape of Python, ``\x1b`` for example, for each character that is not printable.
+        The text in one line, with Python's escape, for example ``\x1b``, for each character that is not printable.
     """
     shown = text if len(text) <= most else text[: most - 1] + "…"
-    return shown if shown.isprintable() else "".join(each if each.isprintable() else repr(each)[1:-1] for each in shown)
+    return (
+        shown
+        if shown.isprintable()
+        else "".join(character if character.isprintable() else repr(character)[1:-1] for character in shown)
+    )

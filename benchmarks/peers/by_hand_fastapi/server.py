@@ -32,7 +32,7 @@ class Scores(BaseModel):
 
     scores: list[float]
     model: str = "conversion"
-    model_version: str = "1"
+    model_version: str = "2"
 
 
 def _predict(rows: list[list[float]]) -> Scores:

@@ -1,4 +1,4 @@
-"""The features, one small function each, in a module for each scope; importing this package fills the catalogue."""
+"""The features, one small function each, in one module per scope; importing this package fills the catalogue."""
 
 from __future__ import annotations
 

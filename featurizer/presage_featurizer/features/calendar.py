@@ -1,4 +1,4 @@
-"""Features of the moment, on the clock of the feature set's time zone."""
+"""Features of the moment, in the time zone of the feature set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features of what is in the cart now, whichever session put it there."""
+"""Features of the cart's current content, from whichever session."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ def avg_cart_item_price(view: View) -> float:
 @feature(unit="categories", scope="cart", high=MAX_CART_LINES)
 def cart_categories_count(view: View) -> float:
     """Distinct known categories in the cart now."""
-    return len({line.category for line in view.state.cart.values() if line.category})
+    cart = view.state.cart
+    return len({line.category for line in cart.values() if line.category}) if cart else 0
 
 
 @feature(unit="brands", scope="cart", high=MAX_CART_LINES)
 def cart_brands_count(view: View) -> float:
     """Distinct known brands in the cart now."""
-    return len({line.brand for line in view.state.cart.values() if line.brand})
+    cart = view.state.cart
+    return len({line.brand for line in cart.values() if line.brand}) if cart else 0

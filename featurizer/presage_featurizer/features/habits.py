@@ -1,11 +1,11 @@
-"""Features of the visitor's habits: how often, when, how far down the funnel, and how much to taste the product at hand is."""
+"""Features of the visitor's habits: frequency, times of activity, steps of the funnel, and interests."""
 
 from __future__ import annotations
 
 from math import log2
 
 from presage_featurizer.catalogue import feature
-from presage_featurizer.decay import halved
+from presage_featurizer.decay import decay_factor
 from presage_featurizer.digests import WIDTH
 from presage_featurizer.events import MICROS, EventType
 from presage_featurizer.habits import EVENT_WEIGHTS, interest_now
@@ -16,6 +16,7 @@ _RECENCY_HALF_LIFE_MICROS = 7 * 86_400 * MICROS
 _HALF_ENGAGED_WEIGHT = 50.0
 _HALF_AFFINITY_WEIGHT = 10.0
 _MAX_AFFINITY = 5.0
+_WEIGHTS = {int(kind): weight for kind, weight in EVENT_WEIGHTS.items()}
 
 
 def _count(view: View, kind: EventType) -> int:
@@ -26,19 +27,19 @@ def _total(view: View) -> int:
     return sum(view.habits.events.values())
 
 
-def _rate(part: int, whole: int) -> float:
-    """Tell how many of the whole got on to the part; at most 1, because a visitor may skip a step."""
-    return min(part / whole, 1.0) if whole else 0.0
+def _rate(step: int, before: int) -> float:
+    """Return the ratio of one step of the funnel to the step before; at most 1, because a visitor may skip a step."""
+    return min(step / before, 1.0) if before else 0.0
 
 
 def _local_hours(view: View) -> dict[int, int]:
-    """Count events by the hour of the week, 0 to 167 from Monday on, on the shop's clock of the moment."""
+    """Count events by hour of the week, from 0 (Monday 00:00) to 167, at the shop's current offset from UTC."""
     shift = (view.local_seconds - view.now_unix_micros // MICROS) // 3_600
     return {(hour + shift) % 168: count for hour, count in view.habits.hours_of_week.items()}
 
 
 def _peak(counts: dict[int, int]) -> float:
-    """Find the key with the largest count, the smallest of several; -1 without any."""
+    """Return the key with the largest count, the smallest of equal ones; -1 without any."""
     return min(counts, key=lambda key: (-counts[key], key), default=-1)
 
 
@@ -55,19 +56,19 @@ _DAY_OF_WEEK = [hour // 24 for hour in range(168)]
 
 @feature(unit="events", scope="habits")
 def total_events(view: View) -> float:
-    """Events of the visitor's own so far."""
+    """Events so far, excluding refunds."""
     return _total(view)
 
 
 @feature(unit="products", scope="habits", high=MAX_VIEWED_PRODUCTS)
 def unique_products(view: View) -> float:
-    """Distinct products viewed so far; counted up to 256."""
+    """Distinct products viewed so far, up to 256."""
     return len(view.habits.viewed_products) // WIDTH
 
 
 @feature(unit="events/day", scope="habits")
 def events_per_day(view: View) -> float:
-    """Events so far for each day since first seen, a day at least."""
+    """Events so far per day since first seen, which counts as one day at least."""
     return _total(view) / max(1.0, view.days_since(view.state.first_seen_unix_micros))
 
 
@@ -79,7 +80,7 @@ def purchases(view: View) -> float:
 
 @feature(unit="events", scope="habits")
 def cart_adds(view: View) -> float:
-    """Times that something went into the cart so far."""
+    """Additions to the cart so far."""
     return _count(view, EventType.ADD_TO_CART)
 
 
@@ -91,13 +92,13 @@ def searches(view: View) -> float:
 
 @feature(unit="events", scope="habits")
 def wishlist_adds(view: View) -> float:
-    """Times that something went onto the wish list so far."""
+    """Additions to the wish list so far."""
     return _count(view, EventType.ADD_TO_WISHLIST)
 
 
 @feature(unit="events", scope="habits")
 def group_views(view: View) -> float:
-    """Group purchases looked at so far."""
+    """Group purchases viewed so far."""
     return _count(view, EventType.GROUP_VIEW)
 
 
@@ -109,37 +110,37 @@ def group_joins(view: View) -> float:
 
 @feature(unit="share", scope="habits", high=1.0)
 def view_to_cart_rate(view: View) -> float:
-    """Cart additions for each product view, at most 1; 0 without views."""
+    """Cart additions per product view, at most 1; 0 without views."""
     return _rate(_count(view, EventType.ADD_TO_CART), _count(view, EventType.VIEW_ITEM))
 
 
 @feature(unit="share", scope="habits", high=1.0)
 def cart_to_checkout_rate(view: View) -> float:
-    """Checkouts begun for each cart addition, at most 1; 0 without additions."""
+    """Checkouts begun per cart addition, at most 1; 0 without additions."""
     return _rate(_count(view, EventType.BEGIN_CHECKOUT), _count(view, EventType.ADD_TO_CART))
 
 
 @feature(unit="share", scope="habits", high=1.0)
 def checkout_to_purchase_rate(view: View) -> float:
-    """Purchases for each checkout begun, at most 1; 0 without checkouts."""
+    """Purchases per checkout begun, at most 1; 0 without checkouts."""
     return _rate(_count(view, EventType.PURCHASE), _count(view, EventType.BEGIN_CHECKOUT))
 
 
 @feature(unit="share", scope="habits", high=1.0)
 def overall_conversion_rate(view: View) -> float:
-    """Purchases for each product view, at most 1; 0 without views."""
+    """Purchases per product view, at most 1; 0 without views."""
     return _rate(_count(view, EventType.PURCHASE), _count(view, EventType.VIEW_ITEM))
 
 
 @feature(unit="hour", scope="habits", low=-1.0, high=23.0, default=-1.0)
 def peak_activity_hour(view: View) -> float:
-    """The hour of the day with most of the visitor's events, the earliest of several; -1 without history."""
+    """The hour of the day with most of the visitor's events, the earliest of equal ones; -1 without history."""
     return _peak(_grouped(_local_hours(view), _HOUR_OF_DAY))
 
 
 @feature(unit="day", scope="habits", low=-1.0, high=6.0, default=-1.0)
 def peak_activity_day(view: View) -> float:
-    """The day of the week with most of the visitor's events, Monday = 0, the earliest of several; -1 without history."""
+    """The day of the week with most of the visitor's events, Monday = 0, the earliest of equal ones; -1 without history."""
     return _peak(_grouped(_local_hours(view), _DAY_OF_WEEK))
 
 
@@ -152,7 +153,7 @@ def is_weekend_shopper(view: View) -> float:
 
 @feature(unit="bits", scope="habits", high=5.0)
 def category_diversity(view: View) -> float:
-    """Shannon entropy of the categories that the visitor's products were of; 0 for one category or none."""
+    """Shannon entropy of the categories of the visitor's products; 0 for one category or none."""
     counts = [interest.count for interest in view.habits.categories.values()]
     total = sum(counts)
     return max(0.0, -sum(count / total * log2(count / total) for count in counts))
@@ -160,7 +161,7 @@ def category_diversity(view: View) -> float:
 
 @feature(unit="categories", scope="habits", high=MAX_CATEGORY_INTERESTS)
 def categories_explored(view: View) -> float:
-    """Distinct categories that the visitor had to do with, of the 32 that are remembered."""
+    """Distinct categories of the visitor's products, up to 32."""
     return len(view.habits.categories)
 
 
@@ -179,15 +180,15 @@ def days_since_last_event(view: View) -> float:
 
 @feature(unit="score", scope="habits", high=1.0)
 def recency_score(view: View) -> float:
-    """1 at the visitor's newest event, halved with every 7 days since; 0 without history."""
+    """1 at the visitor's newest event, halved every 7 days; 0 without history."""
     last = view.state.last_seen_unix_micros
-    return halved(view.now_unix_micros - last, _RECENCY_HALF_LIFE_MICROS) if last else 0.0
+    return decay_factor(view.now_unix_micros - last, _RECENCY_HALF_LIFE_MICROS) if last else 0.0
 
 
 @feature(unit="score", scope="habits", high=1.0)
 def engagement_score(view: View) -> float:
-    """How much the visitor's events weigh in all: w / (w + 50) for their weights' sum w; 0 if that is below 0."""
-    weight = sum(EVENT_WEIGHTS.get(EventType(kind), 0.0) * count for kind, count in view.habits.events.items())
+    """Weight of all of the visitor's events: w / (w + 50) for the sum w of their weights; 0 if that is negative."""
+    weight = sum([_WEIGHTS.get(kind, 0.0) * count for kind, count in view.habits.events.items()])
     return weight / (weight + _HALF_ENGAGED_WEIGHT) if weight > 0 else 0.0
 
 
@@ -198,28 +199,28 @@ def _affinity(view: View, interest: Interest | None) -> float:
 
 @feature(unit="score", scope="habits", high=_MAX_AFFINITY)
 def item_affinity(view: View) -> float:
-    """Interest in the product last dealt with, 0 to 5: 5w / (w + 10) for the weights w of its events, halved every 7 days."""
+    """Interest in the last product, 0 to 5: 5w / (w + 10) for the sum w of its events' weights, halved every 7 days."""
     habits = view.habits
     return _affinity(view, habits.items.get(habits.last_item))
 
 
 @feature(unit="score", scope="habits", high=_MAX_AFFINITY)
 def category_affinity(view: View) -> float:
-    """Interest in the category of the product last dealt with, 0 to 5, as for item_affinity."""
+    """Interest in the category of the last product, 0 to 5, computed like item_affinity."""
     habits = view.habits
     return _affinity(view, habits.categories.get(habits.last_category))
 
 
 @feature(unit="share", scope="habits", high=1.0)
 def repeat_view_rate(view: View) -> float:
-    """Share of product views that were of a product viewed before; 0 without views."""
+    """Share of product views that repeat an earlier one; 0 without views."""
     habits = view.habits
     return habits.repeat_views / habits.item_views if habits.item_views else 0.0
 
 
 @feature(unit="ratio", scope="habits")
 def price_vs_user_average(view: View) -> float:
-    """Price of the product last dealt with over the average price of those viewed; 0 if either is unknown."""
+    """Price of the last product relative to the average price of products viewed; 0 if either is unknown."""
     habits = view.habits
     if not habits.viewed_price_micros:
         return 0.0

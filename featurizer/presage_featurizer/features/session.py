@@ -17,19 +17,19 @@ def page_views(view: View) -> float:
 
 @feature(unit="views", scope="session")
 def product_views(view: View) -> float:
-    """Products viewed in this session, repeated views counted."""
+    """Product views in this session, including repeated ones."""
     return view.session.product_views
 
 
 @feature(unit="events", scope="session")
 def add_to_cart_events(view: View) -> float:
-    """Times that something went into the cart in this session."""
+    """Additions to the cart in this session."""
     return view.session.add_to_carts
 
 
 @feature(unit="products", scope="session", high=MAX_VIEWED_PRODUCTS)
 def unique_products_viewed(view: View) -> float:
-    """Distinct products viewed in this session; counted up to 256."""
+    """Distinct products viewed in this session, up to 256."""
     return len(view.session.viewed_products) // WIDTH
 
 
@@ -44,14 +44,14 @@ def avg_product_price_viewed(view: View) -> float:
 def session_duration_minutes(view: View) -> float:
     """Minutes since this session began."""
     session = view.session
-    if not session.event_count:
+    if not session.event_count or session.start_unix_micros > view.now_unix_micros:
         return 0.0
-    return max(0, view.now_unix_micros - session.start_unix_micros) / (60 * MICROS)
+    return (view.now_unix_micros - session.start_unix_micros) / (60 * MICROS)
 
 
 @feature(unit="currency", scope="session")
 def max_cart_value(view: View) -> float:
-    """Largest value of the cart seen in this session."""
+    """Largest value of the cart during this session."""
     return view.session.max_cart_value_micros / MICROS
 
 

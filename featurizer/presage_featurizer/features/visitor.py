@@ -26,13 +26,13 @@ def frequency(view: View) -> float:
 
 @feature(unit="currency", scope="visitor", low=-inf)
 def monetary_value(view: View) -> float:
-    """Money spent so far, refunds taken off; below 0 when refunds exceed the purchases on record."""
+    """Money spent so far, minus refunds; negative if refunds exceed the recorded purchases."""
     return view.state.spent_micros / MICROS
 
 
 @feature(unit="currency", scope="visitor", low=-inf)
 def avg_order_value(view: View) -> float:
-    """Money spent so far, refunds taken off, for each order; 0 without orders."""
+    """Money spent so far, minus refunds, per order; 0 without orders."""
     state = view.state
     return state.spent_micros / MICROS / state.orders if state.orders else 0.0
 
@@ -45,7 +45,7 @@ def days_since_first_purchase(view: View) -> float:
 
 @feature(unit="share", scope="visitor", high=1.0)
 def bounce_rate(view: View) -> float:
-    """Share of the visitor's ended sessions that had a single event; an idle session counts as ended."""
+    """Share of the visitor's ended sessions with a single event; an idle session counts as ended."""
     state, current = view.state, view.session
     ended, bounced = state.closed_sessions, state.bounced_sessions
     for session in state.sessions:
@@ -68,11 +68,11 @@ def user_segment_encoded(view: View) -> float:
 
 @feature(unit="device", scope="visitor", high=4.0)
 def device_encoded(view: View) -> float:
-    """The last device seen: 0 unknown, 1 desktop, 2 mobile, 3 tablet, 4 other."""
+    """The last known device: 0 unknown, 1 desktop, 2 mobile, 3 tablet, 4 other."""
     return view.state.device
 
 
 @feature(unit="index", scope="visitor")
 def country_encoded(view: View) -> float:
-    """The last country seen, as its place in the feature set's vocabulary counted from 1; 0 unknown."""
+    """The last known country, as its position in the feature set's vocabulary, from 1; 0 unknown."""
     return view.countries.get(view.state.country, 0)

@@ -1,4 +1,4 @@
-"""``presage archive``: the event streams, followed into Parquet files."""
+"""``presage archive``: copies the event streams into Parquet files."""
 
 from __future__ import annotations
 
@@ -23,38 +23,44 @@ __all__ = ["archive"]
 
 
 def archive(  # noqa: PLR0917 - the command line passes names
-    to: Annotated[Path, typer.Option("--to", help="The archive's folder; made if there is none.")],
+    to: Annotated[Path, typer.Option("--to", help="The archive's folder; created if it does not exist.")],
     redis_url: Annotated[
         str,
         typer.Option(
             envvar="PRESAGE_REDIS_URL", help="The store that the servers use: redis://, rediss:// or unix://."
         ),
     ],
-    once: Annotated[bool, typer.Option("--once", help="Archive what is there, and end.")] = False,  # noqa: FBT002 - a flag
+    once: Annotated[bool, typer.Option("--once", help="Archive what is in the streams, then end.")] = False,  # noqa: FBT002 - a flag
     flush_seconds: Annotated[
         float,
-        typer.Option(help="How often files are written: fewer and larger ones, or events that are sooner there."),
+        typer.Option(
+            help="How often files are written. Less often gives fewer and larger files; more often makes events available sooner."
+        ),
     ] = 60.0,
-    max_batch_events: Annotated[int, typer.Option(help="Files are written sooner when so many events wait.")] = 100_000,
+    max_batch_events: Annotated[
+        int, typer.Option(help="Files are written sooner when this many events wait.")
+    ] = 100_000,
     report_seconds: Annotated[
-        float, typer.Option(help="How often a line is printed where there is no terminal.")
+        float, typer.Option(help="How often a line is printed when there is no terminal.")
     ] = 10.0,
 ) -> None:
-    """Follow the event streams into Parquet files, one folder a day, every event once.
+    """Copy the event streams into Parquet files, one folder per day, every event once.
 
-    Goes on where it ended, also after a kill. SIGTERM and Ctrl-C write what was read and end. Exit code 1 says that with `--once`
-    events were found to be lost: the streams had dropped them before they were archived.
+    Continues where it ended, even after a kill. SIGTERM and Ctrl-C write what was read, then end. With `--once`, exit code 1 means
+    that events were lost: the streams dropped them before they were archived.
     """
     err = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
     stop = Flag()
     try:
-        # What follows needs the store's client and Arrow, which other commands' help does not wait for.
+        # Imported here, because the help of other commands needs neither the store's client nor Arrow.
         from presage_server.archive.archiver import Archiver  # noqa: PLC0415
-        from presage_server.archive.folder import opened_folder  # noqa: PLC0415
+        from presage_server.archive.folder import open_folder  # noqa: PLC0415
         from presage_server.archive.parts import parts_by_day  # noqa: PLC0415
+        from presage_server.archive.settings import ArchiveSettings  # noqa: PLC0415
         from presage_server.clock import system_clock  # noqa: PLC0415
-        from presage_server.eventlog.following import ArchiveSettings, follow  # noqa: PLC0415
-        from presage_server.eventlog.streams import EventStreams, connect  # noqa: PLC0415
+        from presage_server.eventlog.consumer_group import ConsumerGroup, connect  # noqa: PLC0415
+        from presage_server.eventlog.poller import Poller  # noqa: PLC0415
+        from presage_server.eventlog.reader import StreamReader  # noqa: PLC0415
 
         settings = ArchiveSettings(
             to=to,
@@ -64,34 +70,47 @@ def archive(  # noqa: PLR0917 - the command line passes names
             max_batch_events=max_batch_events,
             report_seconds=report_seconds,
         )
-        redis, counts_entries = connect(settings.redis_url, timeout_seconds=settings.timeout_seconds)
+        redis, counts_entries = connect(
+            settings.redis_url, client_name="presage-archive", timeout_seconds=settings.timeout_seconds
+        )
         with (
             redis,
-            _stopping(stop),
-            _shown(err, report_seconds=settings.report_seconds) as show,
-            opened_folder(settings.to, new_id=lambda: secrets.token_hex(6)) as folder,
+            _stop_on_signals(stop),
+            _progress_display(err, report_seconds=settings.report_seconds) as show,
+            open_folder(settings.to, new_id=lambda: secrets.token_hex(6)) as folder,
         ):
+
+            def warn(line: str) -> None:
+                err.print(f"presage archive: {line}")
+
+            group = ConsumerGroup(
+                redis,
+                name=f"archive-{folder.checkpoint.archive_id}",
+                consumer="archive",
+                counts_entries=counts_entries,
+            )
             archiver = Archiver(
-                streams=EventStreams(redis, f"archive-{folder.checkpoint.archive_id}", counts_entries=counts_entries),
+                reader=StreamReader(group),
                 folder=folder,
                 clock=system_clock,
                 write_parts=parts_by_day,
-                tell=lambda line: err.print(f"presage archive: {line}"),
+                warn=warn,
                 max_batch_events=settings.max_batch_events,
             )
-            follow(archiver, settings, stop=stop, show=show)
+            poller = Poller(archiver, once=settings.once, flush_seconds=settings.flush_seconds, warn=warn)
+            poller.run(stop=stop, on_step=lambda: show(archiver.progress))
     except ServerError as error:
         err.print(f"presage archive: {error}")
         sys.exit(2)
     progress = archiver.progress
-    print(f"presage archive: ended; {_line(progress)}", flush=True)  # noqa: T201 - the command's last word
+    print(f"presage archive: ended; {_line(progress)}", flush=True)  # noqa: T201 - the command's result
     if once and progress.discontinuities:
         sys.exit(1)
 
 
 @contextmanager
-def _stopping(stop: Flag) -> Iterator[None]:
-    """Have the first SIGTERM or Ctrl-C end the work well; a second one ends it at once, which harms nothing."""
+def _stop_on_signals(stop: Flag) -> Iterator[None]:
+    """Set ``stop`` on the first SIGTERM or Ctrl-C; a second one ends the process at once, which does no harm."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def end(_number: int, _frame: Any) -> None:
@@ -109,8 +128,8 @@ def _stopping(stop: Flag) -> Iterator[None]:
 
 
 @contextmanager
-def _shown(console: Console, *, report_seconds: float) -> Iterator[Callable[[Any], None]]:
-    """Show progress: a table that stays in place on a terminal, otherwise a line now and then."""
+def _progress_display(console: Console, *, report_seconds: float) -> Iterator[Callable[[Any], None]]:
+    """Show progress: a table that is updated in place on a terminal, otherwise a line every ``report_seconds``."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4) as live:
             yield lambda progress: live.update(_table(progress))

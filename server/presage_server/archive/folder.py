@@ -1,56 +1,42 @@
-"""The archive's folder: what is committed, and how a batch gets there whole or not at all.
+"""The archive's folder: a batch is committed whole or not at all.
 
-    DIR/archive.json                             the checkpoint: how far each stream is archived, and the files of the last batch
-    DIR/events/day=2026-01-31/part-0000000042.parquet
-    DIR/vectors/day=2026-01-31/part-0000000042.parquet
-    DIR/staging/                                 files that are not committed yet
-    DIR/lock                                     held by the process that writes
-
-A batch is written into ``staging``; replacing the checkpoint commits it; its files then move into place. A process that dies
-before the checkpoint has archived nothing; one that dies after it left only moves to be done, which opening the folder does. So a
-file under ``events`` or ``vectors`` is whole and stays as it is from the moment on that it can be seen.
+A batch is written into ``staging``; replacing the checkpoint commits it; then its files move to their places. A process that dies
+before the checkpoint is replaced has archived nothing. If it dies later, only moves are left to do, and opening the folder does
+them. So a file under ``events`` or ``vectors`` is complete as soon as it can be seen, and never changes.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-import msgspec
-
+from presage_featurizer import CorruptStateError, NewerStateError
+from presage_featurizer.event_log import (
+    CHECKPOINT_FILE,
+    EVENTS,
+    PARTS_GLOB,
+    STAGING_FOLDER,
+    Checkpoint,
+    Position,
+    batch_of,
+    decode_checkpoint,
+    encode_checkpoint,
+    part_file,
+    staged_file,
+)
 from presage_server.archive.errors import ArchiveFolderError
-from presage_server.eventlog.positions import Position
 
-__all__ = ["ArchiveFolder", "Checkpoint", "opened_folder"]
+__all__ = ["ArchiveFolder", "open_folder"]
 
-_VERSION = 1
-_START_AGAIN = "nothing is lost while the streams hold it: mend that and start again"
-
-
-class Checkpoint(msgspec.Struct, frozen=True):
-    """What is committed."""
-
-    archive_id: str
-    """Tells this archive from others of the same store; part of its consumer group's name."""
-    version: int = _VERSION
-    """Of the folder's layout and the files' columns."""
-    batch: int = 0
-    """The number of the last batch; each has a number of its own, from 1 on."""
-    files: tuple[str, ...] = ()
-    """The last batch's files, below the folder."""
-    archived: int = 0
-    """Entries in all batches."""
-    positions: dict[int, Position] = {}
-    """How far each stream is archived, by partition; empty before the first start has ended well."""
+_START_AGAIN = "nothing is lost while the streams hold it: fix that and start again"
 
 
 class ArchiveFolder:
-    """An archive's folder, open for writing. Use ``opened_folder``.
+    """An archive's folder, open for writing. Use ``open_folder``.
 
     Raises:
         ArchiveFolderError: From every method: the folder cannot be written.
@@ -60,7 +46,7 @@ class ArchiveFolder:
         self._path = path
         self.checkpoint = checkpoint
         """What is committed."""
-        with _explained(path):
+        with _folder_errors(path):
             self._move_into_place()
             self._clear_staging()
 
@@ -71,19 +57,17 @@ class ArchiveFolder:
         positions: Mapping[int, Position],
         entries: int,
     ) -> None:
-        """Add a batch, whole or not at all; when this returns, it stays even if the power fails.
+        """Add a batch, whole or not at all; when this returns, the batch survives a power failure.
 
         Args:
-            parts: What writes the batch's files, by the folder of each: ``events/day=YYYY-MM-DD``, ``vectors/day=YYYY-MM-DD``.
-            positions: How far each stream is archived with it.
-            entries: How many entries are in it.
+            parts: By folder (see ``day_folder``), a function that writes the file.
+            positions: How far each stream is archived with this batch.
+            entries: The number of entries in it.
         """
         before = self.checkpoint
-        # A commit without entries keeps the number, and the files that belong to it.
+        # A commit without entries keeps the number and its files.
         batch = before.batch + 1 if parts else before.batch
-        files = (
-            tuple(f"{directory}/part-{batch:010d}.parquet" for directory in sorted(parts)) if parts else before.files
-        )
+        files = tuple(part_file(folder, batch) for folder in sorted(parts)) if parts else before.files
         after = Checkpoint(
             archive_id=before.archive_id,
             batch=batch,
@@ -91,21 +75,21 @@ class ArchiveFolder:
             archived=before.archived + entries,
             positions=dict(positions),
         )
-        with _explained(self._path):
-            for directory, file in zip(sorted(parts), files, strict=False):
-                _write(self._staged(file), parts[directory])
+        with _folder_errors(self._path):
+            for folder, file in zip(sorted(parts), files, strict=False):
+                _write(self._path / staged_file(file), parts[folder])
             if parts:
-                _sync_directory(self._path / "staging")
-            replacement = self._path / "archive.json.new"
-            _write(replacement, lambda stream: stream.write(msgspec.json.encode(after)))
-            os.replace(replacement, self._path / "archive.json")  # noqa: PTH105 - beside os.fsync
+                _sync_directory(self._path / STAGING_FOLDER)
+            replacement = self._path / f"{CHECKPOINT_FILE}.new"
+            _write(replacement, lambda stream: stream.write(encode_checkpoint(after)))
+            os.replace(replacement, self._path / CHECKPOINT_FILE)  # noqa: PTH105 - beside os.fsync
             _sync_directory(self._path)
             self.checkpoint = after
             self._move_into_place()
 
     def _move_into_place(self) -> None:
         for file in self.checkpoint.files:
-            staged = self._staged(file)
+            staged = self._path / staged_file(file)
             if not staged.exists():
                 continue
             target = self._path / file
@@ -114,29 +98,25 @@ class ArchiveFolder:
             _sync_directory(target.parent)
             _sync_directory(target.parent.parent)
 
-    def _staged(self, file: str) -> Path:
-        # With the batch's number in it, so that what an unfinished batch left is not taken for a file of the one before.
-        return self._path / "staging" / file.removeprefix("events/").replace("/", "_")
-
     def _clear_staging(self) -> None:
-        staging = self._path / "staging"
+        staging = self._path / STAGING_FOLDER
         staging.mkdir(exist_ok=True)
-        for left in staging.iterdir():
-            left.unlink()
+        for uncommitted in staging.iterdir():
+            uncommitted.unlink()
 
 
 @contextmanager
-def opened_folder(path: Path, *, new_id: Callable[[], str]) -> Iterator[ArchiveFolder]:
-    """Open an archive's folder, making it if there is none, and finish what a process that died has left.
+def open_folder(path: Path, *, new_id: Callable[[], str]) -> Iterator[ArchiveFolder]:
+    """Open an archive's folder; create it if it does not exist, and finish what a process that died has left.
 
     Args:
         path: The folder.
-        new_id: Makes the id of a new archive.
+        new_id: Creates the id of a new archive.
 
     Raises:
         ArchiveFolderError: It cannot be written, another process writes it, or it holds something else.
     """
-    with _explained(path):
+    with _folder_errors(path):
         path.mkdir(parents=True, exist_ok=True)
         lock = (path / "lock").open("w")
     with lock:
@@ -144,7 +124,7 @@ def opened_folder(path: Path, *, new_id: Callable[[], str]) -> Iterator[ArchiveF
         checkpoint = _read_checkpoint(path)
         folder = ArchiveFolder(path, checkpoint or Checkpoint(archive_id=new_id()))
         if checkpoint is None:
-            # Kept before the store hears of it, so that a first start that breaks off leaves no group that nobody follows.
+            # Saved before the consumer group exists, so that a first start that fails leaves no group that nobody reads.
             folder.commit({}, positions={}, entries=0)
         yield folder
 
@@ -157,26 +137,24 @@ def _take(lock: TextIO, path: Path) -> None:
 
 
 def _read_checkpoint(path: Path) -> Checkpoint | None:
-    file = path / "archive.json"
+    file = path / CHECKPOINT_FILE
+    with _folder_errors(path):
+        if not file.exists():
+            if any((path / EVENTS).glob(PARTS_GLOB)):
+                raise ArchiveFolderError(
+                    f"{path}: has archived events but no {CHECKPOINT_FILE}, so where to go on is unknown; "
+                    "put it back, or name an empty folder"
+                )
+            return None
+        encoded = file.read_bytes()
     try:
-        with _explained(path):
-            if not file.exists():
-                if any((path / "events").glob("day=*/part-*.parquet")):
-                    raise ArchiveFolderError(
-                        f"{path}: has archived events but no archive.json, so where to go on is unknown; "
-                        "put it back, or name an empty folder"
-                    )
-                return None
-            encoded = file.read_bytes()
-        checkpoint = msgspec.json.decode(encoded, type=Checkpoint)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        checkpoint = decode_checkpoint(encoded)
+    except CorruptStateError as error:
         raise ArchiveFolderError(f"{file}: cannot be read ({error}); put it back, or name an empty folder") from error
-    if checkpoint.version != _VERSION:
-        raise ArchiveFolderError(
-            f"{file}: expected version {_VERSION}, got {checkpoint.version}; archive with the release that wrote it"
-        )
-    if any(re.fullmatch(r"(events|vectors)/day=[^/]+/part-\d+\.parquet", name) is None for name in checkpoint.files):
-        raise ArchiveFolderError(f"{file}: names a file that is no part of an archive; put the right one back")
+    except NewerStateError as error:
+        raise ArchiveFolderError(f"{file}: {error}; archive with the release that wrote it") from error
+    if any(batch_of(name) is None for name in checkpoint.files):
+        raise ArchiveFolderError(f"{file}: names a file that is not part of an archive; put the right one back")
     return checkpoint
 
 
@@ -187,7 +165,7 @@ def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
             stream.flush()
             os.fsync(stream.fileno())
     except OSError:
-        # A disk that is full should not stay so for the sake of half a file.
+        # Half a file must not keep a full disk full.
         with suppress(OSError):
             path.unlink()
         raise
@@ -202,7 +180,7 @@ def _sync_directory(path: Path) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _folder_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

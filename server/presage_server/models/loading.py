@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage.v1 import prediction_pb2
-from presage_export.bundle import Bundle, read_bundle
-from presage_export.calibration import to_score
-from presage_export.errors import BundleError
+from presage_export.bundle import Bundle, BundleError, read_bundle
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError
 from presage_server.errors import ModelError, NotServedError
 
@@ -54,8 +52,7 @@ class Model:
         Returns:
             One score for each row: the model's margin through its calibration, or else its link, in double precision.
         """
-        link, calibration = self.bundle.manifest.link, self.bundle.manifest.calibration
-        return [to_score(link, calibration, margin) for margin in self.bundle.model.margins(rows).tolist()]
+        return self.bundle.scores(rows)
 
 
 class Models:
@@ -125,19 +122,11 @@ def load_model(directory: Path) -> Model:
     """Verify and load one bundle, <name>/<version>; raises ModelError if it cannot be served."""
     try:
         bundle = read_bundle(directory)
-        spec = bundle.manifest.feature_set
-        feature_set = FeatureSet(
-            name=spec.name, features=spec.features, time_zone=spec.time_zone, countries=spec.countries
-        )
+        feature_set = FeatureSet.restore(bundle.manifest.feature_set)
     except BundleError as error:
         raise ModelError(str(error)) from error
     except FeatureSetError as error:
         raise ModelError(f"{directory / 'manifest.json'}: feature_set.{error}") from error
-    if feature_set.fingerprint != spec.fingerprint:
-        raise ModelError(
-            f"{directory / 'manifest.json'}: feature_set.fingerprint: this release computes {feature_set.fingerprint}, the model "
-            f"was trained with {spec.fingerprint}; the features mean something else by now: train it again"
-        )
     return Model(directory.parent.name, directory.name, bundle, feature_set)
 
 

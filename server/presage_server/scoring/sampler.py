@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
+from presage_featurizer.event_log import ServedVector, encode_served_vector, last_event_of
 from presage_server.errors import RpcError
-from presage_server.eventlog.sampling import ServedVector, encode_vector, last_event_of
 from presage_server.scoring.jobs import ScoreJob
 from presage_server.telemetry.metrics import Metrics
 
@@ -54,7 +54,7 @@ class Sampler:
             self._metrics.vectors_dropped.inc()
             return
         self._waiting += 1
-        self._writer.log_vector(job.user_id, encode_vector(_served_vector(job)), self._on_result)
+        self._writer.log_vector(job.user_id, encode_served_vector(_served_vector(job)), self._on_result)
 
     def _on_result(self, error: RpcError | None) -> None:
         self._waiting -= 1

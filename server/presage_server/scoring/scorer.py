@@ -5,10 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
-from presage_featurizer import CoreState, NewerStateError, StateError, featurize
-from presage_featurizer.featurize import feature_values
+from presage_featurizer import CoreState, NewerStateError, StateError, feature_rows, featurize
 from presage_server.errors import StateTooNewError, UnreadableStateError
 from presage_server.models.loading import Model
 from presage_server.rpc.status import internal_error
@@ -44,7 +41,15 @@ class Scorer:
             job.state = state
 
     def score(self, jobs: Sequence[ScoreJob], stages: Stages) -> None:
-        """Score jobs whose states are set, with one run for each model version, and respond to each."""
+        """Score jobs whose states are set, with one run for each model version, count them, and respond to each."""
+        self.compute(jobs, stages)
+        self.count(jobs)
+        for job in jobs:
+            if job.error is None:
+                job.respond(job, None)
+
+    def compute(self, jobs: Sequence[ScoreJob], stages: Stages) -> None:
+        """Score jobs whose states are set, with one run for each model version, and respond to those that fail."""
         models = {job.model for job in jobs}
         for model in models:
             of_model = jobs if len(models) == 1 else [job for job in jobs if job.model is model]
@@ -52,14 +57,22 @@ class Scorer:
                 self._score(of_model, model, stages)
             except Exception:  # noqa: BLE001 - whichever it was, its neighbours are served
                 self._score_one_by_one(of_model, model, stages)
-        sampler, count = self._sampler, self._metrics.count_score
+
+    def count(self, jobs: Sequence[ScoreJob]) -> None:
+        """Count scores that are being served, and log the vectors of a sample of them."""
+        sampler = self._sampler
+        degraded = cold = failed = 0
         for job in jobs:
             if job.error is not None:
-                continue
-            count(cold_start=job.cold_start, degraded=job.degraded)
-            if sampler is not None and not job.degraded and sampler.draws():
-                sampler.offer(job)
-            job.respond(job, None)
+                failed += 1
+            elif job.degraded:
+                degraded += 1
+            else:
+                if job.cold_start:
+                    cold += 1
+                if sampler is not None and sampler.draws():
+                    sampler.offer(job)
+        self._metrics.count_scores(known=len(jobs) - failed - degraded - cold, cold=cold, degraded=degraded)
 
     def score_vectors(self, jobs: Iterable[VectorsJob]) -> None:
         """Score callers' own vectors, and respond."""
@@ -116,8 +129,9 @@ class Scorer:
 
 
 def _feature_rows(jobs: Sequence[ScoreJob], model: Model) -> Vectors:
-    feature_set = model.feature_set
-    return np.array(
-        [feature_values(job.state, job.now_unix_micros, feature_set, session_id=job.session_id) for job in jobs],
-        dtype=np.float32,
+    return feature_rows(
+        [job.state for job in jobs],
+        [job.now_unix_micros for job in jobs],
+        [job.session_id for job in jobs],
+        model.feature_set,
     )

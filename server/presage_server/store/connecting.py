@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any
 
-from hiredis import Reader
+from hiredis import ProtocolError, Reader
 
 from presage_server.store.address import Address
 from presage_server.store.resp import ReplyError, encode
@@ -21,6 +21,7 @@ _logger = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.02
 _NOT_PRIMARY_PAUSE_SECONDS = 1.0
+"""The shortest pause before a name that led to a replica is resolved again; the longest is twice as long."""
 _STEADY_SECONDS = 1.0
 """A connection that lasted this long was a good one: the next one is made without a pause."""
 
@@ -29,7 +30,7 @@ class NotPrimaryError(ConnectionError):
     """The server is a replica: it would answer reads with old states and reject every write."""
 
     def __init__(self) -> None:
-        super().__init__("the store is a replica, not a primary; its name is resolved again every second")
+        super().__init__("the store is a replica, not a primary; its name is resolved again every one to two seconds")
 
 
 class Connector:
@@ -96,10 +97,12 @@ class Connector:
             if time.monotonic() - self._connected_at < _STEADY_SECONDS:
                 self._failures += 1  # a server that hangs up at once must not be hammered
                 self._pause()
+            else:
+                self._failures = 0
             while not self._closed.is_set():
                 try:
                     self._made = self.connect(self._address.connect_seconds)
-                except (OSError, ValueError, ReplyError) as error:
+                except Exception as error:  # noqa: BLE001 - whatever it was, the next attempt may succeed
                     if self.failure is None or type(error) is not type(self.failure):
                         _logger.warning("the store cannot be connected to: %s", str(error) or type(error).__name__)
                     self.failure = error
@@ -107,14 +110,13 @@ class Connector:
                     self._pause()
                 else:
                     self.failure = None
-                    self._failures = 0
                     return
         finally:
             self._done.set()
 
     def _pause(self) -> None:
         if isinstance(self.failure, NotPrimaryError):
-            seconds = _NOT_PRIMARY_PAUSE_SECONDS
+            seconds = 2 * _NOT_PRIMARY_PAUSE_SECONDS
         else:
             seconds = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(self._failures - 1, 10))
         self._closed.wait(seconds * random.uniform(0.5, 1.0))  # noqa: S311 - so that servers do not connect in step
@@ -138,11 +140,14 @@ def _greet(connection: socket.socket, address: Address) -> None:
         if not data:
             raise ConnectionResetError("the store ended the connection at once")
         reader.feed(data)
-        while (reply := reader.gets()) is not False:
-            replies.append(reply)
+        try:
+            while (reply := reader.gets()) is not False:
+                replies.append(reply)
+        except ProtocolError as error:
+            raise ConnectionError("what listens there does not speak the Redis protocol") from error
     for reply in replies[: len(login)]:
         if isinstance(reply, ReplyError):
             raise reply
     role = replies[-1]
-    if isinstance(role, list) and role[0] != b"master":
+    if isinstance(role, list) and role[:1] != [b"master"]:
         raise NotPrimaryError

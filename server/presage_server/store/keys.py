@@ -1,34 +1,44 @@
-"""The keys that a visitor's data stands under.
+"""The keys of a visitor's own data.
 
-The part in braces is what a cluster hashes, so a visitor's state and the event stream of the visitor's partition share a node, and
-one script can change both.
+The part in braces is what a cluster hashes. It is the same in the key of the event stream (``presage_featurizer.event_log``), so
+one script can change a visitor's state and append to the stream.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from zlib import crc32
 
-__all__ = ["PARTITIONS", "aside_key", "partition_of", "state_key", "stream_key"]
+from presage_featurizer.event_log import PARTITIONS, partition_of, stream_key
 
-PARTITIONS = 1_024
-"""Partitions that visitors fall into; part of the layout, so it never changes."""
+__all__ = ["encode_reads", "keys_of_commit", "quarantine_key", "state_key"]
 
-
-def partition_of(user_id: str) -> int:
-    """Tell a visitor's partition, 0 to PARTITIONS - 1; the same in every process and release."""
-    return crc32(user_id.encode()) % PARTITIONS
+_KEY_BYTES = len("{p}:u:")
 
 
 def state_key(user_id: str) -> str:
-    """Where a visitor's state is kept."""
+    """Return the key of a visitor's state: a string."""
     return f"{{p{partition_of(user_id)}}}:u:{user_id}"
 
 
-def aside_key(user_id: str) -> str:
-    """Where a visitor's unreadable states are kept for repair: a list, the newest last."""
+def quarantine_key(user_id: str) -> str:
+    """Return the key of a visitor's unreadable states, kept for repair: a list, the newest last."""
     return f"{{p{partition_of(user_id)}}}:aside:{user_id}"
 
 
-def stream_key(partition: int) -> str:
-    """Where a partition's events are logged, in the order in which they were applied."""
-    return f"{{p{partition}}}:events"
+def encode_reads(user_ids: Iterable[str]) -> bytes:
+    """Encode one GET of each visitor's state, in half of the time that ``state_key`` and a general encoder take."""
+    commands = []
+    for user_id in user_ids:
+        encoded = user_id.encode()
+        partition = b"%d" % (crc32(encoded) % PARTITIONS)
+        length = len(partition) + len(encoded) + _KEY_BYTES
+        commands.append(b"*2\r\n$3\r\nGET\r\n$%d\r\n{p%b}:u:%b\r\n" % (length, partition, encoded))
+    return b"".join(commands)
+
+
+def keys_of_commit(user_id: str) -> tuple[str, str, str]:
+    """Return the keys that a commit changes: state, event stream, quarantine."""
+    partition = partition_of(user_id)
+    tag = f"{{p{partition}}}"
+    return f"{tag}:u:{user_id}", stream_key(partition), f"{tag}:aside:{user_id}"

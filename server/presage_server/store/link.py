@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import logging
-import select
 import socket
-import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, Protocol
 
-from hiredis import ProtocolError, Reader
+from hiredis import ProtocolError
 
 from presage_server.store.connecting import Connector, NotPrimaryError
 from presage_server.store.resp import ReplyError, encode
+from presage_server.store.wire import Wire
 
 __all__ = ["Link", "OnReplies", "SocketWatcher"]
 
 _logger = logging.getLogger(__name__)
 
-_RECEIVE_BYTES = 1 << 16
 _HEARTBEAT_SECONDS = 1.0
 _CONNECT_WAIT_SECONDS = 0.25
 _MAX_PENDING_BYTES = 64 << 20
 _REQUEST_BYTES = 256
 """What a request takes in memory besides its payload."""
-_SELECT_FDS = 1_024
+_FAST_SECONDS = 0.0005
+_FASTER_WEIGHT, _SLOWER_WEIGHT = 0.5, 0.02
+"""How much a round trip counts in the estimate: one that waited for a processor says little about the store."""
 _ROLE = encode("ROLE")
-_INCOMPLETE = object()
 
 OnReplies = Callable[[list[Any] | None], None]
-"""Gets the replies in order, errors as ReplyError; None if the store did not answer, so the commands may or may not have run."""
+"""Gets the replies in order, errors as ReplyError; None if the store did not answer: the commands may or may not have run."""
 
 
 class SocketWatcher(Protocol):
-    """Has ``Link.pump`` called when the store has answered, where nobody waits in ``pump`` itself."""
+    """Has ``Link.pump`` called when the store has answered, where nothing waits in ``pump`` itself."""
 
     def watch(self, connection: socket.socket | None) -> None:
         """Watch this socket instead of the one before; None: watch nothing."""
@@ -43,13 +42,14 @@ class SocketWatcher(Protocol):
 
 
 class _Request:
-    __slots__ = ("on_replies", "payload", "repeatable", "replies", "sent_at")
+    __slots__ = ("memory_bytes", "on_replies", "payload", "repeatable", "replies", "sent_at")
 
-    def __init__(self, payload: bytes, replies: int, on_replies: OnReplies, repeatable: bool) -> None:  # noqa: FBT001
+    def __init__(self, payload: bytes, replies: int, on_replies: OnReplies, *, repeatable: bool) -> None:
         self.payload = payload
         self.replies = replies
         self.on_replies = on_replies
         self.repeatable = repeatable
+        self.memory_bytes = len(payload) + _REQUEST_BYTES
         self.sent_at = 0.0
 
 
@@ -58,11 +58,10 @@ class Link:
 
     Requests of a connection that breaks are sent once more on the next one, unless they must not run twice. While a connection
     is being made, requests wait a quarter of a second; then, and when the store leaves a request unanswered for
-    ``timeout_seconds``, the link is *down*: requests fail at once until a new connection has answered a probe. Connections are
-    made in a thread of their own.
+    ``timeout_seconds``, the link is *down*: requests fail at once until a new connection has answered a probe.
 
     Args:
-        connector: Makes connections.
+        connector: Makes connections, in a thread of its own.
         timeout_seconds: How long a request may be unanswered.
         max_pending_bytes: What may wait to be sent or answered; requests beyond it fail at once.
         clock: Seconds that never go back.
@@ -81,26 +80,20 @@ class Link:
         self._max_pending_bytes = max_pending_bytes
         self._watcher: SocketWatcher | None = None
         self._clock = clock
-        self._socket: socket.socket | None = None
-        self._reader = Reader(notEnoughData=_INCOMPLETE)
+        self._wire: Wire | None = None
         self._unsent: list[_Request] = []
         self._awaited: deque[_Request] = deque()
         self._replies: list[Any] = []
-        self._outgoing = b""
-        """What the socket did not take of the last write."""
+        """The replies to the first awaited request so far."""
         self._pending_bytes = 0
         self._fail_at = 0.0
         """When requests stop waiting for a connection."""
-        self._down = False
+        self._round_trip_seconds = 0.0
         self._heartbeat_at = 0.0
         self._ask_role = True
         self._closed = False
-
-    def watch_with(self, watcher: SocketWatcher | None) -> None:
-        """Have the connection watched, now and after it has been replaced."""
-        self._watcher = watcher
-        if watcher is not None:
-            watcher.watch(self._socket)
+        self.down = False
+        """Whether requests fail at once because the store does not answer."""
 
     @property
     def pending(self) -> bool:
@@ -108,9 +101,22 @@ class Link:
         return bool(self._awaited or self._unsent)
 
     @property
-    def down(self) -> bool:
-        """Whether requests fail at once because the store does not answer."""
-        return self._down
+    def fast(self) -> bool:
+        """Whether the store is near: its replies usually come before it is worth doing anything else."""
+        return self._round_trip_seconds < _FAST_SECONDS
+
+    def watch_with(self, watcher: SocketWatcher | None) -> None:
+        """Have the connection watched, now and after it has been replaced."""
+        self._watcher = watcher
+        self._watch()
+
+    def open(self, timeout_seconds: float) -> None:
+        """Connect, waiting for it; for the start of a server.
+
+        Raises:
+            OSError, ValueError, ReplyError: It cannot be done.
+        """
+        self._adopt(self._connector.connect(timeout_seconds))
 
     def send(self, payload: bytes, replies: int, on_replies: OnReplies, *, repeatable: bool = True) -> None:
         """Send commands with the next ``flush`` or ``pump``.
@@ -121,35 +127,32 @@ class Link:
             on_replies: Called once with the replies; at once, with None, if the link is down or too much is pending.
             repeatable: Whether the commands may run twice, when a connection breaks before the reply.
         """
-        size = len(payload) + _REQUEST_BYTES
-        if self._down or self._closed or (self._pending_bytes and self._pending_bytes + size > self._max_pending_bytes):
+        request = _Request(payload, replies, on_replies, repeatable=repeatable)
+        too_much = self._pending_bytes and self._pending_bytes + request.memory_bytes > self._max_pending_bytes
+        if self.down or self._closed or too_much:
             on_replies(None)
             return
-        if self._socket is None and not self._unsent:
+        if self._wire is None and not self._unsent:
             self._connect()
-        self._pending_bytes += size
-        self._unsent.append(_Request(payload, replies, on_replies, repeatable))
+        self._pending_bytes += request.memory_bytes
+        self._unsent.append(request)
 
     def flush(self) -> None:
         """Write what has been sent since the last flush, in one system call."""
-        connection = self._socket
-        if connection is None or not (self._unsent or self._outgoing):
+        wire = self._wire
+        if wire is None or not (self._unsent or not wire.writable):
             return
-        if self._unsent:
+        requests: list[_Request] = []
+        if wire.writable:  # otherwise they are better held back
             requests, self._unsent = self._unsent, []
-            now = self._clock()
-            for request in requests:
-                request.sent_at = now
-            self._awaited.extend(requests)
-            if len(requests) == 1 and not self._outgoing:
-                self._outgoing = requests[0].payload
-            else:
-                self._outgoing = b"".join([self._outgoing, *[request.payload for request in requests]])
+        now = self._clock()
+        for request in requests:
+            request.sent_at = now
+        self._awaited.extend(requests)
         try:
-            sent = connection.send(self._outgoing)
-            self._outgoing = self._outgoing[sent:] if sent < len(self._outgoing) else b""
-        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            pass
+            wire.write(
+                requests[0].payload if len(requests) == 1 else b"".join([request.payload for request in requests])
+            )
         except OSError as error:
             self._lose(str(error))
 
@@ -157,38 +160,42 @@ class Link:
         """Send, receive, and hand replies to those who asked.
 
         Args:
-            wait_seconds: How long to wait for replies if none are there yet.
+            wait_seconds: How long to wait for replies if none are there yet; a near store is waited for a little longer.
         """
-        if self._socket is None:
+        if self._wire is None:
             self._adopt_connection(wait_seconds)
-            if self._socket is None:
-                return
         self.flush()
-        if wait_seconds and self._awaited and self._socket is not None:
-            self._wait(self._socket, wait_seconds)
-        self._receive()
+        wire = self._wire
+        if wire is None:
+            return
+        block = False
+        read_at = self._clock()  # before the callbacks: a turn that takes long is not the silence of the store
+        try:
+            if wait_seconds and self._awaited:
+                block = self.fast and wire.can_block and wire.writable
+                if not block:
+                    wire.wait(wait_seconds)
+            replies = wire.read(block=block)
+        except OSError as error:
+            self._lose(str(error))
+        except ProtocolError:
+            self._lose("the store sent what is not a reply")
+        else:
+            self._dispatch(wire, replies)
         self.flush()  # what the callbacks sent
-        self._check_health()
+        self._check_health(read_at)
 
     def drop(self, reason: str) -> None:
         """Give the connection up because the server turned out to be the wrong one, and look for the right one."""
-        if self._socket is not None:
+        if self._wire is not None:
             self._lose(reason)
 
     def close(self) -> None:
         """Close the connection; requests that wait fail, as do later ones."""
         self._closed = True
         self._connector.close()
-        self._close_socket()
+        self._close_wire()
         self._fail_all()
-
-    def open(self, timeout_seconds: float) -> None:
-        """Connect, waiting for it; for the start of a server.
-
-        Raises:
-            TimeoutError, OSError, ValueError, ReplyError: It cannot be done.
-        """
-        self._adopt(self._connector.connect(timeout_seconds))
 
     def _connect(self) -> None:
         self._fail_at = self._clock() + _CONNECT_WAIT_SECONDS
@@ -202,70 +209,49 @@ class Link:
             self._go_down("no connection")
 
     def _adopt(self, connection: socket.socket) -> None:
-        self._socket = connection
-        self._reader = Reader(notEnoughData=_INCOMPLETE)
-        self._replies, self._outgoing = [], b""
+        self._wire = Wire(connection)
         self._heartbeat_at = self._clock() + _HEARTBEAT_SECONDS
-        if self._watcher is not None:
-            self._watcher.watch(connection)
-        if self._down:
+        self._watch()
+        if self.down:
             _logger.warning("the store answers again")
-        self._down = False
+        self.down = False
 
-    def _wait(self, connection: socket.socket, seconds: float) -> None:
-        descriptor = connection.fileno()
-        if descriptor < _SELECT_FDS:  # waits exact to microseconds, as poll does not
-            select.select((descriptor,), (descriptor,) if self._outgoing else (), (), seconds)
-        else:
-            poll = select.poll()
-            poll.register(descriptor, select.POLLIN | (select.POLLOUT if self._outgoing else 0))
-            poll.poll(max(1, round(seconds * 1e3)))
+    def _watch(self) -> None:
+        if self._watcher is not None:
+            self._watcher.watch(self._wire.connection if self._wire is not None else None)
 
-    def _receive(self) -> None:
-        while (connection := self._socket) is not None:
-            try:
-                data = connection.recv(_RECEIVE_BYTES)
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+    def _dispatch(self, wire: Wire, replies: Sequence[Any]) -> None:
+        for place, reply in enumerate(replies):
+            if not self._awaited:
+                # What came is a reply to no request. What follows could reach the wrong caller.
+                self._lose("the store sent a reply too many")
                 return
-            except OSError as error:
-                self._lose(str(error))
-                return
-            if not data:
-                self._lose("the store closed the connection")
-                return
-            self._dispatch(data)
-            if len(data) < _RECEIVE_BYTES and not isinstance(connection, ssl.SSLSocket):
+            request = self._awaited[0]
+            self._replies.append(reply)
+            if len(self._replies) < request.replies:
+                continue
+            self._awaited.popleft()
+            complete, self._replies = self._replies, []
+            self._pending_bytes -= request.memory_bytes
+            if place == len(replies) - 1:
+                self._note_round_trip(self._clock() - request.sent_at)
+            request.on_replies(complete)
+            if self._wire is not wire:  # the callback dropped the connection
                 return
 
-    def _dispatch(self, data: bytes) -> None:
-        reader, awaited = self._reader, self._awaited
-        try:
-            reader.feed(data)
-            while (reply := reader.gets()) is not _INCOMPLETE:
-                replies, request = self._replies, awaited[0]
-                replies.append(reply)
-                if len(replies) < request.replies:
-                    continue
-                awaited.popleft()
-                self._replies = []
-                self._pending_bytes -= len(request.payload) + _REQUEST_BYTES
-                request.on_replies(replies)
-                if self._reader is not reader:  # the callback dropped the connection
-                    return
-        except (ProtocolError, IndexError):
-            # What came is not a reply, or to no request. What follows could reach the wrong caller.
-            self._lose("the store sent what is not a reply")
+    def _note_round_trip(self, seconds: float) -> None:
+        change = seconds - self._round_trip_seconds
+        self._round_trip_seconds += change * (_FASTER_WEIGHT if change < 0 else _SLOWER_WEIGHT)
 
-    def _check_health(self) -> None:
-        now = self._clock()
+    def _check_health(self, now: float) -> None:
         if self._awaited and now - self._awaited[0].sent_at > self._timeout_seconds:
-            # As of now it may still carry out what it was sent, so nothing is sent again.
-            self._close_socket()
-            self._go_down(f"no reply within {self._timeout_seconds:g} s")
+            # It may still carry out what it was sent, so nothing is sent again.
+            self._close_wire()
             self._connector.start()
-        elif now >= self._heartbeat_at and self._socket is not None:
+            self._go_down(f"no reply within {self._timeout_seconds:g} s")
+        elif now >= self._heartbeat_at and self._wire is not None:
             self._heartbeat_at = now + _HEARTBEAT_SECONDS
-            if self._ask_role and not self._awaited:
+            if self._ask_role:
                 self.send(_ROLE, 1, self._on_role)
                 self.flush()
 
@@ -280,8 +266,8 @@ class Link:
     def _lose(self, reason: str) -> None:
         """The connection broke: send again, on the next one, what may run twice."""
         _logger.info("the connection to the store broke: %s", reason)
-        self._close_socket()
-        unanswered = [*self._awaited]
+        self._close_wire()
+        unanswered = list(self._awaited)
         self._awaited.clear()
         again = [request for request in unanswered if request.repeatable]
         for request in again:
@@ -292,24 +278,20 @@ class Link:
         self._fail([request for request in unanswered if request not in again])
 
     def _go_down(self, reason: str) -> None:
-        if not self._down:
-            cause = self._connector.failure
+        if not self.down:
+            cause = f" ({self._connector.failure})" if self._connector.failure else ""
             _logger.warning(
-                "the store does not answer: %s%s; scores are served without history, events are rejected",
-                reason,
-                f" ({cause})" if cause else "",
+                "the store does not answer: %s%s; scores are served without history, events are rejected", reason, cause
             )
-        self._down = True
+        self.down = True
         self._fail_all()
 
-    def _close_socket(self) -> None:
-        connection, self._socket = self._socket, None
-        self._reader = Reader(notEnoughData=_INCOMPLETE)
-        self._replies, self._outgoing = [], b""
-        if connection is not None:
-            if self._watcher is not None:
-                self._watcher.watch(None)
-            connection.close()
+    def _close_wire(self) -> None:
+        wire, self._wire = self._wire, None
+        self._replies = []
+        if wire is not None:
+            self._watch()
+            wire.close()
 
     def _fail_all(self) -> None:
         requests = [*self._awaited, *self._unsent]
@@ -317,7 +299,7 @@ class Link:
         self._unsent = []
         self._fail(requests)
 
-    def _fail(self, requests: list[_Request]) -> None:
+    def _fail(self, requests: Sequence[_Request]) -> None:
         for request in requests:
-            self._pending_bytes -= len(request.payload) + _REQUEST_BYTES
+            self._pending_bytes -= request.memory_bytes
             request.on_replies(None)

@@ -9,11 +9,12 @@ from importlib import resources
 from typing import Any
 
 from presage_featurizer import CorruptStateError, encode_event
+from presage_featurizer.event_log import VECTOR_FIELD, partition_of, stream_key
 from presage_server.clock import Clock
 from presage_server.errors import CommandRejectedError, RpcError, StoreFullError, StoreUnavailableError
-from presage_server.store.keys import aside_key, partition_of, state_key, stream_key
+from presage_server.store.keys import encode_reads, keys_of_commit
 from presage_server.store.link import Link
-from presage_server.store.resp import ReplyError, encode, encode_get
+from presage_server.store.resp import ReplyError, encode
 from presage_server.store.snapshot import REVISION_BYTES, Change, Snapshot, read_snapshot
 
 __all__ = ["COMMIT_SCRIPT", "Blob", "CommitResult", "RedisStore", "unavailable"]
@@ -53,8 +54,7 @@ class RedisStore:
     def read(self, user_ids: Sequence[str], on_blobs: Callable[[Sequence[Blob] | None], None]) -> None:
         """Read visitors, in the order of the ids; None if the store does not answer."""
         # One GET each, not an MGET: each key has its own error, and an absent key is not confused with one of another type.
-        payload = b"".join([encode_get(state_key(user_id).encode()) for user_id in user_ids])
-        self.link.send(payload, len(user_ids), on_blobs)
+        self.link.send(encode_reads(user_ids), len(user_ids), on_blobs)
 
     def commit(self, changes: Sequence[Change], on_results: Callable[[Sequence[CommitResult]], None]) -> None:
         """Write each change whose visitor is still as the change found it, together with its events."""
@@ -75,7 +75,7 @@ class RedisStore:
     def log_vector(self, user_id: str, encoded: bytes, on_result: Callable[[RpcError | None], None]) -> None:
         """Append a served vector to the stream of its visitor's events, at most once."""
         limit = ("MAXLEN", "~", self._stream_max_events) if self._stream_max_events else ()
-        command = encode("XADD", stream_key(partition_of(user_id)), *limit, "*", "vector", encoded)
+        command = encode("XADD", stream_key(partition_of(user_id)), *limit, "*", VECTOR_FIELD, encoded)
 
         def on_replies(replies: list[Any] | None) -> None:
             if replies is None:
@@ -112,11 +112,9 @@ class RedisStore:
         self.link.send(payload, len(places), on_replies)
 
     def _commit_call(self, change: Change) -> list[Any]:
-        user_id, base = change.user_id, change.base
+        base = change.base
         return [
-            state_key(user_id),
-            stream_key(partition_of(user_id)),
-            aside_key(user_id),
+            *keys_of_commit(change.user_id),
             base.revision,
             change.blob(self._clock(), self._writer),
             self._state_ttl_ms,

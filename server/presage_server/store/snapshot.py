@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from presage_featurizer import CoreState, Event, State, StateError, decode_core_state, decode_state, encode_state
+from presage_featurizer import CoreState, Event, State, StateError, decode_needed, decode_state, encode_state
+from presage_featurizer.state import StatePart
 
 __all__ = ["REVISION_BYTES", "WRITER_BYTES", "Change", "Snapshot", "read_snapshot", "read_state"]
 
@@ -59,16 +60,16 @@ def read_snapshot(blob: bytes | None) -> Snapshot:
         return Snapshot(None, b"")
     revision = blob[:REVISION_BYTES]
     try:
-        return Snapshot(decode_state(blob[REVISION_BYTES:]), revision)
+        return Snapshot(decode_state(blob, REVISION_BYTES), revision)
     except StateError as damage:
         return Snapshot(None, revision, damage)
 
 
-def read_state(blob: bytes | None, *, habits: bool) -> CoreState | StateError | None:
-    """Read a stored state to look at, with habits or without; the damage where it cannot be read, None where nothing is stored."""
+def read_state(blob: bytes | None, needs: frozenset[StatePart]) -> CoreState | StateError | None:
+    """Read the parts of a stored state that are needed; the damage where it cannot be read, None where nothing is stored."""
     if blob is None:
         return None
     try:
-        return (decode_state if habits else decode_core_state)(blob[REVISION_BYTES:])
+        return decode_needed(blob, needs, REVISION_BYTES)
     except StateError as damage:
         return damage

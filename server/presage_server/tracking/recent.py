@@ -19,19 +19,14 @@ class RecentSnapshots:
         self._capacity = capacity
         self._snapshots: dict[str, Snapshot] = {}
 
-    def get(self, user_id: str) -> Snapshot | None:
-        """Return what was last written of a visitor; None if that is not remembered."""
-        return self._snapshots.get(user_id)
+    def take(self, user_id: str) -> Snapshot | None:
+        """Return what was last written of a visitor, and forget it: its state is the caller's to change. None if not remembered."""
+        return self._snapshots.pop(user_id, None)
 
     def put(self, user_id: str, snapshot: Snapshot) -> None:
         """Remember what is stored of a visitor now."""
         if not self._capacity or snapshot.damage is not None:
             return
-        self._snapshots.pop(user_id, None)
         self._snapshots[user_id] = snapshot
         if len(self._snapshots) > self._capacity:
             del self._snapshots[next(iter(self._snapshots))]
-
-    def forget(self, user_id: str) -> None:
-        """Forget a visitor."""
-        self._snapshots.pop(user_id, None)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
 
-from presage_featurizer import NewerStateError, State, fold
+from presage_featurizer import NewerStateError, fold
+from presage_featurizer.fold import fold_in_place
 from presage_server.errors import ContendedVisitorError, DeadlineError, RpcError, StateTooNewError
 from presage_server.rpc.status import internal_error
 from presage_server.scoring.jobs import ScoreJob
@@ -36,12 +37,20 @@ class Tracker:
         store: Takes the changes.
         metrics: Counts events.
         recent: Remembers what was last written of visitors.
+        count_scores: Called with the scores of events that have been stored.
     """
 
-    def __init__(self, store: RedisStore, metrics: Metrics, recent: RecentSnapshots) -> None:
+    def __init__(
+        self,
+        store: RedisStore,
+        metrics: Metrics,
+        recent: RecentSnapshots,
+        count_scores: Callable[[Sequence[ScoreJob]], None],
+    ) -> None:
         self._store = store
         self._metrics = metrics
         self._recent = recent
+        self._count_scores = count_scores
         self._in_flight: dict[str, Update] = {}
         self._ready: list[Update] = []
         """Updates that go into the next batch: they lost a compare-and-set, or waited for one."""
@@ -59,7 +68,7 @@ class Tracker:
             user_id = job.event.user_id
             update = in_flight.get(user_id)
             if update is None:
-                update = in_flight[user_id] = Update(user_id, self._recent.get(user_id))
+                update = in_flight[user_id] = Update(user_id, self._recent.take(user_id))
                 updates.append(update)
                 update.jobs.append(job)
             elif not update.folded and len(update.jobs) < _MAX_EVENTS:
@@ -86,7 +95,10 @@ class Tracker:
             scores += [job.score for job in update.jobs if job.score is not None and update.snapshot is not None]
         if changed:
             changes = [update.change for update in changed if update.change is not None]
-            self._store.commit(changes, partial(self._on_results, changed, stages))
+            try:
+                self._store.commit(changes, partial(self._on_results, changed, stages))
+            except Exception as error:  # noqa: BLE001 - their visitors must not wait for these updates forever
+                self.fail(changed, internal_error(error, "commit"))
         return scores
 
     def finish_unchanged(self, updates: Sequence[Update]) -> None:
@@ -110,17 +122,23 @@ class Tracker:
             if isinstance(base.damage, NewerStateError):
                 self._fail(update, StateTooNewError(str(base.damage)))
                 return False
-        state: State | None = base.state
+        state = base.state
+        owned = True  # the update alone refers to the state: it was decoded for it, or taken from the recent ones
         applied = []
         for job in update.jobs:
-            folded = fold(state, job.event)
-            job.duplicate = folded is state
-            if not job.duplicate:
+            if state is None or not owned:
+                folded = fold(state, job.event)
+                job.duplicate = folded is state
+                owned = owned or not job.duplicate
                 state = folded
+            else:
+                job.duplicate = not fold_in_place(state, job.event)
+            if not job.duplicate:
                 applied.append(job.event)
             if job.score is not None:
                 job.score.state = state
                 job.score.degraded = base.damage is not None
+                owned = False
         if applied:
             assert state is not None
             update.change = Change(update.user_id, base, state, applied)
@@ -160,22 +178,23 @@ class Tracker:
             self._fail(update, ContendedVisitorError(f"the visitor changed during {_ATTEMPTS} attempts; try again"))
 
     def _finish(self, update: Update, snapshot: Snapshot) -> None:
-        self._recent.put(update.user_id, snapshot)
         metrics = self._metrics
+        scores = [job.score for job in update.jobs if job.score is not None]
+        if scores:
+            self._count_scores(scores)
         for job in update.jobs:
             (metrics.events_duplicate if job.duplicate else metrics.events_applied).inc()
             job.respond(job, None)
         self._follow(update, snapshot)
 
     def _fail(self, update: Update, error: RpcError) -> None:
-        self._recent.forget(update.user_id)
         self._metrics.events_rejected.inc(len(update.jobs))
         for job in update.jobs:
             job.respond(job, error)
         self._follow(update, None)
 
     def _follow(self, update: Update, snapshot: Snapshot | None) -> None:
-        """Let the events that waited for an update go into the next batch."""
+        """Let the events that waited for an update go into the next batch, or else remember what is stored now."""
         update.jobs = []
         now = monotonic()
         waiting = []
@@ -183,9 +202,12 @@ class Tracker:
             if job.call.code is None and job.call.deadline > now:
                 waiting.append(job)
             else:
+                self._metrics.events_rejected.inc()
                 job.respond(job, DeadlineError("no time left when the visitor's earlier events were stored"))
         if not waiting:
             del self._in_flight[update.user_id]
+            if snapshot is not None:
+                self._recent.put(update.user_id, snapshot)
             return
         following = self._in_flight[update.user_id] = Update(update.user_id, snapshot)
         following.jobs, following.waiting = waiting[:_MAX_EVENTS], waiting[_MAX_EVENTS:]

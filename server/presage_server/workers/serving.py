@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from presage_server.app import running
 from presage_server.settings import Settings
-from presage_server.telemetry.interpreter import exported_pauses, tame_garbage_collector
+from presage_server.telemetry.interpreter import exported_pauses, tune_interpreter
 from presage_server.telemetry.metrics import Metrics
 from presage_server.workers.self_check import watched_loop
 from presage_server.workers.shutdown import Stop
@@ -51,7 +51,7 @@ async def serve_until(
         StartupError: The server cannot start; the message says why.
     """
     try:
-        async with running(settings, metrics, warmed_up=tame_garbage_collector, share_port=share_port) as address:
+        async with running(settings, metrics, warmed_up=tune_interpreter, share_port=share_port) as address:
             with watched_loop(), exported_pauses(metrics.registry):
                 announce(address)
                 await stop.told()

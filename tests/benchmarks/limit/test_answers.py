@@ -7,8 +7,8 @@ import grpc
 import pytest
 
 from benchmarks.limit import answers
-from benchmarks.limit.answers import MOST_DIFFERENCE, compare_answers, difference, questions
-from benchmarks.wire.visitors import simulated_states, user_id
+from benchmarks.limit.answers import MOST_DIFFERENCE, compare_scores, difference, questions
+from benchmarks.rig.visitors import simulated_states, user_id
 from presage.v1 import prediction_pb2, scoring_service_pb2, scoring_service_pb2_grpc
 from presage_featurizer import CONVERSION, featurize
 
@@ -35,7 +35,7 @@ def test_visitors_are_asked_for_at_moments_at_which_every_feature_has_different_
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "field"),
     [
         (prediction(), ""),
         (prediction(0.25 + MOST_DIFFERENCE / 2), ""),
@@ -48,8 +48,8 @@ def test_visitors_are_asked_for_at_moments_at_which_every_feature_has_different_
         (prediction(degraded=True), "degraded"),
     ],
 )
-def test_a_difference_that_counts_is_told(other, told):
-    assert difference(other, prediction()).partition(" ")[0] == told
+def test_a_difference_that_counts_is_named(other, field):
+    assert difference(other, prediction()).partition(" ")[0] == field
 
 
 class Service(scoring_service_pb2_grpc.ScoringServiceServicer):
@@ -76,6 +76,6 @@ def served(service):
 def test_servers_that_answer_alike_are_told_apart_from_those_that_do_not(monkeypatch):
     monkeypatch.setattr(answers, "_KNOWN", 20)
     with served(Service()) as one, served(Service()) as same, served(Service(odd_one="nobody-3")) as other:
-        assert compare_answers(one, same, NOW) == 20 * 6 + 10
+        assert compare_scores(one, same, NOW) == 20 * 6 + 10
         with pytest.raises(RuntimeError, match=r"nobody-3 at \d+: score 0\.25, Presage has 0\.75"):
-            compare_answers(one, other, NOW)
+            compare_scores(one, other, NOW)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.limit import build
-from benchmarks.limit.build import MissingPackagesError, build_servers, missing_packages
+from benchmarks.limit.build import build_servers, missing_packages
+from benchmarks.rig.command import MissingRequirementError
 
 TOOLS = ("g++", "grpc_cpp_plugin", "pkg-config", "protoc")
 
@@ -53,17 +54,17 @@ def test_another_compiler_may_be_named(tools, monkeypatch):
 def test_nothing_is_built_where_a_package_is_missing(tools, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "_BUILT", tmp_path / "build")
 
-    with pytest.raises(MissingPackagesError, match="without these Debian packages: libhiredis-dev"):
+    with pytest.raises(MissingRequirementError, match="without these Debian packages: libhiredis-dev"):
         build_servers()
     assert not (tmp_path / "build").exists()
 
 
 def test_what_is_newer_than_its_sources_is_not_built_again(tools, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "_BUILT", tmp_path)
-    for name in ("echo", "score"):
+    for name in ("echo", "service"):
         (tmp_path / name).touch()
 
-    assert build_servers().score == tmp_path / "score"
+    assert build_servers().service == tmp_path / "service"
 
 
 def test_a_failing_build_says_what_failed_and_why(tools, tmp_path, monkeypatch):

@@ -1,68 +1,100 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from benchmarks.limit import __main__ as limit
-from benchmarks.limit.build import MissingPackagesError, Servers
-from benchmarks.wire.figures import Figure
+from benchmarks.limit.build import Servers
+from benchmarks.rig.checkouts import CheckoutError
+from benchmarks.rig.command import FAILED, MISSING, USAGE, MissingRequirementError
+from benchmarks.rig.figures import Figure, RoundFigures
+from benchmarks.rig.serving import Server
+
+RATES = {"C++ echo": 90_000.0, "C++": 9_000.0, "native": 4_500.0, "v1, native": 1_500.0}
 
 
-def figure(server, per_second):
-    return Figure(
-        server=server,
-        scenario="score",
-        in_flight=1,
-        per_second=per_second,
-        p50_us=100.0,
-        p99_us=200.0,
-        p999_us=300.0,
-        server_cpu_us=20.0,
-        store_cpu_us=1.0,
-        generator_cpu_us=1.0,
-        errors=0,
-        spread=0.0,
-    )
+class Rig:
+    """In the place of a rig: starts nothing."""
 
-
-FIGURES = [figure("C++ Score", 9_000.0), figure("native", 4_500.0)]
+    def write_calls(self, scenario):
+        return scenario
 
 
 @pytest.fixture(autouse=True)
 def built(monkeypatch):
-    monkeypatch.setattr(limit, "build_load", lambda: Path("load"))
-    monkeypatch.setattr(limit, "build_servers", lambda: Servers(echo=Path("echo"), score=Path("score")))
-    monkeypatch.setattr(limit, "_figures", lambda *_: FIGURES)
+    """Puts figures in place of the loads; returns which servers got which scenario."""
+    measured = {}
 
+    @contextmanager
+    def open_rig(_visitors):
+        yield Rig()
 
-def raising(error):
-    def raise_it(*_):
-        raise error
+    def measure(servers, scenario, _calls, shapes, **_):
+        measured[scenario] = (list(servers), [shape.in_flight for shape in shapes])
+        return [figure(name, scenario, shape) for shape in shapes for name in servers]
 
-    return raise_it
+    def figure(name, scenario, shape):
+        one = RoundFigures(
+            per_second=RATES[name],
+            p50_us=100.0,
+            p99_us=200.0,
+            p999_us=300.0,
+            server_cpu_us=20.0,
+            store_cpu_us=1.0,
+            generator_cpu_us=1.0,
+            errors=0,
+        )
+        return Figure.of(name, scenario, shape, [one])
+
+    monkeypatch.setattr(limit, "build_servers", lambda: Servers(echo=Path("echo"), service=Path("service")))
+    monkeypatch.setattr(limit, "open_rig", open_rig)
+    monkeypatch.setattr(limit, "_start", lambda *_: {name: Server(name, 1, 1) for name in RATES})
+    monkeypatch.setattr(limit, "measure", measure)
+    return measured
 
 
 @pytest.mark.parametrize(
     ("step", "error", "code"),
     [
-        ("build_load", RuntimeError("no libnghttp2"), 0),
-        ("build_servers", MissingPackagesError("no libhiredis-dev"), 0),
-        ("build_servers", RuntimeError("g++ failed"), 1),
-        ("_figures", RuntimeError("score 1, Presage has 2"), 1),
+        ("build_servers", MissingRequirementError("no libhiredis-dev"), MISSING),
+        ("build_servers", RuntimeError("g++ failed"), FAILED),
+        ("_start", RuntimeError("score 1, Presage has 2"), FAILED),
+        ("_start", CheckoutError("no such revision"), USAGE),
     ],
 )
-def test_only_what_is_missing_is_no_failure(monkeypatch, capsys, step, error, code):
-    monkeypatch.setattr(limit, step, raising(error))
+def test_each_failure_has_its_exit_code(monkeypatch, capsys, step, error, code):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(limit, step, fail)
 
     assert limit.main([]) == code
     assert capsys.readouterr().out == f"bench-limit: {error}\n"
 
 
-def test_figures_go_to_a_file_and_the_ratio_to_the_limit_is_shown(tmp_path, capsys):
-    assert limit.main(["--to", str(tmp_path / "figures.json")]) == 0
+def test_each_server_gets_the_scenarios_that_it_serves(built):
+    assert limit.main(["--base", "v1"]) == 0
+    assert built == {
+        "score": (list(RATES), [1, 16, 64]),
+        "track": (["C++", "native", "v1, native"], [4, 64]),
+        "score_batch_100": (["native", "v1, native"], [1, 4]),
+    }
 
-    assert json.loads((tmp_path / "figures.json").read_text()) == [asdict(one) for one in FIGURES]
-    assert "0.50" in capsys.readouterr().out
+
+def test_figures_go_to_a_file_and_ratios_to_both_references_are_shown(tmp_path, capsys):
+    file = tmp_path / "figures.json"
+    assert limit.main(["--scenario", "track", "--in-flight", "4", "--base", "v1", "--to", str(file)]) == 0
+    printed = capsys.readouterr().out
+
+    assert [(one["server"], one["per_second"]) for one in json.loads(file.read_text())] == list(RATES.items())[1:]
+    assert "multiples of C++" in printed
+    assert "0.50 (0.50..0.50)" in printed
+    assert "multiples of v1, native" in printed
+    assert "3.00 (3.00..3.00)" in printed
+
+
+def test_the_shipped_model_has_its_original_beside_it():
+    assert (limit._DATA / f"conversion-{limit._model_version()}.txt").exists()

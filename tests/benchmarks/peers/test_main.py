@@ -8,6 +8,7 @@ from benchmarks.peers import __main__ as command
 from benchmarks.peers.generator import Measured
 from benchmarks.peers.peer import Task
 from benchmarks.peers.rounds import Key, Outcome
+from benchmarks.rig.command import MISSING, MissingRequirementError
 
 FIGURES = Measured(in_flight=4, per_second=9.0, p50_us=1.0, p99_us=2.0, server_cpu_us=3.0, errors=0)
 
@@ -22,7 +23,7 @@ def measuring(monkeypatch):
             asked.extend([[peer.name for peer in peers], dataset.visitors, *how])
             return outcome
 
-        monkeypatch.setattr(command, "build_load", lambda: None)
+        monkeypatch.setattr(command, "build_program", lambda _: None)
         monkeypatch.setattr(command, "measure", note)
         return asked
 
@@ -42,7 +43,7 @@ def test_what_is_asked_for_is_measured_and_written(measuring, tmp_path, capsys):
     assert "mlserver_grpc" in capsys.readouterr().out
 
 
-def test_the_exit_code_tells_that_a_peer_was_left_out(measuring, capsys):
+def test_the_exit_code_says_that_a_peer_was_left_out(measuring, capsys):
     measuring(Outcome(failures={"ray_serve": "round 1: no"}))
 
     assert command.main(["--visitors", "20"]) == 1
@@ -50,10 +51,18 @@ def test_the_exit_code_tells_that_a_peer_was_left_out(measuring, capsys):
 
 
 def test_nothing_is_measured_without_a_generator(monkeypatch, capsys):
-    def missing():
-        raise RuntimeError("it needs a C++ compiler")
+    def missing(_):
+        raise MissingRequirementError("it needs a C++ compiler")
 
-    monkeypatch.setattr(command, "build_load", missing)
+    monkeypatch.setattr(command, "build_program", missing)
 
-    assert command.main([]) == 2
-    assert capsys.readouterr().out == "bench-peers: nothing measured: it needs a C++ compiler\n"
+    assert command.main([]) == MISSING
+    assert capsys.readouterr().out == "bench-peers: it needs a C++ compiler\n"
+
+
+def test_one_transport_of_presage_is_compared_with_one_peer(measuring):
+    asked = measuring(Outcome())
+    command.main(["--only", "by_hand_grpc", "--transport", "grpcio", "--tasks", "score", "--visitors", "20"])
+
+    assert asked[0] == ["presage_grpcio", "by_hand_grpc"]
+    assert asked[-1] == [1, 16, 64]

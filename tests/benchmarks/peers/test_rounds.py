@@ -18,7 +18,8 @@ from benchmarks.peers.peer import Peer, Task
 from benchmarks.peers.rounds import Key, measure
 from benchmarks.peers.running import PeerStartError, _holders, running
 from benchmarks.peers.store import Store
-from benchmarks.wire.load import build_load
+from benchmarks.rig.build import build_program
+from benchmarks.rig.command import MissingRequirementError
 
 SERVER = Path(__file__).parents[2] / "support" / "json_server.py"
 STORE = Store("unix:///nowhere", 1)
@@ -177,8 +178,8 @@ def test_a_server_knows_where_everything_is_and_tells_nobody(site, samples):
 
 def test_the_generator_rotates_bodies_over_http_1_and_counts_what_is_not_200(site, samples, tmp_path):
     try:
-        build_load()
-    except RuntimeError as error:
+        build_program("load")
+    except MissingRequirementError as error:
         pytest.skip(str(error))
     bodies = tmp_path / "bodies"
     write_bodies([b"[1]", b"503", b"[22]", b"[333]"], bodies)
@@ -195,8 +196,8 @@ def test_the_generator_rotates_bodies_over_http_1_and_counts_what_is_not_200(sit
 
 def test_a_server_that_closes_connections_is_a_failure_of_the_load(tmp_path):
     try:
-        build_load()
-    except RuntimeError as error:
+        build_program("load")
+    except MissingRequirementError as error:
         pytest.skip(str(error))
     bodies = tmp_path / "bodies"
     write_bodies([b"[1]"], bodies)

@@ -10,11 +10,10 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from presage_featurizer.digests import digest
-from presage_server.errors import SettingsError
-from presage_server.eventlog.following import ArchiveSettings, follow
-from presage_server.eventlog.streams import EventStreams
-from presage_server.store.keys import partition_of, stream_key
-from presage_training.readers.archive import read_archived_vectors
+from presage_featurizer.event_log import partition_of, stream_key
+from presage_server.eventlog.consumer_group import ConsumerGroup
+from presage_server.eventlog.poller import Poller
+from presage_training.readers.formats.archive import read_archived_vectors
 from support.archives import (
     archive_once,
     archiver,
@@ -116,7 +115,7 @@ class Fuse:
 
     def __init__(self, monkeypatch, after: int) -> None:
         self.left = after
-        for owner, name in ((os, "replace"), (os, "fsync"), (EventStreams, "acknowledge"), (EventStreams, "prepare")):
+        for owner, name in ((os, "replace"), (os, "fsync"), (ConsumerGroup, "acknowledge"), (ConsumerGroup, "seek")):
             monkeypatch.setattr(owner, name, self.wrap(getattr(owner, name)))
 
     def wrap(self, call):
@@ -192,9 +191,9 @@ def test_what_left_the_streams_unread_is_reported_counted_and_remembered(store, 
         f"LOST: 15 events left the streams before they were archived (partition {key[2:].split('}')[0]}"
     )
     assert [each.event.event_id for each in read(tmp_path)] == [f"e-{n}" for n in (*range(30), *range(45, 50))]
-    assert archive_once(store, tmp_path) == [], "it is told once"
-    told: list[str] = []
-    with archiver(store, tmp_path, told, max_batch_events=10) as made:
+    assert archive_once(store, tmp_path) == [], "it is reported once"
+    warnings: list[str] = []
+    with archiver(store, tmp_path, warnings, max_batch_events=10) as made:
         made.prepare()
         assert made.progress.lost == 15
 
@@ -221,7 +220,7 @@ def test_a_store_that_was_emptied_is_reported_and_followed_on(store, tmp_path):
     store.redis.flushall()
     log(store, events(20, first=30))
     (line, *_) = archive_once(store, tmp_path)
-    assert line.startswith("the store does not hold the streams that were archived so far")
+    assert line.startswith("STREAM RESET: the store does not hold the streams that were archived so far")
     assert {each.event.event_id for each in read(tmp_path)} == {f"e-{number}" for number in range(50)}
     assert len(places(tmp_path)) == 50
     assert archive_once(store, tmp_path) == []
@@ -230,10 +229,10 @@ def test_a_store_that_was_emptied_is_reported_and_followed_on(store, tmp_path):
 def test_a_store_that_goes_away_and_comes_back_is_waited_for(store, tmp_path, monkeypatch):
     """A reply that was lost on its way is asked for again; what was emptied meanwhile is followed on."""
     log(store, events(40))
-    told: list[str] = []
+    warnings: list[str] = []
     stop = Flag()
     reads = 0
-    original = EventStreams.read
+    original = ConsumerGroup.read
 
     def breaks(self, partitions):
         nonlocal reads
@@ -246,28 +245,12 @@ def test_a_store_that_goes_away_and_comes_back_is_waited_for(store, tmp_path, mo
             log(store, events(10, first=40))
         return reading
 
-    def show(progress):
-        if progress.archived + progress.pending >= 50:
+    def on_step():
+        if made.progress.archived + made.progress.pending >= 50:
             stop.set()
 
-    monkeypatch.setattr(EventStreams, "read", breaks)
-    settings = ArchiveSettings(to=tmp_path, redis_url=store.url, flush_seconds=0.05)
-    with archiver(store, tmp_path, told, max_batch_events=1_000) as made:
-        follow(made, settings, stop=stop, show=show)
-    assert told[:2] == ["the store does not answer (broken on purpose); waiting for it", "the store answers again"]
+    monkeypatch.setattr(ConsumerGroup, "read", breaks)
+    with archiver(store, tmp_path, warnings, max_batch_events=1_000) as made:
+        Poller(made, once=False, flush_seconds=0.05, warn=made.warn).run(stop=stop, on_step=on_step)
+    assert warnings[:2] == ["the store does not answer (broken on purpose); waiting for it", "the store answers again"]
     assert sorted(each.event.event_id for each in read(tmp_path)) == sorted(f"e-{number}" for number in range(50))
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("redis_url", "http://store"),
-        ("flush_seconds", 0.0),
-        ("max_batch_events", 0),
-        ("report_seconds", -1.0),
-        ("timeout_seconds", 0.0),
-    ],
-)
-def test_a_setting_that_cannot_work_is_refused_by_name(tmp_path, field, value):
-    with pytest.raises(SettingsError, match=f"{field}: expected"):
-        ArchiveSettings(**({"to": tmp_path, "redis_url": "redis://store"} | {field: value}))

@@ -18,9 +18,9 @@ from presage_featurizer import encode_state
 from presage_server.settings import shipped_models
 from presage_server.store.snapshot import REVISION_BYTES
 from presage_training.audit import Models, audit
-from presage_training.readers.archive import read_archive, read_archived_vectors
-from presage_training.readers.skips import Skips
-from presage_training.replay import Replay
+from presage_training.readers.formats.archive import read_archive, read_archived_vectors
+from presage_training.readers.skipped_rows import SkippedRows
+from presage_training.replaying.replay import Replay
 from support.archives import (
     archive_command,
     archive_once,
@@ -69,7 +69,9 @@ async def test_killed_twenty_times_while_events_flow_it_holds_the_streams_and_gi
     assert_equal_to_streams(archive, store.redis)
     vectors = list(read_archived_vectors(archive))
     assert len(vectors) > SESSIONS
-    result = audit(read_archive(archive, skips=Skips()), vectors, Models.read(shipped_models(), tell=pytest.fail))
+    result = audit(
+        read_archive(archive, skipped=SkippedRows()), vectors, Models.read(shipped_models(), warn=pytest.fail)
+    )
     assert (result.same, result.scores) == (len(vectors), len(vectors))
 
     replay = Replay()
@@ -117,7 +119,7 @@ def test_a_terminal_shows_the_lag_in_place(store, tmp_path):
     assert "lag: not read yet" in shown.decode()
 
 
-def test_a_loss_is_told_and_ends_a_single_run_with_1(store, tmp_path):
+def test_a_loss_is_reported_and_ends_a_single_run_with_1(store, tmp_path):
     archive_once(store, tmp_path)
     for event in STORY:
         log_event(store.redis, event, max_events=4)
@@ -164,7 +166,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(store, tmp_path):
     assert (code, out) == (2, "")
     assert err == (
         f"presage archive: {tmp_path}/file/archive: cannot be written: Not a directory; "
-        "nothing is lost while the streams hold it: mend that and start again\n"
+        "nothing is lost while the streams hold it: fix that and start again\n"
     )
 
 
@@ -190,7 +192,7 @@ def test_a_disk_without_room_is_one_line_and_nothing_is_lost(store, tmp_path):
     assert code == 2
     assert err == (
         f"presage archive: {tmp_path}: cannot be written: File too large; "
-        "nothing is lost while the streams hold it: mend that and start again\n"
+        "nothing is lost while the streams hold it: fix that and start again\n"
     )
     assert list(Path(tmp_path).rglob("*.parquet")) == []
     code, _, err = run_archive(store.url, tmp_path, "--once")
@@ -205,7 +207,7 @@ def test_help_needs_neither_arrow_nor_the_stores_client():
     assert finished.stdout == "set()\n"
 
 
-def test_progress_is_told_in_lines_while_it_waits(store, tmp_path):
+def test_progress_is_printed_in_lines_while_it_waits(store, tmp_path):
     process = archive_command(store.url, tmp_path, "--report-seconds", "0.01", "--flush-seconds", "0.05")
     try:
         process.stdout.readline()

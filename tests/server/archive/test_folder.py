@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from presage_featurizer.event_log import EntryId, Position
 from presage_server.archive.errors import ArchiveFolderError
-from presage_server.archive.folder import opened_folder
-from presage_server.eventlog.positions import EntryId, Position
+from presage_server.archive.folder import open_folder
 
 POSITIONS = {3: Position(EntryId(7, 1), counted=2)}
 
@@ -17,19 +17,19 @@ def writes(text: bytes):
     return lambda stream: stream.write(text)
 
 
-def opened(path):
-    return opened_folder(path, new_id=lambda: "an-id")
+def open_archive(path):
+    return open_folder(path, new_id=lambda: "an-id")
 
 
 def test_what_was_committed_is_there_when_the_folder_is_opened_again(tmp_path):
-    with opened(tmp_path / "a" / "b") as folder:
+    with open_archive(tmp_path / "a" / "b") as folder:
         folder.commit(
             {"events/day=2026-01-02": writes(b"two"), "events/day=2026-01-01": writes(b"one")},
             positions=POSITIONS,
             entries=2,
         )
         folder.commit({}, positions=POSITIONS, entries=0)
-    with opened_folder(tmp_path / "a" / "b", new_id=lambda: "another") as folder:
+    with open_folder(tmp_path / "a" / "b", new_id=lambda: "another") as folder:
         assert folder.checkpoint.archive_id == "an-id"
         assert (folder.checkpoint.batch, folder.checkpoint.archived) == (1, 2)
         assert folder.checkpoint.positions == POSITIONS
@@ -43,7 +43,7 @@ def test_a_part_that_cannot_be_written_leaves_nothing_behind(tmp_path):
         stream.write(b"half")
         raise OSError(28, "No space left on device")
 
-    with opened(tmp_path) as folder:
+    with open_archive(tmp_path) as folder:
         with pytest.raises(ArchiveFolderError, match="cannot be written: No space left on device; nothing is lost"):
             folder.commit({"events/day=2026-01-01": fails}, positions=POSITIONS, entries=1)
         assert folder.checkpoint.batch == 0
@@ -52,24 +52,30 @@ def test_a_part_that_cannot_be_written_leaves_nothing_behind(tmp_path):
 
 def test_a_folder_has_one_writer_at_a_time(tmp_path):
     with (
-        opened(tmp_path),
+        open_archive(tmp_path),
         pytest.raises(ArchiveFolderError, match="is in use by another presage archive"),
-        opened(tmp_path),
+        open_archive(tmp_path),
     ):
         pass
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ArchiveFolderError, match="cannot be written: Not a directory"), opened(tmp_path / "file" / "a"):
+    with (
+        pytest.raises(ArchiveFolderError, match="cannot be written: Not a directory"),
+        open_archive(tmp_path / "file" / "a"),
+    ):
         pass
 
 
 def test_events_without_their_checkpoint_are_refused(tmp_path):
-    with opened(tmp_path) as folder:
+    with open_archive(tmp_path) as folder:
         folder.commit({"events/day=2026-01-01": writes(b"one")}, positions=POSITIONS, entries=1)
     (tmp_path / "archive.json").unlink()
-    with pytest.raises(ArchiveFolderError, match=r"no archive\.json, so where to go on is unknown"), opened(tmp_path):
+    with (
+        pytest.raises(ArchiveFolderError, match=r"no archive\.json, so where to go on is unknown"),
+        open_archive(tmp_path),
+    ):
         pass
 
 
@@ -77,14 +83,14 @@ def test_events_without_their_checkpoint_are_refused(tmp_path):
     ("changes", "message"),
     [
         ({"version": 2}, r"archive\.json: expected version 1, got 2"),
-        ({"files": ["../../elsewhere"]}, r"archive\.json: names a file that is no part of an archive"),
+        ({"files": ["../../elsewhere"]}, r"archive\.json: names a file that is not part of an archive"),
         ({"positions": 5}, r"archive\.json: cannot be read \(Expected `object`"),
     ],
 )
 def test_a_checkpoint_that_makes_no_sense_is_refused(tmp_path, changes, message):
-    with opened(tmp_path):
+    with open_archive(tmp_path):
         pass
     file = tmp_path / "archive.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-    with pytest.raises(ArchiveFolderError, match=message), opened(tmp_path):
+    with pytest.raises(ArchiveFolderError, match=message), open_archive(tmp_path):
         pass

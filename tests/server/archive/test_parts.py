@@ -11,12 +11,11 @@ from hypothesis import given
 from pyarrow import parquet
 
 from presage_featurizer import Event, EventType, encode_event
-from presage_server.archive.folder import opened_folder
-from presage_server.archive.parts import COLUMNS, parts_by_day
-from presage_server.eventlog.positions import EntryId
-from presage_server.eventlog.streams import Entry
-from presage_training.readers.archive import ArchivedEvent, read_archive
-from presage_training.readers.skips import Skips
+from presage_featurizer.event_log import EVENT_COLUMNS, Entry, EntryId
+from presage_server.archive.folder import open_folder
+from presage_server.archive.parts import parts_by_day
+from presage_training.readers.formats.archive import ArchivedEvent, read_archive
+from presage_training.readers.skipped_rows import SkippedRows
 from support.events import DAY_MICROS, MICROS, START_UNIX_MICROS, STORY, any_log
 
 FULL = Event(
@@ -39,7 +38,7 @@ def entry(encoded: bytes, place: int, *, fresh: bool = False) -> Entry:
 
 
 def archived(directory: Path, *batches: list[Entry]) -> None:
-    with opened_folder(directory, new_id=lambda: "test") as folder:
+    with open_folder(directory, new_id=lambda: "test") as folder:
         for batch in batches:
             folder.commit(parts_by_day(batch), positions={}, entries=len(batch))
 
@@ -49,14 +48,14 @@ def test_any_event_is_read_as_it_was(log):
     entries = [entry(encode_event(event), place, fresh=place % 3 == 0) for place, event in enumerate(log)]
     with tempfile.TemporaryDirectory() as directory:
         archived(Path(directory), entries)
-        read = list(read_archive(Path(directory), skips=Skips()))
+        read = list(read_archive(Path(directory), skipped=SkippedRows()))
     in_order = sorted(range(len(log)), key=lambda place: (place % 7, place))
     assert read == [ArchivedEvent(log[place], fresh=place % 3 == 0) for place in in_order]
 
 
 def test_every_field_of_an_event_has_a_column():
     fields = {field.name for field in msgspec.structs.fields(Event)}
-    assert (fields - {"event_time_unix_micros"}) | {"event_time"} <= set(COLUMNS.names)
+    assert (fields - {"event_time_unix_micros"}) | {"event_time"} <= {column.name for column in EVENT_COLUMNS}
     assert all(getattr(FULL, field.name) != field.default for field in msgspec.structs.fields(Event)), (
         "give the new field a value here"
     )
@@ -72,16 +71,18 @@ def test_many_rows_keep_their_items_and_their_order_over_batches_and_days(tmp_pa
         )
         for place in range(20_000)
     ]
-    entries = [Entry(5, EntryId(1, place), encode_event(event), fresh=False) for place, event in enumerate(events)]
+    entries = [
+        Entry(5, EntryId(1, place), encode_event(event), no_prior_state=False) for place, event in enumerate(events)
+    ]
     archived(tmp_path, entries[:12_000], entries[12_000:])
-    assert [each.event for each in read_archive(tmp_path, skips=Skips())] == events
+    assert [each.event for each in read_archive(tmp_path, skipped=SkippedRows())] == events
     assert len(list(tmp_path.glob("events/*/*"))) == 6
 
 
 @pytest.mark.parametrize(
     "encoded",
     [
-        pytest.param(b"", id="none of ours"),
+        pytest.param(b"", id="not an event"),
         pytest.param(b"garbage", id="damaged"),
         pytest.param(encode_event(msgspec.structs.replace(FULL, value_micros=2**63)), id="too much money"),
         pytest.param(encode_event(msgspec.structs.replace(FULL, event_time_unix_micros=2**62)), id="too late a time"),
@@ -97,9 +98,9 @@ def test_an_event_that_has_no_row_is_kept_as_it_came_and_holds_nothing_up(tmp_pa
 
 def test_an_event_that_cannot_be_read_is_left_out_by_name(tmp_path):
     archived(tmp_path, [entry(b"garbage", 1), entry(encode_event(FULL), 8, fresh=True)])
-    skips = Skips()
-    assert list(read_archive(tmp_path, skips=skips)) == [ArchivedEvent(FULL, fresh=True)]
-    (example,) = skips.examples["unreadable event"]
+    skipped = SkippedRows()
+    assert list(read_archive(tmp_path, skipped=skipped)) == [ArchivedEvent(FULL, fresh=True)]
+    (example,) = skipped.examples["unreadable event"]
     assert example.where == f"partition 1, entry {START_UNIX_MICROS // 1_000}-1"
     assert "expected CRC-32" in example.what
 

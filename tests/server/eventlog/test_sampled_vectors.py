@@ -9,8 +9,7 @@ import numpy as np
 
 from presage.v1 import scoring_service_pb2 as pb
 from presage_featurizer.digests import digest
-from presage_server.eventlog.sampling import ServedVector
-from presage_server.store.keys import partition_of, stream_key
+from presage_featurizer.event_log import ServedVector, partition_of, stream_key
 from support.archives import logged_vectors
 from support.metrics import metric
 from support.proxies import Road, rough_proxy

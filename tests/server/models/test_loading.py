@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 
-from presage_export.link import apply_link_array
+from presage_export.bundle.link import apply_link_array
 from presage_featurizer import CONVERSION, CORE
 from presage_server.errors import ModelError, NotServedError
 from presage_server.models.loading import load_model, load_models
@@ -118,8 +118,8 @@ BREAKAGES = {
     "golden.npz: is missing": lambda bundle: (bundle / "golden.npz").unlink(),
     "manifest.json: is missing": lambda bundle: (bundle / "manifest.json").unlink(),
     "manifest.json: is no valid manifest": lambda bundle: (bundle / "manifest.json").write_text("{"),
-    "manifest.json: feature_set.fingerprint: this release computes .* train it again": lambda bundle: edit_manifest(
-        bundle / "manifest.json", lambda manifest: manifest["feature_set"].update(fingerprint="0" * 64)
+    "manifest.json: feature_set.fingerprint: expected 0{64}, got .* train the model again": lambda bundle: (
+        edit_manifest(bundle / "manifest.json", lambda manifest: manifest["feature_set"].update(fingerprint="0" * 64))
     ),
     "manifest.json: feature_set.features: .* not in the catalogue": lambda bundle: edit_manifest(
         bundle / "manifest.json", lambda manifest: manifest["feature_set"]["features"].__setitem__(0, "unheard_of")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
-from presage_export.link import apply_link
+from presage_export.bundle.link import apply_link
 from presage_featurizer import CONVERSION, CORE, FeatureSet, State, decode_state, featurize
 from presage_server.store.snapshot import REVISION_BYTES
 from support.bundles import PARIS, train_small

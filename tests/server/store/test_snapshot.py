@@ -75,11 +75,11 @@ def test_equal_states_give_equal_bytes():
     assert encode_state(STATE) == encode_state(fold(None, event()))
 
 
-@pytest.mark.parametrize("habits", [True, False])
-def test_a_state_to_look_at_has_habits_only_where_they_are_wanted(habits):
+@pytest.mark.parametrize("needs", [frozenset({"habits"}), frozenset()], ids=["habits", "core"])
+def test_a_state_to_look_at_has_habits_only_where_they_are_needed(needs):
     blob = change(NEVER_SEEN).blob(NOW, WRITER)
-    state = read_state(blob, habits=habits)
-    assert isinstance(state, State) is habits
+    state = read_state(blob, needs)
+    assert isinstance(state, State) is bool(needs)
     assert state.last_seen_unix_micros == STATE.last_seen_unix_micros
-    assert read_state(None, habits=habits) is None
-    assert isinstance(read_state(blob[:-1], habits=habits), CorruptStateError)
+    assert read_state(None, needs) is None
+    assert isinstance(read_state(blob[:-1], needs), CorruptStateError)

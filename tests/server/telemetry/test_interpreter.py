@@ -70,9 +70,9 @@ def test_what_was_there_before_the_first_call_is_frozen(seen):
     assert seen["thresholds"][0] > 700, "the default of CPython"
 
 
-def test_no_python_thread_shares_the_interpreter_but_those_in_which_transports_wait(seen):
-    """They wait without the interpreter's lock, and only wake the event loop; grpcio's is that of the test's client at least."""
-    assert set(seen["threads"]) <= {"MainThread", "Thread-1 (_poll_wrapper)", "pygrpc-native-dispatch"}
+def test_no_python_thread_competes_with_the_one_that_serves(seen):
+    """The others wait without the interpreter's lock: grpcio's poller, and the loop's executor, which connected to the store."""
+    assert set(seen["threads"]) <= {"MainThread", "Thread-1 (_poll_wrapper)", "uvloop_0", "presage-serve"}
 
 
 def test_a_serving_process_exports_its_pauses(seen):

@@ -17,7 +17,14 @@ from presage_server.store.snapshot import REVISION_BYTES
 from support.metrics import metric
 from support.running_server import an_event, serving, track
 
-SCORE = scoring_service_pb2.ScoreRequest(user_id="u", include_features=True, as_of_unix_micros=1_700_000_000_000_000)
+
+def score_request(user_id: str) -> scoring_service_pb2.ScoreRequest:
+    return scoring_service_pb2.ScoreRequest(
+        user_id=user_id, include_features=True, as_of_unix_micros=1_700_000_000_000_000
+    )
+
+
+SCORE = score_request("u")
 FEATURES = scoring_service_pb2.GetFeaturesRequest(user_id="u")
 
 
@@ -40,10 +47,15 @@ DAMAGES = {
 }
 
 
+def by_another_writer(blob: bytes) -> bytes:
+    """Give a blob another revision, as whoever else writes it does; the server's memory of its own last write is out of date."""
+    return b"\0" * REVISION_BYTES + blob[REVISION_BYTES:]
+
+
 def version_changed(blob: bytes, version: int) -> bytes:
-    """Make a state say that it is of another version, with a checksum that holds."""
+    """Make a state that another release wrote, with a checksum that holds."""
     body = bytes((version,)) + blob[REVISION_BYTES + 5 :]
-    return blob[:REVISION_BYTES] + crc32(body).to_bytes(4, "big") + body
+    return by_another_writer(blob[:REVISION_BYTES] + crc32(body).to_bytes(4, "big") + body)
 
 
 @pytest.fixture
@@ -67,36 +79,48 @@ async def test_a_damaged_state_is_scored_cold_kept_aside_and_never_silently_over
     await served.stub.TrackEvent(track("u", "first"))
     healthy = store.blob("u")
     seen = 0
-    for damage in DAMAGES.values():
+    for number, damage in enumerate(DAMAGES.values()):
+        user_id = f"damaged-{number}"
         blob = damage(healthy)
         store.redis.flushall()
-        store.set_blob("u", blob)
+        store.set_blob(user_id, blob)
         caplog.clear()
 
-        answer = (await served.stub.Score(SCORE)).prediction
+        answer = (await served.stub.Score(score_request(user_id))).prediction
         assert (answer.degraded, answer.cold_start, answer.score) == (True, True, cold.score)
         assert MessageToDict(answer.features) == MessageToDict(cold.features)
         assert [record.levelno for record in caplog.records] == [logging.ERROR]
-        assert "'u' cannot be read" in caplog.text
-        assert store.blob("u") == blob
-        refused = await failure(served.stub.GetFeatures(FEATURES))
+        assert f"{user_id!r} cannot be read" in caplog.text
+        assert store.blob(user_id) == blob
+        refused = await failure(served.stub.GetFeatures(scoring_service_pb2.GetFeaturesRequest(user_id=user_id)))
         assert refused.code() == grpc.StatusCode.DATA_LOSS
-        assert store.blob("u") == blob
+        assert store.blob(user_id) == blob
 
         tracked = await served.stub.TrackEvent(
-            scoring_service_pb2.TrackEventRequest(event=an_event("u", "second"), score=True)
+            scoring_service_pb2.TrackEventRequest(event=an_event(user_id, "second"), score=True)
         )
         assert not tracked.duplicate
         assert tracked.prediction.degraded
-        assert "was kept aside and a new one begun" in caplog.text
-        assert store.aside("u") == [blob]
-        assert decode_state(store.blob("u")[REVISION_BYTES:]).sessions[0].event_count == 1
-        (entry,) = store.stream("u")
+        assert "was quarantined and a new one started" in caplog.text
+        assert store.aside(user_id) == [blob]
+        assert decode_state(store.blob(user_id)[REVISION_BYTES:]).sessions[0].event_count == 1
+        (entry,) = store.stream(user_id)
         assert (decode_event(entry[b"event"]).event_id, entry[b"fresh"]) == ("second", b"1")
 
         seen += 3
         assert await metric(metrics_port, "presage_unreadable_states_total") == seen
-        assert not (await served.stub.Score(SCORE)).prediction.degraded
+        assert not (await served.stub.Score(score_request(user_id))).prediction.degraded
+
+
+async def test_a_state_damaged_after_this_servers_last_write_of_it_is_repaired_by_the_next_event(store, served):
+    """The server remembers what it wrote, and the revision shows that nobody has written since."""
+    await served.stub.TrackEvent(track("u", "first"))
+    healthy = store.blob("u")
+    store.set_blob("u", flipped(healthy))
+    assert (await served.stub.Score(SCORE)).prediction.degraded
+    await served.stub.TrackEvent(track("u", "second"))
+    assert decode_state(store.blob("u")[REVISION_BYTES:]).sessions[0].event_count == 2
+    assert store.aside("u") == []
 
 
 async def test_a_second_damage_is_kept_beside_the_first(store, served):

@@ -1,44 +1,68 @@
-"""Events become state exactly once, whatever races for a visitor; and the stream tells in which order."""
+"""Events become state exactly once, whatever races for a visitor; and the stream has them in the order of the folds."""
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import random
 from collections import Counter
-from contextlib import AsyncExitStack
+from contextlib import ExitStack
 from zlib import crc32
 
-import grpc
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from presage_featurizer import MICROS, Event, EventType, Item, State, decode_event, decode_state, encode_state, fold
-from presage_server.errors import ContendedVisitorError, StateTooNewError, StoreUnavailableError
-from presage_server.store.snapshot import REVISION_BYTES, Change, Snapshot, read_snapshot
-from presage_server.telemetry.metrics import Metrics
-from presage_server.tracking.tracker import Tracked, Tracker
+from presage.v1 import event_pb2
+from presage.v1 import scoring_service_pb2 as pb
+from presage_featurizer import (
+    CONVERSION,
+    MICROS,
+    Event,
+    State,
+    decode_event,
+    decode_state,
+    encode_state,
+    featurize,
+    fold,
+)
+from presage_server.store.snapshot import REVISION_BYTES
 from support.events import START_UNIX_MICROS
+from support.pipelines import LocalCall, LocalPipeline, an_event, local_pipeline
 from support.stores import LocalStore, opened
 
 KINDS = (
-    EventType.PAGE_VIEW,
-    EventType.VIEW_ITEM,
-    EventType.ADD_TO_CART,
-    EventType.PURCHASE,
-    EventType.REMOVE_FROM_CART,
+    event_pb2.EVENT_TYPE_PAGE_VIEW,
+    event_pb2.EVENT_TYPE_VIEW_ITEM,
+    event_pb2.EVENT_TYPE_ADD_TO_CART,
+    event_pb2.EVENT_TYPE_PURCHASE,
+    event_pb2.EVENT_TYPE_REMOVE_FROM_CART,
 )
 
 
-def an_event(user_id: str, number: int) -> Event:
+def numbered(user_id: str, number: int) -> event_pb2.Event:
     """Make an event that differs from every other number's; some are late, so that their order matters."""
     chance = random.Random(number)
-    return Event(
-        event_id=f"event-{number}",
-        type=KINDS[number % len(KINDS)],
-        user_id=user_id,
-        event_time_unix_micros=START_UNIX_MICROS + number * MICROS - chance.choice((0, 0, 90 * 60 * MICROS)),
-        items=(Item(f"item-{chance.randrange(5)}", "c", "b", chance.randrange(10**8), chance.randrange(1, 4)),),
+    late = chance.choice((0, 0, 90 * 60 * MICROS))
+    item = event_pb2.Item(
+        item_id=f"item-{chance.randrange(5)}",
+        category="c",
+        brand="b",
+        price=chance.randrange(10**4) / 100,
+        quantity=chance.randrange(1, 4),
     )
+    return an_event(
+        user_id,
+        f"event-{number}",
+        type=KINDS[number % len(KINDS)],
+        event_time_unix_micros=START_UNIX_MICROS + number * MICROS - late,
+        items=[item],
+    )
+
+
+def logged(store: LocalStore, user_id: str) -> list[Event]:
+    """Return a visitor's events as the stream has them."""
+    events = [decode_event(entry[b"event"]) for entry in store.stream(user_id) if b"event" in entry]
+    return [event for event in events if event.user_id == user_id]
 
 
 def replayed(store: LocalStore, user_id: str) -> State:
@@ -54,139 +78,161 @@ def replayed(store: LocalStore, user_id: str) -> State:
 
 def counted(store: LocalStore, user_id: str) -> Counter[str]:
     """Count how often each of the visitor's events is in the stream."""
-    events = [decode_event(entry[b"event"]) for entry in store.stream(user_id)]
-    return Counter(event.event_id for event in events if event.user_id == user_id)
+    return Counter(event.event_id for event in logged(store, user_id))
+
+
+def run_interleaved(servers: list[LocalPipeline], calls: list[LocalCall], chance: random.Random) -> None:
+    """Distribute calls over servers, and let these have turns in any order until all calls have ended."""
+    waiting = list(calls)
+    while any(call.code is None for call in calls):
+        count = chance.randrange(20)
+        arrived, waiting = waiting[:count], waiting[count:]
+        chance.choice(servers).turn(*arrived)
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
-async def test_concurrent_events_of_one_visitor_count_once_each_and_replay_to_the_same_bytes(store, processes):
-    """200 calls, every event sent twice: so many fit into what a state remembers. Each tracker stands for a server of its own."""
-    count = 100
-    events = [an_event("u", number) for number in range(count)] * 2
-    random.Random(processes).shuffle(events)
-    metrics = Metrics()
-    async with AsyncExitStack() as stack:
-        trackers = []
-        for _ in range(processes):
-            redis_store = await stack.enter_async_context(opened(store))
-            trackers.append(Tracker(redis_store, redis_store, metrics))
-        calls = [tracker.track([event]) for tracker, event in zip(itertools.cycle(trackers), events, strict=False)]
-        outcomes = [outcome for (outcome,) in await asyncio.gather(*calls)]
-    assert Counter(outcome.duplicate for outcome in outcomes) == {False: count, True: count}
+def test_concurrent_events_of_one_visitor_count_once_each_and_replay_to_the_same_bytes(store, models, processes):
+    """200 calls, every event sent twice: so many fit into what a state remembers. Each pipeline stands for a server of its own."""
+    count, chance = 100, random.Random(processes)
+    events = [numbered("u", number) for number in range(count)] * 2
+    chance.shuffle(events)
+    calls = [LocalCall(pb.TrackEventRequest(event=event)) for event in events]
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(local_pipeline(stack.enter_context(opened(store)), models)) for _ in range(processes)
+        ]
+        run_interleaved(servers, calls, chance)
+        outcomes = {
+            outcome: sum(server.counted("presage_events_total", outcome=outcome) for server in servers)
+            for outcome in ("applied", "duplicate", "refused")
+        }
+        conflicts = sum(server.counted("presage_store_conflicts_total") for server in servers)
+    assert Counter(call.response.duplicate for call in calls) == {False: count, True: count}
     assert counted(store, "u") == {f"event-{number}": 1 for number in range(count)}
     assert store.blob("u")[REVISION_BYTES:] == encode_state(replayed(store, "u"))
-    conflicts = metrics.registry.get_sample_value("presage_store_conflicts_total")
     assert (conflicts > 0) == (processes > 1)
-    outcome_counts = {
-        outcome: metrics.registry.get_sample_value("presage_events_total", {"outcome": outcome})
-        for outcome in ("applied", "duplicate", "refused")
-    }
-    assert outcome_counts == {"applied": count, "duplicate": count, "refused": 0}
+    assert outcomes == {"applied": count, "duplicate": count, "refused": 0}
 
 
-async def test_concurrent_batches_over_shared_visitors_lose_and_double_nothing(store):
+@settings(max_examples=25)
+@given(seed=st.integers(0, 1 << 32), processes=st.integers(1, 3), flushes=st.booleans())
+def test_whatever_races_nothing_is_lost_or_doubled_and_the_stream_replays_to_the_states(
+    shared_store, models, seed, processes, flushes
+):
+    """Batches and single events over shared visitors; scripts are flushed and connections cut meanwhile."""
+    shared_store.redis.flushall()
+    chance = random.Random(seed)
     users = [f"u{number}" for number in range(5)]
-    chance = random.Random(3)
-    events = [an_event(chance.choice(users), number) for number in range(300)]
-    sent = events + chance.sample(events, 100)
-    async with opened(store) as first, opened(store) as second:
-        trackers = [Tracker(redis_store, redis_store, Metrics()) for redis_store in (first, second)]
-        batches = [sent[start : start + 20] for start in range(0, len(sent), 20)]
-        results = await asyncio.gather(*(trackers[n % 2].track(batch) for n, batch in enumerate(batches)))
-    assert Counter(one.duplicate for result in results for one in result) == {False: 300, True: 100}
-    for user_id in users:
-        assert counted(store, user_id) == {event.event_id: 1 for event in events if event.user_id == user_id}
-        assert store.blob(user_id)[REVISION_BYTES:] == encode_state(replayed(store, user_id))
+    events = [numbered(chance.choice(users), number) for number in range(150)]
+    sent = events + chance.sample(events, 50)
+    calls = []
+    while sent:
+        if chance.random() < 0.5:
+            calls.append(LocalCall(pb.TrackEventRequest(event=sent.pop(0), score=chance.random() < 0.3)))
+        else:
+            size = chance.randrange(1, 30)
+            calls.append(LocalCall(pb.TrackEventsRequest(events=sent[:size])))
+            del sent[:size]
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(local_pipeline(stack.enter_context(opened(shared_store)), models))
+            for _ in range(processes)
+        ]
+        half = len(calls) // 2
+        run_interleaved(servers, calls[:half], chance)
+        if flushes:
+            shared_store.redis.script_flush()
+            shared_store.redis.client_kill_filter(_type="normal", skipme=True)
+        run_interleaved(servers, calls[half:], chance)
+    duplicates = Counter()
+    for call in calls:
+        results = call.response.results if call.method.endswith("Events") else [call.response]
+        duplicates.update(result.duplicate for result in results)
+    assert duplicates == {False: 150, True: 50}
+    for user_id in {event.user_id for event in events}:
+        assert counted(shared_store, user_id) == {event.event_id: 1 for event in events if event.user_id == user_id}
+        assert shared_store.blob(user_id)[REVISION_BYTES:] == encode_state(replayed(shared_store, user_id))
 
 
-async def test_a_batch_answers_for_each_event_with_the_state_right_after_it(store):
-    events = [an_event("a", 1), an_event("b", 2), an_event("a", 1), an_event("a", 3)]
-    async with opened(store) as redis_store:
-        tracker = Tracker(redis_store, redis_store, Metrics())
-        outcomes = await tracker.track(events)
-        assert [outcome.duplicate for outcome in outcomes] == [False, False, True, False]
-        first = fold(None, events[0])
-        assert [outcome.state for outcome in outcomes] == [first, fold(None, events[1]), first, fold(first, events[3])]
+@pytest.mark.parametrize("sizes", [[1] * 300, [300], [1, 70, 1, 128, 100], [200, 5, 95]])
+def test_a_visitors_events_are_applied_in_the_order_of_their_arrival(store, models, sizes):
+    """Also when there are more than one update takes, and when some arrive while an update is in flight."""
+    events = [numbered("u", number) for number in range(300)]
+    with opened(store) as view, local_pipeline(view, models) as server:
+        calls, position = [], 0
+        for size in sizes:
+            part = events[position : position + size]
+            position += size
+            arrived = [LocalCall(pb.TrackEventRequest(event=event)) for event in part]
+            calls += arrived
+            server.turn(*arrived)
+        server.finish(*calls)
+    assert [event.event_id for event in logged(store, "u")] == [event.event_id for event in events]
+    assert store.blob("u")[REVISION_BYTES:] == encode_state(replayed(store, "u"))
+
+
+def test_each_event_is_scored_with_the_state_right_after_it(store, models):
+    """Events of two visitors and a duplicate, all in one turn."""
+    messages = [numbered("a", 1), numbered("b", 2), numbered("a", 1), numbered("a", 3)]
+    with opened(store) as view, local_pipeline(view, models) as server:
+        calls = [
+            LocalCall(pb.TrackEventRequest(event=message, score=True, include_features=True)) for message in messages
+        ]
+        server.run(*calls)
+        assert [call.response.duplicate for call in calls] == [False, False, True, False]
+        a1, a3 = logged(store, "a")
+        (b2,) = logged(store, "b")
+        states = [fold(None, a1), fold(None, b2), fold(None, a1), fold(fold(None, a1), a3)]
+        for call, message, state in zip(calls, messages, states, strict=True):
+            expected = featurize(state, message.event_time_unix_micros, CONVERSION)
+            np.testing.assert_array_equal(np.float32(call.response.prediction.features.values), expected)
         before = store.everything()
-        assert [outcome.duplicate for outcome in await tracker.track(events)] == [True] * 4
+        again = [LocalCall(pb.TrackEventRequest(event=message)) for message in messages]
+        server.run(*again)
+        assert [call.response.duplicate for call in again] == [True] * 4
         assert before == store.everything()
 
 
-async def test_the_newer_releases_visitor_is_refused_and_no_one_else(store):
-    newer = bytearray(encode_state(fold(None, an_event("new", 0))))
+def test_the_stored_state_is_the_folded_one(store, models):
+    with opened(store) as view, local_pipeline(view, models) as server:
+        server.answer(pb.TrackEventRequest(event=numbered("u", 1)))
+    (event,) = logged(store, "u")
+    assert decode_state(store.blob("u")[REVISION_BYTES:]) == fold(None, event)
+
+
+def test_the_newer_releases_visitor_is_rejected_and_nobody_else(store, models):
+    event = Event("old", 1, "new", START_UNIX_MICROS)
+    newer = bytearray(encode_state(fold(None, event)))
     newer[4] = 99
     newer[:4] = crc32(newer[4:]).to_bytes(4, "big")
     blob = b"\0" * REVISION_BYTES + bytes(newer)
     store.set_blob("new", blob)
-    metrics = Metrics()
-    async with opened(store) as redis_store:
-        events = [an_event("old", 1), an_event("new", 2), an_event("old", 3), an_event("new", 4)]
-        outcomes = await Tracker(redis_store, redis_store, metrics).track(events)
-    assert [type(outcome) for outcome in outcomes] == [Tracked, StateTooNewError, Tracked, StateTooNewError]
-    assert outcomes[1].code == grpc.StatusCode.FAILED_PRECONDITION
+    with opened(store) as view, local_pipeline(view, models) as server:
+        events = [numbered("old", 1), numbered("new", 2), numbered("old", 3), numbered("new", 4)]
+        results = server.answer(pb.TrackEventsRequest(events=events)).results
+        assert [result.code for result in results] == [0, 9, 0, 9]
+        assert server.counted("presage_events_total", outcome="refused") == 2
     assert (store.blob("new"), store.stream("new"), store.aside("new")) == (blob, [], [])
     assert sorted(counted(store, "old")) == ["event-1", "event-3"]
-    assert metrics.registry.get_sample_value("presage_events_total", {"outcome": "refused"}) == 2
 
 
-class AlwaysLate:
-    """A store in which another server is always faster."""
-
-    def __init__(self) -> None:
-        self.commits = 0
-
-    async def read(self, user_ids: list[str]) -> list[Snapshot]:
-        return [Snapshot(None, b"")] * len(user_ids)
-
-    async def commit(self, changes: list[Change]) -> list[Snapshot | None]:
-        self.commits += 1
-        return [read_snapshot(change.blob(self.commits, b"wr")) for change in changes]
-
-
-async def test_a_visitor_who_changes_at_every_try_is_given_up():
-    """Every try meets a state with the event in it, unless the event is another each time: so the store forgets."""
-
-    class Forgetful(AlwaysLate):
-        async def commit(self, changes: list[Change]) -> list[Snapshot | None]:
-            await super().commit(changes)
-            return [Snapshot(None, b"")] * len(changes)
-
-    late = Forgetful()
-    (outcome,) = await Tracker(late, late, Metrics()).track([an_event("u", 1)])
-    assert isinstance(outcome, ContendedVisitorError)
-    assert late.commits == 100
-
-
-async def test_an_event_that_another_server_counted_meanwhile_is_a_duplicate():
-    late = AlwaysLate()
-    (outcome,) = await Tracker(late, late, Metrics()).track([an_event("u", 1)])
-    assert (outcome.duplicate, outcome.state) == (True, fold(None, an_event("u", 1)))
-
-
-async def test_a_call_that_fails_or_is_cancelled_frees_its_visitors():
-    class Broken(AlwaysLate):
-        async def read(self, _user_ids: list[str]) -> list[Snapshot]:
-            if self.commits == 0:
-                raise StoreUnavailableError("down")
-            await asyncio.sleep(3_600)
-            return []
-
-    broken = Broken()
-    tracker = Tracker(broken, broken, Metrics())
-    with pytest.raises(StoreUnavailableError):
-        await tracker.track([an_event("u", 1)])
-    broken.commits = 1
-    tasks = [asyncio.create_task(tracker.track([an_event("u", 1)])) for _ in range(3)]
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert len(tracker._queues) == 1
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    assert len(tracker._queues) == 0
-
-
-async def test_the_stored_state_is_the_folded_one(store):
-    async with opened(store) as redis_store:
-        (outcome,) = await Tracker(redis_store, redis_store, Metrics()).track([an_event("u", 1)])
-    assert decode_state(store.blob("u")[REVISION_BYTES:]) == outcome.state
+def test_a_score_of_an_event_that_lost_a_race_is_that_of_the_final_state_and_counts_once(store, models):
+    with (
+        opened(store) as first_view,
+        opened(store) as second_view,
+        local_pipeline(first_view, models, share=1.0) as first,
+        local_pipeline(second_view, models) as second,
+    ):
+        first.answer(pb.TrackEventRequest(event=numbered("u", 1)))
+        second.answer(pb.TrackEventRequest(event=numbered("u", 2)))  # the first one's memory is out of date by now
+        request = pb.TrackEventRequest(event=numbered("u", 3), score=True, include_features=True)
+        prediction = first.answer(request).prediction
+        assert first.counted("presage_store_conflicts_total") == 1
+        state = decode_state(store.blob("u")[REVISION_BYTES:])
+        expected = featurize(state, request.event.event_time_unix_micros, CONVERSION)
+        np.testing.assert_array_equal(np.float32(prediction.features.values), expected)
+        assert first.counted("presage_scores_total", history="known") == 1
+        while first.link.pending:
+            first.turn()
+    vectors = [entry[b"vector"] for entry in store.stream("u") if b"vector" in entry]
+    assert len(vectors) == 1, "expected the vector that was served, and no other"

@@ -13,7 +13,7 @@ from rich.console import Console
 from training.commands.running import command, run
 
 from presage_training.commands import demo
-from presage_training.playing import Played, Scene, Watched
+from presage_training.traffic.playing import PlaybackStats, Scenario, WatchedVisitor
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_it_ends_with_a_summary_and_leaves_nothing(temporary):
     done = run("demo", "--seconds", 1, TMPDIR=str(temporary), **own)
 
     assert (done.code, done.err) == (0, "")
-    announced = re.search(r"([\d,]+) events of 500 visitors to come", done.out)
+    announced = re.search(r"([\d,]+) events of 500 visitors to send", done.out)
     assert announced
     assert number(done, "events") == int(announced[1].replace(",", ""))
     assert number(done, "cold starts") == 500
@@ -59,9 +59,9 @@ def test_scores_are_drawn_on_one_scale_for_all():
 
 @pytest.mark.parametrize(("score", "bar", "line"), [(0.0, 0, "▁"), (0.3, 6, "▅"), (0.6, 12, "█"), (0.95, 12, "█")])
 def test_a_watched_visitors_row_shows_the_last_score_as_a_bar_on_the_same_scale(score, bar, line):
-    seen = Watched(session=3, session_id="s", last_event="view item", scores=[score])
+    seen = WatchedVisitor(session=3, session_id="s", last_event="view item", scores=[score])
     console = Console(width=120, file=io.StringIO())
-    console.print(demo._render(Scene([], ["ann"]), Played(watched={"ann": seen})))
+    console.print(demo._render(Scenario([], ["ann"]), PlaybackStats(watched={"ann": seen})))
     (row,) = [line for line in console.file.getvalue().splitlines() if "ann" in line]
     assert row.split() == ["ann", "3", "view", "item", f"{score:.3f}", *(["█" * bar] if bar else []), line]
 

@@ -124,13 +124,13 @@ def test_what_cannot_be_evaluated_is_said_in_one_line(trained, tmp_path, argumen
         (("{log}", "--format", "presage", "--features", "many"), "feature set: expected one of"),
         (("{log}", "--format", "presage", "--features", "frequency,fame"), "feature set: 'fame' is not in the catalogue"),
         (("{log}", "--format", "presage", "--features", "recency_days,frequencies"), "is 'frequency' meant?"),
-        (("{unreadable}", "--format", "presage"), "; left out 2 times by the reader: unreadable line, for example line 1: "),
+        (("{unreadable}", "--format", "presage"), "; the reader skipped 2 rows: unreadable line, for example line 1: "),
         (("{log}", "--format", "presage", "--time-zone", "Moon"), "time_zone: expected an IANA name"),
         (("{log}", "--format", "rees46"), "log.jsonl"),
         (("{log}",), "expected either --format or --mapping"),
         (("{log}", "--format", "presage", "--target", "purchase-within:300"), "{log}: all"),
-        (("{log}", "--format", "presage", "--days", "9"), "--days: is about the simulated shop"),
-        (("--features", "core"), "--features: is about a log"),
+        (("{log}", "--format", "presage", "--days", "9"), "--days: only valid with --simulate; remove it"),
+        (("--features", "core"), "expected either a log or --simulate; give one of them"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_is_said_in_one_line(trained, tmp_path, arguments, message):
@@ -158,7 +158,7 @@ def test_a_place_that_cannot_be_written_is_found_out_before_the_log_is_read(trai
     assert [path.read_text() for path in tmp_path.iterdir()] == ["precious"]
 
 
-def test_what_the_reader_left_out_is_said_at_the_end(trained, tmp_path):
+def test_rows_that_the_reader_skipped_are_listed_at_the_end(trained, tmp_path):
     log, bundle = tmp_path / "shop.jsonl", trained[0] / "runs" / "first" / "models" / "xgboost-classifier" / "1"
     lines = (trained[0] / "log.jsonl").read_text().splitlines()
     lines[1] = lines[1].replace("{", '{"amout": 3, ', 1)
@@ -166,9 +166,9 @@ def test_what_the_reader_left_out_is_said_at_the_end(trained, tmp_path):
     done = run(evaluate, bundle, log, "--format", "presage", "--draws", 100)
 
     assert (done.exit_code, done.stderr) == (0, "")
-    assert "left out by the reader, 1 times: unreadable line\n" in done.stdout
-    unknown = "unknown key 'amout', passed over, first on line 2; is 'value' meant?"
-    assert f"left out by the reader, 1 times: {unknown}\n" in done.stdout
+    assert "skipped by the reader, 1 times: unreadable line\n" in done.stdout
+    unknown = "unknown key 'amout', ignored, first on line 2; is 'value' meant?"
+    assert f"skipped by the reader, 1 times: {unknown}\n" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from rich.progress import Progress
 from training.commands.running import command, run, run_here
 from training.logs import shop
 
-from presage_training import sending
 from presage_training.readers import write_presage_log
+from presage_training.traffic import sending
 from support.running_server import GENEROUS_SECONDS, server_process
 from support.scripted_servicer import Abort, Hold, ScriptedServicer, nobody_at, serving
 
@@ -74,8 +74,8 @@ def test_a_corrupt_line_is_counted_shown_and_skipped(replay, target, servicer, l
     [request] = servicer.requests("TrackEvents")
     assert [event.event_id for event in request.events] == ["shop:1", "shop:5"]
     assert row(done, "counted")[1] == row(done, "sent")[1] == "2"
-    name, count, example = row(done, "left out by the reader")
-    assert (name, count) == ("left out by the reader: unreadable line", "3")
+    name, count, example = row(done, "skipped by the reader")
+    assert (name, count) == ("skipped by the reader: unreadable line", "3")
     assert example.startswith("line 2: ")
     assert example.endswith("no JSON")
 
@@ -85,7 +85,7 @@ def test_lines_that_look_like_markup_are_shown_as_they_are(replay, target, log):
     done = replay(path, "--format", "presage", "--target", target)
 
     assert done.code == 0
-    assert row(done, "left out by the reader")[2].endswith("[/bold] [red] :smile:")
+    assert row(done, "skipped by the reader")[2].endswith("[/bold] [red] :smile:")
     assert "[red]shop[b].jsonl" in done.out
 
 
@@ -95,8 +95,8 @@ def test_what_the_server_refused_is_counted_with_an_example(tmp_path, store, mod
         done = run("replay", log(*lines), "--format", "presage", "--target", server.address)
 
     assert done.code == 0
-    name, count, example = row(done, "refused by the server")
-    assert name.startswith("refused by the server: events.country: ")
+    name, count, example = row(done, "rejected by the server")
+    assert name.startswith("rejected by the server: events.country: ")
     assert count == "2"
     assert example.startswith("shop:2: events[1].country: ")
     assert row(done, "counted")[1] == "1"
@@ -109,7 +109,7 @@ def test_what_the_server_refused_is_counted_with_an_example(tmp_path, store, mod
         ("", "presage", "Is a directory; name a file that can be read"),
         ("shop.jsonl", "rees46", "unknown kind of file"),
         ("shop.csv", "rees46", "no column 'event_time'"),
-        ("shop.csv", "presage", "shop.csv: nothing in it could be read as presage; name the format that it has"),
+        ("shop.csv", "presage", "shop.csv: nothing in it could be read as presage; name its format"),
         ("shop.parquet", "online-retail", "not a readable Parquet file"),
         ("shop.jsonl.gz", "presage", "cannot be unpacked"),
     ],
@@ -147,7 +147,7 @@ def test_a_log_of_any_shop_goes_in_by_its_mapping(replay, target, servicer, log)
     assert (done.code, done.err) == (0, "")
     [request] = servicer.requests("TrackEvents")
     assert [(event.event_id, event.user_id) for event in request.events] == [("clicks:1", "ann")]
-    assert row(done, "left out by the reader: unknown event type")[1] == "1"
+    assert row(done, "skipped by the reader: unknown event type")[1] == "1"
 
 
 def test_a_mapping_that_cannot_be_used_is_refused_in_one_line(replay, log):
@@ -239,8 +239,8 @@ def test_an_unknown_key_is_told_in_the_summary(replay, target, servicer, log):
 
     assert (done.code, done.err) == (0, "")
     assert len(servicer.requests("TrackEvents")[0].events) == 2
-    name, count, example = row(done, "left out by the reader: unknown key 'amout'")
-    assert name.endswith("'amout', passed over, first on line 2; is 'value' meant?")
+    name, count, example = row(done, "skipped by the reader: unknown key 'amout'")
+    assert name.endswith("'amout', ignored, first on line 2; is 'value' meant?")
     assert count == "1"
     assert example.startswith("line 2: {")
     assert "\x1b" not in done.out
@@ -255,4 +255,4 @@ def test_ctrl_c_breaks_it_off_in_one_line(target, servicer, log):
         done = replay.wait()
 
     assert done.code == 2
-    assert done.err == "presage replay: broken off; run the same command again to send the rest\n"
+    assert done.err == "presage replay: interrupted; run the same command again to send the rest\n"

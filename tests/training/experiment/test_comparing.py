@@ -7,8 +7,9 @@ import pytest
 from training.logs import shop
 
 from presage_featurizer import CONVERSION
-from presage_training.dataset import build_dataset, purchase_in_session
-from presage_training.decisions import parse_decisions
+from presage_training.datasets.dataset import build_dataset, purchase_in_session
+from presage_training.datasets.splits import grouped_folds
+from presage_training.datasets.targets import parse_target
 from presage_training.errors import DatasetError
 from presage_training.experiment import (
     DEFAULT_KINDS,
@@ -18,8 +19,7 @@ from presage_training.experiment import (
     run_experiment,
     split_parts,
 )
-from presage_training.splits import grouped_folds
-from presage_training.targets import parse_target
+from presage_training.replaying.decisions import parse_decisions
 
 KINDS = ("logistic-regression", "xgboost-classifier")
 OPTIONS = ExperimentOptions(draws=100)

@@ -9,8 +9,8 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 from training.models.data import NAMES, parts_of, rows_of
 
-from presage_export.calibration import IsotonicCalibration, SigmoidCalibration
-from presage_export.original import original_margins
+from presage_export.bundle.calibration import IsotonicCalibration, SigmoidCalibration
+from presage_export.reading.source_model import source_margins
 from presage_training.errors import DatasetError
 from presage_training.models import BASELINES, KINDS, FitOptions, Rows, fit
 from presage_training.models.ensembles import BLEND_MEMBERS, STACK_MEMBERS
@@ -135,7 +135,7 @@ def test_a_stack_and_a_blend_weigh_their_members_margins(fitted_kinds):
             fitted.parameters[name] * fitted_kinds[name][0].margins(test.features) for name in members
         )
 
-        np.testing.assert_allclose(original_margins(fitted.trained, test.features), expected, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(source_margins(fitted.trained, test.features), expected, rtol=0, atol=1e-12)
 
 
 def test_a_blend_is_an_average_and_no_worse_than_any_member_where_it_was_weighed(fitted_kinds):
@@ -196,9 +196,9 @@ def test_a_feature_that_is_not_there_is_named():
 def test_ranking_needs_lists_whose_rows_are_neighbours():
     train, tune, _ = parts_of(500, task="ranking")
 
-    with pytest.raises(ValueError, match="groups: expected which list"):
+    with pytest.raises(ValueError, match="groups: expected the list"):
         fit("lightgbm-ranker", dataclasses.replace(train, groups=None), tune, seed=1)
-    with pytest.raises(ValueError, match="neighbours"):
+    with pytest.raises(ValueError, match="adjacent"):
         fit("lightgbm-ranker", dataclasses.replace(train, groups=train.groups % 7), tune, seed=1)
 
 

@@ -7,10 +7,11 @@ import pytest
 from training.models.data import NAMES, parts_of
 
 from presage.v1 import prediction_pb2, scoring_service_pb2
-from presage_export.bundle import ALLOWED_OPERATORS, read_bundle
+from presage_export.bundle import read_bundle
+from presage_export.bundle.bundle import ALLOWED_OPERATORS
+from presage_export.bundle.onnx_wire import read_graph_contents
 from presage_export.errors import BundleError
-from presage_export.onnx_wire import read_graph_contents
-from presage_export.original import read_original
+from presage_export.reading.source_model import read_source_model
 from presage_featurizer import CONVERSION, FeatureSet
 from presage_server.models.loading import load_model
 from presage_training.models import KINDS, FitOptions, export_fitted, fit
@@ -69,7 +70,7 @@ async def test_every_kind_is_served_as_its_own_library_predicts(store, bundles, 
             if fitted.link == "identity":
                 tolerance = XGBOOST_IDENTITY_TOLERANCE if kind == "xgboost-regressor" else IDENTITY_TOLERANCE
                 tolerance *= np.abs(expected).max()
-                exact = read_original(fitted.trained).model.margins(rows)
+                exact = read_source_model(fitted.trained).model.margins(rows)
                 np.testing.assert_allclose(served, exact, rtol=0, atol=IDENTITY_TOLERANCE * np.abs(exact).max())
             np.testing.assert_allclose(served, expected, rtol=0, atol=tolerance, err_msg=kind)
 

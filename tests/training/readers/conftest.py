@@ -9,7 +9,7 @@ REAL_DATA = Path(__file__).parents[4] / "shared" / "data"
 
 @pytest.fixture
 def real_log():
-    """Return a function from a file's name to its path, which skips the test where the file is not there."""
+    """Return a function from a file's name to its path, which skipped the test where the file is not there."""
 
     def path_of(name: str) -> Path:
         path = REAL_DATA / name

@@ -50,15 +50,15 @@ def test_figures_are_those_of_scikit_learn(seed, count):
 def test_a_draw_measures_what_repeating_the_drawn_visitors_rows_does():
     labels, scores, visitors = rows_of()
     resamples = Resamples(labels=labels, visitors=visitors, seed=3, draws=5)
-    sampled = resamples.measure(scores)
+    draws = resamples.measure(scores)
     unique = np.unique(visitors)
     random = np.random.default_rng(3)
 
     for draw in range(1, 6):
         drawn = unique[random.integers(len(unique), size=len(unique))]
         repeated = np.concatenate([np.flatnonzero(visitors == visitor) for visitor in drawn])
-        assert sampled.samples["roc_auc"][draw] == pytest.approx(roc_auc_score(labels[repeated], scores[repeated]))
-        assert sampled.samples["pr_auc"][draw] == pytest.approx(
+        assert draws.samples["roc_auc"][draw] == pytest.approx(roc_auc_score(labels[repeated], scores[repeated]))
+        assert draws.samples["pr_auc"][draw] == pytest.approx(
             average_precision_score(labels[repeated], scores[repeated])
         )
 
@@ -108,11 +108,11 @@ def test_nineteen_of_twenty_intervals_hold_the_truth():
 def test_the_difference_of_two_models_meets_the_same_draws():
     labels, scores, visitors = rows_of()
     resamples = Resamples(labels=labels, visitors=visitors, seed=1)
-    sampled = resamples.measure(scores)
+    draws = resamples.measure(scores)
     noise = np.random.default_rng(5).random(len(labels))
 
-    assert sampled.less(resamples.measure(scores / 2), "roc_auc") == Metric(value=0.0, low=0.0, high=0.0)
-    ahead = sampled.less(resamples.measure(noise), "roc_auc")
+    assert draws.difference(resamples.measure(scores / 2), "roc_auc") == Metric(value=0.0, low=0.0, high=0.0)
+    ahead = draws.difference(resamples.measure(noise), "roc_auc")
     assert 0.0 < ahead.low < ahead.value < ahead.high
 
 

@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from training.logs import shop
 
-from presage_training.dataset import purchase_in_session
-from presage_training.leakage import LeakageWarning
+from presage_training.datasets.dataset import purchase_in_session
+from presage_training.datasets.leakage import LeakageWarning
 from presage_training.report import DataFacts, Metric, Resamples, Results, encode_results, measure_model
 from presage_training.report.page import format_metric, render_page
 from presage_training.report.results import Check, facts_of_part

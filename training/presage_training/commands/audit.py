@@ -1,4 +1,4 @@
-"""``presage audit``: served vectors against a replay of the events that led to them."""
+"""``presage audit``: served vectors compared with a replay of the events before them."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ def audit(
         Path | None, typer.Option(help="Folder of bundles, NAME/VERSION/, whose scores are checked too.")
     ] = None,
 ) -> None:
-    """Compare the vectors that were served with those that a replay of the archived events gives, bit for bit.
+    """Compare served vectors with a replay of the archived events, bit for bit.
 
-    Servers log a sample of them with `--sample-vectors-share`. Ends with 1 if any vector or score differs.
+    Servers log a sample of vectors with `--sample-vectors-share`. The exit code is 1 if any vector or score differs.
     """
     # Imported here, so that the command's help does not wait for them.
     from presage_training.audit import Models  # noqa: PLC0415
     from presage_training.audit import audit as run  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.quoting import printable  # noqa: PLC0415
-    from presage_training.readers.archive import read_archive, read_archived_vectors  # noqa: PLC0415
-    from presage_training.readers.skips import Skips  # noqa: PLC0415
+    from presage_training.readers.formats.archive import read_archive, read_archived_vectors  # noqa: PLC0415
+    from presage_training.readers.skipped_rows import SkippedRows  # noqa: PLC0415
 
     console = Console(markup=False, emoji=False, highlight=False)
-    skips = Skips()
+    skipped = SkippedRows()
     try:
         if models is not None and not models.is_dir():
             raise NotADirectoryError(20, "no such folder", str(models))
-        known = Models.read(models, tell=console.print) if models else Models({})
+        known = Models.read(models, warn=console.print) if models else Models({})
         with console.status("replaying"):
-            result = run(read_archive(archive, skips=skips), read_archived_vectors(archive), known)
+            result = run(read_archive(archive, skipped=skipped), read_archived_vectors(archive), known)
     except TrainingError as error:
         sys.exit(_fail(str(error)))
     except OSError as error:
         sys.exit(_fail(f"{error.filename or archive}: {error.strerror or error}; name a folder that can be read"))
     console.print(
         f"presage audit: {result.same:,} vectors the same, {result.different:,} different, "
-        f"{result.left_out.total():,} not comparable; {result.scores:,} scores checked",
+        f"{result.skipped.total():,} not comparable; {result.scores:,} scores checked",
         soft_wrap=True,
     )
-    for reason, count in sorted((result.left_out + Counter(skips.counts)).items()):
+    for reason, count in sorted((result.skipped + Counter(skipped.counts)).items()):
         console.print(f"  {count:,}: {reason}", soft_wrap=True)
     for difference in result.differences:
         vector = difference.vector

@@ -25,8 +25,8 @@ from rich.text import Text
 
 from presage_featurizer import MICROS
 from presage_training.errors import TrainingError
-from presage_training.playing import Played, Scene, choose_watched, play
 from presage_training.simulator import simulate
+from presage_training.traffic.playing import PlaybackStats, Scenario, choose_watched, play
 
 __all__ = ["demo"]
 
@@ -37,35 +37,35 @@ _STORE_SECONDS = 10.0
 
 
 def demo(
-    seconds: Annotated[float, typer.Option(min=1, max=300, help="How long visitors come and go.")] = 20.0,
+    seconds: Annotated[float, typer.Option(min=1, max=300, help="How long the demo runs.")] = 20.0,
     seed: Annotated[int, typer.Option(help="Other seeds, other visitors.")] = 1,
 ) -> None:
-    """Show the service at work: visitors come and go, and their scores move with what they do.
+    """Show the service at work: simulated visitors shop, and their scores change with each event.
 
-    Starts a server with an embedded store, drives simulated visitors through the real client, and ends with what was measured.
-    Nothing is left running, and nothing is left on disk.
+    Starts a server with an embedded store, sends simulated visitors' events through the real client, and prints the measured
+    latencies. Nothing is left running, and nothing is left on disk.
     """
-    # A closed window or a stopped container ends it as tidily as Ctrl-C does.
+    # SIGTERM and SIGHUP clean up as Ctrl-C does.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     console = Console()
     events = simulate(seed=seed, visitors=_VISITORS, start_unix_micros=int(_START.timestamp()) * MICROS, days=_DAYS)
-    scene = Scene(events, choose_watched(events, _WATCHED))
+    scenario = Scenario(events, choose_watched(events, _WATCHED))
     try:
         with _server(console) as address:
-            console.print(f"server on {address}; {len(events):,} events of {_VISITORS} visitors to come")
+            console.print(f"server on {address}; {len(events):,} events of {_VISITORS} visitors to send")
             with Live(console=console, auto_refresh=False, transient=True) as live:
 
-                def show(played: Played) -> None:
+                def show(stats: PlaybackStats) -> None:
                     if console.is_terminal:
-                        live.update(_render(scene, played), refresh=True)
+                        live.update(_render(scenario, stats), refresh=True)
 
-                played = asyncio.run(play(scene, address, seconds=seconds, show=show))
+                stats = asyncio.run(play(scenario, address, seconds=seconds, on_progress=show))
     except TrainingError as error:
         Console(stderr=True).print(f"presage demo: {error}", markup=False, soft_wrap=True)
         sys.exit(2)
-    console.print(_render(scene, played))
-    console.print(_summary(played))
+    console.print(_render(scenario, stats))
+    console.print(_summary(stats))
 
 
 @contextmanager
@@ -73,14 +73,14 @@ def _server(console: Console) -> Iterator[str]:
     """Run ``presage serve`` on a free port with a data folder of its own; yields HOST:PORT."""
     with tempfile.TemporaryDirectory(prefix="presage-demo-", ignore_cleanup_errors=True) as folder:
         log = Path(folder) / "log"
-        # The user's own settings stay out of it, above all the address of a real store.
+        # The user's own settings do not apply, above all the address of a real store.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PRESAGE_")}
-        # What the server and its store put aside goes with the folder, however they end: killed, they do not remove it.
+        # Temporary files of the server and its store are removed with the folder, even if they are killed.
         environment["TMPDIR"] = folder
-        # Nobody asks this server what it can do, and without reflection pygrpc-native needs no socket, whose path would be long.
+        # Without reflection, pygrpc-native needs no socket, whose path would be too long.
         serve = ("serve", "--port", "0", "--data-dir", f"{folder}/data", "--no-reflection")
         with log.open("w") as log_file:
-            process = subprocess.Popen(  # noqa: S603 - our own server
+            process = subprocess.Popen(  # noqa: S603 - fixed arguments
                 [sys.executable, "-m", "presage_server", *serve],
                 stdout=subprocess.PIPE,
                 stderr=log_file,
@@ -101,7 +101,7 @@ def _server(console: Console) -> Iterator[str]:
 
 
 def _wait_for_store(data_dir: Path) -> None:
-    """Wait until nobody uses a data folder: a store that lost its server ends by itself, but a moment later."""
+    """Wait until a data folder is unlocked: a store ends by itself shortly after its server."""
     deadline = time.monotonic() + _STORE_SECONDS
     with suppress(FileNotFoundError), (data_dir / "lock").open() as lock:
         while time.monotonic() < deadline:
@@ -111,28 +111,30 @@ def _wait_for_store(data_dir: Path) -> None:
             time.sleep(0.01)
 
 
-def _render(scene: Scene, played: Played) -> Group:
+def _render(scenario: Scenario, stats: PlaybackStats) -> Group:
     table = Table(
-        title="what visitors do, and how likely they buy in this session", title_justify="left", box=SIMPLE_HEAD
+        title="visitors' events, and the probability of a purchase in this session",
+        title_justify="left",
+        box=SIMPLE_HEAD,
     )
-    for heading in ("visitor", "visit", "last did", "score", "", "this visit"):
+    for heading in ("visitor", "session", "last event", "score", "", "this session"):
         table.add_column(heading, no_wrap=True)
-    for user_id in scene.watched:
-        seen = played.watched.get(user_id)
-        if seen is None or not seen.scores:
+    for user_id in scenario.watched:
+        visitor = stats.watched.get(user_id)
+        if visitor is None or not visitor.scores:
             table.add_row(user_id, "", "", "", "", "")
             continue
-        bar = "█" * round(min(seen.scores[-1] / _FULL_SCORE, 1.0) * _BAR_WIDTH)
-        color = "green" if seen.bought else "cyan"
+        bar = "█" * round(min(visitor.scores[-1] / _FULL_SCORE, 1.0) * _BAR_WIDTH)
+        color = "green" if visitor.bought else "cyan"
         table.add_row(
             user_id,
-            str(seen.session),
-            Text(seen.last_event, style="bold green" if seen.bought else ""),
-            f"{seen.scores[-1]:.3f}",
+            str(visitor.session),
+            Text(visitor.last_event, style="bold green" if visitor.bought else ""),
+            f"{visitor.scores[-1]:.3f}",
             Text(f"{bar:<{_BAR_WIDTH}}", style=color),
-            _sparkline(seen.scores),
+            _sparkline(visitor.scores),
         )
-    return Group(table, f"{played.events:,} events · {played.scores:,} scores · {played.seconds:.0f} s")
+    return Group(table, f"{stats.events:,} events · {stats.scores:,} scores · {stats.seconds:.0f} s")
 
 
 def _sparkline(scores: list[float]) -> str:
@@ -143,14 +145,14 @@ def _sparkline(scores: list[float]) -> str:
     )
 
 
-def _summary(played: Played) -> Table:
+def _summary(stats: PlaybackStats) -> Table:
     table = Table("", "calls", "p50", "p99", title="measured by the client", title_justify="left", box=SIMPLE_HEAD)
-    for name, latencies in (("TrackEvent", played.track_micros), ("Score", played.score_micros)):
+    for name, latencies in (("TrackEvent", stats.track_micros), ("Score", stats.score_micros)):
         table.add_row(name, f"{len(latencies):,}", _percentile(latencies, 0.5), _percentile(latencies, 0.99))
-    table.add_row("events", f"{played.events:,}", "", "")
-    table.add_row("scores", f"{played.scores:,}", "", "")
-    table.add_row("cold starts", f"{played.cold_starts:,}", "", "")
-    table.add_row("purchases", f"{played.purchases:,}", "", "")
+    table.add_row("events", f"{stats.events:,}", "", "")
+    table.add_row("scores", f"{stats.scores:,}", "", "")
+    table.add_row("cold starts", f"{stats.cold_starts:,}", "", "")
+    table.add_row("purchases", f"{stats.purchases:,}", "", "")
     return table
 
 

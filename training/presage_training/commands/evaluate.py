@@ -23,11 +23,11 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
     ] = None,
     sort: Annotated[bool, typer.Option("--sort", help="Read in the order of time, not of the file.")] = False,  # noqa: FBT002 - a flag
     target: Annotated[
-        str | None, typer.Option(help="What to measure; what the bundle was trained for, if left out.")
+        str | None, typer.Option(help="What to measure; by default what the bundle was trained for.")
     ] = None,
-    decisions: Annotated[str | None, typer.Option(help="When to ask; as in training, if left out.")] = None,
+    decisions: Annotated[str | None, typer.Option(help="When to predict; by default as in training.")] = None,
     known_only: Annotated[
-        bool | None, typer.Option("--known-only/--anonymous-too", help="Whose rows; as in training, if left out.")
+        bool | None, typer.Option("--known-only/--anonymous-too", help="Whose rows; by default as in training.")
     ] = None,
     draws: Annotated[int, typer.Option(min=100, help="Draws that each interval rests on.")] = 500,
     seed: Annotated[int, typer.Option(help="The same seed gives the same intervals.")] = 7,
@@ -35,7 +35,7 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
     to: Annotated[
         Path | None, typer.Option(help="Also write results.json and report.html into this new folder.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,  # noqa: FBT002 - a flag
+    force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Measure a bundle on all rows of a log, as a server would have answered.
 
@@ -46,10 +46,10 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
     from presage_export.bundle import read_bundle  # noqa: PLC0415
     from presage_export.errors import ExportError  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
-    from presage_training.experiment import LogSource, evaluate_bundle  # noqa: PLC0415
-    from presage_training.experiment.evaluating import question_of  # noqa: PLC0415
+    from presage_training.experiment import LogFile, evaluate_bundle  # noqa: PLC0415
+    from presage_training.experiment.evaluating import prediction_task  # noqa: PLC0415
     from presage_training.report import PAGE_FILE, write_results  # noqa: PLC0415
-    from presage_training.report.tables import left_out_lines, models_table  # noqa: PLC0415
+    from presage_training.report.tables import results_lines  # noqa: PLC0415
     from presage_training.report.writing import arriving_folder, check_place  # noqa: PLC0415
 
     if to is not None and to.exists() and not force:
@@ -61,16 +61,16 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
         if not (bundle / "manifest.json").is_file():
             sys.exit(_fail(f"{bundle}: holds no bundle; name a folder NAME/VERSION that has a manifest.json"))
         model = read_bundle(bundle.resolve())
-        question = question_of(model, target=target, decisions=decisions, known_only=known_only)
+        task = prediction_task(model, target=target, decisions=decisions, known_only=known_only)
         with console.status("reading") as status:
             results = evaluate_bundle(
                 model,
-                LogSource.of(log, log_format, mapping, is_sorted=sort),
-                question,
+                LogFile.of(log, log_format, mapping, is_sorted=sort),
+                task,
                 seed=seed,
                 draws=draws,
                 workers=workers,
-                tell=status.update,
+                on_progress=status.update,
             )
         if to is not None:
             with arriving_folder(to.resolve(), overwrite=force) as folder:
@@ -79,12 +79,8 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
         sys.exit(_fail(str(error)))
     except OSError as error:
         sys.exit(_fail(f"{error.filename or log}: {error.strerror or error}; name a place that can be read or written"))
-    console.print(models_table(results))
-    for check in results.checks:
-        for warning in check.warnings:
-            console.print(f"leakage? {warning.name}: {warning.message}", soft_wrap=True)
-    for left_out in left_out_lines(results):
-        console.print(left_out, soft_wrap=True)
+    for line in results_lines(results):
+        console.print(line, soft_wrap=isinstance(line, str))
     if to is not None:
         console.print(f"{to / PAGE_FILE}", soft_wrap=True)
 

@@ -24,8 +24,16 @@ from rich.table import Table
 from presage_client import PresageError
 from presage_featurizer import Event
 from presage_training.errors import TrainingError
-from presage_training.readers import Extent, LogFormat, LogMapping, Skips, load_mapping, read_events, sorted_by_time
-from presage_training.sending import Sent, send_log
+from presage_training.readers import (
+    LogFormat,
+    LogMapping,
+    ReadProgress,
+    SkippedRows,
+    load_mapping,
+    read_events,
+    sorted_by_time,
+)
+from presage_training.traffic.sending import SendStats, send_log
 
 __all__ = ["replay"]
 
@@ -42,19 +50,19 @@ def replay(  # noqa: PLR0917 - the command line passes names
     sort: Annotated[bool, typer.Option("--sort", help="Send in the order of time, not of the file.")] = False,  # noqa: FBT002 - a flag
     target: Annotated[str, typer.Option(envvar="PRESAGE_TARGET", help="The server, HOST:PORT.")] = "127.0.0.1:50051",
     lanes: Annotated[int, typer.Option(min=1, max=64, help="Calls in flight; each visitor keeps to one lane.")] = 8,
-    timeout_ms: Annotated[float, typer.Option(min=1, help="What one call of up to 500 events may take.")] = 10_000,
+    timeout_ms: Annotated[float, typer.Option(min=1, help="The deadline of one call of up to 500 events.")] = 10_000,
 ) -> None:
     """Send a log of events to a running server.
 
-    Give --format or --mapping. Visitors' events arrive in the log's order, or with --sort in that of time. Every event has an id
-    made from the log, so a replay that broke off can be started again: what was counted counts once, as long as no visitor has more
-    than 128 events in it, which is how many ids the server remembers of each. Ends with a summary of what was counted, left out and
-    refused, and why.
+    Give --format or --mapping. Visitors' events arrive in the log's order, or with --sort in the order of time. Every event has an
+    id made from the log, so an interrupted replay can be repeated: no event counts twice, as long as no visitor has more than 128
+    events in the log, which is how many ids the server remembers of each. Ends with a summary of what was counted, skipped and
+    rejected, and why.
     """
     # Names and lines of a log may look like markup.
     console = Console(markup=False, emoji=False)
-    skips = Skips()
-    progress = Progress(
+    skipped = SkippedRows()
+    bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(),
@@ -65,21 +73,20 @@ def replay(  # noqa: PLR0917 - the command line passes names
         TimeRemainingColumn(),
         console=console,
     )
-    task = progress.add_task(file.name, total=None, rate=0.0)
+    task = bar.add_task(file.name, total=None, rate=0.0)
+    progress = ReadProgress()
 
-    extent = Extent()
-
-    def show(sent: Sent) -> None:
-        # What the rest holds is not known before it is read; it is taken to be like what has been.
-        total = events.count / extent.share if extent.share else None
-        progress.update(task, completed=sent.events, total=total, rate=sent.events_per_second)
+    def show(stats: SendStats) -> None:
+        # The total is estimated from the share that has been read.
+        total = events.count / progress.share if progress.share else None
+        bar.update(task, completed=stats.events, total=total, rate=stats.events_per_second)
 
     try:
-        events = _Counted(read_events(file, _source(log_format, mapping), skips=skips, extent=extent))
+        events = _Counted(read_events(file, _source(log_format, mapping), skipped=skipped, progress=progress))
         log = _Ordered(sorted_by_time(events) if sort else events)
-        with progress:
-            sent = asyncio.run(send_log(log, target, lanes=lanes, timeout_ms=timeout_ms, show=show))
-            progress.update(task, total=sent.events)
+        with bar:
+            stats = asyncio.run(send_log(log, target, lanes=lanes, timeout_ms=timeout_ms, on_progress=show))
+            bar.update(task, total=stats.events)
     except OSError as error:
         sys.exit(_fail(f"{error.filename or file}: {error.strerror or error}; name a file that can be read"))
     except TrainingError as error:
@@ -87,13 +94,13 @@ def replay(  # noqa: PLR0917 - the command line passes names
     except PresageError as error:
         sys.exit(_fail(f"{error}; what was counted stays counted: run the same command again once {target} answers"))
     except KeyboardInterrupt:
-        sys.exit(_fail("broken off; run the same command again to send the rest"))
-    _print_summary(console, file, sent, skips)
+        sys.exit(_fail("interrupted; run the same command again to send the rest"))
+    _print_summary(console, file, stats, skipped)
     if log.late_events:
         late = f"{log.late_events:,} events come after later ones in the log; --sort sends them in the order of time"
         console.print(late)
-    if skips.total and not sent.events:
-        sys.exit(_fail(f"{file}: nothing in it could be read as {log_format}; name the format that it has"))
+    if skipped.total and not stats.events:
+        sys.exit(_fail(f"{file}: nothing in it could be read as {log_format}; name its format"))
 
 
 class _Counted:
@@ -135,18 +142,18 @@ def _source(log_format: LogFormat | None, mapping: Path | None) -> LogFormat | L
     sys.exit(_fail("expected either --format or --mapping; give the one that says what the log holds"))
 
 
-def _print_summary(console: Console, file: Path, sent: Sent, skips: Skips) -> None:
+def _print_summary(console: Console, file: Path, stats: SendStats, skipped: SkippedRows) -> None:
     table = Table("", "events", "example", title=file.name, title_justify="left")
-    table.add_row("counted", f"{sent.counted:,}", "")
-    table.add_row("counted before (duplicates)", f"{sent.duplicates:,}", "")
-    for reason, count in sent.refused.items():
-        table.add_row(f"refused by the server: {reason}", f"{count:,}", sent.refused_examples[reason])
-    for reason, count in skips.counts.items():
-        example = skips.examples[reason][0]
-        table.add_row(f"left out by the reader: {reason}", f"{count:,}", f"{example.where}: {example.what}")
-    table.add_row("sent", f"{sent.events:,}", "")
+    table.add_row("counted", f"{stats.counted:,}", "")
+    table.add_row("counted before (duplicates)", f"{stats.duplicates:,}", "")
+    for reason, count in stats.rejected.items():
+        table.add_row(f"rejected by the server: {reason}", f"{count:,}", stats.rejected_examples[reason])
+    for reason, count in skipped.counts.items():
+        example = skipped.examples[reason][0]
+        table.add_row(f"skipped by the reader: {reason}", f"{count:,}", f"{example.where}: {example.what}")
+    table.add_row("sent", f"{stats.events:,}", "")
     console.print(table)
-    console.print(f"{sent.visitors:,} visitors, {sent.seconds:.1f} s, {sent.events_per_second:,.0f} events/s")
+    console.print(f"{stats.visitors:,} visitors, {stats.seconds:.1f} s, {stats.events_per_second:,.0f} events/s")
 
 
 def _fail(message: str) -> int:

@@ -9,92 +9,28 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_training.dataset import Dataset, check_labels
-from presage_training.errors import DatasetError
-from presage_training.leakage import early_prefixes, lone_features, shifted_now, shuffled_labels
-from presage_training.models import BASELINES, KINDS, FitOptions, Fitted, Rows, fit
-from presage_training.report import Measured, ModelResult, PartFacts, Resamples, best_threshold, measure_model
+from presage_training.datasets.dataset import Dataset
+from presage_training.datasets.leakage import early_prefixes, lone_features, shifted_now, shuffled_labels
+from presage_training.experiment.planning import ExperimentOptions, Parts, choose_kinds, split_parts, to_rows
+from presage_training.models import BASELINES, FitOptions, FittedModel, fit
+from presage_training.report import MeasuredModel, ModelResult, Resamples, best_threshold, measure_model
 from presage_training.report.importance import gain_shares, permutation_losses, skill
 from presage_training.report.measuring import skill_name
-from presage_training.report.results import Check, facts_of_part
-from presage_training.splits import split_by_time
+from presage_training.report.results import Check
 
-__all__ = [
-    "DEFAULT_KINDS",
-    "Experiment",
-    "ExperimentOptions",
-    "Parts",
-    "choose_kinds",
-    "cross_validate",
-    "run_experiment",
-    "split_parts",
-    "to_rows",
-    "with_export",
-]
+__all__ = ["Experiment", "cross_validate", "run_experiment", "skill_value", "with_export"]
 
-DEFAULT_KINDS = (
-    "lightgbm-classifier", "xgboost-classifier", "logistic-regression", "random-forest", "gradient-boosting",
-    "stacking", "blending",
-)  # fmt: skip
-"""What is trained where labels are true or false, unless something else is asked for."""
-
-_DEFAULT_REGRESSORS = ("lightgbm-regressor", "xgboost-regressor")
 _RFM = frozenset({"recency_days", "frequency", "monetary_value"})
 _CHECK_KIND = "logistic-regression"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ExperimentOptions:
-    """How to train and measure.
-
-    Raises:
-        DatasetError: A share is not between 0 and 1, or there are too few draws.
-    """
-
-    seed: int = 7
-    """The same log and seed give the same models and figures."""
-    train_share: float = 0.75
-    """How much of the rows' time is before the test part begins."""
-    fit_share: float = 0.85
-    """How much of the time before that is for training; the rest calibrates, and chooses the threshold."""
-    draws: int = 500
-    """How many draws an interval rests on."""
-    threads: int = 1
-    """How many threads a training library may use."""
-    feature: str | None = None
-    """What the baseline ``single-feature`` ranks by; None: what ranks the training rows best."""
-
-    def __post_init__(self) -> None:
-        for name in ("train_share", "fit_share"):
-            if not 0.0 < getattr(self, name) < 1.0:
-                raise DatasetError(f"{name}: expected a number between 0 and 1, got {getattr(self, name)}")
-        if self.draws < 100:
-            raise DatasetError(f"draws: expected at least 100 for an interval of 95 %, got {self.draws}")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Parts:
-    """Rows to train on, later ones to calibrate on, and still later ones to test on."""
-
-    train: Dataset
-    tune: Dataset
-    test: Dataset
-
-    @property
-    def facts(self) -> dict[str, PartFacts]:
-        """Describe each part."""
-        return {name: facts_of_part(getattr(self, name)) for name in ("train", "tune", "test")}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Experiment:
-    """What came of it."""
-
     parts: Parts
-    models: tuple[Measured, ...]
-    """Baselines first, then the kinds asked for, in that order."""
-    fitted: dict[str, Fitted]
-    """All of them, by kind."""
+    models: tuple[MeasuredModel, ...]
+    """Baselines first, then the requested kinds."""
+    fitted: dict[str, FittedModel]
+    """All models, by kind."""
     baseline: str
     """Kind of the best baseline."""
     checks: tuple[Check, ...]
@@ -102,100 +38,57 @@ class Experiment:
 
     @property
     def results(self) -> list[ModelResult]:
-        """What is said of each model."""
         return [model.result for model in self.models]
-
-
-def choose_kinds(target: str, kinds: Sequence[str] = (), *, classifies: bool) -> tuple[str, ...]:
-    """Choose kinds of models for what the labels are.
-
-    Args:
-        target: The target's name, for the error.
-        kinds: Those asked for; none asks for the usual ones.
-        classifies: Whether labels are true or false.
-
-    Raises:
-        DatasetError: There is no such kind, or it is for labels of another sort.
-    """
-    task = "classification" if classifies else "regression"
-    possible = [kind for kind, its_task in KINDS.items() if its_task == task]
-    wrong = [kind for kind in kinds if kind not in possible]
-    if wrong:
-        raise DatasetError(f"models: {wrong[0]!r}: expected, for {target}, some of {', '.join(possible)}")
-    return tuple(dict.fromkeys(kinds)) or (DEFAULT_KINDS if task == "classification" else _DEFAULT_REGRESSORS)
-
-
-def split_parts(dataset: Dataset, options: ExperimentOptions) -> Parts:
-    """Split by time, so that every label of a part was settled before the next part begins.
-
-    Raises:
-        DatasetError: A part would be empty, or have labels of one kind only.
-    """
-    check_labels(dataset)
-    known, test = split_by_time(dataset, options.train_share)
-    train, tune = split_by_time(known, options.fit_share)
-    return Parts(train=train, tune=tune, test=test)
-
-
-def to_rows(dataset: Dataset) -> Rows:
-    """Turn a dataset into what models are fitted on."""
-    return Rows(
-        features=dataset.features,
-        targets=dataset.labels.astype(np.float64),
-        times_unix_micros=dataset.times_unix_micros,
-        known_unix_micros=dataset.span_ends_unix_micros,
-        feature_names=dataset.feature_set.features,
-    )
 
 
 def run_experiment(
     dataset: Dataset,
     kinds: Sequence[str] = (),
     *,
-    options: ExperimentOptions = ExperimentOptions(),
+    options: ExperimentOptions = ExperimentOptions(),  # noqa: B008 - frozen
     shifted: Callable[[], Dataset] | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Experiment:
     """Train, measure, compare and check.
 
     Args:
         dataset: All rows.
-        kinds: Which models, see ``choose_kinds``; baselines are added.
-        options: How.
-        shifted: Makes the same dataset with ``now_shift_micros=-1_000_000``, for the check of that name; None leaves it out.
-        tell: Is told what is being done.
+        kinds: The kinds of models, see ``choose_kinds``; baselines are added.
+        options: How to train and measure.
+        shifted: Makes the same dataset with ``now_shift_micros=-1_000_000``, for the check ``shifted-now``; None skips it.
+        on_progress: Called with a short description of each step.
 
     Raises:
-        DatasetError: There are too few rows, a label that never changes, or no such kind.
+        DatasetError: There are too few rows, all labels are the same, or a kind is unknown.
     """
     chosen = choose_kinds(dataset.target, kinds, classifies=dataset.labels.dtype == np.bool_)
     parts = split_parts(dataset, options)
     train, tune = to_rows(parts.train), to_rows(parts.tune)
     baselines = _baselines(dataset)
     feature = options.feature or _best_feature(parts.train)
-    fit_options = FitOptions(threads=options.threads, feature=feature)
+    fit_options = FitOptions(calibration=options.calibration, threads=options.threads, feature=feature)
     resamples = Resamples(
         labels=parts.test.labels, visitors=parts.test.visitors, seed=options.seed, draws=options.draws
     )
-    fitted: dict[str, Fitted] = {}
-    measured: list[Measured] = []
-    best: Measured | None = None
+    fitted: dict[str, FittedModel] = {}
+    measured: list[MeasuredModel] = []
+    best: MeasuredModel | None = None
     for kind in (*baselines, *(kind for kind in chosen if kind not in baselines)):
-        tell(f"training {kind}")
+        on_progress(f"training {kind}")
         began = perf_counter()
         fitted[kind] = fit(kind, train, tune, seed=options.seed, options=fit_options, members=tuple(fitted.values()))
         fitting_seconds = perf_counter() - began
-        tell(f"measuring {kind}")
-        one = _measure(fitted[kind], parts, resamples, best, fitting_seconds)
-        measured.append(one)
-        if kind in baselines and (best is None or _skill(one) > _skill(best)):
-            best = one
+        on_progress(f"measuring {kind}")
+        model = _measure(fitted[kind], parts, resamples, best, fitting_seconds)
+        measured.append(model)
+        if kind in baselines and (best is None or skill_value(model) > skill_value(best)):
+            best = model
     assert best is not None
-    tell("checking for leakage")
+    on_progress("checking for leakage")
     began = perf_counter()
     checks: tuple[Check, ...] = ()
     if skill_name(dataset) == "roc_auc":
-        leader = fitted[max(measured, key=_skill).result.kind]
+        leader = fitted[max(measured, key=skill_value).result.kind]
         checks = _checks(dataset, parts, leader, options, shifted)
     return Experiment(
         parts=parts,
@@ -213,18 +106,18 @@ def cross_validate(
     folds: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]],
     *,
     options: ExperimentOptions,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, NDArray[np.float64]]:
     """Score every row by models of other visitors, for logs that are too short to be split by time.
 
-    Of each fold's rows to train on, those that the fold before tests on calibrate instead.
+    Of each fold's training rows, those that the previous fold tests on are used for calibration instead.
 
     Args:
         dataset: All rows.
-        kinds: Which models.
-        folds: Masks of rows to train on and to test on, at least 3, as ``grouped_folds`` makes them.
-        options: How; its shares are not used.
-        tell: Is told what is being done.
+        kinds: The kinds of models.
+        folds: Masks of training and test rows, at least 3, as from ``grouped_folds``.
+        options: How to train; its shares are not used.
+        on_progress: Called with a short description of each step.
 
     Returns:
         The scores of all rows, by kind.
@@ -232,16 +125,16 @@ def cross_validate(
     Raises:
         DatasetError: There are too few rows.
     """
-    # Chosen on all rows, which favours the baseline; that errs on the safe side.
+    # Chosen on all rows, which favours the baseline: the safe side.
     feature = options.feature or _best_feature(dataset)
-    fit_options = FitOptions(threads=options.threads, feature=feature)
+    fit_options = FitOptions(calibration=options.calibration, threads=options.threads, feature=feature)
     rows = to_rows(dataset)
     scores = {kind: np.empty(len(dataset)) for kind in kinds}
-    for place, (train, test) in enumerate(folds):
-        tune = folds[place - 1][1]
-        fitted: list[Fitted] = []
+    for index, (train, test) in enumerate(folds):
+        tune = folds[index - 1][1]
+        fitted: list[FittedModel] = []
         for kind in kinds:
-            tell(f"fold {place + 1} of {len(folds)}: {kind}")
+            on_progress(f"fold {index + 1} of {len(folds)}: {kind}")
             fitted.append(
                 fit(
                     kind,
@@ -272,8 +165,8 @@ def _best_feature(dataset: Dataset) -> str:
 
 
 def _measure(
-    fitted: Fitted, parts: Parts, resamples: Resamples, best: Measured | None, fitting_seconds: float
-) -> Measured:
+    fitted: FittedModel, parts: Parts, resamples: Resamples, best: MeasuredModel | None, fitting_seconds: float
+) -> MeasuredModel:
     test = parts.test
     is_baseline = fitted.kind in BASELINES
     began = perf_counter()
@@ -293,7 +186,7 @@ def _measure(
         resamples,
         threshold=threshold,
         is_baseline=is_baseline,
-        baseline=None if best is None else best.sampled,
+        baseline=None if best is None else best.draws,
         gain=gain_shares(fitted.trained, names),
         permutation=permutation,
         parameters=fitted.parameters,
@@ -301,16 +194,17 @@ def _measure(
     )
 
 
-def _skill(one: Measured) -> float:
-    name = "roc_auc" if "roc_auc" in one.result.metrics else "r2"
-    value = one.result.metrics[name].value
+def skill_value(measured: MeasuredModel) -> float:
+    """Return the metric that models are ranked by; minus infinity if it is not defined."""
+    name = "roc_auc" if "roc_auc" in measured.result.metrics else "r2"
+    value = measured.result.metrics[name].value
     return -np.inf if value is None else value
 
 
 def _checks(
     dataset: Dataset,
     parts: Parts,
-    best: Fitted,
+    best: FittedModel,
     options: ExperimentOptions,
     shifted: Callable[[], Dataset] | None,
 ) -> tuple[Check, ...]:
@@ -333,6 +227,6 @@ def _checks(
     )
 
 
-def with_export(result: ModelResult, said: str, seconds: float) -> ModelResult:
-    """Add to a result what came of its export."""
-    return replace(result, export=said, seconds={**result.seconds, "export": seconds})
+def with_export(result: ModelResult, outcome: str, seconds: float) -> ModelResult:
+    """Add the outcome of its export to a result."""
+    return replace(result, export=outcome, seconds={**result.seconds, "export": seconds})

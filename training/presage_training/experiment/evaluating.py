@@ -1,4 +1,4 @@
-"""Any bundle, measured on any log."""
+"""Measures a bundle on a log."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.bundle import Bundle
-from presage_export.calibration import to_score
 from presage_featurizer import FeatureSet, FeatureSetError
-from presage_training.dataset import check_labels
-from presage_training.decisions import parse_decisions
+from presage_training.datasets.dataset import check_labels
+from presage_training.datasets.leakage import early_prefixes, lone_features
+from presage_training.datasets.targets import parse_target
 from presage_training.errors import DatasetError
-from presage_training.experiment.logs import LogSource, Question, read_dataset
-from presage_training.leakage import early_prefixes, lone_features
-from presage_training.readers import Skips
+from presage_training.experiment.logs import LogSource, PredictionTask, read_dataset
+from presage_training.readers import SkippedRows
+from presage_training.replaying.decisions import parse_decisions
 from presage_training.report import DataFacts, Resamples, Results, measure_model
 from presage_training.report.importance import permutation_losses
 from presage_training.report.results import Check, facts_of_part
-from presage_training.targets import parse_target
 
-__all__ = ["evaluate_bundle", "question_of"]
+__all__ = ["evaluate_bundle", "prediction_task"]
 
 _TASKS = {True: "binary", False: "regression"}
 _DEFAULT_TARGET, _DEFAULT_DECISIONS = "purchase-in-session", "every-event"
@@ -39,38 +38,31 @@ class _Scorer:
         return self.bundle.model.margins(features).astype(np.float64)
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        manifest = self.bundle.manifest
-        return np.array([to_score(manifest.link, manifest.calibration, one) for one in self.margins(features).tolist()])
+        return np.array(self.bundle.scores(features))
 
 
-def question_of(
+def prediction_task(
     bundle: Bundle, *, target: str | None = None, decisions: str | None = None, known_only: bool | None = None
-) -> Question:
-    """Tell what a bundle was trained to answer, as its manifest says, unless something else is asked.
+) -> PredictionTask:
+    """Return the task that a bundle was trained for, from its manifest, with the given changes.
 
     Raises:
-        DatasetError: There is no such target or decision points, the model answers questions of another sort, or its features mean
-            something else in this version.
+        DatasetError: The target or the decision points are unknown, the model is for another sort of target, or its features have
+            another meaning in this version.
     """
     manifest = bundle.manifest
-    spec, data = manifest.feature_set, manifest.data
+    data = manifest.data
     try:
-        feature_set = FeatureSet(
-            name=spec.name, features=spec.features, time_zone=spec.time_zone, countries=spec.countries
-        )
+        feature_set = FeatureSet.restore(manifest.feature_set)
     except FeatureSetError as error:
-        raise DatasetError(f"{bundle.directory}: {error}; train it anew") from error
-    if feature_set.fingerprint != spec.fingerprint:
-        raise DatasetError(
-            f"{bundle.directory}: its features had another meaning when it was trained, feature set {spec.name}: train it anew"
-        )
+        raise DatasetError(f"{bundle.directory}: feature_set.{error}") from error
     chosen = parse_target(target or str(data.get("target", _DEFAULT_TARGET)))
     if manifest.objective != _TASKS[chosen.is_classification]:
         raise DatasetError(
             f"{bundle.directory}: a model of objective {manifest.objective!r} does not predict {chosen.name}, which needs "
             f"{_TASKS[chosen.is_classification]!r}: name another target"
         )
-    return Question(
+    return PredictionTask(
         target=chosen,
         decisions=parse_decisions(decisions or str(data.get("decisions", _DEFAULT_DECISIONS))),
         feature_set=feature_set,
@@ -81,77 +73,77 @@ def question_of(
 def evaluate_bundle(
     bundle: Bundle,
     log: LogSource,
-    question: Question,
+    task: PredictionTask,
     *,
     seed: int = 7,
     draws: int = 500,
     workers: int = 1,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Results:
     """Measure a bundle on all rows of a log, as a server would have answered.
 
     Args:
         bundle: The model.
         log: The log. If it is the one that the model was trained on, figures flatter it.
-        question: What is asked, see ``question_of``.
+        task: What to predict, see ``prediction_task``.
         seed: For the draws.
-        draws: How many draws an interval rests on.
-        workers: How many processes replay.
-        tell: Is told what is being done.
+        draws: The number of draws for an interval.
+        workers: The number of processes that replay.
+        on_progress: Called with a short description of each step.
 
     Raises:
         TrainingError: The log does not allow it; the message names the file.
         OSError: The log cannot be read.
     """
     began = perf_counter()
-    skips = Skips()
-    dataset = read_dataset(log, question, skips=skips, workers=workers, tell=tell)
+    skipped = SkippedRows()
+    dataset = read_dataset(log, task, skipped=skipped, workers=workers, on_progress=on_progress)
     try:
         check_labels(dataset)
     except DatasetError as error:
-        raise DatasetError(f"{log.path}: {error}") from error
+        raise DatasetError(f"{log.location}: {error}") from error
     replayed = perf_counter()
-    tell(f"measuring on {len(dataset):,} rows")
+    on_progress(f"measuring on {len(dataset):,} rows")
     scorer = _Scorer(bundle)
     scores = scorer.scores(dataset.features)
     resamples = Resamples(labels=dataset.labels, visitors=dataset.visitors, seed=seed, draws=draws)
-    baseline_kind = "prevalence" if question.target.is_classification else "mean"
+    baseline_kind = "prevalence" if task.target.is_classification else "mean"
     always = np.full(len(dataset), float(dataset.labels.mean()))
     baseline = measure_model(baseline_kind, dataset, always, resamples, is_baseline=True)
     manifest = bundle.manifest
     threshold = manifest.data.get("threshold", 0.5)
-    names = question.feature_set.features
-    tell("dealing out features anew")
+    names = task.feature_set.features
+    on_progress("permuting features")
     measured = measure_model(
         f"{manifest.name}/{manifest.version}",
         dataset,
         scores,
         resamples,
         threshold=float(threshold),
-        baseline=baseline.sampled,
+        baseline=baseline.draws,
         permutation=permutation_losses(scorer.margins, dataset.features, dataset.labels, names, seed=seed),
         seconds={"measuring": perf_counter() - replayed},
     )
     checks: tuple[Check, ...] = ()
-    if question.target.is_classification:
+    if task.target.is_classification:
         early = early_prefixes(dataset, scorer.margins)
         checks = (
             Check(name="lone-feature", warnings=lone_features(dataset)),
             Check(name="early-prefixes", warnings=() if early is None else (early,)),
         )
     return Results(
-        name=f"{manifest.name}/{manifest.version} on {log.path.name}",
+        name=f"{manifest.name}/{manifest.version} on {log.name}",
         seed=seed,
         draws=draws,
         data=DataFacts(
-            source=log.path.name,
-            target=question.target.name,
-            decisions=question.decisions.name + (", for known visitors" if question.known_only else ""),
-            feature_set=question.feature_set.name,
+            source=log.name,
+            target=task.target.name,
+            decisions=task.decisions_text,
+            feature_set=task.feature_set.name,
             features=names,
-            time_zone=question.feature_set.time_zone,
+            time_zone=task.feature_set.time_zone,
             log=dataset.log,
-            skipped=skips.counts,
+            skipped=skipped.counts,
             parts={"all": facts_of_part(dataset)},
             split="All rows of the log are measured; on a log that the model was trained on, figures flatter it.",
         ),

@@ -1,44 +1,76 @@
-"""What is asked of which log."""
+"""Where rows come from: a log file or a simulated shop, and what to predict from it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from presage_featurizer import Event, FeatureSet
-from presage_training.dataset import Dataset, build_dataset
-from presage_training.decisions import DecisionPoints
+from presage_featurizer import MICROS, Event, FeatureSet
+from presage_training.datasets.dataset import Dataset, build_dataset
+from presage_training.datasets.targets import Target
 from presage_training.errors import DatasetError
-from presage_training.readers import Extent, LogFormat, LogMapping, Skips, load_mapping, read_events, sorted_by_time
-from presage_training.targets import Target
+from presage_training.readers import (
+    LogFormat,
+    LogMapping,
+    ReadProgress,
+    SkippedRows,
+    load_mapping,
+    read_events,
+    sorted_by_time,
+)
+from presage_training.replaying.decisions import DecisionPoints
+from presage_training.simulator import simulate
 
-__all__ = ["LogSource", "Question", "read_dataset"]
+__all__ = ["LogFile", "LogSource", "PredictionTask", "SimulatedShop", "read_dataset"]
 
-_EVENTS_PER_WORD = 20_000
+_PROGRESS_INTERVAL_EVENTS = 20_000
+_SIMULATION_START = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)  # a Monday
+
+
+class LogSource(Protocol):
+    """An event log that can be read more than once."""
+
+    @property
+    def name(self) -> str:
+        """A short name for results."""
+
+    @property
+    def location(self) -> str:
+        """A prefix for error messages."""
+
+    @property
+    def distinct_ids(self) -> bool:
+        """Whether no two events have the same id."""
+
+    @property
+    def facts(self) -> Mapping[str, str | int]:
+        """The log's entries in the ``data`` of a bundle's manifest."""
+
+    def events(self, skipped: SkippedRows, progress: ReadProgress | None = None) -> Iterator[Event]:
+        """Read the log from the start."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LogSource:
-    """A log, and how to read it."""
+class LogFile:
+    """A file or folder of events."""
 
     path: Path
-    """The file or folder."""
     source: LogFormat | LogMapping
-    """What it holds."""
+    """The format of the file, or a mapping of its columns."""
     is_sorted: bool = False
-    """Whether to put it in the order of time first."""
+    """Whether to sort the events by time first."""
 
     @classmethod
-    def of(
-        cls, path: Path, log_format: LogFormat | None, mapping: Path | None, *, is_sorted: bool = False
-    ) -> LogSource:
-        """Make one of what a command line names: a format or the file of a mapping.
+    def of(cls, path: Path, log_format: LogFormat | None, mapping: Path | None, *, is_sorted: bool = False) -> LogFile:
+        """Create one from command-line options: a format or the path of a mapping file.
 
         Raises:
             DatasetError: Neither or both are given.
-            TrainingError: The mapping is no mapping.
-            OSError: The mapping cannot be read.
+            TrainingError: The mapping file is not valid.
+            OSError: The mapping file cannot be read.
         """
         if log_format is not None and mapping is None:
             return cls(path=path, source=log_format, is_sorted=is_sorted)
@@ -46,72 +78,125 @@ class LogSource:
             return cls(path=path, source=load_mapping(mapping), is_sorted=is_sorted)
         raise DatasetError(f"{path}: expected either --format or --mapping; give the one that says what the log holds")
 
-    def events(self, skips: Skips, extent: Extent | None = None) -> Iterator[Event]:
-        """Read it."""
-        events = read_events(self.path, self.source, skips=skips, extent=extent)
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def location(self) -> str:
+        return str(self.path)
+
+    @property
+    def distinct_ids(self) -> bool:
+        return isinstance(self.source, LogFormat) and self.source.distinct_ids
+
+    @property
+    def facts(self) -> Mapping[str, str | int]:
+        return {"source": self.name}
+
+    def events(self, skipped: SkippedRows, progress: ReadProgress | None = None) -> Iterator[Event]:
+        events = read_events(self.path, self.source, skipped=skipped, progress=progress)
         return sorted_by_time(events) if self.is_sorted else events
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
-    """What is to be predicted, when, and from what."""
+class SimulatedShop:
+    """The log of a simulated shop; see ``simulate``."""
+
+    seed: int
+    visitors: int = 6_000
+    days: int = 30
+
+    @property
+    def name(self) -> str:
+        return "simulated-shop"
+
+    @property
+    def location(self) -> str:
+        return "simulated shop"
+
+    @property
+    def distinct_ids(self) -> bool:
+        return True
+
+    @property
+    def facts(self) -> Mapping[str, str | int]:
+        return {"source": self.name, "visitors": self.visitors, "days": self.days}
+
+    def events(self, skipped: SkippedRows, progress: ReadProgress | None = None) -> Iterator[Event]:  # noqa: ARG002 - nothing is skipped, and nothing is read
+        start_unix_micros = int(_SIMULATION_START.timestamp()) * MICROS
+        yield from simulate(seed=self.seed, visitors=self.visitors, start_unix_micros=start_unix_micros, days=self.days)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PredictionTask:
+    """What to predict, when, and from which features."""
 
     target: Target
     decisions: DecisionPoints
     feature_set: FeatureSet
     known_only: bool = False
-    """Whether rows of visitors whom the log does not name are left out."""
+    """Whether to exclude rows of anonymous visitors."""
+
+    @property
+    def decisions_text(self) -> str:
+        """The decision points as results describe them."""
+        return self.decisions.name + (", for known visitors" if self.known_only else "")
 
 
 def read_dataset(
     log: LogSource,
-    question: Question,
+    task: PredictionTask,
     *,
-    skips: Skips,
+    skipped: SkippedRows,
     workers: int = 1,
     now_shift_micros: int = 0,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Dataset:
     """Read a log into rows.
 
     Raises:
-        DatasetError: It gives none; the message names the file.
-        TrainingError: It is not what its source says.
-        OSError: It cannot be read.
+        DatasetError: The log gives no rows; the message names it.
+        TrainingError: The log does not have the format that its source names.
+        OSError: The log cannot be read.
     """
-    extent = Extent()
+    progress = ReadProgress()
     try:
         dataset = build_dataset(
-            _counted(log.events(skips, extent), extent, tell),
-            decisions=question.decisions,
-            target=question.target,
-            feature_set=question.feature_set,
+            _report_progress(log.events(skipped, progress), progress, on_progress),
+            decisions=task.decisions,
+            target=task.target,
+            feature_set=task.feature_set,
             workers=workers,
-            distinct_ids=isinstance(log.source, LogFormat) and log.source.distinct_ids,
+            distinct_ids=log.distinct_ids,
             now_shift_micros=now_shift_micros,
         )
     except DatasetError as error:
-        raise DatasetError(f"{log.path}: {error}{_left_out(skips)}") from error
-    if not question.known_only:
+        raise DatasetError(f"{log.location}: {error}{_most_skipped(skipped)}") from error
+    if not task.known_only:
         return dataset
     if not dataset.known.any():
-        raise DatasetError(f"{log.path}: names no visitor; ask for anonymous ones too")
+        raise DatasetError(f"{log.location}: names no visitor; ask for anonymous ones too")
     return dataset.take(dataset.known)
 
 
-def _left_out(skips: Skips) -> str:
-    """Say what the reader left out most often, which may be why there is too little."""
-    if not skips.total:
+def _most_skipped(skipped: SkippedRows) -> str:
+    """Describe the rows that were skipped most often, a likely reason for having too few."""
+    if not skipped.total:
         return ""
-    reason = max(skips.counts, key=skips.counts.__getitem__)
-    example = skips.examples[reason][0]
-    return f"; left out {skips.counts[reason]:,} times by the reader: {reason}, for example {example.where}: {example.what}"
+    reason = max(skipped.counts, key=skipped.counts.__getitem__)
+    example = skipped.examples[reason][0]
+    return (
+        f"; the reader skipped {skipped.counts[reason]:,} rows: {reason}, for example {example.where}: {example.what}"
+    )
 
 
-def _counted(events: Iterable[Event], extent: Extent, tell: Callable[[str], None]) -> Iterator[Event]:
+def _report_progress(
+    events: Iterable[Event], progress: ReadProgress, on_progress: Callable[[str], None]
+) -> Iterator[Event]:
     for count, event in enumerate(events):
-        if count % _EVENTS_PER_WORD == 0:
-            # Sorted, all is read before the first event comes.
-            share = f", {extent.share:.0%} of the log" if 0.0 < extent.share < 1.0 else ""
-            tell(f"replaying, {count:,} events so far{share}")
+        if count % _PROGRESS_INTERVAL_EVENTS == 0:
+            # A sorted log has been read as a whole before its first event.
+            share = f", {progress.share:.0%} of the log" if 0.0 < progress.share < 1.0 else ""
+            on_progress(f"replaying, {count:,} events so far{share}")
         yield event

@@ -2,228 +2,199 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+from presage_export.bundle.parity import ParityReport
 from presage_export.errors import ParityError, UnsupportedModelError
 from presage_training.errors import DatasetError
-from presage_training.experiment.comparing import (
-    Experiment,
-    ExperimentOptions,
-    choose_kinds,
-    run_experiment,
-    with_export,
-)
-from presage_training.experiment.logs import LogSource, Question, read_dataset
-from presage_training.models import BASELINES, export_fitted
-from presage_training.readers import Skips
-from presage_training.report import DataFacts, Measured, ModelResult, Results, write_results
+from presage_training.experiment.comparing import Experiment, run_experiment, skill_value, with_export
+from presage_training.experiment.logs import LogSource, PredictionTask, read_dataset
+from presage_training.experiment.planning import ExperimentOptions, choose_kinds
+from presage_training.experiment.remarks import remarks_on
+from presage_training.models import export_fitted
+from presage_training.readers import SkippedRows
+from presage_training.report import DataFacts, ModelResult, Results, write_results
 from presage_training.report.writing import arriving_folder, check_place
 
-__all__ = ["remarks_on", "train_on_log", "write_run"]
+__all__ = ["BundleOutput", "train_on_log"]
 
 _PARITY_ROWS = 10_000
 _SHIFT_MICROS = -1_000_000
 _VERSION = "1"
+_SPLIT = (
+    "Split by time: no label of a part was settled after the next part began. Visitors may have rows in several parts, as they "
+    "come back to a shop whose model they helped to train."
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BundleOutput:
+    """Where to write the best model of a run, in addition to the run's folder."""
+
+    directory: Path
+    """The bundle's folder, NAME/VERSION."""
+    original: Path | None = None
+    """The file for LightGBM's own text of the model."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Run:
+    log: LogSource
+    task: PredictionTask
+    options: ExperimentOptions
+    experiment: Experiment
+
+    def export(self, result: ModelResult, directory: Path, *, overwrite: bool = False) -> ParityReport:
+        """Write a model's bundle after proving that it agrees with the original."""
+        parts = self.experiment.parts
+        data: dict[str, str | int | float] = {
+            **self.log.facts,
+            "target": self.task.target.name,
+            "decisions": self.task.decisions.name,
+            "known_only": int(self.task.known_only),
+            "seed": self.options.seed,
+            **{f"{name}_rows": part.rows for name, part in parts.facts.items()},
+        }
+        if result.threshold is not None:
+            data["threshold"] = result.threshold
+        return export_fitted(
+            self.experiment.fitted[result.kind],
+            directory,
+            rows=parts.test.features[:: max(1, len(parts.test) // _PARITY_ROWS)],
+            feature_set=self.task.feature_set,
+            metrics={
+                name: round(metric.value, 6) for name, metric in result.metrics.items() if metric.value is not None
+            },
+            data=data,
+            overwrite=overwrite,
+        )
 
 
 def train_on_log(
     log: LogSource,
-    question: Question,
+    task: PredictionTask,
     to: Path,
     *,
     kinds: Sequence[str] = (),
     options: ExperimentOptions,
     workers: int = 1,
+    bundle: BundleOutput | None = None,
     overwrite: bool = False,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Results:
     """Train on a log and write a run's folder.
 
     Args:
-        log: The log; read twice, the second time for the leakage check that takes it to be a second earlier.
-        question: What is asked of it.
-        to: The folder: ``results.json``, ``report.html``, and a bundle ``models/<kind>/1`` of each kind asked for. There whole or
-            not at all.
-        kinds: Which models; none asks for the usual ones. Baselines are added to the comparison.
+        log: The log; read twice, the second time for the leakage check with the clock one second earlier.
+        task: What to predict.
+        to: The folder: ``results.json``, ``report.html``, and a bundle ``models/<kind>/1`` of each kind. Written as a whole or not
+            at all.
+        kinds: The kinds of models; empty for the default ones. Baselines are added to the comparison.
         options: How to train and measure.
-        workers: How many processes replay; the rows are the same.
-        overwrite: Whether to replace the folder if it is there.
-        tell: Is told what is being done.
+        workers: The number of processes that replay; the rows do not depend on it.
+        bundle: Where to write the best of the models in addition.
+        overwrite: Whether to replace the folder and the bundle if they exist.
+        on_progress: Called with a short description of each step.
+
+    Returns:
+        The results, as written to the folder.
 
     Raises:
-        TrainingError: The log or the question does not allow it; the message names the file.
-        ExportError: Not one of the models can be exported faithfully.
-        OSError: The log cannot be read, or the folder not written.
+        TrainingError: The log or the task does not allow it; the message names the log.
+        ExportError: None of the models can be exported faithfully, or the bundle cannot be written.
+        OSError: The log cannot be read, or the folder or bundle not written.
     """
-    check_place(to.resolve())
-    chosen = choose_kinds(question.target.name, kinds, classifies=question.target.is_classification)
+    for place in (to, *(() if bundle is None else (bundle.directory,))):
+        check_place(place.resolve())
+    kinds = choose_kinds(task.target.name, kinds, classifies=task.target.is_classification)
     began = perf_counter()
-    skips = Skips()
-    dataset = read_dataset(log, question, skips=skips, workers=workers, tell=tell)
+    skipped = SkippedRows()
+    dataset = read_dataset(log, task, skipped=skipped, workers=workers, on_progress=on_progress)
     replay_seconds = perf_counter() - began
     try:
         experiment = run_experiment(
             dataset,
-            chosen,
+            kinds,
             options=options,
             shifted=lambda: read_dataset(
-                log, question, skips=Skips(), workers=workers, now_shift_micros=_SHIFT_MICROS, tell=tell
+                log,
+                task,
+                skipped=SkippedRows(),
+                workers=workers,
+                now_shift_micros=_SHIFT_MICROS,
+                on_progress=on_progress,
             ),
-            tell=tell,
+            on_progress=on_progress,
         )
     except DatasetError as error:
-        raise DatasetError(f"{log.path}: {error}") from error
-    return write_run(
-        experiment,
-        question,
-        to,
-        source=log.path.name,
-        skipped=skips.counts,
-        kinds=chosen,
-        options=options,
-        seconds={"reading and replaying": replay_seconds},
-        overwrite=overwrite,
-        tell=tell,
-    )
-
-
-def write_run(
-    experiment: Experiment,
-    question: Question,
-    to: Path,
-    *,
-    source: str,
-    skipped: Mapping[str, int],
-    kinds: Sequence[str],
-    options: ExperimentOptions,
-    seconds: Mapping[str, float],
-    overwrite: bool = False,
-    tell: Callable[[str], None] = lambda _: None,
-) -> Results:
-    """Export models and write a run's folder, whole or not at all; see ``train_on_log`` for what is in it.
-
-    Args:
-        experiment: What was trained and measured.
-        question: What was asked.
-        to: The folder.
-        source: The log's name.
-        skipped: What the reader left out.
-        kinds: Which models to export.
-        options: How they were trained.
-        seconds: How long it took to get to the rows.
-        overwrite: Whether to replace the folder if it is there.
-        tell: Is told what is being done.
-
-    Raises:
-        ExportError: Not one of the models can be exported faithfully.
-        OSError: The folder cannot be written.
-    """
-    parts = experiment.parts
-    to = to.resolve()
-    with arriving_folder(to, overwrite=overwrite) as folder:
-        models: list[ModelResult] = []
-        refused: list[ParityError | UnsupportedModelError] = []
-        for result in experiment.results:
-            if result.kind not in kinds:
-                models.append(result)
-                continue
-            tell(f"proving the export of {result.kind}")
-            began = perf_counter()
-            try:
-                report = export_fitted(
-                    experiment.fitted[result.kind],
-                    folder / "models" / result.kind / _VERSION,
-                    rows=parts.test.features[:: max(1, len(parts.test) // _PARITY_ROWS)],
-                    feature_set=question.feature_set,
-                    metrics={
-                        name: round(metric.value, 6)
-                        for name, metric in result.metrics.items()
-                        if metric.value is not None
-                    },
-                    data=_manifest_data(experiment, question, result, source, options),
-                )
-                said = (
-                    f"compared on {report.rows:,} rows; the largest difference of a margin is {report.max_margin_error:.1e}, "
-                    f"of a probability {report.max_probability_error:.1e}"
-                )
-            except (ParityError, UnsupportedModelError) as error:
-                refused.append(error)
-                said = f"refused, so there is no bundle: {error}"
-            models.append(with_export(result, said, perf_counter() - began))
-        if len(refused) == len(kinds):
-            raise refused[0]
+        raise DatasetError(f"{log.location}: {error}") from error
+    run = _Run(log=log, task=task, options=options, experiment=experiment)
+    with arriving_folder(to.resolve(), overwrite=overwrite) as folder:
+        models = _export_models(run, folder / "models", kinds, on_progress)
         results = Results(
-            name=to.name,
+            name=to.resolve().name,
             seed=options.seed,
             draws=options.draws,
             data=DataFacts(
-                source=source,
-                target=question.target.name,
-                decisions=question.decisions.name + (", for known visitors" if question.known_only else ""),
-                feature_set=question.feature_set.name,
-                features=question.feature_set.features,
-                time_zone=question.feature_set.time_zone,
-                log=parts.test.log,
-                skipped=dict(skipped),
+                source=log.name,
+                target=task.target.name,
+                decisions=task.decisions_text,
+                feature_set=task.feature_set.name,
+                features=task.feature_set.features,
+                time_zone=task.feature_set.time_zone,
+                log=experiment.parts.test.log,
+                skipped=dict(skipped.counts),
                 parts=experiment.parts.facts,
-                split=(
-                    "Split by time: no label of a part was settled after the next part began. Visitors may have rows in several "
-                    "parts, as they come back to a shop whose model they helped to train."
-                ),
+                split=_SPLIT,
             ),
             models=models,
             baseline=experiment.baseline,
             checks=experiment.checks,
-            seconds={**seconds, **experiment.seconds},
+            seconds={"reading and replaying": replay_seconds, **experiment.seconds},
             remarks=remarks_on(experiment.models, experiment.baseline),
         )
         write_results(folder, results)
+        if bundle is not None:
+            on_progress("writing the bundle")
+            exported = [path.name for path in (folder / "models").iterdir()]
+            _write_bundle(run, bundle, exported, overwrite=overwrite)
     return results
 
 
-def remarks_on(models: Sequence[Measured], baseline: str) -> tuple[str, ...]:
-    """Say which model leads, and what its intervals do not allow to be said."""
-    name = next(name for name in ("roc_auc", "r2") if name in models[0].result.metrics)
-    said = {"roc_auc": "ROC-AUC", "r2": "R2"}[name]
-    own = [model for model in models if model.result.kind not in BASELINES]
-    if not own:
-        return ()
-    best = max(own, key=lambda model: model.result.metrics[name].value or float("-inf"))
-    metric, ahead = best.result.metrics[name], best.result.ahead
-    if metric.value is None or ahead is None or ahead.value is None or ahead.low is None:
-        return (f"The test rows do not tell which model is best: there is no {said} to compare.",)
-    leads = (
-        f"{best.result.kind} has the best {said}, {metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f}), "
-        f"{ahead.value:+.3f} ({ahead.low:+.3f} to {ahead.high:+.3f}) against {baseline}, the best baseline."
-    )
-    remarks = [leads]
-    if len(own) > 1:
-        remarks.append(
-            "It was found to be the best on the very rows that it is measured on, which flatters it a little."
-        )
-    if ahead.low <= 0.0:
-        remarks.append(f"That interval holds 0: these rows do not show that any model is better than {baseline}.")
-    tied = [
-        other.result.kind
-        for other in own
-        if other is not best and (low := best.sampled.less(other.sampled, name).low) is not None and low <= 0.0
-    ]
-    if tied:
-        remarks.append(f"These rows do not show that it is better than {', '.join(tied)}.")
-    return tuple(remarks)
+def _export_models(
+    run: _Run, folder: Path, kinds: Sequence[str], on_progress: Callable[[str], None]
+) -> list[ModelResult]:
+    """Write the bundles of some kinds; returns the results of all models, with the outcome of the export."""
+    models: list[ModelResult] = []
+    rejected: list[ParityError | UnsupportedModelError] = []
+    for result in run.experiment.results:
+        if result.kind not in kinds:
+            models.append(result)
+            continue
+        on_progress(f"proving the export of {result.kind}")
+        began = perf_counter()
+        try:
+            report = run.export(result, folder / result.kind / _VERSION)
+            outcome = (
+                f"compared on {report.rows:,} rows; the largest difference of a margin is {report.max_margin_error:.1e}, "
+                f"of a probability {report.max_probability_error:.1e}"
+            )
+        except (ParityError, UnsupportedModelError) as error:
+            rejected.append(error)
+            outcome = f"rejected, so there is no bundle: {error}"
+        models.append(with_export(result, outcome, perf_counter() - began))
+    if len(rejected) == len(kinds):
+        raise rejected[0]
+    return models
 
 
-def _manifest_data(
-    experiment: Experiment, question: Question, result: ModelResult, source: str, options: ExperimentOptions
-) -> dict[str, str | int | float]:
-    data: dict[str, str | int | float] = {
-        "source": source,
-        "target": question.target.name,
-        "decisions": question.decisions.name,
-        "known_only": int(question.known_only),
-        "seed": options.seed,
-        **{f"{name}_rows": part.rows for name, part in experiment.parts.facts.items()},
-    }
-    return data if result.threshold is None else {**data, "threshold": result.threshold}
+def _write_bundle(run: _Run, bundle: BundleOutput, exported: Sequence[str], *, overwrite: bool) -> None:
+    """Write the best of the exported models under its own name."""
+    candidates = [model for model in run.experiment.models if model.result.kind in exported]
+    best = max(candidates, key=skill_value).result
+    run.export(best, bundle.directory.resolve(), overwrite=overwrite)
+    if bundle.original is not None:
+        bundle.original.write_text(run.experiment.fitted[best.kind].trained.model_to_string())

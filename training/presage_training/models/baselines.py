@@ -1,4 +1,4 @@
-"""Models that cannot be beaten by accident: what every other one is measured against. They serve like any other."""
+"""Baselines: simple models that others are compared with. They can be served like any other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RFM: Final = (("recency_days", -1), ("frequency", 1), ("monetary_value", 1))
 
 
 def fit_prevalence(rows: Rows) -> AdditiveModel:
-    """Say the share of positives, whatever the row; the rows have both kinds."""
+    """Predict the prevalence for every row; there are positive and negative rows."""
     prevalence = float(rows.targets.mean())
     return AdditiveModel(
         feature_count=rows.features.shape[1], link="logit", intercept=math.log(prevalence / (1.0 - prevalence))
@@ -27,21 +27,21 @@ def fit_prevalence(rows: Rows) -> AdditiveModel:
 
 
 def fit_mean(rows: Rows) -> AdditiveModel:
-    """Say the mean target, whatever the row."""
+    """Predict the mean target for every row."""
     return AdditiveModel(feature_count=rows.features.shape[1], link="identity", intercept=float(rows.targets.mean()))
 
 
 def fit_single_feature(rows: Rows, feature: str) -> AdditiveModel:
-    """Rank by one feature: logistic regression on nothing else.
+    """Rank by one feature: logistic regression on it alone.
 
     Raises:
         ValueError: There is no such feature.
     """
-    place = rows.column(feature)
+    index = rows.column(feature)
     column = np.zeros(rows.features.shape[1])
-    column[place] = 1.0
-    one = AdditiveModel(feature_count=len(column), link="identity", coefficients=tuple(column.tolist()))
-    return _as_log_odds(one, rows)
+    column[index] = 1.0
+    model = AdditiveModel(feature_count=len(column), link="identity", coefficients=tuple(column.tolist()))
+    return _as_log_odds(model, rows)
 
 
 def fit_rfm_rule(rows: Rows) -> AdditiveModel:
@@ -57,14 +57,14 @@ def fit_rfm_rule(rows: Rows) -> AdditiveModel:
     return _as_log_odds(points, rows)
 
 
-def _points(rows: Rows, place: int, direction: int) -> Tree:
+def _points(rows: Rows, column: int, direction: int) -> Tree:
     """Make a tree of one feature whose leaves are 1 to 5, or fewer where many rows have the same value."""
     shares = np.arange(1, _PARTS) / _PARTS
-    cuts = sorted({floor_to_float32(float(cut)) for cut in np.quantile(rows.features[:, place], shares)})
+    cuts = sorted({floor_to_float32(float(cut)) for cut in np.quantile(rows.features[:, column], shares)})
     nodes: list[Split | Leaf] = []
     for index, cut in enumerate(cuts):
         leaf, onward = 2 * index + 1, 2 * index + 2
-        nodes += [Split(place, cut, nan_goes_left=True, left=leaf, right=onward), Leaf(_part(index, direction), leaf)]
+        nodes += [Split(column, cut, nan_goes_left=True, left=leaf, right=onward), Leaf(_part(index, direction), leaf)]
     return (*nodes, Leaf(_part(len(cuts), direction), 2 * len(cuts)))
 
 
@@ -73,7 +73,7 @@ def _part(index: int, direction: int) -> float:
 
 
 def _as_log_odds(model: AdditiveModel, rows: Rows) -> AdditiveModel:
-    """Scale a model's margins so that they are the log-odds that the rows suggest."""
+    """Scale a model's margins to log-odds fitted on the rows."""
     margins: NDArray[np.float64] = model.margins(rows.features)
     centre, scale = float(margins.mean()), float(margins.std()) or 1.0
     line = LogisticRegression(max_iter=1_000).fit((margins[:, None] - centre) / scale, rows.targets)

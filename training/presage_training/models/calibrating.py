@@ -1,4 +1,4 @@
-"""Calibrations fitted to margins of rows that the model did not see."""
+"""Calibrations, fitted on margins of rows that the model was not trained on."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from presage_export.calibration import Calibration, IsotonicCalibration, SigmoidCalibration
-from presage_export.link import Link
+from presage_export.bundle.calibration import Calibration, IsotonicCalibration, SigmoidCalibration
+from presage_export.bundle.link import Link
 
 __all__ = ["CalibrationKind", "fit_calibration"]
 
 CalibrationKind = Literal["sigmoid", "isotonic", "none"]
 
-# A margin against the target would turn the order round, and a model that knows nothing must not look like one that knows.
+# A slope below 0 would reverse the ranking, and a model without skill must not look skilful.
 _LEAST_SLOPE: Final = 1e-3
 _MOST_SLOPE: Final = 100.0
-# Twice the steepest of the logit; a probability may have to be stretched further.
+# Twice the steepest slope of the logit; probabilities may need more.
 _STEEPEST: Final[dict[Link, float]] = {"logit": 0.5, "identity": 0.5, "probability": 8.0}
 _FEWEST_ROWS_OF_KNOT: Final = 20
 
@@ -31,11 +31,11 @@ def fit_calibration(
     """Fit a calibration.
 
     Args:
-        kind: ``sigmoid`` for Platt's, with his smoothed targets; ``isotonic`` for straight lines between the centres of the blocks
-            that pooling adjacent violators makes (after Oron and Flournoy, 2017, "Centered isotonic regression"); ``none``.
-        link: What the margins mean.
+        kind: ``sigmoid`` for Platt's method, with smoothed targets; ``isotonic`` for lines between the centres of the blocks that
+            pooling adjacent violators makes (after Oron and Flournoy, 2017, "Centered isotonic regression"); ``none``.
+        link: The meaning of the margins.
         margins: Margins of rows that the model was not trained on, float64 ``[N]``.
-        targets: 0 or 1, both of them, float64 ``[N]``.
+        targets: 0 or 1, both present, float64 ``[N]``.
     """
     if kind == "none":
         return None
@@ -45,12 +45,12 @@ def fit_calibration(
 def _fit_sigmoid(margins: NDArray[np.float64], targets: NDArray[np.float64]) -> SigmoidCalibration:
     positives = float(targets.sum())
     negatives = len(targets) - positives
-    # Platt's targets: a class is as certain as its number of rows allows.
+    # Platt's smoothed targets.
     smoothed = np.where(targets > 0, (positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0))
     centre, scale = float(margins.mean()), float(margins.std()) or 1.0
     column = np.concatenate([margins, margins])[:, None]
     classes = np.repeat([1, 0], len(margins))
-    # Scaled, and all but unpenalised, so that the solver arrives whatever the margins' unit is.
+    # Scaled and nearly unpenalised, so that the solver converges for margins of any scale.
     model = LogisticRegression(C=1e6, tol=1e-8, max_iter=1_000).fit(
         (column - centre) / scale, classes, sample_weight=np.concatenate([smoothed, 1.0 - smoothed])
     )

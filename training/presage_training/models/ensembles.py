@@ -1,7 +1,7 @@
-"""Several models as one: a stack weighs their margins as a regression says, a blend averages them.
+"""Several models as one: a stack weights their margins by a logistic regression, a blend averages them.
 
-Weights are fitted on what members said about rows that came after all that they had learnt (see ``Found``). Both are plain weighted
-sums of margins, so that the whole is one additive model again, one graph, and one sum to prove.
+Weights are fitted on the members' predictions for rows later than those that they were trained on (see ``SearchResult``). Both are
+weighted sums of margins, so the result is an additive model again: one graph, and one sum to prove.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from presage_export.link import apply_link_array
-from presage_export.original import WeightedSum
-from presage_training.models.fitted import Fitted
+from presage_export.bundle.link import apply_link_array
+from presage_export.reading.source_model import WeightedSum
+from presage_training.models.fitted import FittedModel
 from presage_training.models.losses import log_loss
 from presage_training.models.rows import Rows
 
 __all__ = ["BLEND_MEMBERS", "STACK_MEMBERS", "fit_blend", "fit_stack"]
 
 STACK_MEMBERS: Final = ("lightgbm-classifier", "xgboost-classifier", "logistic-regression", "random-forest")
-"""What a stack is made of: log-odds, and the forest's probability."""
+"""The members of a stack: log-odds, and the forest's probability."""
 BLEND_MEMBERS: Final = ("lightgbm-classifier", "xgboost-classifier", "logistic-regression")
-"""What a blend is made of: only log-odds can be averaged with each other."""
+"""The members of a blend: only log-odds can be averaged with each other."""
 
 _STEPS: Final = 300
 
 
-def fit_stack(members: Sequence[Fitted], rows: Rows) -> WeightedSum:
-    """Weigh members by logistic regression on their validated margins (Wolpert, 1992, "Stacked generalization")."""
+def fit_stack(members: Sequence[FittedModel], rows: Rows) -> WeightedSum:
+    """Weight members by logistic regression on their validated margins (Wolpert, 1992, "Stacked generalization")."""
     margins, targets = _validated(members, rows)
     centres, scales = margins.mean(axis=0), margins.std(axis=0)
-    # A member that says the same of every row says nothing.
+    # A constant member gets no weight.
     scales[scales == 0.0] = 1.0
     model = LogisticRegression(max_iter=1_000).fit((margins - centres) / scales, targets)
     weights = model.coef_[0] / scales
@@ -45,10 +45,10 @@ def fit_stack(members: Sequence[Fitted], rows: Rows) -> WeightedSum:
     )
 
 
-def fit_blend(members: Sequence[Fitted], rows: Rows) -> WeightedSum:
-    """Average members' log-odds with the weights, none negative and 1 in sum, that make the log loss least.
+def fit_blend(members: Sequence[FittedModel], rows: Rows) -> WeightedSum:
+    """Average members' log-odds with the non-negative weights, 1 in sum, that minimise the log loss.
 
-    The loss is convex in the weights, so exponentiated gradient (Kivinen and Warmuth, 1997) finds its bottom.
+    The loss is convex in the weights, so exponentiated gradient (Kivinen and Warmuth, 1997) finds its minimum.
     """
     margins, targets = _validated(members, rows)
     weights = np.full(len(members), 1.0 / len(members))
@@ -59,7 +59,7 @@ def fit_blend(members: Sequence[Fitted], rows: Rows) -> WeightedSum:
             best, best_loss = weights, loss
         gradient = margins.T @ (probabilities - targets) / len(targets)
         gradient -= gradient.min()
-        # As long as the largest gradient allows, and shorter from step to step.
+        # Steps are limited by the largest gradient, and get shorter.
         weights = weights * np.exp(-gradient / (gradient.max() or 1.0) / np.sqrt(step))
         weights /= weights.sum()
     return WeightedSum(
@@ -67,10 +67,10 @@ def fit_blend(members: Sequence[Fitted], rows: Rows) -> WeightedSum:
     )
 
 
-def _validated(members: Sequence[Fitted], rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Line up what members said about the rows that they were validated on: [N, members], and the targets [N]."""
-    places = members[0].validated
+def _validated(members: Sequence[FittedModel], rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Stack the members' validated margins, [N, members], and return the targets, [N]."""
+    indices = members[0].validated
     for member in members[1:]:
-        if not np.array_equal(places, member.validated):
+        if not np.array_equal(indices, member.validated):
             raise ValueError(f"members: {member.kind} was validated on other rows than {members[0].kind}")
-    return np.stack([member.validated_margins for member in members], axis=1), rows.targets[places]
+    return np.stack([member.validated_margins for member in members], axis=1), rows.targets[indices]

@@ -10,17 +10,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.calibration import Calibration, to_score
+from presage_export.bundle.calibration import Calibration, to_scores
+from presage_export.bundle.link import Link
+from presage_export.bundle.manifest import FeatureSetSpec
+from presage_export.bundle.parity import ParityReport
 from presage_export.exporter import export_model
-from presage_export.link import Link
-from presage_export.manifest import FeatureSetSpec
-from presage_export.original import original_margins
-from presage_export.parity import ParityReport
+from presage_export.reading.source_model import source_margins
 from presage_featurizer import FeatureSet
 from presage_training.models.losses import Task
 from presage_training.models.search import Candidate
 
-__all__ = ["Fitted", "export_fitted"]
+__all__ = ["FittedModel", "export_fitted"]
 
 _OBJECTIVES: Final[dict[Task, str]] = {
     "classification": "binary",
@@ -30,36 +30,35 @@ _OBJECTIVES: Final[dict[Task, str]] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fitted:
-    """A model, how it was found, and how its margins become scores."""
+class FittedModel:
+    """A model, its search, and its calibration."""
 
     kind: str
-    """Which of ``KINDS``."""
+    """One of ``KINDS``."""
     task: Task
-    """What its target is."""
+    """The sort of target."""
     trained: Any
     """The training library's own object, or a ``WeightedSum`` or an ``AdditiveModel``."""
     link: Link
-    """What its margins mean."""
+    """The meaning of its margins."""
     calibration: Calibration | None
-    """What takes the link's place in scores, fitted on the tune rows."""
+    """The calibration that replaces the link in scores, fitted on the tune rows."""
     parameters: Mapping[str, Any]
-    """What the search chose; for a stack or a blend, its members' weights and intercept."""
+    """The result of the search; for a stack or a blend, its members' weights and intercept."""
     candidates: tuple[Candidate, ...]
-    """All that the search tried, with their losses; empty where nothing was searched."""
+    """All candidates of the search; empty where nothing was searched."""
     validated: NDArray[np.intp]
-    """Places of the training rows that were validated on."""
+    """Indices of the training rows that were validated on."""
     validated_margins: NDArray[np.float64]
-    """What models of earlier rows said about them."""
+    """The margins for them, by models of earlier rows."""
 
     def margins(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Compute raw margins, float64 ``[N]``, of features, float32 ``[N, F]``, by the training library's own code."""
-        return original_margins(self.trained, features)
+        return source_margins(self.trained, features)
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Compute what a server scores, float64 ``[N]``: a calibrated probability, a number, or a rank's margin."""
-        margins = self.margins(features).tolist()
-        return np.array([to_score(self.link, self.calibration, margin) for margin in margins])
+        """Compute a server's scores, float64 ``[N]``: calibrated probabilities, numbers, or margins to rank by."""
+        return np.array(to_scores(self.link, self.calibration, self.margins(features).tolist()))
 
     def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Compute the probability of a positive, float64 ``[N]``.
@@ -73,7 +72,7 @@ class Fitted:
 
 
 def export_fitted(
-    fitted: Fitted,
+    fitted: FittedModel,
     directory: Path,
     *,
     rows: NDArray[np.float32],

@@ -13,7 +13,7 @@ from presage_training.errors import DatasetError
 from presage_training.models.baselines import fit_mean, fit_prevalence, fit_rfm_rule, fit_single_feature
 from presage_training.models.calibrating import CalibrationKind, fit_calibration
 from presage_training.models.ensembles import BLEND_MEMBERS, STACK_MEMBERS, fit_blend, fit_stack
-from presage_training.models.fitted import Fitted
+from presage_training.models.fitted import FittedModel
 from presage_training.models.learners import LEARNERS
 from presage_training.models.losses import Task
 from presage_training.models.rows import Rows
@@ -29,28 +29,26 @@ BASELINES: Final[Mapping[str, Task]] = {
     "rfm-rule": "classification",
     "mean": "regression",
 }
-"""The kinds that others are measured against."""
+"""The kinds that others are compared with."""
 
 KINDS: Final[Mapping[str, Task]] = {
     **{kind: learner.task for kind, learner in LEARNERS.items()},
     **dict.fromkeys(_ENSEMBLES, "classification"),
     **BASELINES,
 }
-"""Every kind, and what it is for."""
+"""Every kind, and its task."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FitOptions:
-    """How to fit."""
-
     calibration: CalibrationKind = "sigmoid"
     """How probabilities are calibrated: ``sigmoid``, ``isotonic`` for 1,000 tune rows and more, or ``none``."""
     folds: int = 3
-    """How many time-ordered folds the search validates on, at least 1."""
+    """The number of time-ordered folds of the search, at least 1."""
     feature: str = "frequency"
-    """What the kind ``single-feature`` looks at."""
+    """The feature of the kind ``single-feature``."""
     threads: int = 1
-    """How many threads a library may use; the model is the same with any number."""
+    """The number of threads of a library; the model does not depend on it."""
 
     def __post_init__(self) -> None:
         """Validate.
@@ -72,24 +70,24 @@ def fit(
     *,
     seed: int,
     options: FitOptions = FitOptions(),
-    members: Sequence[Fitted] = (),
-) -> Fitted:
+    members: Sequence[FittedModel] = (),
+) -> FittedModel:
     """Fit a model.
 
     Parameters are searched by time-ordered validation inside ``train``; the chosen ones are then trained on all of it. ``tune``
-    does nothing but calibrate. The same arguments give the same model.
+    is only for calibration. The same arguments give the same model.
 
     Args:
         kind: One of ``KINDS``.
-        train: What to learn from.
+        train: The rows to train on.
         tune: Later rows, of other sessions or visitors, to calibrate on; unused where nothing is calibrated.
-        seed: For what the learner does by chance.
+        seed: The seed of the learner.
         options: How to fit.
         members: Models fitted on the same ``train`` with the same options, for a stack or a blend to use instead of its own.
 
     Raises:
-        DatasetError: Rows of one part are missing, or are all of one kind.
-        ValueError: There is no such kind, or the rows lack a feature or groups that it needs.
+        DatasetError: A part has no rows, or only positive or negative ones.
+        ValueError: The kind is unknown, or the rows lack a feature or groups that it needs.
     """
     if kind not in KINDS:
         raise ValueError(f"kind: expected one of {list(KINDS)}, got {kind!r}")
@@ -101,7 +99,7 @@ def fit(
         fitted = _fit_ensemble(kind, train, tune, seed=seed, options=options, members=members)
     else:
         fitted = _fit_baseline(kind, train, options)
-    # There is nothing to calibrate in one number.
+    # A constant needs no calibration.
     if task != "classification" or kind == "prevalence":
         return fitted
     return _calibrated(fitted, tune, options)
@@ -122,10 +120,10 @@ def _require_enough(task: Task, train: Rows, tune: Rows) -> None:
             )
 
 
-def _fit_learner(kind: str, train: Rows, seed: int, options: FitOptions) -> Fitted:
+def _fit_learner(kind: str, train: Rows, seed: int, options: FitOptions) -> FittedModel:
     learner = LEARNERS[kind]
     found = search(learner, train, folds=options.folds, seed=seed, threads=options.threads)
-    return Fitted(
+    return FittedModel(
         kind=kind,
         task=learner.task,
         trained=learner.train(train, None, found.best.parameters, seed, options.threads),
@@ -139,13 +137,13 @@ def _fit_learner(kind: str, train: Rows, seed: int, options: FitOptions) -> Fitt
 
 
 def _fit_ensemble(
-    kind: str, train: Rows, tune: Rows, *, seed: int, options: FitOptions, members: Sequence[Fitted]
-) -> Fitted:
+    kind: str, train: Rows, tune: Rows, *, seed: int, options: FitOptions, members: Sequence[FittedModel]
+) -> FittedModel:
     names, combine = _ENSEMBLES[kind]
     given = {member.kind: member for member in members}
     chosen = [given.get(name) or fit(name, train, tune, seed=seed, options=options) for name in names]
     trained = combine(chosen, train)
-    return Fitted(
+    return FittedModel(
         kind=kind,
         task="classification",
         trained=trained,
@@ -155,13 +153,13 @@ def _fit_ensemble(
         candidates=(),
         validated=chosen[0].validated,
         validated_margins=sum(
-            (weight * one.validated_margins for weight, one in zip(trained.weights, chosen, strict=True)),
+            (weight * member.validated_margins for weight, member in zip(trained.weights, chosen, strict=True)),
             start=np.full(len(chosen[0].validated), trained.intercept),
         ),
     )
 
 
-def _fit_baseline(kind: str, train: Rows, options: FitOptions) -> Fitted:
+def _fit_baseline(kind: str, train: Rows, options: FitOptions) -> FittedModel:
     fitters: dict[str, Callable[[Rows], AdditiveModel]] = {
         "prevalence": fit_prevalence,
         "single-feature": lambda rows: fit_single_feature(rows, options.feature),
@@ -169,7 +167,7 @@ def _fit_baseline(kind: str, train: Rows, options: FitOptions) -> Fitted:
         "mean": fit_mean,
     }
     trained = fitters[kind](train)
-    return Fitted(
+    return FittedModel(
         kind=kind,
         task=BASELINES[kind],
         trained=trained,
@@ -182,7 +180,7 @@ def _fit_baseline(kind: str, train: Rows, options: FitOptions) -> Fitted:
     )
 
 
-def _calibrated(fitted: Fitted, tune: Rows, options: FitOptions) -> Fitted:
+def _calibrated(fitted: FittedModel, tune: Rows, options: FitOptions) -> FittedModel:
     margins = fitted.margins(tune.features)
     calibration = fit_calibration(options.calibration, fitted.link, margins, tune.targets)
     return replace(fitted, calibration=calibration)

@@ -1,4 +1,4 @@
-"""Validation in the order of time: a model is only ever asked about what came after all that it had learnt."""
+"""Time-ordered validation: a model is validated only on rows later than its training rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Fold", "time_ordered_folds"]
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Places of rows to train on, and of later ones to validate on."""
+    """Indices of training rows, and of later validation rows."""
 
     train: NDArray[np.intp]
     validation: NDArray[np.intp]
@@ -24,7 +24,7 @@ def time_ordered_folds(rows: Rows, count: int) -> list[Fold]:
     """Cut the rows by time into ``count + 1`` blocks of about as many rows; each but the first validates once.
 
     A fold trains on the rows of all earlier blocks whose targets were known when its own block began. Rows of one moment are in one
-    block. A fold with nothing to train or validate on is left out.
+    block. A fold without training or validation rows is skipped.
 
     Args:
         rows: The rows.

@@ -1,6 +1,6 @@
-"""The learners that stand on their own: how each is trained, and the small space that is searched for its parameters.
+"""Single learners: how each is trained, and the search space of its parameters.
 
-No learner weighs classes: that would make rare purchases look common, and what a margin is worth is the calibration's business.
+No learner weights classes: it would inflate the probability of rare purchases; calibration is a separate step.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from presage_export.link import Link
+from presage_export.bundle.link import Link
 from presage_training.models.losses import Task, group_sizes
 from presage_training.models.rows import Rows
 
 __all__ = ["LEARNERS", "Learner", "Parameters"]
 
 Parameters = Mapping[str, Any]
-"""Parameters by the training library's names, and ``rounds``, how many trees to boost."""
+"""Parameters by the training library's names, and ``rounds``, the number of boosting rounds."""
 
 _MOST_ROUNDS = 600
 _PATIENCE = 40
@@ -32,18 +32,16 @@ _PATIENCE = 40
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Learner:
-    """One way to train."""
-
     task: Task
-    """What it is for."""
+    """The sort of target."""
     link: Link
-    """What its margins mean."""
+    """The meaning of its margins."""
     space: tuple[Parameters, ...]
-    """The parameters to try."""
+    """The candidates of the search."""
     train: Callable[[Rows, Rows | None, Parameters, int, int], Any]
-    """Rows, rows to stop early on if there are any, parameters, seed and threads to a trained model."""
+    """Trains on rows, with optional rows for early stopping, parameters, seed and threads."""
     rounds: Callable[[Any], int] | None = None
-    """How many rounds a model that stopped early predicts with; None for a learner that does not stop early."""
+    """Returns the number of rounds of a model that stopped early; None for a learner without early stopping."""
 
 
 def _lightgbm(**fixed: Any) -> Callable[[Rows, Rows | None, Parameters, int, int], lightgbm.Booster]:
@@ -106,9 +104,9 @@ def _logistic_regression(rows: Rows, _stopping: Rows | None, parameters: Paramet
 
 
 def _random_forest(rows: Rows, _stopping: Rows | None, parameters: Parameters, seed: int, threads: int) -> Any:
-    # Leaves are bounded, because every one of them is served and every split is proven.
+    # A bound on leaves: each is served, and each split is proven.
     model = RandomForestClassifier(200, max_leaf_nodes=128, random_state=seed, n_jobs=threads, **parameters)
-    # Threads that predict add their trees up in the order in which they happen to finish.
+    # With several threads, the order of summing trees would vary.
     return model.fit(rows.features, rows.targets).set_params(n_jobs=1)
 
 
@@ -124,6 +122,7 @@ _LIGHTGBM_SPACE: Final = (
     {"num_leaves": 15, "min_data_in_leaf": 50},
     {"num_leaves": 15, "min_data_in_leaf": 100, "feature_fraction": 0.6},
     {"num_leaves": 31, "min_data_in_leaf": 100},
+    {"num_leaves": 7, "min_data_in_leaf": 50, "learning_rate": 0.03},
 )
 _XGBOOST_SPACE: Final = (
     {"max_depth": 2, "min_child_weight": 5.0},

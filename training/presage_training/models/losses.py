@@ -1,4 +1,4 @@
-"""How wrong margins are: what the search for parameters makes small."""
+"""Losses of margins, which the search for parameters minimises."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.link import Link, apply_link_array
+from presage_export.bundle.link import Link, apply_link_array
 from presage_training.models.rows import Rows
 
 __all__ = ["Task", "group_sizes", "log_loss", "loss_of", "ndcg"]
 
 Task = Literal["classification", "regression", "ranking"]
-"""What a model's target is: 0 or 1, a number, or a grade within a list."""
+"""The sort of target: 0 or 1, a number, or a grade within a list."""
 
 _NEAREST_TO_CERTAIN = 1e-6
 _RANKS = 10
 
 
 def loss_of(task: Task, link: Link, rows: Rows, margins: NDArray[np.float64]) -> float:
-    """Compute log loss to classify, mean squared error to predict, and 1 less NDCG@10 to rank."""
+    """Compute log loss to classify, mean squared error to predict, and 1 minus NDCG@10 to rank."""
     if task == "classification":
         return log_loss(rows.targets, apply_link_array(link, margins))
     if task == "regression":
@@ -29,15 +29,15 @@ def loss_of(task: Task, link: Link, rows: Rows, margins: NDArray[np.float64]) ->
 
 
 def log_loss(targets: NDArray[np.float64], probabilities: NDArray[np.float64]) -> float:
-    """Compute the mean of ``-log p(what happened)``; a forest's certainties count as one in a million."""
+    """Compute the mean of ``-log p(what happened)``; probabilities of 0 and 1 are clipped to one in a million."""
     probabilities = np.clip(probabilities, _NEAREST_TO_CERTAIN, 1.0 - _NEAREST_TO_CERTAIN)
     return float(-np.mean(targets * np.log(probabilities) + (1.0 - targets) * np.log1p(-probabilities)))
 
 
 def ndcg(rows: Rows, margins: NDArray[np.float64]) -> float:
-    """Compute the mean normalised discounted cumulative gain of the first 10, over lists that have anything to gain.
+    """Compute the mean normalised discounted cumulative gain of the first 10, over lists with any gain.
 
-    After Järvelin and Kekäläinen (2002), with gains ``2**grade - 1`` as in LambdaMART; 0 if no list has anything to gain.
+    After Järvelin and Kekäläinen (2002), with gains ``2**grade - 1`` as in LambdaMART; 0 if no list has any gain.
     """
     found: list[float] = []
     start = 0
@@ -57,11 +57,11 @@ def group_sizes(rows: Rows) -> list[int]:
         ValueError: The rows have no groups, or a group's rows are not neighbours.
     """
     if rows.groups is None:
-        raise ValueError("groups: expected which list each row belongs to; ranking needs it")
+        raise ValueError("groups: expected the list of each row; ranking needs it")
     borders = np.flatnonzero(np.diff(rows.groups)) + 1
     sizes = np.diff([0, *borders, len(rows)])
     if len(sizes) != len(np.unique(rows.groups)):
-        raise ValueError("groups: expected the rows of a group to be neighbours")
+        raise ValueError("groups: expected the rows of a group to be adjacent")
     return [int(size) for size in sizes]
 
 

@@ -1,4 +1,4 @@
-"""What a model is fitted on: plain arrays, one entry for each row."""
+"""The rows that a model is fitted on: plain arrays, one entry for each row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Rows"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
-    """Features with what came of them, and when; in any order, but for ranking, where a group's rows are neighbours."""
+    """Features, targets and times; in any order, except for ranking, where a group's rows are adjacent."""
 
     features: NDArray[np.float32]
     """Shape (rows, features), finite."""
@@ -21,11 +21,11 @@ class Rows:
     times_unix_micros: NDArray[np.int64]
     """Shape (rows,): when the decision was due."""
     known_unix_micros: NDArray[np.int64] | None = None
-    """Shape (rows,): from when on the target was known, which for "buys within 30 days" is 30 days later. None: at once."""
+    """Shape (rows,): the time from which the target is known: for "buys within 30 days", 30 days later. None: immediately."""
     groups: NDArray[np.int64] | None = None
-    """Shape (rows,): which list a row was part of, for ranking."""
+    """Shape (rows,): the list of a row, for ranking."""
     feature_names: tuple[str, ...] = ()
-    """Names of the columns; needed by the baselines that look at one."""
+    """Names of the columns; needed by the baselines that use one."""
 
     def __post_init__(self) -> None:
         """Validate.
@@ -45,11 +45,10 @@ class Rows:
             raise ValueError(f"feature_names: expected {self.features.shape[1]} or none, got {len(self.feature_names)}")
 
     def __len__(self) -> int:
-        """Count the rows."""
         return len(self.targets)
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Rows:
-        """Choose rows by a mask or by their places."""
+        """Select rows by a mask or by indices."""
         return Rows(
             features=self.features[chosen],
             targets=self.targets[chosen],
@@ -63,7 +62,7 @@ class Rows:
         """Find a feature's column.
 
         Raises:
-            ValueError: There is none of that name.
+            ValueError: The name is unknown.
         """
         if name not in self.feature_names:
             raise ValueError(f"feature {name!r}: expected one of {list(self.feature_names)}; give Rows feature_names")

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.original import original_margins
+from presage_export.reading.source_model import source_margins
 from presage_training.errors import DatasetError
 from presage_training.models.folds import Fold, time_ordered_folds
 from presage_training.models.learners import Learner, Parameters
 from presage_training.models.losses import Task, loss_of
 from presage_training.models.rows import Rows
 
-__all__ = ["Candidate", "Found", "search", "usable_folds"]
+__all__ = ["Candidate", "SearchResult", "search", "usable_folds"]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Parameters that were tried."""
+    """Parameters, and their loss."""
 
     parameters: Parameters
     """With ``rounds``, the median over the folds, if the learner stops early."""
@@ -28,30 +28,28 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
-    """What the search came to."""
-
+class SearchResult:
     best: Candidate
-    """The candidate of least loss; of equals, the first."""
+    """The candidate with the lowest loss; of equals, the first."""
     candidates: tuple[Candidate, ...]
-    """All, in the order of the space."""
+    """All candidates, in the order of the space."""
     validated: NDArray[np.intp]
-    """Places of the rows that some fold validated on."""
+    """Indices of the rows that some fold validated on."""
     margins: NDArray[np.float64]
-    """What the best candidate said about them, each by a model of earlier rows only."""
+    """The best candidate's margins for them, each by a model of earlier rows only."""
 
 
-def search(learner: Learner, rows: Rows, *, folds: int, seed: int, threads: int) -> Found:
+def search(learner: Learner, rows: Rows, *, folds: int, seed: int, threads: int) -> SearchResult:
     """Try every candidate of a learner's space on every fold.
 
     Raises:
-        DatasetError: No fold has enough to train and validate on.
+        DatasetError: No fold has enough training and validation rows.
     """
     usable = usable_folds(learner.task, rows, folds)
     validated = np.concatenate([fold.validation for fold in usable])
     tried = [_try(learner, parameters, rows, usable, seed=seed, threads=threads) for parameters in learner.space]
     best = int(np.argmin([candidate.loss for candidate, _ in tried]))
-    return Found(
+    return SearchResult(
         best=tried[best][0],
         candidates=tuple(candidate for candidate, _ in tried),
         validated=validated,
@@ -89,7 +87,7 @@ def _try(
     for fold in folds:
         validation = rows.take(fold.validation)
         trained = learner.train(rows.take(fold.train), validation, parameters, seed, threads)
-        margins.append(original_margins(trained, validation.features))
+        margins.append(source_margins(trained, validation.features))
         losses.append(loss_of(learner.task, learner.link, validation, margins[-1]))
         if learner.rounds is not None:
             rounds.append(learner.rounds(trained))

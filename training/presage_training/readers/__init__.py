@@ -1,4 +1,8 @@
-"""Event logs of several formats, read as events one at a time."""
+"""Event logs of several formats, read as events one at a time.
+
+Here: the entry point ``read_events``, the order of events, progress, and the count of skipped rows. Not here: files of rows
+(``files``), and what the rows of each format mean (``formats``).
+"""
 
 from __future__ import annotations
 
@@ -7,23 +11,23 @@ from enum import StrEnum
 from pathlib import Path
 
 from presage_featurizer.events import Event
-from presage_training.readers.archive import read_archive_events
-from presage_training.readers.extent import Extent
-from presage_training.readers.mapped import read_mapped
-from presage_training.readers.mapping import LogMapping, MappingError, load_mapping
-from presage_training.readers.online_retail import read_online_retail
-from presage_training.readers.presage_log import read_presage_log, write_presage_log
-from presage_training.readers.rees46 import read_rees46
-from presage_training.readers.skips import SkipExample, Skips
+from presage_training.readers.formats.archive import read_archive_events
+from presage_training.readers.formats.mapped import read_mapped
+from presage_training.readers.formats.mapping import LogMapping, MappingError, load_mapping
+from presage_training.readers.formats.online_retail import read_online_retail
+from presage_training.readers.formats.presage_log import read_presage_log, write_presage_log
+from presage_training.readers.formats.rees46 import read_rees46
+from presage_training.readers.progress import ReadProgress
+from presage_training.readers.skipped_rows import SkippedExample, SkippedRows
 from presage_training.readers.sorting import sorted_by_time
 
 __all__ = [
-    "Extent",
     "LogFormat",
     "LogMapping",
     "MappingError",
-    "SkipExample",
-    "Skips",
+    "ReadProgress",
+    "SkippedExample",
+    "SkippedRows",
     "load_mapping",
     "read_events",
     "sorted_by_time",
@@ -39,13 +43,13 @@ class LogFormat(StrEnum):
     REES46 = "rees46"
     """REES46's "eCommerce behavior data from multi category store", as Parquet or CSV."""
     PRESAGE = "presage"
-    """Our own: JSON lines, one event a line, with the field names of ``presage.v1.Event``."""
+    """Presage's own: JSON lines, one event a line, with the field names of ``presage.v1.Event``."""
     ARCHIVE = "archive"
     """The folder that ``presage archive`` writes."""
 
     @property
     def distinct_ids(self) -> bool:
-        """Whether no two events have one id, because the reader makes the ids, or the server has left duplicates out already."""
+        """Whether no two events have the same id, because the reader makes the ids or the server has removed duplicates."""
         return self in {LogFormat.REES46, LogFormat.ARCHIVE}
 
 
@@ -58,25 +62,25 @@ _READERS = {
 
 
 def read_events(
-    path: Path, source: LogFormat | LogMapping, *, skips: Skips, extent: Extent | None = None
+    path: Path, source: LogFormat | LogMapping, *, skipped: SkippedRows, progress: ReadProgress | None = None
 ) -> Iterator[Event]:
     """Read an event log in the order of the file, in memory that does not grow with its length (Excel aside).
 
     Args:
-        path: The file; a name that ends with ``.gz`` is unpacked on the way, Parquet and Excel aside.
-        source: What the file holds: a format that is known here, or what its columns mean.
-        skips: Is told of everything that is left out, and why.
-        extent: Is told how much of the log has been read.
+        path: The file; a name that ends with ``.gz`` is decompressed while reading, except Parquet and Excel.
+        source: The format of the file, or a mapping of its columns.
+        skipped: Counts the rows that are skipped, with the reason.
+        progress: Updated with the share of the log that has been read.
 
     Yields:
-        The events. Their prices and quantities are valid; lengths and other limits of the service are left to the service.
-        ``sorted_by_time`` puts them in the order of time, whatever the file's.
+        The events. Their prices and quantities are valid; lengths and other limits are checked by the service.
+        ``sorted_by_time`` sorts them by time.
 
     Raises:
         OSError: if the file cannot be opened.
-        LogFormatError: if the file as a whole is not what ``source`` says, or has times with and without a zone in one column.
+        LogFormatError: if the file does not have the format of ``source``, or one column has times with and without a zone.
         MappingError: if a mapping turns no row of the file into an event.
     """
     if isinstance(source, LogMapping):
-        return read_mapped(path, source, skips=skips, extent=extent)
-    return _READERS[source](path, skips=skips, extent=extent)
+        return read_mapped(path, source, skipped=skipped, progress=progress)
+    return _READERS[source](path, skipped=skipped, progress=progress)

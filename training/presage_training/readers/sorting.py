@@ -15,7 +15,7 @@ from presage_training.errors import TrainingError
 __all__ = ["MEMORY_EVENTS", "sorted_by_time"]
 
 MEMORY_EVENTS = 200_000
-"""How many events ``sorted_by_time`` holds in memory unless told: some 150 MB."""
+"""How many events ``sorted_by_time`` holds in memory by default: about 150 MB."""
 
 _CHUNK_BYTES = 1 << 16
 _LENGTH_BYTES = 4
@@ -23,7 +23,7 @@ _time = attrgetter("event_time_unix_micros")
 
 
 class _Run(NamedTuple):
-    """A stretch of the temporary file: sorted events, each with its length before it."""
+    """A range of the temporary file: sorted events, each preceded by its length."""
 
     start: int
     end: int
@@ -32,12 +32,12 @@ class _Run(NamedTuple):
 def sorted_by_time(events: Iterable[Event], *, memory_events: int = MEMORY_EVENTS) -> Iterator[Event]:
     """Sort events by event time; those of the same time keep their order.
 
-    Reads all of them before it yields the first. What does not fit goes, encoded, into one temporary file, which has no name on the
-    disk and so is gone with the process, however it ends.
+    Reads all of them before it yields the first. Events that do not fit into memory are written to one unnamed temporary file,
+    which disappears with the process.
 
     Args:
         events: The log.
-        memory_events: How many events to hold in memory, at least 1; merging adds 64 KiB for each time that it was full.
+        memory_events: How many events to hold in memory, at least 1; merging adds 64 KiB for each time that this was exceeded.
 
     Raises:
         TrainingError: if the temporary file cannot be written.
@@ -57,11 +57,11 @@ def _sorted(events: Iterator[Event], memory_events: int) -> Iterator[Event]:
         runs = []
         while following is not None:
             runs.append(_spill(file, run))
-            run.clear()  # before the next is made
+            run.clear()  # free the memory before the next run
             run = [following, *islice(events, memory_events - 1)]
             run.sort(key=_time)
             following = next(events, None)
-        yield from heapq.merge(*(_read(file, each) for each in runs), run, key=_time)
+        yield from heapq.merge(*(_read(file, spilled) for spilled in runs), run, key=_time)
 
 
 def _spill(file: IO[bytes], run: Iterable[Event]) -> _Run:
@@ -77,12 +77,12 @@ def _spill(file: IO[bytes], run: Iterable[Event]) -> _Run:
 
 
 def _read(file: IO[bytes], run: _Run) -> Iterator[Event]:
-    place, rest = run.start, b""
-    while place < run.end:
-        # All runs share the file, so each finds its own place again.
-        file.seek(place)
-        chunk = file.read(min(_CHUNK_BYTES, run.end - place))
-        place += len(chunk)
+    position, rest = run.start, b""
+    while position < run.end:
+        # All runs share the file, so each seeks its own position.
+        file.seek(position)
+        chunk = file.read(min(_CHUNK_BYTES, run.end - position))
+        position += len(chunk)
         rest += chunk
         start = 0
         while (body := start + _LENGTH_BYTES) <= len(rest):

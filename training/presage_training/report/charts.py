@@ -1,4 +1,4 @@
-"""Charts as inline SVG, drawn here so that a page needs nothing from elsewhere."""
+"""Charts as inline SVG, so that a page is self-contained."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from presage_training.report.curves import Curve, Histogram
 __all__ = ["COLORS", "bar_chart", "histogram_chart", "line_chart"]
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5b3a8c", "#7a7a7a", "#a0522d", "#000000")
-"""One for each curve; told apart by colour-blind readers too (Okabe and Ito, 2008), as far as there are so many."""
+"""The colors of the curves; the first are distinguishable for colour-blind readers (Okabe and Ito, 2008)."""
 
 _WIDTH, _HEIGHT = 420, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 40
@@ -33,7 +33,7 @@ def line_chart(
 
     Args:
         title: What it shows, for those who cannot see it.
-        curves: Points of each, by name; empty ones are left out.
+        curves: The points of each curve, by name; empty curves are skipped.
         x_label: What x is.
         y_label: What y is.
         diagonal: Whether to draw where x is y.
@@ -47,46 +47,46 @@ def line_chart(
         parts.append(f'<line class="guide" x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}"/>')
     if level is not None:
         parts.append(f'<line class="guide" x1="{_x(0)}" y1="{_y(level)}" x2="{_x(1)}" y2="{_y(level)}"/>')
-    for place, (name, curve) in enumerate(shown.items()):
-        color = COLORS[place % len(COLORS)]
+    for index, (name, curve) in enumerate(shown.items()):
+        color = COLORS[index % len(COLORS)]
         points = " ".join(f"{_x(x)},{_y(y)}" for x, y in curve)
         parts.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="1.6"/>')
         if dots:
             parts += [f'<circle cx="{_x(x)}" cy="{_y(y)}" r="2.6" fill="{color}"/>' for x, y in curve]
-        line = _HEIGHT + _LEGEND_LINE * place + 4
+        line = _HEIGHT + _LEGEND_LINE * index + 4
         parts.append(f'<rect x="{_LEFT}" y="{line - 8}" width="14" height="4" fill="{color}"/>')
         parts.append(f'<text x="{_LEFT + 20}" y="{line - 2}">{escape(name)}</text>')
     return _svg(title, _WIDTH, height, parts)
 
 
 def histogram_chart(title: str, histogram: Histogram) -> str:
-    """Draw how the scores of negative and of positive rows are distributed, each by shares of its own kind."""
+    """Draw the distributions of the scores of negative and of positive rows."""
     most = max((*histogram.negative, *histogram.positive, 1e-9))
     parts = [_frame("score", "share of the rows", top=most)]
     width = (_x(1) - _x(0)) / len(histogram.negative)
     for shares, color in ((histogram.negative, COLORS[0]), (histogram.positive, COLORS[1])):
-        for place, share in enumerate(shares):
+        for index, share in enumerate(shares):
             top = _y(share / most)
             parts.append(
-                f'<rect x="{_x(0) + place * width:.1f}" y="{top}" width="{width:.1f}" height="{_y(0) - top:.1f}" '
+                f'<rect x="{_x(0) + index * width:.1f}" y="{top}" width="{width:.1f}" height="{_y(0) - top:.1f}" '
                 f'fill="{color}" fill-opacity="0.5"/>'
             )
-    for place, name in enumerate(("negative", "positive")):
+    for index, name in enumerate(("negative", "positive")):
         left = _x(1) - 90
         parts.append(
-            f'<rect x="{left}" y="{20 + 16 * place}" width="10" height="10" fill="{COLORS[place]}" fill-opacity="0.5"/>'
+            f'<rect x="{left}" y="{20 + 16 * index}" width="10" height="10" fill="{COLORS[index]}" fill-opacity="0.5"/>'
         )
-        parts.append(f'<text x="{left + 16}" y="{29 + 16 * place}">{name}</text>')
+        parts.append(f'<text x="{left + 16}" y="{29 + 16 * index}">{name}</text>')
     return _svg(title, _WIDTH, _HEIGHT, parts)
 
 
 def bar_chart(title: str, values: Sequence[tuple[str, float]], *, percent: bool) -> str:
-    """Draw a bar for each value, the name to its left; bars below 0 are drawn as none."""
+    """Draw a bar for each value, the name to its left; bars below 0 have no length."""
     most = max([value for _, value in values] + [1e-12])
     room = _WIDTH - _NAME_WIDTH - 70
     parts = []
-    for place, (name, value) in enumerate(values):
-        top = place * _BAR_HEIGHT + 4
+    for index, (name, value) in enumerate(values):
+        top = index * _BAR_HEIGHT + 4
         said = f"{value:.1%}" if percent else f"{value:.4f}"
         width = max(0.0, value / most) * room
         parts += [

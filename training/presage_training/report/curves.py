@@ -1,4 +1,4 @@
-"""Curves to draw: ROC, precision over recall, calibration, and how scores are distributed."""
+"""Curves: ROC, precision-recall, calibration, and the distribution of scores."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Histogram:
     """Shares of the negative and of the positive rows whose score is in each of equal bins."""
 
     first: float
-    """Where the first bin begins."""
+    """The start of the first bin."""
     last: float
-    """Where the last bin ends."""
+    """The end of the last bin."""
     negative: tuple[float, ...]
     positive: tuple[float, ...]
 
 
 def roc_curve(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> Curve:
-    """Trace false positive rate and true positive rate; empty without rows of both kinds."""
+    """Trace false and true positive rate; empty unless there are positive and negative rows."""
     found, passed = _counts(labels, scores)
     if not found[-1] or not passed[-1] - found[-1]:
         return ()
@@ -46,7 +46,7 @@ def precision_recall_curve(labels: NDArray[np.bool_], scores: NDArray[np.float64
 
 
 def calibration_curve(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> Curve:
-    """Trace the mean score and the share of positives of each tenth of the rows, by score; rows that tie stay together."""
+    """Trace the mean score and the share of positives of each tenth of the rows, by score; tied rows stay together."""
     edges = np.unique(np.quantile(scores, np.arange(1, _CALIBRATION_PARTS) / _CALIBRATION_PARTS))
     part = np.searchsorted(edges, scores, side="left")
     rows = np.bincount(part)
@@ -61,7 +61,7 @@ def histogram(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> Histogr
         np.histogram(of_kind, bins=_BINS, range=(0.0, 1.0))[0] / max(1, len(of_kind))
         for of_kind in (scores[~labels], scores[labels])
     ]
-    negative, positive = (tuple(np.round(one, _DECIMALS).tolist()) for one in shares)
+    negative, positive = (tuple(np.round(share, _DECIMALS).tolist()) for share in shares)
     return Histogram(first=0.0, last=1.0, negative=negative, positive=positive)
 
 

@@ -1,4 +1,4 @@
-"""Which features a model owes its skill to."""
+"""Feature importance: gain shares and permutation losses."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _REPEATS = 3
 
 
 def gain_shares(trained: Any, names: Sequence[str]) -> dict[str, float] | None:
-    """Tell each feature's share in what the splits of a tree model gained, or in the absolute standardised coefficients of a line.
+    """Compute each feature's share of the gain of a tree model's splits, or of a linear model's absolute coefficients.
 
     Args:
         trained: What a training library made.
         names: The features, in the order of the columns.
 
     Returns:
-        Shares that add up to 1, the largest first; None for a model that is neither, or that splits nothing.
+        Shares that add up to 1, the largest first; None for another kind of model, or one without splits.
     """
     gains = _gains(trained, len(names))
     if gains is None or not gains.sum() > 0.0:
@@ -42,19 +42,20 @@ def permutation_losses(
     *,
     seed: int,
 ) -> dict[str, float] | None:
-    """Tell what a model loses when one feature's values are dealt out anew among the rows (Breiman, 2001, "Random forests").
+    """Compute a model's loss of skill when one feature's values are permuted (Breiman, 2001, "Random forests").
 
-    Features that say the same stand in for each other, so that each loses little; no loss proves that a feature is of no use.
+    Correlated features replace each other, so that each loses little: a small loss does not prove that a feature is useless.
 
     Args:
         score: The model; any scale that ranks alike will do to classify.
         features: Rows that it was not trained on; at most 3,000 of them, drawn at random, are used.
-        labels: What came of them.
+        labels: The labels of the rows.
         names: The features, in the order of the columns.
         seed: The same seed deals the same way.
 
     Returns:
-        Loss of ROC-AUC, or of R2 where labels are amounts, the mean of 3 deals, the largest first; None for labels of one kind.
+        Loss of ROC-AUC, or of R2 where labels are amounts, the mean of 3 permutations, the largest first; None if all
+            labels are equal.
     """
     random = np.random.default_rng(seed)
     chosen = np.sort(random.permutation(len(labels))[:_MOST_ROWS])
@@ -63,11 +64,11 @@ def permutation_losses(
         return None
     whole = skill(labels, score(features))
     losses = {}
-    for place, name in enumerate(names):
-        dealt = np.tile(features, (_REPEATS, 1))
-        dealt[:, place] = np.concatenate([random.permutation(features[:, place]) for _ in range(_REPEATS)])
-        scores = score(dealt).reshape(_REPEATS, -1)
-        losses[name] = whole - float(np.mean([skill(labels, one) for one in scores]))
+    for index, name in enumerate(names):
+        permuted = np.tile(features, (_REPEATS, 1))
+        permuted[:, index] = np.concatenate([random.permutation(features[:, index]) for _ in range(_REPEATS)])
+        scores = score(permuted).reshape(_REPEATS, -1)
+        losses[name] = whole - float(np.mean([skill(labels, repeat) for repeat in scores]))
     return _sorted(losses)
 
 
@@ -80,8 +81,8 @@ def _gains(trained: Any, count: int) -> NDArray[np.float64] | None:
     if isinstance(trained, lightgbm.Booster):
         return np.asarray(trained.feature_importance("gain"), dtype=np.float64)
     if isinstance(trained, xgboost.XGBModel):
-        found = trained.get_booster().get_score(importance_type="total_gain")
-        return np.array([found.get(f"f{place}", 0.0) for place in range(count)], dtype=np.float64)
+        gains = trained.get_booster().get_score(importance_type="total_gain")
+        return np.array([gains.get(f"f{index}", 0.0) for index in range(count)], dtype=np.float64)
     if isinstance(trained, Pipeline):
         return np.abs(np.asarray(trained[-1].coef_, dtype=np.float64)).reshape(-1)
     if hasattr(trained, "feature_importances_"):

@@ -1,4 +1,4 @@
-"""From a model's scores to all that is said of it."""
+"""Measures a model's scores."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_training.dataset import Dataset
+from presage_training.datasets.dataset import Dataset
 from presage_training.report.curves import calibration_curve, histogram, precision_recall_curve, roc_curve
-from presage_training.report.metrics import Metric, Resamples, Sampled
+from presage_training.report.metrics import Metric, MetricDraws, Resamples
 from presage_training.report.results import ModelResult, SliceResult
 from presage_training.report.slices import slices_of
 
-__all__ = ["Measured", "measure_model", "skill_name"]
+__all__ = ["MeasuredModel", "measure_model", "skill_name"]
 
 _SLICE_METRICS = ("roc_auc", "pr_auc", "log_loss", "brier", "rmse", "mae", "r2")
 _SLICE_DRAWS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """A result, and the draws that it rests on, to compare it with others over the same rows."""
+class MeasuredModel:
+    """A result, with its draws for comparisons with other models over the same rows."""
 
     result: ModelResult
-    sampled: Sampled
+    draws: MetricDraws
 
 
 def skill_name(dataset: Dataset) -> str:
-    """Name the metric that models are ranked by."""
+    """Return the name of the metric that models are ranked by."""
     return "roc_auc" if dataset.labels.dtype == np.bool_ else "r2"
 
 
@@ -42,23 +42,23 @@ def measure_model(
     *,
     threshold: float | None = None,
     is_baseline: bool = False,
-    baseline: Sampled | None = None,
+    baseline: MetricDraws | None = None,
     gain: Mapping[str, float] | None = None,
     permutation: Mapping[str, float] | None = None,
     parameters: Mapping[str, Any] | None = None,
     seconds: Mapping[str, float] | None = None,
-) -> Measured:
+) -> MeasuredModel:
     """Measure scores of rows that the model was not trained on.
 
     Args:
-        kind: What the model is called.
+        kind: The model's name.
         rows: The rows.
         scores: Probabilities or amounts, one for each row.
-        resamples: Draws of these very rows.
-        threshold: From which score on a row counts as positive; 0.5 unless given.
+        resamples: Draws of the same rows.
+        threshold: The lowest score that counts as positive; 0.5 by default.
         is_baseline: Whether others are measured against it.
         baseline: The best baseline over the same draws.
-        gain: See ``ModelResult``, as for all that follows.
+        gain: See ``ModelResult``.
         permutation: See ``ModelResult``.
         parameters: See ``ModelResult``.
         seconds: See ``ModelResult``.
@@ -66,12 +66,12 @@ def measure_model(
     classifies = rows.labels.dtype == np.bool_
     labels = rows.labels.astype(np.bool_)
     threshold = 0.5 if threshold is None else threshold
-    sampled = resamples.measure(scores, threshold=threshold)
-    ahead = None if baseline is None or is_baseline else sampled.less(baseline, skill_name(rows))
+    draws = resamples.measure(scores, threshold=threshold)
+    ahead = None if baseline is None or is_baseline else draws.difference(baseline, skill_name(rows))
     result = ModelResult(
         kind=kind,
         is_baseline=is_baseline,
-        metrics=sampled.metrics(),
+        metrics=draws.metrics(),
         ahead=ahead,
         threshold=threshold if classifies else None,
         roc=roc_curve(labels, scores) if classifies else (),
@@ -84,7 +84,7 @@ def measure_model(
         parameters=parameters or {},
         seconds=seconds or {},
     )
-    return Measured(result, sampled)
+    return MeasuredModel(result, draws)
 
 
 def _slices(rows: Dataset, scores: NDArray[np.float64], whole: Resamples, threshold: float) -> tuple[SliceResult, ...]:

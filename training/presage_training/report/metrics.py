@@ -1,8 +1,8 @@
-"""How good scores are, and how sure that is: each metric with the interval that a bootstrap over visitors gives.
+"""Metrics of scores, each with a confidence interval from a bootstrap over visitors.
 
-Rows of one visitor resemble each other, so visitors are drawn, not rows; drawing rows would make intervals too narrow (Efron and
-Tibshirani, 1993, "An introduction to the bootstrap", chapter 8). Every model of a comparison meets the same draws, so that the
-difference between two can be told from what each has in common with the other.
+Rows of one visitor are correlated, so visitors are drawn, not rows; drawing rows would make intervals too narrow (Efron and
+Tibshirani, 1993, "An introduction to the bootstrap", chapter 8). All models of a comparison are measured on the same draws, so that
+intervals of their differences are paired.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CLASSIFICATION_METRICS", "REGRESSION_METRICS", "Metric", "Resamples", "Sampled", "best_threshold"]
+__all__ = ["CLASSIFICATION_METRICS", "REGRESSION_METRICS", "Metric", "MetricDraws", "Resamples", "best_threshold"]
 
 Floats = NDArray[np.float64]
 
 CLASSIFICATION_METRICS = (
     "roc_auc", "pr_auc", "log_loss", "brier", "accuracy", "precision", "recall", "lift_at_10_percent",
 )  # fmt: skip
-"""What is measured where labels are true or false; ``pr_auc`` is average precision."""
+"""The metrics of labels that are true or false; ``pr_auc`` is average precision."""
 
 REGRESSION_METRICS = ("rmse", "mae", "r2")
-"""What is measured where labels are amounts."""
+"""The metrics of labels that are amounts."""
 
 _TOP_SHARE = 0.1
 _COVERAGE_PERCENT = 95.0
@@ -33,10 +33,10 @@ _NEAREST_TO_CERTAIN = 1e-6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metric:
-    """A figure and its interval of 95 %; None where there is nothing to tell, as a ROC-AUC of one kind of rows."""
+    """A value and its 95 % interval; None if undefined, such as a ROC-AUC of positive rows only."""
 
     value: float | None
-    """Over all rows as they are."""
+    """Over all rows."""
     low: float | None
     """2.5th percentile over the draws."""
     high: float | None
@@ -44,18 +44,17 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampled:
-    """Metrics of one model over all rows and over each draw."""
+class MetricDraws:
+    """The metrics of one model over all rows and over each draw."""
 
     samples: dict[str, Floats]
-    """Shape (1 + draws,) for each metric: over the rows as they are, then over each draw; NaN where there is nothing to tell."""
+    """Shape (1 + draws,) for each metric: over the rows as they are, then over each draw; NaN where undefined."""
 
     def metrics(self) -> dict[str, Metric]:
-        """Sum up each metric."""
         return {name: _summary(samples) for name, samples in self.samples.items()}
 
-    def less(self, other: Sampled, name: str) -> Metric:
-        """Sum up by how much a metric is greater than that of another model over the same draws."""
+    def difference(self, other: MetricDraws, name: str) -> Metric:
+        """Return how much greater a metric is than that of another model over the same draws."""
         return _summary(self.samples[name] - other.samples[name])
 
 
@@ -70,16 +69,16 @@ class Resamples:
     labels: NDArray[np.bool_] | Floats
     """Shape (rows,): true or false, or amounts."""
     visitors: NDArray[np.int64]
-    """Shape (rows,): whose row it is."""
+    """Shape (rows,): the visitor's number."""
     seed: int
     """The same seed draws the same visitors."""
     draws: int = 500
-    """How many draws."""
+    """The number of draws."""
     folds: NDArray[np.int64] | None = None
-    """Shape (rows,): by which fold's model a row is scored, in cross-validation, where no visitor is in two. Visitors are drawn
+    """Shape (rows,): the fold whose model scored the row, in cross-validation; no visitor is in two folds. Visitors are drawn
     within folds and metrics are means over them: scores of several models have several scales, and ranking them together would
     compare folds."""
-    _places: NDArray[np.intp] = field(init=False, repr=False)
+    _visitor_indices: NDArray[np.intp] = field(init=False, repr=False)
     _visitor_count: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -87,16 +86,16 @@ class Resamples:
             raise ValueError(f"expected as many labels as visitors, and any, got {self.labels.shape}")
         if self.draws < 2:
             raise ValueError(f"draws: expected at least 2, got {self.draws}")
-        unique, places = np.unique(self.visitors, return_inverse=True)
-        object.__setattr__(self, "_places", places)
+        unique, indices = np.unique(self.visitors, return_inverse=True)
+        object.__setattr__(self, "_visitor_indices", indices)
         object.__setattr__(self, "_visitor_count", len(unique))
 
-    def measure(self, scores: Floats, *, threshold: float = 0.5) -> Sampled:
-        """Measure what a model says about the rows.
+    def measure(self, scores: Floats, *, threshold: float = 0.5) -> MetricDraws:
+        """Measure a model's scores of the rows.
 
         Args:
             scores: Probabilities or amounts, float64 ``[N]``.
-            threshold: From which score on a row is called positive, for accuracy, precision and recall.
+            threshold: The lowest score that counts as positive, for accuracy, precision and recall.
         """
         if self.folds is not None:
             return self._measure_folds(self.folds, scores, threshold)
@@ -107,9 +106,9 @@ class Resamples:
             measure, names = _regression(self.labels.astype(np.float64), scores), REGRESSION_METRICS
         with np.errstate(invalid="ignore", divide="ignore"):
             found = np.array([measure(weights) for weights in self._weights()])
-        return Sampled(dict(zip(names, found.T, strict=True)))
+        return MetricDraws(dict(zip(names, found.T, strict=True)))
 
-    def _measure_folds(self, folds: NDArray[np.int64], scores: Floats, threshold: float) -> Sampled:
+    def _measure_folds(self, folds: NDArray[np.int64], scores: Floats, threshold: float) -> MetricDraws:
         parts = []
         for fold in np.unique(folds):
             of_fold = folds == fold
@@ -121,25 +120,25 @@ class Resamples:
                 folds=None,
             )
             parts.append(part.measure(scores[of_fold], threshold=threshold).samples)
-        return Sampled({name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]})
+        return MetricDraws({name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]})
 
     def _weights(self) -> Iterator[Floats]:
         yield np.ones(len(self.labels))
         random = np.random.default_rng(self.seed)
         for _ in range(self.draws):
             drawn = random.integers(self._visitor_count, size=self._visitor_count)
-            yield np.bincount(drawn, minlength=self._visitor_count)[self._places].astype(np.float64)
+            yield np.bincount(drawn, minlength=self._visitor_count)[self._visitor_indices].astype(np.float64)
 
 
 def best_threshold(labels: NDArray[np.bool_], scores: Floats) -> float:
-    """Find the score from which on calling rows positive gives the best F1; the labels have both kinds.
+    """Find the threshold with the best F1; there are positive and negative labels.
 
-    To be chosen on other rows than those that are measured.
+    Choose it on other rows than those that are measured.
     """
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(labels[order])
     f1 = 2.0 * hits / (np.arange(1, len(order) + 1) + hits[-1])
-    # Only the last row of equal scores is a place to cut.
+    # Tied rows cannot be separated by a threshold.
     ends = np.append(np.diff(scores[order]) != 0.0, True)
     return float(scores[order][int(np.argmax(np.where(ends, f1, -1.0)))])
 
@@ -161,7 +160,7 @@ def _classification(labels: NDArray[np.bool_], scores: Floats, threshold: float)
         all_negatives = all_rows - all_positives
         roc = ((rows - positives) * (above - positives / 2)).sum() / (all_positives * all_negatives)
         precision = np.where(rows_above > 0, above / rows_above, 0.0)
-        # Of the rows that tie at the border of the tenth, as many positives count as chance would choose.
+        # Of rows that tie at the border of the tenth, the expected number of positives counts.
         found = np.interp(_TOP_SHARE * all_rows, np.append(0.0, rows_above), np.append(0.0, above))
         return (
             roc,

@@ -1,4 +1,4 @@
-"""Results as one HTML page that needs nothing from elsewhere: no script, no font, no picture."""
+"""Results as a self-contained HTML page: no script, no font, no image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from presage_training.report.results import ModelResult, Results
 
 __all__ = ["format_metric", "render_page"]
 
-_MOST_FEATURES = 20
+_MAX_FEATURES = 20
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1b1b1b; max-width: 1000px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd; } h3 { font-size: 1rem; }
@@ -52,7 +52,7 @@ def render_page(results: Results) -> str:
 
 
 def format_metric(metric: Metric | None, *, interval: bool = True) -> str:
-    """Say a figure and its interval, as ``0.797 (0.784 to 0.809)``; a dash where there is none."""
+    """Format a value and its interval, as ``0.797 (0.784 to 0.809)``; a dash if undefined."""
     if metric is None or metric.value is None:
         return "-"
     value = _number(metric.value)
@@ -69,7 +69,7 @@ def _header(results: Results) -> str:
     data = results.data
     remarks = "".join(f"<li>{escape(remark)}</li>" for remark in results.remarks)
     return (
-        f"<h1>{escape(results.name)}</h1><p>Target <b>{escape(data.target)}</b>, asked at {escape(data.decisions)}, from the "
+        f"<h1>{escape(results.name)}</h1><p>Target <b>{escape(data.target)}</b>, predicted at {escape(data.decisions)}, from the "
         f"{len(data.features)} features of <b>{escape(data.feature_set)}</b>, of {escape(data.source)}. {escape(data.split)}</p>"
         + (f"<ul>{remarks}</ul>" if remarks else "")
     )
@@ -122,7 +122,7 @@ def _curves(results: Results) -> str:
 
 
 def _measured_part(results: Results) -> float:
-    """Tell the class balance of the rows that were measured: the last part."""
+    """Return the class balance of the measured rows, the last part."""
     return list(results.data.parts.values())[-1].mean_label
 
 
@@ -139,7 +139,7 @@ def _importance(results: Results) -> str:
     def charts(title: str, pick: Callable[[ModelResult], Mapping[str, float] | None], *, percent: bool) -> str:
         figures = [
             _figure(
-                model.kind, bar_chart(f"{title}: {model.kind}", list(found.items())[:_MOST_FEATURES], percent=percent)
+                model.kind, bar_chart(f"{title}: {model.kind}", list(found.items())[:_MAX_FEATURES], percent=percent)
             )
             for model in results.models
             if not model.is_baseline and (found := pick(model))
@@ -147,7 +147,7 @@ def _importance(results: Results) -> str:
         return f'<h3>{title}</h3><div class="charts">{"".join(figures)}</div>' if figures else ""
 
     text = charts(
-        "Loss of ROC-AUC (of R2, for amounts) when the feature's values are dealt out anew",
+        "Loss of ROC-AUC (of R2, for amounts) when the feature's values are permuted",
         lambda model: model.permutation,
         percent=False,
     ) + charts("Share of the gain, or of the standardised coefficients", lambda model: model.gain, percent=True)
@@ -189,7 +189,7 @@ def _data(results: Results) -> str:
         ("decision points", f"{log.decision_points:,}"),
         ("censored by the log's end", f"{log.censored:,}"),
         ("time zone", escape(data.time_zone)),
-        *((f"left out by the reader: {escape(reason)}", f"{count:,}") for reason, count in data.skipped.items()),
+        *((f"skipped by the reader: {escape(reason)}", f"{count:,}") for reason, count in data.skipped.items()),
     ]
     parts = [
         (
@@ -235,7 +235,7 @@ def _timing(results: Results) -> str:
 
 
 def _table(heads: Sequence[str], rows: Iterable[tuple[Sequence[str], str]]) -> str:
-    """Make a table of cells that are HTML already, each row with a class or none."""
+    """Render a table of HTML cells, each row with or without a class."""
     head = "".join(f"<th>{escape(name)}</th>" for name in heads)
     body = "".join(
         f"<tr{f' class={name!r}' if name else ''}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

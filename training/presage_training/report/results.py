@@ -1,4 +1,4 @@
-"""The outcome of a run as plain data: what ``results.json`` holds, and all that the page is drawn from."""
+"""The results of a run as plain data, the content of ``results.json`` and of the page."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from presage_training.dataset import Dataset, LogFacts
-from presage_training.leakage import LeakageWarning
+from presage_training.datasets.dataset import Dataset, LogFacts
+from presage_training.datasets.leakage import LeakageWarning
 from presage_training.report.curves import Curve, Histogram
 from presage_training.report.metrics import Metric
 
@@ -28,7 +28,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PartFacts:
-    """What a part of the rows is."""
+    """Counts of a part of the rows."""
 
     rows: int
     visitors: int
@@ -44,7 +44,7 @@ class PartFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataFacts:
-    """Where the rows come from."""
+    """The log, the task, and the parts of the rows."""
 
     source: str
     """The log's name, without its folder."""
@@ -55,21 +55,21 @@ class DataFacts:
     time_zone: str
     log: LogFacts
     skipped: Mapping[str, int]
-    """What the reader left out, by reason."""
+    """The number of rows that the reader skipped, by reason."""
     parts: Mapping[str, PartFacts]
     """By name: train, tune, test; or all."""
     split: str
-    """How the parts came about, in words."""
+    """A description of the split."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SliceResult:
-    """How a model does on some of the rows."""
+    """A model's metrics on a slice of the rows."""
 
     by: str
-    """What the rows are told apart by: visitor, device, country or session prefix."""
+    """The property: visitor, device, country or session prefix."""
     name: str
-    """Which of them."""
+    """The value of the property."""
     rows: int
     positives: int
     metrics: Mapping[str, Metric]
@@ -77,15 +77,15 @@ class SliceResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelResult:
-    """How one model did on the rows that it was measured on."""
+    """A model's metrics, curves and importances."""
 
     kind: str
     is_baseline: bool
     metrics: Mapping[str, Metric]
     ahead: Metric | None = None
-    """By how much its ROC-AUC, or R2, is above that of the best baseline, over the same draws; None for a baseline."""
+    """The difference of its ROC-AUC, or R2, from the best baseline's over the same draws; None for a baseline."""
     threshold: float | None = None
-    """From which score on a row counts as positive; None where scores are amounts."""
+    """The lowest score that counts as positive; None where scores are amounts."""
     roc: Curve = ()
     """False positive rate, true positive rate."""
     precision_recall: Curve = ()
@@ -94,31 +94,31 @@ class ModelResult:
     """Mean score, share of positives; of tenths of the rows."""
     histogram: Histogram | None = None
     gain: Mapping[str, float] | None = None
-    """Share of each feature in what training gained by splits on it, or of its standardised coefficient; None if it has neither."""
+    """Share of each feature in the gain of splits, or in the standardised coefficients; None if it has neither."""
     permutation: Mapping[str, float] | None = None
-    """What ROC-AUC, or R2, loses when a feature's values are dealt out anew; None for a baseline."""
+    """The loss of ROC-AUC, or R2, when a feature's values are permuted; None for a baseline."""
     slices: Sequence[SliceResult] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    """What the search chose."""
+    """The result of the search."""
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """How long each step took."""
+    """The duration of each step."""
     export: str = ""
-    """What the parity gate said."""
+    """The outcome of the parity gate."""
 
     @property
     def label(self) -> str:
-        """Its kind, and what it looks at if that is a single feature."""
+        """Its kind, and the feature of a single-feature model."""
         feature = self.parameters.get("feature")
         return self.kind if feature is None else f"{self.kind} ({feature})"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """A check for leakage."""
+    """A leakage check."""
 
     name: str
     warnings: Sequence[LeakageWarning]
-    """Empty if all is well."""
+    """Empty if the check passed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,16 +128,16 @@ class Results:
     name: str
     seed: int
     draws: int
-    """How many draws each interval rests on."""
+    """The number of draws for each interval."""
     data: DataFacts
     models: Sequence[ModelResult]
     baseline: str | None
     """Kind of the best baseline."""
     checks: Sequence[Check] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """How long each step of the whole took."""
+    """The duration of each step of the run."""
     remarks: Sequence[str] = ()
-    """What the intervals do not allow to be said, in words."""
+    """See ``remarks_on``."""
 
 
 def facts_of_part(part: Dataset) -> PartFacts:
@@ -153,5 +153,5 @@ def facts_of_part(part: Dataset) -> PartFacts:
 
 
 def encode_results(results: Results) -> bytes:
-    """Write results as JSON, indented, with a line end; figures that there are none of are null."""
+    """Write results as JSON, indented, with a line end; undefined values are null."""
     return msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n"

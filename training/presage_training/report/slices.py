@@ -1,4 +1,4 @@
-"""Rows told apart by what is known of the visitor and the session."""
+"""Slices of rows by visitor and session."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_featurizer import Device
-from presage_training.dataset import Dataset
+from presage_training.datasets.dataset import Dataset
 
 __all__ = ["slices_of"]
 
@@ -18,10 +18,10 @@ _PREFIXES = (1, 2, 4, 8, 16)
 
 
 def slices_of(dataset: Dataset) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
-    """Tell rows apart by visitor, device, country and session prefix.
+    """Slice rows by visitor, device, country and session prefix.
 
     Yields:
-        What they are told apart by, which of them, and the mask of the rows; each has at least one.
+        The property, its value, and the mask of the rows; each has at least one row.
     """
     slices = [
         ("visitor", "known", dataset.known),

@@ -1,4 +1,4 @@
-"""Results as a table for a terminal."""
+"""Results for a terminal."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from rich.table import Table
 from presage_training.report.page import format_metric
 from presage_training.report.results import Results
 
-__all__ = ["left_out_lines", "models_table"]
-
+__all__ = ["models_table", "results_lines"]
 
 _ON_THE_PAGE_ONLY = frozenset({"accuracy", "precision", "recall", "lift_at_10_percent"})
 
 
 def models_table(results: Results) -> Table:
-    """Lay out the chief metrics of each model, baselines among them, for a terminal; the page has them all."""
+    """Lay out the main metrics of each model, baselines included; the page has all of them."""
     names = [name for name in results.models[0].metrics if name not in _ON_THE_PAGE_ONLY]
     skill = "roc_auc" if "roc_auc" in names else "r2"
     part, facts = list(results.data.parts.items())[-1]
@@ -37,9 +36,14 @@ def models_table(results: Results) -> Table:
     return table
 
 
-def left_out_lines(results: Results) -> list[str]:
-    """Say what the reader left out of the log, a line for each reason."""
-    return [f"left out by the reader, {count:,} times: {reason}" for reason, count in results.data.skipped.items()]
+def results_lines(results: Results) -> list[Table | str]:
+    """Lay out the models' metrics, then a line for each leakage warning, remark, and reason to skip rows."""
+    return [
+        models_table(results),
+        *(f"leakage? {warning.name}: {warning.message}" for check in results.checks for warning in check.warnings),
+        *results.remarks,
+        *(f"skipped by the reader, {count:,} times: {reason}" for reason, count in results.data.skipped.items()),
+    ]
 
 
 def _folded(metric: str) -> str:

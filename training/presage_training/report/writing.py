@@ -1,4 +1,4 @@
-"""A folder that is there whole or not at all."""
+"""Writes a folder as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ PAGE_FILE = "report.html"
 
 
 def write_results(folder: Path, results: Results) -> None:
-    """Write ``results.json`` and ``report.html`` into a folder that is there."""
+    """Write ``results.json`` and ``report.html`` into an existing folder."""
     (folder / RESULTS_FILE).write_bytes(encode_results(results))
     (folder / PAGE_FILE).write_text(render_page(results), encoding="utf-8")
 
 
 def check_place(folder: Path) -> None:
-    """Check that a folder can be made or replaced, so that this is found out before the work and not after; leaves nothing.
+    """Check before the work that a folder can be created or replaced; leaves nothing behind.
 
     Raises:
-        OSError: It cannot; the error names the folder.
+        OSError: It cannot be created; the error names the folder.
     """
     made = [parent for parent in folder.parents if not parent.exists()]
     probe = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.new")
@@ -41,14 +41,14 @@ def check_place(folder: Path) -> None:
 
 @contextmanager
 def arriving_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary sibling to write into, and rename it once that is done; whatever ends it early leaves nothing behind.
+    """Yield a temporary sibling to write into, and rename it at the end; on any error nothing is left behind.
 
     Args:
-        folder: Its final name; its parents are made.
-        overwrite: Whether to replace it, with all its contents, if it is there by then.
+        folder: The final name; its parents are created.
+        overwrite: Whether to replace the folder, with all its contents, if it exists.
 
     Raises:
-        OSError: It cannot be written, or is there already.
+        OSError: It cannot be written, or exists already.
     """
     made = [parent for parent in folder.parents if not parent.exists()]
     unique = uuid.uuid4().hex
@@ -58,7 +58,7 @@ def arriving_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
     try:
         _make(arriving, folder)
         yield arriving
-        # A rename replaces no folder that holds something, so that one made in the meantime stays.
+        # A rename does not replace a folder with content, so one created in the meantime stays.
         if overwrite and folder.exists():
             folder.rename(leaving)
         try:
@@ -76,7 +76,7 @@ def arriving_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def _make(temporary: Path, folder: Path) -> None:
-    """Make the temporary sibling of a folder; its user knows the folder only."""
+    """Create the temporary sibling; errors name the folder."""
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "is there, and no folder", str(folder))
     try:
@@ -86,7 +86,7 @@ def _make(temporary: Path, folder: Path) -> None:
 
 
 def _remove_empty(folders: list[Path]) -> None:
-    """Remove folders, innermost first, as far as they are empty."""
+    """Remove empty folders, innermost first."""
     for folder in folders:
         try:
             folder.rmdir()

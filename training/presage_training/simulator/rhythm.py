@@ -23,12 +23,12 @@ _PAYDAY = 27
 
 
 def is_evening(unix_micros: int) -> bool:
-    """Tell whether it is between 18:00 and 23:00."""
+    """Return whether it is between 18:00 and 23:00."""
     return unix_micros % DAY_MICROS // HOUR_MICROS in _EVENING_HOURS
 
 
 def is_payday(unix_micros: int) -> bool:
-    """Tell whether wages have just come in: from the 27th to the 3rd of the next month."""
+    """Return whether it is just after payday: from the 27th to the 3rd of the next month."""
     day_of_month = datetime.fromtimestamp(unix_micros // MICROS, UTC).day
     return day_of_month >= _PAYDAY or day_of_month <= _LAST_DAY_AFTER_PAYDAY
 
@@ -49,7 +49,7 @@ class Rhythm:
         )
 
     def is_over(self, unix_micros: int) -> bool:
-        """Tell whether the simulated days have ended."""
+        """Return whether the simulated days have ended."""
         return unix_micros >= self._end
 
     def any_moment(self, rng: Random) -> int:

@@ -22,7 +22,7 @@ class Trends:
         self._recorded = 0
 
     def record(self, product: Product, *, unix_micros: int) -> None:
-        """Note a sale, which nobody knows of before ``unix_micros``."""
+        """Record a sale that becomes known at ``unix_micros``."""
         heappush(self._upcoming, (unix_micros, self._recorded, product))
         self._recorded += 1
 

@@ -1,0 +1,1 @@
+"""Charts of what the benchmarks measured, as SVG: ``python -m benchmarks.charts``."""

@@ -1,0 +1,147 @@
+"""A constant rate at a multiple of what a server can answer, and how soon it is back to normal."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from statistics import median
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from rich.console import Console
+
+from benchmarks.overload.loads import DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED
+from benchmarks.rig.load import Calls, Outcome, run_load
+
+__all__ = ["Health", "Overload", "overload", "print_overloads", "seconds_until_normal"]
+
+_CALM_SHARE = 0.5
+_WINDOW_SECONDS = 0.25
+_WINDOWS = 12
+_CONNECTIONS = 8
+_HEALTH_SECONDS = 0.05
+
+
+@dataclass(slots=True)
+class Health:
+    """What the health service answered."""
+
+    asked: int = 0
+    serving: int = 0
+    slowest_us: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Overload:
+    """One round at a multiple of the saturation; times in microseconds unless named otherwise."""
+
+    saturation_per_second: float
+    offered_per_second: float
+    accepted_per_second: float
+    calm_p99_us: float
+    accepted_p50_us: float
+    accepted_p99_us: float
+    rejected_per_second: float
+    rejected_p50_us: float
+    rejected_p99_us: float
+    late: int
+    """Calls that were not answered before their deadline."""
+    failed: int
+    """Calls that were neither answered nor rejected with RESOURCE_EXHAUSTED, nor late."""
+    send_lag_p99_us: float
+    """How much later than due the generator sent calls: its own part of the latencies."""
+    seconds_until_normal: float
+    """From the end of the overload; infinite if it was not seen."""
+    health: Health = field(default_factory=Health)
+
+
+def overload(address: str, calls: Calls, *, times: float, seconds: float) -> Overload:
+    """Measure the saturation, go beyond it, and wait for normal latencies.
+
+    Args:
+        address: HOST:PORT of the server.
+        calls: What to send.
+        times: The overload as a multiple of the saturation.
+        seconds: How long it lasts.
+    """
+
+    def load(rate: float, seconds: float, warm_up_seconds: float) -> Outcome:
+        options = {"seconds": seconds, "warm_up_seconds": warm_up_seconds}
+        return run_load(address, calls, rate=rate, connections=_CONNECTIONS, **options)
+
+    saturation = run_load(address, calls, in_flight=64, connections=4, seconds=2.0).per_second
+    calm = load(_CALM_SHARE * saturation, 2.0, 0.5)
+    with _watched_health(address) as health:
+        over = load(times * saturation, seconds, 1.0)
+    # One window after the other, each a run of its own: what is left over from the overload falls into the first one.
+    windows = [load(_CALM_SHARE * saturation, _WINDOW_SECONDS, 0.0) for _ in range(_WINDOWS)]
+    rejected, late = over.of(RESOURCE_EXHAUSTED), over.of(DEADLINE_EXCEEDED)
+    return Overload(
+        saturation_per_second=saturation,
+        offered_per_second=times * saturation,
+        accepted_per_second=over.per_second,
+        calm_p99_us=calm.ok.p99_us,
+        accepted_p50_us=over.ok.p50_us,
+        accepted_p99_us=over.ok.p99_us,
+        rejected_per_second=rejected.calls / over.seconds,
+        rejected_p50_us=rejected.p50_us,
+        rejected_p99_us=rejected.p99_us,
+        late=late.calls,
+        failed=over.errors - rejected.calls - late.calls,
+        send_lag_p99_us=over.send_lag_p99_us,
+        seconds_until_normal=seconds_until_normal(windows, calm.ok.p99_us),
+        health=health,
+    )
+
+
+def seconds_until_normal(windows: Sequence[Outcome], calm_p99_us: float) -> float:
+    """Find when calls take what they took before, at most twice as long and all of them answered.
+
+    Args:
+        windows: Outcomes of _WINDOW_SECONDS each, one after the other.
+        calm_p99_us: What they took before.
+    """
+    for number, window in enumerate(windows):
+        if window.ok.calls and not window.errors and window.ok.p99_us <= 2 * calm_p99_us:
+            return number * _WINDOW_SECONDS
+    return float("inf")
+
+
+@contextmanager
+def _watched_health(address: str) -> Iterator[Health]:
+    """Ask the health service again and again during the context."""
+    health, over = Health(), threading.Event()
+
+    def ask() -> None:
+        with grpc.insecure_channel(address) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            while not over.wait(_HEALTH_SECONDS):
+                began = time.perf_counter()
+                health.asked += 1
+                with suppress(grpc.RpcError):
+                    answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
+                    health.serving += answer.status == health_pb2.HealthCheckResponse.SERVING
+                health.slowest_us = max(health.slowest_us, 1e6 * (time.perf_counter() - began))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield health
+    finally:
+        over.set()
+        thread.join()
+
+
+def print_overloads(overloads: Sequence[Overload], console: Console) -> None:
+    """Print medians of the rounds."""
+    for name in Overload.__slots__:
+        if name != "health":
+            console.print(f"{name:24} {median(getattr(one, name) for one in overloads):12,.1f}")
+    health = [one.health for one in overloads]
+    console.print(
+        f"{'health':24} asked {sum(one.asked for one in health)}, SERVING {sum(one.serving for one in health)}, "
+        f"slowest {max(one.slowest_us for one in health):,.0f} µs"
+    )

@@ -1,0 +1,1 @@
+"""Proofs on real logs: what is served is what was trained, and what is replayed is what was live."""

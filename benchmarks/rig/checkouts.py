@@ -1,0 +1,188 @@
+"""Checkouts of this repository, and commands that run with the packages of one of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "CheckoutError",
+    "CommandError",
+    "check_imports",
+    "checkout_of",
+    "run_in",
+    "same_dependencies",
+    "this_checkout",
+]
+
+_ROOT = Path(__file__).resolve().parents[2]
+_STOP_SECONDS = 60.0
+_LINES_OF_AN_ERROR = 12
+_WHERE = """
+import importlib, json, sys
+print(json.dumps({name: importlib.import_module(name).__file__ for name in sys.argv[1:]}))
+"""
+
+
+class CheckoutError(ValueError):
+    """There is no such revision, or no checkout of it can be made; the message is one sentence."""
+
+
+class CommandError(RuntimeError):
+    """A command failed in a checkout; the message ends with what it wrote of the reason."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkout:
+    """A folder with the project in it, and an interpreter that has what it depends on."""
+
+    folder: Path
+    python: str = sys.executable
+
+    @property
+    def project(self) -> Mapping[str, Any]:
+        """What pyproject.toml says."""
+        return tomllib.loads((self.folder / "pyproject.toml").read_text())
+
+    @property
+    def sources(self) -> list[Path]:
+        """The folders that its packages lie in."""
+        return [self.folder / name for name in self.project["tool"]["hatch"]["build"]["dev-mode-dirs"]]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables with which its packages go before those that are installed."""
+        return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, [*self.sources, self.folder]))}
+
+
+def this_checkout() -> Checkout:
+    """Name the checkout that this file lies in, as it is now, with what is not committed."""
+    return Checkout(folder=_ROOT)
+
+
+@contextmanager
+def checkout_of(revision: str) -> Iterator[Checkout]:
+    """Check out a revision into a temporary folder, which goes at the end.
+
+    It uses this interpreter and what is installed for it, or, if the revision depends on something else, an environment
+    of its own.
+
+    Raises:
+        CheckoutError: There is no such revision, or it cannot be checked out.
+        CommandError: What it depends on cannot be installed.
+    """
+    commit = _commit(revision)
+    with tempfile.TemporaryDirectory(prefix="presage-base-") as outer:
+        folder = Path(outer).resolve() / "checkout"
+        try:
+            _git("worktree", "add", "--quiet", "--detach", str(folder), commit)
+            base = Checkout(folder=folder)
+            if not same_dependencies(this_checkout(), base):
+                base = _with_environment(base, Path(outer) / "venv")
+            check_imports(base)
+            yield base
+        finally:
+            # By its own path: there may be other worktrees of this repository.
+            subprocess.run(
+                ("git", "-C", str(_ROOT), "worktree", "remove", "--force", str(folder)),
+                capture_output=True,
+                check=False,
+            )
+
+
+def same_dependencies(one: Checkout, other: Checkout) -> bool:
+    """Tell whether two checkouts can share an environment."""
+    keys = ("dependencies", "optional-dependencies", "scripts", "entry-points")
+    projects = [checkout.project["project"] for checkout in (one, other)]
+    constraints = [checkout.folder / "constraints.txt" for checkout in (one, other)]
+    pinned = [path.read_text() if path.exists() else "" for path in constraints]
+    return pinned[0] == pinned[1] and all(projects[0].get(key) == projects[1].get(key) for key in keys)
+
+
+def check_imports(checkout: Checkout) -> None:
+    """Make sure that the packages of a checkout are what is imported in it: all else would compare a revision with itself.
+
+    Raises:
+        CommandError: One comes from elsewhere, or cannot be imported.
+    """
+    packages = [
+        "benchmarks",
+        *(path.parent.name for source in checkout.sources for path in source.glob("*/__init__.py")),
+    ]
+    where: dict[str, str] = json.loads(run_in(checkout, "-c", _WHERE, *packages))
+    for name, file in where.items():
+        if not Path(file).resolve().is_relative_to(checkout.folder.resolve()):
+            raise CommandError(f"expected {name} to come from {checkout.folder}, but it comes from {file}")
+
+
+def run_in(checkout: Checkout, *words: str) -> str:
+    """Run the checkout's interpreter in it, and answer with what it prints.
+
+    When this process is to end meanwhile, the command is asked to end first, and has a while to clear up.
+
+    Raises:
+        CommandError: It fails.
+    """
+    with subprocess.Popen(
+        (checkout.python, *words),
+        cwd=checkout.folder,
+        env=checkout.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # ctrl-C would reach it twice otherwise, and the second one breaks off its clearing up
+    ) as process:
+        try:
+            printed, _ = process.communicate()
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.communicate(timeout=_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode:
+        raise CommandError(f"{' '.join(words[:3])} failed in {checkout.folder}:\n{_reason(printed)}")
+    return printed
+
+
+def _reason(printed: str) -> str:
+    """Take the lines that pytest marks as the reason, or else the last."""
+    lines = printed.strip().splitlines()
+    marked = [line for line in lines if line.startswith(("E  ", "FAILED", "ERROR"))]
+    return "\n".join((marked or lines)[-_LINES_OF_AN_ERROR:])
+
+
+def _with_environment(checkout: Checkout, folder: Path) -> Checkout:
+    made = Checkout(folder=checkout.folder, python=str(folder / "bin" / "python"))
+    run_in(checkout, "-m", "venv", str(folder))
+    pinned = ("-c", "constraints.txt") if (checkout.folder / "constraints.txt").exists() else ()
+    run_in(made, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pinned, "-e", ".[dev]")
+    return made
+
+
+def _commit(revision: str) -> str:
+    try:
+        return _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip()
+    except CheckoutError as error:
+        raise CheckoutError(f"expected a revision of this repository, got {revision!r}") from error
+
+
+def _git(*words: str) -> str:
+    command: Sequence[str] = ("git", "-C", str(_ROOT), *words)
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    except OSError as error:
+        raise CheckoutError("git is needed and is not here") from error
+    except subprocess.CalledProcessError as error:
+        raise CheckoutError(f"git {words[0]}: {error.stderr.strip()}") from error

@@ -1,0 +1,48 @@
+"""What the benchmarks use of ``presage_server`` other than the process ``presage serve``: a store like its own, and stored formats.
+
+The rig, the load benchmarks, the peers and the proofs import ``presage_server`` through this module only. The benchmarks of single
+stages (``benchmarks/test_*.py``, ``echo``, ``gc_pauses``) import what they time.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import presage_server.store
+from presage_featurizer import State
+from presage_featurizer.event_log import PARTITIONS, partition_of, stream_key
+from presage_server.models.loading import load_models
+from presage_server.settings import shipped_models
+from presage_server.store.embedded import embedded_store, end_with_parent
+from presage_server.store.keys import state_key
+from presage_server.store.snapshot import REVISION_BYTES, Change, read_snapshot
+
+__all__ = [
+    "COMMIT_SCRIPT",
+    "PARTITIONS",
+    "REVISION_BYTES",
+    "embedded_store",
+    "end_with_parent",
+    "partition_of",
+    "reference_scores",
+    "shipped_models",
+    "state_key",
+    "stored_state",
+    "stream_key",
+]
+
+COMMIT_SCRIPT = Path(presage_server.store.__file__).with_name("commit.lua")
+"""The script that writes a visitor's state and events, if the state is still the one that was read."""
+
+
+def stored_state(state: State, now_unix_micros: int) -> bytes:
+    """Encode a visitor's first state as a server stores it."""
+    return Change("", read_snapshot(None), state, ()).blob(now_unix_micros, b"wr")
+
+
+def reference_scores(rows: NDArray[np.float32]) -> list[float]:
+    """Score rows with the shipped default model, in this process."""
+    return load_models(shipped_models())[""].predict(rows)

@@ -1,1 +1,0 @@
-"""Load over the wire: many visitors, calls at once, at a closed loop or a constant rate."""

@@ -1,0 +1,128 @@
+"""The description of a model in its bundle: ``manifest.json``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from presage_export.bundle.calibration import Calibration
+from presage_export.bundle.link import Link
+
+__all__ = ["FORMAT_VERSION", "FeatureSetSpec", "Manifest", "decode_manifest", "encode_manifest"]
+
+FORMAT_VERSION = 1
+"""The version of the bundle format that this package writes and reads."""
+
+MAX_TREES = 100_000
+"""Bounds the tolerance of the golden rows, which grows with the number of trees: a wrong number must not permit any difference."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class FeatureSetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The features that the model was trained on. A server that cannot compute exactly these must not serve it."""
+
+    name: str
+    """Name of the feature set, for example ``conversion``."""
+    features: tuple[str, ...]
+    """Feature names in the order of the model's columns."""
+    time_zone: str
+    """IANA name of the shop's time zone, in which hours and weekdays are counted."""
+    countries: tuple[str, ...]
+    """Vocabulary of the encoded country, ISO 3166-1 alpha-2; may be empty."""
+    fingerprint: str
+    """SHA-256 over the definition of the set, 64 lower-case hexadecimal digits."""
+
+    def __post_init__(self) -> None:
+        _require_name("feature_set.name", self.name)
+        if not self.features or not all(self.features):
+            raise ValueError("feature_set.features: expected at least one name and no empty name")
+        if len(set(self.features)) != len(self.features):
+            raise ValueError("feature_set.features: a name occurs twice")
+        _require_sha256("feature_set.fingerprint", self.fingerprint)
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The description of a model. Contains no time and no host name: the same model gives the same bytes."""
+
+    format_version: int = FORMAT_VERSION
+    """Version of the bundle format."""
+    name: str
+    """The model's name in calls: letters, digits, ``.``, ``_``, ``-``, at most 64."""
+    version: str
+    """The model's version, same alphabet as the name."""
+    feature_set: FeatureSetSpec
+    """The model's input."""
+    link: Link
+    """How a margin becomes a prediction."""
+    calibration: Calibration | None = None
+    """Replaces the link if not null: how a margin becomes a probability."""
+    objective: str
+    """The training objective, named as by the training library."""
+    trees: int
+    """Trees in the sum, 0 for a linear model. The tolerance of the golden rows grows with it."""
+    metrics: dict[str, float] = {}
+    """Quality on held-out data, for example ``{"auc": 0.81}``; finite."""
+    data: dict[str, str | int | float] = {}
+    """What the model was trained on: source, rows, seed and the like."""
+    libraries: dict[str, str] = {}
+    """Versions of the libraries that trained and exported the model."""
+    files: dict[str, str] = {}
+    """SHA-256 of every other file of the bundle, by file name. Filled in by ``write_bundle``."""
+
+    def __post_init__(self) -> None:
+        if self.format_version != FORMAT_VERSION:
+            raise ValueError(f"format_version: expected {FORMAT_VERSION}, got {self.format_version}")
+        _require_name("name", self.name)
+        _require_name("version", self.version)
+        if not 0 <= self.trees <= MAX_TREES:
+            raise ValueError(f"trees: expected 0 to {MAX_TREES}, got {self.trees}")
+        # JSON has no infinity and no NaN, and msgspec would write null.
+        _require_finite("metrics", self.metrics.items())
+        _require_finite("data", ((key, value) for key, value in self.data.items() if isinstance(value, float)))
+        for file_name, digest in self.files.items():
+            _require_sha256(f"files[{file_name!r}]", digest)
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Write a manifest as indented JSON with sorted keys and a final newline; equal manifests give equal bytes."""
+    return msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=2) + b"\n"
+
+
+def decode_manifest(text: bytes) -> Manifest:
+    """Decode and validate a manifest.
+
+    Raises:
+        ValueError: The text is not JSON, its format or a field is unknown, a field is missing, or a value is out of bounds.
+    """
+    # The version first: a newer format should be reported as such, and not as an unknown field.
+    found = msgspec.json.decode(text, type=_Versioned).format_version
+    if found != FORMAT_VERSION:
+        raise ValueError(f"format_version: expected {FORMAT_VERSION}, got {found}; a newer release may read it")
+    return msgspec.json.decode(text, type=Manifest)
+
+
+class _Versioned(msgspec.Struct, frozen=True):
+    """The field that every format has, present and future."""
+
+    format_version: int
+
+
+def _require_name(field: str, value: str) -> None:
+    if not _NAME.fullmatch(value):
+        raise ValueError(f"{field}: expected 1 to 64 letters, digits, '.', '_' or '-', got {value!r}")
+
+
+def _require_sha256(field: str, value: str) -> None:
+    if not _SHA256.fullmatch(value):
+        raise ValueError(f"{field}: expected 64 lower-case hexadecimal digits, got {value!r}")
+
+
+def _require_finite(field: str, items: Iterable[tuple[str, float]]) -> None:
+    for key, value in items:
+        if not math.isfinite(value):
+            raise ValueError(f"{field}[{key!r}]: expected a finite number, got {value}")

@@ -1,0 +1,121 @@
+"""List the operators of an ONNX file from its bytes, without loading it.
+
+Serving hosts have no ``onnx`` package, and ONNX Runtime must not load a graph before its operators were checked. So this walks
+the protobuf wire format (https://protobuf.dev/programming-guides/encoding/) along the few fields of onnx.proto3 that can contain
+nodes and tensors. It is stricter than parsers are: what it does not understand, it rejects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["GraphContents", "read_graph_contents"]
+
+# For each message of onnx.proto3, the fields that lead to nodes or tensors, and the message type of each.
+_CHILDREN: Final[dict[str, dict[int, str]]] = {
+    "Model": {7: "Graph", 20: "TrainingInfo", 25: "Function"},
+    "TrainingInfo": {1: "Graph", 2: "Graph"},
+    "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
+    "Function": {7: "Node", 11: "Attribute"},
+    "Node": {5: "Attribute"},
+    "Attribute": {5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph", 22: "SparseTensor", 23: "SparseTensor"},
+    "SparseTensor": {1: "Tensor", 2: "Tensor"},
+    "Tensor": {},
+}
+_NODE_OP_TYPE = 4
+_NODE_DOMAIN = 7
+_TENSOR_EXTERNAL_DATA = 13
+_TENSOR_DATA_LOCATION = 14
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_MAX_VARINT_BYTES = 10
+_MAX_TAG = 2**32 - 1
+_MAX_DEPTH = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GraphContents:
+    """Contents of a model file, including subgraphs, local functions and training graphs."""
+
+    operators: tuple[tuple[str, str], ...]
+    """``(domain, op_type)`` of every node, sorted, one entry per node."""
+    external_data: bool
+    """Whether any tensor refers to another file."""
+
+
+def read_graph_contents(model_bytes: bytes) -> GraphContents:
+    """List the operators of a serialized ``ModelProto``, and whether it refers to other files.
+
+    Raises:
+        ValueError: The bytes are not a protobuf message, are truncated, or nest deeper than any real model.
+    """
+    operators: list[tuple[str, str]] = []
+    external_data = False
+    pending = [("Model", 0, len(model_bytes), 0)]
+    while pending:
+        message, start, end, depth = pending.pop()
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"messages nest deeper than {_MAX_DEPTH}")
+        children = _CHILDREN[message]
+        domain = op_type = ""
+        for field, wire_type, value_start, value_end in _fields(model_bytes, start, end):
+            if wire_type == _BYTES and field in children:
+                pending.append((children[field], value_start, value_end, depth + 1))
+            elif message == "Node" and wire_type == _BYTES and field == _NODE_OP_TYPE:
+                op_type = _text(model_bytes, value_start, value_end)
+            elif message == "Node" and wire_type == _BYTES and field == _NODE_DOMAIN:
+                domain = _text(model_bytes, value_start, value_end)
+            elif message == "Tensor" and field == _TENSOR_EXTERNAL_DATA:
+                external_data = True
+            elif message == "Tensor" and field == _TENSOR_DATA_LOCATION:
+                external_data |= any(model_bytes[value_start:value_end])
+        if message == "Node":
+            operators.append((domain, op_type))
+    return GraphContents(operators=tuple(sorted(operators)), external_data=external_data)
+
+
+def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield ``(field number, wire type, start of value, end of value)`` for each field of one message."""
+    position = start
+    while position < end:
+        tag, position = _varint(data, position, end)
+        field, wire_type = tag >> 3, tag & 7
+        if field == 0 or tag > _MAX_TAG:
+            raise ValueError(f"byte {position}: {tag} is no field tag")
+        if wire_type == _VARINT:
+            value_end = _varint(data, position, end)[1]
+        elif wire_type == _BYTES:
+            length, position = _varint(data, position, end)
+            value_end = position + length
+        elif wire_type == _FIXED64:
+            value_end = position + 8
+        elif wire_type == _FIXED32:
+            value_end = position + 4
+        else:
+            raise ValueError(f"byte {position}: wire type {wire_type} does not occur in ONNX files")
+        if value_end > end:
+            raise ValueError(f"byte {position}: a value ends at {value_end}, beyond its message, which ends at {end}")
+        yield field, wire_type, position, value_end
+        position = value_end
+
+
+def _varint(data: bytes, position: int, end: int) -> tuple[int, int]:
+    """Return a base-128 integer and the position after it."""
+    # A model has hundreds of thousands of these, and nearly all are one byte long.
+    if position < end and data[position] < 0x80:
+        return data[position], position + 1
+    value = 0
+    for index, byte in enumerate(data[position : min(end, position + _MAX_VARINT_BYTES)]):
+        value |= (byte & 0x7F) << (7 * index)
+        if byte < 0x80:
+            return value, position + index + 1
+    raise ValueError(f"byte {position}: an integer does not end")
+
+
+def _text(data: bytes, start: int, end: int) -> str:
+    try:
+        return data[start:end].decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {start}: an operator's name is not UTF-8") from error

@@ -1,0 +1,96 @@
+"""Write a bundle's directory: complete or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import uuid
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_export.bundle.bundle import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, verify_bundle
+from presage_export.bundle.manifest import Manifest, encode_manifest
+from presage_export.errors import BundleError
+
+__all__ = ["write_bundle"]
+
+
+def write_bundle(
+    directory: Path,
+    *,
+    manifest: Manifest,
+    model_bytes: bytes,
+    golden_rows: NDArray[np.float32],
+    golden_margins: NDArray[np.float64],
+    overwrite: bool = False,
+) -> Manifest:
+    """Verify a bundle as ``read_bundle`` does, and write it under its final name.
+
+    The same arguments give the same bytes. While a bundle is replaced, there is a moment without either; a reader then finds no
+    manifest, but never a mixture of both.
+
+    Args:
+        directory: The target; its parents are created.
+        manifest: Description of the model; ``files`` is filled in here.
+        model_bytes: The serialized ONNX model.
+        golden_rows: float32 ``[G, F]``, G at least ``MIN_GOLDEN_ROWS``.
+        golden_margins: The source model's margins of them, float64 ``[G]``.
+        overwrite: Whether to replace an existing bundle in ``directory``.
+
+    Returns:
+        The manifest as written.
+
+    Raises:
+        BundleError: ``directory`` exists, and ``overwrite`` is false or it contains other files; or ``read_bundle`` would
+            reject the bundle.
+    """
+    if directory.exists():
+        if not overwrite:
+            raise BundleError(directory, "exists already; pass overwrite=True to replace it, or choose another version")
+        _require_nothing_but_a_bundle(directory)
+    contents = {MODEL_FILE: model_bytes, GOLDEN_FILE: _pack_golden(golden_rows, golden_margins)}
+    digests = {file_name: hashlib.sha256(data).hexdigest() for file_name, data in contents.items()}
+    manifest = msgspec.structs.replace(manifest, files=digests)
+    contents[MANIFEST_FILE] = encode_manifest(manifest)
+    verify_bundle(directory, contents.__getitem__)
+
+    # Siblings of the target, because a rename is only atomic within one file system.
+    unique = uuid.uuid4().hex
+    new = directory.with_name(f".{directory.name}.{unique}.new")
+    old = directory.with_name(f".{directory.name}.{unique}.old")
+    new.mkdir(parents=True)
+    try:
+        for file_name, data in contents.items():
+            (new / file_name).write_bytes(data)
+        if directory.exists():
+            directory.rename(old)
+        try:
+            new.rename(directory)
+        except OSError:
+            if old.exists():
+                old.rename(directory)
+            raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    return manifest
+
+
+def _require_nothing_but_a_bundle(directory: Path) -> None:
+    """Refuse to replace a directory that may have been named by mistake."""
+    try:
+        foreign = sorted({path.name for path in directory.iterdir()} - {MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE})
+    except OSError as error:
+        raise BundleError(directory, f"cannot be replaced: {error.strerror}") from error
+    if foreign:
+        raise BundleError(directory, f"holds more than a bundle ({', '.join(foreign[:3])}); nothing was replaced")
+
+
+def _pack_golden(rows: NDArray[np.float32], margins: NDArray[np.float64]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, rows=rows, margins=margins)
+    return buffer.getvalue()

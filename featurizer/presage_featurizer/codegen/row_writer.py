@@ -1,0 +1,88 @@
+"""The function that writes rows of features: the bodies of all feature functions in one loop over the visitors."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from itertools import count
+from struct import Struct
+from textwrap import indent
+from types import FunctionType
+from typing import cast
+
+from presage_featurizer.catalogue import FeatureFunction
+from presage_featurizer.codegen.block import Block, assignment
+from presage_featurizer.codegen.copying import SUBJECT, NotInlinableError
+from presage_featurizer.codegen.inlining import Inliner
+from presage_featurizer.state import CoreState
+from presage_featurizer.view import View
+
+__all__ = ["RowWriter", "row_writer", "row_writer_source"]
+
+RowWriter = Callable[[Sequence[CoreState | None], Sequence[int], Sequence[str], str, Mapping[str, int]], bytearray]
+"""Takes states, moments and session ids, a time zone and the indices of countries; returns one float32 after the other."""
+
+_TEMPLATE = """\
+def write_rows(states, nows_unix_micros, session_ids, time_zone, countries):
+    rows = bytearray({row_bytes} * len(states))
+    offset = 0
+    for state, now_unix_micros, session_id in zip(states, nows_unix_micros, session_ids, strict=True):
+{statements}
+        pack_into(rows, offset, {values})
+        offset += {row_bytes}
+    return rows
+"""
+_VIEW_ARGUMENTS = {
+    name: ast.Name(name, ast.Load()) for name in ("state", "now_unix_micros", "session_id", "time_zone", "countries")
+}
+_VIEW = ast.Name("view", ast.Load())
+_numbers = count(1)
+
+
+@cache
+def row_writer(functions: tuple[FeatureFunction, ...]) -> RowWriter:
+    """Generate the function that writes the values of these feature functions, in this order, for any number of visitors."""
+    source, namespace = row_writer_source(functions)
+    file_name = f"<row writer {next(_numbers)}>"
+    # Tracebacks show the lines.
+    linecache.cache[file_name] = len(source), None, source.splitlines(keepends=True), file_name
+    exec(compile(source, file_name, "exec"), namespace)  # noqa: S102 - made of this package's own source
+    return cast("RowWriter", namespace["write_rows"])
+
+
+def row_writer_source(functions: Sequence[FeatureFunction]) -> tuple[str, dict[str, object]]:
+    """Compose the source of the function, and the globals that it needs."""
+    block = Block()
+    values = _values(functions, block)
+    statements = block.needed_for(values)
+    row = Struct(f"{len(functions)}f")
+    source = _TEMPLATE.format(
+        row_bytes=row.size,
+        statements=indent("\n".join(map(_unparsed, statements)), " " * 8),
+        values=", ".join(map(_unparsed, values)),
+    )
+    return source, {**block.namespace, "pack_into": row.pack_into}
+
+
+def _values(functions: Sequence[FeatureFunction], block: Block) -> list[ast.expr]:
+    inliner = Inliner(View, block)
+    with suppress(NotInlinableError):
+        inliner.inline(cast("FunctionType", View.__init__), {"self": SUBJECT, **_VIEW_ARGUMENTS})
+    values = [_value(function, inliner) for function in functions]
+    view = ast.Call(block.bind(View, "View"), list(_VIEW_ARGUMENTS.values()), [])
+    block.statements.insert(0, assignment(_VIEW.id, view))
+    return values
+
+
+def _value(function: FeatureFunction, inliner: Inliner) -> ast.expr:
+    if isinstance(function, FunctionType):
+        with suppress(NotInlinableError):
+            return inliner.inline(function, {function.__code__.co_varnames[0]: SUBJECT})
+    return ast.Call(inliner.block.bind(function, "feature"), [_VIEW], [])
+
+
+def _unparsed(tree: ast.AST) -> str:
+    return ast.unparse(ast.fix_missing_locations(tree))

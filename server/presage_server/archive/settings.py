@@ -1,0 +1,47 @@
+"""How to archive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from presage_server.errors import SettingsError
+
+__all__ = ["ArchiveSettings"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArchiveSettings:
+    """The settings of ``presage archive``.
+
+    Raises:
+        SettingsError: A field has a value that cannot work; the message names it.
+    """
+
+    to: Path
+    """The archive's folder; created if it does not exist."""
+    redis_url: str
+    """The store that the servers use: redis://, rediss:// or unix://."""
+    once: bool = False
+    """Whether to end when everything in the streams is archived."""
+    flush_seconds: float = 60.0
+    """How often files are written: less often gives fewer and larger files, more often makes events available sooner."""
+    max_batch_events: int = 100_000
+    """Files are written sooner when this many events wait; also what a reader must hold in memory at once."""
+    report_seconds: float = 10.0
+    """How often a line of progress is printed when there is no terminal."""
+    timeout_seconds: float = 20.0
+    """How long the store may take to answer."""
+
+    def __post_init__(self) -> None:
+        schemes = ("redis://", "rediss://", "unix://")
+        self._check("redis_url", self.redis_url.startswith(schemes), f"one of {', '.join(schemes)}...")
+        self._check("flush_seconds", 0.0 < self.flush_seconds <= 86_400, "more than 0, at most 86400")
+        self._check("max_batch_events", 1 <= self.max_batch_events <= 1_000_000, "1 to 1000000")
+        self._check("report_seconds", self.report_seconds > 0.0, "more than 0")
+        self._check("timeout_seconds", self.timeout_seconds > 0.0, "more than 0")
+
+    def _check(self, field: str, holds: bool, expected: str) -> None:  # noqa: FBT001 - private and positional
+        if not holds:
+            shown = "a URL of another kind" if field == "redis_url" else repr(getattr(self, field))
+            raise SettingsError(f"{field}: expected {expected}, got {shown}")

@@ -1,0 +1,110 @@
+"""Entries of the event streams as Arrow tables: one row each, events and served vectors apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from presage_featurizer import Event, Item
+from presage_featurizer.event_log import EVENT_COLUMNS, ITEM_COLUMNS, VECTOR_COLUMNS, Column, Entry, ServedVector
+
+__all__ = ["EVENT_SCHEMA", "VECTOR_SCHEMA", "to_event_table", "to_vector_table"]
+
+_TYPES: dict[str, Any] = {
+    "binary": pa.binary(),
+    "bool": pa.bool_(),
+    "double": pa.float64(),
+    "int16": pa.int16(),
+    "int64": pa.int64(),
+    "string": pa.string(),
+    "timestamp[us, tz=UTC]": pa.timestamp("us", tz="UTC"),
+    "list<float>": pa.list_(pa.field("element", pa.float32(), nullable=False)),
+}
+
+
+def _fields(columns: Iterable[Column]) -> list[Any]:
+    return [pa.field(column.name, _TYPES[column.type], nullable=column.nullable) for column in columns]
+
+
+_ITEM = pa.struct(_fields(ITEM_COLUMNS))
+_TYPES["list<item>"] = pa.list_(pa.field("element", _ITEM, nullable=False))
+
+EVENT_SCHEMA = pa.schema(_fields(EVENT_COLUMNS))
+VECTOR_SCHEMA = pa.schema(_fields(VECTOR_COLUMNS))
+
+
+def to_event_table(rows: Sequence[tuple[Entry, Event | None]]) -> pa.Table:
+    """Make a table of entries and their events, None for those that cannot be read."""
+    events = [event for _, event in rows]
+
+    def values(read: Callable[[Event], object]) -> list[object]:
+        return [None if event is None else read(event) for event in events]
+
+    times = pa.array(values(lambda event: event.event_time_unix_micros), pa.int64())
+    columns: dict[str, Any] = {
+        **_place([entry for entry, _ in rows]),
+        "fresh": [entry.no_prior_state for entry, _ in rows],
+        "event_id": values(lambda event: event.event_id),
+        "type": values(lambda event: event.type.name),
+        "user_id": values(lambda event: event.user_id),
+        "event_time": times.cast(EVENT_SCHEMA.field("event_time").type),
+        "session_id": values(lambda event: event.session_id),
+        "items": _items([None if event is None else event.items for event in events]),
+        "country": values(lambda event: event.country),
+        "device": values(lambda event: event.device.name),
+        "order_id": values(lambda event: event.order_id),
+        "value_micros": values(lambda event: event.value_micros),
+        "currency": values(lambda event: event.currency),
+        "unreadable_event": [entry.event if event is None else None for entry, event in rows],
+    }
+    return _table(columns, EVENT_SCHEMA)
+
+
+def to_vector_table(rows: Sequence[tuple[Entry, ServedVector]]) -> pa.Table:
+    """Make a table of entries and their vectors."""
+    vectors = [vector for _, vector in rows]
+    features = [vector.features for vector in vectors]
+    offsets = np.cumsum([0, *map(len, features)], dtype=np.int32)
+    same_names = ("user_id", "session_id", "last_event", "model", "model_version", "fingerprint", "score")
+    columns: dict[str, Any] = {
+        **_place([entry for entry, _ in rows]),
+        "as_of": [vector.as_of_unix_micros for vector in vectors],
+        "values": pa.ListArray.from_arrays(offsets, np.concatenate(features), type=VECTOR_SCHEMA.field("values").type),
+        **{name: [getattr(vector, name) for vector in vectors] for name in same_names},
+    }
+    return _table(columns, VECTOR_SCHEMA)
+
+
+def _place(entries: Sequence[Entry]) -> dict[str, list[int]]:
+    return {
+        "partition": [entry.partition for entry in entries],
+        "entry_unix_millis": [entry.entry_id.unix_millis for entry in entries],
+        "entry_sequence": [entry.entry_id.sequence for entry in entries],
+    }
+
+
+def _items(lists: Sequence[tuple[Item, ...] | None]) -> pa.Array:
+    offsets: list[int | None] = []
+    end = 0
+    for items in lists:
+        offsets.append(None if items is None else end)
+        end += len(items or ())
+    every_item = [item for items in lists for item in items or ()]
+    values = pa.StructArray.from_arrays(
+        [pa.array([getattr(item, field.name) for item in every_item], field.type) for field in _ITEM],
+        fields=list(_ITEM),
+    )
+    return pa.ListArray.from_arrays(
+        pa.array([*offsets, end], pa.int32()), values, type=EVENT_SCHEMA.field("items").type
+    )
+
+
+def _table(columns: dict[str, Any], schema: pa.Schema) -> pa.Table:
+    arrays = []
+    for field in schema:
+        values = columns[field.name]
+        arrays.append(values if isinstance(values, pa.Array) else pa.array(values, field.type))
+    return pa.table(arrays, schema=schema)

@@ -1,0 +1,184 @@
+"""Which calls go into the next batch: checked, queued or rejected, and decoded; large requests a slice at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from presage_server.call import Call
+from presage_server.errors import DeadlineError, OverloadedError, RpcError
+from presage_server.pipeline.backlog import Backlog, LargeCall
+from presage_server.pipeline.batch import Batch
+from presage_server.pipeline.overload import OverloadPolicy
+from presage_server.rpc.registry import Interceptor, Method
+from presage_server.rpc.status import internal_error
+from presage_server.telemetry.metrics import Metrics
+
+__all__ = ["Intake"]
+
+_MIN_SECONDS = 0.001
+"""A call with less time left is ended at once: its caller would not see the reply."""
+_LARGE_UNITS = 16
+"""Requests with more work than this are processed in slices."""
+_SLICE_UNITS = 32
+"""The work of a slice beside small calls; while none wait, a slice is a whole batch."""
+
+
+class Intake:
+    """Turns the calls that arrive into batches of bounded work.
+
+    Args:
+        methods: What is served.
+        interceptors: Run in order on each call's metadata before its request is parsed.
+        overload: Decides which calls are rejected.
+        metrics: Counts calls.
+        timeout_seconds: The longest time that any call may take.
+    """
+
+    def __init__(
+        self,
+        methods: Sequence[Method],
+        interceptors: Sequence[Interceptor],
+        overload: OverloadPolicy,
+        metrics: Metrics,
+        timeout_seconds: float,
+    ) -> None:
+        self._methods = {method.path: method for method in methods}
+        self._interceptors = interceptors
+        self._overload = overload
+        self._metrics = metrics
+        self._timeout_seconds = timeout_seconds
+        self._backlog = Backlog()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether calls wait for a later batch."""
+        return bool(self._backlog)
+
+    def next_batch(self, arrived: Sequence[Call], now: float, *, required: bool) -> tuple[Batch | None, int]:
+        """Choose and decode the calls of the next batch.
+
+        Args:
+            arrived: The calls that have arrived since the batch before.
+            now: The time, in seconds of ``time.monotonic``.
+            required: Whether a batch is needed even without any call.
+
+        Returns:
+            The batch, None if there is nothing to do, and its units of work.
+        """
+        backlog, overload = self._backlog, self._overload
+        small = []
+        for call in arrived:
+            if self._passes(call, now):
+                if call.units <= _LARGE_UNITS:
+                    small.append(call)
+                else:
+                    self._open(call, now)
+        if backlog.units or len(small) > overload.batch_units:
+            self._queue(small, now)
+            small = backlog.take(overload.batch_units, newest_first=overload.overloaded)
+        if not (small or backlog.large or required):
+            return None, 0
+        batch = Batch(now)
+        units = 0
+        for call in small:
+            units += call.units
+            self._decode(call, batch, now)
+        if backlog.large:
+            units += self._add_slice(batch, _SLICE_UNITS if small else overload.batch_units, now)
+        batch.stages.mark("decode")
+        return batch, units
+
+    def _passes(self, call: Call, now: float) -> bool:
+        """Check a call before its request is parsed, and weigh it; a call that does not pass has been ended."""
+        call.on_end = self._metrics.count_call
+        if call.code is not None:  # it ended before it was taken
+            self._metrics.count_call(call)
+            return False
+        latest = call.received + self._timeout_seconds
+        call.deadline = min(call.deadline, latest)
+        if call.deadline - now < _MIN_SECONDS:
+            call.fail(DeadlineError("the call arrived with no time left"))
+            return False
+        try:
+            for interceptor in self._interceptors:
+                interceptor.intercept(call)
+        except Exception as error:  # noqa: BLE001 - the call's own
+            _fail(call, error)
+            return False
+        method = self._methods[call.method]
+        call.units = method.units + len(call.request) // method.bytes_per_unit
+        return True
+
+    def _queue(self, calls: list[Call], now: float) -> None:
+        """Queue calls, and reject those that could not be answered in time."""
+        backlog, overload = self._backlog, self._overload
+        queued = []
+        ahead = backlog.units
+        rejected = []
+        for call in calls:
+            if overload.can_answer(call, ahead, now):
+                queued.append(call)
+                ahead += call.units
+            else:
+                rejected.append(call)
+        backlog.add(queued)
+        oldest = backlog.oldest
+        if oldest is not None:
+            overload.note_queue(backlog.units, max(0.0, oldest.deadline - now))
+        if overload.overloaded:
+            rejected += backlog.shorten(overload.queue_units)
+        if rejected:
+            overload.note_rejected()
+            error = OverloadedError(
+                "more calls are waiting than can be answered in time; try again, later or elsewhere"
+            )
+            for call in rejected:
+                call.fail(error)
+
+    def _open(self, call: Call, now: float) -> None:
+        """Parse a request that may be large, and queue it."""
+        method = self._methods[call.method]
+        if not self._overload.can_answer(call, self._backlog.units + call.units, now):
+            self._overload.note_rejected()
+            call.fail(OverloadedError("the call could not be answered in time; try again, later or elsewhere"))
+        elif method.open is None:
+            self._backlog.add((call,))
+        else:
+            try:
+                self._backlog.large.append(LargeCall(call, method.open(call)))
+            except Exception as error:  # noqa: BLE001 - the call's own
+                _fail(call, error)
+
+    def _decode(self, call: Call, batch: Batch, now: float) -> None:
+        """Decode a small call into a batch."""
+        if call.deadline <= now:
+            call.fail(DeadlineError("the call's time was over before its turn came"))
+            return
+        method = self._methods[call.method]
+        try:
+            if method.decode is not None:
+                method.decode(call, batch)
+            elif method.open is not None and (slices := method.open(call)).add_to(batch, _LARGE_UNITS):
+                self._backlog.large.append(LargeCall(call, slices))
+        except Exception as error:  # noqa: BLE001 - the call's own
+            _fail(call, error)
+
+    def _add_slice(self, batch: Batch, units: int, now: float) -> int:
+        """Decode the next part of the large call whose turn it is; return its units of work."""
+        large = self._backlog.large
+        first = large.popleft()
+        call = first.call
+        if call.deadline <= now:
+            call.fail(DeadlineError("the call's time was over before all of it was processed"))
+        if call.code is not None:
+            return 0
+        try:
+            if first.slices.add_to(batch, units):
+                large.append(first)
+        except Exception as error:  # noqa: BLE001 - the call's own
+            _fail(call, error)
+        return units
+
+
+def _fail(call: Call, error: Exception) -> None:
+    call.fail(error if isinstance(error, RpcError) else internal_error(error, call.method))

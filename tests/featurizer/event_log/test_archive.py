@@ -1,0 +1,150 @@
+"""The layout of the archive, which no release may change without raising its version."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from presage_featurizer import CorruptStateError, Event, Item, NewerStateError
+from presage_featurizer.event_log import (
+    ARCHIVE_VERSION,
+    CHECKPOINT_FILE,
+    EVENT_COLUMNS,
+    EVENTS,
+    ITEM_COLUMNS,
+    PLACE_COLUMNS,
+    VECTOR_COLUMNS,
+    VECTORS,
+    Checkpoint,
+    EntryId,
+    Position,
+    ServedVector,
+    batch_of,
+    day_folder,
+    decode_checkpoint,
+    encode_checkpoint,
+    part_file,
+    staged_file,
+)
+
+DAY_MICROS = 86_400_000_000
+LAST_UNIX_MICROS = 253_402_300_799_999_999
+"""The end of year 9999."""
+CHECKPOINT = Checkpoint(
+    archive_id="id",
+    batch=2,
+    files=("events/day=2026-01-31/part-0000000002.parquet",),
+    archived=7,
+    positions={3: Position(EntryId(7, 1), counted=2, lost=1), 4: Position()},
+)
+ENCODED = (
+    b'{"archive_id":"id","version":1,"batch":2,"files":["events/day=2026-01-31/part-0000000002.parquet"],"archived":7,'
+    b'"positions":{"3":{"last":[7,1],"counted":2,"lost":1},"4":{"last":[0,0],"counted":null,"lost":0}}}'
+)
+
+
+def test_the_bytes_of_a_checkpoint_never_change():
+    assert (CHECKPOINT_FILE, ARCHIVE_VERSION) == ("archive.json", 1)
+    assert encode_checkpoint(CHECKPOINT) == ENCODED
+    assert decode_checkpoint(ENCODED) == CHECKPOINT
+
+
+@pytest.mark.parametrize("encoded", [b"", b"[]", b"{}", b'{"version": 1}', ENCODED[:-1], b'{"version": 1, "\xff": 1}'])
+def test_bytes_that_are_not_a_checkpoint_are_rejected(encoded):
+    with pytest.raises(CorruptStateError):
+        decode_checkpoint(encoded)
+
+
+def test_a_checkpoint_of_another_version_is_rejected_whatever_else_it_holds():
+    with pytest.raises(NewerStateError, match="expected version 1, got 2"):
+        decode_checkpoint(b'{"version": 2, "files": "elsewhere"}')
+
+
+@pytest.mark.parametrize(
+    ("unix_micros", "day"),
+    [
+        (0, "1970-01-01"),
+        (DAY_MICROS - 1, "1970-01-01"),
+        (DAY_MICROS, "1970-01-02"),
+        (-1, "1969-12-31"),
+        (LAST_UNIX_MICROS, "9999-12-31"),
+    ],
+)
+def test_the_folder_of_a_day_in_utc(unix_micros, day):
+    assert day_folder(EVENTS, unix_micros) == f"events/day={day}"
+    assert day_folder(VECTORS, unix_micros) == f"vectors/day={day}"
+
+
+@pytest.mark.parametrize("unix_micros", [LAST_UNIX_MICROS + 1, 2**62, 2**200])
+def test_a_moment_without_a_day_has_no_folder(unix_micros):
+    with pytest.raises(OverflowError):
+        day_folder(EVENTS, unix_micros)
+
+
+@pytest.mark.parametrize(
+    ("kind", "staged"),
+    [
+        (EVENTS, "staging/day=1970-01-01_part-0000000042.parquet"),
+        (VECTORS, "staging/vectors_day=1970-01-01_part-0000000042.parquet"),
+    ],
+)
+def test_the_names_of_files(kind, staged):
+    file = part_file(day_folder(kind, 0), 42)
+    assert file == f"{kind}/day=1970-01-01/part-0000000042.parquet"
+    assert staged_file(file) == staged
+    assert batch_of(file) == 42
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "../events/day=1970-01-01/part-0000000042.parquet",
+        "events/day=1970-01-01/../part-0000000042.parquet",
+        "events/day=1970-01-01/part-x.parquet",
+        "others/day=1970-01-01/part-0000000042.parquet",
+        "events/day=1970-01-01/part-0000000042.parquet.new",
+    ],
+)
+def test_other_names_are_not_parts(file):
+    assert batch_of(file) is None
+
+
+def test_the_names_and_types_of_columns():
+    assert [" ".join(map(str, column)) for column in EVENT_COLUMNS] == [
+        "partition int16 False",
+        "entry_unix_millis int64 False",
+        "entry_sequence int64 False",
+        "fresh bool False",
+        "event_id string True",
+        "type string True",
+        "user_id string True",
+        "event_time timestamp[us, tz=UTC] True",
+        "session_id string True",
+        "items list<item> True",
+        "country string True",
+        "device string True",
+        "order_id string True",
+        "value_micros int64 True",
+        "currency string True",
+        "unreadable_event binary True",
+    ]
+    assert [" ".join(map(str, column)) for column in VECTOR_COLUMNS[len(PLACE_COLUMNS) :]] == [
+        "user_id string False",
+        "session_id string False",
+        "as_of timestamp[us, tz=UTC] False",
+        "last_event binary False",
+        "model string False",
+        "model_version string False",
+        "fingerprint string False",
+        "values list<float> False",
+        "score double False",
+    ]
+    assert EVENT_COLUMNS[:3] == VECTOR_COLUMNS[:3] == PLACE_COLUMNS
+
+
+def test_every_stored_field_has_a_column():
+    columns = [column.name.replace("event_time", "event_time_unix_micros") for column in EVENT_COLUMNS]
+    assert set(Event.__struct_fields__) <= set(columns)
+    assert tuple(column.name for column in ITEM_COLUMNS) == Item.__struct_fields__
+    vector_columns = (column.name.replace("as_of", "as_of_unix_micros") for column in VECTOR_COLUMNS[3:])
+    assert tuple(vector_columns) == tuple(field.name for field in msgspec.structs.fields(ServedVector))

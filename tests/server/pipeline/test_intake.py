@@ -1,0 +1,270 @@
+"""Which calls go into the next batch, and which are rejected before they cost anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from presage.v1 import event_pb2
+from presage.v1 import scoring_service_pb2 as pb
+from presage_server.call import Call
+from presage_server.errors import InvalidRequestError
+from presage_server.pipeline.overload import OverloadPolicy
+from presage_server.rpc.limits import MAX_BATCH_ITEMS
+from support.pipelines import LocalCall, LocalPipeline, an_event, local_pipeline, track
+from support.stores import opened
+
+
+@pytest.fixture
+def view(store):
+    with opened(store) as one:
+        yield one
+
+
+@pytest.fixture
+def server(view, models):
+    with local_pipeline(view, models) as local:
+        yield local
+
+
+def score(user_id: str = "u") -> pb.ScoreRequest:
+    return pb.ScoreRequest(user_id=user_id)
+
+
+class Guard:
+    """Lets calls with a key pass, and notes who they are."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, bytes]] = []
+
+    def intercept(self, call: Call) -> None:
+        self.seen.append((call.method.rpartition("/")[2], call.request))
+        key = dict(call.metadata).get("x-key")
+        if key is None:
+            raise InvalidRequestError("expected a key", field="x-key")
+        if key == "broken":
+            raise ZeroDivisionError("secret")
+        call.principal = str(key)
+
+
+class Second:
+    """Sees what the interceptor before it established."""
+
+    def __init__(self) -> None:
+        self.principals: list[str] = []
+
+    def intercept(self, call: Call) -> None:
+        self.principals.append(call.principal)
+
+
+def test_interceptors_see_the_metadata_in_order_before_the_request_is_parsed(view, models):
+    guard, second = Guard(), Second()
+    with local_pipeline(view, models, interceptors=(guard, second)) as server:
+        calls = [
+            LocalCall(score(), metadata=[("x-key", "me")]),
+            LocalCall(b"\xff no message", "Score"),
+            LocalCall(score(), metadata=[("x-key", "broken")]),
+            LocalCall(b"\xff no message", "Score", metadata=[("x-key", "you")]),
+        ]
+        server.run(*calls)
+    assert [call.outcome for call in calls] == ["OK", "INVALID_ARGUMENT", "INTERNAL", "INVALID_ARGUMENT"]
+    assert calls[1].status.message == "x-key: expected a key"
+    assert "ScoreRequest" in calls[3].status.message
+    assert "secret" not in calls[2].status.message
+    assert [name for name, _ in guard.seen] == ["Score"] * 4
+    assert second.principals == ["me", "you"]
+    assert calls[0].principal == "me"
+
+
+def test_a_call_that_an_interceptor_rejects_does_nothing(view, models, store):
+    with local_pipeline(view, models, interceptors=(Guard(),)) as server:
+        calls = [LocalCall(track("u", "1")), LocalCall(pb.TrackEventsRequest(events=[an_event("u", "2")] * 50))]
+        server.turn(*calls)
+        assert [call.outcome for call in calls] == ["INVALID_ARGUMENT"] * 2
+    assert store.blob("u") is None
+
+
+def test_requests_that_break_the_contract_fail_alone(server):
+    calls = [
+        LocalCall(score("a")),
+        LocalCall(score("")),
+        LocalCall(b"\x0a\xff", "TrackEvent"),
+        LocalCall(pb.ScoreBatchRequest(targets=[pb.ScoreTarget(user_id="a"), pb.ScoreTarget()])),
+        LocalCall(pb.ScoreBatchRequest(targets=[pb.ScoreTarget(user_id="a")] * 1_001)),
+        LocalCall(pb.ScoreRequest(user_id="a", model="none")),
+        LocalCall(score("b")),
+    ]
+    server.run(*calls)
+    expected = ["OK", *["INVALID_ARGUMENT"] * 4, "NOT_FOUND", "OK"]
+    assert [call.outcome for call in calls] == expected
+
+
+def sizes_of_runs(server: LocalPipeline, monkeypatch) -> list[int]:
+    """Note how many visitors each batch scores."""
+    sizes: list[int] = []
+    compute = server.scorer.compute
+
+    def noted(jobs, stages):
+        sizes.append(len(jobs))
+        compute(jobs, stages)
+
+    monkeypatch.setattr(server.scorer, "compute", noted)
+    return sizes
+
+
+def large_score(size: int = 1_000, **described) -> LocalCall:
+    return LocalCall(pb.ScoreBatchRequest(targets=[pb.ScoreTarget(user_id=f"u{n}") for n in range(size)]), **described)
+
+
+def test_large_requests_are_processed_in_slices_beside_small_calls(server, monkeypatch):
+    """Four ScoreBatch of 1,000 arrive, and then a Score with every turn: each is answered by the batch of its own turn."""
+    sizes = sizes_of_runs(server, monkeypatch)
+    large = [large_score(peer=f"large-{number}") for number in range(4)]
+    server.turn(*large)
+    small = []
+    while any(call.code is None for call in large):
+        small.append(LocalCall(score(), peer="small"))
+        server.turn(small[-1])
+        server.finish(small[-1])
+    assert len(small) > 100
+    assert max(sizes) <= 128
+    assert sum(size > 33 for size in sizes) <= 2, "expected slices of 32 beside a small call"
+    assert [len(call.response.predictions) for call in large] == [1_000] * 4
+    # They went forward together, not one after the other.
+    assert max(call.replied_at for call in large) - min(call.replied_at for call in large) < len(small)
+
+
+def test_while_there_are_no_small_calls_slices_are_larger(server, monkeypatch):
+    sizes = sizes_of_runs(server, monkeypatch)
+    call = large_score()
+    server.run(call)
+    assert sizes[:7] == [128] * 7
+
+
+def test_a_score_that_comes_with_a_batch_of_thousands_of_items_is_answered_before_it(server):
+    items = [event_pb2.Item(item_id=f"item-{number}", price=1.0) for number in range(1_000)]
+    count = MAX_BATCH_ITEMS // len(items)
+    events = [an_event(f"u{number}", "e", items=items) for number in range(count)]
+    batch, scored = LocalCall(pb.TrackEventsRequest(events=events)), LocalCall(score("another"))
+    server.run(batch, scored)
+    assert scored.replied_at < batch.replied_at
+    assert [result.code for result in batch.response.results] == [0] * count
+
+
+def test_a_connection_with_a_thousand_calls_leaves_the_others_their_turn(server):
+    many = [LocalCall(score(f"u{number}"), peer="many") for number in range(1_000)]
+    others = [LocalCall(score("other"), peer=f"other-{number}") for number in range(3)]
+    server.run(*many, *others)
+    before = [sum(call.replied_at < other.replied_at for call in many) for other in others]
+    assert max(before) <= 128
+    assert {call.outcome for call in many + others} == {"OK"}
+
+
+def test_calls_of_one_connection_are_answered_in_their_order(server):
+    calls = [LocalCall(score(f"u{number}")) for number in range(1_000)]
+    server.run(*calls)
+    assert [call.replied_at for call in calls] == sorted(call.replied_at for call in calls)
+
+
+@pytest.mark.parametrize("size", [50, 400, 1_000])
+def test_no_burst_to_an_idle_server_is_rejected(server, size):
+    for number in range(3):
+        calls = [LocalCall(score(f"u{n}"), seconds=1.0) for n in range(size // 2)]
+        calls += [LocalCall(track(f"u{n}", f"e{number}"), seconds=1.0) for n in range(size // 2)]
+        server.run(*calls)
+        assert Counter(call.outcome for call in calls)["RESOURCE_EXHAUSTED"] == 0
+
+
+@pytest.mark.parametrize("in_flight", [64, 400])
+def test_no_call_of_a_closed_loop_is_rejected(server, in_flight):
+    """Callers who each wait for the answer before they call again."""
+    calls = [LocalCall(score(f"u{n}"), seconds=1.0, peer=str(n % 8)) for n in range(in_flight)]
+    ended: Counter[str] = Counter()
+    server.turn(*calls)
+    while ended.total() < 4_000:
+        done = [call for call in calls if call.code is not None]
+        ended.update(call.outcome for call in done)
+        again = [LocalCall(score(f"u{n}"), seconds=1.0, peer=str(n % 8)) for n in range(len(done))]
+        calls = [call for call in calls if call.code is None] + again
+        server.turn(*again)
+    server.finish(*calls)
+    assert ended["RESOURCE_EXHAUSTED"] == 0
+
+
+class Ticking:
+    """A processor clock that goes on by the same time whenever it is read."""
+
+    def __init__(self, seconds: float) -> None:
+        self.now = 1.0
+        self.seconds = seconds
+
+    def __call__(self) -> float:
+        self.now += self.seconds
+        return self.now
+
+
+def test_calls_that_could_not_be_answered_in_time_are_rejected_at_once_and_the_others_served(view, models):
+    """Each unit of work costs 10 ms here."""
+    overload = OverloadPolicy(processor_clock=Ticking(1.28))
+    overload._unit_seconds = 0.01
+    with local_pipeline(view, models, overload=overload) as server:
+        hurried = [LocalCall(score(f"u{n}"), seconds=1.0) for n in range(500)]
+        server.turn(*hurried)
+        rejected = [call for call in hurried if call.outcome == "RESOURCE_EXHAUSTED"]
+        assert len(rejected) == 500 - 65
+        assert {call.status.message for call in rejected} == {
+            "more calls are waiting than can be answered in time; try again, later or elsewhere"
+        }
+        patient = [LocalCall(score(f"u{n}"), seconds=60.0) for n in range(500)]
+        server.run(*patient)
+        assert Counter(call.outcome for call in patient) == {"OK": 500}
+        server.finish(*hurried)
+
+
+def test_in_an_overload_the_newest_calls_are_served_first_and_the_queue_is_short(view, models):
+    overload = OverloadPolicy(processor_clock=Ticking(0.0))
+    overload._unit_seconds = 100e-6
+    with local_pipeline(view, models, overload=overload) as server:
+        overload.overloaded = True
+        overload.note_rejected()
+        calls = [LocalCall(score(f"u{n}")) for n in range(300)]
+        server.run(*calls)
+        outcomes = [call.outcome for call in calls]
+        assert outcomes == ["RESOURCE_EXHAUSTED"] * (300 - 64) + ["OK"] * 64
+        served = calls[-64:]
+        assert max(call.replied_at for call in served[-32:]) < min(call.replied_at for call in served[:-32])
+
+
+def test_a_large_request_that_could_not_be_answered_in_time_is_rejected_unparsed(view, models):
+    overload = OverloadPolicy(processor_clock=Ticking(0.0))
+    overload._unit_seconds = 0.01
+    with local_pipeline(view, models, overload=overload) as server:
+        large = LocalCall(b"\xff" * 30_000, "ScoreBatch", seconds=1.0)
+        server.turn(large)
+        assert large.outcome == "RESOURCE_EXHAUSTED"
+
+
+def test_a_large_call_whose_time_runs_out_ends_and_leaves_no_work(server):
+    call = large_score()
+    server.turn(call)
+    call.deadline = 0.0
+    server.turn()
+    assert call.outcome == "DEADLINE_EXCEEDED"
+    assert not server.intake.waiting
+    while server.link.pending:
+        server.turn()
+
+
+def test_calls_that_were_cancelled_while_they_waited_are_not_processed(server, store):
+    waiting = [LocalCall(score(f"u{n}")) for n in range(200)]
+    event = LocalCall(track("cancelled", "1"))
+    large = large_score()
+    server.turn(*waiting, event, large)
+    event.end(1)
+    large.end(1)
+    server.finish(*waiting)
+    while server.intake.waiting or server.link.pending or server.tracker.ready:
+        server.turn()
+    assert store.blob("cancelled") is None
+    assert large.payload == b""

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from presage_featurizer import Device, EventType
+from presage_training.errors import LogFormatError
+from presage_training.readers import LogMapping, MappingError, load_mapping
+
+PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "replay-a-log.md"
+LEAST = '[columns]\nuser_id = "u"\nevent_type = "e"\nevent_time = "t"\n'
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Return a function that writes a mapping and loads it."""
+
+    def written(text):
+        (tmp_path / "shop.toml").write_text(text)
+        return load_mapping(tmp_path / "shop.toml")
+
+    return written
+
+
+def test_the_example_of_the_how_to_is_one(load):
+    block = PAGE.read_text().partition("    # clicks.toml\n")[2].partition("\n| table")[0]
+    mapping = load(textwrap.dedent(block))
+
+    assert mapping.columns == {
+        "user_id": "visitor",
+        "event_type": "action",
+        "event_time": "at",
+        "item_id": "sku",
+        "price": "unit price",
+        "country": "land",
+    }
+    assert mapping.event_types == {
+        "product page": EventType.VIEW_ITEM,
+        "basket": EventType.ADD_TO_CART,
+        "order": EventType.PURCHASE,
+        "ping": None,
+    }
+    assert (mapping.time_unit, mapping.time_format, mapping.time_zone) == ("", "%d.%m.%Y %H:%M:%S", "Europe/Berlin")
+    assert mapping.countries == {"Deutschland": "DE"}
+    assert mapping.constants == {"currency": "EUR", "device": "DESKTOP"}
+
+
+def test_little_is_needed(load):
+    mapping = load(LEAST)
+
+    assert mapping == LogMapping(path=mapping.path, columns={"user_id": "u", "event_type": "e", "event_time": "t"})
+
+
+def test_the_type_may_be_the_same_for_all_rows(load):
+    assert load('[columns]\nuser_id = "u"\nevent_time = "t"\n[constants]\nevent_type = "LOGIN"').constants == {
+        "event_type": "LOGIN"
+    }
+
+
+def test_a_word_may_mean_no_device(load):
+    devices = load(LEAST + 'device = "d"\n[devices]\nphone = "MOBILE"\nbot = ""').devices
+
+    assert devices == {"phone": Device.MOBILE, "bot": Device.UNSPECIFIED}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "advice"),
+    [
+        ("[columns", "not a readable TOML file", "Fix it there"),
+        ('[colums]\nuser_id = "u"', "unknown table or key 'colums'", "Choose from [columns], [event_time]"),
+        ('columns = "u"', "columns is not a table", "Write it as [columns]"),
+        (LEAST + "price = 3", "[columns] has price = 3", "Expected text in quotes"),
+        (LEAST + 'colour = "c"', "[columns] has the unknown field 'colour'", "Choose from event_id, event_type"),
+        ('[columns]\nuser_id = "u"\nevent_type = "e"', "[columns] lacks event_time", 'event_time = "…"'),
+        (LEAST + 'price = "p"', "[columns] has price without item_id", "which column names the item"),
+        (
+            LEAST + '[event_types]\nhover = "HOVER"',
+            "[event_types] has the unknown name 'HOVER'",
+            "PAGE_VIEW, VIEW_ITEM",
+        ),
+        (LEAST + '[event_types]\nx = "UNSPECIFIED"', "the unknown name 'UNSPECIFIED'", "PAGE_VIEW, VIEW_ITEM"),
+        (LEAST + '[devices]\nx = "MOBILE"', "[devices] needs the column device", "Add device to [columns]"),
+        (LEAST + 'device = "d"\n[devices]\nx = "FRIDGE"', "[devices] has the unknown name 'FRIDGE'", "DESKTOP, MOBILE"),
+        (LEAST + 'country = "c"\n[countries]\nx = "Deu"', "two capital letters, got 'Deu'", "ISO 3166-1"),
+        (LEAST + '[constants]\ncountry = "de"', "two capital letters, got 'de'", "ISO 3166-1"),
+        (LEAST + '[constants]\ncurrency = "€"', "three capital letters, got '€'", "ISO 4217"),
+        (LEAST + '[constants]\ndevice = "FRIDGE"', "[constants] has the unknown name 'FRIDGE'", "DESKTOP, MOBILE"),
+        (LEAST + '[constants]\nbrand = "acme"', "[constants] has the unknown field 'brand'", "event_type, currency"),
+        (LEAST + '[constants]\nevent_type = "LOGIN"', "event_type is in [columns] and in [constants]", "Keep one"),
+        (LEAST + '[event_time]\nzone = "UTC"', "[event_time] has the unknown key 'zone'", "unit, format, time_zone"),
+        (LEAST + '[event_time]\nunit = "h"', "[event_time] has the unknown unit 'h'", "Choose one of s, ms, us, ns"),
+        (
+            LEAST + '[event_time]\nunit = "s"\ntime_zone = "UTC"',
+            "a unit beside a format or time_zone",
+            "the unit alone",
+        ),
+        (LEAST + '[event_time]\ntime_zone = "Mars"', "the unknown time_zone 'Mars'", "IANA"),
+        (LEAST + '[event_time]\ntime_zone = "../x"', "the unknown time_zone '../x'", "IANA"),
+    ],
+)
+def test_a_wrong_mapping_is_refused_in_one_sentence(load, tmp_path, text, problem, advice):
+    with pytest.raises(MappingError) as failure:
+        load(text)
+
+    message = str(failure.value)
+    assert isinstance(failure.value, LogFormatError)
+    assert message.startswith(f"{tmp_path / 'shop.toml'}: ")
+    assert problem in message
+    assert advice in message.partition(problem)[2]
+    assert "\n" not in message
+
+
+def test_a_missing_mapping_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load_mapping(tmp_path / "shop.toml")

@@ -1,0 +1,222 @@
+"""Point-in-time rows: what a server would have known at each decision, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_featurizer import CATALOGUE, CONVERSION, FEATURE_SETS, Event, FeatureSet, FeatureSetError
+from presage_training.datasets.targets import PurchaseInSession, Target
+from presage_training.errors import DatasetError
+from presage_training.replaying.decisions import DecisionPoints, EveryEvent
+from presage_training.replaying.workers import record
+
+__all__ = ["Dataset", "LogFacts", "build_dataset", "check_labels", "parse_feature_set", "purchase_in_session"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogFacts:
+    """Counts of a log and its decision points."""
+
+    events: int
+    """Events, duplicates included."""
+    duplicates: int
+    """Events that were ignored because their visitor had one with the same id shortly before."""
+    visitors: int
+    first_unix_micros: int
+    """The oldest time of an event."""
+    last_unix_micros: int
+    """The newest time of an event: where the log ends."""
+    decision_points: int
+    """Moments for which the target is defined."""
+    censored: int
+    """The decision points without a row, because the log ends before the label is known."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dataset:
+    """Rows of features with their labels, in the order of the log; all arrays have one entry for each row.
+
+    A row's span starts with the events that it depends on (at its session's start for a target about the session, else at its own
+    time) and ends when its label is known. Two rows whose spans do not overlap share no event that is part of one's label.
+    """
+
+    feature_set: FeatureSet
+    """The columns of ``features``."""
+    target: str
+    """The name of the target, as ``parse_target`` reads it."""
+    log: LogFacts
+    """Counts of the log; the same for every part of a dataset."""
+    features: NDArray[np.float32]
+    """Shape (rows, features of the set), as a server would have served them."""
+    labels: NDArray[np.bool_] | NDArray[np.float64]
+    """True or false, or an amount in units of the shop's currency."""
+    times_unix_micros: NDArray[np.int64]
+    """When the decision was due."""
+    span_starts_unix_micros: NDArray[np.int64]
+    span_ends_unix_micros: NDArray[np.int64]
+    visitors: NDArray[np.int64]
+    """The visitor's number: the log position of its first event, so the same for every target and split."""
+    sessions: NDArray[np.int64]
+    """The session's number: the log position of its first row or PURCHASE; -1 without a session."""
+    prefix_lengths: NDArray[np.int32]
+    """Events of the session up to the decision; 0 without a session."""
+    known: NDArray[np.bool_]
+    """False for anonymous visitors, who have an ``anonymous:`` id from the reader."""
+    devices: NDArray[np.int8]
+    """The last device seen, as a number of ``Device``."""
+    countries: NDArray[np.str_]
+    """The last country seen, ISO 3166-1 alpha-2; empty if unknown."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def positive(self) -> NDArray[np.bool_]:
+        """The rows whose label is true, or above 0."""
+        return np.asarray(self.labels > 0, dtype=np.bool_)
+
+    def take(self, chosen: NDArray[Any]) -> Dataset:
+        """Select rows by a mask or by indices."""
+        arrays = (column.name for column in fields(self) if column.name not in {"feature_set", "target", "log"})
+        return replace(self, **{name: getattr(self, name)[chosen] for name in arrays})
+
+
+def build_dataset(
+    events: Iterable[Event],
+    *,
+    decisions: DecisionPoints,
+    target: Target,
+    feature_set: FeatureSet = CONVERSION,
+    workers: int = 1,
+    distinct_ids: bool = False,
+    now_shift_micros: int = 0,
+) -> Dataset:
+    """Replay a log into one row for each decision point whose label is known.
+
+    The log is read once and not kept: memory holds the state of each visitor, the rows, and the purchases and refunds. The features
+    of a decision point include its own event and nothing later. The rows are the same, byte for byte, with any number of workers.
+
+    Args:
+        events: The log, in the order in which a server would have received it.
+        decisions: When to make a row.
+        target: What to predict.
+        feature_set: The features of a row.
+        workers: The number of processes that share the visitors; 1 replays in this process. With more, a script that calls this
+            guards its main code with ``if __name__ == "__main__"``, because each process imports it.
+        distinct_ids: Whether no two events have the same id; duplicates are then not looked for, which saves a third of the time.
+        now_shift_micros: An offset added to the time for which features are computed; see ``shifted_now``.
+
+    Raises:
+        DatasetError: The log gives no row, or the target is not defined at such decision points.
+        WorkerError: A worker process ended early.
+    """
+    if target.follows_events and not decisions.follows_events:
+        raise DatasetError(
+            f"{target.name} is defined right after an event, which {decisions.name} is not: name every-event, or another target"
+        )
+    recording = record(
+        events,
+        decisions=decisions,
+        feature_set=feature_set,
+        workers=workers,
+        distinct_ids=distinct_ids,
+        now_shift_micros=now_shift_micros,
+    )
+    if not recording.events:
+        raise DatasetError("the log holds no event: name another log, or the format or mapping that fits this one")
+    labels = target.label(recording)
+    eligible, censored = int(labels.eligible.sum()), int(labels.censored.sum())
+    if not eligible:
+        raise DatasetError(target.none_eligible_message)
+    if eligible == censored:
+        raise DatasetError(target.all_censored_message(eligible))
+    rows = recording.rows
+    dataset = Dataset(
+        feature_set=feature_set,
+        target=target.name,
+        log=LogFacts(
+            events=recording.events,
+            duplicates=recording.duplicates,
+            visitors=recording.visitors,
+            first_unix_micros=recording.first_unix_micros,
+            last_unix_micros=recording.last_unix_micros,
+            decision_points=eligible,
+            censored=censored,
+        ),
+        features=rows.features,
+        labels=labels.values,
+        times_unix_micros=rows.time_unix_micros,
+        span_starts_unix_micros=labels.span_starts_unix_micros,
+        span_ends_unix_micros=labels.span_ends_unix_micros,
+        visitors=rows.visitor,
+        sessions=rows.session,
+        prefix_lengths=rows.prefix_length,
+        known=rows.known,
+        devices=rows.device,
+        countries=rows.country,
+    )
+    return dataset.take(labels.eligible & ~labels.censored)
+
+
+def purchase_in_session(events: Iterable[Event], feature_set: FeatureSet = CONVERSION, *, workers: int = 1) -> Dataset:
+    """Make one row for each event of each session: does the session still end in a purchase?
+
+    See ``build_dataset`` for the arguments, and ``PurchaseInSession`` for the events that give a row.
+
+    Raises:
+        DatasetError: The log gives no row, or only rows of sessions that may still go on.
+        WorkerError: A worker process ended early.
+    """
+    return build_dataset(
+        events, decisions=EveryEvent(), target=PurchaseInSession(), feature_set=feature_set, workers=workers
+    )
+
+
+def check_labels(dataset: Dataset) -> None:
+    """Check that the labels differ.
+
+    Raises:
+        DatasetError: There is no row, or all labels are the same.
+    """
+    if not len(dataset):
+        raise DatasetError("there are no rows to learn from: use a longer log")
+    first = dataset.labels[0]
+    if (dataset.labels != first).any():
+        return
+    what = {True: "always happens", False: "never happens"}[bool(first)]
+    if dataset.labels.dtype != np.bool_:
+        what = f"is always {float(first):g}"
+    raise DatasetError(
+        f"the target {dataset.target} {what}, in all {len(dataset)} rows: name another target or use a longer log"
+    )
+
+
+def parse_feature_set(text: str) -> FeatureSet:
+    """Read a feature set as a command line names it: one of FEATURE_SETS, or features separated by commas.
+
+    Features by name make a set called ``custom``, in UTC.
+
+    Raises:
+        DatasetError: There is no such set or feature.
+    """
+    if text in FEATURE_SETS:
+        return FEATURE_SETS[text]
+    if "," not in text:
+        raise DatasetError(
+            f"feature set: expected one of {', '.join(FEATURE_SETS)}, or features separated by commas, got {text!r}"
+        )
+    names = tuple(name.strip() for name in text.split(","))
+    if unknown := [name for name in names if name not in CATALOGUE]:
+        near = get_close_matches(unknown[0], CATALOGUE, n=3)
+        known = f"; is {' or '.join(map(repr, near))} meant?" if near else f"; name some of its {len(CATALOGUE)}"
+        raise DatasetError(f"feature set: {unknown[0]!r} is not in the catalogue of features{known}")
+    try:
+        return FeatureSet(name="custom", features=names)
+    except FeatureSetError as error:
+        raise DatasetError(f"feature set: {error}") from error

@@ -1,0 +1,42 @@
+"""Remarks on an experiment: the best model, and the differences that its intervals do not support."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from presage_training.models import BASELINES
+from presage_training.report import MeasuredModel
+
+__all__ = ["remarks_on"]
+
+
+def remarks_on(models: Sequence[MeasuredModel], baseline: str) -> tuple[str, ...]:
+    """Return remarks on the best model, and on what its intervals do not show."""
+    name = next(name for name in ("roc_auc", "r2") if name in models[0].result.metrics)
+    label = {"roc_auc": "ROC-AUC", "r2": "R2"}[name]
+    own = [model for model in models if model.result.kind not in BASELINES]
+    if not own:
+        return ()
+    best = max(own, key=lambda model: model.result.metrics[name].value or float("-inf"))
+    metric, ahead = best.result.metrics[name], best.result.ahead
+    if metric.value is None or ahead is None or ahead.value is None or ahead.low is None:
+        return (f"The test rows do not show which model is best: there is no {label} to compare.",)
+    leads = (
+        f"{best.result.kind} has the best {label}, {metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f}), "
+        f"{ahead.value:+.3f} ({ahead.low:+.3f} to {ahead.high:+.3f}) against {baseline}, the best baseline."
+    )
+    remarks = [leads]
+    if len(own) > 1:
+        remarks.append(
+            "It was found to be the best on the very rows that it is measured on, which flatters it a little."
+        )
+    if ahead.low <= 0.0:
+        remarks.append(f"That interval holds 0: these rows do not show that any model is better than {baseline}.")
+    tied = [
+        other.result.kind
+        for other in own
+        if other is not best and (low := best.draws.difference(other.draws, name).low) is not None and low <= 0.0
+    ]
+    if tied:
+        remarks.append(f"These rows do not show that it is better than {', '.join(tied)}.")
+    return tuple(remarks)

@@ -1,0 +1,111 @@
+"""Converts columns of cells to columns of values, and skips the rows in which that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from presage_featurizer import MAX_UNIX_MICROS
+from presage_training.readers.files.tables import Batch
+from presage_training.readers.skipped_rows import SkippedRows
+
+__all__ = ["SkipRowError", "Values", "convert", "keep_readable"]
+
+_REMEMBERED = 1 << 16
+
+
+class SkipRowError(ValueError):
+    """A readable cell that makes the reader skip its row."""
+
+    def __init__(self, reason: str, what: str) -> None:
+        super().__init__(what)
+        self.reason = reason
+        """The reason, the same text for many rows."""
+
+
+class Values(NamedTuple):
+    """Some rows, converted."""
+
+    numbers: Sequence[int]
+    """The number of each data row in the file, from 1."""
+    columns: Sequence[Sequence[Any]]
+    """The values of each column, one for each of ``numbers``; of an invalid cell, its ValueError."""
+    complete: bool
+    """Whether all cells are valid."""
+
+
+class _Converter(dict[Any, Any]):
+    """Converts the cells of one column, each distinct one once: most cells of a log repeat.
+
+    Equal cells give the same object, so events share their text.
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._function = function
+        self.failures = 0
+
+    def __missing__(self, cell: Any) -> Any:
+        try:
+            value = self._function(cell)
+        except ValueError as error:
+            self.failures += 1
+            return error
+        self[cell] = value
+        return value
+
+    def convert(self, cells: Sequence[Any]) -> list[Any]:
+        if len(self) > _REMEMBERED:
+            self.clear()
+        return list(map(self.__getitem__, cells))
+
+
+def convert(batches: Iterable[Batch], functions: Mapping[str, Callable[[Any], Any]]) -> Iterator[Values]:
+    """Convert the columns of a table.
+
+    Args:
+        batches: The table, with a column for each of ``functions``.
+        functions: By column name, the function that converts a cell or raises ValueError; equal cells give equal values.
+            Times with a zone do not go through it.
+    """
+    converters = [_Converter(function) for function in functions.values()]
+    instants = _Converter(_unix_micros)
+    for batch in batches:
+        before = instants.failures + sum(converter.failures for converter in converters)
+        columns = []
+        for place, (converter, cells) in enumerate(zip(converters, batch.columns, strict=True)):
+            if place not in batch.instants:
+                columns.append(converter.convert(cells))
+            elif cells and None not in cells and min(cells) >= 1 and max(cells) <= MAX_UNIX_MICROS:
+                columns.append(list(cells))
+            else:
+                columns.append(instants.convert(cells))
+        after = instants.failures + sum(converter.failures for converter in converters)
+        yield Values(batch.numbers, columns, complete=before == after)
+
+
+def keep_readable(tables: Iterable[Values], skipped: SkippedRows) -> Iterator[Values]:
+    """Skip each row with an invalid cell; the first such cell is the reason."""
+    for values in tables:
+        if values.complete:
+            yield values
+            continue
+        rows = []
+        for row in zip(values.numbers, *values.columns, strict=True):
+            fault = next((value for value in row if isinstance(value, ValueError)), None)
+            if fault is None:
+                rows.append(row)
+            else:
+                reason = fault.reason if isinstance(fault, SkipRowError) else "unreadable row"
+                skipped.add(reason, where=f"row {row[0]}", what=str(fault))
+        if rows:
+            numbers, *columns = zip(*rows, strict=True)
+            yield Values(numbers, columns, complete=True)
+
+
+def _unix_micros(cell: int | None) -> int:
+    if cell is None:
+        raise ValueError("expected a time, got an empty cell")
+    if not 1 <= cell <= MAX_UNIX_MICROS:
+        raise ValueError(f"expected a time between 1970 and 2255, got {cell} microseconds after 1970")
+    return cell

@@ -1,0 +1,224 @@
+"""The archive that ``presage archive`` writes: the servers' event log as Parquet files.
+
+Its layout is in ``presage_featurizer.event_log``; the number in a file's name is that of the batch that wrote the file. Within a
+batch a visitor's events have the order of their entries in the stream, and batches are in order. Reading batch after batch thus
+gives each visitor's events in the order in which they were applied, with one batch in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from presage_featurizer import (
+    CorruptStateError,
+    Device,
+    Event,
+    EventType,
+    Item,
+    NewerStateError,
+    StateError,
+    decode_event,
+)
+from presage_featurizer.event_log import (
+    CHECKPOINT_FILE,
+    EVENT_COLUMNS,
+    EVENTS,
+    ITEM_COLUMNS,
+    PARTS_GLOB,
+    PLACE_COLUMNS,
+    VECTOR_COLUMNS,
+    VECTORS,
+    ServedVector,
+    batch_of,
+    decode_checkpoint,
+    staged_file,
+)
+from presage_training.errors import LogFormatError
+from presage_training.readers.progress import ReadProgress
+from presage_training.readers.skipped_rows import SkippedRows
+
+__all__ = ["ArchivedEvent", "read_archive", "read_archive_events", "read_archived_vectors"]
+
+_ROWS_AT_ONCE = 8_192
+_ENTRY_COLUMNS = tuple(column.name for column in PLACE_COLUMNS)
+_TEXTS = ("event_id", "user_id", "session_id", "country", "order_id", "currency")
+_COLUMNS = tuple(column.name for column in EVENT_COLUMNS)
+_VECTOR_COLUMNS = tuple(column.name for column in VECTOR_COLUMNS[len(PLACE_COLUMNS) :])
+_ITEM_FIELDS = tuple(column.name for column in ITEM_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedEvent:
+    event: Event
+    fresh: bool
+    """Whether the event found no state, so that a replay has to drop the visitor's history before it; see ``Replay.fold``."""
+
+
+def read_archive(
+    directory: Path, *, skipped: SkippedRows, progress: ReadProgress | None = None
+) -> Iterator[ArchivedEvent]:
+    """Read an archive, each visitor's events in the order in which the servers applied them.
+
+    The archive may be written at the same time: the batches that were committed when reading started are read. Folders of days may
+    have been removed.
+
+    Args:
+        directory: The folder of ``presage archive --to``.
+        skipped: Counts the events that this release cannot read.
+        progress: Updated with the share of the archive that has been read.
+
+    Yields:
+        The events, with one batch in memory: 100,000 events unless the archive was written with another ``--max-batch-events``.
+
+    Raises:
+        OSError: if the folder or a file cannot be opened.
+        LogFormatError: if the folder holds no archive, or a file in it cannot be read.
+    """
+    batches = _batches(directory)
+    for done, files in enumerate(batches, 1):
+        yield from _read_batch(files, skipped)
+        if progress:
+            progress.update(done, len(batches))
+
+
+def read_archive_events(
+    directory: Path, *, skipped: SkippedRows, progress: ReadProgress | None = None
+) -> Iterator[Event]:
+    """Read an archive as other logs are read, without the information where states had expired."""
+    return (archived.event for archived in read_archive(directory, skipped=skipped, progress=progress))
+
+
+def read_archived_vectors(directory: Path) -> Iterator[ServedVector]:
+    """Read the sample of served vectors that an archive holds; raises as ``read_archive`` does."""
+    for files in _batches(directory, VECTORS):
+        for path in files:
+            table = _read_columns(path, _VECTOR_COLUMNS)
+            times = table["as_of"].cast("int64").to_pylist()
+            for row, as_of_unix_micros in zip(table.drop_columns("as_of").to_pylist(), times, strict=True):
+                values = np.array(row.pop("values"), dtype="<f4").tobytes()
+                yield ServedVector(**row, as_of_unix_micros=as_of_unix_micros, values=values)
+
+
+def _batches(directory: Path, kind: str = EVENTS) -> list[list[Path]]:
+    """Find the files of each committed batch, the oldest batch first."""
+    checkpoint_file = directory / CHECKPOINT_FILE
+    try:
+        checkpoint = decode_checkpoint(checkpoint_file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not directory.exists():
+            raise
+        raise LogFormatError(
+            directory, f"holds no {CHECKPOINT_FILE}", advice="Name the folder that presage archive --to was given."
+        ) from error
+    except CorruptStateError as error:
+        raise LogFormatError(checkpoint_file, f"cannot be read ({error})", advice="Put the right one back.") from error
+    except NewerStateError as error:
+        raise LogFormatError(checkpoint_file, str(error), advice="Read it with the release that wrote it.") from error
+    # A process that dies at the wrong moment leaves the last batch's files to be put in place by the next one: all of them or none.
+    # Checked before the files are listed: files that are put in place later are ignored.
+    waiting = any((directory / staged_file(file)).exists() for file in checkpoint.files)
+    last = checkpoint.batch - 1 if waiting else checkpoint.batch
+    batches: dict[int, list[Path]] = {}
+    for path in sorted((directory / kind).glob(PARTS_GLOB)):
+        number = batch_of(path.relative_to(directory).as_posix())
+        if number is not None and number <= last:
+            batches.setdefault(number, []).append(path)
+    return [batches[number] for number in sorted(batches)]
+
+
+def _read_batch(files: Sequence[Path], skipped: SkippedRows) -> Iterator[ArchivedEvent]:
+    import pyarrow as pa  # noqa: PLC0415
+
+    tables = [_read_columns(path, _COLUMNS) for path in files]
+    table = pa.concat_tables(tables)
+    if len(tables) > 1:
+        table = table.sort_by([(name, "ascending") for name in _ENTRY_COLUMNS])
+    for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
+        yield from _events(batch, skipped)
+
+
+def _read_columns(path: Path, columns: Sequence[str]) -> Any:
+    # The other readers do without this library.
+    import pyarrow as pa  # noqa: PLC0415
+
+    from presage_training.readers.files.parquet_tables import open_parquet  # noqa: PLC0415
+
+    try:
+        with open_parquet(path) as file:
+            missing = [name for name in columns if name not in file.schema_arrow.names]
+            if missing:
+                raise LogFormatError(
+                    path, f"lacks the column {missing[0]}", advice="Expected a file that presage archive wrote."
+                )
+            return file.read(columns=list(columns))
+    except pa.ArrowException as error:
+        raise LogFormatError(
+            path, f"not a readable Parquet file ({error})", advice="Put the right one back, or remove it."
+        ) from error
+
+
+def _events(batch: Any, skipped: SkippedRows) -> Iterator[ArchivedEvent]:
+    import pyarrow as pa  # noqa: PLC0415
+
+    texts = zip(*(batch[name].to_pylist() for name in _TEXTS), strict=True)
+    rest = zip(
+        batch["fresh"].to_pylist(),
+        batch["type"].to_pylist(),
+        batch["device"].to_pylist(),
+        batch["event_time"].cast(pa.int64()).to_pylist(),
+        _items(batch["items"]),
+        batch["value_micros"].to_pylist(),
+        batch["unreadable_event"].to_pylist(),
+        strict=True,
+    )
+    for row, (text, (fresh, event_type, device, time_unix_micros, items, value_micros, unreadable)) in enumerate(
+        zip(texts, rest, strict=True)
+    ):
+        if unreadable is not None:
+            # A release older than the servers may have archived it.
+            try:
+                yield ArchivedEvent(decode_event(unreadable), fresh=fresh)
+            except StateError as error:
+                skipped.add("unreadable event", where=_entry_name(batch, row), what=str(error))
+            continue
+        known_type = EventType.__members__.get(event_type)
+        if known_type is None:
+            skipped.add("unknown event type", where=_entry_name(batch, row), what=str(event_type))
+            continue
+        event_id, user_id, session_id, country, order_id, currency = text
+        event = Event(
+            event_id,
+            known_type,
+            user_id,
+            time_unix_micros,
+            session_id,
+            items,
+            country,
+            Device[device],
+            order_id,
+            value_micros,
+            currency,
+        )
+        yield ArchivedEvent(event, fresh=fresh)
+
+
+def _entry_name(batch: Any, row: int) -> str:
+    partition, unix_millis, sequence = (batch[name][row].as_py() for name in _ENTRY_COLUMNS)
+    return f"partition {partition}, entry {unix_millis}-{sequence}"
+
+
+def _items(column: Any) -> Iterator[tuple[Item, ...]]:
+    """Read the lists of items; a null is an empty one."""
+    # Arrow's own way makes a dictionary of every item, which takes most of the time of reading.
+    flat = column.flatten()
+    every = [Item(*fields) for fields in zip(*(flat.field(name).to_pylist() for name in _ITEM_FIELDS), strict=True)]
+    start = 0
+    for length in column.value_lengths().to_pylist():
+        end = start + (length or 0)
+        yield tuple(every[start:end])
+        start = end
