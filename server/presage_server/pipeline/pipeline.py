@@ -76,6 +76,8 @@ class Pipeline:
         self._wait_seconds = wait_seconds
         self._reading: deque[Batch] = deque()
         """Batches whose read has not been answered."""
+        self._pumped = True
+        """Whether the last turn looked for replies."""
         self._late_at = 0.0
         self._held: list[Call] = []
         """Calls that arrived while a store that is near was about to reply."""
@@ -99,10 +101,12 @@ class Pipeline:
         batch, units = self._intake.next_batch(calls, now, required=self._tracker.ready)
         if batch is not None:
             self._start(batch)
-        if self._intake.waiting and len(self._reading) < _OVERLAPPING:
+        if self._intake.waiting and len(self._reading) < _OVERLAPPING and self._pumped:
             link.flush()  # the store works on this batch while the next one is decoded
+            self._pumped = False  # at the end of the next turn, replies and new connections are looked for in any case
         else:
             link.pump(self._wait_seconds)
+            self._pumped = True
         if self._reading or link.pending:
             self._look_for_late(monotonic())
         if units:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 import pytest
@@ -118,28 +119,55 @@ def large_score(size: int = 1_000, **described) -> LocalCall:
 
 
 def test_large_requests_are_processed_in_slices_beside_small_calls(server, monkeypatch):
-    """Four ScoreBatch of 1,000 arrive, and then a Score with every turn: each is answered by the batch of its own turn."""
+    """Four ScoreBatch of 1,000 arrive, and then a Score with every turn: none of these waits for more than a few slices."""
     sizes = sizes_of_runs(server, monkeypatch)
     large = [large_score(peer=f"large-{number}") for number in range(4)]
     server.turn(*large)
-    small = []
+    small: list[LocalCall] = []
+    waited = []
     while any(call.code is None for call in large):
         small.append(LocalCall(score(), peer="small"))
         server.turn(small[-1])
-        server.finish(small[-1])
+        waited.append(sum(call.code is None for call in small))
+    server.finish(*small)
     assert len(small) > 100
-    assert max(sizes) <= 128
-    assert sum(size > 33 for size in sizes) <= 2, "expected slices of 32 beside a small call"
+    assert max(waited) <= 4
+    assert max(sizes) <= server.overload.batch_units
+    assert sum(sizes) == 4_000 + len(small)
     assert [len(call.response.predictions) for call in large] == [1_000] * 4
     # They went forward together, not one after the other.
     assert max(call.replied_at for call in large) - min(call.replied_at for call in large) < len(small)
+
+
+@pytest.mark.parametrize("down", [False, True], ids=["up", "down"])
+def test_replies_are_read_and_connections_taken_however_many_calls_keep_coming(server, store, down):
+    """More events than one turn takes arrive with every turn, for visitors that need no read."""
+    names = [f"u{number}" for number in range(150)]
+    server.run(*[LocalCall(track(name, "first")) for name in names])
+    if down:
+        server.link._close_wire()  # as when the store hangs
+        server.link._connector.start()
+        server.link._go_down("for the test")
+    calls: list[LocalCall] = []
+    for turn in range(40):
+        arrived = [LocalCall(track(name, f"{turn}"), peer=name) for name in names]
+        calls += arrived
+        server.turn(*arrived)
+        time.sleep(0.002)
+    ended = Counter(call.outcome for call in calls)
+    assert server.intake.waiting
+    assert not server.link.down
+    assert ended["OK"] > 100
+    server.finish(*calls)
+    while server.link.pending or server.tracker.ready:
+        server.turn()
 
 
 def test_while_there_are_no_small_calls_slices_are_larger(server, monkeypatch):
     sizes = sizes_of_runs(server, monkeypatch)
     call = large_score()
     server.run(call)
-    assert sizes[:7] == [128] * 7
+    assert sizes[:7] == [server.overload.batch_units] * 7
 
 
 def test_a_score_that_comes_with_a_batch_of_thousands_of_items_is_answered_before_it(server):
@@ -157,7 +185,7 @@ def test_a_connection_with_a_thousand_calls_leaves_the_others_their_turn(server)
     others = [LocalCall(score("other"), peer=f"other-{number}") for number in range(3)]
     server.run(*many, *others)
     before = [sum(call.replied_at < other.replied_at for call in many) for other in others]
-    assert max(before) <= 128
+    assert max(before) <= server.overload.batch_units
     assert {call.outcome for call in many + others} == {"OK"}
 
 
@@ -192,23 +220,22 @@ def test_no_call_of_a_closed_loop_is_rejected(server, in_flight):
     assert ended["RESOURCE_EXHAUSTED"] == 0
 
 
-class Ticking:
-    """A processor clock that goes on by the same time whenever it is read."""
+class Costly(OverloadPolicy):
+    """Each unit of work takes this much processor time, whatever it takes here."""
 
-    def __init__(self, seconds: float) -> None:
-        self.now = 1.0
-        self.seconds = seconds
+    def __init__(self, unit_seconds: float) -> None:
+        self._cost = unit_seconds
+        self._total = 1.0
+        super().__init__(processor_clock=lambda: self._total)
+        self._unit_seconds = unit_seconds
 
-    def __call__(self) -> float:
-        self.now += self.seconds
-        return self.now
+    def note_work(self, units: int) -> None:
+        self._total += units * self._cost
+        super().note_work(units)
 
 
 def test_calls_that_could_not_be_answered_in_time_are_rejected_at_once_and_the_others_served(view, models):
-    """Each unit of work costs 10 ms here."""
-    overload = OverloadPolicy(processor_clock=Ticking(1.28))
-    overload._unit_seconds = 0.01
-    with local_pipeline(view, models, overload=overload) as server:
+    with local_pipeline(view, models, overload=Costly(0.01)) as server:
         hurried = [LocalCall(score(f"u{n}"), seconds=1.0) for n in range(500)]
         server.turn(*hurried)
         rejected = [call for call in hurried if call.outcome == "RESOURCE_EXHAUSTED"]
@@ -216,30 +243,28 @@ def test_calls_that_could_not_be_answered_in_time_are_rejected_at_once_and_the_o
         assert {call.status.message for call in rejected} == {
             "more calls are waiting than can be answered in time; try again, later or elsewhere"
         }
+        server.finish(*hurried)
         patient = [LocalCall(score(f"u{n}"), seconds=60.0) for n in range(500)]
         server.run(*patient)
         assert Counter(call.outcome for call in patient) == {"OK": 500}
-        server.finish(*hurried)
 
 
 def test_in_an_overload_the_newest_calls_are_served_first_and_the_queue_is_short(view, models):
-    overload = OverloadPolicy(processor_clock=Ticking(0.0))
-    overload._unit_seconds = 100e-6
+    overload = Costly(50e-6)
     with local_pipeline(view, models, overload=overload) as server:
         overload.overloaded = True
         overload.note_rejected()
         calls = [LocalCall(score(f"u{n}")) for n in range(300)]
         server.run(*calls)
         outcomes = [call.outcome for call in calls]
-        assert outcomes == ["RESOURCE_EXHAUSTED"] * (300 - 64) + ["OK"] * 64
-        served = calls[-64:]
+        kept = overload.queue_units
+        assert outcomes == ["RESOURCE_EXHAUSTED"] * (300 - kept) + ["OK"] * kept
+        served = calls[-kept:]
         assert max(call.replied_at for call in served[-32:]) < min(call.replied_at for call in served[:-32])
 
 
 def test_a_large_request_that_could_not_be_answered_in_time_is_rejected_unparsed(view, models):
-    overload = OverloadPolicy(processor_clock=Ticking(0.0))
-    overload._unit_seconds = 0.01
-    with local_pipeline(view, models, overload=overload) as server:
+    with local_pipeline(view, models, overload=Costly(0.01)) as server:
         large = LocalCall(b"\xff" * 30_000, "ScoreBatch", seconds=1.0)
         server.turn(large)
         assert large.outcome == "RESOURCE_EXHAUSTED"

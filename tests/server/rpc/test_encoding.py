@@ -14,7 +14,7 @@ from presage.v1 import prediction_pb2
 from presage.v1 import scoring_service_pb2 as pb
 from presage_featurizer import CONVERSION, Event, EventType
 from presage_server.call import Call
-from presage_server.errors import InvalidRequestError, RpcError, StoreFullError
+from presage_server.errors import InvalidRequestError, OverloadedError, RpcError
 from presage_server.models.loading import Model
 from presage_server.rpc.encoding import (
     DUPLICATE,
@@ -149,6 +149,6 @@ def test_the_results_of_events(outcomes):
 
 @pytest.mark.parametrize("length", [0, 1, 100, 127, 128, 129, 16_383, 16_384, 2_097_152])
 def test_lengths_of_one_to_four_bytes(length):
-    error = StoreFullError("x" * length)
+    error = OverloadedError("x" * length)
     expected = pb.TrackEventsResponse(results=[pb.TrackEventResult(code=8, message="x" * length)])
     check(encode_rejection(error), expected)

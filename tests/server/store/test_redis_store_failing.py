@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from presage_featurizer.event_log import partition_of, stream_key
-from presage_server.errors import StoreFullError, StoreUnavailableError
+from presage_server.errors import CommandRejectedError, StoreFullError, StoreUnavailableError
 from presage_server.store.keys import quarantine_key, state_key
 from support.changes import NOTHING, change_of, page_view, were_made
 from support.stores import linked, local_store, opened, run_until
@@ -48,9 +48,9 @@ def test_what_is_wrong_with_one_visitors_keys_is_nobody_elses_trouble(store):
             results = view.commit(*changes)
             assert [type(result) for result in results] == [
                 bytes,
-                StoreUnavailableError,
+                CommandRejectedError,
                 bytes,
-                StoreUnavailableError,
+                CommandRejectedError,
                 bytes,
             ]
     after = {key: value for key, value in store.everything().items() if b"foreign" in key or b"damaged" in key}
