@@ -118,7 +118,7 @@ def adding_up(call: Call, medians: Mapping[str, float], workload: str) -> Table 
 
 
 def _inside(call: Call, place: int, find: Callable[[str], float]) -> float | None:
-    """Find what a stage took inside the call; None for one whose timing is shown at a later stage, which it is part of too."""
+    """Find the time of a stage inside the call; None where the timing is shown at a later stage, which it covers too."""
     stage = call.stages[place]
     if not stage.timing:
         return find(stage.benchmark)

@@ -35,11 +35,11 @@ print(json.dumps({name: importlib.import_module(name).__file__ for name in sys.a
 
 
 class CheckoutError(ValueError):
-    """There is no such revision, or no checkout of it can be made; the message is one sentence."""
+    """A revision that does not exist or cannot be checked out; the message is one sentence."""
 
 
 class CommandError(RuntimeError):
-    """A command failed in a checkout; the message ends with what it wrote of the reason."""
+    """A command that failed in a checkout; the message ends with the reason that it printed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,35 +51,34 @@ class Checkout:
 
     @property
     def project(self) -> Mapping[str, Any]:
-        """What pyproject.toml says."""
+        """The content of pyproject.toml."""
         return tomllib.loads((self.folder / "pyproject.toml").read_text())
 
     @property
     def sources(self) -> list[Path]:
-        """The folders that its packages lie in."""
+        """The folders of its packages."""
         return [self.folder / name for name in self.project["tool"]["hatch"]["build"]["dev-mode-dirs"]]
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables with which its packages go before those that are installed."""
+        """Variables with which its packages come before those that are installed."""
         return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, [*self.sources, self.folder]))}
 
 
 def this_checkout() -> Checkout:
-    """Name the checkout that this file lies in, as it is now, with what is not committed."""
+    """Return the checkout of this file, with uncommitted changes."""
     return Checkout(folder=_ROOT)
 
 
 @contextmanager
 def checkout_of(revision: str) -> Iterator[Checkout]:
-    """Check out a revision into a temporary folder, which goes at the end.
+    """Check out a revision into a temporary folder, which is removed at the end.
 
-    It uses this interpreter and what is installed for it, or, if the revision depends on something else, an environment
-    of its own.
+    It uses this interpreter and its packages, or, if the revision has other dependencies, an environment of its own.
 
     Raises:
         CheckoutError: There is no such revision, or it cannot be checked out.
-        CommandError: What it depends on cannot be installed.
+        CommandError: Its dependencies cannot be installed.
     """
     commit = _commit(revision)
     with tempfile.TemporaryDirectory(prefix="presage-base-") as outer:
@@ -101,7 +100,7 @@ def checkout_of(revision: str) -> Iterator[Checkout]:
 
 
 def same_dependencies(one: Checkout, other: Checkout) -> bool:
-    """Tell whether two checkouts can share an environment."""
+    """Return whether two checkouts can share an environment."""
     keys = ("dependencies", "optional-dependencies", "scripts", "entry-points")
     projects = [checkout.project["project"] for checkout in (one, other)]
     constraints = [checkout.folder / "constraints.txt" for checkout in (one, other)]
@@ -110,10 +109,10 @@ def same_dependencies(one: Checkout, other: Checkout) -> bool:
 
 
 def check_imports(checkout: Checkout) -> None:
-    """Make sure that the packages of a checkout are what is imported in it: all else would compare a revision with itself.
+    """Check that imports in a checkout find its own packages: otherwise a revision would be compared with itself.
 
     Raises:
-        CommandError: One comes from elsewhere, or cannot be imported.
+        CommandError: A package comes from elsewhere, or cannot be imported.
     """
     packages = [
         "benchmarks",
@@ -126,22 +125,24 @@ def check_imports(checkout: Checkout) -> None:
 
 
 def run_in(checkout: Checkout, *words: str) -> str:
-    """Run the checkout's interpreter in it, and answer with what it prints.
+    """Run the checkout's interpreter in it; returns what it prints.
 
-    When this process is to end meanwhile, the command is asked to end first, and has a while to clear up.
+    When this process is interrupted meanwhile, the command is interrupted first, and has a minute to clean up.
 
     Raises:
         CommandError: It fails.
     """
-    with subprocess.Popen(
-        (checkout.python, *words),
-        cwd=checkout.folder,
-        env=checkout.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,  # ctrl-C would reach it twice otherwise, and the second one breaks off its clearing up
-    ) as process:
+    with (
+        subprocess.Popen(
+            (checkout.python, *words),
+            cwd=checkout.folder,
+            env=checkout.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # otherwise ctrl-C would reach it twice, and the second one would interrupt its cleaning up
+        ) as process
+    ):
         try:
             printed, _ = process.communicate()
         except BaseException:
@@ -157,7 +158,7 @@ def run_in(checkout: Checkout, *words: str) -> str:
 
 
 def _reason(printed: str) -> str:
-    """Take the lines that pytest marks as the reason, or else the last."""
+    """Choose the lines that pytest marks as the reason, or else the last ones."""
     lines = printed.strip().splitlines()
     marked = [line for line in lines if line.startswith(("E  ", "FAILED", "ERROR"))]
     return "\n".join((marked or lines)[-_LINES_OF_AN_ERROR:])
