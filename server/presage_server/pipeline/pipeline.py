@@ -37,6 +37,8 @@ _logger = logging.getLogger(__name__)
 _LATE_SECONDS = 0.005
 """A read that takes longer than this is looked at: whose calls cannot wait any more?"""
 _HOLD_SECONDS = 0.001
+_OVERLAPPING = 2
+"""Batches that are started before the replies to the first are waited for."""
 _IDLE_SECONDS = 0.5
 
 
@@ -97,7 +99,10 @@ class Pipeline:
         batch, units = self._intake.next_batch(calls, now, required=self._tracker.ready)
         if batch is not None:
             self._start(batch)
-        link.pump(self._wait_seconds)
+        if self._intake.waiting and len(self._reading) < _OVERLAPPING:
+            link.flush()  # the store works on this batch while the next one is decoded
+        else:
+            link.pump(self._wait_seconds)
         if self._reading or link.pending:
             self._look_for_late(monotonic())
         if units:

@@ -49,14 +49,20 @@ class Scorer:
                 self._score(of_model, model, stages)
             except Exception:  # noqa: BLE001 - whichever it was, its neighbours are served
                 self._score_one_by_one(of_model, model, stages)
-        sampler, count = self._sampler, self._metrics.count_score
+        sampler = self._sampler
+        degraded = cold = failed = 0
         for job in jobs:
             if job.error is not None:
+                failed += 1
                 continue
-            count(cold_start=job.cold_start, degraded=job.degraded)
+            if job.degraded:
+                degraded += 1
+            elif job.cold_start:
+                cold += 1
             if sampler is not None and not job.degraded and sampler.draws():
                 sampler.offer(job)
             job.respond(job, None)
+        self._metrics.count_scores(known=len(jobs) - failed - degraded - cold, cold=cold, degraded=degraded)
 
     def score_vectors(self, jobs: Iterable[VectorsJob]) -> None:
         """Score callers' own vectors, and respond."""

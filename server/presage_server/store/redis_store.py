@@ -12,9 +12,9 @@ from presage_featurizer import CorruptStateError, encode_event
 from presage_featurizer.event_log import VECTOR_FIELD, partition_of, stream_key
 from presage_server.clock import Clock
 from presage_server.errors import RpcError, StoreFullError, StoreUnavailableError
-from presage_server.store.keys import keys_of_commit, state_key
+from presage_server.store.keys import encode_reads, keys_of_commit
 from presage_server.store.link import Link
-from presage_server.store.resp import ReplyError, encode, encode_get
+from presage_server.store.resp import ReplyError, encode
 from presage_server.store.snapshot import REVISION_BYTES, Change, Snapshot, read_snapshot
 
 __all__ = ["COMMIT_SCRIPT", "Blob", "CommitResult", "RedisStore", "unavailable"]
@@ -54,8 +54,7 @@ class RedisStore:
     def read(self, user_ids: Sequence[str], on_blobs: Callable[[Sequence[Blob] | None], None]) -> None:
         """Read visitors, in the order of the ids; None if the store does not answer."""
         # One GET each, not an MGET: each key has its own error, and an absent key is not confused with one of another type.
-        payload = b"".join([encode_get(state_key(user_id).encode()) for user_id in user_ids])
-        self.link.send(payload, len(user_ids), on_blobs)
+        self.link.send(encode_reads(user_ids), len(user_ids), on_blobs)
 
     def commit(self, changes: Sequence[Change], on_results: Callable[[Sequence[CommitResult]], None]) -> None:
         """Write each change whose visitor is still as the change found it, together with its events."""
