@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -26,6 +27,8 @@ __all__ = [
 ]
 
 _ROOT = Path(__file__).resolve().parents[2]
+_ENVIRONMENTS = ".benchmarks/environments"
+"""Of revisions with other dependencies; `make clean` removes them."""
 _STOP_SECONDS = 60.0
 _LINES_OF_AN_ERROR = 12
 _WHERE = """
@@ -74,7 +77,8 @@ def this_checkout() -> Checkout:
 def checkout_of(revision: str) -> Iterator[Checkout]:
     """Check out a revision into a temporary folder, which is removed at the end.
 
-    It uses this interpreter and its packages, or, if the revision has other dependencies, an environment of its own.
+    It uses this interpreter and its packages, or, if the revision has other dependencies, an environment that is made once for
+    them.
 
     Raises:
         CheckoutError: There is no such revision, or it cannot be checked out.
@@ -87,7 +91,7 @@ def checkout_of(revision: str) -> Iterator[Checkout]:
             _git("worktree", "add", "--quiet", "--detach", str(folder), commit)
             base = Checkout(folder=folder)
             if not same_dependencies(this_checkout(), base):
-                base = _with_environment(base, Path(outer) / "venv")
+                base = _with_environment(base)
             check_imports(base)
             yield base
         finally:
@@ -101,11 +105,7 @@ def checkout_of(revision: str) -> Iterator[Checkout]:
 
 def same_dependencies(one: Checkout, other: Checkout) -> bool:
     """Return whether two checkouts can share an environment."""
-    keys = ("dependencies", "optional-dependencies", "scripts", "entry-points")
-    projects = [checkout.project["project"] for checkout in (one, other)]
-    constraints = [checkout.folder / "constraints.txt" for checkout in (one, other)]
-    pinned = [path.read_text() if path.exists() else "" for path in constraints]
-    return pinned[0] == pinned[1] and all(projects[0].get(key) == projects[1].get(key) for key in keys)
+    return _dependencies(one) == _dependencies(other)
 
 
 def check_imports(checkout: Checkout) -> None:
@@ -164,11 +164,24 @@ def _reason(printed: str) -> str:
     return "\n".join((marked or lines)[-_LINES_OF_AN_ERROR:])
 
 
-def _with_environment(checkout: Checkout, folder: Path) -> Checkout:
-    made = Checkout(folder=checkout.folder, python=str(folder / "bin" / "python"))
-    run_in(checkout, "-m", "venv", str(folder))
-    pinned = ("-c", "constraints.txt") if (checkout.folder / "constraints.txt").exists() else ()
-    run_in(made, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pinned, "-e", ".[dev]")
+def _dependencies(checkout: Checkout) -> str:
+    """Describe what an environment of a checkout has to hold."""
+    project, constraints = checkout.project["project"], checkout.folder / "constraints.txt"
+    parts = [project.get(key) for key in ("dependencies", "optional-dependencies", "scripts", "entry-points")]
+    return json.dumps([*parts, constraints.read_text() if constraints.exists() else ""], sort_keys=True)
+
+
+def _with_environment(checkout: Checkout) -> Checkout:
+    """Make an environment for a checkout's dependencies, unless an earlier run has made one."""
+    key = hashlib.sha256(_dependencies(checkout).encode()).hexdigest()[:16]
+    environment = _ROOT / _ENVIRONMENTS / key
+    made = Checkout(folder=checkout.folder, python=str(environment / "bin" / "python"))
+    installed = environment / "installed"
+    if not installed.exists():
+        run_in(checkout, "-m", "venv", "--clear", str(environment))
+        pinned = ("-c", "constraints.txt") if (checkout.folder / "constraints.txt").exists() else ()
+        run_in(made, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pinned, "-e", ".[dev]")
+        installed.touch()
     return made
 
 
