@@ -1,4 +1,4 @@
-"""Whether the stages of a call add up to what the whole call takes."""
+"""Checks whether the stages of a call add up to the time of the whole call."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-__all__ = ["CALLS", "TRANSPORT", "WHOLE", "Call", "Stage", "adding_up"]
+__all__ = ["CALLS", "EMPTY", "WHOLE", "Call", "Stage", "adding_up"]
 
-TRANSPORT = "transport"
-"""What an almost empty call took, in turn with the whole one."""
+EMPTY = "empty"
+"""The time of an empty call, in turn with the whole one."""
 WHOLE = "whole"
-"""What the whole call took, in turn with the almost empty one."""
+"""The time of the whole call, in turn with the empty one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class Stage:
     benchmark: str
     """The benchmark that measures it by itself."""
     timing: str = ""
-    """What it is part of where it was timed inside the call: TRANSPORT, or one of the server's own timings; empty if nothing."""
+    """The timing inside the call that it is part of: EMPTY, or one of the server's own; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call, and what it consists of; stages of one timing follow each other."""
+    """A call and its stages; those of one timing follow each other."""
 
     label: str
     """What the table calls it."""
@@ -39,10 +39,7 @@ class Call:
     """In order."""
 
 
-_FRAME = (
-    Stage("gRPC, and a handler that does nothing", "test_transport", TRANSPORT),
-    Stage("call frame: deadline, errors, metrics", "test_call_frame"),
-)
+_EMPTY_STAGE = Stage("an empty call", "test_empty_call", EMPTY)
 
 _SCORING = (
     Stage("featurize", "test_featurize", "featurize"),
@@ -56,9 +53,9 @@ CALLS = (
         "Score",
         "test_score",
         (
-            *_FRAME,
+            _EMPTY_STAGE,
             Stage("decode the request", "test_score_request_decode", "decode"),
-            Stage("GET over the shared connection", "test_redis_get", "store"),
+            Stage("read from the store", "test_store_read", "store"),
             Stage("decode the state, without habits", "test_core_state_decode", "store"),
             *_SCORING,
         ),
@@ -67,12 +64,12 @@ CALLS = (
         "TrackEvent with a score",
         "test_track_and_score",
         (
-            *_FRAME,
+            _EMPTY_STAGE,
             Stage("decode the event", "test_event_decode", "decode"),
-            Stage("GET over the shared connection", "test_redis_get", "store"),
+            Stage("read from the store", "test_store_read", "store"),
             Stage("decode the state", "test_state_decode", "store"),
             Stage("fold", "test_fold", "store"),
-            Stage("encode and compare-and-set", "test_compare_and_set", "store"),
+            Stage("encode and compare-and-set", "test_commit", "store"),
             *_SCORING,
         ),
     ),
@@ -83,8 +80,9 @@ CALLS = (
 def adding_up(call: Call, medians: Mapping[str, float], workload: str) -> Table | None:
     """Lay out the stages of a call, their sum, the whole, and what the sum leaves unexplained.
 
-    There are two columns. "By itself" is each stage in a tight loop with warm caches, one stage after the other. "In the call" is
-    what the server told of its stages, in turn with almost empty calls: the same code once a call, and one moment for all.
+    There are two columns. "By itself" is each stage in a tight loop with warm caches, one stage after the other. "In the call" has
+    the timings that the server returned with its predictions, in turn with empty calls: the same code once a call, and at
+    the same moment.
 
     Args:
         call: The call.
@@ -120,7 +118,7 @@ def adding_up(call: Call, medians: Mapping[str, float], workload: str) -> Table 
 
 
 def _inside(call: Call, place: int, find: Callable[[str], float]) -> float | None:
-    """Find what a stage took inside the call; None for one whose timing is shown at a later stage, which it is part of too."""
+    """Find the time of a stage inside the call; None where the timing is shown at a later stage, which it covers too."""
     stage = call.stages[place]
     if not stage.timing:
         return find(stage.benchmark)

@@ -1,8 +1,9 @@
 """``python -m benchmarks.budget``: whether Score has become slower than it may be.
 
-Times say little between machines, or between two moments of one. So Score is measured in turn with an echo of the same transport,
-and their ratio is limited: of calls a second and of the server's processor time for a call at 16 in flight, and of p99 at 1 in
-flight. The ratios that were found, and how far a run may be from them, are in budget.json; ``--record`` measures them again.
+Times cannot be compared between machines, or between two moments on one. So Score is measured in turn with an echo of the same
+transport, and their ratio is limited: of calls a second and of the server's processor time for a call at 16 in flight, and of p99
+at 1 in flight. The ratios that were found, and how far a run may be from them, are in budget.json; ``--record`` measures
+them again.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -165,7 +164,4 @@ def _record(one: Comparison) -> Mapping[str, object]:
 
 
 if __name__ == "__main__":
-    # Also where a shell started this with ctrl-C ignored: the other checkout is removed.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the shipped model, a store and a server with the workloads' visitors, and the closing table."""
+"""Fixtures of the stage benchmarks: the shipped model, a store and a server with the workloads' visitors; and the closing table."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ import grpc
 import pytest
 import redis
 import uvloop
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rich.console import Console
 
 from benchmarks.adding_up import CALLS, adding_up
 from benchmarks.rig.serving import local_store, presage_serve
 from benchmarks.workloads import WORKLOADS, Workload, workload
-from presage.v1 import scoring_service_pb2_grpc
+from presage.v1 import scoring_service_pb2, scoring_service_pb2_grpc
 from presage_server.models.loading import Model, load_models
 from presage_server.settings import shipped_models
 from presage_server.store.keys import state_key
@@ -64,17 +63,16 @@ class Server:
 
     stub: Any
     """Of ScoringService."""
-    transport: Callable[[], Any]
-    """An almost empty call: a health check."""
+    empty: Callable[[], Any]
+    """An empty call, on the same way as others: ScoreVectors without any."""
 
 
 @pytest.fixture(scope="session")
 def server(store_url: str) -> Iterator[Server]:
     with presage_serve(store_url) as address, grpc.insecure_channel(address) as channel:
         grpc.channel_ready_future(channel).result(10)
-        check = health_pb2_grpc.HealthStub(channel).Check
-        transport = partial(check, health_pb2.HealthCheckRequest(), timeout=1.0)
-        yield Server(scoring_service_pb2_grpc.ScoringServiceStub(channel), transport)
+        stub = scoring_service_pb2_grpc.ScoringServiceStub(channel)
+        yield Server(stub, partial(stub.ScoreVectors, scoring_service_pb2.ScoreVectorsRequest(), timeout=1.0))
 
 
 @pytest.fixture(autouse=True)

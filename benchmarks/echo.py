@@ -1,7 +1,7 @@
-"""A server that answers Score at once: ``python -m benchmarks.echo --transport native``.
+"""``python -m benchmarks.echo --transport native``: a server that answers Score at once.
 
-It has the event loop, the transport and the messages of ``presage serve``, and neither a store, a model nor features. What the echo
-costs is the machine's and the transport's; what Score costs more is the project's own.
+It has the transport of ``presage serve``, and neither a store, a model nor features. What the echo costs is the machine's and the
+transport's; what Score costs more is Presage's own.
 """
 
 from __future__ import annotations
@@ -10,28 +10,25 @@ import argparse
 import asyncio
 import signal
 import sys
-from typing import Any
 
 import grpc
 import uvloop
 
-from presage.v1 import prediction_pb2, scoring_service_pb2, scoring_service_pb2_grpc
-from presage_server.pipeline.admission import Admission
-from presage_server.rpc.handlers import add_handlers
+from presage.v1 import prediction_pb2, scoring_service_pb2
+from presage_server.call import Call
 from presage_server.telemetry.interpreter import tune_interpreter
-from presage_server.telemetry.metrics import Metrics
-from presage_server.transport.choosing import make_server
+from presage_server.transport.choosing import make_transport
+from presage_server.transport.interface import ServerOptions, grpcio_options
 
 __all__ = ["main"]
 
-
-class _Echo(scoring_service_pb2_grpc.ScoringServiceServicer):
-    async def Score(  # noqa: N802 - gRPC's name
-        self, _request: scoring_service_pb2.ScoreRequest, _context: grpc.aio.ServicerContext[Any, Any]
-    ) -> scoring_service_pb2.ScoreResponse:
-        """Answer with as many bytes as the server does."""
-        prediction = prediction_pb2.Prediction(score=0.25, model="conversion", model_version="2")
-        return scoring_service_pb2.ScoreResponse(prediction=prediction)
+_SCORE = "/presage.v1.ScoringService/Score"
+_IDLE_SECONDS = 0.5
+_STOP_SECONDS = 1.0
+_RESPONSE = scoring_service_pb2.ScoreResponse(
+    prediction=prediction_pb2.Prediction(score=0.25, model="conversion", model_version="1")
+).SerializeToString()
+"""As many bytes as the server sends."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,18 +41,23 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-async def _serve(transport: str) -> None:
-    told = asyncio.Event()
+async def _serve(name: str) -> None:
+    stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    server = make_server(transport, [("grpc.so_reuseport", 0)], metrics=Metrics(), admission=Admission(400))
-    add_handlers(_Echo(), server)  # type: ignore[abstract]  # other methods answer UNIMPLEMENTED
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    options = ServerOptions(host="127.0.0.1", port=0, max_message_bytes=4 << 20)
+    transport, _ = make_transport(name, options, [_SCORE], grpc.aio.server(options=grpcio_options(options)))
+    address = await transport.start(_answer)
     tune_interpreter()
-    print(f"echo: serving on 127.0.0.1:{port}", flush=True)
-    await told.wait()
-    await server.stop(None)
+    print(f"echo: serving on {address}", flush=True)
+    await stopping.wait()
+    await transport.stop(_STOP_SECONDS)
+
+
+def _answer(calls: list[Call]) -> float:
+    for call in calls:
+        call.reply(_RESPONSE)
+    return _IDLE_SECONDS
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def served(url: str, kind: str, pauses: dict[str, list[str]]) -> Iterator[str]:
 
 
 def call_micros(address: str, calls: int, in_flight: int) -> list[int]:
-    """Call Score so often, so many at once on one connection; answers with what each call took."""
+    """Call Score a number of times, with a number in flight on one connection; returns the time of each call."""
     request = scoring_service_pb2.ScoreRequest(user_id="visitor").SerializeToString()
     with tempfile.TemporaryDirectory(prefix="presage-bench-") as folder:
         body, log = Path(folder, "body"), Path(folder, "log")
@@ -101,7 +101,7 @@ def call_micros(address: str, calls: int, in_flight: int) -> list[int]:
 
 
 async def serve(kind: str, url: str) -> None:
-    """Be the server of a kind: print where it serves and, when told to end, what paused it."""
+    """Run the server of a kind: print where it serves and, at the end, its pauses."""
     stop, metrics = asyncio.Event(), Metrics()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 import pytest
 
-from presage.v1 import event_pb2, scoring_service_pb2
+from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
 from presage_client._convert import event_to_proto
 from presage_export.bundle.link import apply_link
 from presage_featurizer import decode_needed, decode_state, encode_state, featurize, fold
-from presage_server.rpc.decoding import decode_as_of, decode_event, decode_session_id, decode_user_id
-from presage_server.rpc.encoding import fill_prediction
-from presage_server.scoring.scorer import Scored, Target
+from presage_server.rpc.decoding import (
+    decode_as_of,
+    decode_event,
+    decode_message,
+    decode_session_id,
+    decode_user_id,
+)
+from presage_server.rpc.encoding import encode_prediction
+from presage_server.scoring.jobs import ScoreJob
 from presage_server.telemetry.metrics import Metrics
-from presage_server.telemetry.stopwatch import Stopwatch
+from presage_server.telemetry.stages import STAGES, Stages
 from presage_training.traffic.sending import client_event
 
 pytestmark = pytest.mark.benchmark(group="stages, in the process", max_time=0.5)
@@ -60,11 +68,14 @@ def test_score_request_decode(benchmark, visitor):
     message = request.SerializeToString()
 
     def decode():
-        request = scoring_service_pb2.ScoreRequest.FromString(message)
-        target = Target(decode_user_id(request.user_id), decode_session_id(request.session_id))
-        return target, decode_as_of(request.as_of_unix_micros, 1)
+        request = decode_message(scoring_service_pb2.ScoreRequest, message)
+        return (
+            decode_user_id(request.user_id),
+            decode_session_id(request.session_id),
+            decode_as_of(request.as_of_unix_micros, 1),
+        )
 
-    assert benchmark(decode) == (Target(visitor.user_id), visitor.now_unix_micros)
+    assert benchmark(decode) == (visitor.user_id, "", visitor.now_unix_micros)
 
 
 def test_onnx_one_row(benchmark, visitor, model):
@@ -78,25 +89,23 @@ def test_link(benchmark):
 
 
 def test_prediction_encode(benchmark, visitor, model):
-    vector = featurize(visitor.state, visitor.now_unix_micros, model.feature_set)
-    (score,) = model.predict(vector[None])
+    job = ScoreJob(None, visitor.user_id, "", model, visitor.now_unix_micros, Stages(0.0), lambda *_: None)
+    job.cold_start = False
+    job.score = 0.25
 
-    def encode():
-        response = scoring_service_pb2.ScoreResponse()
-        fill_prediction(response.prediction, Scored(score, model, vector))
-        return response.SerializeToString()
-
-    assert scoring_service_pb2.ScoreResponse.FromString(benchmark(encode)).prediction.score == score
+    prediction = prediction_pb2.Prediction.FromString(benchmark(encode_prediction, job))
+    assert (prediction.score, prediction.model) == (0.25, "conversion")
 
 
-def test_timings_and_counters(benchmark):
-    metrics, names = Metrics(), ("decode", "queue", "store", "featurize", "model", "encode")
+def test_stage_timings(benchmark):
+    """What a batch pays for its timings and their histograms, always."""
+    metrics = Metrics()
 
-    def one_call():
-        stopwatch = Stopwatch()
-        for name in names:
-            metrics.stages[name].observe(stopwatch.lap(name))
-        metrics.count_call("Score", "OK", 0.001)
+    def one_batch():
+        stages = Stages(monotonic())
+        for name in STAGES:
+            stages.mark(name)
+        metrics.observe_stages(stages, 16)
 
-    benchmark(one_call)
-    assert all(sum(metrics.stages[name].counts) > 0 for name in names)
+    benchmark(one_batch)
+    assert all(sum(metrics.stages[name].counts) > 0 for name in STAGES)

@@ -87,7 +87,7 @@ def axis_over(
 
 
 def chart(title: str, panels: Sequence[Panel]) -> str:
-    """Draw panels one above the other; points that a logarithmic axis has no place for are left out."""
+    """Draw panels one above the other; points that do not fit on a logarithmic axis are skipped."""
     height = _TOP + sum(panel.height + _BOTTOM + _GAP for panel in panels) - _GAP + 16
     parts = [
         (

@@ -10,7 +10,7 @@ from benchmarks.rig.visitors import simulated_states, user_id
 from presage.v1 import prediction_pb2, scoring_service_pb2, scoring_service_pb2_grpc
 from presage_featurizer import MICROS, State
 
-__all__ = ["MOST_DIFFERENCE", "compare_scores", "difference", "questions"]
+__all__ = ["MOST_DIFFERENCE", "compare_scores", "difference", "score_requests"]
 
 MOST_DIFFERENCE = 1e-6
 """Between two scores of one visitor; the features have to be the same to the bit."""
@@ -21,14 +21,14 @@ _MINUTE_MICROS = 60 * MICROS
 _DAY_MICROS = 86_400 * MICROS
 
 
-def questions(states: Sequence[State], now_unix_micros: int) -> Iterator[scoring_service_pb2.ScoreRequest]:
+def score_requests(states: Sequence[State], now_unix_micros: int) -> Iterator[scoring_service_pb2.ScoreRequest]:
     """Make calls of Score for visitors with these states, at several moments, and for some unknown visitors.
 
     Args:
         states: Of the first visitors, in order, as the store was filled with them.
         now_unix_micros: When that was.
     """
-    asked = [
+    requests = [
         (user_id(number), session_id, moment)
         for number, state in enumerate(states)
         for session_id, moment in (
@@ -40,8 +40,8 @@ def questions(states: Sequence[State], now_unix_micros: int) -> Iterator[scoring
             ("never-begun", state.last_seen_unix_micros),
         )
     ]
-    asked += [(f"nobody-{number}", "", now_unix_micros) for number in range(_UNKNOWN)]
-    for visitor, session_id, moment in asked:
+    requests += [(f"nobody-{number}", "", now_unix_micros) for number in range(_UNKNOWN)]
+    for visitor, session_id, moment in requests:
         yield scoring_service_pb2.ScoreRequest(
             user_id=visitor, session_id=session_id, as_of_unix_micros=moment, include_features=True
         )
@@ -73,11 +73,11 @@ def compare_scores(server: str, presage: str, now_unix_micros: int) -> int:
     Raises:
         RuntimeError: A prediction differs; the message says how.
     """
-    asked = list(questions(simulated_states(now_unix_micros)[:_KNOWN], now_unix_micros))
+    requests = list(score_requests(simulated_states(now_unix_micros)[:_KNOWN], now_unix_micros))
     with grpc.insecure_channel(server) as one, grpc.insecure_channel(presage) as other:
         theirs, ours = (scoring_service_pb2_grpc.ScoringServiceStub(channel) for channel in (one, other))
-        for question in asked:
-            answers = (stub.Score(question, timeout=_CALL_SECONDS).prediction for stub in (theirs, ours))
+        for request in requests:
+            answers = (stub.Score(request, timeout=_CALL_SECONDS).prediction for stub in (theirs, ours))
             if found := difference(*answers):
-                raise RuntimeError(f"{question.user_id} at {question.as_of_unix_micros}: {found}")
-    return len(asked)
+                raise RuntimeError(f"{request.user_id} at {request.as_of_unix_micros}: {found}")
+    return len(requests)

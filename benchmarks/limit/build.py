@@ -41,7 +41,7 @@ class Servers:
 
 
 def missing_packages() -> list[str]:
-    """List Debian's packages that the build needs and this machine has not; empty if it can be built."""
+    """List Debian's packages that the build needs and that are missing here; empty if it can be built."""
     missing = [package for tool, package in _TOOLS.items() if shutil.which(tool) is None]
     if shutil.which(_compiler()) is None:
         missing.append("g++")
@@ -59,7 +59,7 @@ def build_servers() -> Servers:
 
     Raises:
         MissingRequirementError: They cannot be built here.
-        RuntimeError: The build failed; says what the compiler said.
+        RuntimeError: The build failed; the message is the compiler's.
     """
     servers = Servers(echo=_BUILT / "echo", service=_BUILT / "service")
     library = _lightgbm_library()
@@ -89,7 +89,7 @@ def _is_fresh(programs: Sequence[Path], library: Path) -> bool:
 
 
 def _generate() -> list[Path]:
-    """Write the protocol's C++; answer with its sources."""
+    """Generate the protocol's C++; returns its sources."""
     plugin = shutil.which("grpc_cpp_plugin")
     outputs = (f"--cpp_out={_BUILT}", f"--grpc_out={_BUILT}", f"--plugin=protoc-gen-grpc={plugin}")
     _run("protoc", f"-I{_PROTO}", *outputs, *map(str, _protos()))

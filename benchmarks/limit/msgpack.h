@@ -10,7 +10,7 @@
 
 namespace limit {
 
-// Throws std::runtime_error where the bytes are not what is asked for. Texts stay where they are, in the bytes that are read.
+// Throws std::runtime_error where the bytes hold something else. Texts stay where they are, in the bytes that are read.
 class MsgpackReader {
  public:
   explicit MsgpackReader(std::string_view bytes) : at_(reinterpret_cast<const uint8_t*>(bytes.data())), end_(at_ + bytes.size()) {}

@@ -34,8 +34,8 @@ int64_t clock_micros() {
 
 // The moment to score at; negative if the caller's is out of bounds.
 int64_t moment(const presage::v1::ScoreRequest& request) {
-  const int64_t asked = request.as_of_unix_micros();
-  if (asked != 0) return asked < kMinUnixMicros || asked > kMaxUnixMicros ? -1 : asked;
+  const int64_t given = request.as_of_unix_micros();
+  if (given != 0) return given < kMinUnixMicros || given > kMaxUnixMicros ? -1 : given;
   return clock_micros();
 }
 
@@ -51,7 +51,7 @@ class Engine {
     replies_ = std::thread([this] { read_replies(); });
   }
 
-  // Asks the store for the visitors of calls.
+  // Reads the visitors of calls from the store.
   void take(const std::vector<Call*>& calls) {
     std::lock_guard lock(mutex_);
     const bool is_idle = pending_.empty();
@@ -68,7 +68,7 @@ class Engine {
     }
     while (!pending_.empty()) {
       commands_.clear();
-      for (size_t asked = pending_.size(); asked > 0; --asked) {
+      for (size_t left = pending_.size(); left > 0; --left) {
         const Pending pending = pending_.front();
         pending_.pop_front();
         proceed(pending, *store_.read(), commands_, pending_);
@@ -234,7 +234,7 @@ class Engine {
   Store store_;
   const std::string script_;
   std::string writer_;  // two bytes
-  std::mutex mutex_;    // of all below, and of sending; who holds it while nothing is pending may ask, and read the replies, too
+  std::mutex mutex_;    // of all below, and of sending; a thread that holds it while nothing is pending may read replies, too
   std::condition_variable wake_;
   std::deque<Pending> pending_;
   std::string commands_;

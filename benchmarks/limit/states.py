@@ -20,6 +20,7 @@ __all__ = ["compare_states", "random_events"]
 _CALL_SECONDS = 10.0
 _VISITORS, _NEW_VISITORS = 60, 20
 _EVENTS = 4_000
+_REPEATED_SHARE = 0.03
 _FUTURE_MICROS = 60 * MICROS
 _GAPS_SECONDS = (0, 1, 90, 1_000, 2_000, 20_000, 100_000, 1_000_000, -1, -3_000, -200_000)
 """Between two events of a visitor; the largest ones end every session, and negative ones make an event late."""
@@ -39,6 +40,7 @@ def random_events(visitors: int, now_unix_micros: int, *, seed: int = 1) -> Iter
     random = Random(seed)
     ids = [user_id(number) for number in range(min(visitors, _VISITORS))]
     ids += [f"new-{number}-{'ü' * number}" for number in range(_NEW_VISITORS)]
+    event_ids: dict[str, str] = {}
     clocks = dict.fromkeys(ids, now_unix_micros - 20 * 86_400 * MICROS)
     for number in range(_EVENTS):
         share = random.random()
@@ -46,9 +48,10 @@ def random_events(visitors: int, now_unix_micros: int, *, seed: int = 1) -> Iter
         time = clocks[visitor] + random.choice(_GAPS_SECONDS) * MICROS + random.randrange(MICROS)
         time = min(time, now_unix_micros + _FUTURE_MICROS)
         clocks[visitor] = max(clocks[visitor], time)
-        repeated = random.random() < 0.03
+        if visitor not in event_ids or random.random() > _REPEATED_SHARE:
+            event_ids[visitor] = f"{visitor}-{number}-{'x' * random.choice((0, 30, 150))}"
         event = event_pb2.Event(
-            event_id=f"{visitor}-{number // 100 if repeated else number}-{'x' * random.choice((0, 30, 150))}",
+            event_id=event_ids[visitor],
             type=random.choice(_FREQUENT if random.random() < 0.4 else _TYPES),
             user_id=visitor,
             session_id=random.choice(("", "", "", "tab-1", "tab-2", "tab-3", "tab-4", "tab-5")),

@@ -4,7 +4,7 @@ Three parts, each with calls that have a deadline of one second:
 
 - ``loops``: closed loops with many calls in flight. Nothing here needs to be rejected.
 - ``bursts``: many calls at once to an idle server, over one connection and over many. Nothing here needs to be rejected either.
-- ``rate``: three times the calls that the server can answer, while its health service is asked again and again; then, at half of
+- ``rate``: three times the calls that the server can answer, while its health service is checked again and again; then, at half of
   what it can answer, the time until calls take what they took before. Latencies count from when a call was due.
 
 With ``--spinners 2``, two other processes keep both cores busy meanwhile.

@@ -29,7 +29,7 @@ _HEALTH_SECONDS = 0.05
 class Health:
     """What the health service answered."""
 
-    asked: int = 0
+    checks: int = 0
     serving: int = 0
     slowest_us: float = 0.0
 
@@ -112,21 +112,21 @@ def seconds_until_normal(windows: Sequence[Outcome], calm_p99_us: float) -> floa
 
 @contextmanager
 def _watched_health(address: str) -> Iterator[Health]:
-    """Ask the health service again and again during the context."""
+    """Call the health service again and again during the context."""
     health, over = Health(), threading.Event()
 
-    def ask() -> None:
+    def check() -> None:
         with grpc.insecure_channel(address) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             while not over.wait(_HEALTH_SECONDS):
                 began = time.perf_counter()
-                health.asked += 1
+                health.checks += 1
                 with suppress(grpc.RpcError):
                     answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
                     health.serving += answer.status == health_pb2.HealthCheckResponse.SERVING
                 health.slowest_us = max(health.slowest_us, 1e6 * (time.perf_counter() - began))
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=check)
     thread.start()
     try:
         yield health
@@ -142,6 +142,6 @@ def print_overloads(overloads: Sequence[Overload], console: Console) -> None:
             console.print(f"{name:24} {median(getattr(one, name) for one in overloads):12,.1f}")
     health = [one.health for one in overloads]
     console.print(
-        f"{'health':24} asked {sum(one.asked for one in health)}, SERVING {sum(one.serving for one in health)}, "
+        f"{'health':24} {sum(one.checks for one in health)} checks, SERVING {sum(one.serving for one in health)}, "
         f"slowest {max(one.slowest_us for one in health):,.0f} µs"
     )

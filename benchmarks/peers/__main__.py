@@ -7,7 +7,6 @@ reference, it is loaded and stopped, one after the other, so that what else the 
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -71,5 +70,4 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all that was started is stopped too
     sys.exit(main())

@@ -10,8 +10,8 @@ from presage.v1 import prediction_pb2, scoring_service_pb2
 
 __all__ = ["READY_VALUES", "features_100_case", "features_case", "score_case", "vector_case"]
 
-READY_VALUES = "less work: it reads 20 ready values, assembled by somebody else and as old as that"
-"""What all peers leave out whose store holds features instead of a state."""
+READY_VALUES = "less work: it reads 20 ready values, assembled by another system and as old as that"
+"""The difference of all peers whose store holds features instead of a state."""
 
 _SERVICE = "/presage.v1.ScoringService/"
 

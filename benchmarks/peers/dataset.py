@@ -1,4 +1,4 @@
-"""Whom the peers are asked about: simulated visitors, their features at one moment, and the scores that must come out."""
+"""The visitors of the calls to the peers: simulated, with their features at one moment and the scores that have to result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _KEYS_PER_ROUND_TRIP = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one call asks, and the truth about it."""
+    """The visitors of one call, and the correct results."""
 
     user_ids: tuple[str, ...]
     rows: NDArray[np.float32]
@@ -56,7 +56,7 @@ class Dataset:
     as_of_unix_micros: int
 
     def samples(self, visitors: int, count: int) -> Iterator[Sample]:
-        """Draw calls about so many visitors each; the same ones on every run."""
+        """Draw calls about a number of visitors each; the same ones on every run."""
         random = np.random.default_rng(11)
         for _ in range(count):
             drawn = random.integers(self.visitors, size=visitors)

@@ -18,11 +18,11 @@ ENVIRONMENTS = Path(__file__).parent / ".venvs"
 
 _MAKING_SECONDS = 900.0
 _SHOWN_LINES = 8
-_TELLING = ("ERROR", "error", "hint", "Because")
+_REASONS = ("ERROR", "error", "hint", "Because")
 
 
 class EnvironmentMakingError(RuntimeError):
-    """A peer cannot be installed here; the message is what the installer said."""
+    """A peer cannot be installed here; the message is what the installer printed."""
 
 
 def environment_python(peer: Peer) -> Path:
@@ -56,7 +56,7 @@ def environment_python(peer: Peer) -> Path:
 
 
 def installed_versions(peer: Peer) -> dict[str, str]:
-    """Tell the versions of everything in a peer's virtual environment."""
+    """List the versions of everything in a peer's virtual environment."""
     folder = ENVIRONMENTS / peer.name / "lib"
     infos = (path.name.removesuffix(".dist-info") for path in folder.glob("python*/site-packages/*.dist-info"))
     parts = (info.rpartition("-") for info in infos)
@@ -72,6 +72,6 @@ def _run(command: list[str]) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EnvironmentMakingError(f"{command[0]}: {error}") from error
     if done.returncode:
-        said = (done.stderr or done.stdout).splitlines()
-        telling = [line for line in said if line.startswith(_TELLING)] or said
-        raise EnvironmentMakingError("\n".join(line[:300] for line in telling[-_SHOWN_LINES:]))
+        printed = (done.stderr or done.stdout).splitlines()
+        reasons = [line for line in printed if line.startswith(_REASONS)] or printed
+        raise EnvironmentMakingError("\n".join(line[:300] for line in reasons[-_SHOWN_LINES:]))

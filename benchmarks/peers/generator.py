@@ -43,12 +43,12 @@ def load(
     """Keep calls in flight, each followed by the next one as soon as it is answered.
 
     Args:
-        case: What is asked, and over which protocol.
+        case: What to call, and over which protocol.
         port: Where, on loopback.
         bodies: What calls carry, in turn: a file that ``write_bodies`` wrote.
         in_flight: Streams of one connection for gRPC; connections for HTTP/1.1.
         seconds: For how long, after a warm-up.
-        cpu_seconds: Tells how much processor time the server has had so far.
+        cpu_seconds: Returns the processor time of the server so far.
 
     Raises:
         GeneratorError: The load cannot be made.

@@ -15,7 +15,7 @@ __all__ = ["json_case", "one_user", "vectors_of"]
 def json_case(
     task: Task,
     path: str,
-    ask: Callable[[Sample], Any],
+    request: Callable[[Sample], Any],
     read: Callable[[Any], Sequence[float]],
     *,
     variant: str = "",
@@ -26,7 +26,7 @@ def json_case(
         task=task,
         protocol=Protocol.HTTP1,
         path=path,
-        encode=lambda sample: json.dumps(ask(sample), separators=(",", ":")).encode(),
+        encode=lambda sample: json.dumps(request(sample), separators=(",", ":")).encode(),
         decode=lambda answer: read(json.loads(answer)),
         variant=variant,
         differs=differs,
@@ -34,7 +34,7 @@ def json_case(
 
 
 def one_user(sample: Sample) -> dict[str, str]:
-    """Ask for the sample's visitor."""
+    """Make a request for the sample's visitor."""
     (user_id,) = sample.user_ids
     return {"user_id": user_id}
 

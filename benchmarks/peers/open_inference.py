@@ -19,7 +19,7 @@ INPUT = "features"
 """What its input is called: float32 [N, 20]."""
 
 _PACKAGE = "inference"
-# The protocol's own numbers; what is left out is optional there.
+# The protocol's own numbers; the fields that are missing here are optional.
 _FIELDS: dict[str, tuple[tuple[str, int, str, bool], ...]] = {
     "InferInputTensor": (("name", 1, "string", False), ("datatype", 2, "string", False), ("shape", 3, "int64", True)),
     "ModelInferRequest": (

@@ -1,4 +1,4 @@
-"""What an adapter says of a peer: how to start it, what it can do, and how to ask it."""
+"""What an adapter describes of a peer: how to start it, what it can do, and how to call it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PIN = re.compile(r"[A-Za-z0-9._-]+(\[[A-Za-z0-9_,-]+\])?==[A-Za-z0-9.+!-]+")
 
 
 class Task(StrEnum):
-    """What is asked for; only answers to the same task are compared."""
+    """What a call is for; only figures of the same task are compared."""
 
     SCORE = "score"
     """The score of one visitor, from what the store holds of the visitor."""
@@ -51,7 +51,7 @@ class Protocol(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """How to ask a peer for one task."""
+    """How to call a peer for one task."""
 
     task: Task
     protocol: Protocol
@@ -62,7 +62,7 @@ class Case:
     decode: Callable[[bytes], Sequence[float]]
     """Reads scores or features out of the body of an answer."""
     variant: str = ""
-    """Tells apart two ways of one peer to do the same task."""
+    """Distinguishes two ways of one peer to do the same task."""
     differs: str = ""
     """What it does less, more or otherwise than Presage; for the reader of the table."""
 

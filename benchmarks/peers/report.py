@@ -34,7 +34,7 @@ _WIDTH = 175
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """Medians over the rounds of one case with so many calls in flight."""
+    """Medians over the rounds of one case with one number of calls in flight."""
 
     task: Task
     peer: str
@@ -47,7 +47,7 @@ class Row:
     errors: int
     """Of all rounds."""
     rounds: int
-    """How many there were: fewer than asked for where a peer failed."""
+    """How many there were: fewer than requested where a peer failed."""
     spread: float
     """(largest - smallest) / median of the rounds' calls a second."""
 
@@ -111,7 +111,7 @@ def write_json(path: Path, outcome: Outcome, peers: Sequence[Peer], how: Mapping
 
 
 def _differences(outcome: Outcome, peers: Sequence[Peer]) -> dict[str, list[str]]:
-    """Tell what was measured although it does something else than Presage, by what that is."""
+    """List what differs from Presage in what was measured, and where."""
     found: dict[str, list[str]] = {}
     for peer in peers:
         for case in peer.cases:

@@ -22,7 +22,7 @@ from benchmarks.rig.server_parts import shipped_models
 __all__ = ["IN_FLIGHT", "Key", "Outcome", "measure"]
 
 IN_FLIGHT = (1, 16, 64)
-"""Calls under way at once."""
+"""Calls in flight."""
 
 _CHECKED_CALLS = 25
 _TARGETS = 20_000
@@ -57,7 +57,7 @@ def measure(  # noqa: PLR0917 - each is needed, and there is one caller
     seconds: float,
     in_flight: Sequence[int] = IN_FLIGHT,
 ) -> Outcome:
-    """Measure peers in interleaved rounds; one that fails is left out from there on, with the reason."""
+    """Measure peers in interleaved rounds; one that fails is skipped from there on, and the reason kept."""
     outcome = Outcome()
     samples = {task: list(dataset.samples(task.visitors, _TARGETS // task.visitors)) for task in Task}
     with tempfile.TemporaryDirectory(prefix="presage-peers-") as folder:
@@ -72,7 +72,7 @@ def measure(  # noqa: PLR0917 - each is needed, and there is one caller
                 try:
                     if peer.name not in sites:
                         sites[peer.name] = _site(peer, store, rows, Path(folder) / (peer.prepared_as or peer.name))
-                    # Ports that were free in another round may be somebody else's by now.
+                    # Ports that were free in another round may be in use by now.
                     site = replace(sites[peer.name], port=free_port(), spare_port=free_port())
                     _measure(peer, site, samples, seconds, in_flight, outcome)
                 except _FAILURES as error:

@@ -1,4 +1,4 @@
-"""Starts a peer's server, waits until it answers, and leaves nothing of it behind."""
+"""Starts a peer's server, waits until it answers, and ends all of its processes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "TRITON_SERVER_METRICS": "0",
 }
-"""Nobody is told of these runs."""
+"""Disables telemetry."""
 
 
 class PeerStartError(RuntimeError):
@@ -75,7 +75,7 @@ def running(peer: Peer, site: Site, samples: Mapping[Task, Sample]) -> Iterator[
         samples: A call for each task of its cases, by which it is seen to be ready.
 
     Yields:
-        What tells how much processor time, in seconds, its processes have had so far.
+        A function that returns the processor time of its processes so far, in seconds.
 
     Raises:
         PeerStartError: It ends by itself, or does not answer in time.
@@ -114,17 +114,17 @@ def _environment(peer: Peer, site: Site) -> dict[str, str]:
 def _wait(peer: Peer, site: Site, samples: Mapping[Task, Sample], process: subprocess.Popen[bytes], log: Path) -> None:
     give_up = monotonic() + peer.start_seconds
     waiting = list(peer.cases)
-    said = ""
+    last_error = ""
     while waiting and monotonic() < give_up and process.poll() is None:
         try:
             call(waiting[0], site.port, samples[waiting[0].task])
         except OSError as error:  # not there yet; what else can go wrong is seen when answers are checked
-            said = str(error)
+            last_error = str(error)
             sleep(0.1)
         else:
             waiting.pop(0)
     if waiting:
-        what = f"ended with code {process.poll()}" if process.poll() is not None else f"does not answer: {said}"
+        what = f"ended with code {process.poll()}" if process.poll() is not None else f"does not answer: {last_error}"
         raise PeerStartError(f"{what}\n{_end(log.read_bytes())}")
 
 
@@ -132,7 +132,7 @@ def _stop(process: subprocess.Popen[bytes], token: str) -> None:
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(_STOP_SECONDS)
-    # Some peers start daemons in sessions of their own. All of them inherit the token, and nobody else has it.
+    # Some peers start daemons in sessions of their own. All of them inherit the token, and no other process has it.
     for signum in (signal.SIGTERM, signal.SIGKILL):
         left = _holders(token)
         for pid in left:

@@ -1,4 +1,4 @@
-"""Proves on real rows that served models answer as the libraries that trained them: ``python -m benchmarks.proofs.served_parity``.
+"""Proves on real rows that served models score as the libraries that trained them: ``python -m benchmarks.proofs.served_parity``.
 
 Every order of Online Retail whose next 30 days are known becomes a row of the feature set ``behavior``. Models of every kind are
 fitted on the first of them, exported through the gate, and served by one ``presage serve``. Then every row goes to every model over
@@ -52,7 +52,7 @@ _PATIENT = ClientOptions(timeout_ms=30_000)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parity:
-    """How one kind of model answered."""
+    """How well the scores of one kind of model agree."""
 
     kind: str
     rows: int
@@ -69,14 +69,14 @@ class Parity:
 
 
 def main() -> int:
-    """Prove it for every kind; answers with an exit code, 1 if a score differs."""
+    """Prove it for every kind; returns an exit code, 1 if a score differs."""
     console = Console()
     if not LOG.exists():
         console.print(f"served-parity: nothing compared, because {LOG.name} is not at {DATA}")
         return 0
     with tempfile.TemporaryDirectory(prefix="presage-parity-") as folder, console.status("reading") as status:
-        rows, fitted = fitted_kinds(tuple(KINDS), tell=status.update)
-        parities = served_parity(fitted, rows, Path(folder), feature_set=FEATURE_SET, tell=status.update)
+        rows, fitted = fitted_kinds(tuple(KINDS), on_progress=status.update)
+        parities = served_parity(fitted, rows, Path(folder), feature_set=FEATURE_SET, on_progress=status.update)
     table = Table(
         *("model", "real rows", "largest difference", "allowed", "the same"),
         title="served over gRPC against the library that trained it",
@@ -91,7 +91,7 @@ def main() -> int:
 
 
 def fitted_kinds(
-    kinds: tuple[str, ...], *, tell: Callable[[str], None] = lambda _: None
+    kinds: tuple[str, ...], *, on_progress: Callable[[str], None] = lambda _: None
 ) -> tuple[NDArray[np.float32], list[FittedModel]]:
     """Fit models on the real log.
 
@@ -102,12 +102,12 @@ def fitted_kinds(
     targets: dict[str, Target] = {"classification": PurchaseWithin(_DAYS), "regression": RevenueWithin(_DAYS)}
     for task, target in targets.items():
         of_task[task] = to_rows(_dataset(target))
-    # One list for each week: whom of its buyers to write to first.
+    # One list for each week: which of its buyers to write to first.
     bought = of_task["classification"]
     of_task["ranking"] = replace(bought, groups=bought.times_unix_micros // _WEEK_MICROS)
     fitted = []
     for kind in kinds:
-        tell(f"fitting {kind}")
+        on_progress(f"fitting {kind}")
         rows = of_task[KINDS[kind]]
         places = np.arange(len(rows))
         train, tune = rows.take(places < _FIT_ROWS), rows.take(places >= len(rows) - _TUNE_ROWS)
@@ -121,21 +121,21 @@ def served_parity(
     folder: Path,
     *,
     feature_set: FeatureSet,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> list[Parity]:
-    """Export models into a folder, serve them, and compare what they say of every row.
+    """Export models into a folder, serve them, and compare their scores of every row.
 
     Raises:
         ExportError: A model does not pass the gate.
     """
     for model in fitted:
-        tell(f"exporting {model.kind}")
+        on_progress(f"exporting {model.kind}")
         export_fitted(model, folder / model.kind / "1", rows=rows, feature_set=feature_set)
     flags = ("--models", str(folder), "--default-model", fitted[0].kind)
     with local_store() as url, presage_serve(url, *flags) as address, Client(address, options=_PATIENT) as client:
         parities = []
         for model in fitted:
-            tell(f"scoring {len(rows):,} rows with {model.kind}")
+            on_progress(f"scoring {len(rows):,} rows with {model.kind}")
             served = np.array(list(_scores(client, model.kind, rows)))
             expected = model.predict(rows)
             scale = 1.0 if model.task == "classification" else max(1.0, float(np.abs(expected).max()))
@@ -152,7 +152,7 @@ def served_parity(
 
 def _dataset(target: Target) -> Dataset:
     return build_dataset(
-        read_events(LOG, LogFormat.ONLINE_RETAIL, skipped=SkippedRows()),
+        read_events(LOG, LogFormat.ONLINE_RETAIL, skips=SkippedRows()),
         decisions=AtTypes(frozenset({EventType.PURCHASE})),
         target=target,
         feature_set=FEATURE_SET,

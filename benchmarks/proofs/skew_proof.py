@@ -1,7 +1,7 @@
 """Proves on whole real logs that live and replayed features are the same: ``python -m benchmarks.proofs.skew_proof``.
 
 Each log goes through ``presage replay`` into a running ``presage serve``. Then every visitor's stored state, and the vectors that
-GetFeatures answers with, are compared bit for bit with those of an offline fold of the same file.
+GetFeatures returns, are compared bit for bit with those of an offline fold of the same file.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ _KEEP_ALL = ("--stream-max-events", "0", "--state-ttl-days", "365")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proof:
-    """What came of one log."""
+    """The result for one log."""
 
     summary: str
-    """What ``presage replay`` printed: counts, and every refusal with its reason."""
+    """What ``presage replay`` printed: counts, and every rejection with its reason."""
     seconds: float
     """How long ``presage replay`` took, from start to end."""
     events: int
     """Events that the reader made of the file."""
     skipped: int
-    """Lines or rows that the reader left out."""
+    """Lines or rows that the reader skipped."""
     logged: int
     """Events in the server's own log afterwards."""
     visitors: int
@@ -64,7 +64,7 @@ class Proof:
     vectors: int
     """Vectors compared: of each visitor one at a fixed moment, and one at the visitor's own last event."""
     differing: tuple[str, ...]
-    """Visitors of whom the stored state or a vector differs in any bit."""
+    """Visitors whose stored state or vectors differ in any bit."""
     state_bytes: tuple[float, float]
     """Memory of one visitor in the store: median and 99th percentile."""
 
@@ -103,16 +103,16 @@ def prove(path: Path, log_format: LogFormat) -> Proof:
 
 
 def compare(store: redis.Redis, address: str, states: Mapping[str, State]) -> tuple[str, ...]:
-    """Compare states with those in a store, and their vectors with those that its server answers with.
+    """Compare states with those in a store, and their vectors with those that its server returns.
 
     Returns:
-        The visitors of whom any bit differs.
+        The visitors whose states or vectors differ in any bit.
     """
     return tuple(sorted(_differing_states(store, states) | asyncio.run(_differing_vectors(address, states))))
 
 
 def main() -> int:
-    """Prove it on all real logs; answers with an exit code, 1 if anything differs."""
+    """Prove it on all real logs; returns an exit code, 1 if anything differs."""
     console = Console()
     missing = [name for name in LOGS if not (DATA / name).exists()]
     if missing:
@@ -183,7 +183,7 @@ def _chunks(user_ids: Iterable[str]) -> Iterator[list[str]]:
 def _table(proofs: Mapping[str, Proof]) -> Table:
     rows: dict[str, Callable[[Proof], str]] = {
         "events in the file": lambda proof: f"{proof.events:,}",
-        "left out by the reader": lambda proof: f"{proof.skipped:,}",
+        "skipped by the reader": lambda proof: f"{proof.skipped:,}",
         "events in the store": lambda proof: f"{proof.logged:,}",
         "visitors": lambda proof: f"{proof.visitors:,}",
         "visitors in the store": lambda proof: f"{proof.stored:,}",

@@ -1,4 +1,4 @@
-"""What models can tell on real logs: ``python -m benchmarks.proofs.train_real --to runs``.
+"""What models can predict on real logs: ``python -m benchmarks.proofs.train_real --to runs``.
 
 Online Retail: at every order of a known customer, does another follow within 30 days? Split by time, every kind of model, and what
 each group of features adds. REES46: at every event, does the session end in a purchase? The file holds less than three hours, so it
@@ -93,7 +93,7 @@ _CROSS_VALIDATED = (
 _FOLDS = 5
 _EARLY_EVENTS = 3
 # In a log of hours, sessions that may go on past its end are most of all, and keeping only those of them that had their purchase
-# would make purchases look common. So all are left out, and 30 idle minutes, as a server counts, would leave out nearly everything.
+# would make purchases look common. So all are excluded, and 30 idle minutes, as a server counts, would exclude nearly everything.
 _IDLE_MINUTES = 5
 _MEASURES = ("roc_auc", "pr_auc", "log_loss", "brier", "lift_at_10_percent")
 
@@ -101,7 +101,7 @@ _MEASURES = ("roc_auc", "pr_auc", "log_loss", "brier", "lift_at_10_percent")
 def main(arguments: list[str] | None = None) -> int:
     """Train, measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.proofs.train_real")
-    parser.add_argument("--to", type=Path, help="a folder for the runs; a temporary one if left out")
+    parser.add_argument("--to", type=Path, help="a folder for the runs; a temporary one by default")
     parser.add_argument("--threads", type=int, default=2, help="threads of the training libraries")
     given = parser.parse_args(arguments)
     console = Console(emoji=False, markup=False)
@@ -271,7 +271,7 @@ def _rees46(console: Console, to: Path, threads: int) -> None:
             parts={"all": facts_of_part(dataset), f"first {_EARLY_EVENTS} events": facts_of_part(dataset.take(early))},
             split=(
                 f"Cross-validated in {_FOLDS} folds of visitors: no visitor is scored by a model that has seen it. "
-                f"Sessions that were idle for less than {_IDLE_MINUTES} minutes at the log's end are left out; of those "
+                f"Sessions that were idle for less than {_IDLE_MINUTES} minutes at the log's end are excluded; of those "
                 "called negative, some would have come back and bought."
             ),
         ),

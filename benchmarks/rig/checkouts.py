@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -26,6 +27,8 @@ __all__ = [
 ]
 
 _ROOT = Path(__file__).resolve().parents[2]
+_ENVIRONMENTS = ".benchmarks/environments"
+"""Of revisions with other dependencies; `make clean` removes them."""
 _STOP_SECONDS = 60.0
 _LINES_OF_AN_ERROR = 12
 _WHERE = """
@@ -35,11 +38,11 @@ print(json.dumps({name: importlib.import_module(name).__file__ for name in sys.a
 
 
 class CheckoutError(ValueError):
-    """There is no such revision, or no checkout of it can be made; the message is one sentence."""
+    """A revision that does not exist or cannot be checked out; the message is one sentence."""
 
 
 class CommandError(RuntimeError):
-    """A command failed in a checkout; the message ends with what it wrote of the reason."""
+    """A command that failed in a checkout; the message ends with the reason that it printed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,35 +54,35 @@ class Checkout:
 
     @property
     def project(self) -> Mapping[str, Any]:
-        """What pyproject.toml says."""
+        """The content of pyproject.toml."""
         return tomllib.loads((self.folder / "pyproject.toml").read_text())
 
     @property
     def sources(self) -> list[Path]:
-        """The folders that its packages lie in."""
+        """The folders of its packages."""
         return [self.folder / name for name in self.project["tool"]["hatch"]["build"]["dev-mode-dirs"]]
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables with which its packages go before those that are installed."""
+        """Variables with which its packages come before those that are installed."""
         return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, [*self.sources, self.folder]))}
 
 
 def this_checkout() -> Checkout:
-    """Name the checkout that this file lies in, as it is now, with what is not committed."""
+    """Return the checkout of this file, with uncommitted changes."""
     return Checkout(folder=_ROOT)
 
 
 @contextmanager
 def checkout_of(revision: str) -> Iterator[Checkout]:
-    """Check out a revision into a temporary folder, which goes at the end.
+    """Check out a revision into a temporary folder, which is removed at the end.
 
-    It uses this interpreter and what is installed for it, or, if the revision depends on something else, an environment
-    of its own.
+    It uses this interpreter and its packages, or, if the revision has other dependencies, an environment that is made once for
+    them.
 
     Raises:
         CheckoutError: There is no such revision, or it cannot be checked out.
-        CommandError: What it depends on cannot be installed.
+        CommandError: Its dependencies cannot be installed.
     """
     commit = _commit(revision)
     with tempfile.TemporaryDirectory(prefix="presage-base-") as outer:
@@ -88,7 +91,7 @@ def checkout_of(revision: str) -> Iterator[Checkout]:
             _git("worktree", "add", "--quiet", "--detach", str(folder), commit)
             base = Checkout(folder=folder)
             if not same_dependencies(this_checkout(), base):
-                base = _with_environment(base, Path(outer) / "venv")
+                base = _with_environment(base)
             check_imports(base)
             yield base
         finally:
@@ -101,19 +104,15 @@ def checkout_of(revision: str) -> Iterator[Checkout]:
 
 
 def same_dependencies(one: Checkout, other: Checkout) -> bool:
-    """Tell whether two checkouts can share an environment."""
-    keys = ("dependencies", "optional-dependencies", "scripts", "entry-points")
-    projects = [checkout.project["project"] for checkout in (one, other)]
-    constraints = [checkout.folder / "constraints.txt" for checkout in (one, other)]
-    pinned = [path.read_text() if path.exists() else "" for path in constraints]
-    return pinned[0] == pinned[1] and all(projects[0].get(key) == projects[1].get(key) for key in keys)
+    """Return whether two checkouts can share an environment."""
+    return _dependencies(one) == _dependencies(other)
 
 
 def check_imports(checkout: Checkout) -> None:
-    """Make sure that the packages of a checkout are what is imported in it: all else would compare a revision with itself.
+    """Check that imports in a checkout find its own packages: otherwise a revision would be compared with itself.
 
     Raises:
-        CommandError: One comes from elsewhere, or cannot be imported.
+        CommandError: A package comes from elsewhere, or cannot be imported.
     """
     packages = [
         "benchmarks",
@@ -126,22 +125,24 @@ def check_imports(checkout: Checkout) -> None:
 
 
 def run_in(checkout: Checkout, *words: str) -> str:
-    """Run the checkout's interpreter in it, and answer with what it prints.
+    """Run the checkout's interpreter in it; returns what it prints.
 
-    When this process is to end meanwhile, the command is asked to end first, and has a while to clear up.
+    When this process is interrupted meanwhile, the command is interrupted first, and has a minute to clean up.
 
     Raises:
         CommandError: It fails.
     """
-    with subprocess.Popen(
-        (checkout.python, *words),
-        cwd=checkout.folder,
-        env=checkout.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,  # ctrl-C would reach it twice otherwise, and the second one breaks off its clearing up
-    ) as process:
+    with (
+        subprocess.Popen(
+            (checkout.python, *words),
+            cwd=checkout.folder,
+            env=checkout.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # otherwise ctrl-C would reach it twice, and the second one would interrupt its cleaning up
+        ) as process
+    ):
         try:
             printed, _ = process.communicate()
         except BaseException:
@@ -157,17 +158,30 @@ def run_in(checkout: Checkout, *words: str) -> str:
 
 
 def _reason(printed: str) -> str:
-    """Take the lines that pytest marks as the reason, or else the last."""
+    """Choose the lines that pytest marks as the reason, or else the last ones."""
     lines = printed.strip().splitlines()
     marked = [line for line in lines if line.startswith(("E  ", "FAILED", "ERROR"))]
     return "\n".join((marked or lines)[-_LINES_OF_AN_ERROR:])
 
 
-def _with_environment(checkout: Checkout, folder: Path) -> Checkout:
-    made = Checkout(folder=checkout.folder, python=str(folder / "bin" / "python"))
-    run_in(checkout, "-m", "venv", str(folder))
-    pinned = ("-c", "constraints.txt") if (checkout.folder / "constraints.txt").exists() else ()
-    run_in(made, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pinned, "-e", ".[dev]")
+def _dependencies(checkout: Checkout) -> str:
+    """Describe what an environment of a checkout has to hold."""
+    project, constraints = checkout.project["project"], checkout.folder / "constraints.txt"
+    parts = [project.get(key) for key in ("dependencies", "optional-dependencies", "scripts", "entry-points")]
+    return json.dumps([*parts, constraints.read_text() if constraints.exists() else ""], sort_keys=True)
+
+
+def _with_environment(checkout: Checkout) -> Checkout:
+    """Make an environment for a checkout's dependencies, unless an earlier run has made one."""
+    key = hashlib.sha256(_dependencies(checkout).encode()).hexdigest()[:16]
+    environment = _ROOT / _ENVIRONMENTS / key
+    made = Checkout(folder=checkout.folder, python=str(environment / "bin" / "python"))
+    installed = environment / "installed"
+    if not installed.exists():
+        run_in(checkout, "-m", "venv", "--clear", str(environment))
+        pinned = ("-c", "constraints.txt") if (checkout.folder / "constraints.txt").exists() else ()
+        run_in(made, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pinned, "-e", ".[dev]")
+        installed.touch()
     return made
 
 

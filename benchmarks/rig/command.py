@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,8 @@ def run_benchmark(name: str, benchmark: Callable[[Console], int]) -> int:
         benchmark: Takes the console to print to; returns an exit code.
     """
     console = wide_console()
+    # Also where a shell started this with ctrl-C ignored: all that was started ends, and other checkouts are removed.
+    handlers = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         return benchmark(console)
     except KeyboardInterrupt:
@@ -68,6 +71,9 @@ def run_benchmark(name: str, benchmark: Callable[[Console], int]) -> int:
         message, code = str(error), USAGE
     except (CommandError, RuntimeError) as error:
         message, code = str(error), FAILED
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     console.print(f"{name}: {message}", markup=False, highlight=False, soft_wrap=True)
     return code
 

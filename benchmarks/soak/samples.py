@@ -1,4 +1,4 @@
-"""The intervals of a soak: what is recorded of each, and what they say together."""
+"""The intervals of a soak: what is recorded of each, and a summary of all."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
     ├── NotFoundError           no such model or feature set
     ├── AccessDeniedError       the caller may not do this
     ├── UnsupportedError        the server does not know the call
-    ├── OverloadedError         the server or its store is full
+    ├── OverloadedError         the server has more calls than it can answer in time
     ├── UnavailableError        the server cannot be reached, or cannot answer now
     ├── DeadlineExceededError   no answer in time
     ├── RequestCancelledError   the call was called off
@@ -90,13 +90,13 @@ class UnsupportedError(PresageError):
 
 
 class OverloadedError(PresageError):
-    """Expected under load: the server, or its store, is full and did nothing; slow down, then send it again."""
+    """Expected under load: the server has more calls than it can answer in time, and did nothing, after retries; slow down."""
 
 
 class UnavailableError(PresageError):
     """Expected now and then: no server could be reached or do its work, after retries; go on without, try later.
 
-    The message tells what is amiss: the server, its store, or a visitor whom a newer release has written.
+    The message says which: the server, its store, a store that is out of memory, or a visitor whom a newer release has written.
     """
 
 

@@ -25,7 +25,10 @@ class ClientOptions:
     timeout_ms: float = 250
     """Longest wait for the answer to a call, retries included, in milliseconds; every call has a deadline."""
     max_attempts: int = 3
-    """How often a call is sent while servers are unavailable or shut down, 1 to 5 with the first; nothing else is retried."""
+    """How often a call is sent while servers are unavailable, overloaded or shut down, 1 to 5 with the first.
+
+    Nothing else is retried.
+    """
     initial_backoff_ms: float = 5
     """Wait before the second attempt, in milliseconds; doubles for each further one, up to ``max_backoff_ms``."""
     max_backoff_ms: float = 50
@@ -94,8 +97,9 @@ def _service_config(options: ClientOptions) -> dict[str, object]:
             "initialBackoff": _seconds(options.initial_backoff_ms),
             "maxBackoff": _seconds(options.max_backoff_ms),
             "backoffMultiplier": 2,
-            # A server that shuts down cancels the calls that no handler has taken up yet.
-            "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
+            # A server that is overloaded rejects a call before any work. One that shuts down cancels the calls that it has not
+            # taken yet.
+            "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"],
         }
     return {
         "loadBalancingConfig": [{"round_robin": {}}],

@@ -13,14 +13,14 @@ CALL = Call(
     "Call",
     "whole",
     (
-        Stage("transport", "echo", "transport"),
+        Stage("empty", "echo", "empty"),
         Stage("frame", "frame"),
         Stage("read", "read", "store"),
         Stage("write", "write", "store"),
     ),
 )
 BY_ITSELF = {"echo": 50.0, "frame": 5.0, "read[a]": 10.0, "write[a]": 15.0, "whole[a]": 100.0}
-IN_THE_CALL = {"whole.transport[a]": 60.0, "whole.store[a]": 40.0, "whole.whole[a]": 120.0}
+IN_THE_CALL = {"whole.empty[a]": 60.0, "whole.store[a]": 40.0, "whole.whole[a]": 120.0}
 
 
 def rows(table):
@@ -33,7 +33,7 @@ def rows(table):
 
 def test_the_stages_are_summed_up_and_the_rest_is_shown():
     assert rows(adding_up(CALL, BY_ITSELF | IN_THE_CALL, "a")) == {
-        "transport": ("50.0", "60.0"),
+        "empty": ("50.0", "60.0"),
         "frame": ("5.0", "5.0"),
         "read": ("10.0", ""),
         "write": ("15.0", "40.0"),

@@ -18,12 +18,12 @@ from presage_client import (
     EventType,
     InvalidRequestError,
     Item,
-    OverloadedError,
     Prediction,
     ScoreTarget,
     Timings,
     TrackOutcome,
     TrackResult,
+    UnavailableError,
 )
 from support.scripted_servicer import Abort, serving
 
@@ -206,9 +206,9 @@ async def test_track_many_keeps_the_order_over_calls_and_stops_at_one_that_fails
     plain = scoring_service_pb2.TrackEventsResponse(
         results=[scoring_service_pb2.TrackEventResult() for _ in range(500)]
     )
-    servicer.script.extend([plain, plain, Abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "busy")])
+    servicer.script.extend([plain, plain, Abort(grpc.StatusCode.FAILED_PRECONDITION, "full")])
 
-    with pytest.raises(OverloadedError, match="busy") as caught:
+    with pytest.raises(UnavailableError, match="full") as caught:
         await client.track_many(events)
 
     assert caught.value.outcomes == (TrackOutcome(duplicate=False, error=None),) * 1_000

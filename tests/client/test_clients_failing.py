@@ -17,13 +17,14 @@ from presage_client import (
     InternalError,
     InvalidRequestError,
     NotFoundError,
+    OverloadedError,
     PresageError,
     RequestCancelledError,
     UnavailableError,
 )
 from support.scripted_servicer import Abort, Hold, ScriptedServicer, nobody_at, serving
 
-RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED)
 
 
 async def test_the_deadline_is_set_and_can_be_set_per_call(client_class, target, servicer):
@@ -63,6 +64,27 @@ async def test_an_unavailable_server_is_tried_three_times(client, servicer, meth
     with pytest.raises(UnavailableError, match="away"):
         await getattr(client, method)(argument.get(method, "u-1"))
     assert len(servicer.received) == 3
+
+
+@pytest.mark.parametrize("method", ["track", "track_many", "score", "score_batch"])
+async def test_a_call_that_an_overloaded_server_rejects_is_tried_three_times(client, servicer, method):
+    event = Event(type=EventType.PAGE_VIEW, user_id="u-1")
+    argument = {"track": event, "track_many": [event], "score_batch": ["u-1"]}.get(method, "u-1")
+    servicer.script.extend([Abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "busy")] * 2)
+    await getattr(client, method)(argument)
+    assert len(servicer.received) == 3
+
+    servicer.script.extend([Abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "busy")] * 3)
+    with pytest.raises(OverloadedError, match="busy"):
+        await getattr(client, method)(argument)
+    assert len(servicer.received) == 6
+
+
+async def test_a_store_that_is_full_is_no_overload(client, servicer):
+    servicer.script.append(Abort(grpc.StatusCode.FAILED_PRECONDITION, "the store is out of memory"))
+    with pytest.raises(UnavailableError, match="out of memory"):
+        await client.track(Event(type=EventType.PAGE_VIEW, user_id="u-1"))
+    assert len(servicer.received) == 1
 
 
 async def test_a_call_that_a_stopping_server_cancels_is_sent_again(client, servicer):

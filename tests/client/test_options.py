@@ -35,7 +35,7 @@ def test_credentials_stay_out_of_the_repr():
     assert "credentials" not in repr(ClientOptions())
 
 
-def test_the_service_config_covers_exactly_this_service_and_repeats_only_what_no_server_took_up():
+def test_the_service_config_covers_exactly_this_service_and_repeats_only_what_no_server_has_processed():
     config = json.loads(dict(channel_arguments(ClientOptions()))["grpc.service_config"])
     assert config["loadBalancingConfig"] == [{"round_robin": {}}]
     assert config["methodConfig"] == [
@@ -46,7 +46,7 @@ def test_the_service_config_covers_exactly_this_service_and_repeats_only_what_no
                 "initialBackoff": "0.005000s",
                 "maxBackoff": "0.050000s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
+                "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"],
             },
         }
     ]

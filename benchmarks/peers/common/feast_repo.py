@@ -14,7 +14,7 @@ __all__ = ["PLAIN", "READY"]
 PLAIN = "plain"
 """The service whose features are read one by one."""
 READY = "precomputed"
-"""The service whose features stand ready in one value."""
+"""The service whose features are ready in one value."""
 
 _SETTINGS = """\
 project: peers

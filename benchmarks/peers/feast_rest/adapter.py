@@ -1,4 +1,4 @@
-"""Feast with its Redis online store, asked through its own REST server, ``feast serve``."""
+"""Feast with its Redis online store, called through its own REST server, ``feast serve``."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _COMMON = Path(__file__).parents[1] / "common"
 
 
 def _case(task: Task, service: str) -> Case:
-    def ask(sample: Sample) -> dict[str, Any]:
+    def request(sample: Sample) -> dict[str, Any]:
         # Precomputed vectors are found only under full names.
         return {"feature_service": service, "entities": {"user_id": sample.user_ids}, "full_feature_names": True}
 
-    return json_case(task, "/get-online-features", ask, _read, variant=service, differs=READY_VALUES)
+    return json_case(task, "/get-online-features", request, _read, variant=service, differs=READY_VALUES)
 
 
 def _read(answer: dict[str, Any]) -> Sequence[float]:

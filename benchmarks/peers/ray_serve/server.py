@@ -57,7 +57,7 @@ def main() -> None:
         _temp_dir=os.environ["PEER_FOLDER"],
         logging_level="warning",
     )
-    # The replica itself answers gRPC, without a proxy in between: Ray's fastest way. One runs all the same, and nobody calls it.
+    # The replica itself answers gRPC, without a proxy in between: Ray's fastest way. One runs all the same, and is not called.
     serve.start(
         http_options={"host": "127.0.0.1", "port": _free_port()},
         grpc_options=gRPCOptions(

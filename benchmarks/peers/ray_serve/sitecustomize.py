@@ -4,7 +4,7 @@ import os
 
 from grpc.aio import _server
 
-# A replica picks its ports out of ranges, whose ends are not in them. They are read as Ray is imported.
+# A replica picks its ports out of ranges whose ends are excluded. They are read as Ray is imported.
 for _protocol, _port in (("GRPC", int(os.environ["PEER_PORT"])), ("HTTP", int(os.environ["PEER_SPARE_PORT"]))):
     os.environ[f"RAY_SERVE_DIRECT_INGRESS_MIN_{_protocol}_PORT"] = str(_port)
     os.environ[f"RAY_SERVE_DIRECT_INGRESS_MAX_{_protocol}_PORT"] = str(_port + 1)

@@ -74,9 +74,9 @@ class Proxy {
       const int ready = epoll_wait(epoll_, events, 64, -1);
       const int64_t now = now_ns();
       for (int i = 0; i < ready; ++i) {
-        void* const whose = events[i].data.ptr;
-        if (whose == nullptr) accept_one();
-        else if (whose != &timer_) receive(*static_cast<End*>(whose), now);
+        void* const source = events[i].data.ptr;
+        if (source == nullptr) accept_one();
+        else if (source != &timer_) receive(*static_cast<End*>(source), now);
       }
       for (auto& end : ends_) deliver(*end, now);
       remove_closed();
@@ -84,10 +84,10 @@ class Proxy {
   }
 
  private:
-  void watch(int fd, void* whose) const {
+  void watch(int fd, void* source) const {
     epoll_event event{};
     event.events = EPOLLIN;
-    event.data.ptr = whose;
+    event.data.ptr = source;
     epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
   }
 

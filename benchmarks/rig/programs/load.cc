@@ -3,7 +3,7 @@
 //
 // In a closed loop (--in-flight N) a call begins when another ends. At a constant rate (--rate R) call k is due at start + k / R, is sent
 // then or as soon as possible after it, and its latency counts from when it was due: a server that stalls is charged for the calls that
-// waited (no coordinated omission). Calls that are due within kGrainNs are sent together, as a client does that makes so many. In bursts
+// waited (no coordinated omission). Calls that are due within kGrainNs are sent together, as a client with many calls does. In bursts
 // (--burst N --bursts K --pause-seconds S), N calls are sent at once, over all connections in turn; the next ones follow S seconds after
 // all are answered, so that they meet an idle server. One thread, so that the generator takes little of the machine that it measures on.
 //

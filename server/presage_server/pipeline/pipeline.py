@@ -249,7 +249,7 @@ class Pipeline:
         self._tracker.fail_late(now, _late())
 
     def _degrade(self, batch: Batch, jobs: list[ScoreJob]) -> None:
-        """Score visitors as if nothing was known of them, and say so."""
+        """Score visitors without their history, marked as degraded."""
         for job in jobs:
             job.degraded = True
         waiting = [job for job in jobs if job.call.code is None and job.rows is None]

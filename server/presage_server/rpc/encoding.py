@@ -16,6 +16,7 @@ from presage_server.tracking.jobs import EventJob
 
 __all__ = [
     "encode_prediction",
+    "encode_rejection",
     "encode_result",
     "encode_scores",
     "encode_vector",

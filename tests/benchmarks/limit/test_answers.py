@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from benchmarks.limit import answers
-from benchmarks.limit.answers import MOST_DIFFERENCE, compare_scores, difference, questions
+from benchmarks.limit.answers import MOST_DIFFERENCE, compare_scores, difference, score_requests
 from benchmarks.rig.visitors import simulated_states, user_id
 from presage.v1 import prediction_pb2, scoring_service_pb2, scoring_service_pb2_grpc
 from presage_featurizer import CONVERSION, featurize
@@ -22,7 +22,7 @@ def prediction(score=0.25, *, values=(1.0, 2.0), **fields):
 
 def test_visitors_are_asked_for_at_moments_at_which_every_feature_has_different_values():
     states = simulated_states(NOW)
-    asked = list(questions(states, NOW))
+    asked = list(score_requests(states, NOW))
     of_visitors = {user_id(number): state for number, state in enumerate(states)}
     vectors = [
         featurize(of_visitors.get(question.user_id), question.as_of_unix_micros, session_id=question.session_id)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -101,12 +102,28 @@ def test_what_is_no_revision_is_said(repository, revision):
 
 def test_a_revision_with_other_dependencies_gets_an_environment_of_its_own(repository, monkeypatch):
     made = []
-    monkeypatch.setattr(checkouts, "_with_environment", lambda checkout, folder: made.append(folder) or checkout)
+    monkeypatch.setattr(checkouts, "_with_environment", lambda checkout: made.append(checkout) or checkout)
     with checkout_of("HEAD"):
         assert made == []
     (repository / "constraints.txt").write_text("msgspec==0.20\n")
     with checkout_of("HEAD"):
         assert len(made) == 1
+
+
+def test_an_environment_is_made_once(repository, monkeypatch):
+    commands = []
+    monkeypatch.setattr(
+        checkouts,
+        "run_in",
+        lambda _, *words: commands.append(words) or Path(words[-1]).mkdir(parents=True, exist_ok=True),
+    )
+    first = checkouts._with_environment(this_checkout())
+
+    assert [words[1] for words in commands] == ["venv", "pip"]
+    assert checkouts._with_environment(this_checkout()) == first
+    assert len(commands) == 2
+    (repository / "constraints.txt").write_text("msgspec==0.20\n")
+    assert checkouts._with_environment(this_checkout()).python != first.python
 
 
 @pytest.mark.parametrize(

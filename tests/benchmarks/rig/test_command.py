@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 
 import pytest
 
@@ -38,6 +41,23 @@ def test_each_kind_of_error_has_a_line_and_an_exit_code(error, code, line, capsy
 def test_a_benchmark_that_ends_has_its_own_exit_code():
     assert run_benchmark("bench", lambda _: 0) == 0
     assert run_benchmark("bench", lambda _: 1) == 1
+
+
+def test_a_benchmark_that_is_terminated_cleans_up(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    cleaned = []
+
+    def benchmark(_console):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        finally:
+            cleaned.append(True)
+
+    assert run_benchmark("bench", benchmark) == INTERRUPTED
+    assert cleaned
+    assert capsys.readouterr().out == "bench: stopped\n"
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_the_exit_codes_differ():

@@ -8,8 +8,6 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import grpc
@@ -17,54 +15,20 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from presage.v1 import scoring_service_pb2 as pb
-from presage.v1 import scoring_service_pb2_grpc
 from presage_featurizer import decode_event
 from support.metrics import metric, metrics_text
-from support.planted import plant
 from support.proxies import silent_store
 from support.running_server import GENEROUS_SECONDS, gone, server_process, track
+from support.worker_processes import channels, children, stub_of, until, workers_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux distributes connections; and reads /proc")
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
-def children(pid: int) -> dict[int, str]:
-    """Return the command lines of a process's children."""
-    pids = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return {child: Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ") for child in pids}
-
-
-def workers_of(server) -> list[int]:
-    return sorted(pid for pid, command in children(server.pid).items() if "presage_server.workers" in command)
-
-
 def sockets_of(pid: int) -> int:
     links = [link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir()]
     return sum(link.startswith("socket:") for link in links)
-
-
-async def until(condition) -> None:
-    """Wait until something holds that happens by itself."""
-    async with asyncio.timeout(GENEROUS_SECONDS):
-        while not await condition():  # noqa: ASYNC110 - of other processes
-            await asyncio.sleep(0.02)
-
-
-@asynccontextmanager
-async def channels(address: str, count: int) -> AsyncIterator[list[grpc.aio.Channel]]:
-    """Open connections of their own: channels of one process share them unless told otherwise."""
-    async with AsyncExitStack() as stack:
-        options = [("grpc.use_local_subchannel_pool", 1)]
-        opened = [grpc.aio.insecure_channel(address, options=options) for _ in range(count)]
-        for channel in opened:
-            await stack.enter_async_context(channel)
-            await channel.channel_ready()
-        yield opened
-
-
-def stub_of(channel):
-    return scoring_service_pb2_grpc.ScoringServiceStub(channel)
 
 
 async def test_connections_are_distributed_and_counted_as_one_servers(models, store, tmp_path, unused_tcp_port):
@@ -116,75 +80,6 @@ async def test_a_worker_that_dies_is_started_again_and_what_it_had_counted_stays
             await asyncio.gather(*(stub_of(channel).TrackEvent(track()) for channel in opened))
         assert await metric(unused_tcp_port, calls) == 32
     assert "ended with code -9 and is started again" in server.log
-
-
-QUICK_PINGS = """
-    from presage_server.workers import process
-    process._PING_SECONDS = 0.2
-"""
-HANGING = """
-    import time
-    from presage_server.pipeline.pipeline import Pipeline
-    from presage_server.transport import native
-    from presage_server.workers import self_check
-
-    def turn(pipeline, calls, real_turn=Pipeline.turn):
-        for call in calls:
-            if b"the end" in call.request:
-                time.sleep(3_600)
-        return real_turn(pipeline, calls)
-
-    Pipeline.turn = turn
-    native._HUNG_SECONDS = 2.0
-    self_check._EVERY_SECONDS = 0.2
-"""
-
-
-async def restarted(port: int) -> None:
-    """Wait until one of two workers has been replaced."""
-
-    async def two_serve_again() -> bool:
-        return await metric(port, "presage_worker_restarts_total") == 1 and await metric(port, "presage_workers") == 2
-
-    await until(two_serve_again)
-
-
-async def test_a_worker_that_is_stopped_is_replaced(models, store, tmp_path, unused_tcp_port):
-    flags = ("--models", str(models), "--redis-url", store.url, "--metrics-port", str(unused_tcp_port))
-    with server_process(tmp_path / "log", "--workers", "2", *flags, **plant(tmp_path, QUICK_PINGS)) as server:
-        victim, other = workers_of(server)
-        os.kill(victim, signal.SIGSTOP)
-        await restarted(unused_tcp_port)
-        assert gone(victim)
-        assert other in workers_of(server)
-        async with channels(server.address, 16) as opened:
-            await asyncio.gather(*(stub_of(channel).TrackEvent(track()) for channel in opened))
-    assert f"(process {victim}) hangs and is killed: it left 10 pings unanswered" in server.log
-    assert "ended with code -9 and is started again" in server.log
-
-
-async def test_a_worker_whose_serving_thread_hangs_is_replaced(
-    each_transport, models, store, tmp_path, unused_tcp_port
-):
-    flags = ("--models", str(models), "--redis-url", store.url, "--metrics-port", str(unused_tcp_port))
-    with server_process(tmp_path / "log", "--workers", "2", *flags, **plant(tmp_path, HANGING)) as server:
-        async with channels(server.address, 1) as (channel,):
-            call = stub_of(channel).Score(pb.ScoreRequest(user_id="the end"), timeout=GENEROUS_SECONDS)
-            assert await call.code() is grpc.StatusCode.UNAVAILABLE
-        await restarted(unused_tcp_port)
-    assert "ended with code 70 and is started again" in server.log
-
-
-async def test_a_supervisor_that_was_stopped_itself_blames_no_worker(models, store, tmp_path, unused_tcp_port):
-    flags = ("--models", str(models), "--redis-url", store.url, "--metrics-port", str(unused_tcp_port))
-    with server_process(tmp_path / "log", "--workers", "2", *flags, **plant(tmp_path, QUICK_PINGS)) as server:
-        before = workers_of(server)
-        server.signal(signal.SIGSTOP)
-        await asyncio.sleep(3)  # more than ten pings
-        server.signal(signal.SIGCONT)
-        assert await metric(unused_tcp_port, "presage_workers") == 2
-        await asyncio.sleep(0.5)
-        assert workers_of(server) == before
 
 
 @pytest.mark.parametrize("also_workers", [False, True], ids=["the supervisor", "every process, as systemd does"])
