@@ -188,6 +188,7 @@ class Link:
     def drop(self, reason: str) -> None:
         """Give the connection up because the server turned out to be the wrong one, and look for the right one."""
         if self._wire is not None:
+            self._connector.failure = NotPrimaryError()  # so that the next attempt is not made at once
             self._lose(reason)
 
     def close(self) -> None:
@@ -258,8 +259,10 @@ class Link:
     def _on_role(self, replies: list[Any] | None) -> None:
         if replies is None:
             return
-        if isinstance(replies[0], ReplyError):  # not allowed to ask
-            self._ask_role = False
+        if isinstance(replies[0], ReplyError):
+            self._ask_role = not str(replies[0]).startswith(
+                ("NOPERM", "ERR")
+            )  # not allowed to ask, or an unknown command
         elif replies[0][0] != b"master":
             self.drop(str(NotPrimaryError()))
 
