@@ -19,6 +19,7 @@ __all__ = ["OverloadPolicy"]
 
 _FIRST_GUESS_SECONDS = 50e-6
 _SMOOTHING_UNITS = 512.0
+_MEASURED_UNITS = 32
 _DEADLINE_SHARE = 0.5
 _LONG_SHARE = 0.2
 _LONG_FOR_SECONDS = 0.1
@@ -43,6 +44,8 @@ class OverloadPolicy:
         self._clock = clock
         self._processor_clock = processor_clock
         self._spent: float | None = None
+        self._units = 0
+        """Work done since the processor time was last read."""
         self._unit_seconds = _FIRST_GUESS_SECONDS
         self._long_since: float | None = None
         self._rejected_at = 0.0
@@ -84,6 +87,10 @@ class OverloadPolicy:
 
     def note_work(self, units: int) -> None:
         """Note how much work has been done since the last note; learns what a unit costs, with all that surrounds it."""
+        self._units += units
+        if self._units < _MEASURED_UNITS and self._spent is not None:
+            return
+        units, self._units = self._units, 0
         spent = self._processor_clock()
         if self._spent is not None:
             measured = (spent - self._spent) / units
@@ -92,4 +99,4 @@ class OverloadPolicy:
 
     def note_idle(self) -> None:
         """Note that nothing is in progress: what the thread does until the next call is not that call's cost."""
-        self._spent = None
+        self._spent, self._units = None, 0

@@ -28,6 +28,8 @@ _REQUEST_BYTES = 256
 _FAST_SECONDS = 0.0005
 _FASTER_WEIGHT, _SLOWER_WEIGHT = 0.5, 0.02
 """How much a round trip counts in the estimate: one that waited for a processor says little about the store."""
+_POLLS, _FEW_REPLIES = 60, 2
+"""How often a near store's reply to a small request is looked for, before sleeping until it comes: waking up takes longer."""
 _ROLE = encode("ROLE")
 
 OnReplies = Callable[[list[Any] | None], None]
@@ -174,7 +176,8 @@ class Link:
                 block = self.fast and wire.can_block and wire.writable
                 if not block:
                     wire.wait(wait_seconds)
-            replies = wire.read(block=block)
+            polls = _POLLS if block and self._awaited[-1].replies <= _FEW_REPLIES else 0
+            replies = wire.read(block=block, polls=polls)
         except OSError as error:
             self._lose(str(error))
         except ProtocolError:

@@ -69,22 +69,27 @@ class Wire:
             poll.register(descriptor, select.POLLIN | (select.POLLOUT if self._unwritten else 0))
             poll.poll(max(1, round(seconds * 1e3)))
 
-    def read(self, *, block: bool = False) -> list[Any]:
+    def read(self, *, block: bool = False, polls: int = 0) -> list[Any]:
         """Return the replies that have arrived whole; errors among them as ReplyError.
 
         Args:
             block: Whether to wait for the first bytes, a millisecond or so.
+            polls: How often to look for them before that.
 
         Raises:
             OSError: The connection is broken or was closed.
             ProtocolError: What came is not a reply.
         """
         replies: list[Any] = []
-        reader, flags = self._reader, () if block else self._no_wait
+        reader = self._reader
         while True:
+            flags = () if block and not polls else self._no_wait
             try:
                 data = self.connection.recv(_RECEIVE_BYTES, *flags)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                if polls:
+                    polls -= 1
+                    continue
                 return replies
             if not data:
                 raise ConnectionResetError("the store closed the connection")
@@ -93,7 +98,7 @@ class Wire:
                 replies.append(reply)
             if len(data) < _RECEIVE_BYTES and self._no_wait:
                 return replies
-            flags = self._no_wait
+            block, polls = False, 0
 
     def close(self) -> None:
         """Close the socket."""
