@@ -21,6 +21,7 @@ from statistics import median
 import numpy as np
 import uvloop
 
+from benchmarks.rig.command import MISSING
 from benchmarks.rig.serving import local_store
 from presage.v1 import scoring_service_pb2
 from presage_server.app import running
@@ -48,7 +49,7 @@ def main() -> int:
     """Measure, and print a table."""
     if not shutil.which("h2load"):
         print("this benchmark needs h2load (Debian: apt-get install nghttp2-client)", file=sys.stderr)
-        return 2
+        return MISSING
     micros: dict[tuple[int, str], list[list[float]]] = {(load, kind): [] for load in LOADS for kind in KINDS}
     pauses: dict[str, list[str]] = {}
     with local_store() as url, ExitStack() as stack:

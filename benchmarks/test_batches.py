@@ -62,13 +62,14 @@ def store(store_url):
 @pytest.fixture(scope="module")
 def pipeline(store):
     metrics, overload = Metrics(), OverloadPolicy()
+    scorer = Scorer(metrics)
     models = load_models(shipped_models(), "")
     service = ScoringService(models=models, clock=system_clock, new_id=str, metrics=metrics)
     return Pipeline(
         intake=Intake(service.methods(), (), overload, metrics, 1.0),
         store=store,
-        tracker=Tracker(store, metrics, RecentSnapshots()),
-        scorer=Scorer(metrics, None),
+        tracker=Tracker(store, metrics, RecentSnapshots(), scorer.count),
+        scorer=scorer,
         overload=overload,
         metrics=metrics,
         wait_seconds=WAIT_SECONDS,

@@ -50,11 +50,11 @@ class Call(ABC):
         self.metadata = metadata
         self.peer = peer
         self.principal = ""
-        """Who calls, as established by an interceptor; empty: nobody in particular."""
+        """Who calls, as established by an interceptor; empty: unknown."""
         self.code: int | None = None
         """The gRPC status that the call ended with; None while it is in flight."""
         self.on_end: Callable[[Call], None] | None = None
-        """Called once when the call has ended, whoever ended it."""
+        """Called once when the call has ended."""
         self.units = 1
         """How much work it is, as the overload policy estimates it."""
 

@@ -1,4 +1,4 @@
-"""The clock: what the outermost layer reads, and everything else is handed."""
+"""The clock, which only the outermost layer reads; everything else gets the time as an argument."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 __all__ = ["Clock", "system_clock"]
 
 Clock = Callable[[], int]
-"""Tells the time in microseconds since 1970-01-01 UTC."""
+"""Returns the time in microseconds since 1970-01-01 UTC."""
 
 
 def system_clock() -> int:
-    """Tell the machine's time in microseconds since 1970-01-01 UTC."""
+    """Return the machine's time in microseconds since 1970-01-01 UTC."""
     return time.time_ns() // 1_000

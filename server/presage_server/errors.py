@@ -1,9 +1,9 @@
-"""What a caller or an operator can be told.
+"""The errors that callers and operators see.
 
 ServerError
 ├── RpcError                     ends a call with its own gRPC status; its text is for the caller
-│   ├── InvalidRequestError      INVALID_ARGUMENT: the request breaks the contract; names the field; sending it again is no use
-│   ├── NotServedError           NOT_FOUND: no model or feature set of that name; names the field
+│   ├── InvalidRequestError      INVALID_ARGUMENT: the request breaks the contract; names the field; not worth repeating
+│   ├── ModelNotFoundError       NOT_FOUND: no model or feature set of that name; names the field
 │   ├── StoreUnavailableError    UNAVAILABLE: the store does not answer; try again
 │   │   └── CommandRejectedError UNAVAILABLE: the store answers, but rejected what was sent for one visitor; see the log
 │   ├── StoreFullError           FAILED_PRECONDITION: the store is out of memory and rejected the write; give it more
@@ -12,7 +12,7 @@ ServerError
 │   ├── UnreadableStateError     DATA_LOSS: what is stored of this visitor cannot be read
 │   ├── StateTooNewError         FAILED_PRECONDITION: a newer release wrote this visitor's state; finish the roll-out
 │   ├── DeadlineError            DEADLINE_EXCEEDED: no time left to do the work
-│   └── InternalError            INTERNAL: unforeseen; has the id that the log has too
+│   └── InternalError            INTERNAL: unexpected; has an id, under which the log has the details
 └── StartupError                 the server cannot start; its text is for the operator
     ├── SettingsError            a setting is wrong; names it
     ├── ModelError               a model bundle cannot be served; names the file and the reason
@@ -32,7 +32,7 @@ __all__ = [
     "InternalError",
     "InvalidRequestError",
     "ModelError",
-    "NotServedError",
+    "ModelNotFoundError",
     "OverloadedError",
     "RpcError",
     "ServerError",
@@ -64,12 +64,12 @@ class RpcError(ServerError):
 
 
 class InvalidRequestError(RpcError):
-    """Expected: the request breaks the contract; the caller should mend it."""
+    """Expected: the request breaks the contract; the caller should correct it."""
 
     code = grpc.StatusCode.INVALID_ARGUMENT
 
 
-class NotServedError(RpcError):
+class ModelNotFoundError(RpcError):
     """Expected: no such model or feature set here; the caller should name another."""
 
     code = grpc.StatusCode.NOT_FOUND
@@ -131,7 +131,7 @@ class InternalError(RpcError):
 
 
 class StartupError(ServerError):
-    """Expected: the server cannot start; the operator should mend what the text names."""
+    """Expected: the server cannot start; the operator should fix what the text names."""
 
 
 class SettingsError(StartupError, ValueError):

@@ -32,7 +32,7 @@ def test_every_visitor_has_the_vector_that_an_offline_fold_gives(name, tmp_path)
     assert proof.events == proof.logged == shown(proof.summary, "counted") == shown(proof.summary, "sent")
     assert proof.visitors == proof.stored
     assert "refused" not in proof.summary
-    left_out = re.findall(r"left out by the reader[^│]*│\s+([\d,]+)", proof.summary)
-    assert sum(int(count) for count in left_out) == proof.skipped
+    skipped = re.findall(r"skipped by the reader[^│]*│\s+([\d,]+)", proof.summary)
+    assert sum(int(count) for count in skipped) == proof.skipped
     assert proof.holds
     assert proof.events > 500

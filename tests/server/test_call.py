@@ -96,9 +96,8 @@ async def test_every_end_is_counted_by_its_status(store, models, unused_tcp_port
         with store.frozen():
             cancelled = stub.TrackEvent(track("v", "2"))
             late = stub.TrackEvent(track("u", "1"))  # a caller's own deadline may be seen as its cancellation
-            assert (
-                await ends_with(stub.TrackEvent(track(""))) == "INVALID_ARGUMENT"
-            )  # behind them: they have been taken
+            for _ in range(5):  # behind them: they have been taken by then
+                assert await ends_with(stub.TrackEvent(track(""))) == "INVALID_ARGUMENT"
             cancelled.cancel()
             assert await ends_with(late) == "DEADLINE_EXCEEDED"
         monkeypatch.setattr(scorer, "feature_rows", lambda *_, **__: 1 / 0)

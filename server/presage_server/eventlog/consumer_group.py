@@ -21,7 +21,7 @@ __all__ = ["ENTRIES_PER_READ", "STREAMS_PER_READ", "ConsumerGroup", "StreamBatch
 STREAMS_PER_READ = 16
 """The most streams that one call reads."""
 ENTRIES_PER_READ = 128
-"""The most entries that one call returns: the store serves nobody else meanwhile."""
+"""The most entries that one call returns: the store serves nothing else meanwhile."""
 
 _IDS_PER_CALL = 512
 _OLDEST = (6, 2)

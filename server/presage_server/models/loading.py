@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from presage.v1 import prediction_pb2
 from presage_export.bundle import Bundle, BundleError, read_bundle
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError
-from presage_server.errors import ModelError, NotServedError
+from presage_server.errors import ModelError, ModelNotFoundError
 
 __all__ = ["Model", "Models", "load_model", "load_models"]
 
@@ -69,11 +69,11 @@ class Models:
         """Find a model; the empty name is the default's.
 
         Raises:
-            NotServedError: There is none of that name.
+            ModelNotFoundError: There is none of that name.
         """
         model = self._models.get(name or self._default)
         if model is None:
-            raise NotServedError(f"expected one of {sorted(self._models)}, got {name[:64]!r}", field="model")
+            raise ModelNotFoundError(f"expected one of {sorted(self._models)}, got {name[:64]!r}", field="model")
         return model
 
     def __iter__(self) -> Iterator[Model]:
@@ -84,11 +84,11 @@ class Models:
         """Find a feature set; the empty name is that of the default model's.
 
         Raises:
-            NotServedError: There is none of that name.
+            ModelNotFoundError: There is none of that name.
         """
         found = self._feature_sets.get(name) if name else self[""].feature_set
         if found is None:
-            raise NotServedError(
+            raise ModelNotFoundError(
                 f"expected one of {sorted(self._feature_sets)}, got {name[:64]!r}", field="feature_set"
             )
         return found

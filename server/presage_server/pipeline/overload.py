@@ -42,7 +42,7 @@ class OverloadPolicy:
     ) -> None:
         self._clock = clock
         self._processor_clock = processor_clock
-        self._spent = 0.0
+        self._spent: float | None = None
         self._unit_seconds = _FIRST_GUESS_SECONDS
         self._long_since: float | None = None
         self._rejected_at = 0.0
@@ -83,9 +83,13 @@ class OverloadPolicy:
         self._rejected_at = self._clock()
 
     def note_work(self, units: int) -> None:
-        """Note that so much work has been done since the last note; learns what a unit costs."""
+        """Note how much work has been done since the last note; learns what a unit costs, with all that surrounds it."""
         spent = self._processor_clock()
-        measured = (spent - self._spent) / units
-        if self._spent:  # what the thread did before its first call is not the calls' cost
+        if self._spent is not None:
+            measured = (spent - self._spent) / units
             self._unit_seconds += (measured - self._unit_seconds) * min(1.0, units / _SMOOTHING_UNITS)
         self._spent = spent
+
+    def note_idle(self) -> None:
+        """Note that nothing is in progress: what the thread does until the next call is not that call's cost."""
+        self._spent = None

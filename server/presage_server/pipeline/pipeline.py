@@ -115,6 +115,8 @@ class Pipeline:
             return 0.0
         if link.pending:
             return 0.0 if self._wait_seconds else _LATE_SECONDS
+        if not units:
+            self._overload.note_idle()
         return _LATE_SECONDS if link.down else _IDLE_SECONDS
 
     def _start(self, batch: Batch) -> None:
@@ -147,6 +149,9 @@ class Pipeline:
             calls += [job.call for job in batch.events]
             for call in calls:
                 call.fail(internal_error(error, call.method))
+            # Their visitors must not wait for updates that nothing will finish.
+            lost = [update for update in batch.updates if update.jobs and update.change is None]
+            self._tracker.fail(lost, internal_error(error, "batch"))
 
     def _process(self, batch: Batch, blobs: Sequence[Blob] | None) -> None:
         stages = batch.stages
@@ -249,7 +254,7 @@ class Pipeline:
         self._tracker.fail_late(now, _late())
 
     def _degrade(self, batch: Batch, jobs: list[ScoreJob]) -> None:
-        """Score visitors as if nothing was known of them, and say so."""
+        """Score visitors without their history, marked as degraded."""
         for job in jobs:
             job.degraded = True
         waiting = [job for job in jobs if job.call.code is None and job.rows is None]

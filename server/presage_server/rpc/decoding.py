@@ -18,8 +18,8 @@ from presage_server.errors import InvalidRequestError
 from presage_server.rpc.limits import (
     MAX_BATCH,
     MAX_BATCH_ITEMS,
-    MAX_BATCH_OF_VISITOR,
     MAX_EVENT_BYTES,
+    MAX_EVENTS_PER_VISITOR,
     MAX_FUTURE_MICROS,
     MAX_ID_BYTES,
     MAX_ITEMS,
@@ -171,9 +171,9 @@ def check_batch_items(events: Sequence[event_pb2.Event], field: str) -> None:
 def check_batch_of_visitor(visitors: Counter[str], user_id: str, field: str) -> None:
     """Count one more event of a visitor in a batch, and check how many there are."""
     visitors[user_id] += 1
-    if visitors[user_id] > MAX_BATCH_OF_VISITOR:
+    if visitors[user_id] > MAX_EVENTS_PER_VISITOR:
         raise InvalidRequestError(
-            f"expected at most {MAX_BATCH_OF_VISITOR} events of one visitor in one call; send this one in the next",
+            f"expected at most {MAX_EVENTS_PER_VISITOR} events of one visitor in one call; send this one in the next",
             field=f"{field}.user_id",
         )
 

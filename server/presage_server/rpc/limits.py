@@ -8,7 +8,7 @@ from presage_featurizer.state import MAX_QUANTITY, MAX_RECENT_EVENTS
 __all__ = [
     "MAX_BATCH",
     "MAX_BATCH_ITEMS",
-    "MAX_BATCH_OF_VISITOR",
+    "MAX_EVENTS_PER_VISITOR",
     "MAX_EVENT_BYTES",
     "MAX_FUTURE_MICROS",
     "MAX_ID_BYTES",
@@ -40,5 +40,5 @@ MAX_EVENT_BYTES = 256 << 10
 MIN_UNIX_MICROS = 10**14
 """A moment in 1973. A smaller number of microseconds is a number of seconds or milliseconds taken for one."""
 
-MAX_BATCH_OF_VISITOR = MAX_RECENT_EVENTS
+MAX_EVENTS_PER_VISITOR = MAX_RECENT_EVENTS
 """Events of one visitor in one call: a call that is sent again must find all of them among those remembered."""

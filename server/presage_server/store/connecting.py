@@ -94,8 +94,8 @@ class Connector:
 
     def _run(self) -> None:
         try:
-            if time.monotonic() - self._connected_at < _STEADY_SECONDS:
-                self._failures += 1  # a server that hangs up at once must not be hammered
+            if isinstance(self.failure, NotPrimaryError) or time.monotonic() - self._connected_at < _STEADY_SECONDS:
+                self._failures += 1  # do not reconnect in a tight loop to a server that hangs up at once
                 self._pause()
             else:
                 self._failures = 0

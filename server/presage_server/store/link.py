@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, Protocol
 
+import msgspec
 from hiredis import ProtocolError
 
 from presage_server.store.connecting import Connector, NotPrimaryError
@@ -30,7 +31,7 @@ _FASTER_WEIGHT, _SLOWER_WEIGHT = 0.5, 0.02
 _ROLE = encode("ROLE")
 
 OnReplies = Callable[[list[Any] | None], None]
-"""Gets the replies in order, errors as ReplyError; None if the store did not answer: the commands may or may not have run."""
+"""Gets the replies in order, errors as ReplyError; None if the store did not answer, so that the commands may have run or not."""
 
 
 class SocketWatcher(Protocol):
@@ -41,16 +42,16 @@ class SocketWatcher(Protocol):
         ...
 
 
-class _Request:
-    __slots__ = ("memory_bytes", "on_replies", "payload", "repeatable", "replies", "sent_at")
+class _Request(msgspec.Struct, eq=False):
+    payload: bytes
+    replies: int
+    on_replies: OnReplies
+    repeatable: bool
+    sent_at: float = 0.0
 
-    def __init__(self, payload: bytes, replies: int, on_replies: OnReplies, *, repeatable: bool) -> None:
-        self.payload = payload
-        self.replies = replies
-        self.on_replies = on_replies
-        self.repeatable = repeatable
-        self.memory_bytes = len(payload) + _REQUEST_BYTES
-        self.sent_at = 0.0
+    @property
+    def memory_bytes(self) -> int:
+        return len(self.payload) + _REQUEST_BYTES
 
 
 class Link:
@@ -127,7 +128,7 @@ class Link:
             on_replies: Called once with the replies; at once, with None, if the link is down or too much is pending.
             repeatable: Whether the commands may run twice, when a connection breaks before the reply.
         """
-        request = _Request(payload, replies, on_replies, repeatable=repeatable)
+        request = _Request(payload, replies, on_replies, repeatable)
         too_much = self._pending_bytes and self._pending_bytes + request.memory_bytes > self._max_pending_bytes
         if self.down or self._closed or too_much:
             on_replies(None)
@@ -150,9 +151,7 @@ class Link:
             request.sent_at = now
         self._awaited.extend(requests)
         try:
-            wire.write(
-                requests[0].payload if len(requests) == 1 else b"".join([request.payload for request in requests])
-            )
+            wire.write(b"".join([request.payload for request in requests]))
         except OSError as error:
             self._lose(str(error))
 
@@ -188,6 +187,7 @@ class Link:
     def drop(self, reason: str) -> None:
         """Give the connection up because the server turned out to be the wrong one, and look for the right one."""
         if self._wire is not None:
+            self._connector.failure = NotPrimaryError()  # so that the next attempt is not made at once
             self._lose(reason)
 
     def close(self) -> None:
@@ -258,8 +258,10 @@ class Link:
     def _on_role(self, replies: list[Any] | None) -> None:
         if replies is None:
             return
-        if isinstance(replies[0], ReplyError):  # not allowed to ask
-            self._ask_role = False
+        if isinstance(replies[0], ReplyError):
+            self._ask_role = not str(replies[0]).startswith(
+                ("NOPERM", "ERR")
+            )  # not allowed to ask, or an unknown command
         elif replies[0][0] != b"master":
             self.drop(str(NotPrimaryError()))
 
@@ -269,13 +271,14 @@ class Link:
         self._close_wire()
         unanswered = list(self._awaited)
         self._awaited.clear()
+        lost = [request for request in unanswered if not request.repeatable]
         again = [request for request in unanswered if request.repeatable]
         for request in again:
             request.repeatable = False
         self._unsent[:0] = again
         if not self._closed:
             self._connect()
-        self._fail([request for request in unanswered if request not in again])
+        self._fail(lost)
 
     def _go_down(self, reason: str) -> None:
         if not self.down:
@@ -294,9 +297,8 @@ class Link:
             wire.close()
 
     def _fail_all(self) -> None:
-        requests = [*self._awaited, *self._unsent]
+        requests, self._unsent = [*self._awaited, *self._unsent], []
         self._awaited.clear()
-        self._unsent = []
         self._fail(requests)
 
     def _fail(self, requests: Sequence[_Request]) -> None:

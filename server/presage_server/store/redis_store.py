@@ -23,6 +23,7 @@ _logger = logging.getLogger(__name__)
 
 COMMIT_SCRIPT = resources.files("presage_server.store").joinpath("commit.lua").read_text()
 _COMMIT_SHA = hashlib.sha1(COMMIT_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_LOG_MICROS = 1_000_000
 _BLOB = 4
 """The place of the new blob among the script's arguments."""
 
@@ -50,6 +51,7 @@ class RedisStore:
         self._writer = writer
         self._state_ttl_ms = state_ttl_ms
         self._stream_max_events = stream_max_events
+        self._logged_unix_micros = 0
 
     def read(self, user_ids: Sequence[str], on_blobs: Callable[[Sequence[Blob] | None], None]) -> None:
         """Read visitors, in the order of the ids; None if the store does not answer."""
@@ -153,7 +155,10 @@ class RedisStore:
         if text.startswith("LOADING"):
             return unavailable()
         # Its text may name keys, and so other visitors: it is for the log alone.
-        _logger.error("the store rejected a command: %s", error)
+        now = self._clock()
+        if now - self._logged_unix_micros >= _LOG_MICROS:  # a full or read-only store rejects thousands in a second
+            _logger.error("the store rejected a command: %s", error)
+            self._logged_unix_micros = now
         return CommandRejectedError("the store rejected the command; the server's log says why")
 
 

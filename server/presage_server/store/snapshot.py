@@ -46,7 +46,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
         """Write the new state as it is stored.
 
         A first count is the clock's, so that a visitor who is forgotten and comes back never repeats one. The writer's own bytes
-        behind the count tell two writers' changes of the same state apart.
+        behind the count distinguish two writers' changes of the same state.
         """
         base = self.base
         fresh = base.damage is not None or not base.revision

@@ -1,4 +1,4 @@
-"""Counters and histograms that cost a few hundred nanoseconds: plain numbers, made into Prometheus' when somebody asks for them.
+"""Counters and histograms that cost a few hundred nanoseconds: plain numbers, converted to Prometheus' types on request.
 
 prometheus_client's own take a lock and look their labels up at every count; one call counts half a dozen things. All of these
 belong to one event loop, so nothing needs a lock.
@@ -27,12 +27,11 @@ class Count:
         self.value = 0
 
     def inc(self, amount: int = 1) -> None:
-        """Count."""
         self.value += amount
 
 
 class Distribution:
-    """How often something took how long."""
+    """A histogram of durations."""
 
     __slots__ = ("counts", "edges", "total")
 
@@ -48,7 +47,7 @@ class Distribution:
 
 
 class Counters(Collector):
-    """Counters of one name, told apart by the values of labels.
+    """Counters of one name, one for each combination of label values.
 
     Args:
         name: Without ``_total``.
@@ -70,7 +69,6 @@ class Counters(Collector):
         return self._counts[values]
 
     def collect(self) -> Iterator[Metric]:
-        """Make Prometheus' metric of them."""
         family = CounterMetricFamily(self._name, self._meaning, labels=self._labels)
         for values, count in sorted(self._counts.items()):
             family.add_metric(values, count.value)
@@ -78,7 +76,7 @@ class Counters(Collector):
 
 
 class Histograms(Collector):
-    """Histograms of one name, told apart by the value of one label."""
+    """Histograms of one name, one for each value of a label."""
 
     def __init__(self, name: str, meaning: str, label: str, edges: Sequence[float], known: Sequence[str] = ()) -> None:
         self._name, self._meaning, self._label, self._edges = name, meaning, label, edges
@@ -94,7 +92,6 @@ class Histograms(Collector):
         return found
 
     def collect(self) -> Iterator[Metric]:
-        """Make Prometheus' metric of them."""
         family = HistogramMetricFamily(self._name, self._meaning, labels=[self._label])
         for value, one in sorted(self._distributions.items()):
             family.add_metric([value], _buckets(one), one.total)

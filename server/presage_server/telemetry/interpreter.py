@@ -1,4 +1,4 @@
-"""CPython in a process that serves: its garbage collector kept out of the way, and its pauses counted."""
+"""CPython in a process that serves: settings of the interpreter, and histograms of its pauses."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class GcPauses(Collector):
     """The histogram ``presage_gc_pause_seconds``: how long the garbage collector stopped everything.
 
     It only adds up plain numbers until it is asked. The collector can run at any allocation, also while a metric's lock is held,
-    so a metric of the usual kind would now and then wait for a lock that its own thread holds: for ever.
+    so a metric of the usual kind could deadlock on its own lock.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -78,7 +78,6 @@ class GcPauses(Collector):
         self._seconds[generation] += seconds
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        """Make the histogram."""
         family = HistogramMetricFamily(
             "presage_gc_pause_seconds", "Pauses of the garbage collector, by generation.", labels=["generation"]
         )
@@ -106,12 +105,10 @@ class LoopLag:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin."""
         self._due = perf_counter() + _LAG_EVERY_SECONDS
         self._timer = asyncio.get_running_loop().call_later(_LAG_EVERY_SECONDS, self._look)
 
     def stop(self) -> None:
-        """End."""
         if self._timer is not None:
             self._timer.cancel()
 

@@ -24,7 +24,7 @@ class MergedMetrics:
         self._of_ended: list[Metric] = []
 
     def retire(self, text: str) -> None:
-        """Keep what a worker had counted when it was last asked."""
+        """Keep the last known counts of a worker that has ended."""
         ended = (metric for metric in text_string_to_metric_families(text) if metric.type in _ADDED_UP)
         self._of_ended = _merged([*self._of_ended, *ended])
 
@@ -40,7 +40,7 @@ class MergedMetrics:
 
 
 class _Given(Collector):
-    """Metrics that are there already."""
+    """A collector of ready-made metrics."""
 
     def __init__(self, metrics: list[Metric]) -> None:
         self._metrics = metrics
@@ -60,7 +60,7 @@ def _labelled(texts: Mapping[int, str]) -> Iterator[Metric]:
 
 
 def _merged(metrics: Iterable[Metric]) -> list[Metric]:
-    """Add up what has the same name and the same labels."""
+    """Add up samples of the same name and labels."""
     merged: dict[str, Metric] = {}
     values: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
     for metric in metrics:

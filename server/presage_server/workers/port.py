@@ -16,7 +16,7 @@ _NOT_ON_THIS_MACHINE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 @contextmanager
 def reserved_port(host: str, port: int) -> Iterator[int]:
-    """Hold a port for as long as the context lasts, shared with those who may listen on it; this process does not.
+    """Reserve a port that workers can share while the context lasts; this process does not listen on it.
 
     Args:
         host: The address to listen on.

@@ -22,12 +22,12 @@ _MISSED_PINGS = 10
 
 
 class WorkerFailedError(Exception):
-    """Expected: a worker ended before it was ready; the text says why, the supervisor tries again or gives up."""
+    """Expected: a worker ended before it was ready; the text says why; the supervisor tries again or gives up."""
 
     def __init__(self, message: str, *, refused: bool) -> None:
         super().__init__(message)
         self.refused = refused
-        """Whether the worker said so itself: it cannot start as things are."""
+        """Whether the worker reported the reason itself, so that trying again is pointless."""
 
 
 class WorkerProcess:
@@ -39,7 +39,7 @@ class WorkerProcess:
     def __init__(self, number: int, process: asyncio.subprocess.Process, channel: Channel) -> None:
         self.number = number
         self.metrics_text = ""
-        """Its metrics when they were last asked for."""
+        """Its metrics when they were last requested."""
         self._process = process
         self._channel = channel
         loop = asyncio.get_running_loop()
@@ -50,7 +50,7 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, number: int, settings: Settings) -> WorkerProcess:
-        """Start a worker.
+        """Start a worker process.
 
         Args:
             number: Which of all it is.
@@ -75,7 +75,7 @@ class WorkerProcess:
         return self._process.pid
 
     async def until_ready(self) -> str:
-        """Wait until it serves; answer with HOST:PORT.
+        """Wait until it serves; return HOST:PORT.
 
         Raises:
             WorkerFailedError: It ended before.
@@ -110,11 +110,11 @@ class WorkerProcess:
         await asyncio.wait({self._metrics}, timeout=_METRICS_SECONDS)  # the answer may be the next one's
 
     def drain(self) -> None:
-        """Have it drain and end."""
+        """Send the command to drain and end."""
         self._channel.send(command="drain")
 
     async def end(self) -> None:
-        """Make sure that it has ended: at once, and by force if it does not."""
+        """End it, by force if it does not end at once."""
         try:
             if self._process.returncode is None:
                 self._channel.send(command="end")

@@ -1,4 +1,4 @@
-"""A process that serves: it runs a server until it is told to stop, and has the interpreter to itself."""
+"""A process that serves until it is asked to stop, with the interpreter to itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from presage_server.settings import Settings
 from presage_server.telemetry.interpreter import exported_pauses, tune_interpreter
 from presage_server.telemetry.metrics import Metrics
 from presage_server.workers.self_check import watched_loop
-from presage_server.workers.shutdown import Stop
+from presage_server.workers.shutdown import ShutdownSignal
 
 __all__ = ["serve", "serve_until"]
 
@@ -29,16 +29,21 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     Raises:
         StartupError: The server cannot start; the message says why.
     """
-    stop = Stop()
+    stop = ShutdownSignal()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.ask)
+        asyncio.get_running_loop().add_signal_handler(number, stop.request)
     await serve_until(stop, settings, announce, Metrics())
 
 
 async def serve_until(
-    stop: Stop, settings: Settings, announce: Callable[[str], None], metrics: Metrics, *, share_port: bool = False
+    stop: ShutdownSignal,
+    settings: Settings,
+    announce: Callable[[str], None],
+    metrics: Metrics,
+    *,
+    share_port: bool = False,
 ) -> None:
-    """Serve until told to stop, then drain.
+    """Serve until shutdown is requested, then drain.
 
     Args:
         stop: What tells; made by this task.
@@ -54,7 +59,7 @@ async def serve_until(
         async with running(settings, metrics, warmed_up=tune_interpreter, share_port=share_port) as address:
             with watched_loop(), exported_pauses(metrics.registry):
                 announce(address)
-                await stop.told()
+                await stop.wait()
             _logger.info(
                 "draining: answering as before for %g s, then calls in flight have %g s",
                 settings.drain_delay_seconds,

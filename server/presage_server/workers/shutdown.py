@@ -1,43 +1,43 @@
-"""How a process is told to stop: once to drain, twice to end at once."""
+"""Shutdown of a process: the first request drains it, the second ends it at once."""
 
 from __future__ import annotations
 
 import asyncio
 
-__all__ = ["Stop"]
+__all__ = ["ShutdownSignal"]
 
 
-class Stop:
-    """Stops the task that makes it: one that waits until it is told to drain, or is cancelled when nobody will wait for that."""
+class ShutdownSignal:
+    """Ends the task that creates it: gracefully by setting an event that it waits for, or at once by cancelling it."""
 
     def __init__(self) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._task = task
-        self._told = asyncio.Event()
+        self._requested = asyncio.Event()
         self._serving = False
 
-    async def told(self) -> None:
-        """Wait, now that all is up, until it is time to drain."""
+    async def wait(self) -> None:
+        """Wait until it is time to drain; call it when everything has started."""
         self._serving = True
-        await self._told.wait()
+        await self._requested.wait()
 
     def drain(self) -> None:
-        """Have the task drain, or end if it is still starting. Told again, it goes on doing so."""
-        if self._told.is_set():
+        """Drain the task, or cancel it if it is still starting; further calls change nothing."""
+        if self._requested.is_set():
             return
-        self._told.set()
+        self._requested.set()
         if not self._serving:
             self._task.cancel()
 
-    def at_once(self) -> None:
-        """Have the task end now, wherever it is."""
-        self._told.set()
+    def cancel_now(self) -> None:
+        """Cancel the task, whatever it is doing."""
+        self._requested.set()
         self._task.cancel()
 
-    def ask(self) -> None:
-        """Have the task drain; asked a second time, end now. For signals that a person sends."""
-        if self._told.is_set():
-            self.at_once()
+    def request(self) -> None:
+        """Drain the task at the first call, cancel it at the second; for signals that a person sends."""
+        if self._requested.is_set():
+            self.cancel_now()
         else:
             self.drain()

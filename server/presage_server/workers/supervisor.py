@@ -1,4 +1,4 @@
-"""``presage serve --workers N``: a small process that keeps N others serving, and serves nothing but their metrics itself."""
+"""``presage serve --workers N``: a small process that keeps N workers running and serves their metrics."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from presage_server.telemetry.exposition import serve_text
 from presage_server.workers.merging import MergedMetrics
 from presage_server.workers.port import reserved_port
 from presage_server.workers.process import WorkerFailedError, WorkerProcess
-from presage_server.workers.shutdown import Stop
+from presage_server.workers.shutdown import ShutdownSignal
 
 __all__ = ["Workers", "supervise"]
 
 _logger = logging.getLogger(__name__)
 
 _TRIES = 5
-"""A worker that does not become ready so many times in a row, while no other one serves, ends the server."""
+"""The server ends when a worker fails to start this many times in a row while no other worker serves."""
 _FIRST_DELAY_SECONDS = 0.05
 _MAX_DELAY_SECONDS = 5.0
 _STEADY_SECONDS = 10.0
-"""A worker that served so long is started again as if it had never failed."""
+"""A worker that served for this long is restarted as if it had never failed."""
 _PATIENCE_SECONDS = 10.0
-"""What a worker may take to end beyond the time that it has for draining."""
+"""How long a worker may take to end after the time for draining."""
 
 
 async def supervise(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -45,9 +45,9 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
     Raises:
         StartupError: The server cannot start, or go on; the message says why, in the worker's own words if it had any.
     """
-    stop = Stop()
+    stop = ShutdownSignal()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.ask)
+        asyncio.get_running_loop().add_signal_handler(number, stop.request)
     try:
         async with AsyncExitStack() as stack:
             port = stack.enter_context(reserved_port(settings.host, settings.port))
@@ -65,12 +65,12 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
         _logger.info("stopped at once")
 
 
-async def _run(workers: Workers, settings: Settings, stop: Stop, announce: Callable[[str], None]) -> None:
+async def _run(workers: Workers, settings: Settings, stop: ShutdownSignal, announce: Callable[[str], None]) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             keepers = [group.create_task(workers.keep(number)) for number in range(settings.workers)]
             announce(await workers.all_ready())
-            await stop.told()
+            await stop.wait()
             _logger.info("draining: every worker ends its calls")
             workers.drain()
             patience = settings.drain_delay_seconds + settings.drain_seconds + _PATIENCE_SECONDS
@@ -82,7 +82,7 @@ async def _run(workers: Workers, settings: Settings, stop: Stop, announce: Calla
 
 
 class Workers:
-    """All workers of a server, and what is known of them.
+    """The workers of a server.
 
     Args:
         settings: How each of them serves.
@@ -105,17 +105,17 @@ class Workers:
         )
 
     async def all_ready(self) -> str:
-        """Wait until all serve; answer with HOST:PORT."""
+        """Wait until all serve; return HOST:PORT."""
         return await self._address
 
     def drain(self) -> None:
-        """Have all of them drain and end, and start none again."""
+        """Drain all workers; none is restarted."""
         self._draining.set()
         for process in self._processes.values():
             process.drain()
 
     async def keep(self, number: int) -> None:
-        """Run a worker, and the next one whenever it ends, until told to drain.
+        """Run a worker, and a new one whenever it ends, until the server drains.
 
         Raises:
             StartupError: It cannot start, and nobody else serves.
@@ -167,7 +167,7 @@ class Workers:
             self._merged.retire(process.metrics_text)
 
     def _give_up_or_go_on(self, number: int, error: WorkerFailedError, failures: int) -> None:
-        """Before all have been ready, nothing is promised yet; later, some who serve are better than none."""
+        """During the start a failure ends the server; later, some workers are better than none."""
         starting = not self._address.done()
         if (starting and error.refused) or (failures >= _TRIES and (starting or not self._serving)):
             raise StartupError(str(error)) from error

@@ -15,7 +15,7 @@ from presage_server.errors import StartupError
 from presage_server.telemetry.metrics import Metrics
 from presage_server.workers.channel import Channel, settings_from_json
 from presage_server.workers.serving import serve_until
-from presage_server.workers.shutdown import Stop
+from presage_server.workers.shutdown import ShutdownSignal
 
 __all__ = ["main", "work"]
 
@@ -23,12 +23,12 @@ _logger = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Be a worker; the command line names the socket's descriptor."""
+    """Run a worker process; the command line has the descriptor of its socket."""
     uvloop.run(work(socket.socket(fileno=int(sys.argv[1]))))
 
 
 async def work(end: socket.socket) -> None:
-    """Serve until the supervisor says to stop, or is gone.
+    """Serve until the supervisor sends a stop command or has gone.
 
     Args:
         end: The worker's end of the channel.
@@ -42,7 +42,7 @@ async def work(end: socket.socket) -> None:
         stream=sys.stderr,
         format=f"%(asctime)s %(levelname)s %(name)s: worker {order['worker']}: %(message)s",
     )
-    stop, metrics = Stop(), Metrics()
+    stop, metrics = ShutdownSignal(), Metrics()
     for number in (signal.SIGTERM, signal.SIGINT):
         # Drain, however often: a service manager signals each process of a group, and so does our supervisor after it.
         asyncio.get_running_loop().add_signal_handler(number, stop.drain)
@@ -62,13 +62,13 @@ async def work(end: socket.socket) -> None:
         await channel.close()
 
 
-async def _obey(channel: Channel, stop: Stop, metrics: Metrics) -> None:
+async def _obey(channel: Channel, stop: ShutdownSignal, metrics: Metrics) -> None:
     while message := await channel.read():
         match message["command"]:
             case "drain":
                 stop.drain()
             case "end":
-                stop.at_once()
+                stop.cancel_now()
             case "ping":
                 channel.send(alive=True)
             case "metrics":

@@ -14,7 +14,7 @@ import pytest
 
 from presage_export.bundle.link import apply_link_array
 from presage_featurizer import CONVERSION, CORE
-from presage_server.errors import ModelError, NotServedError
+from presage_server.errors import ModelError, ModelNotFoundError
 from presage_server.models.loading import load_model, load_models
 from support.bundles import PARIS, train_small, write_small_bundle
 from support.export_models import margins_of
@@ -31,7 +31,7 @@ def test_models_are_found_by_name_and_the_empty_name_is_the_defaults(models):
     assert [(model.name, model.version) for model in served] == [("conversion", "1"), ("second", "2")]
     assert served[""] is served["conversion"]
     assert load_models(models, "second")[""].name == "second"
-    with pytest.raises(NotServedError, match=r"model: expected one of \['conversion', 'second'\], got 'third'"):
+    with pytest.raises(ModelNotFoundError, match=r"model: expected one of \['conversion', 'second'\], got 'third'"):
         served["third"]
 
 
@@ -52,7 +52,7 @@ def test_feature_sets_are_ours_and_the_models(models):
     served = load_models(models)
     assert served.feature_set("") == CONVERSION
     assert [served.feature_set(name) for name in ("conversion", "core", "paris")] == [CONVERSION, CORE, PARIS]
-    with pytest.raises(NotServedError, match="feature_set: expected one of"):
+    with pytest.raises(ModelNotFoundError, match="feature_set: expected one of"):
         served.feature_set("none")
 
 

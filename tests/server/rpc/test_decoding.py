@@ -16,8 +16,8 @@ from presage_server.errors import InvalidRequestError
 from presage_server.rpc import decoding
 from presage_server.rpc.limits import (
     MAX_BATCH_ITEMS,
-    MAX_BATCH_OF_VISITOR,
     MAX_EVENT_BYTES,
+    MAX_EVENTS_PER_VISITOR,
     MAX_FUTURE_MICROS,
     MAX_ID_BYTES,
     MAX_ITEMS,
@@ -106,7 +106,7 @@ def test_a_field_at_its_bound_passes_and_its_event_can_be_counted_and_logged(fie
 
 def test_the_limit_of_one_visitors_events_in_a_batch():
     visitors = decoding.Counter()
-    for _ in range(MAX_BATCH_OF_VISITOR):
+    for _ in range(MAX_EVENTS_PER_VISITOR):
         decoding.check_batch_of_visitor(visitors, "u", "events[0]")
     decoding.check_batch_of_visitor(visitors, "another", "events[0]")
     with pytest.raises(InvalidRequestError) as refused:

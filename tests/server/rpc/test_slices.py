@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from presage.v1 import prediction_pb2
 from presage.v1 import scoring_service_pb2 as pb
 from presage_featurizer import Event, EventType
-from presage_server.errors import InvalidRequestError, NotServedError
+from presage_server.errors import InvalidRequestError, ModelNotFoundError
 from presage_server.models.loading import load_models
 from presage_server.pipeline.batch import Batch
 from presage_server.rpc.slices import EventSlices, ScoreSlices, VectorSlices
@@ -60,7 +60,7 @@ def test_one_target_that_fails_fails_the_call(served):
     request = pb.ScoreBatchRequest(targets=[pb.ScoreTarget(user_id=name) for name in "abc"])
     call = LocalCall(request)
     (batch,) = batches(ScoreSlices(call, request, served, 7), [10])
-    batch.scores[1].respond(batch.scores[1], NotServedError("no"))
+    batch.scores[1].respond(batch.scores[1], ModelNotFoundError("no"))
     for job in (batch.scores[0], batch.scores[2]):
         job.respond(job, None)
     assert call.outcome == "NOT_FOUND"

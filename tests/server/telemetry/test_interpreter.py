@@ -27,12 +27,12 @@ from presage.v1 import scoring_service_pb2_grpc
 from presage_server.telemetry.metrics import Metrics
 from presage_server.workers.serving import serve_until
 from presage_server.settings import Settings
-from presage_server.workers.shutdown import Stop
+from presage_server.workers.shutdown import ShutdownSignal
 
 calls = []
 
 async def main():
-    stop, metrics, seen = Stop(), Metrics(), {}
+    stop, metrics, seen = ShutdownSignal(), Metrics(), {}
 
     async def call(address):
         async with grpc.aio.insecure_channel(address) as channel:

@@ -10,7 +10,7 @@ import pytest
 
 from presage.v1 import scoring_service_pb2 as pb
 from presage_server.errors import SettingsError
-from presage_server.rpc.limits import MAX_BATCH_OF_VISITOR
+from presage_server.rpc.limits import MAX_EVENTS_PER_VISITOR
 from presage_server.telemetry.metrics import Metrics, serve_metrics
 from support.running_server import serving, track
 
@@ -34,7 +34,7 @@ async def test_calls_events_and_scores_are_counted(store, models, unused_tcp_por
         await served.stub.TrackEvents(bad)
         with pytest.raises(grpc.aio.AioRpcError, match="INVALID_ARGUMENT"):
             await served.stub.TrackEvent(track(""))
-        too_many = pb.TrackEventsRequest(events=[track("crowded", "same").event] * (MAX_BATCH_OF_VISITOR + 1))
+        too_many = pb.TrackEventsRequest(events=[track("crowded", "same").event] * (MAX_EVENTS_PER_VISITOR + 1))
         await served.stub.TrackEvents(too_many)
         answer = (await exchange(unused_tcp_port, b"GET /metrics HTTP/1.1\r\n\r\n")).decode()
     head, _, body = answer.partition("\r\n\r\n")
@@ -47,7 +47,7 @@ async def test_calls_events_and_scores_are_counted(store, models, unused_tcp_por
         'grpc_server_handled_total{grpc_code="OK",grpc_method="Score"} 1.0',
         'grpc_server_handling_seconds_count{grpc_method="TrackEvent"} 4.0',
         'presage_events_total{outcome="applied"} 4.0',
-        f'presage_events_total{{outcome="duplicate"}} {MAX_BATCH_OF_VISITOR}.0',
+        f'presage_events_total{{outcome="duplicate"}} {MAX_EVENTS_PER_VISITOR}.0',
         'presage_events_total{outcome="refused"} 3.0',
         'presage_scores_total{history="known"} 1.0',
         'presage_scores_total{history="none"} 0.0',
