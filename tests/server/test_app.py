@@ -156,17 +156,20 @@ async def test_a_call_without_time_left_is_not_started(store, models):
     assert store.blob("u") is None
 
 
-async def test_cancelled_calls_leave_the_server_well(store, served):
-    with store.frozen():
-        calls = [served.stub.TrackEvent(track("u", f"cancelled-{number}")) for number in range(30)]
-        await asyncio.sleep(0.1)
-        for call in calls:
-            call.cancel()
-        outcomes = await asyncio.gather(*calls, return_exceptions=True)
-        assert {type(outcome) for outcome in outcomes} == {asyncio.CancelledError}
-    responses = await asyncio.gather(*(served.stub.TrackEvent(track("u", f"after-{number}")) for number in range(30)))
-    assert [response.duplicate for response in responses] == [False] * 30
-    assert not (await served.stub.Score(pb.ScoreRequest(user_id="u"))).prediction.degraded
+async def test_cancelled_calls_leave_the_server_well(store, models):
+    async with serving(redis_url=store.url, models=models, store_timeout_ms=60_000) as served:
+        with store.frozen():
+            calls = [served.stub.TrackEvent(track("u", f"cancelled-{number}")) for number in range(30)]
+            await asyncio.sleep(0.1)
+            for call in calls:
+                call.cancel()
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} == {asyncio.CancelledError}
+        responses = await asyncio.gather(
+            *(served.stub.TrackEvent(track("u", f"after-{number}")) for number in range(30))
+        )
+        assert [response.duplicate for response in responses] == [False] * 30
+        assert not (await served.stub.Score(pb.ScoreRequest(user_id="u"))).prediction.degraded
 
 
 async def test_what_nobody_foresaw_is_internal_with_an_id_that_the_log_has_and_never_its_text(

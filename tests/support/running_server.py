@@ -23,6 +23,8 @@ from presage_server.settings import Settings
 READY = "presage: serving on "
 GENEROUS_SECONDS = 60.0
 """For things that happen at once, on a machine that may be busy."""
+PATIENT = ("--store-timeout-ms", "60000")
+"""For tests that stop the store while calls wait for it: it must not count as away."""
 
 
 carried_by = "auto"

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from presage.v1 import scoring_service_pb2 as pb
 from presage.v1 import scoring_service_pb2_grpc
 from support.proxies import silent_store
-from support.running_server import GENEROUS_SECONDS, gone, server_process, track
+from support.running_server import GENEROUS_SECONDS, PATIENT, gone, server_process, track
 
 pytestmark = pytest.mark.usefixtures("each_transport")  # both behave the same here
 
@@ -38,7 +38,7 @@ def startup_error(process) -> tuple[int, str, str]:
 
 @linux_only
 async def test_sigterm_lets_calls_in_flight_finish_and_stops_the_store(models, tmp_path):
-    flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"), "--timeout-ms", "30000")
+    flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"), "--timeout-ms", "30000", *PATIENT)
     with server_process(tmp_path / "log", *flags) as server:
         assert re.fullmatch(r"127\.0\.0\.1:\d+", server.address)
         (store_pid,) = children(server.pid)
@@ -115,8 +115,8 @@ async def test_a_server_that_waits_for_a_silent_store_stops_at_once(models, tmp_
 
 @pytest.mark.parametrize("delay", ["0", "3600"], ids=["while calls finish", "during the delay"])
 async def test_a_second_sigterm_ends_a_drain_at_once(store, models, tmp_path, delay):
-    """A call may wait ten minutes for a store that hangs."""
-    flags = ("--models", str(models), "--redis-url", store.url, "--timeout-ms", "600000")
+    """A call may wait a minute for a store that hangs."""
+    flags = ("--models", str(models), "--redis-url", store.url, "--timeout-ms", "600000", *PATIENT)
     patience = ("--drain-seconds", "3600", "--drain-delay-seconds", delay)
     with server_process(tmp_path / "log", *flags, *patience) as server:
         async with grpc.aio.insecure_channel(server.address) as channel:

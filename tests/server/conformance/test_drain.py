@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from presage.v1 import scoring_service_pb2 as pb
 from support.http2_frames import RawConnection, call, raw_connection
 from support.plain_service import ECHO, HANG
-from support.running_server import GENEROUS_SECONDS, server_process, track
+from support.running_server import GENEROUS_SECONDS, PATIENT, server_process, track
 from support.transport_differences import expected
 
 CONNECTIONS, CALLS = 8, 30
@@ -58,7 +58,8 @@ async def statuses(opened: list[RawConnection]) -> set[str]:
 
 
 async def test_a_process_answers_what_it_has_begun_on_every_connection(each_transport, store, models, tmp_path):
-    flags = ("--models", str(models), "--redis-url", store.url, "--timeout-ms", "60000", "--drain-seconds", "60")
+    patience = ("--timeout-ms", "60000", "--drain-seconds", "60", *PATIENT)
+    flags = ("--models", str(models), "--redis-url", store.url, *patience)
     with server_process(tmp_path / "log", *flags) as server:
         async with AsyncExitStack() as stack:
             watcher = await stack.enter_async_context(grpc.aio.insecure_channel(server.address))

@@ -18,7 +18,7 @@ from presage.v1 import scoring_service_pb2 as pb
 from presage_featurizer import decode_event
 from support.metrics import metric, metrics_text
 from support.proxies import silent_store
-from support.running_server import GENEROUS_SECONDS, gone, server_process, track
+from support.running_server import GENEROUS_SECONDS, PATIENT, gone, server_process, track
 from support.worker_processes import channels, children, stub_of, until, workers_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux distributes connections; and reads /proc")
@@ -84,7 +84,7 @@ async def test_a_worker_that_dies_is_started_again_and_what_it_had_counted_stays
 
 @pytest.mark.parametrize("also_workers", [False, True], ids=["the supervisor", "every process, as systemd does"])
 async def test_sigterm_lets_the_calls_of_all_workers_end_well_and_takes_the_store_along(models, tmp_path, also_workers):
-    flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"), "--timeout-ms", "30000")
+    flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"), "--timeout-ms", "30000", *PATIENT)
     with server_process(tmp_path / "log", "--workers", "2", *flags) as server:
         workers = workers_of(server)
         (store_pid,) = set(children(server.pid)) - set(workers)
@@ -111,7 +111,8 @@ async def test_sigterm_lets_the_calls_of_all_workers_end_well_and_takes_the_stor
 
 
 async def test_a_second_sigint_ends_all_workers_at_once(models, store, tmp_path):
-    flags = ("--models", str(models), "--redis-url", store.url, "--timeout-ms", "600000", "--drain-seconds", "3600")
+    patience = ("--timeout-ms", "600000", "--drain-seconds", "3600", *PATIENT)
+    flags = ("--models", str(models), "--redis-url", store.url, *patience)
     with server_process(tmp_path / "log", "--workers", "2", *flags) as server:
         workers = workers_of(server)
         async with channels(server.address, 1) as (channel,):
