@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,67 +23,38 @@ Vectors = NDArray[np.float32]
 """Rows of features, C-contiguous."""
 
 
-class ScoreJob:
+# Structs rather than classes with an ``__init__``: they are made in a quarter of the time, one for each visitor.
+class ScoreJob(msgspec.Struct, eq=False):
     """One visitor to score. What the pipeline finds out is filled in before ``respond`` is called."""
 
-    __slots__ = (
-        "call",
-        "cold_start",
-        "degraded",
-        "error",
-        "include_features",
-        "include_timings",
-        "model",
-        "now_unix_micros",
-        "place",
-        "respond",
-        "row",
-        "rows",
-        "score",
-        "session_id",
-        "stages",
-        "state",
-        "user_id",
-    )
-
-    def __init__(  # noqa: PLR0917 - by position, which is the fastest
-        self,
-        call: Call,
-        user_id: str,
-        session_id: str,
-        model: Model,
-        now_unix_micros: int,
-        stages: Stages,
-        respond: Callable[[ScoreJob, RpcError | None], None],
-    ) -> None:
-        self.call = call
-        self.user_id = user_id
-        self.session_id = session_id
-        """Empty: the visitor's most recent session that is not idle."""
-        self.model = model
-        """The model version that the call was routed to."""
-        self.now_unix_micros = now_unix_micros
-        """The moment to score at."""
-        self.stages = stages
-        self.respond = respond
-        """Called once, when the score is there or an error says why there is none."""
-        self.include_features = False
-        self.include_timings = False
-        self.place = 0
-        """Where the score belongs in a call with many."""
-        self.state: CoreState | None = None
-        """What is remembered of the visitor; None without history."""
-        self.degraded = False
-        """Whether the history could not be read, so that the score is that of a visitor without one."""
-        self.cold_start = True
-        """Whether the visitor has no recorded history."""
-        self.score = 0.0
-        self.error: RpcError | None = None
-        """Why there is no score."""
-        self.rows: Vectors | None = None
-        """The vectors that were scored together with this one."""
-        self.row = 0
-        """Which of them is this visitor's."""
+    call: Call
+    user_id: str
+    session_id: str
+    """Empty: the visitor's most recent session that is not idle."""
+    model: Model
+    """The model version that the call was routed to."""
+    now_unix_micros: int
+    """The moment to score at."""
+    stages: Stages
+    respond: Callable[[ScoreJob, RpcError | None], None]
+    """Called once, when the score is there or an error says why there is none."""
+    include_features: bool = False
+    include_timings: bool = False
+    place: int = 0
+    """Where the score belongs in a call with many."""
+    state: CoreState | None = None
+    """What is remembered of the visitor; None without history."""
+    degraded: bool = False
+    """Whether the history could not be read, so that the score is that of a visitor without one."""
+    cold_start: bool = True
+    """Whether the visitor has no recorded history."""
+    score: float = 0.0
+    error: RpcError | None = None
+    """Why there is no score."""
+    rows: Vectors | None = None
+    """The vectors that were scored together with this one."""
+    row: int = 0
+    """Which of them is this visitor's."""
 
     @property
     def vector(self) -> Vector:
@@ -92,37 +64,21 @@ class ScoreJob:
         return row
 
 
-class FeaturesJob:
+class FeaturesJob(msgspec.Struct, eq=False):
     """One visitor whose features are wanted."""
 
-    __slots__ = ("call", "feature_set", "now_unix_micros", "respond", "session_id", "user_id")
-
-    def __init__(  # noqa: PLR0917 - by position, which is the fastest
-        self,
-        call: Call,
-        user_id: str,
-        session_id: str,
-        feature_set: FeatureSet,
-        now_unix_micros: int,
-        respond: Callable[[FeaturesJob, Vector], None],
-    ) -> None:
-        self.call = call
-        self.user_id = user_id
-        self.session_id = session_id
-        self.feature_set = feature_set
-        self.now_unix_micros = now_unix_micros
-        self.respond = respond
+    call: Call
+    user_id: str
+    session_id: str
+    feature_set: FeatureSet
+    now_unix_micros: int
+    respond: Callable[[FeaturesJob, Vector], None]
 
 
-class VectorsJob:
+class VectorsJob(msgspec.Struct, eq=False):
     """Some of a caller's own vectors."""
 
-    __slots__ = ("call", "model", "respond", "rows")
-
-    def __init__(
-        self, call: Call, model: Model, rows: Vectors, respond: Callable[[VectorsJob, list[float]], None]
-    ) -> None:
-        self.call = call
-        self.model = model
-        self.rows = rows
-        self.respond = respond
+    call: Call
+    model: Model
+    rows: Vectors
+    respond: Callable[[VectorsJob, list[float]], None]

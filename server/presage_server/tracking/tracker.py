@@ -68,7 +68,8 @@ class Tracker:
             user_id = job.event.user_id
             update = in_flight.get(user_id)
             if update is None:
-                update = in_flight[user_id] = Update(user_id, self._recent.take(user_id))
+                known = self._recent.take(user_id)
+                update = in_flight[user_id] = Update(user_id, known, known is not None)
                 updates.append(update)
                 update.jobs.append(job)
             elif not update.folded and len(update.jobs) < _MAX_EVENTS:
@@ -209,7 +210,7 @@ class Tracker:
             if snapshot is not None:
                 self._recent.put(update.user_id, snapshot)
             return
-        following = self._in_flight[update.user_id] = Update(update.user_id, snapshot)
+        following = self._in_flight[update.user_id] = Update(update.user_id, snapshot, snapshot is not None)
         following.jobs, following.waiting = waiting[:_MAX_EVENTS], waiting[_MAX_EVENTS:]
         self._ready.append(following)
 
