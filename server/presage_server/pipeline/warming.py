@@ -6,6 +6,7 @@ from time import monotonic
 
 from presage_server.call import Call
 from presage_server.clock import system_clock
+from presage_server.errors import ModelError
 from presage_server.models.loading import Models
 from presage_server.pipeline.batch import Batch
 from presage_server.rpc.encoding import encode_prediction
@@ -33,7 +34,11 @@ class _WarmUpCall(Call):
 
 
 def warm_up(models: Models, store: RedisStore) -> None:
-    """Read from the store, and run every model; nothing of it is counted or sampled."""
+    """Read from the store, and run every model; nothing of it is counted or sampled.
+
+    Raises:
+        ModelError: A model cannot score a visitor without history.
+    """
     scorer = Scorer(Metrics())
     for model in models:
         for _ in range(_BATCHES):
@@ -46,7 +51,10 @@ def warm_up(models: Models, store: RedisStore) -> None:
                 store.read([job.user_id for job in jobs], lambda _: None)
                 store.link.pump(_WAIT_SECONDS)
                 scorer.score(jobs, batch.stages)
+                if jobs[0].error is not None:
+                    raise ModelError(f"models: {model.name} {model.version} cannot score: {jobs[0].error}")
 
 
-def _encode(job: ScoreJob, _error: object) -> None:
-    encode_prediction(job)
+def _encode(job: ScoreJob, error: object) -> None:
+    if error is None:
+        encode_prediction(job)

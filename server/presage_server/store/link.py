@@ -7,16 +7,16 @@ import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from hiredis import ProtocolError
 
 from presage_server.store.connecting import Connector, NotPrimaryError
 from presage_server.store.resp import ReplyError, encode
-from presage_server.store.wire import Wire
+from presage_server.store.wire import SocketWatcher, Wire
 
-__all__ = ["Link", "OnReplies", "SocketWatcher"]
+__all__ = ["Link", "OnReplies"]
 
 _logger = logging.getLogger(__name__)
 
@@ -34,14 +34,6 @@ _ROLE = encode("ROLE")
 
 OnReplies = Callable[[list[Any] | None], None]
 """Gets the replies in order, errors as ReplyError; None if the store did not answer, so that the commands may have run or not."""
-
-
-class SocketWatcher(Protocol):
-    """Has ``Link.pump`` called when the store has answered, where nothing waits in ``pump`` itself."""
-
-    def watch(self, connection: socket.socket | None) -> None:
-        """Watch this socket instead of the one before; None: watch nothing."""
-        ...
 
 
 class _Request(msgspec.Struct, eq=False):

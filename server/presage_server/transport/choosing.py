@@ -15,7 +15,7 @@ import grpc
 
 from presage_server.errors import SettingsError
 from presage_server.settings import Settings
-from presage_server.store.link import SocketWatcher
+from presage_server.store.wire import SocketWatcher
 from presage_server.transport.interface import ServerOptions, Transport
 
 __all__ = ["choose_transport", "is_loopback", "make_transport", "native_version"]
