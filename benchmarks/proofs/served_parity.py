@@ -152,7 +152,7 @@ def served_parity(
 
 def _dataset(target: Target) -> Dataset:
     return build_dataset(
-        read_events(LOG, LogFormat.ONLINE_RETAIL, skips=SkippedRows()),
+        read_events(LOG, LogFormat.ONLINE_RETAIL, skipped=SkippedRows()),
         decisions=AtTypes(frozenset({EventType.PURCHASE})),
         target=target,
         feature_set=FEATURE_SET,

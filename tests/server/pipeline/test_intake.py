@@ -255,9 +255,9 @@ def test_in_an_overload_the_newest_calls_are_served_first_and_the_queue_is_short
         overload.overloaded = True
         overload.note_rejected()
         calls = [LocalCall(score(f"u{n}")) for n in range(300)]
+        kept = overload.queue_units
         server.run(*calls)
         outcomes = [call.outcome for call in calls]
-        kept = overload.queue_units
         assert outcomes == ["RESOURCE_EXHAUSTED"] * (300 - kept) + ["OK"] * kept
         served = calls[-kept:]
         assert max(call.replied_at for call in served[-32:]) < min(call.replied_at for call in served[:-32])
