@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from presage_server.call import Call
 from presage_server.pipeline.batch import Slices
 
-__all__ = ["Backlog", "LargeCall"]
+__all__ = ["Backlog", "LargeCall", "newest_of_each"]
+
+
+def newest_of_each(calls: Sequence[Call], count: int) -> tuple[list[Call], list[Call]]:
+    """Choose this many calls, the newest of each connection in turn.
+
+    Returns:
+        The chosen calls, the oldest first, and the others.
+    """
+    connections: dict[str, list[Call]] = {}
+    for call in calls:
+        connections.setdefault(call.peer, []).append(call)
+    chosen: set[int] = set()
+    while len(chosen) < min(count, len(calls)):
+        for peer in list(connections):
+            chosen.add(id(connections[peer].pop()))
+            if not connections[peer]:
+                del connections[peer]
+            if len(chosen) >= count:
+                break
+    return [call for call in calls if id(call) in chosen], [call for call in calls if id(call) not in chosen]
 
 
 class LargeCall:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from presage_server.call import Call
 from presage_server.errors import DeadlineError, OverloadedError, RpcError
-from presage_server.pipeline.backlog import Backlog, LargeCall
+from presage_server.pipeline.backlog import Backlog, LargeCall, newest_of_each
 from presage_server.pipeline.batch import Batch
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.rpc.registry import Interceptor, Method
-from presage_server.rpc.status import internal_error
+from presage_server.rpc.status import internal_error, status_of
 from presage_server.telemetry.metrics import Metrics
 
 __all__ = ["Intake"]
@@ -21,6 +21,10 @@ _LARGE_UNITS = 16
 """Requests with more work than this are processed in slices."""
 _SLICE_UNITS = 32
 """The work of a slice beside small calls; while none wait, a slice is a whole batch."""
+
+_OVERLOADED = status_of(
+    OverloadedError("more calls are waiting than can be answered in time; try again, later or elsewhere")
+)
 
 
 class Intake:
@@ -66,6 +70,8 @@ class Intake:
             The batch, None if there is nothing to do, and its units of work.
         """
         backlog, overload = self._backlog, self._overload
+        if overload.overloaded and len(arrived) > overload.batch_units:
+            arrived = self._reject_excess(arrived)
         small = []
         for call in arrived:
             if self._passes(call, now):
@@ -87,6 +93,21 @@ class Intake:
             units += self._add_slice(batch, _SLICE_UNITS if small else overload.batch_units, now)
         batch.stages.mark("decode")
         return batch, units
+
+    def _reject_excess(self, arrived: Sequence[Call]) -> Sequence[Call]:
+        """Reject all but the newest calls of each connection, as many as the short queue of an overload holds.
+
+        This comes before everything else that is done for a call: with several times the calls that can be served, rejecting them
+        must not be what the time is spent on.
+        """
+        self._overload.note_queue(len(arrived), 0.0)
+        kept, rest = newest_of_each(arrived, self._overload.queue_units)
+        for call in rest:
+            call.on_end = self._metrics.count_call
+            call.fail(_OVERLOADED)
+        if rest:
+            self._overload.note_rejected()
+        return kept
 
     def _passes(self, call: Call, now: float) -> bool:
         """Check a call before its request is parsed, and weigh it; a call that does not pass has been ended."""
@@ -129,11 +150,8 @@ class Intake:
             rejected += backlog.shorten(overload.queue_units)
         if rejected:
             overload.note_rejected()
-            error = OverloadedError(
-                "more calls are waiting than can be answered in time; try again, later or elsewhere"
-            )
             for call in rejected:
-                call.fail(error)
+                call.fail(_OVERLOADED)
 
     def _open(self, call: Call, now: float) -> None:
         """Parse a request that may be large, and queue it."""

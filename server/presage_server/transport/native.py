@@ -32,6 +32,7 @@ __all__ = ["NativeTransport"]
 
 _MAX_EVENTS = 1_024
 """Events taken at once at most."""
+_MAX_BACKLOG = 16 * _MAX_EVENTS
 _OFTEN_SECONDS = 0.001
 _POLL_SECONDS = 0.0002
 """While calls come more often than once a millisecond, new ones are polled for this long before the thread sleeps: waking up costs
@@ -179,12 +180,18 @@ class NativeTransport:
     def _receive(self, wait_ms: int) -> Sequence[tuple[Any, ...]] | None:
         """Return what has arrived; None: the front has been closed. While calls come often, poll for a moment before sleeping."""
         receive = self.front.recv_batch_details
+        events: list[tuple[Any, ...]] | None = []
         if wait_ms and self._gap_seconds < _OFTEN_SECONDS:
             until = monotonic() + _POLL_SECONDS
-            while monotonic() < until:
-                if (events := receive(_MAX_EVENTS, 0)) or events is None:
-                    return events
-        return receive(_MAX_EVENTS, wait_ms)
+            while not events and events is not None and monotonic() < until:
+                events = receive(_MAX_EVENTS, 0)
+        if not events and events is not None:
+            events = receive(_MAX_EVENTS, wait_ms)
+        if events is not None and len(events) == _MAX_EVENTS:
+            # The library hands out the oldest first. In an overload the newest are served, so they have to be seen.
+            while len(events) < _MAX_BACKLOG and (more := receive(_MAX_EVENTS, 0)):
+                events += more
+        return events
 
     def _take(self, events: Sequence[tuple[Any, ...]], now: float) -> list[Call]:
         """Make calls of events, and note which calls were cancelled."""
