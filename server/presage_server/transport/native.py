@@ -33,10 +33,10 @@ __all__ = ["NativeTransport"]
 _MAX_EVENTS = 1_024
 """Events taken at once at most."""
 _MAX_BACKLOG = 16 * _MAX_EVENTS
-_OFTEN_SECONDS = 0.001
+_ALL_THE_TIME_SECONDS, _OFTEN_SECONDS = 0.0001, 0.001
 _POLL_SECONDS = 0.0002
-"""While calls come more often than once a millisecond, new ones are polled for this long before the thread sleeps: waking up costs
-a lone call more time than most of what is done for it. The price: a core looks busy from some 2,000 calls a second on."""
+"""While a batch comes every 0.1 to 1 ms, new calls are polled for this long before the thread sleeps: waking up costs
+a lone call more time than most of what is done for it. More often, the other threads need the core. Price: a core looks busy."""
 _MAX_GAP_SECONDS = 0.01
 _GAP_WEIGHT = 0.2
 _HUNG_SECONDS = 10.0
@@ -181,7 +181,7 @@ class NativeTransport:
         """Return what has arrived; None: the front has been closed. While calls come often, poll for a moment before sleeping."""
         receive = self.front.recv_batch_details
         events: list[tuple[Any, ...]] | None = []
-        if wait_ms and self._gap_seconds < _OFTEN_SECONDS:
+        if wait_ms and _ALL_THE_TIME_SECONDS < self._gap_seconds < _OFTEN_SECONDS:
             until = monotonic() + _POLL_SECONDS
             while not events and events is not None and monotonic() < until:
                 events = receive(_MAX_EVENTS, 0)
