@@ -23,8 +23,7 @@ _logger = logging.getLogger(__name__)
 _HEARTBEAT_SECONDS = 1.0
 _CONNECT_WAIT_SECONDS = 0.25
 _MAX_PENDING_BYTES = 64 << 20
-_REQUEST_BYTES = 256
-"""What a request takes in memory besides its payload."""
+_REQUEST_BYTES = 256  # besides the payload
 _FAST_SECONDS = 0.0005
 _FASTER_WEIGHT, _SLOWER_WEIGHT = 0.5, 0.02
 """How much a round trip counts in the estimate: one that waited for a processor says little about the store."""
@@ -59,7 +58,6 @@ class Link:
         connector: Makes connections, in a thread of its own.
         timeout_seconds: How long a request may be unanswered.
         max_pending_bytes: What may wait to be sent or answered; requests beyond it fail at once.
-        clock: Seconds that never go back.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presage_server.call import Call
-from presage_server.pipeline.backlog import Backlog
+from presage_server.pipeline.backlog import Backlog, newest_of_each
 from presage_server.rpc.status import Status
 
 
@@ -119,3 +119,12 @@ def test_no_call_is_lost_or_taken_twice(newest_first, arrivals, wanted, kept):
         taken += part
     assert Counter(map(id, taken + dropped)) == Counter(map(id, added))
     assert backlog.units == 0
+
+
+def test_the_newest_calls_of_each_connection_are_chosen_in_turn():
+    arrived = calls("a1 a2 a3 b1 b2 a4 a5 a6")
+    chosen, others = newest_of_each(arrived, 5)
+    assert names(chosen) == "b1 b2 a4 a5 a6"
+    assert names(others) == "a1 a2 a3"
+    assert newest_of_each(arrived, 100) == (arrived, [])
+    assert newest_of_each([], 5) == ([], [])

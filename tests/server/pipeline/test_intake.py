@@ -293,3 +293,21 @@ def test_calls_that_were_cancelled_while_they_waited_are_not_processed(server, s
         server.turn()
     assert store.blob("cancelled") is None
     assert large.payload == b""
+
+
+def test_in_an_overload_the_excess_is_rejected_before_interceptors_look_at_it(view, models):
+    seen = []
+
+    class Counting:
+        def intercept(self, call):
+            seen.append(call)
+
+    overload = Costly(50e-6)
+    with local_pipeline(view, models, overload=overload, interceptors=[Counting()]) as server:
+        overload.overloaded = True
+        overload.note_rejected()
+        kept = overload.queue_units
+        calls = [LocalCall(score(f"u{n}")) for n in range(300)]
+        server.run(*calls)
+        assert seen == calls[-kept:]
+        assert Counter(call.outcome for call in calls) == {"OK": kept, "RESOURCE_EXHAUSTED": 300 - kept}
