@@ -14,7 +14,7 @@ __all__ = ["Batch", "Slices"]
 class Batch:
     """What the calls of a batch want done. Decoders append to the lists; the pipeline empties them."""
 
-    __slots__ = ("events", "features", "read_at", "scores", "stages", "updates", "vectors")
+    __slots__ = ("events", "features", "scores", "stages", "updates", "vectors")
 
     def __init__(self, started: float) -> None:
         self.stages = Stages(started)

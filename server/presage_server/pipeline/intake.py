@@ -103,17 +103,22 @@ class Intake:
         self._overload.note_queue(len(arrived), 0.0)
         kept, rest = newest_of_each(arrived, self._overload.queue_units)
         for call in rest:
-            call.on_end = self._metrics.count_call
+            self._count_at_end(call)
             call.fail(_OVERLOADED)
         if rest:
             self._overload.note_rejected()
         return kept
 
+    def _count_at_end(self, call: Call) -> None:
+        """Have a call counted when it ends, or now if it ended before it was taken."""
+        call.on_end = self._metrics.count_call
+        if call.code is not None:
+            self._metrics.count_call(call)
+
     def _passes(self, call: Call, now: float) -> bool:
         """Check a call before its request is parsed, and weigh it; a call that does not pass has been ended."""
-        call.on_end = self._metrics.count_call
-        if call.code is not None:  # it ended before it was taken
-            self._metrics.count_call(call)
+        self._count_at_end(call)
+        if call.code is not None:
             return False
         latest = call.received + self._timeout_seconds
         call.deadline = min(call.deadline, latest)

@@ -8,7 +8,6 @@ network the next batch is started while the one before waits for its reply.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
@@ -31,8 +30,6 @@ from presage_server.tracking.jobs import Update
 from presage_server.tracking.tracker import Tracker
 
 __all__ = ["Pipeline"]
-
-_logger = logging.getLogger(__name__)
 
 _LATE_SECONDS = 0.005
 """A read that takes longer than this is looked at: whose calls cannot wait any more?"""

@@ -6,7 +6,7 @@ from typing import Any
 
 from hiredis import ReplyError, pack_command
 
-__all__ = ["ReplyError", "encode", "encode_get"]
+__all__ = ["ReplyError", "encode"]
 
 _pack: Any = pack_command  # its stub knows commands of one word only
 
@@ -15,8 +15,3 @@ def encode(*arguments: bytes | str | int) -> bytes:
     """Encode a command."""
     encoded: bytes = _pack(arguments)
     return encoded
-
-
-def encode_get(key: bytes) -> bytes:
-    """Encode a GET, in a third of the time."""
-    return b"*2\r\n$3\r\nGET\r\n$%d\r\n%b\r\n" % (len(key), key)

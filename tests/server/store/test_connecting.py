@@ -18,7 +18,7 @@ from presage_server.errors import StoreStartError
 from presage_server.store.checking import connect
 from presage_server.store.connecting import Connector, NotPrimaryError
 from presage_server.store.link import Link
-from presage_server.store.resp import ReplyError, encode, encode_get
+from presage_server.store.resp import ReplyError, encode
 from support.proxies import in_thread, silent_store
 from support.scripted_store import GREETING, greets, scripted
 from support.stores import GENEROUS_SECONDS, address_of, ask, ask_all, linked, local_store, run_until
@@ -200,16 +200,16 @@ def test_a_demotion_is_noticed_without_a_write_and_asked_about_once_a_second(rep
 
         def read_again(replies: object) -> None:
             if replies is not None:
-                link.send(encode_get(b"a"), 1, read_again)
+                link.send(encode("GET", b"a"), 1, read_again)
 
         for _ in range(20 if loaded else 0):  # so that some request always waits
-            link.send(encode_get(b"a"), 1, read_again)
+            link.send(encode("GET", b"a"), 1, read_again)
             link.pump()
         demote(store, port)
         started = time.monotonic()
         run_until(link, lambda: link._wire is None, seconds=10)
         assert time.monotonic() - started < 5
-        run_until(link, lambda: ask_all(link, encode_get(b"a")) is None)
+        run_until(link, lambda: ask_all(link, encode("GET", b"a")) is None)
         assert link.down, "expected reads of a replica's old states to fail"
         before, started = greetings_of(store), time.monotonic()
         run_until(link, lambda: time.monotonic() - started > 2.5)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from presage_server.store.connecting import Connector
 from presage_server.store.link import Link
-from presage_server.store.resp import ReplyError, encode, encode_get
+from presage_server.store.resp import ReplyError, encode
 from support.proxies import Road, in_thread, rough_proxy
 from support.scripted_store import greets, scripted
 from support.stores import GENEROUS_SECONDS, address_of, ask, ask_all, linked, run_until
@@ -73,7 +73,7 @@ def read_over(link: Link, road: Road, chance: random.Random) -> None:
             else:
                 assert replies == [name.encode() for name in names]
 
-        payload = b"".join(encode_get(name.encode()) for name in names)
+        payload = b"".join(encode("GET", name.encode()) for name in names)
         link.send(payload, len(names), on_replies, repeatable=repeatable)
 
     for number in range(60):
@@ -100,7 +100,7 @@ def test_what_one_turn_sends_goes_out_in_one_write():
     with in_thread(scripted(greets(b"$1\r\nx\r\n" * 100))) as (url, seen), linked(url) as link:
         came = []
         for number in range(100):
-            link.send(encode_get(b"%d" % number), 1, came.append)
+            link.send(encode("GET", b"%d" % number), 1, came.append)
         run_until(link, lambda: len(came) == 100)
         assert came == [[b"x"]] * 100
         assert [request.count(b"GET") for request in seen] == [0, 100]
@@ -109,8 +109,8 @@ def test_what_one_turn_sends_goes_out_in_one_write():
 def test_a_request_that_a_callback_sends_leaves_in_the_same_turn(named):
     with linked(named.url) as link:
         came = []
-        link.send(encode_get(b"key-0"), 1, lambda _: link.send(encode_get(b"key-1"), 1, came.append))
-        run_until(link, lambda: link._awaited and link._awaited[0].payload == encode_get(b"key-1"))
+        link.send(encode("GET", b"key-0"), 1, lambda _: link.send(encode("GET", b"key-1"), 1, came.append))
+        run_until(link, lambda: link._awaited and link._awaited[0].payload == encode("GET", b"key-1"))
         assert not link._unsent
         run_until(link, lambda: came)
         assert came == [[b"key-1"]]
@@ -118,7 +118,7 @@ def test_a_request_that_a_callback_sends_leaves_in_the_same_turn(named):
 
 def test_an_error_is_the_reply_to_its_command_alone(named):
     with linked(named.url) as link:
-        replies = ask_all(link, encode_get(b"key-0"), encode("LPUSH", "key-1", "x"), encode_get(b"key-2"))
+        replies = ask_all(link, encode("GET", b"key-0"), encode("LPUSH", "key-1", "x"), encode("GET", b"key-2"))
         assert (replies[0], str(replies[1])[:9], replies[2]) == (b"key-0", "WRONGTYPE", b"key-2")
         assert isinstance(replies[1], ReplyError)
 
@@ -154,13 +154,13 @@ def test_what_a_callback_raises_is_not_taken_for_a_fault_of_the_store(named):
 def test_a_request_is_sent_once_more_and_not_more_often():
     with in_thread(scripted(greets(None))) as (url, seen), linked(url) as link:
         assert ask_all(link, encode("GET", "a")) is None
-        assert [request for request in seen if b"SETNAME" not in request] == [encode_get(b"a")] * 2
+        assert [request for request in seen if b"SETNAME" not in request] == [encode("GET", b"a")] * 2
 
 
 def test_a_request_that_must_not_run_twice_is_sent_once():
     with in_thread(scripted(greets(None))) as (url, seen), linked(url) as link:
         assert ask_all(link, encode("GET", "a"), repeatable=False) is None
-        assert [request for request in seen if b"SETNAME" not in request] == [encode_get(b"a")]
+        assert [request for request in seen if b"SETNAME" not in request] == [encode("GET", b"a")]
 
 
 def test_a_closed_link_fails_its_requests_and_stays_closed(named):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from presage_server.store.resp import encode, encode_get
+from presage_server.store.resp import encode
 from support.proxies import in_thread
 from support.scripted_store import greets, scripted
 from support.stores import ask, ask_all, linked, local_store, run_until
@@ -77,7 +77,7 @@ def test_what_hangs_goes_down_after_its_time_fails_at_once_and_recovers_after_a_
         with named.frozen():
             came, first = [], time.monotonic()
             link.send(encode("SET", "key-0", "written"), 1, came.append)
-            link.send(encode_get(b"key-0"), 1, came.append)
+            link.send(encode("GET", b"key-0"), 1, came.append)
             run_until(link, lambda: came)
             assert came == [None] * 2
             assert 0.2 <= time.monotonic() - first < 10
@@ -101,14 +101,14 @@ def test_a_turn_that_takes_longer_than_the_timeout_does_not_make_the_store_look_
         came = []
 
         def with_much_to_do(_: object) -> None:
-            link.send(encode_get(b"key-1"), 1, came.append)
+            link.send(encode("GET", b"key-1"), 1, came.append)
             link.flush()
             time.sleep(0.3)
 
         link.send(encode("PING"), 1, with_much_to_do)
         run_until(link, lambda: came)
         assert came == [[b"key-1"]]
-        link.send(encode_get(b"key-2"), 1, came.append)
+        link.send(encode("GET", b"key-2"), 1, came.append)
         link.flush()
         time.sleep(0.3)
         run_until(link, lambda: len(came) == 2)
@@ -130,10 +130,10 @@ def test_a_hung_store_gets_no_more_than_fits(named):
         with named.frozen():
             came = []
             for _ in range(20):
-                link.send(encode_get(b"key-0"), 1, came.append)
+                link.send(encode("GET", b"key-0"), 1, came.append)
             link.pump()
             for _ in range(10):
-                link.send(encode_get(b"key-0"), 1, came.append)  # not sent yet
+                link.send(encode("GET", b"key-0"), 1, came.append)  # not sent yet
             rejected = []
             link.send(encode("SET", "key-0", "x" * 2_000), 1, rejected.append)
             assert rejected == [None]
