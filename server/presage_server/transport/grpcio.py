@@ -13,7 +13,7 @@ import grpc
 from presage_server.call import Call
 from presage_server.errors import SettingsError
 from presage_server.rpc.status import Status
-from presage_server.transport.interface import OnCalls, ServerOptions, end_process
+from presage_server.transport.interface import OnCalls, ServerOptions, end_process, stop_grpcio
 
 __all__ = ["GrpcioTransport"]
 
@@ -102,7 +102,7 @@ class GrpcioTransport:
     async def stop(self, grace_seconds: float) -> None:
         """Reject new calls, let those in flight end within this time, and close."""
         try:
-            await self._server.stop(grace_seconds or None)
+            await stop_grpcio(self._server, grace_seconds)
         finally:
             if self._turn is not None:
                 self._turn.cancel()

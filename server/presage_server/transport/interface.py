@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
+
+import grpc
 
 from presage_server.call import Call
 
@@ -18,6 +21,7 @@ __all__ = [
     "TransportHungError",
     "end_process",
     "grpcio_options",
+    "stop_grpcio",
 ]
 
 _logger = logging.getLogger(__name__)
@@ -97,6 +101,16 @@ def grpcio_options(options: ServerOptions) -> list[tuple[str, int]]:
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # the client pings every 30 s, idle or not
         ("grpc.keepalive_permit_without_calls", 1),
     ]
+
+
+async def stop_grpcio(server: grpc.aio.Server, grace_seconds: float) -> None:
+    """Stop a grpc.aio server; a cancellation is never lost.
+
+    ``Server.stop`` waits with ``asyncio.wait_for``, which in Python 3.11 ignores a cancellation that comes as the last call ends.
+    """
+    stopping = asyncio.ensure_future(server.stop(grace_seconds or None))
+    await asyncio.wait({stopping})
+    stopping.result()
 
 
 def end_process(error: BaseException) -> None:

@@ -26,6 +26,7 @@ from presage_server.transport.interface import (
     ServerOptions,
     TransportHungError,
     end_process,
+    stop_grpcio,
 )
 
 __all__ = ["NativeTransport"]
@@ -138,7 +139,7 @@ class NativeTransport:
         self._stopping = True
         try:
             if self._fallback is not None:
-                await self._fallback.stop(grace_seconds or None)
+                await stop_grpcio(self._fallback, grace_seconds)
             while self.calls and monotonic() < until:  # noqa: ASYNC110 - the calls belong to another thread
                 await asyncio.sleep(_STOP_POLL_SECONDS)
             if grace_seconds:

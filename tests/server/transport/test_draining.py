@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import grpc
@@ -12,7 +12,7 @@ import pytest
 from grpc_reflection.v1alpha import reflection
 
 from presage_server.transport.grpcio import GrpcioTransport
-from presage_server.transport.interface import ServerOptions, grpcio_options
+from presage_server.transport.interface import ServerOptions, grpcio_options, stop_grpcio
 from presage_server.transport.native import NativeTransport
 from support.plain_service import ECHO, HANG, PATHS, SWELL, PlainService, plain_server
 from support.running_server import GENEROUS_SECONDS
@@ -35,6 +35,21 @@ async def test_the_last_replies_of_a_drain_arrive(each_transport):
             plain.go.set()
             assert set(await codes) == {grpc.StatusCode.OK}
             await drain
+
+
+async def test_a_cancellation_that_comes_as_the_last_call_ends_is_not_lost():
+    class Server:
+        """Stops as grpc.aio's does when its last call ends at the moment of the cancellation."""
+
+        async def stop(self, grace: float | None) -> None:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0 if grace is None else grace)
+
+    drain = asyncio.create_task(stop_grpcio(Server(), 0.2))
+    await asyncio.sleep(0.01)
+    drain.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await drain
 
 
 @pytest.mark.parametrize("name", ["grpcio", "native"])
