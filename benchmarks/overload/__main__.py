@@ -4,8 +4,9 @@ Three parts, each with calls that have a deadline of one second:
 
 - ``loops``: closed loops with many calls in flight. Nothing here needs to be rejected.
 - ``bursts``: many calls at once to an idle server, over one connection and over many. Nothing here needs to be rejected either.
-- ``rate``: three times the calls that the server can answer, while its health service is checked again and again; then, at half of
-  what it can answer, the time until calls take what they took before. Latencies count from when a call was due.
+- ``rate``: multiples of the calls that the server answers in a closed loop of 64, while its health service is checked again and
+  again; then, at half of them, the time until calls take what they took before. Latencies count from when a call was due. The same
+  rates go to a server on the same transport that only rejects calls: what that cannot reject in time, no policy can.
 
 With ``--spinners 2``, two other processes keep both cores busy meanwhile.
 """
@@ -22,9 +23,10 @@ from dataclasses import asdict
 from rich.console import Console
 
 from benchmarks.overload.loads import Load, bursts, closed_loop, loads_table
-from benchmarks.overload.rate import Overload, overload, print_overloads
+from benchmarks.overload.rate import Overload, offered, overload, overloads_table
+from benchmarks.overload.rejecting import rejecting_server
 from benchmarks.rig.command import load_options, run_benchmark, write_json
-from benchmarks.rig.load import run_load
+from benchmarks.rig.load import Outcome, run_load
 from benchmarks.rig.rig import open_rig
 from benchmarks.rig.server_parts import end_with_parent
 
@@ -38,9 +40,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--in-flight", nargs="+", type=int, default=[64, 100, 200, 400], help="of the closed loops")
     parser.add_argument("--burst", nargs="+", type=int, default=[50, 100, 400, 1_000], help="calls in each burst")
     parser.add_argument("--connections", nargs="+", type=int, default=[1, 20], help="of the bursts")
-    parser.add_argument("--times", type=float, default=3.0, help="the saturation, at the constant rate")
+    parser.add_argument(
+        "--times", nargs="+", type=float, default=[1.2, 1.5, 3.0], help="the saturation, at constant rates"
+    )
     parser.add_argument("--transport", default="native")
-    parser.add_argument("--io-threads", default="2", help="of the server")
+    parser.add_argument("--io-threads", default="1", help="of the server")
     parser.add_argument("--spinners", type=int, default=0, help="processes that keep a core busy each")
     parser.add_argument("--base", help="another revision, which is measured instead")
     given = parser.parse_args(arguments)
@@ -49,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace, console: Console) -> int:
     loads: list[Load] = []
-    overloads: list[Overload] = []
+    overloads: list[tuple[float, Overload, Outcome]] = []
     with open_rig(given.visitors) as rig, _spinning(given.spinners), console.status("starting") as status:
         checkout = rig.check_out(given.base) if given.base else None
         url = rig.start_store(checkout)
@@ -68,12 +72,16 @@ def _run(given: argparse.Namespace, console: Console) -> int:
                     for count in given.burst
                 ]
             if "rate" in given.part:
-                overloads.append(overload(server.address, calls, times=given.times, seconds=given.seconds))
+                for times in given.times:
+                    over = overload(server.address, calls, times=times, seconds=given.seconds)
+                    with rejecting_server(int(given.io_threads), calls.paths) as address:
+                        only_rejected = offered(address, calls, over.offered_per_second, given.seconds)
+                    overloads.append((times, over, only_rejected))
     if loads:
         console.print(loads_table(loads))
     if overloads:
-        print_overloads(overloads, console)
-    write_json(given.to, {"loads": [asdict(one) for one in loads], "rate": [asdict(one) for one in overloads]})
+        console.print(overloads_table(overloads))
+    write_json(given.to, {"loads": [asdict(one) for one in loads], "rate": [asdict(over) for _, over, _ in overloads]})
     return 0
 
 

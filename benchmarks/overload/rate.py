@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from statistics import median
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from rich.console import Console
+from rich.table import Table
 
 from benchmarks.overload.loads import DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED
 from benchmarks.rig.load import Calls, Outcome, run_load
 
-__all__ = ["Health", "Overload", "overload", "print_overloads", "seconds_until_normal"]
+__all__ = ["Health", "Overload", "offered", "overload", "overloads_table", "seconds_until_normal"]
 
 _CALM_SHARE = 0.5
 _WINDOW_SECONDS = 0.25
@@ -58,6 +58,12 @@ class Overload:
     health: Health = field(default_factory=Health)
 
 
+def offered(address: str, calls: Calls, rate: float, seconds: float, warm_up_seconds: float = 1.0) -> Outcome:
+    """Offer calls at a constant rate, over a few connections."""
+    options = {"seconds": seconds, "warm_up_seconds": warm_up_seconds}
+    return run_load(address, calls, rate=rate, connections=_CONNECTIONS, **options)
+
+
 def overload(address: str, calls: Calls, *, times: float, seconds: float) -> Overload:
     """Measure the saturation, go beyond it, and wait for normal latencies.
 
@@ -67,17 +73,12 @@ def overload(address: str, calls: Calls, *, times: float, seconds: float) -> Ove
         times: The overload as a multiple of the saturation.
         seconds: How long it lasts.
     """
-
-    def load(rate: float, seconds: float, warm_up_seconds: float) -> Outcome:
-        options = {"seconds": seconds, "warm_up_seconds": warm_up_seconds}
-        return run_load(address, calls, rate=rate, connections=_CONNECTIONS, **options)
-
     saturation = run_load(address, calls, in_flight=64, connections=4, seconds=2.0).per_second
-    calm = load(_CALM_SHARE * saturation, 2.0, 0.5)
+    calm = offered(address, calls, _CALM_SHARE * saturation, 2.0, 0.5)
     with _watched_health(address) as health:
-        over = load(times * saturation, seconds, 1.0)
+        over = offered(address, calls, times * saturation, seconds)
     # One window after the other, each a run of its own: what is left over from the overload falls into the first one.
-    windows = [load(_CALM_SHARE * saturation, _WINDOW_SECONDS, 0.0) for _ in range(_WINDOWS)]
+    windows = [offered(address, calls, _CALM_SHARE * saturation, _WINDOW_SECONDS, 0.0) for _ in range(_WINDOWS)]
     rejected, late = over.of(RESOURCE_EXHAUSTED), over.of(DEADLINE_EXCEEDED)
     return Overload(
         saturation_per_second=saturation,
@@ -135,13 +136,44 @@ def _watched_health(address: str) -> Iterator[Health]:
         thread.join()
 
 
-def print_overloads(overloads: Sequence[Overload], console: Console) -> None:
-    """Print medians of the rounds."""
-    for name in Overload.__slots__:
-        if name != "health":
-            console.print(f"{name:24} {median(getattr(one, name) for one in overloads):12,.1f}")
-    health = [one.health for one in overloads]
-    console.print(
-        f"{'health':24} {sum(one.checks for one in health)} checks, SERVING {sum(one.serving for one in health)}, "
-        f"slowest {max(one.slowest_us for one in health):,.0f} µs"
+def overloads_table(overloads: Sequence[tuple[float, Overload, Outcome]]) -> Table:
+    """Lay out the medians of the rounds.
+
+    Args:
+        overloads: For each round the multiple, what happened, and what happened to the same calls where all were rejected.
+    """
+    titles = (
+        "times",
+        "offered/s",
+        "answered/s",
+        "p50 ms",
+        "p99 ms",
+        "rejected/s",
+        "p99 ms",
+        "late",
+        "failed",
+        "normal after s",
     )
+    table = Table(*titles, "health, slowest ms", "all rejected: late", "p99 ms", caption="medians of the rounds")
+    for times in dict.fromkeys(times for times, _, _ in overloads):
+        rounds = [(over, only) for multiple, over, only in overloads if multiple == times]
+
+        def of(get: Callable[[Overload], float], rounds: Sequence[tuple[Overload, Outcome]] = rounds) -> float:
+            return median(get(over) for over, _ in rounds)
+
+        table.add_row(
+            f"{times:g}",
+            f"{of(lambda one: one.offered_per_second):,.0f}",
+            f"{of(lambda one: one.accepted_per_second):,.0f}",
+            f"{of(lambda one: one.accepted_p50_us) / 1e3:.1f}",
+            f"{of(lambda one: one.accepted_p99_us) / 1e3:.1f}",
+            f"{of(lambda one: one.rejected_per_second):,.0f}",
+            f"{of(lambda one: one.rejected_p99_us) / 1e3:.1f}",
+            f"{of(lambda one: one.late):,.0f}",
+            f"{of(lambda one: one.failed):,.0f}",
+            f"{of(lambda one: one.seconds_until_normal):g}",
+            f"{of(lambda one: one.health.slowest_us) / 1e3:.0f}",
+            f"{median(only.errors - only.of(RESOURCE_EXHAUSTED).calls for _, only in rounds):,.0f}",
+            f"{median(only.of(RESOURCE_EXHAUSTED).p99_us for _, only in rounds) / 1e3:.1f}",
+        )
+    return table

@@ -61,6 +61,8 @@ class Outcome:
     For HTTP/1.1 by HTTP's status, but 0 for 200."""
     missed: int
     """Calls that were due and not sent, because too many were unanswered."""
+    reconnections: int = 0
+    """How often the server closed a connection; the calls on it count as UNAVAILABLE."""
     is_whole: bool = True
     """Whether it is of a whole load, not of one interval."""
     send_lag_p99_us: float = 0.0

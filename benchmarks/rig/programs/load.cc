@@ -7,7 +7,8 @@
 // (--burst N --bursts K --pause-seconds S), N calls are sent at once, over all connections in turn; the next ones follow S seconds after
 // all are answered, so that they meet an idle server. One thread, so that the generator takes little of the machine that it measures on.
 //
-// gRPC calls carry a deadline (--timeout-ms, 0 for none). A call that succeeds later than that counts as DEADLINE_EXCEEDED.
+// gRPC calls have a deadline (--timeout-ms, 0 for none), which counts from when they are due: a call that is not sent by then, because the
+// server takes no more streams, is dropped, one that is not answered is cancelled, and both count as DEADLINE_EXCEEDED.
 //
 // --calls is a file of calls that are made in turn, over and over: for each one byte, which --path; four bytes, the length of the
 // message, little-endian; the message. Prints one JSON object in one line; with --report-seconds one more for each interval before it.
@@ -16,7 +17,8 @@
 
 #include <fstream>
 
-#include "connections.h"
+#include "grpc_connection.h"
+#include "http1_connection.h"
 
 namespace load {
 namespace {
@@ -24,8 +26,8 @@ namespace {
 constexpr int64_t kGrainNs = 100'000;
 
 void print(const Results& results, double seconds, bool is_whole = true) {
-  std::printf("{\"is_whole\": %s, \"seconds\": %.3f, \"missed\": %ld, \"send_lag_p99_us\": %.1f, \"statuses\": {", is_whole ? "true" : "false", seconds,
-              static_cast<long>(results.missed), results.send_lag.quantile_us(0.99));
+  std::printf("{\"is_whole\": %s, \"seconds\": %.3f, \"missed\": %ld, \"reconnections\": %ld, \"send_lag_p99_us\": %.1f, \"statuses\": {", is_whole ? "true" : "false", seconds,
+              static_cast<long>(results.missed), static_cast<long>(results.reconnections), results.send_lag.quantile_us(0.99));
   const char* separator = "";
   for (const auto& [status, histogram] : results.by_status) {
     std::printf("%s\"%d\": {\"calls\": %ld, \"p50_us\": %.1f, \"p90_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f}",
@@ -92,7 +94,7 @@ class Run {
   explicit Run(const Options& options) {
     load_.options = options;
     load_.calls = read_calls(options);
-    if (options.timeout_ms > 0) load_.timeout = std::to_string(options.timeout_ms) + "m";
+    load_.timeout_ns = options.timeout_ms * int64_t{1'000'000};
     for (int i = 0; i < options.connections; ++i)
       if (options.protocol == "http1") load_.connections.push_back(std::make_unique<Http1Connection>(load_, epoll_));
       else load_.connections.push_back(std::make_unique<GrpcConnection>(load_, epoll_));
