@@ -68,7 +68,7 @@ DIFFERENCES = {
         (_FRAMES, "a window that overflows", "silence", "closed"),
         (_DRAIN, "a call in part, in a drain", "waited for", "not waited for"),
         (_DRAIN, "a connection in a drain", "refused", "taken"),
-        (_STREAMS, "calls in flight of 1,500", "1500", "1024"),
+        (_STREAMS, "calls in flight of 700", "700", "256"),
     )
 }
 

@@ -19,8 +19,9 @@ _MIN_SECONDS = 0.001
 """A call with less time left is ended at once: its caller would not see the reply."""
 _LARGE_UNITS = 16
 """Requests with more work than this are processed in slices."""
-_SLICE_UNITS = 32
-"""The work of a slice beside small calls; while none wait, a slice is a whole batch."""
+_SLICE_UNITS, _LONE_SLICE_UNITS = 32, 128
+"""The work of a slice in a batch with small calls, and if there have been none for a moment; otherwise it is a whole batch."""
+_MOMENT_SECONDS = 0.01
 
 _OVERLOADED = status_of(
     OverloadedError("more calls are waiting than can be answered in time; try again, later or elsewhere")
@@ -52,6 +53,8 @@ class Intake:
         self._metrics = metrics
         self._timeout_seconds = timeout_seconds
         self._backlog = Backlog()
+        self._small_at = 0.0
+        """When there last were small calls."""
 
     @property
     def waiting(self) -> bool:
@@ -85,12 +88,14 @@ class Intake:
         if not (small or backlog.large or required):
             return None, 0
         batch = Batch(now)
+        if small:
+            self._small_at = now
         units = 0
         for call in small:
             units += call.units
             self._decode(call, batch, now)
         if backlog.large:
-            units += self._add_slice(batch, _SLICE_UNITS if small else overload.batch_units, now)
+            units += self._add_slice(batch, self._slice_units(small, now), now)
         batch.stages.mark("decode")
         return batch, units
 
@@ -185,6 +190,12 @@ class Intake:
                 self._backlog.large.append(LargeCall(call, slices))
         except Exception as error:  # noqa: BLE001 - the call's own
             _fail(call, error)
+
+    def _slice_units(self, small: Sequence[Call], now: float) -> int:
+        """Choose how large a slice may be: the small calls of the next batch wait for it."""
+        if small:
+            return _SLICE_UNITS
+        return self._overload.batch_units if now - self._small_at < _MOMENT_SECONDS else _LONE_SLICE_UNITS
 
     def _add_slice(self, batch: Batch, units: int, now: float) -> int:
         """Decode the next part of the large call whose turn it is; return its units of work."""

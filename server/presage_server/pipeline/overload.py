@@ -21,7 +21,9 @@ _FIRST_GUESS_SECONDS = 50e-6
 _SMOOTHING_UNITS = 512.0
 _MEASURED_UNITS = 32
 _DEADLINE_SHARE = 0.5
-_LONG_SHARE = 0.2
+_LONG_UNITS = 1_024
+_LONG_SHARE = 0.02
+"""A queue is long if it has more work than this, and takes more than this share of the time that its oldest call has left."""
 _LONG_FOR_SECONDS = 0.1
 _SHORT_QUEUE_SECONDS = 0.004
 _CALM_SECONDS = 0.2
@@ -73,7 +75,7 @@ class OverloadPolicy:
         if self.overloaded:
             if self._clock() - self._rejected_at > _CALM_SECONDS:
                 self.overloaded, self._long_since = False, None
-        elif units <= _NO_QUEUE_UNITS or units * self._unit_seconds < _LONG_SHARE * seconds_left:
+        elif units <= _LONG_UNITS or units * self._unit_seconds < _LONG_SHARE * seconds_left:
             self._long_since = None
         elif self._long_since is None:
             self._long_since = self._processor_clock()

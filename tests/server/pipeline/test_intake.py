@@ -132,7 +132,7 @@ def test_large_requests_are_processed_in_slices_beside_small_calls(server, monke
     server.finish(*small)
     assert len(small) > 100
     assert max(waited) <= 4
-    assert max(sizes) <= server.overload.batch_units
+    assert max(sizes[1:]) <= server.overload.batch_units, "expected a larger slice before the first small call only"
     assert sum(sizes) == 4_000 + len(small)
     assert [len(call.response.predictions) for call in large] == [1_000] * 4
     # They went forward together, not one after the other.
@@ -165,9 +165,18 @@ def test_replies_are_read_and_connections_taken_however_many_calls_keep_coming(s
 
 def test_while_there_are_no_small_calls_slices_are_larger(server, monkeypatch):
     sizes = sizes_of_runs(server, monkeypatch)
+    server.run(large_score())
+    assert sizes[:7] == [2 * server.overload.batch_units] * 7
+
+
+def test_just_after_a_small_call_a_slice_is_a_whole_batch_at_most(server, monkeypatch):
+    sizes = sizes_of_runs(server, monkeypatch)
     call = large_score()
-    server.run(call)
-    assert sizes[:7] == [server.overload.batch_units] * 7
+    server.run(LocalCall(score()))
+    server.turn(call)
+    server.turn()
+    assert sizes[1] == server.overload.batch_units
+    server.finish(call)
 
 
 def test_a_score_that_comes_with_a_batch_of_thousands_of_items_is_answered_before_it(server):
