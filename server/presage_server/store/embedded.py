@@ -40,8 +40,8 @@ async def embedded_store(
     data_dir: Path,
     *,
     fsync: str = "everysec",
-    rewrite_growth_percent: int = 100,
-    rewrite_min_bytes: int = 64 << 20,
+    rewrite_growth_percent: int = 300,
+    rewrite_min_bytes: int = 256 << 20,
     fsync_during_rewrite: bool = True,
 ) -> AsyncIterator[str]:
     """Run a store on a data folder for as long as the context lasts.
@@ -50,7 +50,8 @@ async def embedded_store(
         data_dir: The folder; created if it does not exist.
         fsync: When the append-only file is synced to disk: "everysec" (a power failure may lose the last second) or "always".
         rewrite_growth_percent: The append-only file is rewritten once it has grown by this share since the last rewrite; 0: never.
-        rewrite_min_bytes: A smaller file is not rewritten.
+        rewrite_min_bytes: A smaller file is not rewritten. A rewrite forks the store, which makes calls wait for 30 to 150 ms on
+            two busy cores; rarer ones cost disk, and some seconds for each GB at a restart.
         fsync_during_rewrite: Whether to go on syncing while the file is rewritten. If not, writes do not wait for a busy disk,
             and a power failure may lose about 30 seconds, whatever ``fsync`` says.
 
