@@ -38,7 +38,7 @@ async def test_what_is_written_is_there_again_the_next_time(tmp_path):
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, ("everysec", "100", 64 << 20, "no")),
+        ({}, ("everysec", "300", 256 << 20, "no")),
         (
             {
                 "fsync": "always",
