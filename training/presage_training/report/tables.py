@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
-from rich.table import Table
+from rich.table import Column, Table
 
 from presage_training.report.page import format_metric
 from presage_training.report.results import Results
@@ -20,7 +20,7 @@ def models_table(results: Results) -> Table:
     part, facts = list(results.data.parts.items())[-1]
     balance = f"{facts.positives:,} positive" if skill == "roc_auc" else f"mean {facts.mean_label:,.2f}"
     table = Table(
-        "model",
+        Column("model", overflow="fold"),  # a name that is cut cannot be used
         *names,
         f"above {results.baseline}",
         title=f"{results.data.target} on {facts.rows:,} {part} rows of {facts.visitors:,} visitors, {balance}",
