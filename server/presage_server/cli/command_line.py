@@ -11,7 +11,7 @@ from rich.console import Console
 
 __all__ = ["main"]
 
-_ORDER = ("serve", "demo", "replay", "archive", "audit", "train", "evaluate", "version")
+_ORDER = ("serve", "demo", "replay", "archive", "audit", "train", "evaluate", "models", "version")
 _LIBRARIES_OF_EXTRAS = {"lightgbm": "train", "onnx": "train", "pyarrow": "train", "sklearn": "train"}
 
 
@@ -26,8 +26,11 @@ class _Commands(typer.core.TyperGroup):
         found = _entry_points().get(name)
         if found is None:
             return None
+        command = found.load()
+        if isinstance(command, typer.Typer):  # it has sub-commands of its own
+            return typer.main.get_command(command)
         single = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
-        single.command(name)(found.load())
+        single.command(name)(command)
         return typer.main.get_command(single)
 
 

@@ -88,7 +88,8 @@ class WorkerProcess:
         except TimeoutError:
             self._process.kill()
             raise WorkerFailedError(
-                f"worker {self.number} did not serve within {_READY_SECONDS:g} s and was killed; see the log", refused=False
+                f"worker {self.number} did not serve within {_READY_SECONDS:g} s and was killed; see the log",
+                refused=False,
             ) from None
         if "ready" in message:
             return str(message["ready"])

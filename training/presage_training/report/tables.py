@@ -19,8 +19,9 @@ def models_table(results: Results) -> Table:
     skill = "roc_auc" if "roc_auc" in names else "r2"
     part, facts = list(results.data.parts.items())[-1]
     balance = f"{facts.positives:,} positive" if skill == "roc_auc" else f"mean {facts.mean_label:,.2f}"
+    longest = max(len(word) for model in results.models for word in model.label.split())
     table = Table(
-        Column("model", overflow="fold"),  # a name that is cut cannot be used
+        Column("model", min_width=longest, overflow="fold"),  # a name that is cut cannot be used
         *names,
         f"above {results.baseline}",
         title=f"{results.data.target} on {facts.rows:,} {part} rows of {facts.visitors:,} visitors, {balance}",
