@@ -24,7 +24,7 @@ from presage_client._convert import (
     prediction_from_proto,
     target_to_proto,
 )
-from presage_client.types import Event, Prediction, ScoreTarget, TrackOutcome, TrackResult
+from presage_client.types import Event, Features, Prediction, ScoreTarget, TrackOutcome, TrackResult
 
 __all__ = [
     "MAX_EVENTS",
@@ -200,7 +200,7 @@ def _read_predictions(
     return [prediction_from_proto(prediction) for prediction in response.predictions]
 
 
-def features(user_id: str, *, session_id: str, feature_set: str, as_of_unix_micros: int) -> Call[dict[str, float]]:
+def features(user_id: str, *, session_id: str, feature_set: str, as_of_unix_micros: int) -> Call[Features]:
     """Make the call that reads a visitor's features."""
     request = build(
         scoring_service_pb2.GetFeaturesRequest,
@@ -212,5 +212,6 @@ def features(user_id: str, *, session_id: str, feature_set: str, as_of_unix_micr
     return Call("GetFeatures", request, _read_features)
 
 
-def _read_features(response: scoring_service_pb2.GetFeaturesResponse) -> dict[str, float]:
-    return features_from_proto(response.features)
+def _read_features(response: scoring_service_pb2.GetFeaturesResponse) -> Features:
+    values = features_from_proto(response.features)
+    return Features(values, cold_start=response.cold_start, no_session=response.no_session)

@@ -93,6 +93,7 @@ def prediction_from_proto(message: prediction_pb2.Prediction) -> Prediction:
         model_version=message.model_version,
         cold_start=message.cold_start,
         degraded=message.degraded,
+        no_session=message.no_session,
         features=features_from_proto(message.features) if message.HasField("features") else None,
         timings=_timings_from_proto(message.timings) if message.HasField("timings") else None,
     )

@@ -13,7 +13,7 @@ from grpc import aio
 from presage.v1 import scoring_service_pb2_grpc
 from presage_client import _calls, _failures
 from presage_client.options import ClientOptions, channel_arguments
-from presage_client.types import Event, Prediction, ScoreTarget, TrackOutcome, TrackResult
+from presage_client.types import Event, Features, Prediction, ScoreTarget, TrackOutcome, TrackResult
 
 __all__ = ["AsyncClient"]
 
@@ -167,7 +167,7 @@ class AsyncClient:
         feature_set: str = "",
         as_of_unix_micros: int = 0,
         timeout_ms: float | None = None,
-    ) -> dict[str, float]:
+    ) -> Features:
         """Read the features that ``score`` would use: float32 values by name, in the order of the set.
 
         ``feature_set`` is the set (empty: that of the server's default model); the rest is as for ``score``.

@@ -12,7 +12,7 @@ import grpc
 from presage.v1 import scoring_service_pb2_grpc
 from presage_client import _calls, _failures
 from presage_client.options import ClientOptions, channel_arguments
-from presage_client.types import Event, Prediction, ScoreTarget, TrackOutcome, TrackResult
+from presage_client.types import Event, Features, Prediction, ScoreTarget, TrackOutcome, TrackResult
 
 __all__ = ["Client"]
 
@@ -141,7 +141,7 @@ class Client:
         feature_set: str = "",
         as_of_unix_micros: int = 0,
         timeout_ms: float | None = None,
-    ) -> dict[str, float]:
+    ) -> Features:
         """Read the features that ``score`` would use, by name; see AsyncClient.features."""
         call = _calls.features(
             user_id, session_id=session_id, feature_set=feature_set, as_of_unix_micros=as_of_unix_micros

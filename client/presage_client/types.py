@@ -6,7 +6,7 @@ Nothing is checked here: the server checks, and names the field that it refuses.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -16,6 +16,7 @@ __all__ = [
     "Device",
     "Event",
     "EventType",
+    "Features",
     "Item",
     "Prediction",
     "ScoreTarget",
@@ -157,10 +158,27 @@ class Prediction:
     """Whether the visitor had no recorded history."""
     degraded: bool
     """Whether the history could not be read, so that the score is that of a visitor without one."""
+    no_session: bool
+    """Whether no session was open at that moment, so that the session's features are those of a visitor who does nothing yet."""
     features: dict[str, float] | None
     """The features that were scored by name, float32 values in the model's order; None unless asked for."""
     timings: Timings | None
     """How long each stage took; None unless asked for."""
+
+
+class Features(dict[str, float]):
+    """The features of one visitor by name, float32 values in the order of the set.
+
+    Args:
+        values: Names and values.
+        cold_start: Whether the visitor had no recorded history.
+        no_session: Whether no session was open at that moment.
+    """
+
+    def __init__(self, values: Mapping[str, float], *, cold_start: bool, no_session: bool) -> None:
+        super().__init__(values)
+        self.cold_start = cold_start
+        self.no_session = no_session
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -30,7 +30,7 @@ def _models() -> None:
 
 
 @models.command("list")
-def list_models(
+def _list(
     folder: Annotated[
         Path | None, typer.Argument(help="Bundles, NAME/VERSION/; the shipped ones if not given.")
     ] = None,
