@@ -14,7 +14,7 @@ from presage_featurizer import Event, EventType, FeatureSet, State
 from presage_featurizer.digests import contains, digest
 from presage_featurizer.featurize import pack_rows
 from presage_featurizer.fold import begin, fold_into, remember
-from presage_featurizer.state import MAX_MONEY_MICROS, Session
+from presage_featurizer.state import Session
 from presage_training.replaying.decisions import DecisionPoints
 from presage_training.replaying.recording import NEVER, NO_SESSION, Outcomes, Recording, Rows
 
@@ -133,14 +133,17 @@ class Recorder:
                 self._duplicates += 1
                 return
             remember(state, event_digest)
+        orders, spent_micros = state.orders, state.spent_micros
         session = fold_into(state, event, self._needs)
         prefix_length = 0 if session is None else session.event_count
         if prefix_length == 1 and visitor.sessions:
             self._drop_ended_sessions(visitor)
         kind = event.type
         if kind in _MONEY_MOVES:
-            self._add_outcome(visitor.number, event, position)
-            if session is not None and kind == _PURCHASE:
+            # What the fold counts: the same order sent again, or one more line of it, is not another purchase.
+            is_order = state.orders > orders
+            self._add_outcome(visitor.number, event, position, state.spent_micros - spent_micros, is_order=is_order)
+            if session is not None and is_order:
                 tracked = self._tracked_session(visitor, session, position)
                 tracked.purchase_position = min(tracked.purchase_position, position)
         if self._decisions.wants(event, position, prefix_length):
@@ -227,15 +230,15 @@ class Recorder:
         columns["end"][tracked.row_index] = tracked.session.last_unix_micros
         columns["purchase"][tracked.row_index] = tracked.purchase_position
 
-    def _add_outcome(self, visitor_number: int, event: Event, position: int) -> None:
-        is_purchase = event.type == _PURCHASE
-        money = max(-MAX_MONEY_MICROS, min(MAX_MONEY_MICROS, event.money_micros))
+    def _add_outcome(
+        self, visitor_number: int, event: Event, position: int, money_micros: int, *, is_order: bool
+    ) -> None:
         outcomes = self._outcomes
         outcomes["visitor"].append(visitor_number)
         outcomes["position"].append(position)
         outcomes["time_unix_micros"].append(event.event_time_unix_micros)
-        outcomes["money_micros"].append(money if is_purchase else -money)
-        outcomes["is_purchase"].append(is_purchase)
+        outcomes["money_micros"].append(money_micros)
+        outcomes["is_purchase"].append(is_order)
 
     def _add_row(self, visitor: _Visitor, features: bytearray, **values: int) -> None:
         self._features.frombytes(features)
