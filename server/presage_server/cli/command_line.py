@@ -49,7 +49,7 @@ def main() -> None:
         if extra is None:
             raise
         Console(stderr=True).print(
-            f"presage: this command needs {error.name}: pip install 'presage[{extra}]'", markup=False
+            f"presage: this command needs {error.name}: pip install 'presage-scoring[{extra}]'", markup=False
         )
         sys.exit(2)
 

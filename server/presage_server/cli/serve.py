@@ -48,4 +48,4 @@ def _run(settings: Settings, announce: Callable[[str], None]) -> None:
 
 def version() -> None:
     """Print Presage's version."""
-    print(f"presage {installed_version('presage')}")  # noqa: T201 - this is what the command is for
+    print(f"presage {installed_version('presage-scoring')}")  # noqa: T201 - this is what the command is for

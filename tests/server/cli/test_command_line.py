@@ -21,7 +21,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_version():
     finished = run("version")
-    assert (finished.returncode, finished.stdout, finished.stderr) == (0, f"presage {version('presage')}\n", "")
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, f"presage {version('presage-scoring')}\n", "")
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])

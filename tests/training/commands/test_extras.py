@@ -45,7 +45,7 @@ def test_training_without_its_extra_says_what_to_install(without, tmp_path, libr
     done = run("train", "--simulate", "--to", tmp_path / "run", **without(library))
 
     assert (done.code, done.out) == (2, "")
-    assert done.err == f"presage: this command needs {library}: pip install 'presage[train]'\n"
+    assert done.err == f"presage: this command needs {library}: pip install 'presage-scoring[train]'\n"
     assert not (tmp_path / "run").exists()
 
 
@@ -53,7 +53,7 @@ def test_replaying_without_its_extra_says_what_to_install(without):
     done = run("replay", "log.parquet", "--format", "rees46", **without("pyarrow"))
 
     assert done.code == 2
-    assert done.err == "presage: this command needs pyarrow: pip install 'presage[train]'\n"
+    assert done.err == "presage: this command needs pyarrow: pip install 'presage-scoring[train]'\n"
 
 
 @pytest.mark.parametrize("library", ["lightgbm", "pyarrow"])
