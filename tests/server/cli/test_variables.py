@@ -68,9 +68,14 @@ def test_all_unknown_variables_are_named_at_once():
 def test_every_variable_that_a_command_reads_is_known():
     read = set()
     for entry in entry_points(group="presage.commands"):
-        app = typer.Typer(add_completion=False)
-        app.command()(entry.load())
-        for parameter in typer.main.get_command(app).params:
-            read |= {parameter.envvar} if isinstance(parameter.envvar, str) else set(parameter.envvar or ())
+        command = entry.load()
+        if not isinstance(command, typer.Typer):
+            app = typer.Typer(add_completion=False)
+            app.command()(command)
+            command = app
+        found = typer.main.get_command(command)
+        for one in (found, *getattr(found, "commands", {}).values()):
+            for parameter in one.params:
+                read |= {parameter.envvar} if isinstance(parameter.envvar, str) else set(parameter.envvar or ())
     assert read >= VARIABLES_OF_OTHER_COMMANDS
     check(dict.fromkeys(read, ""))
