@@ -16,6 +16,7 @@ from presage_featurizer.featurize import pack_rows
 from presage_featurizer.fold import begin, fold_into, remember
 from presage_featurizer.state import MAX_MONEY_MICROS, Session
 from presage_training.replaying.decisions import DecisionPoints
+from presage_training.replaying.event_order import BEHIND_MICROS, EventOrder
 from presage_training.replaying.recording import NEVER, NO_SESSION, Outcomes, Recording, Rows
 
 __all__ = ["ANONYMOUS_PREFIX", "Recorder"]
@@ -35,7 +36,8 @@ _COUNTRY = "<U2"
 
 # Enum and set lookups are slow; this avoids one per event.
 _PURCHASE = EventType.PURCHASE
-_MONEY_MOVES = (_PURCHASE, EventType.REFUND)
+_REFUND = EventType.REFUND
+_MONEY_MOVES = (_PURCHASE, _REFUND)
 
 
 @dataclass(slots=True)
@@ -55,10 +57,12 @@ class _Visitor:
     number: int
     known: bool
     decided_until_unix_micros: int
+    newest_unix_micros: int
     state: State
     """Owned by this recorder, folded in place."""
     sessions: dict[str, _TrackedSession] = field(default_factory=dict)
     """By id: the open ones, and some that have ended."""
+    has_late: bool = False
 
 
 class Recorder:
@@ -88,7 +92,8 @@ class Recorder:
         self._distinct_ids = distinct_ids
         self._now_shift_micros = now_shift_micros
         self._visitors: dict[str, _Visitor] = {}
-        self._events = self._duplicates = 0
+        self._events = self._duplicates = self._behind_log = 0
+        self._late_events = self._late_visitors = self._late_without_session = self._max_late_micros = 0
         self._oldest: int | None = None
         self._features = array("f")
         self._rows = {column.name: array("q") for column in fields(Rows) if column.name not in {"features", "country"}}
@@ -123,7 +128,7 @@ class Recorder:
         visitor = self._visitors.get(event.user_id)
         if visitor is None:
             known = not event.user_id.startswith(ANONYMOUS_PREFIX)
-            visitor = self._visitors[event.user_id] = _Visitor(position, known, clock_unix_micros, begin(event))
+            visitor = self._visitors[event.user_id] = _Visitor(position, known, clock_unix_micros, now, begin(event))
         elif not self._follows_events:
             self._decide_until(visitor, clock_unix_micros)
         state = visitor.state
@@ -134,6 +139,12 @@ class Recorder:
                 return
             remember(state, event_digest)
         session = fold_into(state, event, self._needs)
+        if now >= visitor.newest_unix_micros:
+            visitor.newest_unix_micros = now
+        else:
+            self._count_late(visitor, event, session)
+        if clock_unix_micros - now > BEHIND_MICROS:
+            self._behind_log += 1
         prefix_length = 0 if session is None else session.event_count
         if prefix_length == 1 and visitor.sessions:
             self._drop_ended_sessions(visitor)
@@ -171,9 +182,25 @@ class Recorder:
             events=self._events,
             duplicates=self._duplicates,
             visitors=len(self._visitors),
+            order=EventOrder(
+                events=self._events,
+                visitors=len(self._visitors),
+                late_events=self._late_events,
+                late_visitors=self._late_visitors,
+                late_without_session=self._late_without_session,
+                max_late_micros=self._max_late_micros,
+                behind_log=self._behind_log,
+            ),
             first_unix_micros=self._oldest or 0,
             last_unix_micros=log_end_unix_micros,
         )
+
+    def _count_late(self, visitor: _Visitor, event: Event, session: Session | None) -> None:
+        self._late_events += 1
+        self._late_visitors += not visitor.has_late
+        visitor.has_late = True
+        self._late_without_session += session is None and event.type != _REFUND
+        self._max_late_micros = max(self._max_late_micros, visitor.newest_unix_micros - event.event_time_unix_micros)
 
     def _decide_until(self, visitor: _Visitor, until_unix_micros: int) -> None:
         """Make the decisions that follow no event and came due while the visitor had the current state."""
