@@ -191,16 +191,17 @@ def purchase_in_session(events: Iterable[Event], feature_set: FeatureSet = CONVE
 
 
 def _check_order(order: EventOrder, *, needs_log_order: bool) -> None:
+    share = f"expected at most {100 * MAX_LATE_EVENTS:g} % of the events"
     if order.has_many_late:
         raise EventOrderError(
-            f"{order.description}. Features and labels need the order within a visitor: expected at most "
-            f"{MAX_LATE_EVENTS:.1%} of the events and {MAX_LATE_VISITORS:.0%} of the visitors. Give --sort to read the log in the "
-            "order of time, or --as-recorded if this is the order in which a server received it"
+            f"{order.description}. Features and labels need the order within a visitor: {share} and "
+            f"{100 * MAX_LATE_VISITORS:g} % of the visitors. Give --sort to read the log in the order of time, or --as-recorded if "
+            "this is the order in which a server received it"
         )
     if needs_log_order and order.has_many_behind:
         raise EventOrderError(
-            f"{order.description_behind}. Decision points at fixed times need the order over all visitors: expected at most "
-            f"{MAX_LATE_EVENTS:.1%} of the events. Give --sort to read the log in the order of time, or --as-recorded to go on"
+            f"{order.description_behind}. Decision points at fixed times need the order over all visitors: {share}. Give --sort to "
+            "read the log in the order of time, or --as-recorded to go on"
         )
 
 

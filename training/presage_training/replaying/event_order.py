@@ -13,7 +13,15 @@ from dataclasses import dataclass
 
 from presage_featurizer import MICROS, Event
 
-__all__ = ["BEHIND_MICROS", "MAX_LATE_EVENTS", "MAX_LATE_VISITORS", "CountedOrder", "EventOrder", "merge_orders"]
+__all__ = [
+    "BEHIND_MICROS",
+    "MAX_LATE_EVENTS",
+    "MAX_LATE_VISITORS",
+    "CountedOrder",
+    "EventOrder",
+    "OrderCounter",
+    "merge_orders",
+]
 
 MAX_LATE_EVENTS = 0.001
 """The share of late events above which a log has many: about the share of positive rows that they cost."""
@@ -76,6 +84,42 @@ class EventOrder:
         )
 
 
+class OrderCounter:
+    """Counts events that are out of order, one at a time."""
+
+    __slots__ = ("_late_events", "_late_visitors", "_late_without_session", "_max_late_micros", "behind_log")
+
+    def __init__(self) -> None:
+        self.behind_log = 0
+        """See ``EventOrder``."""
+        self._late_events = self._late_visitors = self._late_without_session = self._max_late_micros = 0
+
+    def add_late(self, micros: int, *, is_first_of_visitor: bool, lost_session: bool = False) -> None:
+        """Count a late event.
+
+        Args:
+            micros: By how much it is late.
+            is_first_of_visitor: Whether it is the first late one of its visitor.
+            lost_session: Whether it belongs to no session, although events of its type do.
+        """
+        self._late_events += 1
+        self._late_visitors += is_first_of_visitor
+        self._late_without_session += lost_session
+        self._max_late_micros = max(self._max_late_micros, micros)
+
+    def result(self, *, events: int, visitors: int) -> EventOrder:
+        """Return the counts so far, of a log with this many events and visitors."""
+        return EventOrder(
+            events=events,
+            visitors=visitors,
+            late_events=self._late_events,
+            late_visitors=self._late_visitors,
+            late_without_session=self._late_without_session,
+            max_late_micros=self._max_late_micros,
+            behind_log=self.behind_log,
+        )
+
+
 class CountedOrder:
     """A log that counts its late events as it is read, duplicates included; remembers one time for each visitor."""
 
@@ -83,7 +127,8 @@ class CountedOrder:
         self._events = events
         self._newest: dict[int, int] = {}
         self._late_visitors: set[int] = set()
-        self._read = self._late_events = self._max_late_micros = 0
+        self._counter = OrderCounter()
+        self._read = 0
 
     def __iter__(self) -> Iterator[Event]:
         newest = self._newest
@@ -92,9 +137,8 @@ class CountedOrder:
             visitor, now = hash(event.user_id), event.event_time_unix_micros
             late_micros = newest.get(visitor, now) - now
             if late_micros > 0:
-                self._late_events += 1
+                self._counter.add_late(late_micros, is_first_of_visitor=visitor not in self._late_visitors)
                 self._late_visitors.add(visitor)
-                self._max_late_micros = max(self._max_late_micros, late_micros)
             else:
                 newest[visitor] = now
             yield event
@@ -102,13 +146,7 @@ class CountedOrder:
     @property
     def order(self) -> EventOrder:
         """The counts so far; those that need the fold, or the other visitors, stay 0."""
-        return EventOrder(
-            events=self._read,
-            visitors=len(self._newest),
-            late_events=self._late_events,
-            late_visitors=len(self._late_visitors),
-            max_late_micros=self._max_late_micros,
-        )
+        return self._counter.result(events=self._read, visitors=len(self._newest))
 
 
 def merge_orders(parts: Sequence[EventOrder]) -> EventOrder:

@@ -16,7 +16,7 @@ from presage_featurizer.featurize import pack_rows
 from presage_featurizer.fold import begin, fold_into, remember
 from presage_featurizer.state import MAX_MONEY_MICROS, Session
 from presage_training.replaying.decisions import DecisionPoints
-from presage_training.replaying.event_order import BEHIND_MICROS, EventOrder
+from presage_training.replaying.event_order import BEHIND_MICROS, OrderCounter
 from presage_training.replaying.recording import NEVER, NO_SESSION, Outcomes, Recording, Rows
 
 __all__ = ["ANONYMOUS_PREFIX", "Recorder"]
@@ -92,8 +92,8 @@ class Recorder:
         self._distinct_ids = distinct_ids
         self._now_shift_micros = now_shift_micros
         self._visitors: dict[str, _Visitor] = {}
-        self._events = self._duplicates = self._behind_log = 0
-        self._late_events = self._late_visitors = self._late_without_session = self._max_late_micros = 0
+        self._events = self._duplicates = 0
+        self._order = OrderCounter()
         self._oldest: int | None = None
         self._features = array("f")
         self._rows = {column.name: array("q") for column in fields(Rows) if column.name not in {"features", "country"}}
@@ -138,17 +138,22 @@ class Recorder:
                 self._duplicates += 1
                 return
             remember(state, event_digest)
+        kind = event.type
         session = fold_into(state, event, self._needs)
         if now >= visitor.newest_unix_micros:
             visitor.newest_unix_micros = now
         else:
-            self._count_late(visitor, event, session)
+            self._order.add_late(
+                visitor.newest_unix_micros - now,
+                is_first_of_visitor=not visitor.has_late,
+                lost_session=session is None and kind != _REFUND,
+            )
+            visitor.has_late = True
         if clock_unix_micros - now > BEHIND_MICROS:
-            self._behind_log += 1
+            self._order.behind_log += 1
         prefix_length = 0 if session is None else session.event_count
         if prefix_length == 1 and visitor.sessions:
             self._drop_ended_sessions(visitor)
-        kind = event.type
         if kind in _MONEY_MOVES:
             self._add_outcome(visitor.number, event, position)
             if session is not None and kind == _PURCHASE:
@@ -182,25 +187,10 @@ class Recorder:
             events=self._events,
             duplicates=self._duplicates,
             visitors=len(self._visitors),
-            order=EventOrder(
-                events=self._events,
-                visitors=len(self._visitors),
-                late_events=self._late_events,
-                late_visitors=self._late_visitors,
-                late_without_session=self._late_without_session,
-                max_late_micros=self._max_late_micros,
-                behind_log=self._behind_log,
-            ),
+            order=self._order.result(events=self._events, visitors=len(self._visitors)),
             first_unix_micros=self._oldest or 0,
             last_unix_micros=log_end_unix_micros,
         )
-
-    def _count_late(self, visitor: _Visitor, event: Event, session: Session | None) -> None:
-        self._late_events += 1
-        self._late_visitors += not visitor.has_late
-        visitor.has_late = True
-        self._late_without_session += session is None and event.type != _REFUND
-        self._max_late_micros = max(self._max_late_micros, visitor.newest_unix_micros - event.event_time_unix_micros)
 
     def _decide_until(self, visitor: _Visitor, until_unix_micros: int) -> None:
         """Make the decisions that follow no event and came due while the visitor had the current state."""
