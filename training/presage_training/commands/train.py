@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-_LOG_OPTIONS = ("log_format", "mapping", "sort")
+_LOG_OPTIONS = ("log_format", "mapping", "sort", "as_recorded")
 _SIMULATION_OPTIONS = ("visitors", "days")
 
 
@@ -32,6 +32,9 @@ def train(  # noqa: PLR0917 - the command line passes names
         Path | None, typer.Option(help="A TOML file that says what the log's columns mean, instead of --format.")
     ] = None,
     sort: Annotated[bool, typer.Option("--sort", help="Read in the order of time, not of the file.")] = False,  # noqa: FBT002 - a flag
+    as_recorded: Annotated[  # noqa: FBT002 - a flag
+        bool, typer.Option("--as-recorded", help="Accept many events that come after later ones of their visitor.")
+    ] = False,
     simulate: Annotated[bool, typer.Option("--simulate", help="Simulate a shop instead of reading a log.")] = False,  # noqa: FBT002 - a flag
     visitors: Annotated[int, typer.Option(min=100, help="Visitors to simulate.")] = 6_000,
     days: Annotated[int, typer.Option(min=7, help="Days to simulate.")] = 30,
@@ -112,7 +115,7 @@ def train(  # noqa: PLR0917 - the command line passes names
         source = (
             SimulatedShop(seed=seed, visitors=visitors, days=days)
             if log is None
-            else LogFile.of(log, log_format, mapping, is_sorted=sort)
+            else LogFile.of(log, log_format, mapping, is_sorted=sort, as_recorded=as_recorded)
         )
         with console.status("reading") as status:
             results = train_on_log(

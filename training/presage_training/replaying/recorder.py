@@ -16,6 +16,7 @@ from presage_featurizer.featurize import pack_rows
 from presage_featurizer.fold import begin, fold_into, remember
 from presage_featurizer.state import Session
 from presage_training.replaying.decisions import DecisionPoints
+from presage_training.replaying.event_order import BEHIND_MICROS, OrderCounter
 from presage_training.replaying.recording import NEVER, NO_SESSION, Outcomes, Recording, Rows
 
 __all__ = ["ANONYMOUS_PREFIX", "Recorder"]
@@ -35,7 +36,8 @@ _COUNTRY = "<U2"
 
 # Enum and set lookups are slow; this avoids one per event.
 _PURCHASE = EventType.PURCHASE
-_MONEY_MOVES = (_PURCHASE, EventType.REFUND)
+_REFUND = EventType.REFUND
+_MONEY_MOVES = (_PURCHASE, _REFUND)
 
 
 @dataclass(slots=True)
@@ -55,10 +57,12 @@ class _Visitor:
     number: int
     known: bool
     decided_until_unix_micros: int
+    newest_unix_micros: int
     state: State
     """Owned by this recorder, folded in place."""
     sessions: dict[str, _TrackedSession] = field(default_factory=dict)
     """By id: the open ones, and some that have ended."""
+    has_late: bool = False
 
 
 class Recorder:
@@ -89,6 +93,7 @@ class Recorder:
         self._now_shift_micros = now_shift_micros
         self._visitors: dict[str, _Visitor] = {}
         self._events = self._duplicates = 0
+        self._order = OrderCounter()
         self._oldest: int | None = None
         self._features = array("f")
         self._rows = {column.name: array("q") for column in fields(Rows) if column.name not in {"features", "country"}}
@@ -123,7 +128,7 @@ class Recorder:
         visitor = self._visitors.get(event.user_id)
         if visitor is None:
             known = not event.user_id.startswith(ANONYMOUS_PREFIX)
-            visitor = self._visitors[event.user_id] = _Visitor(position, known, clock_unix_micros, begin(event))
+            visitor = self._visitors[event.user_id] = _Visitor(position, known, clock_unix_micros, now, begin(event))
         elif not self._follows_events:
             self._decide_until(visitor, clock_unix_micros)
         state = visitor.state
@@ -133,12 +138,23 @@ class Recorder:
                 self._duplicates += 1
                 return
             remember(state, event_digest)
+        kind = event.type
         orders, spent_micros = state.orders, state.spent_micros
         session = fold_into(state, event, self._needs)
+        if now >= visitor.newest_unix_micros:
+            visitor.newest_unix_micros = now
+        else:
+            self._order.add_late(
+                visitor.newest_unix_micros - now,
+                is_first_of_visitor=not visitor.has_late,
+                lost_session=session is None and kind != _REFUND,
+            )
+            visitor.has_late = True
+        if clock_unix_micros - now > BEHIND_MICROS:
+            self._order.behind_log += 1
         prefix_length = 0 if session is None else session.event_count
         if prefix_length == 1 and visitor.sessions:
             self._drop_ended_sessions(visitor)
-        kind = event.type
         if kind in _MONEY_MOVES:
             # What the fold counts: the same order sent again, or one more line of it, is not another purchase.
             is_order = state.orders > orders
@@ -174,6 +190,7 @@ class Recorder:
             events=self._events,
             duplicates=self._duplicates,
             visitors=len(self._visitors),
+            order=self._order.result(events=self._events, visitors=len(self._visitors)),
             first_unix_micros=self._oldest or 0,
             last_unix_micros=log_end_unix_micros,
         )
