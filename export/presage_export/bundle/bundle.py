@@ -66,9 +66,9 @@ class Bundle:
 def read_bundle(directory: Path) -> Bundle:
     """Read and verify a bundle, <name>/<version>.
 
-    The order of the checks makes sure that nothing is interpreted before it is known to be unaltered: the manifest, the presence and
-    size of each file, its SHA-256, the operators and trees of the graph, whether it loads and has the right input and output, and last
-    the golden rows, whose margins and scores ONNX Runtime has to reproduce on this host.
+    The order of the checks makes sure that nothing is interpreted before it is known to be unaltered: the manifest, the presence
+    and size of each file, its SHA-256, the operators and trees of the graph, whether it loads and has the right input and output,
+    and last the golden rows, whose margins and scores ONNX Runtime has to reproduce on this host.
 
     Raises:
         BundleError: A check fails; the error names the file and the reason.
@@ -88,6 +88,7 @@ def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
             raise BundleError(path, f"expected SHA-256 {expected} as in {MANIFEST_FILE}, got {actual}: it was altered")
     feature_count = len(manifest.feature_set.features)
     ensemble = _check_structure(model_path, model_bytes, feature_count=feature_count)
+    model = load_model(model_path, model_bytes, feature_count=feature_count)
     trees = len(ensemble.roots) if ensemble else 0
     if trees != manifest.trees:
         raise BundleError(manifest_path, f"trees: expected {trees}, as in {MODEL_FILE}, got {manifest.trees}")
@@ -96,7 +97,6 @@ def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
     except ValueError as error:
         raise BundleError(golden_path, str(error)) from error
     _check_coverage(golden_path, manifest, ensemble, golden)
-    model = load_model(model_path, model_bytes, feature_count=feature_count)
     _check_golden(golden_path, manifest, golden, run_model(model_path, model, golden.rows))
     return Bundle(directory=directory, manifest=manifest, model=model)
 

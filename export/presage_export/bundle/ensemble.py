@@ -125,7 +125,7 @@ def _starts(tree_ids: NDArray[np.int64], node_ids: NDArray[np.int64], roots: NDA
     starts = roots[of_tree]
     if (node_ids != np.arange(len(node_ids)) - starts).any():
         raise ValueError("nodes_nodeids: expected 0, 1, 2, ... within each tree")
-    return starts
+    return cast("NDArray[np.int64]", starts)
 
 
 def _children(
@@ -137,7 +137,7 @@ def _children(
         raise ValueError(
             f"{name}: node {node} has child {ids[node]}, expected 1 to {sizes[node] - 1} within its own tree"
         )
-    return np.where(is_leaf, starts, starts + ids)
+    return cast("NDArray[np.int64]", np.where(is_leaf, starts, starts + ids))
 
 
 def _walk(
