@@ -76,6 +76,7 @@ async def running(
     for model in models:
         _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
     metrics = metrics or Metrics()
+    metrics.count_rejected_bundles(models.rejected)
     transport_name, reason = choose_transport(settings)
     _logger.info("transport: %s (%s)", transport_name, reason)
     async with AsyncExitStack() as stack:

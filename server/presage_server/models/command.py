@@ -46,7 +46,12 @@ def _list(
     facts = [Column(title, overflow="fold") for title in ("features", "predicts", "trained on", "ROC-AUC")]
     table = Table(*whole, *facts, box=SIMPLE_HEAD)
     broken = 0
-    for versions in find_bundles(folder).values():
+    try:
+        found = find_bundles(folder)
+    except ModelError as error:
+        errors.print(f"presage models: {error}", soft_wrap=True)
+        sys.exit(2)
+    for versions in found.values():
         for bundle in versions:
             try:
                 model = load_model(bundle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from time import monotonic
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -71,8 +72,14 @@ class Metrics:
         )
         self.vectors_logged = vectors["logged",]
         self.vectors_dropped = vectors["dropped",]
+        self._bundles_rejected = Counters(
+            "presage_bundles_rejected", "Newer versions of a model that cannot be served, found at start.", ("model",)
+        )
         self.registry = CollectorRegistry()
-        for collector in (handled, seconds, self.stages, events, scores, unreadable, conflicts, vectors):
+        for collector in (
+            *(handled, seconds, self.stages, events, scores, unreadable, conflicts, vectors),
+            self._bundles_rejected,
+        ):
             self.registry.register(collector)
         self._handled, self._seconds = handled, seconds
         self._of_calls: dict[tuple[str, int | None], tuple[Count, Distribution]] = {}
@@ -98,6 +105,11 @@ class Metrics:
         self._scores_known.inc(known)
         self._scores_cold.inc(cold)
         self._scores_degraded.inc(degraded)
+
+    def count_rejected_bundles(self, rejected: Mapping[str, int]) -> None:
+        """Count versions of models that were rejected in favor of an older one, by the model's name."""
+        for name, count in rejected.items():
+            self._bundles_rejected[name,].inc(count)
 
 
 async def serve_metrics(metrics: Metrics, host: str, port: int) -> asyncio.Server:
