@@ -59,6 +59,12 @@ class Metrics:
             "presage_unreadable_states", "Reads of a visitor's state that could not be decoded.", known=[()]
         )
         self.unreadable_states = unreadable[()]
+        ahead = Counters(
+            "presage_states_ahead",
+            "Events that met a state more than five minutes ahead of the server's clock, whose times were then moved back.",
+            known=[()],
+        )
+        self.states_ahead = ahead[()]
         conflicts = Counters(
             "presage_store_conflicts", "Compare-and-sets lost to another writer, and tried again.", known=[()]
         )
@@ -72,7 +78,7 @@ class Metrics:
         self.vectors_logged = vectors["logged",]
         self.vectors_dropped = vectors["dropped",]
         self.registry = CollectorRegistry()
-        for collector in (handled, seconds, self.stages, events, scores, unreadable, conflicts, vectors):
+        for collector in (handled, seconds, self.stages, events, scores, unreadable, ahead, conflicts, vectors):
             self.registry.register(collector)
         self._handled, self._seconds = handled, seconds
         self._of_calls: dict[tuple[str, int | None], tuple[Count, Distribution]] = {}
