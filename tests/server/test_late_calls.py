@@ -50,12 +50,12 @@ async def test_a_deadline_that_passes_while_the_store_hangs_is_no_cancellation(s
 async def test_callers_who_give_up_while_the_store_hangs_found_it_unavailable(store, models, unused_tcp_port):
     """They have no deadline that the server knows of, but the store has been silent for long by then."""
     async with serving(
-        redis_url=store.url, models=models, metrics_port=unused_tcp_port, store_timeout_ms=1_000
+        redis_url=store.url, models=models, metrics_port=unused_tcp_port, store_timeout_ms=2_000
     ) as served:
         await served.stub.TrackEvent(track("u", "first"))
         with store.frozen():
             calls = [served.stub.TrackEvent(track(f"u{number}")) for number in range(CALLS)]
-            await asyncio.sleep(0.7)
+            await asyncio.sleep(1.5)
             for call in calls:
                 call.cancel()
             async with asyncio.timeout(GENEROUS_SECONDS):
