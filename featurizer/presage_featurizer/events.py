@@ -93,6 +93,8 @@ class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The money of a PURCHASE or REFUND, the rating of a RATE_ITEM, in millionths; None if not given."""
     currency: str = ""
     """ISO 4217 code in capitals; empty if unknown; recorded, not converted."""
+    server_clock_unix_micros: int = 0
+    """The clock of the server that folded it, if the visitor's state was too far ahead of that clock to be trusted; 0 otherwise."""
 
     @property
     def money_micros(self) -> int:

@@ -18,6 +18,7 @@ from presage_featurizer.state import (
     StatePart,
     copy_state,
 )
+from presage_featurizer.wrong_clock import move_back
 
 __all__ = ["FOLD_VERSION", "begin", "fold", "fold_in_place", "fold_into", "remember"]
 
@@ -94,6 +95,8 @@ def fold_into(state: State, event: Event, needs: frozenset[StatePart] = ALL_PART
         The session that the event was counted in; None if it belongs to none.
     """
     now, kind = event.event_time_unix_micros, event.type
+    if event.server_clock_unix_micros:
+        move_back(state, event.server_clock_unix_micros)
     is_newest = now >= state.last_seen_unix_micros
     if is_newest:
         state.last_seen_unix_micros = now

@@ -33,6 +33,8 @@ from presage_server.store.link import Link
 from presage_server.store.redis_store import RedisStore
 from presage_server.store.resp import ReplyError
 from presage_server.store.snapshot import WRITER_BYTES
+from presage_server.telemetry.build import export_build_info, installed_version
+from presage_server.telemetry.clock_jumps import ClockWatch
 from presage_server.telemetry.metrics import Metrics, serve_metrics
 from presage_server.tracking.recent import RecentSnapshots
 from presage_server.tracking.tracker import Tracker
@@ -73,10 +75,12 @@ async def running(
         StartupError: The server cannot start; the message says why.
     """
     models = load_models(settings.models, settings.default_model)
+    _logger.info("presage %s", installed_version())
     for model in models:
         _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
     metrics = metrics or Metrics()
     metrics.count_rejected_bundles(models.rejected)
+    export_build_info(metrics.registry, [(model.name, model.version) for model in models])
     transport_name, reason = choose_transport(settings)
     _logger.info("transport: %s (%s)", transport_name, reason)
     async with AsyncExitStack() as stack:
@@ -100,6 +104,8 @@ async def running(
             state_ttl_ms=round(settings.state_ttl_days * 86_400_000),
             stream_max_events=settings.stream_max_events,
         )
+        metrics.registry.register(store.trouble)
+        metrics.store_is_silent = lambda: link.silent
         sampler = None
         if settings.sample_vectors_share:
             share = settings.sample_vectors_share
@@ -129,6 +135,7 @@ async def running(
         await self_check.run_once()
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)
+        stack.callback(asyncio.create_task(ClockWatch(metrics.clock_jumps).run()).cancel)
         yield address
         checking.cancel()
         await health_servicer.enter_graceful_shutdown()

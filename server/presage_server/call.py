@@ -5,10 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
+import grpc
+
 from presage_server.errors import RpcError
 from presage_server.rpc.status import OK, Status, status_of
 
-__all__ = ["Call", "Metadata"]
+__all__ = ["CANCELLED", "Call", "Metadata"]
+
+CANCELLED: int = grpc.StatusCode.CANCELLED.value[0]
+_DEADLINE_EXCEEDED: int = grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
+_DEADLINE_TOLERANCE_SECONDS = 0.005
+_DEADLINE_ROUNDING = 0.01
 
 Metadata = Sequence[tuple[str, str | bytes]]
 """Keys and values as gRPC transmits them; values are bytes where the key ends in ``-bin``."""
@@ -71,6 +78,14 @@ class Call(ABC):
             assert status.code != OK
             self.end(status.code)
             self.send_failure(status)
+
+    def end_by_caller(self, now: float) -> None:
+        """Note that the caller no longer waits: its deadline has passed, or it has cancelled, which look the same.
+
+        A caller's own clock runs ahead of ``deadline``, which gRPC rounds up by up to one percent on its way here.
+        """
+        tolerance = _DEADLINE_TOLERANCE_SECONDS + _DEADLINE_ROUNDING * (self.deadline - self.received)
+        self.end(_DEADLINE_EXCEEDED if self.deadline - tolerance <= now else CANCELLED)
 
     def end(self, code: int) -> None:
         """Note that the call has ended, without sending anything: for a transport whose caller cancelled or has gone."""

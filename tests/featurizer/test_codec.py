@@ -65,6 +65,11 @@ GOLDEN_EVENT = bytes.fromhex(
     "65ce04c4b4000195a4736f636ba5736f636b73a461636d65ce0044aa2003a2474202a76f726465722d37ce04c48cf0a34742"
     "50"
 )
+GOLDEN_EVENT_2 = bytes.fromhex(
+    "34107f59029ca469642d310da776697369746f72cf000619f965754800a37461629295a473686f65a573686f6573a461636d"
+    "65ce04c4b4000195a4736f636ba5736f636b73a461636d65ce0044aa2003a2474202a76f726465722d37ce04c48cf0a34742"
+    "5000"
+)
 
 decode_core = partial(decode_needed, needs=frozenset())
 
@@ -165,7 +170,8 @@ def test_bytes_of_every_version_are_read():
     assert decode_state(GOLDEN_STATE) == STATE  # version 1 knew no habits
     assert decode_state(GOLDEN_STATE_2) == fold_all(STORY)  # version 2 knew no orders by their ids
     assert decode_state(GOLDEN_STATE_3) == fold_all(STORY)
-    assert decode_event(GOLDEN_EVENT) == EVENT
+    assert decode_event(GOLDEN_EVENT) == EVENT  # version 1 knew no clock of the server
+    assert decode_event(GOLDEN_EVENT_2) == EVENT
     assert [
         [getattr(decode_core(golden), name) for name in CoreState.__struct_fields__]
         for golden in (GOLDEN_STATE, GOLDEN_STATE_2, GOLDEN_STATE_3)
@@ -174,7 +180,7 @@ def test_bytes_of_every_version_are_read():
 
 def test_bytes_are_those_of_the_newest_versions():
     assert encode_state(fold_all(STORY)).hex() == GOLDEN_STATE_3.hex()
-    assert encode_event(EVENT).hex() == GOLDEN_EVENT.hex()
+    assert encode_event(EVENT).hex() == GOLDEN_EVENT_2.hex()
 
 
 @settings(deadline=None)
@@ -202,7 +208,7 @@ def test_session_fields_that_an_older_release_did_not_know_take_their_defaults(k
 
 @pytest.mark.parametrize(
     ("decode", "golden"),
-    [(decode_state, GOLDEN_STATE), (decode_core, GOLDEN_STATE_3), (decode_event, GOLDEN_EVENT)],
+    [(decode_state, GOLDEN_STATE), (decode_core, GOLDEN_STATE_3), (decode_event, GOLDEN_EVENT_2)],
     ids=["state", "core state", "event"],
 )
 class TestDamage:

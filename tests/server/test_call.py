@@ -13,7 +13,7 @@ import pytest
 from presage.v1 import scoring_service_pb2 as pb
 from presage_server.call import Call
 from presage_server.errors import InvalidRequestError
-from presage_server.rpc.status import Status
+from presage_server.rpc.status import CODE_NAMES, Status
 from presage_server.scoring import scorer
 from support.metrics import metrics_text
 from support.running_server import GENEROUS_SECONDS, serving, track
@@ -144,3 +144,25 @@ async def test_an_unexpected_failure_is_logged_once_even_though_its_batch_was_tr
         monkeypatch.setattr(scorer, "feature_rows", fail)
         assert await served.stub.Score(pb.ScoreRequest(user_id="u")).code() is grpc.StatusCode.INTERNAL
     assert [record.exc_info[0] for record in caplog.records if record.levelno >= logging.WARNING] == [ValueError]
+
+
+@pytest.mark.parametrize(
+    ("deadline", "now", "code"),
+    [
+        (1.0, 0.5, "CANCELLED"),
+        (1.0, 0.98, "CANCELLED"),
+        (1.0, 0.986, "DEADLINE_EXCEEDED"),
+        (1.0, 1.0, "DEADLINE_EXCEEDED"),
+        (10.0, 9.88, "CANCELLED"),
+        (10.0, 9.9, "DEADLINE_EXCEEDED"),
+        (0.01, 0.002, "CANCELLED"),
+        (inf, 1e9, "CANCELLED"),
+    ],
+)
+def test_a_caller_who_leaves_at_its_deadline_has_not_cancelled(deadline, now, code):
+    """gRPC rounds a deadline up to two or three digits on its way, so the caller's own clock is ahead of it."""
+    call = RecordedCall()
+    call.deadline = deadline
+    call.end_by_caller(now)
+    assert CODE_NAMES[call.code] == code
+    assert call.sent == []

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from presage.v1 import event_pb2
 from presage.v1 import scoring_service_pb2 as pb
 from presage_server.call import Call
-from presage_server.clock import system_clock
+from presage_server.clock import Clock, system_clock
 from presage_server.models.loading import Models, load_models
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
@@ -97,6 +97,7 @@ class LocalPipeline:
         share: float = 0.0,
         timeout_seconds: float = GENEROUS_SECONDS,
         wait_seconds: float = 0.00025,
+        clock: Clock = system_clock,
     ) -> None:
         self.view = view
         self.link = view.link
@@ -105,13 +106,13 @@ class LocalPipeline:
         self.recent = recent or RecentSnapshots()
         self.overload = overload or OverloadPolicy()
         service = ScoringService(
-            models=models, clock=system_clock, new_id=lambda: f"made-{next(_NUMBERS)}", metrics=self.metrics
+            models=models, clock=clock, new_id=lambda: f"made-{next(_NUMBERS)}", metrics=self.metrics
         )
         sampler = None
         if share:
             sampler = Sampler(share=share, random=random.random, writer=view.store, metrics=self.metrics)
         self.scorer = Scorer(self.metrics, sampler)
-        self.tracker = Tracker(view.store, self.metrics, self.recent, self.scorer.count)
+        self.tracker = Tracker(view.store, self.metrics, self.recent, self.scorer.count, clock)
         self.intake = Intake(service.methods(), interceptors, self.overload, self.metrics, timeout_seconds)
         self.pipeline = Pipeline(
             intake=self.intake,

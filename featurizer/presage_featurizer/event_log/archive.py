@@ -168,6 +168,7 @@ EVENT_COLUMNS = (
     Column("order_id", "string"),
     Column("value_micros", "int64"),
     Column("currency", "string"),
+    Column("server_clock_unix_micros", "int64"),
     Column("unreadable_event", "binary"),
 )
 """An event's place and its fields; or its place and ``unreadable_event``, the bytes of one that cannot be read or does not fit."""

@@ -58,6 +58,7 @@ def to_event_table(rows: Sequence[tuple[Entry, Event | None]]) -> pa.Table:
         "order_id": values(lambda event: event.order_id),
         "value_micros": values(lambda event: event.value_micros),
         "currency": values(lambda event: event.currency),
+        "server_clock_unix_micros": values(lambda event: event.server_clock_unix_micros or None),
         "unreadable_event": [entry.event if event is None else None for entry, event in rows],
     }
     return _table(columns, EVENT_SCHEMA)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from presage_featurizer.events import MAX_PRICE, MAX_VALUE
 from presage_featurizer.state import MAX_QUANTITY, MAX_RECENT_EVENTS
+from presage_featurizer.wrong_clock import MAX_AHEAD_MICROS
 
 __all__ = [
     "MAX_BATCH",
@@ -25,7 +26,7 @@ MAX_ID_BYTES = 256
 MAX_ITEMS = 2_000
 """Items in one event."""
 
-MAX_FUTURE_MICROS = 5 * 60 * 1_000_000
+MAX_FUTURE_MICROS = MAX_AHEAD_MICROS
 """How far an event's time may be ahead of the server's clock."""
 
 MAX_BATCH = 1_000

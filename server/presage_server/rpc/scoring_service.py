@@ -99,7 +99,7 @@ class ScoringService:
             event = decode_event(request.event, self._clock(), self._new_id)
             model = self._models[request.model]
         except RpcError:
-            self._metrics.events_rejected.inc()
+            self._metrics.events_invalid.inc()
             raise
         job = EventJob(call, event, batch.stages, _reply_event)
         if request.score:
@@ -127,7 +127,7 @@ class ScoringService:
                 check_batch_of_visitor(visitors, message.user_id, field)
                 return decode_event(message, now_unix_micros, self._new_id, field)
             except RpcError:
-                self._metrics.events_rejected.inc()
+                self._metrics.events_invalid.inc()
                 raise
 
         return EventSlices(call, request, decode)

@@ -9,42 +9,26 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
-import msgspec
 from hiredis import ProtocolError
 
 from presage_server.store.connecting import Connector, NotPrimaryError
+from presage_server.store.request import OnReplies, Request
 from presage_server.store.resp import ReplyError, encode
 from presage_server.store.wire import SocketWatcher, Wire
 
-__all__ = ["Link", "OnReplies"]
+__all__ = ["Link"]
 
 _logger = logging.getLogger(__name__)
 
 _HEARTBEAT_SECONDS = 1.0
 _CONNECT_WAIT_SECONDS = 0.25
 _MAX_PENDING_BYTES = 64 << 20
-_REQUEST_BYTES = 256  # besides the payload
 _FAST_SECONDS = 0.0005
 _FASTER_WEIGHT, _SLOWER_WEIGHT = 0.5, 0.02
 """How much a round trip counts in the estimate: one that waited for a processor says little about the store."""
 _POLLS, _FEW_REPLIES = 60, 2
 """How often a near store's reply to a small request is looked for, before sleeping until it comes: waking up takes longer."""
 _ROLE = encode("ROLE")
-
-OnReplies = Callable[[list[Any] | None], None]
-"""Gets the replies in order, errors as ReplyError; None if the store did not answer, so that the commands may have run or not."""
-
-
-class _Request(msgspec.Struct, eq=False):
-    payload: bytes
-    replies: int
-    on_replies: OnReplies
-    repeatable: bool
-    sent_at: float = 0.0
-
-    @property
-    def memory_bytes(self) -> int:
-        return len(self.payload) + _REQUEST_BYTES
 
 
 class Link:
@@ -74,8 +58,8 @@ class Link:
         self._watcher: SocketWatcher | None = None
         self._clock = clock
         self._wire: Wire | None = None
-        self._unsent: list[_Request] = []
-        self._awaited: deque[_Request] = deque()
+        self._unsent: list[Request] = []
+        self._awaited: deque[Request] = deque()
         self._replies: list[Any] = []
         """The replies to the first awaited request so far."""
         self._pending_bytes = 0
@@ -85,6 +69,10 @@ class Link:
         self._heartbeat_at = 0.0
         self._ask_role = True
         self._closed = False
+        self._logged = False
+        """Whether others have logged why the connection was dropped."""
+        self.outages = 0
+        """How often the link went down."""
         self.down = False
         """Whether requests fail at once because the store does not answer."""
 
@@ -92,6 +80,11 @@ class Link:
     def pending(self) -> bool:
         """Whether any request waits for its replies."""
         return bool(self._awaited or self._unsent)
+
+    @property
+    def silent(self) -> bool:
+        """Whether the store has left a request unanswered for half of the time after which it counts as away."""
+        return bool(self._awaited) and self._clock() - self._awaited[0].sent_at > self._timeout_seconds / 2
 
     @property
     def fast(self) -> bool:
@@ -120,7 +113,7 @@ class Link:
             on_replies: Called once with the replies; at once, with None, if the link is down or too much is pending.
             repeatable: Whether the commands may run twice, when a connection breaks before the reply.
         """
-        request = _Request(payload, replies, on_replies, repeatable)
+        request = Request(payload, replies, on_replies, repeatable)
         too_much = self._pending_bytes and self._pending_bytes + request.memory_bytes > self._max_pending_bytes
         if self.down or self._closed or too_much:
             on_replies(None)
@@ -135,7 +128,7 @@ class Link:
         wire = self._wire
         if wire is None or not (self._unsent or not wire.writable):
             return
-        requests: list[_Request] = []
+        requests: list[Request] = []
         if wire.writable:  # otherwise they are better held back
             requests, self._unsent = self._unsent, []
         now = self._clock()
@@ -177,9 +170,13 @@ class Link:
         self.flush()  # what the callbacks sent
         self._check_health(read_at)
 
-    def drop(self, reason: str) -> None:
-        """Give the connection up because the server turned out to be the wrong one, and look for the right one."""
+    def drop(self, reason: str, *, logged: bool = False) -> None:
+        """Give the connection up because the server turned out to be the wrong one, and look for the right one.
+
+        ``logged``: the caller logs that, and its end.
+        """
         if self._wire is not None:
+            self._logged = logged
             self._connector.failure = NotPrimaryError()  # so that the next attempt is not made at once
             self._lose(reason)
 
@@ -205,9 +202,9 @@ class Link:
         self._wire = Wire(connection)
         self._heartbeat_at = self._clock() + _HEARTBEAT_SECONDS
         self._watch()
-        if self.down:
+        if self.down and not self._logged:
             _logger.warning("the store answers again")
-        self.down = False
+        self.down = self._logged = False
 
     def _watch(self) -> None:
         if self._watcher is not None:
@@ -260,7 +257,8 @@ class Link:
 
     def _lose(self, reason: str) -> None:
         """The connection broke: send again, on the next one, what may run twice."""
-        _logger.info("the connection to the store broke: %s", reason)
+        if not self._logged:
+            _logger.info("the connection to the store broke: %s", reason)
         self._close_wire()
         unanswered = list(self._awaited)
         self._awaited.clear()
@@ -275,6 +273,8 @@ class Link:
 
     def _go_down(self, reason: str) -> None:
         if not self.down:
+            self.outages += 1
+        if not (self.down or self._logged):
             cause = f" ({self._connector.failure})" if self._connector.failure else ""
             _logger.warning(
                 "the store does not answer: %s%s; scores are served without history, events are rejected", reason, cause
@@ -294,7 +294,7 @@ class Link:
         self._awaited.clear()
         self._fail(requests)
 
-    def _fail(self, requests: Sequence[_Request]) -> None:
+    def _fail(self, requests: Sequence[Request]) -> None:
         for request in requests:
             self._pending_bytes -= request.memory_bytes
             request.on_replies(None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any
@@ -16,14 +15,12 @@ from presage_server.store.keys import encode_reads, keys_of_commit
 from presage_server.store.link import Link
 from presage_server.store.resp import ReplyError, encode
 from presage_server.store.snapshot import REVISION_BYTES, Change, Snapshot, read_snapshot
+from presage_server.store.trouble import StoreTrouble, Trouble
 
 __all__ = ["COMMIT_SCRIPT", "Blob", "CommitResult", "RedisStore", "unavailable"]
 
-_logger = logging.getLogger(__name__)
-
 COMMIT_SCRIPT = resources.files("presage_server.store").joinpath("commit.lua").read_text()
 _COMMIT_SHA = hashlib.sha1(COMMIT_SCRIPT.encode(), usedforsecurity=False).hexdigest()
-_LOG_MICROS = 1_000_000
 _BLOB = 4
 """The place of the new blob among the script's arguments."""
 
@@ -51,7 +48,8 @@ class RedisStore:
         self._writer = writer
         self._state_ttl_ms = state_ttl_ms
         self._stream_max_events = stream_max_events
-        self._logged_unix_micros = 0
+        self.trouble = StoreTrouble(lambda: link.down, lambda: link.outages)
+        """What the store rejects."""
 
     def read(self, user_ids: Sequence[str], on_blobs: Callable[[Sequence[Blob] | None], None]) -> None:
         """Read visitors, in the order of the ids; None if the store does not answer."""
@@ -133,6 +131,8 @@ class RedisStore:
         # If the change itself is there, it was made, its reply got lost, and it was sent again. The revision alone would not
         # show it: a call that ran out of time may have left another change of the same state, by the same writer.
         if reply is None or reply == blob:
+            if self.trouble.lasts:
+                self.trouble.note_write()
             return blob[:REVISION_BYTES]
         # The script returns '' where nothing is left: a visitor who expired, or was deleted, in between.
         return read_snapshot(reply or None)
@@ -143,22 +143,17 @@ class RedisStore:
         return Snapshot(None, b"", CorruptStateError("expected a string, got a key of another type"))
 
     def _error(self, error: ReplyError) -> RpcError:
-        # Redis before 7 hides a script's error in the text of another.
-        text = str(error)
-        if "OOM command not allowed" in text or text.startswith("OOM "):
+        # Its text may name keys, and so other visitors: it is for the log alone.
+        trouble = self.trouble.note_rejection(error)
+        if trouble is Trouble.FULL:
             return StoreFullError(
                 "the store is out of memory and rejected the write; give it more, or shorten state_ttl_days"
             )
-        if text.startswith(("READONLY", "MASTERDOWN")) or "can't write against a read only replica" in text:
-            self.link.drop("the store was demoted to a replica")
+        if trouble is Trouble.READ_ONLY:
+            self.link.drop("the store was demoted to a replica", logged=True)
             return unavailable()
-        if text.startswith("LOADING"):
+        if trouble is Trouble.LOADING:
             return unavailable()
-        # Its text may name keys, and so other visitors: it is for the log alone.
-        now = self._clock()
-        if now - self._logged_unix_micros >= _LOG_MICROS:  # a full or read-only store rejects thousands in a second
-            _logger.error("the store rejected a command: %s", error)
-            self._logged_unix_micros = now
         return CommandRejectedError("the store rejected the command; the server's log says why")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
 
+import grpc
 from prometheus_client import CollectorRegistry, generate_latest
 
-from presage_server.call import Call
+from presage_server.call import CANCELLED, Call
 from presage_server.rpc.status import CODE_NAMES
 from presage_server.telemetry.counting import Count, Counters, Distribution, Histograms
 from presage_server.telemetry.exposition import serve_text
@@ -21,6 +22,7 @@ _BUCKETS_SECONDS = (
     *(0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.05, 0.1),
 )
 
+_UNAVAILABLE = grpc.StatusCode.UNAVAILABLE.value[0]
 _STAGE_BUCKETS_SECONDS = (0.000005, 0.00001, 0.00002, 0.00005, *_BUCKETS_SECONDS)
 
 
@@ -42,10 +44,11 @@ class Metrics:
             "presage_events",
             "Events tracked, by outcome.",
             ("outcome",),
-            known=[("applied",), ("duplicate",), ("refused",)],
+            known=[("applied",), ("duplicate",), ("invalid",), ("refused",)],
         )
         self.events_applied = events["applied",]
         self.events_duplicate = events["duplicate",]
+        self.events_invalid = events["invalid",]
         self.events_rejected = events["refused",]
         scores = Counters(
             "presage_scores",
@@ -60,6 +63,12 @@ class Metrics:
             "presage_unreadable_states", "Reads of a visitor's state that could not be decoded.", known=[()]
         )
         self.unreadable_states = unreadable[()]
+        ahead = Counters(
+            "presage_states_ahead",
+            "Events that met a state more than five minutes ahead of the server's clock, whose times were then moved back.",
+            known=[()],
+        )
+        self.states_ahead = ahead[()]
         conflicts = Counters(
             "presage_store_conflicts", "Compare-and-sets lost to another writer, and tried again.", known=[()]
         )
@@ -75,23 +84,32 @@ class Metrics:
         self._bundles_rejected = Counters(
             "presage_bundles_rejected", "Newer versions of a model that cannot be served, found at start.", ("model",)
         )
+        jumps = Counters(
+            "presage_clock_jumps", "Jumps of the server's clock by more than three seconds, ahead or back.", known=[()]
+        )
+        self.clock_jumps = jumps[()]
         self.registry = CollectorRegistry()
         for collector in (
-            *(handled, seconds, self.stages, events, scores, unreadable, conflicts, vectors),
+            *(handled, seconds, self.stages, events, scores, unreadable, ahead, conflicts, vectors, jumps),
             self._bundles_rejected,
         ):
             self.registry.register(collector)
         self._handled, self._seconds = handled, seconds
+        self.store_is_silent: Callable[[], bool] = lambda: False
+        """Whether calls wait for a store that hangs."""
         self._of_calls: dict[tuple[str, int | None], tuple[Count, Distribution]] = {}
         """The counters of a method and status, which are found faster here."""
 
     def count_call(self, call: Call) -> None:
-        """Count a call that has ended."""
-        counters = self._of_calls.get((call.method, call.code))
+        """Count a call that has ended. One that its caller gave up because the store was silent counts as UNAVAILABLE."""
+        code = call.code
+        if code == CANCELLED and self.store_is_silent():
+            code = _UNAVAILABLE
+        counters = self._of_calls.get((call.method, code))
         if counters is None:
             name = call.method.rpartition("/")[2]
-            counters = self._handled[name, CODE_NAMES.get(call.code or 0, "UNKNOWN")], self._seconds[name]
-            self._of_calls[call.method, call.code] = counters
+            counters = self._handled[name, CODE_NAMES.get(code or 0, "UNKNOWN")], self._seconds[name]
+            self._of_calls[call.method, code] = counters
         counters[0].inc()
         counters[1].observe(monotonic() - call.received)
 

@@ -9,6 +9,8 @@ from time import monotonic
 
 from presage_featurizer import NewerStateError, fold
 from presage_featurizer.fold import fold_in_place
+from presage_featurizer.wrong_clock import with_server_clock
+from presage_server.clock import Clock, system_clock
 from presage_server.errors import ContendedVisitorError, DeadlineError, RpcError, StateTooNewError
 from presage_server.rpc.status import internal_error
 from presage_server.scoring.jobs import ScoreJob
@@ -38,6 +40,7 @@ class Tracker:
         metrics: Counts events.
         recent: Remembers what was last written of visitors.
         count_scores: Called with the scores of events that have been stored.
+        clock: Shows which states are too far ahead to be trusted.
     """
 
     def __init__(
@@ -46,11 +49,13 @@ class Tracker:
         metrics: Metrics,
         recent: RecentSnapshots,
         count_scores: Callable[[Sequence[ScoreJob]], None],
+        clock: Clock = system_clock,
     ) -> None:
         self._store = store
         self._metrics = metrics
         self._recent = recent
         self._count_scores = count_scores
+        self._clock = clock
         self._in_flight: dict[str, Update] = {}
         self._ready: list[Update] = []
         """Updates that go into the next batch: they lost a compare-and-set, or waited for one."""
@@ -126,16 +131,20 @@ class Tracker:
         state = base.state
         owned = True  # the update alone refers to the state: it was decoded for it, or taken from the recent ones
         applied = []
+        now = self._clock()
         for job in update.jobs:
+            job.event = event = with_server_clock(job.event, state, now)
             if state is None or not owned:
-                folded = fold(state, job.event)
+                folded = fold(state, event)
                 job.duplicate = folded is state
                 owned = owned or not job.duplicate
                 state = folded
             else:
-                job.duplicate = not fold_in_place(state, job.event)
+                job.duplicate = not fold_in_place(state, event)
             if not job.duplicate:
-                applied.append(job.event)
+                applied.append(event)
+                if event.server_clock_unix_micros:
+                    self._metrics.states_ahead.inc()
             if job.score is not None:
                 job.score.state = state
                 job.score.degraded = base.damage is not None

@@ -18,8 +18,6 @@ from presage_server.transport.interface import OnCalls, ServerOptions, end_proce
 __all__ = ["GrpcioTransport"]
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-_CANCELLED = grpc.StatusCode.CANCELLED.value[0]
-_DEADLINE_EXCEEDED = grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
 _FOREVER = float("inf")
 _FEW_CALLS = 4
 _GATHER_SECONDS = 0.001
@@ -142,7 +140,7 @@ class GrpcioTransport:
                 status = failure.status
             except asyncio.CancelledError:
                 if call.code is None:
-                    call.end(_DEADLINE_EXCEEDED if call.deadline <= monotonic() else _CANCELLED)
+                    call.end_by_caller(monotonic())
                 raise
             finally:
                 self._in_flight -= 1

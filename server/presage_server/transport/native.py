@@ -50,8 +50,6 @@ _FLUSH_SECONDS = 0.2
 _FLUSH_IDLE_SECONDS = 0.02
 """How long the threads that write get for the last replies: closing drops what is not written yet."""
 
-_CANCELLED = grpc.StatusCode.CANCELLED.value[0]
-_DEADLINE_EXCEEDED = grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
 _RESOURCE_EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
 _UNAVAILABLE = grpc.StatusCode.UNAVAILABLE.value[0]
 
@@ -207,7 +205,7 @@ class NativeTransport:
             if kind != EVENT_CALL:
                 cancelled = in_flight.pop(call_id, None)
                 if cancelled is not None and cancelled.code is None:
-                    cancelled.end(_DEADLINE_EXCEEDED if cancelled.deadline <= now else _CANCELLED)
+                    cancelled.end_by_caller(now)
                 continue
             metadata, peer, left = details
             deadline = now + left if left is not None else float("inf")

@@ -126,6 +126,7 @@ def test_the_names_and_types_of_columns():
         "order_id string True",
         "value_micros int64 True",
         "currency string True",
+        "server_clock_unix_micros int64 True",
         "unreadable_event binary True",
     ]
     assert [" ".join(map(str, column)) for column in VECTOR_COLUMNS[len(PLACE_COLUMNS) :]] == [

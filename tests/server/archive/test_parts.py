@@ -30,6 +30,7 @@ FULL = Event(
     "o-1",
     0,
     "GBP",
+    START_UNIX_MICROS,
 )
 
 

@@ -61,6 +61,7 @@ async def test_streams_and_archive_have_the_names_that_are_documented(store, mod
         "order_id: string",
         "value_micros: int64",
         "currency: string",
+        "server_clock_unix_micros: int64",
         "unreadable_event: binary",
     ]
     assert schema(tmp_path / files[3]) == [

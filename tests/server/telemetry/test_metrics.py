@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from importlib.metadata import version
 
 import grpc
 import pytest
@@ -48,12 +49,25 @@ async def test_calls_events_and_scores_are_counted(store, models, unused_tcp_por
         'grpc_server_handling_seconds_count{grpc_method="TrackEvent"} 4.0',
         'presage_events_total{outcome="applied"} 4.0',
         f'presage_events_total{{outcome="duplicate"}} {MAX_EVENTS_PER_VISITOR}.0',
-        'presage_events_total{outcome="refused"} 3.0',
+        'presage_events_total{outcome="invalid"} 3.0',
+        'presage_events_total{outcome="refused"} 0.0',
         'presage_scores_total{history="known"} 1.0',
         'presage_scores_total{history="none"} 0.0',
         "presage_unreadable_states_total 0.0",
+        "presage_states_ahead_total 0.0",
+        "presage_clock_jumps_total 0.0",
+        'presage_store_trouble{kind="full"} 0.0',
+        'presage_store_trouble{kind="unreachable"} 0.0',
+        'presage_store_trouble_starts_total{kind="disk"} 0.0',
+        'presage_store_rejections_total{kind="read_only"} 0.0',
     ):
         assert expected in lines
+    builds = [line for line in lines if line.startswith("presage_build_info{")]
+    assert [line.partition(",version=")[0] for line in builds] == [
+        'presage_build_info{model="conversion",model_version="1"',
+        'presage_build_info{model="second",model_version="2"',
+    ]
+    assert all(line.endswith(f'version="{version("presage")}"}} 1.0') for line in builds)
     assert "_created" not in body
     assert "'u'" not in body, "a visitor's id has no place in metrics"
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from training.logs import act, crowd, shop
 
 from presage_featurizer import BEHAVIOR, CORE, Device, EventType, featurize, fold
+from presage_featurizer.wrong_clock import with_server_clock
 from presage_training.replaying.decisions import AtTypes, Calendar, EveryEvent, EveryNth, SessionPrefix
 from presage_training.replaying.recorder import Recorder
 from presage_training.replaying.workers import record
@@ -82,6 +83,22 @@ def test_rows_are_what_a_server_would_have_served(feature_set, events):
             served = featurize(state, event.event_time_unix_micros, feature_set, session_id=event.session_id)
             assert next(rows).tobytes() == served.tobytes()
     assert next(rows, None) is None
+
+
+@given(events=crowd(), errors=st.lists(st.sampled_from((0, 0, DAY_MICROS, -DAY_MICROS)), min_size=1))
+def test_rows_are_what_a_server_with_a_wrong_clock_would_have_served(events, errors):
+    """Its event log says which states it did not trust."""
+    states, recorded, served = {}, [], []
+    for position, event in enumerate(events):
+        before = states.get(event.user_id)
+        clock_unix_micros = max(1, event.event_time_unix_micros + errors[position % len(errors)])
+        marked = with_server_clock(event, before, clock_unix_micros)
+        recorded.append(marked)
+        state = states[event.user_id] = fold(before, marked)
+        if state is not before:
+            served.append(featurize(state, event.event_time_unix_micros, CORE, session_id=event.session_id).tobytes())
+    rows = record(recorded, decisions=EveryEvent(), feature_set=CORE).rows.features
+    assert [row.tobytes() for row in rows] == served
 
 
 @given(events=crowd())

@@ -53,6 +53,13 @@ def test_events_come_in_the_order_in_which_they_were_applied(archive):
     assert [each.fresh for each in read_archive(archive, skipped=SkippedRows())] == [True] + [False] * (len(EVENTS) - 1)
 
 
+def test_files_of_an_older_release_lack_the_servers_clock(archive):
+    for path in archive.glob("events/*/*.parquet"):
+        table = parquet.read_table(path, partitioning=None)
+        parquet.write_table(table.drop_columns("server_clock_unix_micros"), path)
+    assert read(archive) == EVENTS
+
+
 def test_a_batch_that_is_not_in_place_yet_is_left_for_later_as_a_whole(archive):
     last = archive / "events" / "day=2024-06-04" / "part-0000000002.parquet"
     last.rename(archive / "staging" / "day=2024-06-04_part-0000000002.parquet")

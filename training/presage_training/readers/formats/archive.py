@@ -49,6 +49,8 @@ _ENTRY_COLUMNS = tuple(column.name for column in PLACE_COLUMNS)
 _TEXTS = ("event_id", "user_id", "session_id", "country", "order_id", "currency")
 _COLUMNS = tuple(column.name for column in EVENT_COLUMNS)
 _VECTOR_COLUMNS = tuple(column.name for column in VECTOR_COLUMNS[len(PLACE_COLUMNS) :])
+_NEWER_COLUMNS = {"server_clock_unix_micros": "int64"}
+"""Columns that parts of an older release lack, as if every value were null."""
 _ITEM_FIELDS = tuple(column.name for column in ITEM_COLUMNS)
 
 
@@ -150,12 +152,15 @@ def _read_columns(path: Path, columns: Sequence[str]) -> Any:
 
     try:
         with open_parquet(path) as file:
-            missing = [name for name in columns if name not in file.schema_arrow.names]
+            missing = [name for name in columns if name not in file.schema_arrow.names and name not in _NEWER_COLUMNS]
             if missing:
                 raise LogFormatError(
                     path, f"lacks the column {missing[0]}", advice="Expected a file that presage archive wrote."
                 )
-            return file.read(columns=list(columns))
+            table = file.read(columns=list(columns))
+            for name in set(columns).difference(table.column_names):
+                table = table.append_column(name, pa.nulls(len(table), _NEWER_COLUMNS[name]))
+            return table.select(list(columns))
     except pa.ArrowException as error:
         raise LogFormatError(
             path, f"not a readable Parquet file ({error})", advice="Put the right one back, or remove it."
@@ -173,12 +178,12 @@ def _events(batch: Any, skipped: SkippedRows) -> Iterator[ArchivedEvent]:
         batch["event_time"].cast(pa.int64()).to_pylist(),
         _items(batch["items"]),
         batch["value_micros"].to_pylist(),
+        batch["server_clock_unix_micros"].to_pylist(),
         batch["unreadable_event"].to_pylist(),
         strict=True,
     )
-    for row, (text, (fresh, event_type, device, time_unix_micros, items, value_micros, unreadable)) in enumerate(
-        zip(texts, rest, strict=True)
-    ):
+    for row, (text, others) in enumerate(zip(texts, rest, strict=True)):
+        fresh, event_type, device, time_unix_micros, items, value_micros, server_clock_unix_micros, unreadable = others
         if unreadable is not None:
             # A release older than the servers may have archived it.
             try:
@@ -203,6 +208,7 @@ def _events(batch: Any, skipped: SkippedRows) -> Iterator[ArchivedEvent]:
             order_id,
             value_micros,
             currency,
+            server_clock_unix_micros or 0,
         )
         yield ArchivedEvent(event, fresh=fresh)
 
