@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
@@ -30,8 +30,8 @@ def log_parts(path: Path) -> list[LogPart]:
     """Return the files of a log in the order of their names.
 
     Args:
-        path: A file; a folder, whose files of rows are taken at any depth; or a pattern such as ``logs/2019-*.csv``. Hidden files, and
-            those whose names begin with ``_``, are not taken from a folder.
+        path: A file; a folder, whose files of rows are taken at any depth; or a pattern such as ``logs/2019-*.csv``. Hidden files,
+            and those whose names begin with ``_``, are not taken from a folder.
 
     Raises:
         LogFormatError: if a folder or a pattern leads to no file, or to two whose names differ in their suffixes only.
@@ -43,16 +43,19 @@ def log_parts(path: Path) -> list[LogPart]:
             raise LogFormatError(path, "the folder holds no log", advice=f"Expected files that end with {suffixes}.")
         return _named(path, path, files)
     if not path.exists() and has_magic(str(path)):
-        files = sorted(file for name in glob(str(path), recursive=True) if (file := Path(name)).is_file())
+        files = sorted(file for name in glob(str(path), recursive=True)  # noqa: PTH207 - the pattern may be absolute
+            if (file := Path(name)).is_file())
         if not files:
-            raise LogFormatError(path, "no file matches the pattern", advice="Name a file, a folder or another pattern.")
+            raise LogFormatError(
+                path, "no file matches the pattern", advice="Name a file, a folder or another pattern."
+            )
         fixed = next(folder for folder in path.parents if not has_magic(str(folder)))
         return _named(path, fixed, files)
     return [LogPart(path, file_stem(path))]
 
 
 def read_parts(
-    parts: list[LogPart],
+    parts: Sequence[LogPart],
     read: Callable[[LogPart], Iterator[Event]],
     *,
     skipped: SkippedRows,

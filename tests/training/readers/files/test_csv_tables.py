@@ -25,7 +25,7 @@ def test_many_lines_at_once_give_what_one_by_one_gives(block):
         at_once = _read_block(block, lines, header, columns, ",")
         if block and at_once is not None:
             skipped = SkippedRows()
-            one_by_one = _read_lines(block, 1, header, columns, ",", skipped)
+            one_by_one = _read_lines(block, 1, header, columns, ",", skipped=skipped)
             assert (list(range(1, lines + 1)), at_once) == (one_by_one.numbers, one_by_one.columns)
             assert skipped.total == 0
 

@@ -20,7 +20,7 @@ from presage_training.readers.files.tables import DOWNLOAD_AGAIN, Batch, require
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
 
-__all__ = ["read_csv", "read_header"]
+__all__ = ["find_separator", "read_csv", "read_header"]
 
 _BLOCK_BYTES = 1 << 19
 _SNIFFED_LINES = 50
@@ -38,7 +38,7 @@ def read_csv(
 
     No cell spans lines, so an unclosed quote costs one row, not the rest. Invalid bytes become U+FFFD.
     """
-    separator = _separator(path, layout, columns)
+    separator = find_separator(path, layout, columns)
     with _opened(path, layout) as file:
         header = split_line(_first_line(file), separator)
         require_columns(path, columns, found=header)
@@ -48,7 +48,7 @@ def read_csv(
             lines = block.count(b"\n") + (not block.endswith(b"\n"))
             cells = _read_block(block, lines, header, columns, separator)
             if cells is None:
-                yield _read_lines(block, first, header, columns, separator, skipped)
+                yield _read_lines(block, first, header, columns, separator, skipped=skipped)
             else:
                 yield Batch(range(first, first + lines), cells)
             first += lines
@@ -58,7 +58,7 @@ def read_csv(
 
 def read_header(path: Path, layout: FileLayout) -> list[str]:
     """Return the names of the columns."""
-    separator = _separator(path, layout, ())
+    separator = find_separator(path, layout, ())
     with _opened(path, layout) as file:
         return split_line(_first_line(file), separator)
 
@@ -78,7 +78,8 @@ def _first_line(file: BinaryIO) -> str:
     return file.readline().decode(errors="replace") if line.lower().startswith("sep=") else line
 
 
-def _separator(path: Path, layout: FileLayout, columns: Sequence[str]) -> str:
+def find_separator(path: Path, layout: FileLayout, columns: Sequence[str]) -> str:
+    """Return the separator of a file, guessed if the layout has none; it should have these columns."""
     if layout.separator:
         return layout.separator
     with _opened(path, layout) as file:
@@ -117,7 +118,7 @@ def _read_block(
 
 
 def _read_lines(
-    block: bytes, first: int, header: Sequence[str], columns: Sequence[str], separator: str, skipped: SkippedRows
+    block: bytes, first: int, header: Sequence[str], columns: Sequence[str], separator: str, *, skipped: SkippedRows
 ) -> Batch:
     places = [header.index(name) for name in columns]
     numbers, rows = [], []

@@ -7,7 +7,9 @@ from typing import Any
 
 __all__ = ["NotANumberError", "read_number"]
 
-_AROUND = re.compile(r"(?:[A-Z]{3}|[^\w\s+-]{1,2})?\s*(?P<number>[-+]?[\d.,'\u2019\s]*\d[.,]?)\s*(?:[A-Z]{3}|[^\w\s]{1,2})?")
+_AROUND = re.compile(
+    r"(?:[A-Z]{3}|[^\w\s+-]{1,2})?\s*(?P<number>[-+]?[\d.,'\u2019\s]*\d[.,]?)\s*(?:[A-Z]{3}|[^\w\s]{1,2})?"
+)
 _GROUPED = {
     ".": re.compile(r"[-+]?\d{1,3}(?:[,'\u2019\s]\d{3})+(?:\.\d*)?"),
     ",": re.compile(r"[-+]?(?:\d{1,3}(?:[.'\u2019\s]\d{3})+|\d+)(?:,\d*)?|[-+]?,\d+"),

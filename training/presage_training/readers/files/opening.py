@@ -22,6 +22,7 @@ __all__ = [
     "is_encoding",
     "open_binary",
     "open_utf8",
+    "read_beginning",
     "uncompressed_name",
 ]
 
@@ -121,7 +122,7 @@ def open_utf8(path: Path, encoding: str) -> BinaryIO:
     """
     file = open_binary(path)
     try:
-        named = codecs.lookup(encoding or guess_encoding(_beginning(path))).name
+        named = codecs.lookup(encoding or guess_encoding(read_beginning(path))).name
     except BaseException:
         file.close()
         raise
@@ -158,7 +159,8 @@ def is_encoding(name: str) -> bool:
     return True
 
 
-def _beginning(path: Path) -> bytes:
+def read_beginning(path: Path) -> bytes:
+    """Return the first bytes of a file, decompressed: enough to guess its encoding."""
     with open_binary(path) as file:
         return file.read(_SNIFFED_BYTES)
 

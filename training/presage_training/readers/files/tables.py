@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ __all__ = [
     "column_names",
     "file_kind",
     "file_stem",
+    "first_rows",
     "read_batches",
     "require_columns",
 ]
@@ -164,6 +165,17 @@ def column_names(path: Path, layout: FileLayout) -> list[str]:
     from presage_training.readers.files.csv_tables import read_header  # noqa: PLC0415
 
     return read_header(path, layout)
+
+
+def first_rows(batches: Iterable[Batch], rows: int | None) -> Iterator[Batch]:
+    """Yield batches until there are a number of rows; all of them if it is None."""
+    left = rows
+    for batch in batches:
+        if left is not None and len(batch.numbers) >= left:
+            yield Batch(batch.numbers[:left], [cells[:left] for cells in batch.columns], batch.instants)
+            return
+        yield batch
+        left = None if left is None else left - len(batch.numbers)
 
 
 def require_columns(path: Path, columns: Sequence[str], *, found: Sequence[str]) -> None:

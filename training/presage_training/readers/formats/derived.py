@@ -41,7 +41,7 @@ class DerivedColumns:
     """Makes the column of each field from the columns of a log."""
 
     fields: Mapping[str, str | tuple[str, ...]]
-    """The column or part of each field. If several: those of ``joined`` are joined by spaces, of others the first that is not empty counts."""
+    """The column or part of each field. Several are joined for ``joined``; of others the first that is not empty counts."""
     splits: Sequence[Split] = ()
     missing: frozenset[str] = frozenset()
     """Cells that count as empty."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import repeat
 from pathlib import Path
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from presage_featurizer.events import Device, Event, EventType, Item
 from presage_training.readers.files.cells import id_text, required_id, text
 from presage_training.readers.files.columns import convert, keep_readable
-from presage_training.readers.files.tables import read_batches
+from presage_training.readers.files.tables import first_rows, read_batches
 from presage_training.readers.files.times import EpochColumn, TimeColumn
 from presage_training.readers.formats.derived import DerivedColumns
 from presage_training.readers.formats.mapping import LogMapping, MappingError
@@ -33,9 +33,14 @@ __all__ = ["read_mapped"]
 
 
 def read_mapped(
-    parts: list[LogPart], mapping: LogMapping, *, skipped: SkippedRows, progress: ReadProgress | None = None
+    parts: Sequence[LogPart],
+    mapping: LogMapping,
+    *,
+    skipped: SkippedRows,
+    progress: ReadProgress | None = None,
+    rows_per_part: int | None = None,
 ) -> Iterator[Event]:
-    """Read a log by a mapping; see ``read_events``.
+    """Read a log by a mapping, or only the first rows of each part; see ``read_events``.
 
     A row is an event of at most one item. An event without an id gets the name of its file and the row number as its id, so that
     replaying a file twice counts once.
@@ -44,9 +49,8 @@ def read_mapped(
         MappingError: once the log is read, if it has rows and none of them became an event.
     """
     skipped_before, found = skipped.total, False
-    for event in read_parts(
-        parts, partial(_read_part, mapping=mapping, skipped=skipped, progress=progress), skipped=skipped, progress=progress
-    ):
+    read = partial(_read_part, mapping=mapping, skipped=skipped, progress=progress, rows=rows_per_part)
+    for event in read_parts(parts, read, skipped=skipped, progress=progress):
         found = True
         yield event
     if not found and skipped.total > skipped_before:
@@ -54,7 +58,7 @@ def read_mapped(
 
 
 def _read_part(
-    part: LogPart, mapping: LogMapping, skipped: SkippedRows, progress: ReadProgress | None
+    part: LogPart, mapping: LogMapping, skipped: SkippedRows, progress: ReadProgress | None, rows: int | None
 ) -> Iterator[Event]:
     functions = {name: function for name, function in _functions(part.path, mapping).items() if name in mapping.columns}
     derived = DerivedColumns(
@@ -65,13 +69,14 @@ def _read_part(
     batches = read_batches(part.path, derived.needed, skipped=skipped, progress=progress, layout=mapping.layout)
     names = [mapping.column_text(name) for name in functions]
     defaults = _defaults(mapping)
-    for numbers, values, _ in keep_readable(convert(derived.derive(batches), functions), names, skipped):
+    tables = convert(derived.derive(first_rows(batches, rows)), functions)
+    for numbers, values, _ in keep_readable(tables, names, skipped):
         given = dict(zip(functions, values, strict=True))
-        rows = (given.get(name) or repeat(default) for name, default in defaults.items())
+        fields = (given.get(name) or repeat(default) for name, default in defaults.items())
         for (
             number, event_type, time, user_id, event_id, session_id,
             item_id, category, brand, price, units, country, device, order_id, value, currency,
-        ) in zip(numbers, *rows, strict=False):  # fmt: skip
+        ) in zip(numbers, *fields, strict=False):  # fmt: skip
             yield Event(
                 event_id or f"{part.stem}:{number}",
                 event_type,

@@ -21,7 +21,7 @@ COUNTRY = re.compile(r"[A-Z]{2}")
 CURRENCY = re.compile(r"[A-Z]{3}")
 
 _ITEM_FIELDS = ("category", "brand", "price", "quantity")
-_FIELDS = (
+FIELDS = (
     "event_id",
     "event_type",
     "event_time",
@@ -73,14 +73,16 @@ class LogMapping:
     """The IANA zone of times written without one; empty if all have one."""
 
     def __post_init__(self) -> None:
-        self._check_names("columns", self.columns, _FIELDS)
+        self._check_names("columns", self.columns, FIELDS)
         self._check_names("constants", self.constants, _CONSTANTS)
         for name in ("user_id", "event_time", "event_type"):
             if name not in self.columns and name not in self.constants:
                 self._fail(f"[columns] lacks {name}", f'Say which column it is: {name} = "…".')
         if duplicates := set(self.columns) & set(self.constants):
             self._fail(f"{min(duplicates)} is in [columns] and in [constants]", "Keep one of them.")
-        if "item_id" not in {*self.columns, *self.constants} and (lost := [name for name in _ITEM_FIELDS if name in self.columns]):
+        if "item_id" not in {*self.columns, *self.constants} and (
+            lost := [name for name in _ITEM_FIELDS if name in self.columns]
+        ):
             self._fail(f"[columns] has {lost[0]} without item_id", "Say which column names the item.")
         for table, name in (("event_types", "event_type"), ("devices", "device"), ("countries", "country")):
             if getattr(self, table) and name not in self.columns:
@@ -109,7 +111,9 @@ class LogMapping:
             problem = f"[file] has separator = {self.layout.separator!r}"
             self._fail(problem, r'Expected a single character such as ";", or "\t" for tabs.')
         if self.layout.encoding and not is_encoding(self.layout.encoding):
-            self._fail(f"[file] has the unknown encoding {self.layout.encoding!r}", 'Use "utf-8" or "cp1252", for example.')
+            self._fail(
+                f"[file] has the unknown encoding {self.layout.encoding!r}", 'Use "utf-8" or "cp1252", for example.'
+            )
         for split in self.splits:
             self._check_split(split)
 
@@ -125,7 +129,9 @@ class LogMapping:
             self._fail(f"{table} has an invalid pattern ({error})", "Use a regular expression of Python.")
             return
         if groups != len(split.into):
-            self._fail(f"{table} has {groups} groups for {len(split.into)} parts", "Give each part one group, in order.")
+            self._fail(
+                f"{table} has {groups} groups for {len(split.into)} parts", "Give each part one group, in order."
+            )
 
     def _check_time(self) -> None:
         if self.time_unit and not isinstance(self.columns.get("event_time"), str):

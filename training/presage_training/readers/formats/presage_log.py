@@ -65,7 +65,7 @@ def read_presage_log(
 
     The names of types and devices may have the prefix of the contract (``EVENT_TYPE_VIEW_ITEM``). Unknown keys are ignored, as
     unknown columns are by other readers, but counted: most keys are optional, so a misspelt one would go unnoticed. An event
-    without an id gets ``stem``, by default the file name, and the line number as its id, so that replaying a file twice counts once.
+    without an id gets ``stem``, by default the file name, and the line number as its id: replaying a file twice counts once.
     """
     decoder = msgspec.json.Decoder(_JsonEvent)
     unknown = UnknownKeys(skipped, known=_KEYS, synonyms=_SYNONYMS)
