@@ -74,8 +74,10 @@ def test_a_corrupt_line_is_counted_shown_and_skipped(replay, target, servicer, l
     [request] = servicer.requests("TrackEvents")
     assert [event.event_id for event in request.events] == ["shop:1", "shop:5"]
     assert row(done, "counted")[1] == row(done, "sent")[1] == "2"
-    name, count, example = row(done, "skipped by the reader")
-    assert (name, count) == ("skipped by the reader: unreadable line", "3")
+    assert row(done, "skipped by the reader: unreadable line: Expected `int` >= 1")[1] == "1"
+    assert row(done, "skipped by the reader: unreadable line: expected the name of an event type")[1] == "1"
+    _, count, example = row(done, "skipped by the reader: unreadable line: JSON is malformed")
+    assert count == "1"
     assert example.startswith("line 2: ")
     assert example.endswith("no JSON")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect"]
 
-_MAX_EXAMPLES = 3
+_MAX_EXAMPLES, _MAX_UNPLACED = 3, 12
 _MAX_CHARACTERS = 60
 
 
@@ -84,8 +84,10 @@ def _print_columns(console: Console, sample: Sample, proposal: Proposal) -> None
         table.add_row(name, "(the same for all rows)", value)
     for name in proposal.missing:
         table.add_row(name, "not found", "")
-    for column in proposal.unplaced:
+    for column in proposal.unplaced[:_MAX_UNPLACED]:
         table.add_row("(not used)", printable(column), _examples(sample, column))
+    if (more := len(proposal.unplaced) - _MAX_UNPLACED) > 0:
+        table.add_row("(not used)", f"{more} more columns", "")
     console.print(table)
 
 
@@ -128,7 +130,7 @@ def _print_check(console: Console, sample: Sample, check: SampleCheck | None) ->
     )
     values = check.skipped.values
     console.print(f"{check.skipped.total:,} rows would be lost; {sum(values.values()):,} values, but not their rows")
-    for reason, count in check.skipped.counts.items():
+    for reason, count in sorted(check.skipped.counts.items(), key=lambda entry: -entry[1]):
         what = "values lost" if reason in values else "rows lost"
         example = check.skipped.examples[reason][0]
         console.print(f"  {count:,} {what}: {reason}; first in {example.where}", soft_wrap=True)

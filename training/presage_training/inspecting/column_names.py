@@ -72,9 +72,7 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
         "transaction revenue, betrag, summe, gesamt, gesamtbetrag, gesamtpreis, umsatz, bestellwert, warenwert, montant, "
         "montant total, importe, importo, totale, bedrag, valor, total value, sales, turnover, grand total"
     ),
-    "currency": _names(
-        "currency, currency code, currencycode, wahrung, waehrung, devise, moneda, valuta, moeda"
-    ),
+    "currency": _names("currency, currency code, currencycode, wahrung, waehrung, devise, moneda, valuta, moeda"),
     "country": _names(
         "country, country code, countrycode, geo country, land, laendercode, landercode, pays, pais, paese, nation, "
         "market, shipping country, geo, region, landeskennung"

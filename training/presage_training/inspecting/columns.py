@@ -20,7 +20,8 @@ _MIN_WORDS = 0.5
 _MAX_EVENT_WORDS = 60
 _MAX_DEVICE_WORDS = 40
 _MAX_COUNTRIES = 300
-_EXACT, _AT_AN_END, _INSIDE = 3.0, 2.0, 1.0
+_EXACT, _AT_THE_END, _AT_THE_START, _INSIDE = 3.0, 2.0, 1.2, 0.8
+_MAX_ROWS_PER_VISITOR = 1_000
 _BY_CONTENT = 1.5
 
 
@@ -60,8 +61,10 @@ def name_score(column: str, field: str) -> float:
         earlier = 0.4 * (1 - place / len(COLUMN_NAMES[field]))
         if words == name:
             best = max(best, _EXACT + earlier)
-        elif last == name or words.endswith(" " + name) or words.startswith(name + " "):
-            best = max(best, _AT_AN_END + earlier + 0.1 * name.count(" "))
+        elif last == name or words.endswith(" " + name):
+            best = max(best, _AT_THE_END + earlier + 0.1 * name.count(" "))
+        elif words.startswith(name + " "):
+            best = max(best, _AT_THE_START + earlier + 0.1 * name.count(" "))
         elif f" {name} " in f" {words} ":
             best = max(best, _INSIDE + earlier)
     return best
@@ -121,19 +124,27 @@ def _currency_share(sample: Sample, column: str) -> float:
     )
 
 
+def _visitor_share(sample: Sample, column: str) -> float:
+    """Traits of visitors have few values; so few visitors are believed only of a column that is called so."""
+    distinct = len(set(sample.texts(column)))
+    if distinct > 1 and distinct * _MAX_ROWS_PER_VISITOR >= sample.rows:
+        return 0.5
+    return 0.1 if distinct and name_score(column, "user_id") >= _EXACT else 0.0
+
+
 def _unique_share(sample: Sample, column: str) -> float:
     texts = sample.texts(column)
     return float(bool(texts) and len(set(texts)) == len(texts) == sample.rows)
 
 
 def _text_share(sample: Sample, column: str) -> float:
-    """Names of brands and categories are mostly not fractions."""
     texts = sample.texts(column)[:_CHECKED]
     return 0.5 if texts else 0.0
 
 
 _CONTENTS: Mapping[str, Callable[[Sample, str], float]] = {
     "event_type": _event_word_share,
+    "user_id": _visitor_share,
     "price": _number_share,
     "quantity": _number_share,
     "value": _number_share,

@@ -74,6 +74,7 @@ def propose(sample: Sample) -> Proposal:
     if time:
         proposal.remarks += time.remarks
     _propose_words(sample, proposal, found)
+    _remark_missing_visitors(sample, proposal, found)
     if "item_id" not in columns:
         for name in _ITEM_FIELDS:
             if name in columns:
@@ -81,6 +82,17 @@ def propose(sample: Sample) -> Proposal:
     used = {*time_columns, *found.values(), *(split.column for split in splits)}
     proposal.unplaced = [column for column in sample.columns if column not in used or column not in _sources(proposal)]
     return proposal
+
+
+def _remark_missing_visitors(sample: Sample, proposal: Proposal, found: Mapping[str, str]) -> None:
+    column = found.get("user_id", "")
+    missing = sum(cell is None for cell in sample.columns.get(column, ()))
+    other = found.get("session_id") or found.get("order_id")
+    if missing and other in sample.columns:
+        proposal.remarks.append(
+            f"{missing:,} rows have no visitor in {column!r} and are lost; "
+            f'user_id = ["{column}", "{other}"] makes a visitor of each {other!r} instead'
+        )
 
 
 def _sources(proposal: Proposal) -> set[str]:

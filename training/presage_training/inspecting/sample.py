@@ -68,7 +68,7 @@ class Sample:
 
     def texts(self, column: str) -> list[str]:
         """Return the cells of a column that are not missing, as text."""
-        return [id_text(cell) for cell in self.columns[column] if cell is not None]
+        return [_text(cell) for cell in self.columns[column] if cell is not None]
 
 
 def read_sample(path: Path, *, rows: int) -> Sample:
@@ -118,6 +118,10 @@ def read_sample(path: Path, *, rows: int) -> Sample:
         rows=count,
         columns=present,
     )
+
+
+def _text(cell: Any) -> str:
+    return str(cell) if isinstance(cell, float) and not cell.is_integer() else id_text(cell)
 
 
 def _instant(micros: int | None) -> datetime | None:

@@ -98,9 +98,7 @@ EVENT_WORDS: dict[EventType, tuple[str, ...]] = {
 """The usual words for each type of event."""
 
 DEVICE_WORDS: dict[Device, tuple[str, ...]] = {
-    Device.TABLET: _names(
-        "tablet, ipad, tab, tablette, tableta, tablets"
-    ),
+    Device.TABLET: _names("tablet, ipad, tab, tablette, tableta, tablets"),
     Device.MOBILE: _names(
         "mobile, phone, smartphone, iphone, android, ios, handy, mobil, mobiltelefon, movil, telefono, cellulare, mobile "
         "web, app, mobile app, m, telephone, mobiel, celular, mobile phone"

@@ -14,7 +14,7 @@ __all__ = ["mapping_toml"]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_NEEDED = ("user_id", "event_type", "event_time")
+_MAX_SHOWN = 12
 
 
 def mapping_toml(sample: Sample, proposal: Proposal) -> str:
@@ -26,7 +26,9 @@ def mapping_toml(sample: Sample, proposal: Proposal) -> str:
     lines += [f"{name} = {_value(source)}" for name, source in proposal.columns.items()]
     lines += [f'# {name} = "…"  # not found: name its column' for name in proposal.missing]
     if proposal.unplaced:
-        lines += [f"# not used: {', '.join(printable(column, most=60) for column in proposal.unplaced)}"]
+        shown = ", ".join(printable(column, most=60) for column in proposal.unplaced[:_MAX_SHOWN])
+        more = len(proposal.unplaced) - _MAX_SHOWN
+        lines += [f"# not used: {shown}{f', and {more} more' if more > 0 else ''}"]
     for split in proposal.splits:
         lines += [
             "",

@@ -43,8 +43,11 @@ def log_parts(path: Path) -> list[LogPart]:
             raise LogFormatError(path, "the folder holds no log", advice=f"Expected files that end with {suffixes}.")
         return _named(path, path, files)
     if not path.exists() and has_magic(str(path)):
-        files = sorted(file for name in glob(str(path), recursive=True)  # noqa: PTH207 - the pattern may be absolute
-            if (file := Path(name)).is_file())
+        files = sorted(
+            file
+            for name in glob(str(path), recursive=True)  # noqa: PTH207 - the pattern may be absolute
+            if (file := Path(name)).is_file()
+        )
         if not files:
             raise LogFormatError(
                 path, "no file matches the pattern", advice="Name a file, a folder or another pattern."

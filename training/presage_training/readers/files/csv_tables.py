@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -92,7 +93,7 @@ def _read_block(
     block: bytes, lines: int, header: Sequence[str], columns: Sequence[str], separator: str
 ) -> list[list[str]] | None:
     """Read many lines at once; None if the result could differ from reading them one by one."""
-    if block.count(b"\r") != block.count(b"\r\n"):
+    if block.count(b"\r") != block.count(b"\r\n") or block.startswith(codecs.BOM_UTF8):
         return None
     # Names may be missing or occur twice; indices may not.
     places = list(map(str, range(len(header))))

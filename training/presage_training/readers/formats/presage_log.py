@@ -84,12 +84,17 @@ def read_presage_log(
                     except msgspec.ValidationError:
                         # Only such a line is decoded in this slower way.
                         read = _without_unknown_keys(line, number, unknown)
-                    event = _to_event(read, default_id=f"{stem}:{number}")
+                    device = _device(read.device)
+                    event = _to_event(read, device or Device.UNSPECIFIED, default_id=f"{stem}:{number}")
                 except (msgspec.DecodeError, ValueError) as error:
                     start = _start(line)
                     reason = reasons.of("unreadable line", printable(str(error)))
                     skipped.add(reason, where=f"line {number}", what=f"{error}: {start}")
                 else:
+                    if device is None:
+                        what = f"expected the name of a device such as MOBILE, got {read.device!r}"
+                        reason = reasons.of("unknown device in 'device'", repr(printable(read.device, most=60)))
+                        skipped.add_value(reason, where=f"line {number}", what=what)
                     yield event
             if progress:
                 progress.update_from(file)
@@ -143,7 +148,7 @@ def _start(line: bytes) -> str:
     return line[:_MAX_SHOWN_CHARACTERS].decode(errors="replace").rstrip()
 
 
-def _to_event(line: _JsonEvent, *, default_id: str) -> Event:
+def _to_event(line: _JsonEvent, device: Device, *, default_id: str) -> Event:
     return Event(
         event_id=line.event_id or default_id,
         type=_event_type(line.type),
@@ -155,7 +160,7 @@ def _to_event(line: _JsonEvent, *, default_id: str) -> Event:
             for item in line.items
         ),
         country=line.country,
-        device=_device(line.device),
+        device=device,
         order_id=line.order_id,
         value_micros=None if line.value is None else money_micros(line.value),
         currency=line.currency,
@@ -169,11 +174,8 @@ def _event_type(name: str) -> EventType:
     return event_type
 
 
-def _device(name: str) -> Device:
-    device = Device.__members__.get(name.removeprefix("DEVICE_")) if name else Device.UNSPECIFIED
-    if device is None:
-        raise ValueError(f"expected the name of a device such as MOBILE, got {name!r}")
-    return device
+def _device(name: str) -> Device | None:
+    return Device.__members__.get(name.removeprefix("DEVICE_")) if name else Device.UNSPECIFIED
 
 
 def _to_json(event: Event) -> _JsonEvent:
