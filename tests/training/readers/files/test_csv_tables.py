@@ -32,7 +32,10 @@ def test_many_lines_at_once_give_what_one_by_one_gives(block):
 
 
 def test_ordinary_lines_are_read_at_once():
-    assert _read_block(b'1,"a, b"\r\n2,\xc3\xa9\n,', 3, ["x", "y"], ["y", "x"], ",") == [["a, b", "é", ""], ["1", "2", ""]]
+    assert _read_block(b'1,"a, b"\r\n2,\xc3\xa9\n,', 3, ["x", "y"], ["y", "x"], ",") == [
+        ["a, b", "é", ""],
+        ["1", "2", ""],
+    ]
 
 
 def test_a_damaged_line_costs_no_other_block_its_place(tmp_path):
