@@ -161,10 +161,11 @@ def test_a_folder_of_files_with_tabs(inspect, replay, tmp_path):
 
 
 def test_pipes_in_a_zip(inspect, replay, tmp_path):
-    """Pipes, fractional seconds with a decimal comma, ids in one column, zip; an event that nobody knows is one edited line."""
+    """Pipes, fractional seconds with a decimal comma, ids in one column, zip; an unknown event is one edited line."""
     rows = [
         [
-            f"{event.user_id}:{event.session_id.rpartition('-')[2]}", f"{event.event_time_unix_micros / MICROS:.6f}".replace(".", ","),
+            f"{event.user_id}:{event.session_id.rpartition('-')[2]}",
+            f"{event.event_time_unix_micros / MICROS:.6f}".replace(".", ","),
             "zoomed" if event.type is EventType.VIEW_ITEM else event.type.name.replace("_", "-").lower(),
             *item_cells(event, point=",", missing="\\N"), event.order_id or "\\N",
         ]

@@ -11,6 +11,7 @@ from presage_training.inspecting.columns import assign_columns
 from presage_training.inspecting.ids import SESSION_PART, USER_PART, find_split
 from presage_training.inspecting.sample import Sample
 from presage_training.inspecting.time_columns import TimeProposal, find_times
+from presage_training.inspecting.vocabulary import plain_words
 from presage_training.inspecting.words import countries_of, devices_of, event_types_of
 from presage_training.readers.formats.derived import Split
 from presage_training.readers.formats.mapping import COUNTRY, FIELDS
@@ -20,6 +21,8 @@ __all__ = ["Proposal", "propose"]
 _FIELDS = tuple(name for name in FIELDS if name != "event_time")
 _ITEM_FIELDS = ("category", "brand", "price", "quantity")
 _MAX_EVENT_WORDS = 100
+_MIN_PRICED = 0.2
+_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "zł": "PLN"}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -74,6 +77,7 @@ def propose(sample: Sample) -> Proposal:
     if time:
         proposal.remarks += time.remarks
     _propose_words(sample, proposal, found)
+    _propose_money(sample, proposal, found)
     _remark_missing_visitors(sample, proposal, found)
     if "item_id" not in columns:
         for name in _ITEM_FIELDS:
@@ -82,6 +86,30 @@ def propose(sample: Sample) -> Proposal:
     used = {*time_columns, *found.values(), *(split.column for split in splits)}
     proposal.unplaced = [column for column in sample.columns if column not in used or column not in _sources(proposal)]
     return proposal
+
+
+def _propose_money(sample: Sample, proposal: Proposal, found: Mapping[str, str]) -> None:
+    """Take an amount on most rows for a price, not for the value of an order; find the currency in names and cells."""
+    if "value" in found and "price" not in found and "item_id" in found and "event_type" in found:
+        amounts = sample.columns[found["value"]]
+        words = ["" if cell is None else str(cell) for cell in sample.columns[found["event_type"]]]
+        others = [amount for amount, word in zip(amounts, words, strict=True) if not _is_order(proposal, word)]
+        if sum(amount is not None for amount in others) > _MIN_PRICED * len(others):
+            proposal.columns = {
+                ("price" if name == "value" else name): source for name, source in proposal.columns.items()
+            }
+    column = proposal.columns.get("price") or proposal.columns.get("value")
+    if isinstance(column, str) and column in sample.columns and "currency" not in found:
+        texts = sample.texts(column)[:1_000]
+        named = {code for code in _SIGNS.values() if code.lower() in plain_words(column).split()}
+        signs = {code for sign, code in _SIGNS.items() if any(sign in text for text in texts)}
+        codes = {code for code in _SIGNS.values() if any(code in text for text in texts)}
+        if len(currencies := named | signs | codes) == 1:
+            proposal.constants["currency"] = currencies.pop()
+
+
+def _is_order(proposal: Proposal, word: str) -> bool:
+    return proposal.event_types.get(word) in {EventType.PURCHASE, EventType.REFUND, EventType.BEGIN_CHECKOUT}
 
 
 def _remark_missing_visitors(sample: Sample, proposal: Proposal, found: Mapping[str, str]) -> None:

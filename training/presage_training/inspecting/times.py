@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -116,9 +116,7 @@ def _written(texts: Sequence[str]) -> list[TimeGuess]:
     shares = {name: sum(map(bool, moments)) / len(texts) for name, moments in fits.items()}
     best = max(shares.values(), default=0.0)
     equal = [name for name in fits if shares[name] == best and best > 0]
-    # Logs are mostly in the order of time; where that does not decide, the day comes first.
-    order = {name: sum(a > b for a, b in pairwise(filter(None, fits[name]))) for name in equal}
-    for name in sorted(equal, key=lambda name: (order[name], name.find("%d")))[:1]:
+    for name in sorted(equal, key=lambda name: _disorder(fits[name]))[:1]:
         ambiguous = sum(sorted(name) == sorted(other) for other in equal) > 1
         has_zone = "%z" in name or all(text.endswith(" UTC") for text in texts)
         has_clock = "%H" in name or "%I" in name
@@ -126,6 +124,12 @@ def _written(texts: Sequence[str]) -> list[TimeGuess]:
             TimeGuess(best, text_format=name, has_zone=has_zone, has_clock=has_clock, is_ambiguous=ambiguous)
         )
     return guesses
+
+
+def _disorder(moments: Sequence[datetime | None]) -> tuple[int, timedelta]:
+    """Return how unlikely times are: logs are mostly in order, and days read as months spread over a year."""
+    known = [moment for moment in moments if moment]
+    return sum(earlier > later for earlier, later in pairwise(known)), max(known) - min(known)
 
 
 def _iso(text: str) -> datetime | None:

@@ -42,7 +42,34 @@ _MORE_COUNTRIES = {
     "TR": ("turkei", "turkey", "tur"),
     "US": ("usa", "united states", "united states of america", "vereinigte staaten", "etats unis", "estados unidos", "stati uniti"),
 }  # fmt: skip
-_IGNORED_AROUND = ("event", "user", "clicked", "action", "on", "page", "the", "a", "an")
+_MIN_INSIDE = 3
+_IGNORED_AROUND = frozenset({"event", "user", "clicked", "action", "on", "page", "the", "a", "an"})
+_REMOVING = frozenset(
+    {
+        "remove", "removed", "delete", "deleted", "retrait", "retire", "supprime", "supprimer", "entfernt",
+        "entfernen", "geloscht", "loschen", "quitar", "eliminar", "rimuovi", "rimosso", "rimuovere",
+        "verwijderd", "verwijder", "remover",
+    }
+)  # fmt: skip
+_OPPOSITES = {
+    EventType.ADD_TO_CART: EventType.REMOVE_FROM_CART,
+    EventType.ADD_TO_WISHLIST: EventType.REMOVE_FROM_WISHLIST,
+}
+_NOT_DONE = frozenset(
+    {
+        "cancel", "canceled", "cancelled", "cancellation", "failed", "failure", "error", "abandoned",
+        "abandon", "declined", "rejected", "storniert", "abgebrochen", "annule", "annulee", "annulation",
+        "cancelado", "annullato", "history", "status", "tracking", "details", "confirmation", "email",
+    }
+)  # fmt: skip
+"""Words beside which a known one means something else: an order that failed is no purchase."""
+_ONLY_WHOLE = frozenset(
+    {
+        "add", "remove", "page", "category", "start", "like", "click", "query", "sale", "detail", "rate",
+        "visit", "home", "return", "retour", "liste", "app",
+    }
+)  # fmt: skip
+"""Words that mean a type of event alone, not as a part of a longer name."""
 
 
 def event_types_of(words: Iterable[str]) -> dict[str, EventType | None]:
@@ -77,9 +104,16 @@ def _event_type(words: str) -> EventType | None:
     short = " ".join(word for word in words.split() if word not in _IGNORED_AROUND)
     if short in known:
         return known[short]
+    if _NOT_DONE & set(words.split()):
+        return None
     # Of the names within the words the longest says most; the order of the vocabulary decides between equals.
-    inside = [name for name in known if f" {name} " in f" {words} " and len(name) > 2]
-    return known[max(inside, key=len)] if inside else None
+    names = [
+        name for name in known if f" {name} " in f" {words} " and name not in _ONLY_WHOLE and len(name) >= _MIN_INSIDE
+    ]
+    event_type = known[max(names, key=len)] if names else None
+    if event_type and _REMOVING & set(words.split()):
+        return _OPPOSITES.get(event_type, event_type)
+    return event_type
 
 
 @cache

@@ -87,7 +87,9 @@ def json_keys(path: Path, *, encoding: str) -> list[str]:
                 keys.update(dict.fromkeys(_keys(found, "")))
     except UNREADABLE as error:
         raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_AGAIN) from error
-    return list(keys)
+    # A key may hold an object in one line and nothing in another.
+    objects = {key[:place] for key in keys for place, character in enumerate(key) if character == "."}
+    return [key for key in keys if key not in objects]
 
 
 def _keys(found: Mapping[str, Any], prefix: str) -> Iterator[str]:
