@@ -11,7 +11,7 @@ from rich.console import Console
 
 __all__ = ["main"]
 
-_ORDER = ("serve", "demo", "replay", "archive", "audit", "train", "evaluate", "version")
+_ORDER = ("serve", "demo", "inspect", "replay", "archive", "audit", "train", "evaluate", "version")
 _LIBRARIES_OF_EXTRAS = {"lightgbm": "train", "onnx": "train", "pyarrow": "train", "sklearn": "train"}
 
 

@@ -28,7 +28,7 @@ _DATES = (
     (re.compile(r"[A-Za-z]{4,}([ ])\d{1,2}, \d{4}"), ("%B{0}%d, %Y",)),
     (re.compile(r"(?:19|20)\d{6}()"), ("%Y%m%d",)),
 )
-_WEEKDAY = re.compile(r"(?P<name>[A-Za-z]{3}|[A-Za-z]{6,9})(?P<after>,? )(?=\d|[A-Za-z]{3} \d)")
+_WEEKDAY = re.compile(r"(?P<name>(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?)(?P<after>,? )")
 _CLOCKS = (
     (re.compile(r"\d{1,2}([:.])\d{2}\1\d{2}\.\d{1,6}"), "%H{0}%M{0}%S.%f"),
     (re.compile(r"\d{1,2}([:.])\d{2}\1\d{2},\d{1,6}"), "%H{0}%M{0}%S,%f"),

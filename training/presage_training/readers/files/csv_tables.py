@@ -84,7 +84,10 @@ def find_separator(path: Path, layout: FileLayout, columns: Sequence[str]) -> st
     if layout.separator:
         return layout.separator
     with _opened(path, layout) as file:
-        header = _first_line(file)
+        first = file.readline().decode("utf-8-sig", errors="replace")
+        if first.lower().startswith("sep=") and (separator := first[len("sep=") :].rstrip("\r\n")):
+            return separator[0]
+        header = first
         following = [line.decode(errors="replace") for line in islice(file, _SNIFFED_LINES)]
     return guess_separator(header, columns, following)
 
