@@ -16,7 +16,7 @@ from presage_export.bundle import Bundle, BundleError, read_bundle
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError
 from presage_server.errors import ModelError, ModelNotFoundError
 
-__all__ = ["Model", "Models", "load_model", "load_models"]
+__all__ = ["Model", "Models", "find_bundles", "load_model", "load_models"]
 
 _logger = logging.getLogger(__name__)
 
@@ -101,11 +101,8 @@ def load_models(directory: Path, default: str = "") -> Models:
         ModelError: There is no bundle, one is broken or made for other features, or the default is not among them.
     """
     models = {}
-    for folder in _folders(directory):
-        versions = sorted((path for path in _folders(folder) if _is_version(path)), key=_version_order)
-        if versions:
-            model = load_model(versions[-1])
-            models[model.name] = model
+    for name, versions in find_bundles(directory).items():
+        models[name] = load_model(versions[-1])
     if not models:
         raise ModelError(f"models: no bundle found under {directory}; expected <name>/<version>/manifest.json")
     _check_feature_sets(models.values())
@@ -116,6 +113,16 @@ def load_models(directory: Path, default: str = "") -> Models:
             f"default_model: expected one of {sorted(models)}, got {default!r}; name it with --default-model"
         )
     return Models(models, default)
+
+
+def find_bundles(directory: Path) -> dict[str, list[Path]]:
+    """Find the bundles in a folder, <name>/<version>/: for each model its versions, the oldest first."""
+    found = {}
+    for folder in _folders(directory):
+        versions = sorted((path for path in _folders(folder) if _is_version(path)), key=_version_order)
+        if versions:
+            found[folder.name] = versions
+    return found
 
 
 def load_model(directory: Path) -> Model:
