@@ -108,8 +108,8 @@ def test_what_the_server_refused_is_counted_with_an_example(tmp_path, store, mod
     ("name", "log_format", "message"),
     [
         ("missing.jsonl", "presage", "missing.jsonl: No such file or directory; name a file that can be read"),
-        ("", "presage", "Is a directory; name a file that can be read"),
-        ("shop.jsonl", "rees46", "unknown kind of file"),
+        ("", "presage", "look like the same file twice. Remove one of them, or rename it."),
+        ("shop.jsonl", "rees46", "nothing in it could be read as rees46; name its format"),
         ("shop.csv", "rees46", "no column 'event_time'"),
         ("shop.csv", "presage", "shop.csv: nothing in it could be read as presage; name its format"),
         ("shop.parquet", "online-retail", "not a readable Parquet file"),
