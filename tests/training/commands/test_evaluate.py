@@ -124,7 +124,7 @@ def test_what_cannot_be_evaluated_is_said_in_one_line(trained, tmp_path, argumen
         (("{log}", "--format", "presage", "--features", "many"), "feature set: expected one of"),
         (("{log}", "--format", "presage", "--features", "frequency,fame"), "feature set: 'fame' is not in the catalogue"),
         (("{log}", "--format", "presage", "--features", "recency_days,frequencies"), "is 'frequency' meant?"),
-        (("{unreadable}", "--format", "presage"), "; the reader skipped 2 rows: unreadable line, for example line 1: "),
+        (("{unreadable}", "--format", "presage"), "; the reader skipped 2 rows: unreadable line: "),
         (("{log}", "--format", "presage", "--time-zone", "Moon"), "time_zone: expected an IANA name"),
         (("{log}", "--format", "rees46"), "log.jsonl"),
         (("{log}",), "expected either --format or --mapping"),
@@ -166,7 +166,7 @@ def test_rows_that_the_reader_skipped_are_listed_at_the_end(trained, tmp_path):
     done = run(evaluate, bundle, log, "--format", "presage", "--draws", 100)
 
     assert (done.exit_code, done.stderr) == (0, "")
-    assert "skipped by the reader, 1 times: unreadable line\n" in done.stdout
+    assert "skipped by the reader, 1 times: unreadable line: JSON is malformed: " in done.stdout
     unknown = "unknown key 'amout', ignored, first on line 2; is 'value' meant?"
     assert f"skipped by the reader, 1 times: {unknown}\n" in done.stdout
 

@@ -29,10 +29,21 @@ def test_help_lists_the_commands_in_the_order_of_use():
     listed = [line.split()[1] for line in done.out.partition("Commands")[2].splitlines() if line.startswith("│ ")]
 
     assert (done.code, done.err) == (0, "")
-    assert listed == ["serve", "demo", "replay", "archive", "audit", "train", "evaluate", "models", "version"]
+    assert listed == [
+        "serve",
+        "demo",
+        "inspect",
+        "replay",
+        "archive",
+        "audit",
+        "train",
+        "evaluate",
+        "models",
+        "version",
+    ]
 
 
-@pytest.mark.parametrize("name", ["train", "replay", "demo"])
+@pytest.mark.parametrize("name", ["train", "replay", "demo", "inspect"])
 def test_each_command_explains_itself(monkeypatch, capsys, name):
     done = run_here(monkeypatch, capsys, name, "--help")
 

@@ -74,8 +74,10 @@ def test_a_corrupt_line_is_counted_shown_and_skipped(replay, target, servicer, l
     [request] = servicer.requests("TrackEvents")
     assert [event.event_id for event in request.events] == ["shop:1", "shop:5"]
     assert row(done, "counted")[1] == row(done, "sent")[1] == "2"
-    name, count, example = row(done, "skipped by the reader")
-    assert (name, count) == ("skipped by the reader: unreadable line", "3")
+    assert row(done, "skipped by the reader: unreadable line: Expected `int` >= 1")[1] == "1"
+    assert row(done, "skipped by the reader: unreadable line: expected the name of an event type")[1] == "1"
+    _, count, example = row(done, "skipped by the reader: unreadable line: JSON is malformed")
+    assert count == "1"
     assert example.startswith("line 2: ")
     assert example.endswith("no JSON")
 
@@ -106,8 +108,8 @@ def test_what_the_server_refused_is_counted_with_an_example(tmp_path, store, mod
     ("name", "log_format", "message"),
     [
         ("missing.jsonl", "presage", "missing.jsonl: No such file or directory; name a file that can be read"),
-        ("", "presage", "Is a directory; name a file that can be read"),
-        ("shop.jsonl", "rees46", "unknown kind of file"),
+        ("", "presage", "look like the same file twice. Remove one of them, or rename it."),
+        ("shop.jsonl", "rees46", "nothing in it could be read as rees46; name its format"),
         ("shop.csv", "rees46", "no column 'event_time'"),
         ("shop.csv", "presage", "shop.csv: nothing in it could be read as presage; name its format"),
         ("shop.parquet", "online-retail", "not a readable Parquet file"),

@@ -13,10 +13,12 @@ from pathlib import Path
 from presage_featurizer.events import Event
 from presage_training.readers.formats.archive import read_archive_events
 from presage_training.readers.formats.mapped import read_mapped
-from presage_training.readers.formats.mapping import LogMapping, MappingError, load_mapping
+from presage_training.readers.formats.mapping import LogMapping, MappingError
+from presage_training.readers.formats.mapping_file import load_mapping
 from presage_training.readers.formats.online_retail import read_online_retail
 from presage_training.readers.formats.presage_log import read_presage_log, write_presage_log
 from presage_training.readers.formats.rees46 import read_rees46
+from presage_training.readers.log_files import LogPart, log_parts, read_parts
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedExample, SkippedRows
 from presage_training.readers.sorting import sorted_by_time
@@ -53,21 +55,13 @@ class LogFormat(StrEnum):
         return self in {LogFormat.REES46, LogFormat.ARCHIVE}
 
 
-_READERS = {
-    LogFormat.ONLINE_RETAIL: read_online_retail,
-    LogFormat.REES46: read_rees46,
-    LogFormat.PRESAGE: read_presage_log,
-    LogFormat.ARCHIVE: read_archive_events,
-}
-
-
 def read_events(
     path: Path, source: LogFormat | LogMapping, *, skipped: SkippedRows, progress: ReadProgress | None = None
 ) -> Iterator[Event]:
     """Read an event log in the order of the file, in memory that does not grow with its length (Excel aside).
 
     Args:
-        path: The file; a name that ends with ``.gz`` is decompressed while reading, except Parquet and Excel.
+        path: The file, a folder of files, or a pattern such as ``logs/*.csv``. Text is decompressed while reading.
         source: The format of the file, or a mapping of its columns.
         skipped: Counts the rows that are skipped, with the reason.
         progress: Updated with the share of the log that has been read.
@@ -81,6 +75,16 @@ def read_events(
         LogFormatError: if the file does not have the format of ``source``, or one column has times with and without a zone.
         MappingError: if a mapping turns no row of the file into an event.
     """
+    if source is LogFormat.ARCHIVE:
+        return read_archive_events(path, skipped=skipped, progress=progress)
+    parts = log_parts(path)
     if isinstance(source, LogMapping):
-        return read_mapped(path, source, skipped=skipped, progress=progress)
-    return _READERS[source](path, skipped=skipped, progress=progress)
+        return read_mapped(parts, source, skipped=skipped, progress=progress)
+
+    def read(part: LogPart) -> Iterator[Event]:
+        if source is LogFormat.ONLINE_RETAIL:
+            return read_online_retail(part.path, skipped=skipped, progress=progress)
+        read_one = read_rees46 if source is LogFormat.REES46 else read_presage_log
+        return read_one(part.path, skipped=skipped, progress=progress, stem=part.stem)
+
+    return read_parts(parts, read, skipped=skipped, progress=progress)

@@ -10,7 +10,7 @@ from presage_training.readers.files.tables import Batch
 
 def shout(cell):
     if cell == "hush":
-        raise SkipRowError("quiet", "expected noise")
+        raise SkipRowError("quiet", "expected noise", value=cell)
     if not cell:
         raise ValueError("expected a word")
     return cell.upper()
@@ -18,7 +18,7 @@ def shout(cell):
 
 def read(*batches):
     skipped = SkippedRows()
-    tables = keep_readable(convert(batches, {"word": shout, "at": int}), skipped)
+    tables = keep_readable(convert(batches, {"word": shout, "at": int}), ["word", "at"], skipped)
     return [row for table in tables for row in zip(table.numbers, *table.columns, strict=True)], skipped
 
 
@@ -26,12 +26,17 @@ def test_a_row_with_a_bad_cell_is_counted_for_the_first_one_every_time():
     rows, skipped = read(Batch([1, 2, 4], [["a", "", "hush"], ["1", "x", "2"]]), Batch([5, 6], [["", "a"], ["3", "x"]]))
 
     assert rows == [(1, "A", 1)]
-    assert skipped.counts == {"unreadable row": 3, "quiet": 1}
-    assert skipped.examples["unreadable row"][:2] == [
+    unreadable, quiet = "column 'word': expected a word", "quiet in column 'word': 'hush'"
+    assert skipped.counts == {
+        unreadable: 2,
+        quiet: 1,
+        "column 'at': invalid literal for int() with base 10: 'x'": 1,
+    }
+    assert skipped.examples[unreadable][:2] == [
         SkippedExample("row 2", "expected a word"),
         SkippedExample("row 5", "expected a word"),
     ]
-    assert skipped.examples["quiet"] == [SkippedExample("row 4", "expected noise")]
+    assert skipped.examples[quiet] == [SkippedExample("row 4", "expected noise")]
 
 
 def test_times_with_a_zone_are_checked_and_not_converted():
@@ -39,7 +44,8 @@ def test_times_with_a_zone_are_checked_and_not_converted():
     rows, skipped = read(Batch(range(1, 6), [["a"] * 5, cells], frozenset({1})))
 
     assert rows == [(1, "A", 1), (4, "A", MAX_UNIX_MICROS)]
-    assert skipped.counts == {"unreadable row": 3}
+    assert skipped.total == 3
+    assert "column 'at': expected a time, got an empty cell" in skipped.counts
 
 
 def test_equal_cells_share_their_value():

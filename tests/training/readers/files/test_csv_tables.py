@@ -14,6 +14,7 @@ from presage_training.readers.files.csv_tables import _read_block, _read_lines, 
 @example(b"NULL,NA\nnan,\n")
 @example(b"1,2\n,\n")
 @example(b'"\n')
+@example(b"\xef\xbb\xbf1,2\n")
 def test_many_lines_at_once_give_what_one_by_one_gives(block):
     lines = block.count(b"\n") + (not block.endswith(b"\n"))
     for header, columns in (
@@ -22,16 +23,19 @@ def test_many_lines_at_once_give_what_one_by_one_gives(block):
         (["x"], ["x"]),
         (["x", "", ""], ["", "x"]),
     ):
-        at_once = _read_block(block, lines, header, columns)
+        at_once = _read_block(block, lines, header, columns, ",")
         if block and at_once is not None:
             skipped = SkippedRows()
-            one_by_one = _read_lines(block, 1, header, columns, skipped)
+            one_by_one = _read_lines(block, 1, header, columns, ",", skipped=skipped)
             assert (list(range(1, lines + 1)), at_once) == (one_by_one.numbers, one_by_one.columns)
             assert skipped.total == 0
 
 
 def test_ordinary_lines_are_read_at_once():
-    assert _read_block(b'1,"a, b"\r\n2,\xc3\xa9\n,', 3, ["x", "y"], ["y", "x"]) == [["a, b", "é", ""], ["1", "2", ""]]
+    assert _read_block(b'1,"a, b"\r\n2,\xc3\xa9\n,', 3, ["x", "y"], ["y", "x"], ",") == [
+        ["a, b", "é", ""],
+        ["1", "2", ""],
+    ]
 
 
 def test_a_damaged_line_costs_no_other_block_its_place(tmp_path):

@@ -69,7 +69,11 @@ def test_a_word_may_mean_no_device(load):
     ("text", "problem", "advice"),
     [
         ("[columns", "not a readable TOML file", "Fix it there"),
-        ('[colums]\nuser_id = "u"', "unknown table or key 'colums'", "Choose from [columns], [event_time]"),
+        (
+            '[colums]\nuser_id = "u"',
+            "unknown table or key 'colums'",
+            "Choose from [file], [columns], [split], [event_time]",
+        ),
         ('columns = "u"', "columns is not a table", "Write it as [columns]"),
         (LEAST + "price = 3", "[columns] has price = 3", "Expected text in quotes"),
         (LEAST + 'colour = "c"', "[columns] has the unknown field 'colour'", "Choose from event_id, event_type"),
@@ -87,7 +91,7 @@ def test_a_word_may_mean_no_device(load):
         (LEAST + '[constants]\ncountry = "de"', "two capital letters, got 'de'", "ISO 3166-1"),
         (LEAST + '[constants]\ncurrency = "€"', "three capital letters, got '€'", "ISO 4217"),
         (LEAST + '[constants]\ndevice = "FRIDGE"', "[constants] has the unknown name 'FRIDGE'", "DESKTOP, MOBILE"),
-        (LEAST + '[constants]\nbrand = "acme"', "[constants] has the unknown field 'brand'", "event_type, currency"),
+        (LEAST + '[constants]\nprice = "1"', "[constants] has the unknown field 'price'", "event_type, item_id"),
         (LEAST + '[constants]\nevent_type = "LOGIN"', "event_type is in [columns] and in [constants]", "Keep one"),
         (LEAST + '[event_time]\nzone = "UTC"', "[event_time] has the unknown key 'zone'", "unit, format, time_zone"),
         (LEAST + '[event_time]\nunit = "h"', "[event_time] has the unknown unit 'h'", "Choose one of s, ms, us, ns"),

@@ -123,8 +123,11 @@ def test_a_bad_line_costs_that_line_only(tmp_path, cells, what):
     [event], skipped = read(tmp_path, [line("1"), line("1", **cells), line("1", stock="71053")])
 
     assert [item.item_id for item in event.items] == ["85123A", "71053"]
-    assert skipped.counts == {"unreadable row": 1}
-    [example] = skipped.examples["unreadable row"]
+    [(reason, count)] = skipped.counts.items()
+    assert reason.startswith("column '")
+    assert what in reason
+    assert count == 1
+    [example] = skipped.examples[reason]
     assert example.where == "row 2"
     assert what in example.what
 
@@ -196,7 +199,8 @@ def test_a_bad_first_line_still_opens_its_invoice(tmp_path):
     [event], skipped = read(tmp_path, [line("1", quantity=0, customer="12345"), line("1", customer="17850")])
 
     assert event.user_id == "12345"
-    assert skipped.counts == {"unreadable row": 1}
+    what = "expected a whole quantity other than 0, at most 1000000, got 0"
+    assert skipped.counts == {f"column 'Quantity': {what}": 1}
 
 
 @pytest.mark.parametrize(("cells", "what"), [({"number": None}, "an InvoiceNo"), ({"date": None}, "expected a time")])
@@ -204,4 +208,4 @@ def test_a_line_that_opens_no_invoice_is_counted(tmp_path, cells, what):
     events, skipped = read(tmp_path, [line(**{"number": "1"} | cells), line("2")])
 
     assert [event.order_id for event in events] == ["2"]
-    assert what in skipped.examples["unreadable row"][0].what
+    assert [what in reason for reason in skipped.counts] == [True]

@@ -135,7 +135,7 @@ def test_an_unknown_key_is_told_where_it_leaves_a_line_without_one_that_is_neede
     assert events == []
     assert skipped.counts == {
         "unknown key 'event_tipe', ignored, first on line 1; is 'type' meant?": 1,
-        "unreadable line": 1,
+        "unreadable line: Object missing required field `type`": 1,
     }
 
 
@@ -157,7 +157,6 @@ def test_unknown_keys_without_end_are_told_in_a_few_words(tmp_path):
         (b"[]", "Expected `object`"),
         (LINE | {"type": "HOVER"}, "expected the name of an event type such as VIEW_ITEM, got 'HOVER'"),
         (LINE | {"type": "UNSPECIFIED"}, "event type"),
-        (LINE | {"device": "FRIDGE"}, "expected the name of a device"),
         (LINE | {"user_id": ""}, "user_id"),
         (LINE | {"event_time_unix_micros": 0}, "event_time_unix_micros"),
         (LINE | {"event_time_unix_micros": MAX_UNIX_MICROS + 1}, "event_time_unix_micros"),
@@ -172,10 +171,19 @@ def test_a_corrupt_line_is_counted_shown_and_skipped(tmp_path, bad, what):
     events, skipped = read(write(tmp_path, LINE, bad, LINE | {"event_id": "e2"}))
 
     assert [event.event_id for event in events] == ["e1", "e2"]
-    assert skipped.counts == {"unreadable line": 1}
-    [example] = skipped.examples["unreadable line"]
+    [(reason, examples)] = skipped.examples.items()
+    assert reason.startswith("unreadable line: ")
+    [example] = examples
     assert example.where == "line 2"
     assert what in example.what
+
+
+def test_an_unknown_device_costs_the_device_only(tmp_path):
+    events, skipped = read(write(tmp_path, LINE | {"device": "FRIDGE"}))
+
+    assert [event.device for event in events] == [Device.UNSPECIFIED]
+    assert skipped.total == 0
+    assert skipped.values == {"unknown device in 'device': 'FRIDGE'": 1}
 
 
 def test_a_damaged_archive_is_refused_by_name(tmp_path):

@@ -55,7 +55,7 @@ def test_all_four_types_are_known_and_others_counted(tmp_path):
         EventType.PURCHASE,
     ]
     what = "expected one of view, cart, remove_from_cart, purchase, got 'share'"
-    assert skipped.examples == {"unknown event type": [SkippedExample("row 5", what)]}
+    assert skipped.examples == {"unknown event type in column 'event_type': 'share'": [SkippedExample("row 5", what)]}
 
 
 def test_missing_cells_mean_unknown(tmp_path):
@@ -71,7 +71,9 @@ def test_a_row_without_what_makes_it_an_event_is_counted(tmp_path, column):
     events, skipped = read(tmp_path, [ROW, ROW | {column: None}, ROW])
 
     assert [event.event_id for event in events] == ["2019-Oct:1", "2019-Oct:3"]
-    assert skipped.counts == {"unreadable row": 1}
+    [(reason, count)] = skipped.counts.items()
+    assert reason.startswith(f"column '{column}': expected a ")
+    assert count == 1
 
 
 @pytest.mark.parametrize("packed", [False, True])

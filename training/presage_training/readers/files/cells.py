@@ -9,6 +9,7 @@ from typing import Any
 
 from presage_featurizer.events import MAX_PRICE, money_micros
 from presage_featurizer.state import MAX_QUANTITY
+from presage_training.readers.files.numbers import read_number
 
 __all__ = ["id_text", "price_micros", "quantity", "required_id", "text"]
 
@@ -35,19 +36,19 @@ def required_id(cell: Any, name: str) -> str:
     return text
 
 
-def price_micros(cell: Any) -> int:
+def price_micros(cell: Any, *, decimal: str = ".") -> int:
     """Read a price in millionths; 0 if missing."""
     if cell is None or cell == "":
         return 0
-    price = float(cell)
+    price = read_number(cell, decimal=decimal)
     if not 0.0 <= price <= MAX_PRICE:
         raise ValueError(f"expected a price from 0 to {MAX_PRICE:g}, got {cell}")
     return money_micros(price)
 
 
-def quantity(cell: Any) -> int:
+def quantity(cell: Any, *, decimal: str = ".") -> int:
     """Read a number of units; negative for returned goods, never 0."""
-    number = float(cell) if cell not in (None, "") else 0.0
+    number = 0.0 if cell is None or cell == "" else read_number(cell, decimal=decimal)
     if not (number.is_integer() and 1 <= abs(number) <= MAX_QUANTITY):
         raise ValueError(f"expected a whole quantity other than 0, at most {MAX_QUANTITY}, got {cell!r}")
     return int(number)

@@ -6,21 +6,35 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from presage_featurizer import MAX_UNIX_MICROS
+from presage_training.quoting import printable
 from presage_training.readers.files.tables import Batch
+from presage_training.readers.reasons import LimitedReasons
 from presage_training.readers.skipped_rows import SkippedRows
 
-__all__ = ["SkipRowError", "Values", "convert", "keep_readable"]
+__all__ = ["CellReasons", "SkipRowError", "SkipValueError", "Values", "convert", "keep_readable"]
 
 _REMEMBERED = 1 << 16
+_MAX_SHOWN_CHARACTERS = 60
 
 
 class SkipRowError(ValueError):
     """A readable cell that makes the reader skip its row."""
 
-    def __init__(self, reason: str, what: str) -> None:
+    def __init__(self, reason: str, what: str, *, value: object) -> None:
         super().__init__(what)
         self.reason = reason
         """The reason, the same text for many rows."""
+        self.value = value
+        """The content of the cell."""
+
+
+class SkipValueError(SkipRowError):
+    """A cell that the reader skips, while it keeps its row."""
+
+    def __init__(self, reason: str, what: str, *, value: object, default: Any) -> None:
+        super().__init__(reason, what, value=value)
+        self.default = default
+        """The value that the field gets."""
 
 
 class Values(NamedTuple):
@@ -84,23 +98,52 @@ def convert(batches: Iterable[Batch], functions: Mapping[str, Callable[[Any], An
         yield Values(batch.numbers, columns, complete=before == after)
 
 
-def keep_readable(tables: Iterable[Values], skipped: SkippedRows) -> Iterator[Values]:
-    """Skip each row with an invalid cell; the first such cell is the reason."""
+def keep_readable(tables: Iterable[Values], names: Sequence[str], skipped: SkippedRows) -> Iterator[Values]:
+    """Skip each row with an invalid cell; the first such cell is the reason, and the first few of each column are named.
+
+    Args:
+        tables: The converted rows. Where a cell is a SkipValueError, its default replaces it and the row is kept.
+        names: The names of the columns, for messages.
+        skipped: Counts the rows and the values.
+    """
+    reasons = CellReasons(names)
     for values in tables:
         if values.complete:
             yield values
             continue
         rows = []
         for row in zip(values.numbers, *values.columns, strict=True):
-            fault = next((value for value in row if isinstance(value, ValueError)), None)
-            if fault is None:
-                rows.append(row)
-            else:
-                reason = fault.reason if isinstance(fault, SkipRowError) else "unreadable row"
-                skipped.add(reason, where=f"row {row[0]}", what=str(fault))
+            faults = [(place, value) for place, value in enumerate(row[1:]) if isinstance(value, ValueError)]
+            where = f"row {row[0]}"
+            fatal = next(((place, fault) for place, fault in faults if not isinstance(fault, SkipValueError)), None)
+            if fatal:
+                skipped.add(reasons.of(*fatal), where=where, what=str(fatal[1]))
+                continue
+            for place, fault in faults:
+                skipped.add_value(reasons.of(place, fault), where=where, what=str(fault))
+            rows.append([value.default if isinstance(value, SkipValueError) else value for value in row])
         if rows:
             numbers, *columns = zip(*rows, strict=True)
             yield Values(numbers, columns, complete=True)
+
+
+class CellReasons:
+    """The texts for invalid cells, which name the column and, for the first few of each column, the value."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._columns = [f"column {printable(name, most=_MAX_SHOWN_CHARACTERS)!r}" for name in names]
+        self._limited = LimitedReasons()
+
+    def of(self, place: int, fault: ValueError) -> str:
+        """Return the text for an invalid cell of the column at a place."""
+        column = self._columns[place]
+        if isinstance(fault, SkipRowError):
+            return self._limited.of(f"{fault.reason} in {column}", _quoted(fault.value))
+        return self._limited.of(column, printable(str(fault), most=2 * _MAX_SHOWN_CHARACTERS))
+
+
+def _quoted(value: object) -> str:
+    return repr(printable(str("" if value is None else value), most=_MAX_SHOWN_CHARACTERS))
 
 
 def _unix_micros(cell: int | None) -> int:

@@ -1,55 +1,102 @@
-"""Streams the columns of a CSV file."""
+"""Streams the columns of a text file of cells: CSV, or with another separator."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 from pyarrow import compute
 from pyarrow import csv as arrow_csv
 
 from presage_training.errors import LogFormatError
-from presage_training.readers.files.tables import DOWNLOAD_AGAIN, UNREADABLE, Batch, open_binary, require_columns
+from presage_training.readers.files.layout import COMMAS, FileLayout, guess_separator, split_line
+from presage_training.readers.files.opening import UNREADABLE, open_utf8
+from presage_training.readers.files.tables import DOWNLOAD_AGAIN, Batch, require_columns
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
 
-__all__ = ["read_csv"]
+__all__ = ["find_separator", "read_csv", "read_header"]
 
 _BLOCK_BYTES = 1 << 19
+_SNIFFED_LINES = 50
 
 
 def read_csv(
-    path: Path, columns: Sequence[str], *, skipped: SkippedRows, progress: ReadProgress | None = None
+    path: Path,
+    columns: Sequence[str],
+    *,
+    skipped: SkippedRows,
+    progress: ReadProgress | None = None,
+    layout: FileLayout = COMMAS,
 ) -> Iterator[Batch]:
     """Read some columns, all cells as text; see ``read_batches``.
 
-    No cell spans lines, so an unclosed quote costs one row, not the rest. Bytes that are not UTF-8 become U+FFFD.
+    No cell spans lines, so an unclosed quote costs one row, not the rest. Invalid bytes become U+FFFD.
     """
+    separator = find_separator(path, layout, columns)
+    with _opened(path, layout) as file:
+        header = split_line(_first_line(file), separator)
+        require_columns(path, columns, found=header)
+        first = 1
+        while block := file.read(_BLOCK_BYTES):
+            block += file.readline()
+            lines = block.count(b"\n") + (not block.endswith(b"\n"))
+            cells = _read_block(block, lines, header, columns, separator)
+            if cells is None:
+                yield _read_lines(block, first, header, columns, separator, skipped=skipped)
+            else:
+                yield Batch(range(first, first + lines), cells)
+            first += lines
+            if progress:
+                progress.update_from(file)
+
+
+def read_header(path: Path, layout: FileLayout) -> list[str]:
+    """Return the names of the columns."""
+    separator = find_separator(path, layout, ())
+    with _opened(path, layout) as file:
+        return split_line(_first_line(file), separator)
+
+
+@contextmanager
+def _opened(path: Path, layout: FileLayout) -> Iterator[BinaryIO]:
     try:
-        with open_binary(path) as file:
-            header = _split(file.readline().decode("utf-8-sig", errors="replace"))
-            require_columns(path, columns, found=header)
-            first = 1
-            while block := file.read(_BLOCK_BYTES):
-                block += file.readline()
-                lines = block.count(b"\n") + (not block.endswith(b"\n"))
-                cells = _read_block(block, lines, header, columns)
-                if cells is None:
-                    yield _read_lines(block, first, header, columns, skipped)
-                else:
-                    yield Batch(range(first, first + lines), cells)
-                first += lines
-                if progress:
-                    progress.update_from(file)
+        with open_utf8(path, layout.encoding) as file:
+            yield file
     except UNREADABLE as error:
         raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_AGAIN) from error
 
 
-def _read_block(block: bytes, lines: int, header: Sequence[str], columns: Sequence[str]) -> list[list[str]] | None:
+def _first_line(file: BinaryIO) -> str:
+    """Read the header; the line ``sep=;``, which Excel writes before it, is not one."""
+    line = file.readline().decode("utf-8-sig", errors="replace")
+    return file.readline().decode(errors="replace") if line.lower().startswith("sep=") else line
+
+
+def find_separator(path: Path, layout: FileLayout, columns: Sequence[str]) -> str:
+    """Return the separator of a file, guessed if the layout has none; it should have these columns."""
+    if layout.separator:
+        return layout.separator
+    with _opened(path, layout) as file:
+        first = file.readline().decode("utf-8-sig", errors="replace")
+        if first.lower().startswith("sep=") and (separator := first[len("sep=") :].rstrip("\r\n")):
+            return separator[0]
+        header = first
+        following = [line.decode(errors="replace") for line in islice(file, _SNIFFED_LINES)]
+    return guess_separator(header, columns, following)
+
+
+def _read_block(
+    block: bytes, lines: int, header: Sequence[str], columns: Sequence[str], separator: str
+) -> list[list[str]] | None:
     """Read many lines at once; None if the result could differ from reading them one by one."""
-    if block.count(b"\r") != block.count(b"\r\n"):
+    if block.count(b"\r") != block.count(b"\r\n") or block.startswith(codecs.BOM_UTF8):
         return None
     # Names may be missing or occur twice; indices may not.
     places = list(map(str, range(len(header))))
@@ -58,6 +105,7 @@ def _read_block(block: bytes, lines: int, header: Sequence[str], columns: Sequen
         table = arrow_csv.read_csv(
             pa.BufferReader(block),
             read_options=arrow_csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=places),
+            parse_options=arrow_csv.ParseOptions(delimiter=separator),
             convert_options=arrow_csv.ConvertOptions(
                 include_columns=list(dict.fromkeys(wanted)), column_types=dict.fromkeys(wanted, pa.string())
             ),
@@ -73,11 +121,13 @@ def _read_block(block: bytes, lines: int, header: Sequence[str], columns: Sequen
     return [table[place].to_pylist() for place in wanted]
 
 
-def _read_lines(block: bytes, first: int, header: Sequence[str], columns: Sequence[str], skipped: SkippedRows) -> Batch:
+def _read_lines(
+    block: bytes, first: int, header: Sequence[str], columns: Sequence[str], separator: str, *, skipped: SkippedRows
+) -> Batch:
     places = [header.index(name) for name in columns]
     numbers, rows = [], []
     for number, line in enumerate(block.removesuffix(b"\n").split(b"\n"), first):
-        cells = _split(line.decode(errors="replace"))
+        cells = split_line(line.decode(errors="replace"), separator)
         if len(cells) == len(header):
             numbers.append(number)
             rows.append(cells)
@@ -85,11 +135,3 @@ def _read_lines(block: bytes, first: int, header: Sequence[str], columns: Sequen
             what = f"expected {len(header)} cells, got {len(cells)}"
             skipped.add("wrong number of cells", where=f"row {number}", what=what)
     return Batch(numbers, [[row[place] for row in rows] for place in places])
-
-
-def _split(line: str) -> list[str]:
-    """Split one line; empty for an empty line, a single cell if it is unparseable."""
-    try:
-        return next(csv.reader([line]), [])
-    except csv.Error:
-        return [line]

@@ -15,7 +15,7 @@ from presage_training.errors import LogFormatError
 from presage_training.readers.files.tables import DOWNLOAD_AGAIN, Batch, require_columns
 from presage_training.readers.progress import ReadProgress
 
-__all__ = ["open_parquet", "read_parquet"]
+__all__ = ["open_parquet", "parquet_columns", "read_parquet"]
 
 _BATCH_ROWS = 16_384
 
@@ -51,6 +51,15 @@ def read_parquet(path: Path, columns: Sequence[str], *, progress: ReadProgress |
         raise LogFormatError(path, f"not a readable Parquet file ({error})", advice=DOWNLOAD_AGAIN) from error
 
 
+def parquet_columns(path: Path) -> list[str]:
+    """Return the names of the columns that hold text, numbers or times."""
+    try:
+        with open_parquet(path) as file:
+            return [field.name for field in file.schema_arrow if _is_plain(field.type)]
+    except pa.ArrowException as error:
+        raise LogFormatError(path, f"not a readable Parquet file ({error})", advice=DOWNLOAD_AGAIN) from error
+
+
 def _cells(array: pa.Array) -> list[Any]:
     if types.is_timestamp(array.type):
         array = array.cast(pa.timestamp("us", array.type.tz), safe=False)
@@ -67,7 +76,11 @@ def _cells(array: pa.Array) -> list[Any]:
 
 def _require_plain(path: Path, columns: Sequence[str], kinds: Sequence[pa.DataType]) -> None:
     for name, kind in zip(columns, kinds, strict=True):
-        plain = kind.value_type if types.is_dictionary(kind) else kind
-        if types.is_nested(plain) or types.is_binary(plain) or types.is_large_binary(plain):
+        if not _is_plain(kind):
             problem = f"column {name!r} holds {kind}, expected text, numbers or times"
             raise LogFormatError(path, problem, advice="Name another column, or write this one as text.")
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    plain = kind.value_type if types.is_dictionary(kind) else kind
+    return not (types.is_nested(plain) or types.is_binary(plain) or types.is_large_binary(plain))

@@ -1,28 +1,62 @@
-"""Streams the columns of a Parquet, CSV or Excel file, a batch of rows at a time."""
+"""Streams the columns of a Parquet, Excel, CSV or JSON lines file, a batch of rows at a time."""
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum, auto
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from presage_training.errors import LogFormatError
 from presage_training.quoting import printable
+from presage_training.readers.files.layout import COMMAS, FileLayout
+from presage_training.readers.files.opening import COMPRESSIONS, open_binary, uncompressed_name
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
 
-__all__ = ["DOWNLOAD_AGAIN", "UNREADABLE", "Batch", "file_stem", "open_binary", "read_batches", "require_columns"]
-
-UNREADABLE = (EOFError, gzip.BadGzipFile, zlib.error)
-"""The errors of reading a damaged ``.gz`` file."""
+__all__ = [
+    "DOWNLOAD_AGAIN",
+    "LOG_SUFFIXES",
+    "Batch",
+    "FileKind",
+    "column_names",
+    "file_kind",
+    "file_stem",
+    "first_rows",
+    "read_batches",
+    "require_columns",
+]
 
 DOWNLOAD_AGAIN = "Download or write it again."
 """The advice for a damaged file."""
 
 _SHOWN_COLUMNS, _SHOWN_CHARACTERS = 30, 40
-_SUFFIXES = (".parquet", ".csv", ".csv.gz", ".xlsx", ".jsonl", ".jsonl.gz", ".json", ".json.gz")
+
+
+class FileKind(Enum):
+    """The kinds of files that hold rows."""
+
+    PARQUET = auto()
+    EXCEL = auto()
+    TEXT = auto()
+    """Lines of cells with a separator between them."""
+    JSON_LINES = auto()
+
+
+LOG_SUFFIXES = {
+    ".parquet": FileKind.PARQUET,
+    ".xlsx": FileKind.EXCEL,
+    ".csv": FileKind.TEXT,
+    ".tsv": FileKind.TEXT,
+    ".psv": FileKind.TEXT,
+    ".jsonl": FileKind.JSON_LINES,
+    ".ndjson": FileKind.JSON_LINES,
+    ".json": FileKind.JSON_LINES,
+}
+"""The kind of each suffix; text and JSON lines may be compressed."""
+
+_VAGUE_SUFFIXES = (".txt", ".log", ".dat")
+"""Suffixes of text that may also be JSON lines."""
 
 
 class Batch(NamedTuple):
@@ -37,48 +71,111 @@ class Batch(NamedTuple):
 
 
 def file_stem(path: Path) -> str:
-    """Return the name of a log without folder and suffix: ``2019-Oct`` for ``logs/2019-Oct.csv.gz``."""
-    return next((path.name.removesuffix(suffix) for suffix in _SUFFIXES if path.name.endswith(suffix)), path.name)
+    """Return the name of a log without folder and suffixes: ``2019-Oct`` for ``logs/2019-Oct.csv.gz``."""
+    name = path.name[: -len(path.suffix)] if path.suffix.lower() in COMPRESSIONS else path.name
+    suffix = Path(name).suffix
+    return name[: -len(suffix)] if suffix.lower() in (*LOG_SUFFIXES, *_VAGUE_SUFFIXES) else name
 
 
-def open_binary(path: Path) -> BinaryIO:
-    """Open a file for reading, decompressed if its name ends with ``.gz``."""
-    return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+def file_kind(path: Path) -> FileKind:
+    """Return the kind of a file by its name; text whose first character is ``{`` is JSON lines.
+
+    Raises:
+        OSError: if the file cannot be opened.
+        LogFormatError: if it is of another kind.
+    """
+    name = uncompressed_name(path)
+    suffix = Path(name).suffix.lower()
+    kind = LOG_SUFFIXES.get(suffix)
+    is_compressed = path.suffix.lower() in COMPRESSIONS
+    if kind in {FileKind.TEXT, FileKind.JSON_LINES} or (kind and not is_compressed):
+        return kind
+    path.open("rb").close()  # a missing file, or a folder, is the better error
+    if suffix in _VAGUE_SUFFIXES:
+        with open_binary(path) as file:
+            return FileKind.JSON_LINES if file.read(64).lstrip(b"\xef\xbb\xbf \r\n").startswith(b"{") else FileKind.TEXT
+    suffixes = ", ".join((*LOG_SUFFIXES, *_VAGUE_SUFFIXES))
+    advice = f"Expected a name that ends with one of {suffixes}, or, of text, with {', '.join(COMPRESSIONS)} after it."
+    raise LogFormatError(path, "unknown kind of file", advice=advice)
 
 
 def read_batches(
-    path: Path, columns: Sequence[str], *, skipped: SkippedRows, progress: ReadProgress | None = None
+    path: Path,
+    columns: Sequence[str],
+    *,
+    skipped: SkippedRows,
+    progress: ReadProgress | None = None,
+    layout: FileLayout = COMMAS,
 ) -> Iterator[Batch]:
-    """Read some columns of a ``.parquet``, ``.csv``, ``.csv.gz`` or ``.xlsx`` file, in memory that does not grow with its length.
+    """Read some columns of a file, in memory that does not grow with its length.
 
     An Excel sheet is the exception: it is read as a whole, about 600 bytes per row, and has at most 1,048,576 rows.
 
     Args:
-        path: The file.
+        path: The file, of one of the kinds of FileKind.
         columns: The names of the columns, in the order in which their cells are wanted.
-        skipped: Counts CSV rows whose number of cells differs from the header's.
+        skipped: Counts rows of text whose number of cells differs from the header's, and lines that are not JSON.
         progress: Updated with the share of the file that has been read.
+        layout: How text is laid out.
 
     Raises:
         OSError: if the file cannot be opened.
         LogFormatError: if it is of another kind, damaged as a whole, or lacks a column.
     """
     # Imported here: each kind of file needs its own library.
-    if path.suffix == ".parquet":
+    kind = file_kind(path)
+    if kind is FileKind.PARQUET:
         from presage_training.readers.files.parquet_tables import read_parquet  # noqa: PLC0415
 
         return read_parquet(path, columns, progress=progress)
-    if path.name.endswith((".csv", ".csv.gz")):
-        from presage_training.readers.files.csv_tables import read_csv  # noqa: PLC0415
-
-        return read_csv(path, columns, skipped=skipped, progress=progress)
-    if path.suffix == ".xlsx":
+    if kind is FileKind.EXCEL:
         from presage_training.readers.files.excel_tables import read_excel  # noqa: PLC0415
 
         return read_excel(path, columns)
-    path.open("rb").close()  # a missing file, or a folder, is the better error
-    advice = "Expected a name that ends with .parquet, .csv, .csv.gz or .xlsx."
-    raise LogFormatError(path, "unknown kind of file", advice=advice)
+    if kind is FileKind.JSON_LINES:
+        from presage_training.readers.files.json_tables import read_json_lines  # noqa: PLC0415
+
+        return read_json_lines(path, columns, skipped=skipped, progress=progress, encoding=layout.encoding)
+    from presage_training.readers.files.csv_tables import read_csv  # noqa: PLC0415
+
+    return read_csv(path, columns, skipped=skipped, progress=progress, layout=layout)
+
+
+def column_names(path: Path, layout: FileLayout) -> list[str]:
+    """Return the names of a file's columns; in JSON lines the keys of the first lines, with dots between nested ones.
+
+    Raises:
+        OSError: if the file cannot be opened.
+        LogFormatError: if it is of another kind, or damaged.
+    """
+    # Imported here: each kind of file needs its own library.
+    kind = file_kind(path)
+    if kind is FileKind.PARQUET:
+        from presage_training.readers.files.parquet_tables import parquet_columns  # noqa: PLC0415
+
+        return parquet_columns(path)
+    if kind is FileKind.EXCEL:
+        from presage_training.readers.files.excel_tables import excel_columns  # noqa: PLC0415
+
+        return excel_columns(path)
+    if kind is FileKind.JSON_LINES:
+        from presage_training.readers.files.json_tables import json_keys  # noqa: PLC0415
+
+        return json_keys(path, encoding=layout.encoding)
+    from presage_training.readers.files.csv_tables import read_header  # noqa: PLC0415
+
+    return read_header(path, layout)
+
+
+def first_rows(batches: Iterable[Batch], rows: int | None) -> Iterator[Batch]:
+    """Yield batches until there are a number of rows; all of them if it is None."""
+    left = rows
+    for batch in batches:
+        if left is not None and len(batch.numbers) >= left:
+            yield Batch(batch.numbers[:left], [cells[:left] for cells in batch.columns], batch.instants)
+            return
+        yield batch
+        left = None if left is None else left - len(batch.numbers)
 
 
 def require_columns(path: Path, columns: Sequence[str], *, found: Sequence[str]) -> None:

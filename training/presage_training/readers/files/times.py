@@ -10,6 +10,7 @@ from typing import Any
 from presage_featurizer import MAX_UNIX_MICROS, MICROS
 from presage_training.errors import LogFormatError
 from presage_training.quoting import printable
+from presage_training.readers.files.numbers import read_number
 
 __all__ = ["TIME_UNITS", "EpochColumn", "TimeColumn"]
 
@@ -98,9 +99,10 @@ class TimeColumn:
 class EpochColumn:
     """Converts numeric times since 1970-01-01 UTC to microseconds."""
 
-    def __init__(self, unit: str) -> None:
-        """Create a reader of a column; ``unit`` is one of TIME_UNITS."""
+    def __init__(self, unit: str, *, decimal: str = ".") -> None:
+        """Create a reader of a column; ``unit`` is one of TIME_UNITS, ``decimal`` the decimal point of text."""
         self._unit = unit
+        self._decimal = decimal
         self._per_second = TIME_UNITS[unit]
 
     def __call__(self, cell: Any) -> int:
@@ -108,7 +110,10 @@ class EpochColumn:
         try:
             # Whole numbers are not converted to float, which would round them.
             whole = isinstance(cell, int) or (isinstance(cell, str) and cell.strip().isdecimal())
-            micros = int(cell) * MICROS // self._per_second if whole else round(float(cell) * MICROS / self._per_second)
+            if whole:
+                micros = int(cell) * MICROS // self._per_second
+            else:
+                micros = round(read_number(cell, decimal=self._decimal) * MICROS / self._per_second)
         except (TypeError, ValueError, OverflowError):
             raise ValueError(f"expected a number of {self._unit} since 1970, got {cell!r}") from None
         return _checked(micros, cell)

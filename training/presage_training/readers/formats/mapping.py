@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
 from pathlib import Path
-from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from presage_featurizer.events import Device, EventType
 from presage_training.errors import LogFormatError
+from presage_training.readers.files.layout import FileLayout
+from presage_training.readers.files.opening import is_encoding
 from presage_training.readers.files.times import TIME_UNITS
+from presage_training.readers.formats.derived import Split
 
-__all__ = ["COUNTRY", "CURRENCY", "IGNORE", "LogMapping", "MappingError", "load_mapping"]
-
-IGNORE = "IGNORE"
-"""The name of an event type whose rows are skipped."""
+__all__ = ["COUNTRY", "CURRENCY", "FIELDS", "LogMapping", "MappingError"]
 
 COUNTRY = re.compile(r"[A-Z]{2}")
 CURRENCY = re.compile(r"[A-Z]{3}")
 
 _ITEM_FIELDS = ("category", "brand", "price", "quantity")
-_FIELDS = (
+FIELDS = (
     "event_id",
     "event_type",
     "event_time",
@@ -38,10 +35,9 @@ _FIELDS = (
     "country",
     "device",
 )
-_CONSTANTS = ("event_type", "currency", "country", "device")
-_TABLES = ("columns", "event_time", "event_types", "devices", "countries", "constants")
-_TIME_KEYS = ("unit", "format", "time_zone")
-_EnumT = TypeVar("_EnumT", bound=IntEnum)
+"""The fields of an event that a mapping may name."""
+
+_CONSTANTS = ("event_type", "item_id", "category", "brand", "currency", "country", "device")
 
 
 class MappingError(LogFormatError):
@@ -54,8 +50,13 @@ class LogMapping:
 
     path: Path
     """The mapping's file, for messages."""
-    columns: Mapping[str, str]
-    """The column of the log for each field of the event; in JSON lines the key, with dots for nested objects."""
+    columns: Mapping[str, str | tuple[str, ...]]
+    """The column of the log for each field of the event; in JSON lines the key, with dots for nested objects. Several columns of
+    event_time are joined; of those of another field the first that is not empty counts."""
+    splits: tuple[Split, ...] = ()
+    """Columns that hold several values, whose parts ``columns`` may name."""
+    layout: FileLayout = field(default_factory=FileLayout)
+    """How text is laid out."""
     event_types: Mapping[str, EventType | None] = field(default_factory=dict)
     """The event type for each name in the log, None to skip it; if empty, the log uses Presage's names."""
     devices: Mapping[str, Device] = field(default_factory=dict)
@@ -72,14 +73,16 @@ class LogMapping:
     """The IANA zone of times written without one; empty if all have one."""
 
     def __post_init__(self) -> None:
-        self._check_names("columns", self.columns, _FIELDS)
+        self._check_names("columns", self.columns, FIELDS)
         self._check_names("constants", self.constants, _CONSTANTS)
         for name in ("user_id", "event_time", "event_type"):
             if name not in self.columns and name not in self.constants:
                 self._fail(f"[columns] lacks {name}", f'Say which column it is: {name} = "…".')
         if duplicates := set(self.columns) & set(self.constants):
             self._fail(f"{min(duplicates)} is in [columns] and in [constants]", "Keep one of them.")
-        if "item_id" not in self.columns and (lost := [name for name in _ITEM_FIELDS if name in self.columns]):
+        if "item_id" not in {*self.columns, *self.constants} and (
+            lost := [name for name in _ITEM_FIELDS if name in self.columns]
+        ):
             self._fail(f"[columns] has {lost[0]} without item_id", "Say which column names the item.")
         for table, name in (("event_types", "event_type"), ("devices", "device"), ("countries", "country")):
             if getattr(self, table) and name not in self.columns:
@@ -90,11 +93,49 @@ class LogMapping:
         if (currency := self.constants.get("currency", "")) and not CURRENCY.fullmatch(currency):
             self._fail(f"expected a currency's code of three capital letters, got {currency!r}", "Use ISO 4217.")
         self._check_time()
-        for name, names in (("event_type", EventType), ("device", Device)):
-            if name in self.constants:
-                _member(self.path, "constants", self.constants[name], names)
+        self._check_layout()
+        for name, members in (("event_type", EventType.__members__), ("device", Device.__members__)):
+            if not members.get(value := self.constants.get(name, "")) and name in self.constants:
+                known = ", ".join(other for other in members if members[other])
+                self._fail(f"[constants] has the unknown name {value!r}", f"Choose from {known}.")
+
+    def column_text(self, name: str) -> str:
+        """Return the column or columns of a field, for messages."""
+        source = self.columns[name]
+        return source if isinstance(source, str) else ", ".join(source)
+
+    def _check_layout(self) -> None:
+        if self.layout.decimal not in {".", ","}:
+            self._fail(f"[file] has decimal = {self.layout.decimal!r}", 'Choose "." or ",".')
+        if len(self.layout.separator) > 1 or self.layout.separator in {'"', "\r", "\n"}:
+            problem = f"[file] has separator = {self.layout.separator!r}"
+            self._fail(problem, r'Expected a single character such as ";", or "\t" for tabs.')
+        if self.layout.encoding and not is_encoding(self.layout.encoding):
+            self._fail(
+                f"[file] has the unknown encoding {self.layout.encoding!r}", 'Use "utf-8" or "cp1252", for example.'
+            )
+        for split in self.splits:
+            self._check_split(split)
+
+    def _check_split(self, split: Split) -> None:
+        table = f"[split] {split.column!r}"
+        if bool(split.separator) == bool(split.pattern):
+            self._fail(f"{table} has not exactly one of separator and pattern", "Say how the parts are divided.")
+        if len(split.into) < 2 and not split.pattern:
+            self._fail(f"{table} has into = {list(split.into)}", 'Name the parts: into = ["user", "session"].')
+        try:
+            groups = re.compile(split.pattern).groups if split.pattern else len(split.into)
+        except re.error as error:
+            self._fail(f"{table} has an invalid pattern ({error})", "Use a regular expression of Python.")
+            return
+        if groups != len(split.into):
+            self._fail(
+                f"{table} has {groups} groups for {len(split.into)} parts", "Give each part one group, in order."
+            )
 
     def _check_time(self) -> None:
+        if self.time_unit and not isinstance(self.columns.get("event_time"), str):
+            self._fail("[event_time] has a unit, and several columns", "Name the one that counts from 1970.")
         if self.time_unit and (self.time_format or self.time_zone):
             self._fail(
                 "[event_time] has a unit beside a format or time_zone", "A count since 1970 needs the unit alone."
@@ -116,58 +157,3 @@ class LogMapping:
 
     def _fail(self, problem: str, advice: str) -> None:
         raise MappingError(self.path, problem, advice=advice)
-
-
-def load_mapping(path: Path) -> LogMapping:
-    """Read a mapping from a TOML file; ``docs/how-to/replay-a-log.md`` has an example.
-
-    Raises:
-        OSError: if the file cannot be read.
-        MappingError: if it is not TOML, names a table, field, type or device that does not exist, or lacks a field.
-    """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MappingError(path, f"not a readable TOML file ({error})", advice="Fix it there.") from error
-    if unknown := [name for name in tables if name not in _TABLES]:
-        advice = f"Choose from {', '.join(f'[{name}]' for name in _TABLES)}."
-        raise MappingError(path, f"unknown table or key {unknown[0]!r}", advice=advice)
-    texts = {name: _texts(path, name, tables.get(name, {})) for name in _TABLES}
-    time = texts["event_time"]
-    if unknown := [name for name in time if name not in _TIME_KEYS]:
-        advice = f"Choose from {', '.join(_TIME_KEYS)}."
-        raise MappingError(path, f"[event_time] has the unknown key {unknown[0]!r}", advice=advice)
-    return LogMapping(
-        path=path,
-        columns=texts["columns"],
-        event_types={
-            word: None if name == IGNORE else _member(path, "event_types", name, EventType)
-            for word, name in texts["event_types"].items()
-        },
-        devices={
-            word: _member(path, "devices", name, Device) if name else Device.UNSPECIFIED
-            for word, name in texts["devices"].items()
-        },
-        countries=texts["countries"],
-        constants=texts["constants"],
-        time_unit=time.get("unit", ""),
-        time_format=time.get("format", ""),
-        time_zone=time.get("time_zone", ""),
-    )
-
-
-def _texts(path: Path, table: str, values: Any) -> dict[str, str]:
-    if not isinstance(values, dict):
-        raise MappingError(path, f"{table} is not a table", advice=f"Write it as [{table}].")
-    for name, value in values.items():
-        if not isinstance(value, str):
-            raise MappingError(path, f"[{table}] has {name} = {value!r}", advice="Expected text in quotes.")
-    return values
-
-
-def _member(path: Path, table: str, name: str, names: type[_EnumT]) -> _EnumT:
-    member = names.__members__.get(name)
-    if not member:
-        known = ", ".join(other.name for other in names if other)
-        raise MappingError(path, f"[{table}] has the unknown name {name!r}", advice=f"Choose from {known}.")
-    return member

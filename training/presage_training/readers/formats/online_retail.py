@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from presage_featurizer.events import Event, EventType, Item
 from presage_training.readers.files.cells import id_text, price_micros, quantity, required_id, text
-from presage_training.readers.files.columns import convert
+from presage_training.readers.files.columns import CellReasons, convert
 from presage_training.readers.files.tables import read_batches
 from presage_training.readers.files.times import TimeColumn
 from presage_training.readers.formats.countries import COUNTRY_CODES
@@ -60,6 +60,7 @@ def read_online_retail(path: Path, *, skipped: SkippedRows, progress: ReadProgre
         "CustomerID": id_text,
         "Country": _country_code,
     }
+    reasons = CellReasons(list(functions))
     open_invoices: dict[str, _Invoice] = {}
     for numbers, columns, _ in convert(
         read_batches(path, list(functions), skipped=skipped, progress=progress), functions
@@ -68,7 +69,8 @@ def read_online_retail(path: Path, *, skipped: SkippedRows, progress: ReadProgre
             try:
                 _add_line(open_invoices, row)
             except ValueError as error:
-                skipped.add("unreadable row", where=f"row {row[0]}", what=str(error))
+                place = next(place for place, value in enumerate(row[1:]) if value is error)
+                skipped.add(reasons.of(place, error), where=f"row {row[0]}", what=str(error))
             if len(open_invoices) > _OPEN_INVOICES:
                 oldest = open_invoices.pop(next(iter(open_invoices)))
                 if event := _event(oldest, skipped):

@@ -14,9 +14,12 @@ from presage_featurizer import MAX_UNIX_MICROS
 from presage_featurizer.events import MAX_PRICE, MAX_VALUE, MICROS, Device, Event, EventType, Item, money_micros
 from presage_featurizer.state import MAX_QUANTITY
 from presage_training.errors import LogFormatError
-from presage_training.readers.files.tables import DOWNLOAD_AGAIN, UNREADABLE, file_stem, open_binary
+from presage_training.quoting import printable
+from presage_training.readers.files.opening import UNREADABLE, open_binary
+from presage_training.readers.files.tables import DOWNLOAD_AGAIN, file_stem
 from presage_training.readers.formats.unknown_keys import UnknownKeys
 from presage_training.readers.progress import ReadProgress
+from presage_training.readers.reasons import LimitedReasons
 from presage_training.readers.skipped_rows import SkippedRows
 
 __all__ = ["read_presage_log", "write_presage_log"]
@@ -55,16 +58,19 @@ _KEYS = (*_EVENT_KEYS, *(f"items.{name}" for name in _ITEM_KEYS))
 _SYNONYMS = {"event_type": "type", "event_time": "event_time_unix_micros", "amount": "value"}
 
 
-def read_presage_log(path: Path, *, skipped: SkippedRows, progress: ReadProgress | None = None) -> Iterator[Event]:
+def read_presage_log(
+    path: Path, *, skipped: SkippedRows, progress: ReadProgress | None = None, stem: str = ""
+) -> Iterator[Event]:
     """Read JSON lines; see ``read_events``.
 
     The names of types and devices may have the prefix of the contract (``EVENT_TYPE_VIEW_ITEM``). Unknown keys are ignored, as
     unknown columns are by other readers, but counted: most keys are optional, so a misspelt one would go unnoticed. An event
-    without an id gets the file name and the line number as its id, so that replaying a file twice counts once.
+    without an id gets ``stem``, by default the file name, and the line number as its id: replaying a file twice counts once.
     """
     decoder = msgspec.json.Decoder(_JsonEvent)
     unknown = UnknownKeys(skipped, known=_KEYS, synonyms=_SYNONYMS)
-    stem = file_stem(path)
+    stem = stem or file_stem(path)
+    reasons = LimitedReasons()
     try:
         with open_binary(path) as file:
             for number, line in enumerate(file, 1):
@@ -78,11 +84,17 @@ def read_presage_log(path: Path, *, skipped: SkippedRows, progress: ReadProgress
                     except msgspec.ValidationError:
                         # Only such a line is decoded in this slower way.
                         read = _without_unknown_keys(line, number, unknown)
-                    event = _to_event(read, default_id=f"{stem}:{number}")
+                    device = _device(read.device)
+                    event = _to_event(read, device or Device.UNSPECIFIED, default_id=f"{stem}:{number}")
                 except (msgspec.DecodeError, ValueError) as error:
                     start = _start(line)
-                    skipped.add("unreadable line", where=f"line {number}", what=f"{error}: {start}")
+                    reason = reasons.of("unreadable line", printable(str(error)))
+                    skipped.add(reason, where=f"line {number}", what=f"{error}: {start}")
                 else:
+                    if device is None:
+                        what = f"expected the name of a device such as MOBILE, got {read.device!r}"
+                        reason = reasons.of("unknown device in 'device'", repr(printable(read.device, most=60)))
+                        skipped.add_value(reason, where=f"line {number}", what=what)
                     yield event
             if progress:
                 progress.update_from(file)
@@ -136,7 +148,7 @@ def _start(line: bytes) -> str:
     return line[:_MAX_SHOWN_CHARACTERS].decode(errors="replace").rstrip()
 
 
-def _to_event(line: _JsonEvent, *, default_id: str) -> Event:
+def _to_event(line: _JsonEvent, device: Device, *, default_id: str) -> Event:
     return Event(
         event_id=line.event_id or default_id,
         type=_event_type(line.type),
@@ -148,7 +160,7 @@ def _to_event(line: _JsonEvent, *, default_id: str) -> Event:
             for item in line.items
         ),
         country=line.country,
-        device=_device(line.device),
+        device=device,
         order_id=line.order_id,
         value_micros=None if line.value is None else money_micros(line.value),
         currency=line.currency,
@@ -162,11 +174,8 @@ def _event_type(name: str) -> EventType:
     return event_type
 
 
-def _device(name: str) -> Device:
-    device = Device.__members__.get(name.removeprefix("DEVICE_")) if name else Device.UNSPECIFIED
-    if device is None:
-        raise ValueError(f"expected the name of a device such as MOBILE, got {name!r}")
-    return device
+def _device(name: str) -> Device | None:
+    return Device.__members__.get(name.removeprefix("DEVICE_")) if name else Device.UNSPECIFIED
 
 
 def _to_json(event: Event) -> _JsonEvent:

@@ -26,12 +26,14 @@ _EVENT_TYPES = {
 }
 
 
-def read_rees46(path: Path, *, skipped: SkippedRows, progress: ReadProgress | None = None) -> Iterator[Event]:
+def read_rees46(
+    path: Path, *, skipped: SkippedRows, progress: ReadProgress | None = None, stem: str = ""
+) -> Iterator[Event]:
     """Read events; see ``read_events``.
 
-    An event's id is the file name and the row number, so that replaying a file twice counts once.
+    An event's id is ``stem``, by default the file name, and the row number, so that replaying a file twice counts once.
     """
-    stem = file_stem(path)
+    stem = stem or file_stem(path)
     functions: dict[str, Callable[[Any], Any]] = {
         "event_time": TimeColumn(path, "event_time", time_zone=UTC),
         "event_type": _event_type,
@@ -44,7 +46,7 @@ def read_rees46(path: Path, *, skipped: SkippedRows, progress: ReadProgress | No
         "user_session": id_text,
     }
     batches = read_batches(path, list(functions), skipped=skipped, progress=progress)
-    for numbers, columns, _ in keep_readable(convert(batches, functions), skipped):
+    for numbers, columns, _ in keep_readable(convert(batches, functions), list(functions), skipped):
         times, types, products, category_ids, category_codes, brands, prices, users, sessions = columns
         ids = [f"{stem}:{number}" for number in numbers]
         categories = [code or category_id for code, category_id in zip(category_codes, category_ids, strict=True)]
@@ -56,5 +58,6 @@ def read_rees46(path: Path, *, skipped: SkippedRows, progress: ReadProgress | No
 def _event_type(cell: Any) -> EventType:
     event_type = _EVENT_TYPES.get(cell)
     if event_type is None:
-        raise SkipRowError("unknown event type", f"expected one of {', '.join(_EVENT_TYPES)}, got {cell!r}")
+        what = f"expected one of {', '.join(_EVENT_TYPES)}, got {cell!r}"
+        raise SkipRowError("unknown event type", what, value=cell)
     return event_type

@@ -1,0 +1,157 @@
+"""Guesses which column is which field of an event, from names and contents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+from presage_training.inspecting.column_names import COLUMN_NAMES
+from presage_training.inspecting.sample import Sample
+from presage_training.inspecting.vocabulary import plain_words
+from presage_training.inspecting.words import countries_of, devices_of, event_types_of
+from presage_training.readers.files.numbers import NotANumberError, read_number
+from presage_training.readers.formats.mapping import CURRENCY
+
+__all__ = ["assign_columns", "name_score"]
+
+_CHECKED = 2_000
+_MIN_NUMBERS = 0.8
+_MIN_WORDS = 0.5
+_MAX_EVENT_WORDS = 60
+_MAX_DEVICE_WORDS = 40
+_MAX_COUNTRIES = 300
+_EXACT, _AT_THE_END, _AT_THE_START, _INSIDE = 3.0, 2.0, 1.2, 0.8
+_MAX_ROWS_PER_VISITOR = 1_000
+_BY_CONTENT = 1.5
+
+
+def assign_columns(sample: Sample, fields: Sequence[str], taken: Sequence[str] = ()) -> dict[str, str]:
+    """Return the most likely column of each field that has one; no column is two fields.
+
+    Args:
+        sample: The log.
+        fields: The fields to find.
+        taken: Columns that are known to be something else.
+    """
+    scores = []
+    for rank, field in enumerate(fields):
+        for place, column in enumerate(sample.columns):
+            if column in taken:
+                continue
+            score = name_score(column, field)
+            content = _CONTENTS.get(field)
+            if content is not None and (score or field == "event_type"):
+                score = _with_content(score, content(sample, column))
+            if score > 0 and any(cell is not None for cell in sample.columns[column]):
+                scores.append((-score, rank, place, field, column))
+    found: dict[str, str] = {}
+    for *_, field, column in sorted(scores):
+        if field not in found and column not in found.values():
+            found[field] = column
+    return found
+
+
+@cache
+def name_score(column: str, field: str) -> float:
+    """Return how well the name of a column fits a field, from 0; nested keys count by their last part first."""
+    words = plain_words(column)
+    last = plain_words(column.rpartition(".")[2])
+    best = 0.0
+    for place, name in enumerate(COLUMN_NAMES[field]):
+        earlier = 0.4 * (1 - place / len(COLUMN_NAMES[field]))
+        if words == name:
+            best = max(best, _EXACT + earlier)
+        elif last == name or words.endswith(" " + name):
+            best = max(best, _AT_THE_END + earlier + 0.1 * name.count(" "))
+        elif words.startswith(name + " "):
+            best = max(best, _AT_THE_START + earlier + 0.1 * name.count(" "))
+        elif f" {name} " in f" {words} ":
+            best = max(best, _INSIDE + earlier)
+    return best
+
+
+def _with_content(score: float, content: float) -> float:
+    """Combine the scores of name and content: what the cells cannot be, the column is not."""
+    if content <= 0:
+        return 0.0
+    return score + content if score else (_BY_CONTENT if content >= 0.75 else 0.0)
+
+
+def _number_share(sample: Sample, column: str) -> float:
+    texts = [cell for cell in sample.columns[column] if cell is not None][:_CHECKED]
+    good = 0
+    for cell in texts:
+        try:
+            read_number(cell, decimal=sample.layout.decimal)
+        except NotANumberError:
+            continue
+        good += 1
+    share = good / len(texts) if texts else 0.0
+    return share if share >= _MIN_NUMBERS else 0.0
+
+
+def _event_word_share(sample: Sample, column: str) -> float:
+    texts = sample.texts(column)
+    words = set(texts)
+    if not words or len(words) > _MAX_EVENT_WORDS:
+        return 0.0
+    known = {word for word, event_type in event_types_of(words).items() if event_type}
+    share = sum(text in known for text in texts) / len(texts)
+    # A column of the event's name may have words of its own; other columns may not look like one by chance.
+    return max(share, 0.1) if name_score(column, "event_type") else share
+
+
+def _device_share(sample: Sample, column: str) -> float:
+    words = set(sample.texts(column))
+    if not words or len(words) > _MAX_DEVICE_WORDS:
+        return 0.0
+    share = sum(device is not None for device in devices_of(words).values()) / len(words)
+    return share if share >= _MIN_WORDS else 0.0
+
+
+def _country_share(sample: Sample, column: str) -> float:
+    words = set(sample.texts(column))
+    if not words or len(words) > _MAX_COUNTRIES:
+        return 0.0
+    share = sum(code is not None for code in countries_of(words).values()) / len(words)
+    return share if share >= _MIN_WORDS else 0.0
+
+
+def _currency_share(sample: Sample, column: str) -> float:
+    words = set(sample.texts(column))
+    return float(
+        bool(words) and sum(bool(CURRENCY.fullmatch(word.upper())) for word in words) > _MIN_WORDS * len(words)
+    )
+
+
+def _visitor_share(sample: Sample, column: str) -> float:
+    """Traits of visitors have few values; so few visitors are believed only of a column that is called so."""
+    distinct = len(set(sample.texts(column)))
+    if distinct > 1 and distinct * _MAX_ROWS_PER_VISITOR >= sample.rows:
+        return 0.5
+    return 0.1 if distinct and name_score(column, "user_id") >= _EXACT else 0.0
+
+
+def _unique_share(sample: Sample, column: str) -> float:
+    texts = sample.texts(column)
+    return float(bool(texts) and len(set(texts)) == len(texts) == sample.rows)
+
+
+def _text_share(sample: Sample, column: str) -> float:
+    texts = sample.texts(column)[:_CHECKED]
+    return 0.5 if texts else 0.0
+
+
+_CONTENTS: Mapping[str, Callable[[Sample, str], float]] = {
+    "event_type": _event_word_share,
+    "user_id": _visitor_share,
+    "price": _number_share,
+    "quantity": _number_share,
+    "value": _number_share,
+    "currency": _currency_share,
+    "country": _country_share,
+    "device": _device_share,
+    "event_id": _unique_share,
+    "category": _text_share,
+    "brand": _text_share,
+}

@@ -1,0 +1,153 @@
+"""Proposes a mapping for a sample of a log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from presage_featurizer.events import Device, EventType
+from presage_training.inspecting.columns import assign_columns
+from presage_training.inspecting.ids import SESSION_PART, USER_PART, find_split
+from presage_training.inspecting.sample import Sample
+from presage_training.inspecting.time_columns import TimeProposal, find_times
+from presage_training.inspecting.vocabulary import plain_words
+from presage_training.inspecting.words import countries_of, devices_of, event_types_of
+from presage_training.readers.formats.derived import Split
+from presage_training.readers.formats.mapping import COUNTRY, FIELDS
+
+__all__ = ["Proposal", "propose"]
+
+_FIELDS = tuple(name for name in FIELDS if name != "event_time")
+_ITEM_FIELDS = ("category", "brand", "price", "quantity")
+_MAX_EVENT_WORDS = 100
+_MIN_PRICED = 0.2
+_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "zł": "PLN"}
+
+
+@dataclass(kw_only=True, slots=True)
+class Proposal:
+    """A mapping, and what is not certain about it."""
+
+    columns: dict[str, str | tuple[str, ...]]
+    time: TimeProposal | None
+    splits: list[Split] = field(default_factory=list)
+    event_words: Mapping[str, int] = field(default_factory=dict)
+    """The rows of each word for an event in the sample."""
+    event_types: Mapping[str, EventType | None] = field(default_factory=dict)
+    """The event type of each word; None if it is not known."""
+    devices: Mapping[str, Device | None] = field(default_factory=dict)
+    countries: Mapping[str, str | None] = field(default_factory=dict)
+    """The code of each word that is not one itself; None if it is not known."""
+    constants: dict[str, str] = field(default_factory=dict)
+    unplaced: list[str] = field(default_factory=list)
+    """Columns that are nothing that Presage knows."""
+    remarks: list[str] = field(default_factory=list)
+    """What to look at, a sentence each."""
+
+    @property
+    def missing(self) -> list[str]:
+        """Fields without which no row becomes an event."""
+        return [
+            name
+            for name in ("user_id", "event_time", "event_type")
+            if name not in self.columns and name not in self.constants
+        ]
+
+
+def propose(sample: Sample) -> Proposal:
+    """Propose a mapping; never fails, but may lack a field that is needed."""
+    time = find_times(sample)
+    time_columns = list(time.columns) if time else []
+    found = assign_columns(sample, _FIELDS, time_columns)
+    splits = []
+    if split := find_split(sample, found):
+        splits.append(split)
+        found = {name: column for name, column in found.items() if column != split.column}
+        found |= {
+            name: part for name, part in (("user_id", USER_PART), ("session_id", SESSION_PART)) if name not in found
+        }
+    columns: dict[str, str | tuple[str, ...]] = {}
+    for name in FIELDS:
+        if name in found:
+            columns[name] = found[name]
+        elif name == "event_time" and time:
+            columns[name] = time.columns[0] if len(time.columns) == 1 else time.columns
+    proposal = Proposal(columns=columns, time=time, splits=splits)
+    if time:
+        proposal.remarks += time.remarks
+    _propose_words(sample, proposal, found)
+    _propose_money(sample, proposal, found)
+    _remark_missing_visitors(sample, proposal, found)
+    if "item_id" not in columns:
+        for name in _ITEM_FIELDS:
+            if name in columns:
+                proposal.remarks.append(f"{name} ({columns.pop(name)!r}) is left out, because no column names the item")
+    used = {*time_columns, *found.values(), *(split.column for split in splits)}
+    proposal.unplaced = [column for column in sample.columns if column not in used or column not in _sources(proposal)]
+    return proposal
+
+
+def _propose_money(sample: Sample, proposal: Proposal, found: Mapping[str, str]) -> None:
+    """Take an amount on most rows for a price, not for the value of an order; find the currency in names and cells."""
+    if "value" in found and "price" not in found and "item_id" in found and "event_type" in found:
+        amounts = sample.columns[found["value"]]
+        words = ["" if cell is None else str(cell) for cell in sample.columns[found["event_type"]]]
+        others = [amount for amount, word in zip(amounts, words, strict=True) if not _is_order(proposal, word)]
+        if sum(amount is not None for amount in others) > _MIN_PRICED * len(others):
+            proposal.columns = {
+                ("price" if name == "value" else name): source for name, source in proposal.columns.items()
+            }
+    column = proposal.columns.get("price") or proposal.columns.get("value")
+    if isinstance(column, str) and column in sample.columns and "currency" not in found:
+        texts = sample.texts(column)[:1_000]
+        named = {code for code in _SIGNS.values() if code.lower() in plain_words(column).split()}
+        signs = {code for sign, code in _SIGNS.items() if any(sign in text for text in texts)}
+        codes = {code for code in _SIGNS.values() if any(code in text for text in texts)}
+        if len(currencies := named | signs | codes) == 1:
+            proposal.constants["currency"] = currencies.pop()
+
+
+def _is_order(proposal: Proposal, word: str) -> bool:
+    return proposal.event_types.get(word) in {EventType.PURCHASE, EventType.REFUND, EventType.BEGIN_CHECKOUT}
+
+
+def _remark_missing_visitors(sample: Sample, proposal: Proposal, found: Mapping[str, str]) -> None:
+    column = found.get("user_id", "")
+    missing = sum(cell is None for cell in sample.columns.get(column, ()))
+    other = found.get("session_id") or found.get("order_id")
+    if missing and other in sample.columns:
+        proposal.remarks.append(
+            f"{missing:,} rows have no visitor in {column!r} and are lost; "
+            f'user_id = ["{column}", "{other}"] makes a visitor of each {other!r} instead'
+        )
+
+
+def _sources(proposal: Proposal) -> set[str]:
+    """Return the columns that the mapping reads."""
+    names = {split.column for split in proposal.splits}
+    for source in proposal.columns.values():
+        names.update((source,) if isinstance(source, str) else source)
+    return names
+
+
+def _propose_words(sample: Sample, proposal: Proposal, found: Mapping[str, str]) -> None:
+    if column := found.get("event_type"):
+        counts = Counter(sample.texts(column))
+        proposal.event_words = dict(counts.most_common(_MAX_EVENT_WORDS))
+        proposal.event_types = event_types_of(proposal.event_words)
+    else:
+        is_order = "order_id" in found or "quantity" in found
+        guess = "PURCHASE" if is_order else "VIEW_ITEM" if "item_id" in found else "PAGE_VIEW"
+        proposal.constants["event_type"] = guess
+        proposal.remarks.append(f"no column names the type of event; every row is taken for a {guess}")
+    if column := found.get("device"):
+        devices = devices_of(sorted(set(sample.texts(column))))
+        proposal.devices = {word: device for word, device in devices.items() if word.upper() not in Device.__members__}
+    if column := found.get("country"):
+        countries = countries_of(sorted(set(sample.texts(column))))
+        proposal.countries = {
+            word: code
+            for word, code in countries.items()
+            if code != word.upper() and (code or not COUNTRY.fullmatch(word.upper()))
+        }

@@ -1,0 +1,90 @@
+"""The files of a log: one, all of a folder, or those that match a pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+
+from presage_featurizer.events import Event
+from presage_training.errors import LogFormatError
+from presage_training.readers.files.opening import COMPRESSIONS
+from presage_training.readers.files.tables import LOG_SUFFIXES, file_stem
+from presage_training.readers.progress import ReadProgress
+from presage_training.readers.skipped_rows import SkippedRows
+
+__all__ = ["LogPart", "log_parts", "read_parts"]
+
+
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """One file of a log."""
+
+    path: Path
+    stem: str
+    """The name that ids of events without one begin with; no two files of a log have the same."""
+
+
+def log_parts(path: Path) -> list[LogPart]:
+    """Return the files of a log in the order of their names.
+
+    Args:
+        path: A file; a folder, whose files of rows are taken at any depth; or a pattern such as ``logs/2019-*.csv``. Hidden files,
+            and those whose names begin with ``_``, are not taken from a folder.
+
+    Raises:
+        LogFormatError: if a folder or a pattern leads to no file, or to two whose names differ in their suffixes only.
+    """
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if _is_log(file, path))
+        if not files:
+            suffixes = ", ".join(LOG_SUFFIXES)
+            raise LogFormatError(path, "the folder holds no log", advice=f"Expected files that end with {suffixes}.")
+        return _named(path, path, files)
+    if not path.exists() and has_magic(str(path)):
+        files = sorted(
+            file
+            for name in glob(str(path), recursive=True)  # noqa: PTH207 - the pattern may be absolute
+            if (file := Path(name)).is_file()
+        )
+        if not files:
+            raise LogFormatError(
+                path, "no file matches the pattern", advice="Name a file, a folder or another pattern."
+            )
+        fixed = next(folder for folder in path.parents if not has_magic(str(folder)))
+        return _named(path, fixed, files)
+    return [LogPart(path, file_stem(path))]
+
+
+def read_parts(
+    parts: Sequence[LogPart],
+    read: Callable[[LogPart], Iterator[Event]],
+    *,
+    skipped: SkippedRows,
+    progress: ReadProgress | None,
+) -> Iterator[Event]:
+    """Read the files of a log one after the other; examples of skipped rows name the file if there are several."""
+    for number, part in enumerate(parts):
+        skipped.file = part.path.name if len(parts) > 1 else ""
+        if progress:
+            progress.start_file(number, len(parts))
+        yield from read(part)
+
+
+def _is_log(file: Path, folder: Path) -> bool:
+    if any(name.startswith((".", "_")) for name in file.relative_to(folder).parts) or not file.is_file():
+        return False
+    name = Path(file.stem) if file.suffix.lower() in COMPRESSIONS else file
+    return name.suffix.lower() in LOG_SUFFIXES or file.suffix.lower() == ".zip"
+
+
+def _named(path: Path, folder: Path, files: list[Path]) -> list[LogPart]:
+    parts = [LogPart(file, str((file.parent / file_stem(file)).relative_to(folder))) for file in files]
+    stems: dict[str, Path] = {}
+    for part in parts:
+        if part.stem in stems:
+            problem = f"{stems[part.stem].name} and {part.path.name} look like the same file twice"
+            raise LogFormatError(path, problem, advice="Remove one of them, or rename it.")
+        stems[part.stem] = part.path
+    return parts
