@@ -81,7 +81,9 @@ def export_model(
             trees=len(source.model.trees),
             metrics=dict(metrics or {}),
             data=dict(data or {}),
-            libraries={name: _version(name) for name in sorted({"presage-scoring", "onnx", "numpy", *source.libraries})},
+            libraries={
+                name: _version(name) for name in sorted({"presage-scoring", "onnx", "numpy", *source.libraries})
+            },
         )
     except ValueError as error:
         raise BundleError(directory, str(error)) from error

@@ -129,7 +129,9 @@ def _load_highest(versions: Sequence[Path]) -> tuple[Model, int]:
             errors.append(error)
             continue
         for rejected in errors:
-            _logger.error("serving version %s of %s, because a newer one is rejected: %s", path.name, model.name, rejected)
+            _logger.error(
+                "serving version %s of %s, because a newer one is rejected: %s", path.name, model.name, rejected
+            )
         return model, len(errors)
     raise errors[0]
 
