@@ -39,7 +39,7 @@ def test_the_transport_that_is_asked_for_or_else_the_best_usable_one_is_taken(as
 @pytest.mark.parametrize(
     ("installed", "message"),
     [
-        (NONE, r"transport: native cannot be used: .*pip install 'presage\[native\]'"),
+        (NONE, r"transport: native cannot be used: .*pip install 'presage-scoring\[native\]'"),
         (UNKNOWN, r"transport: native cannot be used: pygrpc-native 0\.6\.0 is installed, .* tested with 0\.5\.x"),
     ],
 )
