@@ -15,9 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from presage_export.additive import AdditiveModel, Leaf, Split, floor_to_float32, weighted_sum
-from presage_export.bundle.bundle import ALLOWED_OPERATORS
 from presage_export.bundle.onnx_wire import read_graph_contents
 from presage_export.bundle.session import OnnxModel
+from presage_export.bundle.structure import ALLOWED_OPERATORS
 from presage_export.errors import ParityError, UnsupportedModelError
 from presage_export.gate import check_original
 from presage_export.graph import build_graph

@@ -12,7 +12,7 @@ from presage_export.errors import OnnxModelError
 
 __all__ = ["OnnxModel"]
 
-_LOG_ERRORS = 3
+_LOG_FATAL = 4
 
 
 class OnnxModel:
@@ -69,7 +69,8 @@ def _session_options() -> onnxruntime.SessionOptions:
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = _LOG_ERRORS
+    # Errors are raised; ONNX Runtime would print them as well, over many lines.
+    options.log_severity_level = _LOG_FATAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Otherwise bytes in ONNX Runtime's own flatbuffer format would be loaded as that, and bypass the operator check.
     options.add_session_config_entry("session.load_model_format", "ONNX")

@@ -13,7 +13,7 @@ from presage_export.bundle.ensemble import Ensemble, read_ensemble
 from presage_export.bundle.onnx_graph import Graph, Node, read_graph
 from presage_export.bundle.onnx_wire import read_graph_contents
 
-__all__ = ["check_structure"]
+__all__ = ["ALLOWED_OPERATORS", "check_structure"]
 
 _MAX_NODES = 64
 _FLOAT, _DOUBLE = 1, 11
@@ -29,6 +29,9 @@ _PARAMETERS: Final[dict[tuple[str, str], frozenset[str] | None]] = {
     ("ai.onnx.ml", "Scaler"): frozenset({"offset", "scale"}),
 }
 
+ALLOWED_OPERATORS: Final = frozenset(_PARAMETERS)
+"""``(domain, op_type)`` of every operator that a graph may have."""
+
 
 def check_structure(model_bytes: bytes, *, feature_count: int) -> Ensemble | None:
     """Check a serialized ONNX model, and return its trees; None if it has none.
@@ -42,7 +45,7 @@ def check_structure(model_bytes: bytes, *, feature_count: int) -> Ensemble | Non
         raise ValueError(f"is no ONNX model: {error}") from error
     if contents.external_data:
         raise ValueError("refers to data in another file; a bundle's model has to be whole")
-    if rejected := set(contents.operators) - _PARAMETERS.keys():
+    if rejected := set(contents.operators) - ALLOWED_OPERATORS:
         named = ", ".join(f"{domain or 'ai.onnx'}.{op_type}" for domain, op_type in sorted(rejected))
         raise ValueError(f"uses operators that are not allowed: {named}")
     if not 1 <= len(contents.operators) <= _MAX_NODES:
@@ -60,7 +63,6 @@ def _check_graph(graph: Graph, feature_count: int) -> Ensemble | None:
                 f"a constant of shape {list(tensor.shape)[:8]}: expected at most {feature_count} finite numbers"
             )
     ensembles = []
-    # Outputs of Cast on features are the features themselves, which the trees then compare.
     for node in graph.nodes:
         if node.op_type == "TreeEnsembleRegressor":
             ensembles.append(read_ensemble(node.attributes, feature_count=feature_count))

@@ -128,9 +128,9 @@ def _load_highest(versions: Sequence[Path]) -> tuple[Model, int]:
         except ModelError as error:
             errors.append(error)
             continue
-        for rejected in errors:
+        for rejection in errors:
             _logger.error(
-                "serving version %s of %s, because a newer one is rejected: %s", path.name, model.name, rejected
+                "serving version %s of %s, because a newer one is rejected: %s", path.name, model.name, rejection
             )
         return model, len(errors)
     raise errors[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from importlib.metadata import version
 
 import grpc
@@ -13,6 +14,8 @@ from presage.v1 import scoring_service_pb2 as pb
 from presage_server.errors import SettingsError
 from presage_server.rpc.limits import MAX_EVENTS_PER_VISITOR
 from presage_server.telemetry.metrics import Metrics, serve_metrics
+from support.bundle_files import copy_bundle
+from support.metrics import metric
 from support.running_server import serving, track
 
 
@@ -70,6 +73,17 @@ async def test_calls_events_and_scores_are_counted(store, models, unused_tcp_por
     assert all(line.endswith(f'version="{version("presage")}"}} 1.0') for line in builds)
     assert "_created" not in body
     assert "'u'" not in body, "a visitor's id has no place in metrics"
+
+
+async def test_a_newer_version_that_is_rejected_is_counted(store, models, tmp_path, unused_tcp_port):
+    folder = shutil.copytree(models, tmp_path / "models")
+    copy_bundle(folder / "second" / "2", folder / "second" / "3")
+    (folder / "second" / "3" / "golden.npz").write_bytes(b"damaged")
+    async with serving(redis_url=store.url, models=folder, metrics_port=unused_tcp_port) as served:
+        response = await served.stub.Score(pb.ScoreRequest(user_id="u", model="second"))
+        assert await metric(unused_tcp_port, 'presage_bundles_rejected_total{model="second"}') == 1
+        assert await metric(unused_tcp_port, 'presage_bundles_rejected_total{model="conversion"}') == 0
+    assert response.prediction.model_version == "2"
 
 
 @pytest.mark.parametrize("request_bytes", [b"", b"GET", b"\0" * 200_000, b"GET / HTTP/1.1\r\n"])

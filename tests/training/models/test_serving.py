@@ -8,8 +8,8 @@ from training.models.data import NAMES, parts_of
 
 from presage.v1 import prediction_pb2, scoring_service_pb2
 from presage_export.bundle import read_bundle
-from presage_export.bundle.bundle import ALLOWED_OPERATORS
 from presage_export.bundle.onnx_wire import read_graph_contents
+from presage_export.bundle.structure import ALLOWED_OPERATORS
 from presage_export.errors import BundleError
 from presage_export.reading.source_model import read_source_model
 from presage_featurizer import CONVERSION, FeatureSet
