@@ -191,7 +191,7 @@ def test_pipes_in_a_zip(inspect, replay, tmp_path):
 
 
 def test_nested_json_lines(inspect, replay, tmp_path):
-    """JSON lines compressed by zstandard, objects in objects, year to second in several keys, a device nobody knows."""
+    """JSON lines compressed by zstandard, objects and arrays in objects, a date with hours to seconds, an unknown device."""
     lines = []
     for event in EVENTS:
         at, item = moment(event), event.items[0] if event.items else None
@@ -201,9 +201,10 @@ def test_nested_json_lines(inspect, replay, tmp_path):
             "event": event.type.name.title().replace("_", ""),
             "ctx": {"device": "Phone" if len(lines) % 2 else "fridge", "country": "Germany"},
         }
+        line["products"] = []
         if item:
             product = {"sku": item.item_id, "category": item.category, "price": item.price_micros / MICROS}
-            line["product"] = product | {"quantity": item.quantity}
+            line["products"] = [product | {"quantity": item.quantity}]
         lines.append(json.dumps(line) + "\n")
     log, mapping = tmp_path / "events.ndjson.zst", tmp_path / "shop.toml"
     with pa.CompressedOutputStream(str(log), "zstd") as file:
@@ -211,6 +212,7 @@ def test_nested_json_lines(inspect, replay, tmp_path):
     done = inspect(log, "--to", mapping)
 
     assert (done.code, done.err) == (0, "")
+    assert "look at: of an array, only the first object is read" in done.out
     assert "look at: a device that is not known, left empty: fridge" in done.out
     events = read(log, mapping)
     assert facts(events) == facts(EVENTS)

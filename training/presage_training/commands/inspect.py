@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -142,7 +143,8 @@ def _print_next(console: Console, log: Path, to: Path | None, proposal: Proposal
         names = ", ".join(proposal.missing)
         console.print(f"no column was found for {names}: name it in {where}", soft_wrap=True)
     elif to is not None and check and not check.problem:
-        console.print(f"next: presage train {log} --mapping {to} --to run", soft_wrap=True)
+        command = shlex.join(("presage", "train", str(log), "--mapping", str(to), "--to", "runs/first"))
+        console.print(f"next: {command}", soft_wrap=True)
 
 
 def _fail(message: str) -> int:

@@ -79,6 +79,8 @@ def propose(sample: Sample) -> Proposal:
     _propose_words(sample, proposal, found)
     _propose_money(sample, proposal, found)
     _remark_missing_visitors(sample, proposal, found)
+    if any(".0." in column for column in found.values()):
+        proposal.remarks.append("of an array, only the first object is read")
     if "item_id" not in columns:
         for name in _ITEM_FIELDS:
             if name in columns:

@@ -309,6 +309,15 @@ def test_objects_in_objects_have_dots_between_their_keys(tmp_path):
     assert [(event.user_id, event.items) for event in events] == [("7", (Item("lamp", brand="acme"),)), ("7", ())]
 
 
+def test_an_object_in_an_array_has_its_number_as_a_key(tmp_path):
+    columns = {"user_id": "visitor", "event_type": "action", "event_time": "at", "item_id": "items.0.id"}
+    row = {"visitor": "ann", "action": "saw", "at": ROW["at"]}
+    rows = [row | {"items": items} for items in ([{"id": "lamp"}, {"id": "sofa"}], [], None)]
+    events, _ = read(tmp_path, rows, name="log.jsonl", columns=columns)
+
+    assert [event.items for event in events] == [(Item("lamp"),), (), ()]
+
+
 def test_lines_that_are_no_flat_objects_are_counted(tmp_path):
     path = tmp_path / "log.jsonl"
     lines = [

@@ -8,6 +8,8 @@ import pytest
 from presage_featurizer import Device, EventType
 from presage_training.errors import LogFormatError
 from presage_training.readers import LogMapping, MappingError, load_mapping
+from presage_training.readers.files.layout import FileLayout
+from presage_training.readers.formats.derived import Split
 
 PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "replay-a-log.md"
 LEAST = '[columns]\nuser_id = "u"\nevent_type = "e"\nevent_time = "t"\n'
@@ -59,6 +61,30 @@ def test_the_type_may_be_the_same_for_all_rows(load):
     }
 
 
+def test_a_mapping_may_say_how_the_file_is_laid_out(load):
+    text = """
+        [file]
+        encoding = "cp1252"
+        separator = "\\t"
+        decimal = ","
+        missing = ["NULL", "-"]
+        [columns]
+        user_id = ["visitor", "cookie"]
+        session_id = "visit"
+        event_time = ["day", "hour"]
+        [split."visitor / visit"]
+        separator = "/"
+        into = ["visitor", "visit"]
+        [constants]
+        event_type = "PAGE_VIEW"
+    """
+    mapping = load(text)
+
+    assert mapping.layout == FileLayout(encoding="cp1252", separator="\t", decimal=",", missing=("NULL", "-"))
+    assert mapping.splits == (Split(column="visitor / visit", into=("visitor", "visit"), separator="/"),)
+    assert mapping.columns["user_id"] == ("visitor", "cookie")
+
+
 def test_a_word_may_mean_no_device(load):
     devices = load(LEAST + 'device = "d"\n[devices]\nphone = "MOBILE"\nbot = ""').devices
 
@@ -93,6 +119,17 @@ def test_a_word_may_mean_no_device(load):
         (LEAST + '[constants]\ndevice = "FRIDGE"', "[constants] has the unknown name 'FRIDGE'", "DESKTOP, MOBILE"),
         (LEAST + '[constants]\nprice = "1"', "[constants] has the unknown field 'price'", "event_type, item_id"),
         (LEAST + '[constants]\nevent_type = "LOGIN"', "event_type is in [columns] and in [constants]", "Keep one"),
+        (LEAST + '[file]\nkind = "csv"', "[file] has the unknown key 'kind'", "encoding, separator, decimal, missing"),
+        (LEAST + '[file]\ndecimal = ";"', "[file] has decimal = ';'", 'Choose "." or ","'),
+        (LEAST + '[file]\nseparator = ";;"', "[file] has separator = ';;'", "a single character"),
+        (LEAST + '[file]\nencoding = "utf-9"', "[file] has the unknown encoding 'utf-9'", "cp1252"),
+        (LEAST + "[file]\nmissing = [3]", "[file] has missing = [3]", "text in quotes"),
+        (LEAST + "device = []\n[devices]\nx = 3", "[devices] has x = 3", "text in quotes"),
+        (LEAST + '[split]\nids = "u"', "[split] has ids = 'u'", 'Write it as [split."ids"]'),
+        (LEAST + '[split.ids]\ninto = ["a", "b"]', "[split] 'ids' has not exactly one of separator", "divided"),
+        (LEAST + '[split.ids]\nseparator = "/"\ninto = ["a"]', "[split] 'ids' has into = ['a']", "Name the parts"),
+        (LEAST + '[split.ids]\npattern = "("\ninto = ["a"]', "[split] 'ids' has an invalid pattern", "Python"),
+        (LEAST + '[split.ids]\npattern = "(.)"\ninto = ["a", "b"]', "has 1 groups for 2 parts", "one group"),
         (LEAST + '[event_time]\nzone = "UTC"', "[event_time] has the unknown key 'zone'", "unit, format, time_zone"),
         (LEAST + '[event_time]\nunit = "h"', "[event_time] has the unknown unit 'h'", "Choose one of s, ms, us, ns"),
         (

@@ -37,7 +37,8 @@ def read_json_lines(
 
     Args:
         path: The file.
-        columns: The keys, with dots between those of objects in objects. Cells are text or numbers, None if missing.
+        columns: The keys, with dots between those of objects in objects, as in ``user.id`` and ``items.0.id``. Cells are text or
+            numbers, None if missing.
         skipped: Counts the lines that are not JSON objects.
         progress: Updated with the share of the file that has been read.
         encoding: The encoding of the file; guessed if empty.
@@ -75,7 +76,7 @@ def read_json_lines(
 
 
 def json_keys(path: Path, *, encoding: str) -> list[str]:
-    """Return the keys of the first lines, with dots between those of objects in objects; arrays are not among them."""
+    """Return the keys of the first lines, with dots between those of objects in objects; of an array, those of its first object."""
     keys: dict[str, None] = {}
     try:
         with open_utf8(path, encoding) as file:
@@ -98,6 +99,8 @@ def _keys(found: Mapping[str, Any], prefix: str) -> Iterator[str]:
             yield from _keys(value, f"{prefix}{key}.")
         elif not isinstance(value, list):
             yield prefix + key
+        elif value and isinstance(value[0], dict):
+            yield from _keys(value[0], f"{prefix}{key}.0.")
 
 
 def _cell(line: dict[str, Any], column: str) -> Any:
@@ -105,6 +108,9 @@ def _cell(line: dict[str, Any], column: str) -> Any:
     if cell is None and "." in column:
         first, _, rest = column.partition(".")
         inner = line.get(first)
+        if isinstance(inner, list):
+            # The keys of an array are the numbers of its elements.
+            inner = {str(number): element for number, element in enumerate(inner)}
         return _cell(inner, rest) if isinstance(inner, dict) else None
     if isinstance(cell, bool):
         return str(cell).lower()  # True equals 1
