@@ -4,6 +4,8 @@ BIN := .venv/bin
 PROTOS := $(sort $(wildcard proto/presage/v1/*.proto))
 SERVICES := $(sort $(wildcard proto/presage/v1/*_service.proto))
 STUBS := proto
+# Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
+DEMO_EXTRAS ?= server,native
 
 .PHONY: help setup demo test check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-slow-store bench-neighbours bench-overload bench-compare \
         budget soak bench-replay skew-proof served-parity train-real clean
@@ -14,19 +16,29 @@ help: ## list the targets
 
 setup: .venv/installed ## make .venv with everything (uses uv where it is installed)
 
-.venv/installed: pyproject.toml constraints.txt
+# The recipe that installs Presage from this checkout; its argument is the extras.
+define install
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("Presage needs Python 3.11 or newer; %s is %d.%d. Name another: make PYTHON=python3.12 ..." % (sys.executable, v[0], v[1]))'
 	@test -x $(BIN)/python || echo "making .venv with Presage and what it needs: a minute, once"
 	@if command -v uv >/dev/null 2>&1; then \
 	  { test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) .venv; } && \
-	  uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	  uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(1)]'; \
 	else \
 	  { test -x $(BIN)/python || $(PYTHON) -m venv .venv; } && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(1)]'; \
 	fi
 	@touch $@
+endef
 
-demo: setup ## start a store and a server, drive visitors, show their scores move
+.venv/installed: pyproject.toml constraints.txt
+	$(call install,dev)
+
+# Less than `make setup`: training libraries are large, and the demo needs none of them.
+.venv/installed-for-demo: pyproject.toml constraints.txt
+	$(call install,$(DEMO_EXTRAS))
+
+# An environment that has everything is kept up to date; otherwise the demo's is enough.
+demo: $(if $(wildcard .venv/installed),setup,.venv/installed-for-demo) ## start a store and a server, drive visitors, show their scores move
 	@$(BIN)/presage demo
 
 test: setup ## run the tests

@@ -10,11 +10,11 @@
 #include "digests.h"
 #include "event.h"
 #include "featurize.h"
+#include "orders.h"
 #include "state.h"
 
 namespace limit {
 
-constexpr int64_t kMaxMoneyMicros = 1'000'000'000'000'000'000;
 constexpr size_t kRecentBytes = 128 * kDigestBytes, kViewedBytes = 256 * kDigestBytes;
 constexpr size_t kMaxOpenSessions = 4, kMaxCartLines = 100, kMaxItemInterests = 12, kMaxCategoryInterests = 32;
 
@@ -46,7 +46,7 @@ class Fold {
     else if (now < state_.first_seen_unix_micros) state_.first_seen_unix_micros = now;
     if (event_.type == EVENT_TYPE_REFUND) {
       find_open(nullptr);
-      add_money(-static_cast<int64_t>(event_.money_micros()));
+      Orders(state_, event_, arena_).refund();
       return;
     }
     if (is_newest) {
@@ -70,18 +70,14 @@ class Fold {
 
   void change_cart_and_orders() {
     using namespace presage::v1;
-    const int64_t now = event_.time_unix_micros;
     if (event_.type == EVENT_TYPE_ADD_TO_CART) {
       for (const Item& item : event_.items) add_to_cart(item);
     } else if (event_.type == EVENT_TYPE_REMOVE_FROM_CART) {
       for (const Item& item : event_.items) remove_from_cart(item);
     } else if (event_.type == EVENT_TYPE_PURCHASE) {
-      ++state_.orders;
-      add_money(static_cast<int64_t>(event_.money_micros()));
-      if (state_.first_order_unix_micros == 0 || now < state_.first_order_unix_micros) state_.first_order_unix_micros = now;
-      state_.last_order_unix_micros = std::max(state_.last_order_unix_micros, now);
+      const bool is_new = Orders(state_, event_, arena_).purchase();
       for (const Item& item : event_.items) remove_from_cart(item);
-      if (event_.items.empty()) state_.cart.clear();
+      if (event_.items.empty() && is_new) state_.cart.clear();
     }
   }
 
@@ -115,8 +111,6 @@ class Fold {
     for (const CartLine& line : state_.cart) value += static_cast<__int128>(line.price_micros) * line.quantity;
     return static_cast<int64_t>(std::min<__int128>(value, kMaxMoneyMicros));
   }
-
-  void add_money(int64_t micros) { state_.spent_micros = std::clamp(state_.spent_micros + micros, -kMaxMoneyMicros, kMaxMoneyMicros); }
 
   // --- sessions
 

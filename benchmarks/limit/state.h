@@ -68,6 +68,12 @@ struct Habits {
   }
 };
 
+struct Order {
+  std::string_view order;
+  int64_t money_micros;
+  std::string_view lines;
+};
+
 struct State {
   int64_t first_seen_unix_micros = 0;
   int64_t last_seen_unix_micros = 0;
@@ -84,11 +90,12 @@ struct State {
   std::string_view recent_events;
   bool cart_saturated = false;
   Habits habits;
+  std::vector<Order> recent_orders;
 };
 
 constexpr size_t kRevisionBytes = 8, kChecksumBytes = 4;
-constexpr uint8_t kStateVersion = 2;
-constexpr size_t kStateFields = 15, kSessionFields = 11, kLineFields = 4, kHabitsFields = 12, kInterestFields = 3;
+constexpr uint8_t kStateVersion = 3;
+constexpr size_t kStateFields = 16, kHabitsField = 14, kOrderFields = 3, kSessionFields = 11, kLineFields = 4, kHabitsFields = 12, kInterestFields = 3;
 
 inline uint32_t checksum(std::string_view bytes) {
   return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
@@ -193,8 +200,17 @@ inline void read_state(std::string_view blob, State& state, bool whole) {
   if (!whole) return;
   state.recent_events = in.text();
   state.cart_saturated = in.boolean();
-  if (fields < kStateFields) state.habits.clear();
+  if (fields <= kHabitsField) state.habits.clear();
   else read_habits(in, state.habits);
+  state.recent_orders.clear();
+  if (fields < kStateFields) return;
+  state.recent_orders.resize(in.array());
+  for (Order& order : state.recent_orders) {
+    if (in.array() != kOrderFields) throw std::runtime_error("fields of an order");
+    order.order = in.text();
+    order.money_micros = in.integer();
+    order.lines = in.text();
+  }
 }
 
 inline void write_counts(MsgpackWriter& out, const std::vector<std::pair<int64_t, int64_t>>& counts) {
@@ -258,6 +274,13 @@ inline void write_state(std::string& to, const State& state) {
   out.bytes(state.recent_events);
   out.boolean(state.cart_saturated);
   write_habits(out, state.habits);
+  out.array(state.recent_orders.size());
+  for (const Order& order : state.recent_orders) {
+    out.array(kOrderFields);
+    out.bytes(order.order);
+    out.integer(order.money_micros);
+    out.bytes(order.lines);
+  }
   set_checksum(to, start);
 }
 

@@ -59,7 +59,7 @@ def random_events(visitors: int, now_unix_micros: int, *, seed: int = 1) -> Iter
             items=[_item(random) for _ in range(random.choice(_ITEM_COUNTS))],
             country=random.choice(("", "", "GB", "DE")),
             device=random.choice(event_pb2.Device.values()),
-            order_id=random.choice(("", f"order-{number}")),
+            order_id=random.choice(("", f"order-{number}", f"order-{number % 4}")),
             currency=random.choice(("", "EUR")),
         )
         if random.random() < 0.3:

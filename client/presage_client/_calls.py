@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -15,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from google.protobuf.message import Message
 
 from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
+from presage_client._checks import to_unix_micros
 from presage_client._convert import (
     build,
     check_count,
@@ -24,7 +26,7 @@ from presage_client._convert import (
     prediction_from_proto,
     target_to_proto,
 )
-from presage_client.types import Event, Prediction, ScoreTarget, TrackOutcome, TrackResult
+from presage_client.types import Event, Features, Prediction, ScoreTarget, TrackOutcome, TrackResult
 
 __all__ = [
     "MAX_EVENTS",
@@ -134,7 +136,7 @@ def score(
     *,
     session_id: str,
     model: str,
-    as_of_unix_micros: int,
+    as_of_unix_micros: int | datetime,
     include_features: bool,
     include_timings: bool,
 ) -> Call[Prediction]:
@@ -144,7 +146,7 @@ def score(
         user_id=user_id,
         session_id=session_id,
         model=model,
-        as_of_unix_micros=as_of_unix_micros,
+        as_of_unix_micros=to_unix_micros("as_of_unix_micros", as_of_unix_micros),
         include_features=include_features,
         include_timings=include_timings,
     )
@@ -158,7 +160,7 @@ def _read_score(response: scoring_service_pb2.ScoreResponse) -> Prediction:
 
 
 def score_batch(
-    targets: Iterable[str | ScoreTarget], *, model: str, as_of_unix_micros: int, include_features: bool
+    targets: Iterable[str | ScoreTarget], *, model: str, as_of_unix_micros: int | datetime, include_features: bool
 ) -> Iterator[Call[list[Prediction]]]:
     """Make the calls that score any number of visitors.
 
@@ -172,7 +174,7 @@ def score_batch(
             scoring_service_pb2.ScoreBatchRequest,
             targets=[target_to_proto(target) for target in chunk],
             model=model,
-            as_of_unix_micros=as_of_unix_micros,
+            as_of_unix_micros=to_unix_micros("as_of_unix_micros", as_of_unix_micros),
             include_features=include_features,
         )
         yield Call("ScoreBatch", request, partial(_read_predictions, chunk))
@@ -200,17 +202,18 @@ def _read_predictions(
     return [prediction_from_proto(prediction) for prediction in response.predictions]
 
 
-def features(user_id: str, *, session_id: str, feature_set: str, as_of_unix_micros: int) -> Call[dict[str, float]]:
+def features(user_id: str, *, session_id: str, feature_set: str, as_of_unix_micros: int | datetime) -> Call[Features]:
     """Make the call that reads a visitor's features."""
     request = build(
         scoring_service_pb2.GetFeaturesRequest,
         user_id=user_id,
         session_id=session_id,
         feature_set=feature_set,
-        as_of_unix_micros=as_of_unix_micros,
+        as_of_unix_micros=to_unix_micros("as_of_unix_micros", as_of_unix_micros),
     )
     return Call("GetFeatures", request, _read_features)
 
 
-def _read_features(response: scoring_service_pb2.GetFeaturesResponse) -> dict[str, float]:
-    return features_from_proto(response.features)
+def _read_features(response: scoring_service_pb2.GetFeaturesResponse) -> Features:
+    values = features_from_proto(response.features)
+    return Features(values, cold_start=response.cold_start, no_session=response.no_session)

@@ -1,4 +1,4 @@
-"""The ``presage`` console script, which every install has and only ``presage[server]`` can run."""
+"""The ``presage`` console script, which every install has and only ``presage-scoring[server]`` can run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main() -> int:
         # One of our own modules missing is a broken install, which no extra mends.
         if (error.name or "").startswith("presage"):
             raise
-        sys.stderr.write(f"presage: the command line needs pip install 'presage[server]' ({error})\n")
+        sys.stderr.write(f"presage: the command line needs pip install 'presage-scoring[server]' ({error})\n")
         return 2
     command_line.main()
     return 0

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from grpc import StatusCode
 
 from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
+from presage_client._checks import check_instance
 from presage_client.errors import InternalError, error_from_number
 from presage_client.types import Event, Prediction, ScoreTarget, Timings, TrackOutcome
 
@@ -45,7 +46,12 @@ def build(message_class: type[M], **fields: Any) -> M:
 
 
 def event_to_proto(event: Event) -> event_pb2.Event:
-    """Turn an event into its message."""
+    """Turn an event into its message.
+
+    Raises:
+        TypeError: It is not an event.
+    """
+    check_instance("event", event, Event)
     return build(
         event_pb2.Event,
         event_id=event.event_id,
@@ -93,6 +99,7 @@ def prediction_from_proto(message: prediction_pb2.Prediction) -> Prediction:
         model_version=message.model_version,
         cold_start=message.cold_start,
         degraded=message.degraded,
+        no_session=message.no_session,
         features=features_from_proto(message.features) if message.HasField("features") else None,
         timings=_timings_from_proto(message.timings) if message.HasField("timings") else None,
     )

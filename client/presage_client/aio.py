@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -12,8 +13,10 @@ from grpc import aio
 
 from presage.v1 import scoring_service_pb2_grpc
 from presage_client import _calls, _failures
+from presage_client._checks import check_instance
+from presage_client._target import full_target
 from presage_client.options import ClientOptions, channel_arguments
-from presage_client.types import Event, Prediction, ScoreTarget, TrackOutcome, TrackResult
+from presage_client.types import Event, Features, Prediction, ScoreTarget, TrackOutcome, TrackResult
 
 __all__ = ["AsyncClient"]
 
@@ -30,12 +33,19 @@ class AsyncClient:
     for each call that it makes (None: the options' value). Cancelling the task cancels the call.
 
     Args:
-        target: Where the server is: ``host:port``, or ``dns:///name:port`` to spread calls over all addresses of a name.
+        target: Where the server is: ``host``, ``host:port``, or ``dns:///name:port`` to spread calls over all addresses of a name.
+            The port is 50051 unless given.
         options: How to talk to it.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: The target is not valid.
     """
 
     def __init__(self, target: str, *, options: ClientOptions | None = None) -> None:
-        self._target = target
+        self._target = full_target(target)
+        if options is not None:
+            check_instance("options", options, ClientOptions)
         self._options = options or ClientOptions()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._channel: aio.Channel | None = None
@@ -110,7 +120,7 @@ class AsyncClient:
         *,
         session_id: str = "",
         model: str = "",
-        as_of_unix_micros: int = 0,
+        as_of_unix_micros: int | datetime = 0,
         include_features: bool = False,
         include_timings: bool = False,
         timeout_ms: float | None = None,
@@ -119,7 +129,8 @@ class AsyncClient:
 
         ``session_id`` is the session whose features to use (empty: the most recent one that is not idle), ``model`` the
         model (empty: the server's default), ``as_of_unix_micros`` the moment to score at, in microseconds since
-        1970-01-01 UTC (0: now); ``include_features`` and ``include_timings`` say what the prediction carries.
+        1970-01-01 UTC or as a datetime with a time zone (0: now); ``include_features`` and ``include_timings`` say what the
+        prediction carries.
         """
         call = _calls.score(
             user_id,
@@ -136,7 +147,7 @@ class AsyncClient:
         targets: Iterable[str | ScoreTarget],
         *,
         model: str = "",
-        as_of_unix_micros: int = 0,
+        as_of_unix_micros: int | datetime = 0,
         include_features: bool = False,
         timeout_ms: float | None = None,
     ) -> list[Prediction]:
@@ -165,9 +176,9 @@ class AsyncClient:
         *,
         session_id: str = "",
         feature_set: str = "",
-        as_of_unix_micros: int = 0,
+        as_of_unix_micros: int | datetime = 0,
         timeout_ms: float | None = None,
-    ) -> dict[str, float]:
+    ) -> Features:
         """Read the features that ``score`` would use: float32 values by name, in the order of the set.
 
         ``feature_set`` is the set (empty: that of the server's default model); the rest is as for ``score``.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -11,8 +12,10 @@ import grpc
 
 from presage.v1 import scoring_service_pb2_grpc
 from presage_client import _calls, _failures
+from presage_client._checks import check_instance
+from presage_client._target import full_target
 from presage_client.options import ClientOptions, channel_arguments
-from presage_client.types import Event, Prediction, ScoreTarget, TrackOutcome, TrackResult
+from presage_client.types import Event, Features, Prediction, ScoreTarget, TrackOutcome, TrackResult
 
 __all__ = ["Client"]
 
@@ -26,12 +29,19 @@ class Client:
     ``close()`` at the end. The methods are those of AsyncClient, without the ``await``.
 
     Args:
-        target: Where the server is: ``host:port``, or ``dns:///name:port`` to spread calls over all addresses of a name.
+        target: Where the server is: ``host``, ``host:port``, or ``dns:///name:port`` to spread calls over all addresses of a name.
+            The port is 50051 unless given.
         options: How to talk to it.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: The target is not valid.
     """
 
     def __init__(self, target: str, *, options: ClientOptions | None = None) -> None:
-        self._target = target
+        self._target = full_target(target)
+        if options is not None:
+            check_instance("options", options, ClientOptions)
         self._options = options or ClientOptions()
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
@@ -95,7 +105,7 @@ class Client:
         *,
         session_id: str = "",
         model: str = "",
-        as_of_unix_micros: int = 0,
+        as_of_unix_micros: int | datetime = 0,
         include_features: bool = False,
         include_timings: bool = False,
         timeout_ms: float | None = None,
@@ -116,7 +126,7 @@ class Client:
         targets: Iterable[str | ScoreTarget],
         *,
         model: str = "",
-        as_of_unix_micros: int = 0,
+        as_of_unix_micros: int | datetime = 0,
         include_features: bool = False,
         timeout_ms: float | None = None,
     ) -> list[Prediction]:
@@ -139,9 +149,9 @@ class Client:
         *,
         session_id: str = "",
         feature_set: str = "",
-        as_of_unix_micros: int = 0,
+        as_of_unix_micros: int | datetime = 0,
         timeout_ms: float | None = None,
-    ) -> dict[str, float]:
+    ) -> Features:
         """Read the features that ``score`` would use, by name; see AsyncClient.features."""
         call = _calls.features(
             user_id, session_id=session_id, feature_set=feature_set, as_of_unix_micros=as_of_unix_micros

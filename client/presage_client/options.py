@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 import grpc
 
 from presage.v1 import scoring_service_pb2
+from presage_client._checks import check_instance, check_integers, check_numbers
 
 __all__ = ["ClientOptions", "channel_arguments"]
 
+_NUMBERS = ("timeout_ms", "initial_backoff_ms", "max_backoff_ms")
+_INTEGERS = ("keepalive_interval_ms", "keepalive_timeout_ms", "max_send_bytes", "max_receive_bytes")
 _SERVICE = scoring_service_pb2.DESCRIPTOR.services_by_name["ScoringService"].full_name
 
 
@@ -19,6 +22,7 @@ class ClientOptions:
     """How a client talks to its server; the defaults fit a backend beside the server.
 
     Raises:
+        TypeError: An option has a value of the wrong type; the message names it.
         ValueError: An option is out of its range; the message names it.
     """
 
@@ -45,15 +49,11 @@ class ClientOptions:
     """TLS and who calls, as made by ``grpc.ssl_channel_credentials``; None means plain text."""
 
     def __post_init__(self) -> None:
-        for name in (
-            "timeout_ms",
-            "initial_backoff_ms",
-            "max_backoff_ms",
-            "keepalive_interval_ms",
-            "keepalive_timeout_ms",
-            "max_send_bytes",
-            "max_receive_bytes",
-        ):
+        check_numbers(self, _NUMBERS)
+        check_integers(self, ("max_attempts", *_INTEGERS))
+        if self.credentials is not None:
+            check_instance("credentials", self.credentials, grpc.ChannelCredentials)
+        for name in (*_NUMBERS, *_INTEGERS):
             value = getattr(self, name)
             if not 0 < value < float("inf"):
                 raise ValueError(f"{name}: expected a positive, finite number, got {value!r}")

@@ -1,21 +1,25 @@
 """What a backend sends and gets, as plain dataclasses; the limits and meanings are those of ``presage/v1/*.proto``.
 
-Nothing is checked here: the server checks, and names the field that it refuses.
+Types are checked here, as an object is made. Values are checked by the server, which names the field that it rejects.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum
+from typing import Final
 
+from presage_client._checks import check_integers, check_items, check_member, check_numbers, check_texts, to_unix_micros
 from presage_client.errors import PresageError
 
 __all__ = [
     "Device",
     "Event",
     "EventType",
+    "Features",
     "Item",
     "Prediction",
     "ScoreTarget",
@@ -23,6 +27,10 @@ __all__ = [
     "TrackOutcome",
     "TrackResult",
 ]
+
+
+_ITEM_TEXTS: Final = ("item_id", "category", "brand")
+_EVENT_TEXTS: Final = ("user_id", "event_id", "session_id", "country", "order_id", "currency")
 
 
 class EventType(IntEnum):
@@ -64,7 +72,11 @@ class Device(IntEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """One product within an event."""
+    """One product within an event.
+
+    Raises:
+        TypeError: A field has a value of the wrong type; the message names it.
+    """
 
     item_id: str
     """The shop's id of the product; 1 to 256 bytes."""
@@ -77,6 +89,11 @@ class Item:
     quantity: int = 1
     """How many units, at least 1."""
 
+    def __post_init__(self) -> None:
+        check_texts(self, _ITEM_TEXTS)
+        check_numbers(self, ("price",))
+        check_integers(self, ("quantity",))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
@@ -84,6 +101,10 @@ class Event:
 
     Make the event once and send that same object again after an error: the server knows it by its ``event_id`` and
     counts it once.
+
+    Raises:
+        TypeError: A field has a value of the wrong type; the message names it.
+        ValueError: The time is a datetime without a time zone.
     """
 
     type: EventType
@@ -94,8 +115,11 @@ class Event:
     """Idempotency key, at most 256 bytes; where none is given, the event gets a random UUID as it is made."""
     session_id: str = ""
     """The caller's own session id; empty if the server is to keep sessions itself."""
-    event_time_unix_micros: int = 0
-    """When it happened, in microseconds since 1970-01-01 UTC; 0 means now, by the server's clock."""
+    event_time_unix_micros: int | datetime = 0
+    """When it happened, in microseconds since 1970-01-01 UTC; 0 means now, by the server's clock.
+
+    A datetime with a time zone is converted.
+    """
     items: Sequence[Item] = ()
     """The products concerned, at most 2,000."""
     country: str = ""
@@ -110,6 +134,15 @@ class Event:
     """An ISO 4217 code in capitals; empty if unknown; nothing is converted."""
 
     def __post_init__(self) -> None:
+        check_texts(self, _EVENT_TEXTS)
+        check_member("type", self.type, EventType)
+        check_member("device", self.device, Device)
+        check_items("items", self.items, Item)
+        if self.value is not None:
+            check_numbers(self, ("value",))
+        if type(self.event_time_unix_micros) is not int:
+            micros = to_unix_micros("event_time_unix_micros", self.event_time_unix_micros)
+            object.__setattr__(self, "event_time_unix_micros", micros)
         # The client repeats a call by itself when a server goes away, so no event may travel without a key.
         if not self.event_id:
             object.__setattr__(self, "event_id", uuid.uuid4().hex)
@@ -117,12 +150,19 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScoreTarget:
-    """One visitor to score in a batch."""
+    """One visitor to score in a batch.
+
+    Raises:
+        TypeError: A field has a value of the wrong type; the message names it.
+    """
 
     user_id: str
     """The visitor; 1 to 256 bytes."""
     session_id: str = ""
     """The session whose features to use; empty means the visitor's most recent one that is not idle."""
+
+    def __post_init__(self) -> None:
+        check_texts(self, ("user_id", "session_id"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,10 +197,27 @@ class Prediction:
     """Whether the visitor had no recorded history."""
     degraded: bool
     """Whether the history could not be read, so that the score is that of a visitor without one."""
+    no_session: bool
+    """Whether no session was open at that moment, so that the session's features are those of a visitor who does nothing yet."""
     features: dict[str, float] | None
     """The features that were scored by name, float32 values in the model's order; None unless asked for."""
     timings: Timings | None
     """How long each stage took; None unless asked for."""
+
+
+class Features(dict[str, float]):
+    """The features of one visitor by name, float32 values in the order of the set.
+
+    Args:
+        values: Names and values.
+        cold_start: Whether the visitor had no recorded history.
+        no_session: Whether no session was open at that moment.
+    """
+
+    def __init__(self, values: Mapping[str, float], *, cold_start: bool, no_session: bool) -> None:
+        super().__init__(values)
+        self.cold_start = cold_start
+        self.no_session = no_session
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

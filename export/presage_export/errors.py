@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 __all__ = ["BundleError", "ExportError", "OnnxModelError", "ParityError", "UnsupportedModelError"]
 
+_MAX_REASON = 1_000
+
 
 class ExportError(Exception):
     """Base of all expected errors of this package."""
@@ -60,6 +62,10 @@ class BundleError(ExportError):
     """A bundle is incomplete, altered or not servable here. Restore the named file or export the model again."""
 
     def __init__(self, path: Path, reason: str) -> None:
+        # Parts of a reason come from the bundle: one line of printable text, whatever they are.
+        reason = "".join(sign if sign.isprintable() else " " for sign in reason)
+        if len(reason) > _MAX_REASON:
+            reason = f"{reason[:_MAX_REASON]}..."
         super().__init__(f"{path}: {reason}")
         self.path = path
         """The faulty file, or the bundle's directory."""

@@ -16,14 +16,15 @@ from presage_export.bundle.calibration import Calibration
 from presage_export.bundle.manifest import FeatureSetSpec, Manifest
 from presage_export.bundle.parity import ParityReport
 from presage_export.bundle.session import OnnxModel
+from presage_export.bundle.structure import check_structure
 from presage_export.errors import BundleError
 from presage_export.gate import check_original
+from presage_export.golden_rows import choose_golden_rows
 from presage_export.graph import build_graph
 from presage_export.reading.source_model import read_source_model
 
 __all__ = ["export_model"]
 
-_GOLDEN_ROWS = 128
 # Some libraries are distributed under more than one name.
 _DISTRIBUTIONS = {"xgboost": ("xgboost", "xgboost-cpu")}
 
@@ -48,7 +49,7 @@ def export_model(
     Args:
         trained: Any model that ``read_source_model`` accepts.
         directory: The target; its name is the version, its parent's name the model's.
-        rows: Real rows for the parity check, float32 ``[N, F]``, N at least 32; some become the golden rows.
+        rows: Real rows for the parity check, float32 ``[N, F]``, N at least 32; the golden rows are made from some.
         feature_set: The features of the rows.
         objective: The training objective, for the manifest.
         calibration: Replaces the link when serving, if given.
@@ -67,8 +68,9 @@ def export_model(
     report = check_original(
         source, OnnxModel(model_bytes), rows, calibration=calibration, missing_values=missing_values
     )
-    golden_rows = rows[:: max(1, len(rows) // _GOLDEN_ROWS)][:_GOLDEN_ROWS]
     try:
+        ensemble = check_structure(model_bytes, feature_count=source.model.feature_count)
+        golden_rows = choose_golden_rows(ensemble, rows, missing_values=missing_values)
         manifest = Manifest(
             name=directory.parent.name,
             version=directory.name,
@@ -79,7 +81,7 @@ def export_model(
             trees=len(source.model.trees),
             metrics=dict(metrics or {}),
             data=dict(data or {}),
-            libraries={name: _version(name) for name in sorted({"presage", "onnx", "numpy", *source.libraries})},
+            libraries={name: _version(name) for name in sorted({"presage-scoring", "onnx", "numpy", *source.libraries})},
         )
     except ValueError as error:
         raise BundleError(directory, str(error)) from error

@@ -16,6 +16,7 @@ from presage_featurizer.feature_set import BEHAVIOR, CONVERSION, CORE, FEATURE_S
 from presage_featurizer.featurize import feature_rows, featurize
 from presage_featurizer.fold import fold
 from presage_featurizer.segments import Segment
+from presage_featurizer.sessions import current_session
 from presage_featurizer.state import CoreState, State
 from presage_featurizer.subject import VISITOR, Subject
 from presage_featurizer.view import MAX_UNIX_MICROS
@@ -45,6 +46,7 @@ __all__ = [
     "State",
     "StateError",
     "Subject",
+    "current_session",
     "decode_event",
     "decode_needed",
     "decode_state",

@@ -88,7 +88,7 @@ class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """ISO 3166-1 alpha-2 code in capitals; empty if unknown."""
     device: Device = Device.UNSPECIFIED
     order_id: str = ""
-    """The shop's order id of a PURCHASE or REFUND; recorded, not used."""
+    """The shop's order id of a PURCHASE or REFUND: purchases with the same one are one order. Empty: an order of its own."""
     value_micros: int | None = None
     """The money of a PURCHASE or REFUND, the rating of a RATE_ITEM, in millionths; None if not given."""
     currency: str = ""

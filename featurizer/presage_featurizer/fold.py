@@ -6,6 +6,7 @@ from presage_featurizer.cart import add_items, cart_value_micros, remove_items
 from presage_featurizer.digests import WIDTH, contains, digest, product_digest
 from presage_featurizer.events import Event, EventType
 from presage_featurizer.habits import fold_habits
+from presage_featurizer.orders import fold_purchase, fold_refund
 from presage_featurizer.sessions import close_finished, enter_session
 from presage_featurizer.state import (
     ALL_PARTS,
@@ -21,7 +22,7 @@ from presage_featurizer.wrong_clock import move_back
 
 __all__ = ["FOLD_VERSION", "begin", "fold", "fold_in_place", "fold_into", "remember"]
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Part of every feature set's fingerprint; increases when the same events would give different features."""
 
 # Looking up a member of an enum takes longer than most steps of a fold.
@@ -104,7 +105,7 @@ def fold_into(state: State, event: Event, needs: frozenset[StatePart] = ALL_PART
     if kind == _REFUND:
         # The shop acts here, not the visitor: a refund tells nothing about the device, and belongs to no session.
         close_finished(state)
-        _add_money(state, -event.money_micros)
+        fold_refund(state, event)
         return None
     if is_newest:  # the device and the country of a late event are outdated
         if event.device:
@@ -133,13 +134,11 @@ def _change_cart_and_orders(state: State, event: Event) -> None:
     elif kind == _REMOVE_FROM_CART:
         state.cart = remove_items(state.cart, event.items)
     elif kind == _PURCHASE:
-        now = event.event_time_unix_micros
-        state.orders += 1
-        _add_money(state, event.money_micros)
-        if not state.first_order_unix_micros or now < state.first_order_unix_micros:
-            state.first_order_unix_micros = now
-        state.last_order_unix_micros = max(state.last_order_unix_micros, now)
-        state.cart = remove_items(state.cart, event.items) if event.items else {}
+        is_new = fold_purchase(state, event)
+        if event.items:
+            state.cart = remove_items(state.cart, event.items)
+        elif is_new:  # the same order again says nothing about what was put into the cart since
+            state.cart = {}
 
 
 def _count_in_session(session: Session, event: Event) -> None:
@@ -162,7 +161,3 @@ def _count_in_session(session: Session, event: Event) -> None:
         session.page_views += 1
     elif kind == _ADD_TO_CART:
         session.add_to_carts += 1
-
-
-def _add_money(state: State, money_micros: int) -> None:
-    state.spent_micros = max(-MAX_MONEY_MICROS, min(MAX_MONEY_MICROS, state.spent_micros + money_micros))

@@ -17,8 +17,10 @@ __all__ = [
     "MAX_ITEM_INTERESTS",
     "MAX_MONEY_MICROS",
     "MAX_OPEN_SESSIONS",
+    "MAX_ORDER_LINES",
     "MAX_QUANTITY",
     "MAX_RECENT_EVENTS",
+    "MAX_RECENT_ORDERS",
     "MAX_VIEWED_PRODUCTS",
     "NAMED_SESSION_IDLE_MICROS",
     "SESSION_IDLE_MICROS",
@@ -26,6 +28,7 @@ __all__ = [
     "CoreState",
     "Habits",
     "Interest",
+    "Order",
     "Session",
     "State",
     "StatePart",
@@ -48,6 +51,12 @@ MAX_OPEN_SESSIONS = 4
 
 MAX_RECENT_EVENTS = 128
 """Event ids kept, so that an event that is delivered again counts once."""
+
+MAX_RECENT_ORDERS = 8
+"""Orders whose further purchases and refunds are recognised by the order's id."""
+
+MAX_ORDER_LINES = 32
+"""Lines kept of each of them; further ones count every time they are sent."""
 
 MAX_VIEWED_PRODUCTS = 256
 """Distinct products kept per session; further ones are not counted as distinct."""
@@ -133,6 +142,17 @@ class Habits(msgspec.Struct, array_like=True, gc=False):
     """Its price; 0 if unknown."""
 
 
+class Order(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One recent order that has an id."""
+
+    order: bytes
+    """Digest of the id."""
+    money_micros: int
+    """What it brought so far, refunds taken off, in millionths."""
+    lines: bytes
+    """Digests of its lines, at most MAX_ORDER_LINES."""
+
+
 class CoreState(msgspec.Struct, array_like=True, gc=False):
     """One visitor without habits, which many feature sets do not need; it decodes in half of the time.
 
@@ -167,6 +187,8 @@ class State(CoreState, array_like=True, gc=False):
     """The complete state of one visitor."""
 
     habits: Habits = msgspec.field(default_factory=Habits)
+    recent_orders: tuple[Order, ...] = ()
+    """At most MAX_RECENT_ORDERS, the last changed one at the end."""
 
 
 def copy_state(state: State) -> State:

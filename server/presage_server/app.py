@@ -13,7 +13,6 @@ from uuid import uuid4
 import grpc
 from google.protobuf.internal import api_implementation
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
@@ -22,6 +21,7 @@ from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
 from presage_server.pipeline.warming import warm_up
+from presage_server.rpc.reflection import enable_reflection
 from presage_server.rpc.scoring_service import SERVICE_NAME, ScoringService
 from presage_server.scoring.sampler import Sampler
 from presage_server.scoring.scorer import Scorer
@@ -80,6 +80,7 @@ async def running(
         _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
     metrics = metrics or Metrics()
     export_build_info(metrics.registry, [(model.name, model.version) for model in models])
+    metrics.count_rejected_bundles(models.rejected)
     transport_name, reason = choose_transport(settings)
     _logger.info("transport: %s (%s)", transport_name, reason)
     async with AsyncExitStack() as stack:
@@ -177,8 +178,7 @@ def _make_grpcio_server(
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if settings.reflection:
-        names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, server)
+        enable_reflection((SERVICE_NAME, health.SERVICE_NAME), server)
     return server, health_servicer
 
 

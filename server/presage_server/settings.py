@@ -126,6 +126,9 @@ class Settings:
         low=0,
         high=1,
     )
+    log_level: str = setting(
+        "info", "The least severe messages that are logged, to stderr.", choices=("debug", "info", "warning", "error")
+    )
     reflection: bool = setting(True, "Describe the service to tools such as grpcurl.")
     workers: int = setting(
         1,

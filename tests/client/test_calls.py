@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from itertools import islice, pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,3 +81,24 @@ def test_batches_hold_all_visitors_in_order(count):
     assert [user for chunk in sent for user in chunk] == [f"u-{n}" for n in range(count)]
     assert all(len(chunk) == _calls.MAX_ROWS for chunk in sent[:-1])
     assert len(sent) == -(-count // _calls.MAX_ROWS)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda moment: _calls.score(
+            "u", session_id="", model="", as_of_unix_micros=moment, include_features=False, include_timings=False
+        ),
+        lambda moment: next(_calls.score_batch(["u"], model="", as_of_unix_micros=moment, include_features=False)),
+        lambda moment: _calls.features("u", session_id="", feature_set="", as_of_unix_micros=moment),
+    ],
+    ids=["score", "score_batch", "features"],
+)
+def test_the_moment_to_score_at_may_be_a_datetime(call):
+    moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    assert call(moment).request.as_of_unix_micros == 1_769_860_800_000_000
+    assert call(5).request.as_of_unix_micros == 5
+    with pytest.raises(ValueError, match=r"^as_of_unix_micros: expected a datetime with a time zone, got "):
+        call(moment.replace(tzinfo=None))
+    with pytest.raises(TypeError, match=r"^as_of_unix_micros: expected an integer of microseconds or a datetime"):
+        call(1.5)

@@ -78,7 +78,14 @@ async def test_track_sends_every_field_and_reads_the_answer(client, servicer):
     assert result == TrackResult(
         duplicate=True,
         prediction=Prediction(
-            score=0.25, model="m", model_version="2", cold_start=True, degraded=False, features=None, timings=None
+            score=0.25,
+            model="m",
+            model_version="2",
+            cold_start=True,
+            degraded=False,
+            no_session=False,
+            features=None,
+            timings=None,
         ),
     )
 
@@ -104,6 +111,7 @@ async def test_score_sends_every_argument_and_reads_every_field(client, servicer
                 model="m",
                 model_version="2",
                 degraded=True,
+                no_session=True,
                 features=prediction_pb2.FeatureVector(feature_set="s", names=["z", "a"], values=[0.1, 3.0]),
                 timings=prediction_pb2.Timings(**timings),
             )
@@ -130,6 +138,7 @@ async def test_score_sends_every_argument_and_reads_every_field(client, servicer
         model_version="2",
         cold_start=False,
         degraded=True,
+        no_session=True,
         features={"z": float(np.float32(0.1)), "a": 3.0},
         timings=Timings(**timings),
     )
@@ -140,6 +149,7 @@ async def test_features_come_by_name_in_their_order(client, servicer):
     features = await client.features("u-1", session_id="s-1", feature_set="f", as_of_unix_micros=5)
 
     assert list(features.items()) == [("b", float(np.float32(0.1))), ("a", 2.0)]
+    assert (features.cold_start, features.no_session) == (False, True)
     assert servicer.requests("GetFeatures") == [
         scoring_service_pb2.GetFeaturesRequest(user_id="u-1", session_id="s-1", feature_set="f", as_of_unix_micros=5)
     ]

@@ -24,7 +24,10 @@ def test_the_client_alone_says_what_to_install(monkeypatch, capsys):
     assert _command_line.main() == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "presage: the command line needs pip install 'presage[server]' (No module named 'typer')\n"
+    assert (
+        captured.err
+        == "presage: the command line needs pip install 'presage-scoring[server]' (No module named 'typer')\n"
+    )
 
 
 def test_a_missing_module_of_ours_is_not_taken_for_a_missing_extra(monkeypatch):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,12 +63,9 @@ def test_not_a_number_reaches_the_server_which_refuses_it():
 @pytest.mark.parametrize(
     ("field", "value", "kind"),
     [
-        ("user_id", 5, TypeError),
         ("user_id", "\ud800", ValueError),
-        ("type", "no such type", ValueError),
-        ("event_time_unix_micros", 1.5, TypeError),
+        ("type", 2**31, ValueError),
         ("event_time_unix_micros", 2**63, ValueError),
-        ("value", "9.99", TypeError),
     ],
 )
 def test_what_the_contract_cannot_hold_is_refused_by_name(field, value, kind):
@@ -76,8 +75,19 @@ def test_what_the_contract_cannot_hold_is_refused_by_name(field, value, kind):
 
 
 def test_an_item_is_refused_by_name_too():
-    with pytest.raises(TypeError, match=r"^price: got '1', which Item cannot hold: "):
-        event_to_proto(Event(type=EventType.LOGIN, user_id="u", items=[Item(item_id="i", price="1")]))
+    with pytest.raises(ValueError, match=r"^quantity: got 9223372036854775808, which Item cannot hold: "):
+        event_to_proto(Event(type=EventType.LOGIN, user_id="u", items=[Item(item_id="i", quantity=2**63)]))
+
+
+def test_an_event_of_another_kind_is_refused():
+    with pytest.raises(TypeError, match=r"^event: expected an Event, got \{'user_id': 'u'\}, which is of type dict$"):
+        event_to_proto({"user_id": "u"})
+
+
+def test_numbers_of_other_libraries_arrive():
+    item = Item(item_id="i", price=Decimal("2.5"), quantity=np.int64(3))
+    message = event_to_proto(Event(type=EventType.PURCHASE, user_id="u", items=(item,), value=np.float32(7.5)))
+    assert (message.value, message.items[0].price, message.items[0].quantity) == (7.5, 2.5, 3)
 
 
 def test_a_field_that_the_contract_lacks_is_refused():

@@ -51,6 +51,7 @@ def test_the_public_names():
         "Device",
         "Event",
         "EventType",
+        "Features",
         "InternalError",
         "InvalidRequestError",
         "Item",

@@ -4,20 +4,40 @@ import dataclasses
 import json
 import math
 
+import grpc
 import pytest
 
 from presage_client import ClientOptions
 from presage_client.options import channel_arguments
 
+NUMBERS = [
+    field.name for field in dataclasses.fields(ClientOptions) if field.name not in ("max_attempts", "credentials")
+]
+FLOATS = ["timeout_ms", "initial_backoff_ms", "max_backoff_ms"]
+
 
 @pytest.mark.parametrize(
-    "field",
-    [field.name for field in dataclasses.fields(ClientOptions) if field.name not in ("max_attempts", "credentials")],
+    ("field", "value"),
+    [(name, value) for name in NUMBERS for value in (0, -1)]
+    + [(name, value) for name in FLOATS for value in (math.inf, math.nan)],
 )
-@pytest.mark.parametrize("value", [0, -1, math.inf, math.nan])
 def test_a_number_out_of_range_is_refused_by_name(field, value):
     with pytest.raises(ValueError, match=f"^{field}: expected a positive, finite number, got {value}"):
         ClientOptions(**{field: value})
+
+
+@pytest.mark.parametrize("value", ["250", None, True])
+@pytest.mark.parametrize("field", [*NUMBERS, "max_attempts"])
+def test_what_is_no_number_is_refused_by_name(field, value):
+    expected = "a number" if field in FLOATS else "an integer"
+    with pytest.raises(TypeError, match=f"^{field}: expected {expected}, got {value!r}, which is of type "):
+        ClientOptions(**{field: value})
+
+
+def test_credentials_are_those_of_grpc():
+    assert ClientOptions(credentials=grpc.ssl_channel_credentials()).credentials is not None
+    with pytest.raises(TypeError, match=r"^credentials: expected a ChannelCredentials, got 'secret'"):
+        ClientOptions(credentials="secret")
 
 
 @pytest.mark.parametrize("value", [0, 6])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from google.protobuf import descriptor_pb2
@@ -72,6 +72,16 @@ def test_every_call_has_a_request_and_a_response_of_its_own(files):
     for method in service.method:
         assert method.input_type == f".presage.v1.{method.name}Request"
         assert method.output_type == f".presage.v1.{method.name}Response"
+
+
+def test_other_languages_get_packages_and_classes(files):
+    """As buf's lint wants: every file of a package names the same packages, and a class of its own."""
+    for file in files:
+        options = file.options
+        assert (options.go_package, options.java_package) == ("presage/v1;presagev1", "com.presage.v1")
+        stem = PurePosixPath(file.name).stem
+        assert options.java_multiple_files
+        assert options.java_outer_classname == f"{stem.title().replace('_', '')}Proto"
 
 
 def test_times_say_their_unit(files):

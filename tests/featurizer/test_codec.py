@@ -47,6 +47,19 @@ GOLDEN_STATE_2 = bytes.fromhex(
     "19f9702fdd0002a46861747393cb4018000000000000cf000619faaae6450001c40865891603c5d56305a468617473ce0131"
     "2d00"
 )
+GOLDEN_STATE_3 = bytes.fromhex(
+    "c92a4a1603dc0010cf000619f965754800cf000619faae79cc0001ce042bf670cf000619f985a50700cf000619f985a50700"
+    "020102a24445929ba0cf000619faae79cc00cf000619faae79cc00010000000000ce01ff2b60c4009ba3746162cf000619fa"
+    "3c08ec00cf000619faaae645000301010101ce04c4b400ce01ff2b60c408ba6d6d7ec2da602082a4736f636b94a5736f636b"
+    "73a461636d65ce0044aa2003a368617494a468617473a0ce01312d0001c4583887807a2b30fc732346061e71286d0aef40dd"
+    "c904b88fa8f85f0b5ca68276a7067e2b8a85d4e82b3c6dbbd1d6502a1a85716fad371f5a8221685f364cf224d41a571d65b2"
+    "fd4eeff5f30d95897a545ec7a00a74a96e74eec29c860102020306020d0115010501820a060b04040204ce0e92c620c410ba"
+    "6d6d7ec2da6020ef0dd3e9ff6c55dd83c408ba6d6d7ec2da602093cb4035ed221515551bcf000619fa838f780005c408ef0d"
+    "d3e9ff6c55dd93cb401fffe5fe5fe5fecf000619f9702fdd0002c40865891603c5d5630593cb4018000000000000cf000619"
+    "faaae645000183a573686f657393cb4035ed221515551bcf000619fa838f780005a5736f636b7393cb401fffe5fe5fe5fecf"
+    "000619f9702fdd0002a46861747393cb4018000000000000cf000619faaae6450001c40865891603c5d56305a468617473ce"
+    "01312d0090"
+)
 GOLDEN_EVENT = bytes.fromhex(
     "9f9091f1019ba469642d310da776697369746f72cf000619f965754800a37461629295a473686f65a573686f6573a461636d"
     "65ce04c4b4000195a4736f636ba5736f636b73a461636d65ce0044aa2003a2474202a76f726465722d37ce04c48cf0a34742"
@@ -155,17 +168,18 @@ def test_the_story_still_folds_to_the_state_that_was_pinned():
 
 def test_bytes_of_every_version_are_read():
     assert decode_state(GOLDEN_STATE) == STATE  # version 1 knew no habits
-    assert decode_state(GOLDEN_STATE_2) == fold_all(STORY)
+    assert decode_state(GOLDEN_STATE_2) == fold_all(STORY)  # version 2 knew no orders by their ids
+    assert decode_state(GOLDEN_STATE_3) == fold_all(STORY)
     assert decode_event(GOLDEN_EVENT) == EVENT  # version 1 knew no clock of the server
     assert decode_event(GOLDEN_EVENT_2) == EVENT
     assert [
         [getattr(decode_core(golden), name) for name in CoreState.__struct_fields__]
-        for golden in (GOLDEN_STATE, GOLDEN_STATE_2)
-    ] == [[getattr(STATE, name) for name in CoreState.__struct_fields__]] * 2
+        for golden in (GOLDEN_STATE, GOLDEN_STATE_2, GOLDEN_STATE_3)
+    ] == [[getattr(STATE, name) for name in CoreState.__struct_fields__]] * 3
 
 
 def test_bytes_are_those_of_the_newest_versions():
-    assert encode_state(fold_all(STORY)).hex() == GOLDEN_STATE_2.hex()
+    assert encode_state(fold_all(STORY)).hex() == GOLDEN_STATE_3.hex()
     assert encode_event(EVENT).hex() == GOLDEN_EVENT_2.hex()
 
 
@@ -194,7 +208,7 @@ def test_session_fields_that_an_older_release_did_not_know_take_their_defaults(k
 
 @pytest.mark.parametrize(
     ("decode", "golden"),
-    [(decode_state, GOLDEN_STATE), (decode_core, GOLDEN_STATE_2), (decode_event, GOLDEN_EVENT_2)],
+    [(decode_state, GOLDEN_STATE), (decode_core, GOLDEN_STATE_3), (decode_event, GOLDEN_EVENT_2)],
     ids=["state", "core state", "event"],
 )
 class TestDamage:

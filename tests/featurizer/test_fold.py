@@ -17,8 +17,10 @@ from presage_featurizer.state import (
     MAX_ITEM_INTERESTS,
     MAX_MONEY_MICROS,
     MAX_OPEN_SESSIONS,
+    MAX_ORDER_LINES,
     MAX_QUANTITY,
     MAX_RECENT_EVENTS,
+    MAX_RECENT_ORDERS,
     MAX_VIEWED_PRODUCTS,
 )
 from support.events import (
@@ -56,6 +58,7 @@ MAX_STATE_BYTES = (
     + (3 + MAX_RECENT_EVENTS * WIDTH)
     + 1
     + HABITS_BYTES
+    + (1 + MAX_RECENT_ORDERS * (1 + 2 + WIDTH + INT_BYTES + 3 + MAX_ORDER_LINES * WIDTH))
 )
 
 
@@ -143,6 +146,19 @@ def test_state_at_every_cap_is_within_the_bound():
                 event_type, number / 100, *items[: 100 if number < 20 else 1], session_id=long("s", number % 4)
             )
             state = fold(state, each)
+        if number % 30 == 0:  # the cart stays full, for these products are not in it
+            lines = tuple(item(f"line-{k}", quantity=k + 1) for k in range(MAX_ORDER_LINES))
+            state = fold(
+                state,
+                event(
+                    EventType.PURCHASE,
+                    number / 100,
+                    *lines,
+                    order_id=f"o-{number}",
+                    session_id=long("s", number % 4),
+                    value=1e12,
+                ),
+            )
     assert_bounded(state)
     assert [len(session.viewed_products) for session in state.sessions] == [MAX_VIEWED_PRODUCTS * WIDTH] * 4
     assert len(state.cart) == MAX_CART_LINES

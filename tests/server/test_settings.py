@@ -66,7 +66,11 @@ def test_only_the_choices_are_accepted(field):
 
 def test_the_choices():
     choices = {field.name: field.choices for field in CHOICES}
-    assert choices == {"transport": ("auto", "grpcio", "native"), "store_fsync": ("everysec", "always")}
+    assert choices == {
+        "transport": ("auto", "grpcio", "native"),
+        "store_fsync": ("everysec", "always"),
+        "log_level": ("debug", "info", "warning", "error"),
+    }
 
 
 def test_an_empty_host_is_rejected():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 
 import msgspec
 import numpy as np
 import pytest
 
 from presage_export.bundle import read_bundle
-from presage_export.bundle.manifest import decode_manifest, encode_manifest
+from presage_export.bundle.manifest import decode_manifest, encode_manifest, seal_manifest
 from presage_export.errors import BundleError
 
 FILES = ["golden.npz", "manifest.json", "model.onnx"]
@@ -25,16 +26,23 @@ def replace_file(directory, file_name, data):
 def change_manifest(directory, *, files=None, **changes):
     path = directory / "manifest.json"
     manifest = decode_manifest(path.read_bytes())
-    path.write_bytes(
-        encode_manifest(msgspec.structs.replace(manifest, files=manifest.files | (files or {}), **changes))
-    )
+    changed = msgspec.structs.replace(manifest, files=manifest.files | (files or {}), **changes)
+    path.write_bytes(encode_manifest(seal_manifest(changed)))
 
 
-def golden_archive(rows=None, margins=None, **others):
+def change_golden(directory, **arrays):
+    """Replace arrays of the golden file; those that are None are left out."""
+    kept = dict(np.load(directory / "golden.npz")) | arrays
     buffer = io.BytesIO()
-    arrays = {"rows": rows, "margins": margins, **others}
-    np.savez(buffer, **{name: array for name, array in arrays.items() if array is not None})
-    return buffer.getvalue()
+    np.savez(buffer, **{name: array for name, array in kept.items() if array is not None})
+    replace_file(directory, "golden.npz", buffer.getvalue())
+
+
+def copy_bundle(source, target):
+    """Copy a bundle to another name or version, which its manifest then has, too."""
+    shutil.copytree(source, target)
+    change_manifest(target, name=target.parent.name, version=target.name)
+    return target
 
 
 def assert_refused(directory, file_name, reason):

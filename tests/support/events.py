@@ -39,13 +39,14 @@ def event(
     *items: Item,
     event_id: str = "",
     session_id: str = "",
+    order_id: str = "",
     value: float | None = None,
     country: str = "",
     device: Device = Device.UNSPECIFIED,
 ) -> Event:
     """Make an event so many minutes after START_UNIX_MICROS; without an id, it gets one made of type, time and session."""
     return Event(
-        event_id=event_id or f"{event_type.name}-{minutes}-{session_id}",
+        event_id=event_id or f"{event_type.name}-{minutes}-{session_id}-{order_id}".removesuffix("-"),
         type=event_type,
         user_id="visitor",
         event_time_unix_micros=at(minutes),
@@ -53,6 +54,7 @@ def event(
         items=items,
         country=country,
         device=device,
+        order_id=order_id,
         value_micros=None if value is None else money_micros(value),
     )
 
@@ -140,13 +142,14 @@ def _huge_items() -> st.SearchStrategy[tuple[Item, ...]]:
 
 
 @st.composite
-def logs(draw: st.DrawFn, *, in_order: bool, huge: bool, max_events: int = 30) -> list[Event]:
+def logs(draw: st.DrawFn, *, in_order: bool, huge: bool, order_ids: bool = False, max_events: int = 30) -> list[Event]:
     """Draw a visitor's log: duplicates, clock ties, named sessions (more than may be open at once) and unnamed ones.
 
     Args:
         draw: Hypothesis's.
         in_order: Whether event times never fall; otherwise some events are late, by seconds or by months.
         huge: Whether some events are as large as the contract allows, so that a few of them fill every cap.
+        order_ids: Whether some events name one of two orders.
         max_events: The most events in a log; it has at least one.
     """
     gaps = st.sampled_from(_GAPS_MICROS)
@@ -167,6 +170,7 @@ def logs(draw: st.DrawFn, *, in_order: bool, huge: bool, max_events: int = 30) -
                 items=draw(items),
                 country=draw(st.sampled_from(("", "GB", "XX"))),
                 device=draw(st.sampled_from(Device)),
+                order_id=draw(st.sampled_from(("", "o-1", "o-2"))) if order_ids else "",
                 value_micros=draw(values),
             )
         )
@@ -175,4 +179,4 @@ def logs(draw: st.DrawFn, *, in_order: bool, huge: bool, max_events: int = 30) -
 
 def any_log(max_events: int = 20) -> st.SearchStrategy[list[Event]]:
     """Any log at all: with late events, and with huge ones."""
-    return logs(in_order=False, huge=True, max_events=max_events)
+    return logs(in_order=False, huge=True, order_ids=True, max_events=max_events)

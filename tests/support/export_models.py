@@ -98,7 +98,7 @@ def write_model(
     golden_rows = rows_of(golden_count, seed=9)
     return write_bundle(
         directory,
-        manifest=manifest_of(booster),
+        manifest=manifest_of(booster, name=directory.parent.name, version=directory.name),
         model_bytes=graph_of(booster),
         golden_rows=golden_rows,
         golden_margins=margins_of(booster, golden_rows),

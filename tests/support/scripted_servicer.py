@@ -82,7 +82,7 @@ class ScriptedServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
 
     def GetFeatures(self, request, context):  # noqa: N802  # the contract's name
         features = prediction_pb2.FeatureVector(feature_set="plain", names=["b", "a"], values=[0.1, 2.0])
-        plain = scoring_service_pb2.GetFeaturesResponse(features=features)
+        plain = scoring_service_pb2.GetFeaturesResponse(features=features, no_session=True)
         return self._answer("GetFeatures", request, context, plain)
 
     def _answer(self, method, request, context, plain):

@@ -4,6 +4,7 @@ TrainingError
 ├── LogFormatError   an event log is not of the format that was named
 │   └── MappingError   a mapping file is wrong, or matches nothing in the log (readers/formats/mapping.py)
 ├── DatasetError     a log does not fit the task, or has too few rows for it
+│   └── EventOrderError   too many events of a log are out of order
 └── WorkerError      a worker process ended early
 """
 
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from presage_training.quoting import printable
 
-__all__ = ["DatasetError", "LogFormatError", "TrainingError", "WorkerError"]
+__all__ = ["DatasetError", "EventOrderError", "LogFormatError", "TrainingError", "WorkerError"]
 
 
 _MAX_CHARACTERS = 1_000
@@ -25,6 +26,10 @@ class TrainingError(Exception):
 
 class DatasetError(TrainingError):
     """A log gives no rows, or only positive or negative ones, or an option is unknown; the text says which."""
+
+
+class EventOrderError(DatasetError):
+    """Too many events of a log are out of order for a replay; the text has the numbers."""
 
 
 class WorkerError(TrainingError):

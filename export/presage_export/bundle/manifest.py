@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Iterable
+from typing import Annotated
 
 import msgspec
 
 from presage_export.bundle.calibration import Calibration
+from presage_export.bundle.coverage import GoldenCoverage
 from presage_export.bundle.link import Link
 
-__all__ = ["FORMAT_VERSION", "FeatureSetSpec", "Manifest", "decode_manifest", "encode_manifest"]
+__all__ = ["FORMAT_VERSION", "FeatureSetSpec", "Manifest", "decode_manifest", "encode_manifest", "seal_manifest"]
 
-FORMAT_VERSION = 1
-"""The version of the bundle format that this package writes and reads."""
+FORMAT_VERSION = 2
+"""The version of the bundle format that this package writes and reads; 1 had no golden scores and no digest of the manifest."""
 
 MAX_TREES = 100_000
 """Bounds the tolerance of the golden rows, which grows with the number of trees: a wrong number must not permit any difference."""
+
+_MAX_INTEGER = 2**63 - 1
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -73,6 +78,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Versions of the libraries that trained and exported the model."""
     files: dict[str, str] = {}
     """SHA-256 of every other file of the bundle, by file name. Filled in by ``write_bundle``."""
+    golden: GoldenCoverage = GoldenCoverage(leaves=0.0, thresholds=0.0)
+    """The share of the model that its golden rows exercise. Filled in by ``write_bundle``."""
+    manifest_sha256: str = ""
+    """SHA-256 of this manifest as written with this field empty. Filled in by ``write_bundle``."""
 
     def __post_init__(self) -> None:
         if self.format_version != FORMAT_VERSION:
@@ -84,8 +93,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         # JSON has no infinity and no NaN, and msgspec would write null.
         _require_finite("metrics", self.metrics.items())
         _require_finite("data", ((key, value) for key, value in self.data.items() if isinstance(value, float)))
+        for key, value in self.data.items():
+            # A larger one cannot be written again, and the digest is over what is written.
+            if isinstance(value, int) and abs(value) > _MAX_INTEGER:
+                raise ValueError(f"data[{key!r}]: expected an integer of at most 64 bits")
         for file_name, digest in self.files.items():
             _require_sha256(f"files[{file_name!r}]", digest)
+        if self.manifest_sha256:
+            _require_sha256("manifest_sha256", self.manifest_sha256)
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
@@ -93,23 +108,42 @@ def encode_manifest(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=2) + b"\n"
 
 
+def seal_manifest(manifest: Manifest) -> Manifest:
+    """Fill in the manifest's own digest."""
+    unsealed = msgspec.structs.replace(manifest, manifest_sha256="")
+    digest = hashlib.sha256(encode_manifest(unsealed)).hexdigest()
+    return msgspec.structs.replace(manifest, manifest_sha256=digest)
+
+
 def decode_manifest(text: bytes) -> Manifest:
-    """Decode and validate a manifest.
+    """Decode and validate a manifest, its digest included.
 
     Raises:
-        ValueError: The text is not JSON, its format or a field is unknown, a field is missing, or a value is out of bounds.
+        ValueError: The text is not JSON, its format or a field is unknown, a field is missing, a value is out of bounds, or it was
+            edited after it was sealed.
     """
-    # The version first: a newer format should be reported as such, and not as an unknown field.
-    found = msgspec.json.decode(text, type=_Versioned).format_version
-    if found != FORMAT_VERSION:
+    try:
+        # The version first: another format should be reported as such, and not as an unknown field.
+        found = msgspec.json.decode(text, type=_Versioned).format_version
+        if found == FORMAT_VERSION:
+            manifest = msgspec.json.decode(text, type=Manifest)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if found > FORMAT_VERSION:
         raise ValueError(f"format_version: expected {FORMAT_VERSION}, got {found}; a newer release may read it")
-    return msgspec.json.decode(text, type=Manifest)
+    if found < FORMAT_VERSION:
+        raise ValueError(
+            f"format_version: expected {FORMAT_VERSION}, got {found}, of an older release; train or export the model again"
+        )
+    if (expected := seal_manifest(manifest).manifest_sha256) != manifest.manifest_sha256:
+        raise ValueError(f"manifest_sha256: expected {expected}, got {manifest.manifest_sha256!r}: it was altered")
+    return manifest
 
 
 class _Versioned(msgspec.Struct, frozen=True):
     """The field that every format has, present and future."""
 
-    format_version: int
+    format_version: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 def _require_name(field: str, value: str) -> None:

@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["GraphContents", "read_graph_contents"]
+__all__ = [
+    "BYTES",
+    "FIXED32",
+    "FIXED64",
+    "VARINT",
+    "GraphContents",
+    "read_fields",
+    "read_graph_contents",
+    "read_varint",
+]
 
 # For each message of onnx.proto3, the fields that lead to nodes or tensors, and the message type of each.
 _CHILDREN: Final[dict[str, dict[int, str]]] = {
@@ -29,7 +38,10 @@ _NODE_DOMAIN = 7
 _TENSOR_EXTERNAL_DATA = 13
 _TENSOR_DATA_LOCATION = 14
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+VARINT: Final = 0
+FIXED64: Final = 1
+BYTES: Final = 2
+FIXED32: Final = 5
 _MAX_VARINT_BYTES = 10
 _MAX_TAG = 2**32 - 1
 _MAX_DEPTH = 64
@@ -60,12 +72,12 @@ def read_graph_contents(model_bytes: bytes) -> GraphContents:
             raise ValueError(f"messages nest deeper than {_MAX_DEPTH}")
         children = _CHILDREN[message]
         domain = op_type = ""
-        for field, wire_type, value_start, value_end in _fields(model_bytes, start, end):
-            if wire_type == _BYTES and field in children:
+        for field, wire_type, value_start, value_end in read_fields(model_bytes, start, end):
+            if wire_type == BYTES and field in children:
                 pending.append((children[field], value_start, value_end, depth + 1))
-            elif message == "Node" and wire_type == _BYTES and field == _NODE_OP_TYPE:
+            elif message == "Node" and wire_type == BYTES and field == _NODE_OP_TYPE:
                 op_type = _text(model_bytes, value_start, value_end)
-            elif message == "Node" and wire_type == _BYTES and field == _NODE_DOMAIN:
+            elif message == "Node" and wire_type == BYTES and field == _NODE_DOMAIN:
                 domain = _text(model_bytes, value_start, value_end)
             elif message == "Tensor" and field == _TENSOR_EXTERNAL_DATA:
                 external_data = True
@@ -76,22 +88,22 @@ def read_graph_contents(model_bytes: bytes) -> GraphContents:
     return GraphContents(operators=tuple(sorted(operators)), external_data=external_data)
 
 
-def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+def read_fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """Yield ``(field number, wire type, start of value, end of value)`` for each field of one message."""
     position = start
     while position < end:
-        tag, position = _varint(data, position, end)
+        tag, position = read_varint(data, position, end)
         field, wire_type = tag >> 3, tag & 7
         if field == 0 or tag > _MAX_TAG:
             raise ValueError(f"byte {position}: {tag} is no field tag")
-        if wire_type == _VARINT:
-            value_end = _varint(data, position, end)[1]
-        elif wire_type == _BYTES:
-            length, position = _varint(data, position, end)
+        if wire_type == VARINT:
+            value_end = read_varint(data, position, end)[1]
+        elif wire_type == BYTES:
+            length, position = read_varint(data, position, end)
             value_end = position + length
-        elif wire_type == _FIXED64:
+        elif wire_type == FIXED64:
             value_end = position + 8
-        elif wire_type == _FIXED32:
+        elif wire_type == FIXED32:
             value_end = position + 4
         else:
             raise ValueError(f"byte {position}: wire type {wire_type} does not occur in ONNX files")
@@ -101,7 +113,7 @@ def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, 
         position = value_end
 
 
-def _varint(data: bytes, position: int, end: int) -> tuple[int, int]:
+def read_varint(data: bytes, position: int, end: int) -> tuple[int, int]:
     """Return a base-128 integer and the position after it."""
     # A model has hundreds of thousands of these, and nearly all are one byte long.
     if position < end and data[position] < 0x80:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
 import uuid
 from pathlib import Path
@@ -12,8 +11,19 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.bundle.bundle import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, verify_bundle
-from presage_export.bundle.manifest import Manifest, encode_manifest
+from presage_export.bundle.bundle import (
+    GOLDEN_FILE,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    load_model,
+    run_model,
+    verify_bundle,
+)
+from presage_export.bundle.calibration import to_scores
+from presage_export.bundle.coverage import measure_coverage
+from presage_export.bundle.golden import Golden, curve_of, pack_golden
+from presage_export.bundle.manifest import Manifest, encode_manifest, seal_manifest
+from presage_export.bundle.structure import check_structure
 from presage_export.errors import BundleError
 
 __all__ = ["write_bundle"]
@@ -34,8 +44,8 @@ def write_bundle(
     manifest, but never a mixture of both.
 
     Args:
-        directory: The target; its parents are created.
-        manifest: Description of the model; ``files`` is filled in here.
+        directory: The target, named <name>/<version> as in the manifest; its parents are created.
+        manifest: Description of the model; ``files``, ``golden`` and ``manifest_sha256`` are filled in here.
         model_bytes: The serialized ONNX model.
         golden_rows: float32 ``[G, F]``, G at least ``MIN_GOLDEN_ROWS``.
         golden_margins: The source model's margins of them, float64 ``[G]``.
@@ -52,10 +62,7 @@ def write_bundle(
         if not overwrite:
             raise BundleError(directory, "exists already; pass overwrite=True to replace it, or choose another version")
         _require_nothing_but_a_bundle(directory)
-    contents = {MODEL_FILE: model_bytes, GOLDEN_FILE: _pack_golden(golden_rows, golden_margins)}
-    digests = {file_name: hashlib.sha256(data).hexdigest() for file_name, data in contents.items()}
-    manifest = msgspec.structs.replace(manifest, files=digests)
-    contents[MANIFEST_FILE] = encode_manifest(manifest)
+    manifest, contents = _make_files(directory, manifest, model_bytes, golden_rows, golden_margins)
     verify_bundle(directory, contents.__getitem__)
 
     # Siblings of the target, because a rename is only atomic within one file system.
@@ -80,6 +87,36 @@ def write_bundle(
     return manifest
 
 
+def _make_files(
+    directory: Path,
+    manifest: Manifest,
+    model_bytes: bytes,
+    golden_rows: NDArray[np.float32],
+    golden_margins: NDArray[np.float64],
+) -> tuple[Manifest, dict[str, bytes]]:
+    """Compute the scores and the coverage of the golden rows, and all digests."""
+    feature_count = len(manifest.feature_set.features)
+    path = directory / MODEL_FILE
+    try:
+        ensemble = check_structure(model_bytes, feature_count=feature_count)
+    except ValueError as error:
+        raise BundleError(path, str(error)) from error
+    margins = run_model(path, load_model(path, model_bytes, feature_count=feature_count), golden_rows)
+    scores = to_scores(manifest.link, manifest.calibration, margins.tolist())
+    golden = Golden(
+        rows=golden_rows,
+        margins=golden_margins,
+        scores=np.array(scores),
+        curve=curve_of(manifest.link, manifest.calibration),
+    )
+    contents = {MODEL_FILE: model_bytes, GOLDEN_FILE: pack_golden(golden)}
+    digests = {file_name: hashlib.sha256(data).hexdigest() for file_name, data in contents.items()}
+    manifest = msgspec.structs.replace(manifest, files=digests, golden=measure_coverage(ensemble, golden_rows))
+    manifest = seal_manifest(manifest)
+    contents[MANIFEST_FILE] = encode_manifest(manifest)
+    return manifest, contents
+
+
 def _require_nothing_but_a_bundle(directory: Path) -> None:
     """Refuse to replace a directory that may have been named by mistake."""
     try:
@@ -88,9 +125,3 @@ def _require_nothing_but_a_bundle(directory: Path) -> None:
         raise BundleError(directory, f"cannot be replaced: {error.strerror}") from error
     if foreign:
         raise BundleError(directory, f"holds more than a bundle ({', '.join(foreign[:3])}); nothing was replaced")
-
-
-def _pack_golden(rows: NDArray[np.float32], margins: NDArray[np.float64]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, rows=rows, margins=margins)
-    return buffer.getvalue()

@@ -225,7 +225,7 @@ class Event(_message.Message):
     device: Global___Device.ValueType
     """The device that the visitor used."""
     order_id: _builtins.str
-    """The shop's order id of a PURCHASE or REFUND, at most 256 bytes. Carried into the event log."""
+    """The shop's order id of a PURCHASE or REFUND, at most 256 bytes. Purchases with the same one are one order."""
     value: _builtins.float
     """The money of a PURCHASE or REFUND (unset: the sum of price * quantity over items), the rating of a RATE_ITEM; 0 to 1e12."""
     currency: _builtins.str

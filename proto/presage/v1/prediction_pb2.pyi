@@ -107,6 +107,7 @@ class Prediction(_message.Message):
     DEGRADED_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
+    NO_SESSION_FIELD_NUMBER: _builtins.int
     score: _builtins.float
     """What the model predicts: a probability for a model with a logit link, a plain number for one with an identity link."""
     model: _builtins.str
@@ -117,6 +118,8 @@ class Prediction(_message.Message):
     """Whether the visitor had no recorded history."""
     degraded: _builtins.bool
     """Whether the visitor's history could not be read, so that the score is that of a visitor without one."""
+    no_session: _builtins.bool
+    """Whether no session was open at that moment, so that the session's features are those of a visitor who does nothing yet."""
     @_builtins.property
     def features(self) -> Global___FeatureVector:
         """The features that were scored; set on request."""
@@ -135,10 +138,11 @@ class Prediction(_message.Message):
         degraded: _builtins.bool = ...,
         features: Global___FeatureVector | None = ...,
         timings: Global___Timings | None = ...,
+        no_session: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["features", b"features", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cold_start", b"cold_start", "degraded", b"degraded", "features", b"features", "model", b"model", "model_version", b"model_version", "score", b"score", "timings", b"timings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cold_start", b"cold_start", "degraded", b"degraded", "features", b"features", "model", b"model", "model_version", b"model_version", "no_session", b"no_session", "score", b"score", "timings", b"timings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -413,6 +413,12 @@ class GetFeaturesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FEATURES_FIELD_NUMBER: _builtins.int
+    COLD_START_FIELD_NUMBER: _builtins.int
+    NO_SESSION_FIELD_NUMBER: _builtins.int
+    cold_start: _builtins.bool
+    """Whether the visitor had no recorded history."""
+    no_session: _builtins.bool
+    """Whether no session was open at that moment, so that the session's features are those of a visitor who does nothing yet."""
     @_builtins.property
     def features(self) -> _prediction_pb2.FeatureVector:
         """The features, with their names."""
@@ -421,10 +427,12 @@ class GetFeaturesResponse(_message.Message):
         self,
         *,
         features: _prediction_pb2.FeatureVector | None = ...,
+        cold_start: _builtins.bool = ...,
+        no_session: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["features", b"features"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["features", b"features"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cold_start", b"cold_start", "features", b"features", "no_session", b"no_session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from presage_server.cli.version import version
+
 __all__ = ["main"]
 
-_ORDER = ("serve", "demo", "replay", "archive", "audit", "train", "evaluate", "version")
+_ORDER = ("serve", "demo", "replay", "archive", "audit", "train", "evaluate", "models", "version")
 _LIBRARIES_OF_EXTRAS = {"lightgbm": "train", "onnx": "train", "pyarrow": "train", "sklearn": "train"}
 
 
@@ -26,8 +28,11 @@ class _Commands(typer.core.TyperGroup):
         found = _entry_points().get(name)
         if found is None:
             return None
+        command = found.load()
+        if isinstance(command, typer.Typer):  # it has sub-commands of its own
+            return typer.main.get_command(command)
         single = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
-        single.command(name)(found.load())
+        single.command(name)(command)
         return typer.main.get_command(single)
 
 
@@ -49,12 +54,23 @@ def main() -> None:
         if extra is None:
             raise
         Console(stderr=True).print(
-            f"presage: this command needs {error.name}: pip install 'presage[{extra}]'", markup=False
+            f"presage: this command needs {error.name}: pip install 'presage-scoring[{extra}]'", markup=False
         )
         sys.exit(2)
 
 
-def _presage() -> None:
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+def _presage(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print Presage's version.")
+    ] = False,
+) -> None:
     """Score visitors by their latest actions: events over gRPC, state in Redis, models in ONNX Runtime."""
 
 

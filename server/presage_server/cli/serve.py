@@ -1,19 +1,20 @@
-"""The server's own sub-commands: ``presage serve`` and ``presage version``."""
+"""``presage serve``."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import os
 import sys
 from collections.abc import Callable
-from importlib.metadata import version as installed_version
 from typing import Any
 
 from presage_server.cli.options import reject_removed, with_options
+from presage_server.cli.variables import check_variables
 from presage_server.errors import StartupError
+from presage_server.logs import start_logging
 from presage_server.settings import REMOVED_SETTINGS, Settings
 
-__all__ = ["serve", "version"]
+__all__ = ["serve"]
 
 
 @with_options(Settings, REMOVED_SETTINGS)
@@ -23,9 +24,10 @@ def serve(**values: Any) -> None:
     Prints one line when it is ready: `presage: serving on HOST:PORT`. SIGTERM and Ctrl-C drain and stop. Every option can also be
     given as an environment variable: `PRESAGE_` and its name in capitals, as in `PRESAGE_REDIS_URL`.
     """
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
+        check_variables(os.environ, Settings, REMOVED_SETTINGS)
         settings = Settings(**reject_removed(values, REMOVED_SETTINGS))
+        start_logging(settings.log_level)
         _run(settings, lambda address: print(f"presage: serving on {address}", flush=True))  # noqa: T201
     except StartupError as error:
         print(f"presage: cannot serve: {error}", file=sys.stderr)  # noqa: T201
@@ -44,8 +46,3 @@ def _run(settings: Settings, announce: Callable[[str], None]) -> None:
         from presage_server.workers.serving import serve as serve_in_this_process  # noqa: PLC0415
 
         uvloop.run(serve_in_this_process(settings, announce))
-
-
-def version() -> None:
-    """Print Presage's version."""
-    print(f"presage {installed_version('presage')}")  # noqa: T201 - this is what the command is for

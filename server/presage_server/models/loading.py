@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from presage_export.bundle import Bundle, BundleError, read_bundle
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError
 from presage_server.errors import ModelError, ModelNotFoundError
 
-__all__ = ["Model", "Models", "load_model", "load_models"]
+__all__ = ["Model", "Models", "find_bundles", "load_model", "load_models"]
 
 _logger = logging.getLogger(__name__)
 
@@ -58,9 +58,11 @@ class Model:
 class Models:
     """The models that are served, by name, and the feature sets that can be asked for."""
 
-    def __init__(self, models: Mapping[str, Model], default: str) -> None:
+    def __init__(self, models: Mapping[str, Model], default: str, rejected: Mapping[str, int] | None = None) -> None:
         self._models = dict(models)
         self._default = default
+        self.rejected = dict(rejected or {})
+        """How many newer versions of a model cannot be served, by its name."""
         self._feature_sets = dict(FEATURE_SETS)
         # A model's own set wins over one of ours of the same name: it may have another time zone or vocabulary.
         self._feature_sets.update((model.feature_set.name, model.feature_set) for model in models.values())
@@ -97,15 +99,14 @@ class Models:
 def load_models(directory: Path, default: str = "") -> Models:
     """Verify and load the highest version of every model in a folder of bundles, <name>/<version>/.
 
+    Of a model whose highest version cannot be served, the highest one that can be is loaded; every version above it is logged.
+
     Raises:
-        ModelError: There is no bundle, one is broken or made for other features, or the default is not among them.
+        ModelError: There is no bundle, no version of a model can be served, or the default is not among them.
     """
-    models = {}
-    for folder in _folders(directory):
-        versions = sorted((path for path in _folders(folder) if _is_version(path)), key=_version_order)
-        if versions:
-            model = load_model(versions[-1])
-            models[model.name] = model
+    models, rejected = {}, {}
+    for name, versions in find_bundles(directory).items():
+        models[name], rejected[name] = _load_highest(versions[::-1])
     if not models:
         raise ModelError(f"models: no bundle found under {directory}; expected <name>/<version>/manifest.json")
     _check_feature_sets(models.values())
@@ -115,7 +116,35 @@ def load_models(directory: Path, default: str = "") -> Models:
         raise ModelError(
             f"default_model: expected one of {sorted(models)}, got {default!r}; name it with --default-model"
         )
-    return Models(models, default)
+    return Models(models, default, rejected)
+
+
+def _load_highest(versions: Sequence[Path]) -> tuple[Model, int]:
+    """Load the first version that can be served, and count those before it; raises the first one's ModelError if none can."""
+    errors = []
+    for path in versions:
+        try:
+            model = load_model(path)
+        except ModelError as error:
+            errors.append(error)
+            continue
+        for rejected in errors:
+            _logger.error("serving version %s of %s, because a newer one is rejected: %s", path.name, model.name, rejected)
+        return model, len(errors)
+    raise errors[0]
+
+
+def find_bundles(directory: Path) -> dict[str, list[Path]]:
+    """Find the bundles in a folder, <name>/<version>/: for each model its versions, the oldest first; raises ModelError."""
+    found = {}
+    try:
+        for folder in _folders(directory):
+            versions = sorted((path for path in _folders(folder) if _is_version(path)), key=_version_order)
+            if versions:
+                found[folder.name] = versions
+    except OSError as error:
+        raise ModelError(f"models: {directory} cannot be read: {error.strerror}") from error
+    return found
 
 
 def load_model(directory: Path) -> Model:

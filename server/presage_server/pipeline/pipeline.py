@@ -141,14 +141,15 @@ class Pipeline:
         try:
             self._process(batch, blobs)
         except Exception as error:  # noqa: BLE001 - a defect must not take the calls of other batches along
+            failure = internal_error(error, "batch")  # one line in the log, whose id all of them get
             calls = [job.call for job in batch.scores]
             calls += [job.call for job in batch.features]
             calls += [job.call for job in batch.events]
             for call in calls:
-                call.fail(internal_error(error, call.method))
+                call.fail(failure)
             # Their visitors must not wait for updates that nothing will finish.
             lost = [update for update in batch.updates if update.jobs and update.change is None]
-            self._tracker.fail(lost, internal_error(error, "batch"))
+            self._tracker.fail(lost, failure)
 
     def _process(self, batch: Batch, blobs: Sequence[Blob] | None) -> None:
         stages = batch.stages

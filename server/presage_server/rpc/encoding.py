@@ -28,6 +28,7 @@ _COLD_START = b"\x20\x01"
 _DEGRADED = b"\x28\x01"
 _FEATURES = b"\x32"
 _TIMINGS = b"\x3a"
+_NO_SESSION = b"\x40\x01"
 _SHORT = 128
 """Lengths below it are one byte."""
 
@@ -46,6 +47,8 @@ def encode_prediction(job: ScoreJob) -> bytes:
         encoded += _message(_FEATURES, encode_vector(job.vector, job.model.feature_set).SerializeToString())
     if job.include_timings:
         encoded += _message(_TIMINGS, _encode_timings(job).SerializeToString())
+    if job.no_session:
+        encoded += _NO_SESSION
     return encoded
 
 

@@ -152,7 +152,8 @@ def _reply_score(job: ScoreJob, error: RpcError | None) -> None:
 
 def _reply_features(job: FeaturesJob, vector: Vector) -> None:
     features = encode_vector(vector, job.feature_set)
-    job.call.reply(pb.GetFeaturesResponse(features=features).SerializeToString())
+    response = pb.GetFeaturesResponse(features=features, cold_start=job.cold_start, no_session=job.no_session)
+    job.call.reply(response.SerializeToString())
 
 
 def _keep_score(_job: ScoreJob, _error: RpcError | None) -> None:

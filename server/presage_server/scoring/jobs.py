@@ -48,6 +48,8 @@ class ScoreJob(msgspec.Struct, eq=False):
     """Whether the history could not be read, so that the score is that of a visitor without one."""
     cold_start: bool = True
     """Whether the visitor has no recorded history."""
+    no_session: bool = True
+    """Whether no session is open at that moment."""
     score: float = 0.0
     error: RpcError | None = None
     """Why there is no score."""
@@ -73,6 +75,10 @@ class FeaturesJob(msgspec.Struct, eq=False):
     feature_set: FeatureSet
     now_unix_micros: int
     respond: Callable[[FeaturesJob, Vector], None]
+    cold_start: bool = True
+    """Whether the visitor has no recorded history."""
+    no_session: bool = True
+    """Whether no session is open at that moment."""
 
 
 class VectorsJob(msgspec.Struct, eq=False):

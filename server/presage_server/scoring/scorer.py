@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
-from presage_featurizer import CoreState, NewerStateError, StateError, feature_rows, featurize
+from presage_featurizer import CoreState, NewerStateError, StateError, current_session, feature_rows, featurize
 from presage_server.errors import StateTooNewError, UnreadableStateError
 from presage_server.models.loading import Model
 from presage_server.rpc.status import internal_error
@@ -96,6 +96,9 @@ class Scorer:
         except Exception as error:  # noqa: BLE001 - the call's own
             job.call.fail(internal_error(error, job.call.method))
         else:
+            if state is not None:
+                job.cold_start = False
+                job.no_session = current_session(state, job.now_unix_micros, job.session_id) is None
             job.respond(job, vector)
 
     def _score(self, jobs: Sequence[ScoreJob], model: Model, stages: Stages) -> None:
@@ -107,7 +110,10 @@ class Scorer:
             job.score = scores[row]
             job.rows = rows
             job.row = row
-            job.cold_start = job.state is None
+            state = job.state
+            if state is not None:
+                job.cold_start = False
+                job.no_session = current_session(state, job.now_unix_micros, job.session_id) is None
 
     def _score_one_by_one(self, jobs: Sequence[ScoreJob], model: Model, stages: Stages) -> None:
         for job in jobs:

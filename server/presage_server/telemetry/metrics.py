@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 
 import grpc
@@ -85,8 +85,14 @@ class Metrics:
             "presage_clock_jumps", "Jumps of the server's clock by more than three seconds, ahead or back.", known=[()]
         )
         self.clock_jumps = jumps[()]
+        self._bundles_rejected = Counters(
+            "presage_bundles_rejected", "Newer versions of a model that cannot be served, found at start.", ("model",)
+        )
         self.registry = CollectorRegistry()
-        for collector in (handled, seconds, self.stages, events, scores, unreadable, ahead, conflicts, vectors, jumps):
+        for collector in (
+            *(handled, seconds, self.stages, events, scores, unreadable, ahead, conflicts, vectors, jumps),
+            self._bundles_rejected,
+        ):
             self.registry.register(collector)
         self._handled, self._seconds = handled, seconds
         self.store_is_silent: Callable[[], bool] = lambda: False
@@ -117,6 +123,11 @@ class Metrics:
         self._scores_known.inc(known)
         self._scores_cold.inc(cold)
         self._scores_degraded.inc(degraded)
+
+    def count_rejected_bundles(self, rejected: Mapping[str, int]) -> None:
+        """Count versions of models that were rejected in favor of an older one, by the model's name."""
+        for name, count in rejected.items():
+            self._bundles_rejected[name,].inc(count)
 
 
 async def serve_metrics(metrics: Metrics, host: str, port: int) -> asyncio.Server:

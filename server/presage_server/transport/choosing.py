@@ -84,7 +84,7 @@ def is_loopback(host: str) -> bool:
 
 def _obstacle(settings: Settings, installed: str) -> str:
     if not installed:
-        return "pygrpc-native is not installed (pip install 'presage[native]')"
+        return "pygrpc-native is not installed (pip install 'presage-scoring[native]')"
     if not installed.startswith(_NATIVE_SERIES):
         return f"pygrpc-native {installed} is installed, Presage is tested with {_NATIVE_SERIES}x"
     if not is_loopback(settings.host) and not settings.trusted_clients:

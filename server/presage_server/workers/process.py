@@ -19,6 +19,8 @@ _END_SECONDS = 5.0
 _METRICS_SECONDS = 1.0
 _PING_SECONDS = 1.0
 _MISSED_PINGS = 10
+_READY_SECONDS = 180.0
+"""How long a worker may take to load its models and to connect; more hangs."""
 
 
 class WorkerFailedError(Exception):
@@ -78,9 +80,17 @@ class WorkerProcess:
         """Wait until it serves; return HOST:PORT.
 
         Raises:
-            WorkerFailedError: It ended before.
+            WorkerFailedError: It ended before, or hangs; then it is killed.
         """
-        message = await self._started
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                message = await asyncio.shield(self._started)
+        except TimeoutError:
+            self._process.kill()
+            raise WorkerFailedError(
+                f"worker {self.number} did not serve within {_READY_SECONDS:g} s and was killed; see the log",
+                refused=False,
+            ) from None
         if "ready" in message:
             return str(message["ready"])
         code = await self._process.wait()

@@ -12,6 +12,7 @@ import uvloop
 from prometheus_client import generate_latest
 
 from presage_server.errors import StartupError
+from presage_server.logs import start_logging
 from presage_server.telemetry.metrics import Metrics
 from presage_server.workers.channel import Channel, settings_from_json
 from presage_server.workers.serving import serve_until
@@ -37,11 +38,8 @@ async def work(end: socket.socket) -> None:
     order = await channel.read()
     if not order:
         return
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format=f"%(asctime)s %(levelname)s %(name)s: worker {order['worker']}: %(message)s",
-    )
+    settings = settings_from_json(order["settings"])
+    start_logging(settings.log_level, worker=order["worker"])
     stop, metrics = ShutdownSignal(), Metrics()
     for number in (signal.SIGTERM, signal.SIGINT):
         # Drain, however often: a service manager signals each process of a group, and so does our supervisor after it.
@@ -50,7 +48,7 @@ async def work(end: socket.socket) -> None:
     try:
         await serve_until(
             stop,
-            settings_from_json(order["settings"]),
+            settings,
             lambda address: channel.send(ready=address),
             metrics,
             share_port=True,

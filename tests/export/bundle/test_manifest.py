@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from presage_export.bundle.calibration import IsotonicCalibration, SigmoidCalibration
-from presage_export.bundle.manifest import FeatureSetSpec, Manifest, decode_manifest, encode_manifest
+from presage_export.bundle.coverage import GoldenCoverage
+from presage_export.bundle.manifest import FeatureSetSpec, Manifest, decode_manifest, encode_manifest, seal_manifest
 
 FEATURE_SET = {
     "name": "conversion",
@@ -31,7 +32,7 @@ FIELDS = {
 
 
 def test_a_manifest_comes_back_as_it_went():
-    manifest = Manifest(**FIELDS)
+    manifest = seal_manifest(Manifest(**FIELDS))
 
     assert manifest == decode_manifest(encode_manifest(manifest))
 
@@ -41,7 +42,7 @@ def test_a_manifest_comes_back_as_it_went():
     [SigmoidCalibration(a=1.25, b=-0.5), IsotonicCalibration(margins=(-1.0, 2.0), probabilities=(0.1, 0.8))],
 )
 def test_a_calibration_comes_back_as_it_went(calibration):
-    manifest = Manifest(**FIELDS, calibration=calibration)
+    manifest = seal_manifest(Manifest(**FIELDS, calibration=calibration))
 
     assert manifest == decode_manifest(encode_manifest(manifest))
     assert json.loads(encode_manifest(manifest))["calibration"]["kind"] in {"sigmoid", "isotonic"}
@@ -69,7 +70,7 @@ def test_the_text_is_for_people_too():
         ("version", "1/2"),
         ("trees", -1),
         ("trees", 10**9),
-        ("format_version", 2),
+        ("format_version", 1),
         ("metrics", {"auc": math.nan}),
         ("metrics", {"auc": math.inf}),
         ("data", {"share": math.nan}),
@@ -99,13 +100,20 @@ def test_a_feature_set_out_of_bounds_is_named(field, value):
         ({"calibration": {"kind": "isotonic", "margins": [1.0, 0.0], "probabilities": [0.1, 0.2]}}, "calibration"),
         ({"link": "probit"}, "probit"),
         ({"surprise": 1}, "surprise"),
-        ({"format_version": 2, "surprise": 1}, "format_version: expected 1, got 2"),
+        ({"format_version": 3, "surprise": 1}, "format_version: expected 2, got 3"),
+        ({"format_version": 1}, "format_version: expected 2, got 1, of an older release"),
+        ({"format_version": -1}, "format_version"),
+        ({"format_version": 10**30}, "format_version"),
+        ({"golden": {"leaves": 2.0, "thresholds": 0.0}}, "golden.leaves"),
+        ({"data": {"rows": 10**30}}, "data"),
+        ({"objective": "other"}, "manifest_sha256: expected [0-9a-f]{64}, got '[0-9a-f]{64}': it was altered"),
+        ({"manifest_sha256": ""}, "manifest_sha256: expected [0-9a-f]{64}, got ''"),
         ({"trees": "many"}, "trees"),
         ({"metrics": {"auc": None}}, "metrics"),
     ],
 )
 def test_a_text_that_says_something_else_is_refused_with_the_reason(change, reason):
-    fields = msgspec.to_builtins(Manifest(**FIELDS)) | change
+    fields = msgspec.to_builtins(seal_manifest(Manifest(**FIELDS))) | change
 
     with pytest.raises(ValueError, match=reason):
         decode_manifest(json.dumps(fields).encode())
@@ -115,6 +123,13 @@ def test_a_text_that_says_something_else_is_refused_with_the_reason(change, reas
 def test_a_text_that_is_no_manifest_is_refused(text):
     with pytest.raises(ValueError, match=r"."):
         decode_manifest(text)
+
+
+@pytest.mark.parametrize("name", ["leaves", "thresholds"])
+@pytest.mark.parametrize("share", [-0.1, 1.1, math.nan])
+def test_a_share_out_of_bounds_is_named(name, share):
+    with pytest.raises(ValueError, match=rf"golden\.{name}"):
+        GoldenCoverage(**({"leaves": 1.0, "thresholds": 1.0} | {name: share}))
 
 
 def test_every_field_without_a_default_is_required():

@@ -13,11 +13,13 @@ from support.export_models import binary_model, graph_of, manifest_of, margins_o
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path, directory):
-    manifest = write_model(tmp_path / "again", binary_model())
+    manifest = write_model(tmp_path / "again" / "conversion" / "1", binary_model())
 
     assert manifest == read_bundle(directory).manifest
     for file_name in FILES:
-        assert (directory / file_name).read_bytes() == (tmp_path / "again" / file_name).read_bytes()
+        assert (directory / file_name).read_bytes() == (
+            tmp_path / "again" / "conversion" / "1" / file_name
+        ).read_bytes()
 
 
 def test_an_existing_bundle_is_only_replaced_on_request(directory):
@@ -112,7 +114,7 @@ def test_a_bundle_that_would_be_refused_is_not_written(tmp_path, booster):
 
     with pytest.raises(BundleError, match="does not reproduce"):
         write_bundle(
-            tmp_path / "1",
+            tmp_path / "conversion" / "1",
             manifest=manifest_of(booster),
             model_bytes=graph_of(booster),
             golden_rows=rows,

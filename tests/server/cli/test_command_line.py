@@ -19,9 +19,10 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([PRESAGE, *arguments], capture_output=True, text=True, env=environment, check=False)
 
 
-def test_version():
-    finished = run("version")
-    assert (finished.returncode, finished.stdout, finished.stderr) == (0, f"presage {version('presage')}\n", "")
+@pytest.mark.parametrize("argument", ["version", "--version"])
+def test_version(argument):
+    finished = run(argument)
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, f"presage {version('presage-scoring')}\n", "")
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
@@ -55,7 +56,7 @@ for missing in ("lightgbm", "onnx", "pyarrow", "sklearn"):
 from presage_server.cli.command_line import main
 main()
 """
-    for arguments in (["serve", "--help"], ["--help"], ["version"]):
+    for arguments in (["serve", "--help"], ["--help"], ["version"], ["--version"]):
         finished = subprocess.run(
             [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
         )

@@ -223,6 +223,27 @@ def test_a_startup_error_is_one_line(models, tmp_path, flags, message):
     assert "Traceback" not in server.log
 
 
+def test_a_misspelt_variable_is_a_startup_error(models, tmp_path):
+    with server_process(tmp_path / "log", "--models", str(models), wait=False, PRESAGE_DRAIN_SECOND="1") as server:
+        code, stdout, last = startup_error(server)
+    assert (code, stdout) == (2, "")
+    message = "PRESAGE_DRAIN_SECOND: no setting has this variable, is PRESAGE_DRAIN_SECONDS meant?"
+    assert last == f"presage: cannot serve: {message}"
+
+
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=linux_only)])
+def test_the_log_level_holds_for_all_processes(models, store, tmp_path, workers):
+    flags = ("--models", str(models), "--redis-url", store.url, "--workers", workers)
+    with server_process(tmp_path / "log", *flags) as server:
+        informed = server.log
+    assert informed.count(" INFO presage_server.app: ") >= int(workers)
+    assert (" worker 1: " in informed) == (workers == "2")
+    with server_process(tmp_path / "log", *flags, PRESAGE_LOG_LEVEL="warning") as server:
+        server.signal(signal.SIGTERM)
+        assert server.wait() == (0, "")
+        assert " INFO " not in server.log
+
+
 async def test_calls_are_answered_during_the_delay_after_sigterm(models, tmp_path):
     """Load balancers need a moment to see NOT_SERVING; until then, every call is answered."""
     flags = ("--models", str(models), "--data-dir", str(tmp_path / "data"), "--drain-delay-seconds", "1")

@@ -6,9 +6,9 @@ import asyncio
 
 import grpc
 import pytest
-from google.protobuf import descriptor_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
 SERVICE = "presage.v1.ScoringService"
 Status = health_pb2.HealthCheckResponse
@@ -46,7 +46,20 @@ async def test_a_watch_ends_at_its_deadline(served):
         await watch.read()
 
 
-async def test_reflection_answers_several_questions_of_one_stream_in_their_order(served):
+REFLECTIONS = {"v1": "grpc.reflection.v1.ServerReflection", "v1alpha": "grpc.reflection.v1alpha.ServerReflection"}
+
+
+def ask_reflection(channel, version):
+    """Return the streaming call of one version; the messages of both are the same on the wire."""
+    return channel.stream_stream(
+        f"/{REFLECTIONS[version]}/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+
+
+@pytest.mark.parametrize("version", REFLECTIONS)
+async def test_reflection_answers_several_questions_of_one_stream_in_their_order(served, version):
     ask = reflection_pb2.ServerReflectionRequest
     questions = [
         ask(file_containing_symbol=SERVICE),
@@ -55,8 +68,7 @@ async def test_reflection_answers_several_questions_of_one_stream_in_their_order
         ask(file_by_filename="none.proto"),
         ask(list_services=""),
     ]
-    stub = reflection_pb2_grpc.ServerReflectionStub(served.channel)
-    answers = [answer async for answer in stub.ServerReflectionInfo(iter(questions))]
+    answers = [answer async for answer in ask_reflection(served.channel, version)(iter(questions))]
     assert [answer.original_request for answer in answers] == questions
     known, unknown, by_name, no_file, listed = answers
     files = [
@@ -69,3 +81,22 @@ async def test_reflection_answers_several_questions_of_one_stream_in_their_order
     not_found = grpc.StatusCode.NOT_FOUND.value[0]
     assert [one.error_response.error_code for one in (unknown, no_file)] == [not_found] * 2
     assert SERVICE in {service.name for service in listed.list_services_response.service}
+    assert set(REFLECTIONS.values()) <= {service.name for service in listed.list_services_response.service}
+
+
+@pytest.mark.parametrize("version", REFLECTIONS)
+async def test_reflection_describes_every_service_that_it_lists(served, version):
+    """As `grpcurl describe` does, which asks for each."""
+    ask = reflection_pb2.ServerReflectionRequest
+    (listed,) = [a async for a in ask_reflection(served.channel, version)(iter([ask(list_services="")]))]
+    names = [service.name for service in listed.list_services_response.service]
+    assert len(names) == 4
+    questions = [ask(file_containing_symbol=name) for name in names]
+    for name, answer in zip(
+        names, [a async for a in ask_reflection(served.channel, version)(iter(questions))], strict=True
+    ):
+        pool = descriptor_pool.DescriptorPool()
+        # The service's own file is the first, its imports follow.
+        for file in reversed(answer.file_descriptor_response.file_descriptor_proto):
+            pool.AddSerializedFile(file)
+        assert pool.FindServiceByName(name).methods

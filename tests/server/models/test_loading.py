@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import json
+import errno
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
+from presage_export.bundle import read_bundle
 from presage_export.bundle.link import apply_link_array
 from presage_featurizer import CONVERSION, CORE
 from presage_server.errors import ModelError, ModelNotFoundError
 from presage_server.models.loading import load_model, load_models
+from support.bundle_files import change_manifest, copy_bundle
 from support.bundles import PARIS, train_small, write_small_bundle
 from support.export_models import margins_of
 
@@ -43,7 +48,8 @@ def test_a_model_that_is_alone_is_the_default(folder):
 def test_a_default_that_is_not_there_is_refused(folder):
     with pytest.raises(ModelError, match=r"default_model: expected one of .* got 'third'"):
         load_models(folder, "third")
-    (folder / "conversion").rename(folder / "other")
+    shutil.rmtree(folder / "conversion")
+    copy_bundle(folder / "second" / "2", folder / "other" / "2")
     with pytest.raises(ModelError, match=r"default_model: expected one of .* got 'conversion'; name it with"):
         load_models(folder)
 
@@ -61,7 +67,7 @@ def test_feature_sets_are_ours_and_the_models(models):
 )
 def test_the_highest_version_is_served(folder, versions):
     for version in versions[::-1]:
-        shutil.copytree(folder / "second" / "2", folder / "many" / version)
+        copy_bundle(folder / "second" / "2", folder / "many" / version)
     assert load_models(folder)["many"].version == versions[-1]
 
 
@@ -105,10 +111,9 @@ def flip_last_bit(path):
     path.write_bytes(data)
 
 
-def edit_manifest(path, edit):
-    manifest = json.loads(path.read_text())
-    edit(manifest)
-    path.write_text(json.dumps(manifest))
+def edit_feature_set(bundle, **changes):
+    manifest = read_bundle(bundle).manifest
+    change_manifest(bundle, feature_set=msgspec.structs.replace(manifest.feature_set, **changes))
 
 
 BREAKAGES = {
@@ -119,13 +124,16 @@ BREAKAGES = {
     "manifest.json: is missing": lambda bundle: (bundle / "manifest.json").unlink(),
     "manifest.json: is no valid manifest": lambda bundle: (bundle / "manifest.json").write_text("{"),
     "manifest.json: feature_set.fingerprint: expected 0{64}, got .* train the model again": lambda bundle: (
-        edit_manifest(bundle / "manifest.json", lambda manifest: manifest["feature_set"].update(fingerprint="0" * 64))
+        edit_feature_set(bundle, fingerprint="0" * 64)
     ),
-    "manifest.json: feature_set.features: .* not in the catalogue": lambda bundle: edit_manifest(
-        bundle / "manifest.json", lambda manifest: manifest["feature_set"]["features"].__setitem__(0, "unheard_of")
+    "manifest.json: feature_set.features: .* not in the catalogue": lambda bundle: edit_feature_set(
+        bundle, features=("unheard_of", *PARIS.features[1:])
     ),
-    "manifest.json: feature_set.time_zone: expected an IANA name": lambda bundle: edit_manifest(
-        bundle / "manifest.json", lambda manifest: manifest["feature_set"].update(time_zone="Mars/Olympus")
+    "manifest.json: feature_set.time_zone: expected an IANA name": lambda bundle: edit_feature_set(
+        bundle, time_zone="Mars/Olympus"
+    ),
+    "manifest.json: name: expected 'second', as the folder is called, got 'first'": lambda bundle: change_manifest(
+        bundle, name="first"
     ),
 }
 
@@ -135,6 +143,44 @@ def test_a_broken_or_tampered_bundle_is_refused_by_file_and_reason(folder, messa
     bundle = folder / "second" / "2"
     BREAKAGES[message](bundle)
     with pytest.raises(ModelError, match=f"second/2/{message}"):
+        load_models(folder)
+
+
+@pytest.mark.parametrize("message", BREAKAGES)
+def test_of_a_model_whose_newest_version_is_broken_an_older_one_is_served_with_a_word(folder, caplog, message):
+    for version in ("3", "4"):
+        copy_bundle(folder / "second" / "2", folder / "second" / version)
+    BREAKAGES[message](folder / "second" / "4")
+
+    served = load_models(folder)
+
+    assert served["second"].version == "3"
+    assert served.rejected == {"conversion": 0, "second": 1}
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert line.startswith("serving version 3 of second, because a newer one is rejected: ")
+    assert re.search(f"second/4/{message}", line)
+
+
+def test_of_a_model_without_a_valid_version_the_newest_is_named(folder):
+    copy_bundle(folder / "second" / "2", folder / "second" / "10")
+    for version in ("2", "10"):
+        (folder / "second" / version / "model.onnx").unlink()
+
+    with pytest.raises(ModelError, match=r"second/10/model\.onnx: is missing"):
+        load_models(folder)
+
+
+@pytest.mark.parametrize("hidden", [".", "second"])
+def test_a_folder_that_cannot_be_read_is_refused_by_name(folder, monkeypatch, hidden):
+    is_dir = Path.is_dir
+
+    def fail(path):
+        if path.parent == folder / hidden:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", fail)
+    with pytest.raises(ModelError, match="cannot be read: Permission denied"):
         load_models(folder)
 
 

@@ -46,7 +46,7 @@ def scored(draw) -> ScoreJob:
         stages.marks.append((stage, ended))
     job = ScoreJob(call, "u", "", model, 0, stages, lambda *_: None)
     job.score = draw(st.floats(allow_nan=False))
-    job.cold_start, job.degraded = draw(st.booleans()), draw(st.booleans())
+    job.cold_start, job.degraded, job.no_session = (draw(st.booleans()) for _ in range(3))
     job.include_features, job.include_timings = draw(st.booleans()), draw(st.booleans())
     values = draw(st.lists(FLOATS32, min_size=20, max_size=20))
     job.rows, job.row = np.array([[0.0] * 20, values], dtype=np.float32), 1
@@ -60,6 +60,7 @@ def expected_prediction(job: ScoreJob) -> prediction_pb2.Prediction:
         model_version=job.model.version,
         cold_start=job.cold_start,
         degraded=job.degraded,
+        no_session=job.no_session,
     )
     if job.include_features:
         prediction.features.feature_set = "conversion"

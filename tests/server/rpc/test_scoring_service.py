@@ -74,6 +74,21 @@ async def test_what_a_visitor_does_moves_the_score(served):
     assert before.score != after.score
 
 
+@pytest.mark.parametrize(
+    ("minutes", "session_id", "no_session"),
+    [(10, "", False), (10, "another", True), (90, "", True), (60 * 24 * 40, "", True)],
+    ids=["open", "another", "idle", "long ago"],
+)
+async def test_scores_and_features_say_whether_a_session_is_open(served, minutes, session_id, no_session):
+    await visited(served)
+    moment = {"session_id": session_id, "as_of_unix_micros": NOW + minutes * 60_000_000}
+    for user_id, cold_start, expected in (("u", False, no_session), ("new", True, True)):
+        score = (await served.stub.Score(pb.ScoreRequest(user_id=user_id, **moment))).prediction
+        features = await served.stub.GetFeatures(pb.GetFeaturesRequest(user_id=user_id, **moment))
+        for answer in (score, features):
+            assert (answer.cold_start, answer.no_session) == (cold_start, expected)
+
+
 async def test_features_and_timings_come_only_when_asked_for(served):
     plain = (await served.stub.Score(pb.ScoreRequest(user_id="u"))).prediction
     assert (plain.HasField("features"), plain.HasField("timings")) == (False, False)

@@ -34,7 +34,7 @@ async def test_half_a_message_is_none():
 
 def test_settings_come_out_as_they_went_in():
     changed = {
-        str: lambda value: {"auto": "grpcio", "everysec": "always"}.get(value, "unix:///somewhere"),
+        str: lambda value: {"auto": "grpcio", "everysec": "always", "info": "debug"}.get(value, "unix:///somewhere"),
         int: lambda value: value + 1,
         float: lambda value: value + 0.25,
         bool: lambda value: not value,

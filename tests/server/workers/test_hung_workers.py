@@ -11,6 +11,8 @@ import grpc
 import pytest
 
 from presage.v1 import scoring_service_pb2 as pb
+from presage_server.settings import Settings
+from presage_server.workers import process
 from support.metrics import metric
 from support.planted import plant
 from support.running_server import GENEROUS_SECONDS, gone, server_process, track
@@ -85,3 +87,15 @@ async def test_a_supervisor_that_was_stopped_itself_blames_no_worker(models, sto
         assert await metric(unused_tcp_port, "presage_workers") == 2
         await asyncio.sleep(0.5)
         assert workers_of(server) == before
+
+
+async def test_a_worker_that_hangs_before_it_serves_is_killed(models, monkeypatch):
+    monkeypatch.setattr(process, "_READY_SECONDS", 0.2)
+    worker = await process.WorkerProcess.start(0, Settings(models=models, port=0))
+    try:
+        os.kill(worker.pid, signal.SIGSTOP)
+        with pytest.raises(process.WorkerFailedError, match=r"worker 0 did not serve within 0\.2 s and was killed"):
+            await worker.until_ready()
+    finally:
+        await worker.end()
+    assert gone(worker.pid)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from training.commands.running import command, run
+from training.commands.running import PRESAGE, command, run
 
+from presage_server.settings import Settings
 from presage_training.commands import demo
 from presage_training.traffic.playing import PlaybackStats, Scenario, WatchedVisitor
 
@@ -44,10 +45,34 @@ def test_it_ends_with_a_summary_and_leaves_nothing(temporary):
     assert number(done, "events") == int(announced[1].replace(",", ""))
     assert number(done, "cold starts") == 500
     assert number(done, "purchases") > 0
-    assert number(done, "scores") > number(done, "Score") > 500
-    assert len(re.findall(r"^ *(?:TrackEvent|Score) .* \d+\.\d\d ms +\d+\.\d\d ms", done.out, re.MULTILINE)) == 2
+    assert number(done, "scores") > number(done, "Score, 4 in flight") > 500
+    assert number(done, "Score, one at a time") == number(done, "TrackEvent, one at a time") == 300
+    assert len(re.findall(r"^ *(?:TrackEvent|Score), .* \d+\.\d\d ms +\d+\.\d\d ms", done.out, re.MULTILINE)) == 4
     assert not processes_in(temporary)
     assert not list(temporary.iterdir())
+
+
+def test_it_ends_with_what_to_do_next_in_words_that_work(temporary):
+    done = run("demo", "--seconds", 1, TMPDIR=str(temporary), PATH=os.defpath)
+
+    _, _, steps = done.out.partition("\nnext\n")
+    commands = [line.split() for line in steps.splitlines() if line.endswith(" serve")]
+    (command,) = commands
+    assert Path(command[0]).samefile(PRESAGE)
+    assert "keeps its state in ./presage-data" in steps
+    assert Settings().data_dir == Path("presage-data")
+    pages = re.findall(r"[\w/-]+\.md", steps)
+    assert pages
+    assert [page for page in pages if not (Path(__file__).parents[3] / page).exists()] == []
+
+
+@pytest.mark.parametrize("on_path", [True, False])
+def test_the_command_is_named_as_the_shell_finds_it(monkeypatch, on_path):
+    monkeypatch.setenv("PATH", str(PRESAGE.parent) if on_path else os.defpath)
+    monkeypatch.chdir(PRESAGE.parents[1])
+    assert demo._command() == ("presage" if on_path else f"{PRESAGE.parent.name}/presage")
+    monkeypatch.chdir("/")
+    assert demo._command() == ("presage" if on_path else str(PRESAGE.relative_to("/")))
 
 
 def test_scores_are_drawn_on_one_scale_for_all():

@@ -8,14 +8,14 @@ from training.commands.running import run, run_here
 
 @pytest.fixture
 def without(tmp_path):
-    """Return a function from the name of a library to variables under which it is not installed."""
+    """Return a function from the names of libraries to variables under which they are not installed."""
 
-    def variables(library: str) -> dict[str, str]:
+    def variables(*libraries: str) -> dict[str, str]:
         (tmp_path / "sitecustomize.py").write_text(
             "import sys\n"
             "class Missing:\n"
             "    def find_spec(self, name, path=None, target=None):\n"
-            f"        if name.partition('.')[0] == {library!r}:\n"
+            f"        if name.partition('.')[0] in {libraries!r}:\n"
             "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
             "sys.meta_path.insert(0, Missing())\n"
         )
@@ -29,7 +29,7 @@ def test_help_lists_the_commands_in_the_order_of_use():
     listed = [line.split()[1] for line in done.out.partition("Commands")[2].splitlines() if line.startswith("│ ")]
 
     assert (done.code, done.err) == (0, "")
-    assert listed == ["serve", "demo", "replay", "archive", "audit", "train", "evaluate", "version"]
+    assert listed == ["serve", "demo", "replay", "archive", "audit", "train", "evaluate", "models", "version"]
 
 
 @pytest.mark.parametrize("name", ["train", "replay", "demo"])
@@ -45,7 +45,7 @@ def test_training_without_its_extra_says_what_to_install(without, tmp_path, libr
     done = run("train", "--simulate", "--to", tmp_path / "run", **without(library))
 
     assert (done.code, done.out) == (2, "")
-    assert done.err == f"presage: this command needs {library}: pip install 'presage[train]'\n"
+    assert done.err == f"presage: this command needs {library}: pip install 'presage-scoring[train]'\n"
     assert not (tmp_path / "run").exists()
 
 
@@ -53,7 +53,15 @@ def test_replaying_without_its_extra_says_what_to_install(without):
     done = run("replay", "log.parquet", "--format", "rees46", **without("pyarrow"))
 
     assert done.code == 2
-    assert done.err == "presage: this command needs pyarrow: pip install 'presage[train]'\n"
+    assert done.err == "presage: this command needs pyarrow: pip install 'presage-scoring[train]'\n"
+
+
+def test_the_demo_needs_no_extra_but_the_servers(without):
+    """`make demo` installs no more."""
+    libraries = "lightgbm", "onnx", "pyarrow", "sklearn", "xgboost", "pandas", "scipy"
+    done = run("demo", "--seconds", 1, **without(*libraries))
+
+    assert (done.code, done.err) == (0, "")
 
 
 @pytest.mark.parametrize("library", ["lightgbm", "pyarrow"])

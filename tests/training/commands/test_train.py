@@ -31,7 +31,11 @@ def test_it_writes_a_run_and_a_bundle(trained):
     assert load_model(folder / "shop" / "1").name == "shop"
     assert load_model(folder / "run" / "models" / "lightgbm-classifier" / "1").name == "lightgbm-classifier"
     assert lightgbm.Booster(model_file=folder / "original.txt").num_trees() > 0
-    assert done.out.splitlines()[-2:] == [f"{folder / 'run' / 'report.html'}", f"{folder / 'shop/1'}"]
+    assert done.out.splitlines()[-3:] == [
+        f"{folder / 'run' / 'report.html'}",
+        f"{folder / 'shop/1'}",
+        f"next: presage serve --models {folder} --default-model shop",
+    ]
 
 
 def test_it_shows_how_the_model_did(trained):
@@ -52,6 +56,14 @@ def test_the_same_seed_gives_the_same_bundle_in_another_process(trained, tmp_pat
 
     for path in (trained[0] / "shop" / "1").iterdir():
         assert path.read_bytes() == (again / path.name).read_bytes()
+
+
+def test_without_a_bundle_of_its_own_the_next_command_serves_the_best_of_the_run(train, tmp_path):
+    done = train("--to", tmp_path / "a run")
+    assert done.out.splitlines()[-1] == (
+        f"next: presage serve --models '{tmp_path / 'a run' / 'models'}' --default-model lightgbm-classifier"
+    )
+    assert "…" not in done.out
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import lightgbm
@@ -13,14 +14,15 @@ from presage_training.datasets.dataset import build_dataset, purchase_in_session
 from presage_training.datasets.leakage import (
     chance_interval,
     early_prefixes,
+    event_order,
     lone_features,
     shifted_now,
     shuffled_labels,
 )
 from presage_training.datasets.splits import split_by_time
-from presage_training.datasets.targets import PurchaseInSession, RevenueWithin
+from presage_training.datasets.targets import PurchaseInSession, PurchaseWithin, RevenueWithin
 from presage_training.errors import DatasetError
-from presage_training.replaying.decisions import EveryEvent
+from presage_training.replaying.decisions import Calendar, EveryEvent
 
 EVENTS = {"visitors": 300, "days": 14}
 DURATION = CONVERSION.features.index("session_duration_minutes")
@@ -61,10 +63,39 @@ def test_a_sound_dataset_and_model_smell_of_nothing(events, dataset):
     score = fit(train)
 
     assert roc_auc_score(test.positive, score(test.features)) > 0.65
+    assert event_order(test) is None
     assert early_prefixes(test, score) is None
     assert lone_features(test) == []
     assert shifted_now(test, shifted_test, score) is None
     assert shuffled_labels(dataset, evaluate, seed=1) is None
+
+
+def test_a_shuffled_log_smells_where_no_other_check_does(events, dataset):
+    shuffled = random.Random(2).sample(events, len(events))
+    rows = purchase_in_session(shuffled)
+    train, test = split_by_time(rows, 0.7)
+    warning = event_order(test)
+
+    assert rows.positive.sum() < 0.5 * dataset.positive.sum()
+    assert lone_features(rows) == []
+    assert early_prefixes(test, fit(train)) is None
+    assert warning is not None
+    assert (warning.name, warning.roc_auc) == ("event-order", None)
+    assert warning.message.startswith(f"{rows.log.order.late_events:,} of {len(events):,} events (")
+    assert warning.message.endswith("; give --sort, unless servers received this order")
+
+
+def test_decisions_at_fixed_times_smell_if_visitors_follow_one_another(events):
+    log = sorted(events, key=lambda event: event.user_id)
+    of_days = build_dataset(log, decisions=Calendar(), target=PurchaseWithin(2))
+    in_order = build_dataset(events, decisions=Calendar(), target=PurchaseWithin(2))
+    warning = event_order(of_days)
+
+    assert len(of_days) < 0.5 * len(in_order)
+    assert event_order(in_order) is None
+    assert warning is not None
+    assert "are more than an hour older than events before them" in warning.message
+    assert event_order(purchase_in_session(log)) is None
 
 
 def test_a_feature_that_is_filled_in_afterwards_smells(dataset):

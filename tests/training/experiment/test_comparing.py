@@ -20,6 +20,7 @@ from presage_training.experiment import (
     split_parts,
 )
 from presage_training.replaying.decisions import parse_decisions
+from presage_training.report.results import Check
 
 KINDS = ("logistic-regression", "xgboost-classifier")
 OPTIONS = ExperimentOptions(draws=100)
@@ -59,6 +60,7 @@ def test_no_part_knows_of_the_next(experiment):
 
 def test_every_check_is_made_and_finds_nothing(experiment):
     assert {check.name for check in experiment.checks} == {
+        "event-order",
         "lone-feature",
         "early-prefixes",
         "shuffled-labels",
@@ -100,7 +102,7 @@ def test_amounts_are_predicted_too():
 
     assert [one.kind for one in experiment.results] == ["mean", "lightgbm-regressor"]
     assert set(experiment.results[1].metrics) == {"rmse", "mae", "r2"}
-    assert experiment.checks == ()
+    assert experiment.checks == (Check(name="event-order", warnings=()),)
 
 
 def test_cross_validation_scores_each_row_by_a_model_of_other_visitors(dataset):

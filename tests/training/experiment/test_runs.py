@@ -92,7 +92,7 @@ def test_the_manifest_describes_the_simulation_and_the_rows(run, test_part):
             "test_rows": len(test_part),
         }.items()
     )
-    assert set(manifest.libraries) == {"presage", "lightgbm", "onnx", "numpy"}
+    assert set(manifest.libraries) == {"presage-scoring", "lightgbm", "onnx", "numpy"}
 
 
 def test_metrics_are_those_of_the_held_out_rows(run, test_part):

@@ -88,7 +88,7 @@ def test_the_manifest_says_what_it_is(bundles, fitted_kinds, kind):
         == {"classification": "binary", "regression": "regression", "ranking": "lambdarank"}[KINDS[kind]]
     )
     assert manifest.data == {"kind": kind, "seed": 1}
-    assert {"presage", "onnx", "numpy"} <= manifest.libraries.keys()
+    assert {"presage-scoring", "onnx", "numpy"} <= manifest.libraries.keys()
     assert "unknown" not in manifest.libraries.values()
     assert set(operators) <= ALLOWED_OPERATORS
 

@@ -6,9 +6,11 @@ import asyncio
 import datetime as dt
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,7 +28,8 @@ from rich.text import Text
 from presage_featurizer import MICROS
 from presage_training.errors import TrainingError
 from presage_training.simulator import simulate
-from presage_training.traffic.playing import PlaybackStats, Scenario, choose_watched, play
+from presage_training.traffic.playing import CALLS_IN_FLIGHT, PlaybackStats, Scenario, choose_watched, play
+from presage_training.traffic.timing import SingleCallStats, time_single_calls
 
 __all__ = ["demo"]
 
@@ -34,6 +37,7 @@ _VISITORS, _DAYS, _WATCHED = 500, 14, 6
 _START = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)  # a Monday
 _BAR_WIDTH, _LINE_WIDTH, _FULL_SCORE = 12, 16, 0.6
 _STORE_SECONDS = 10.0
+_SINGLE_CALLS = 300
 
 
 def demo(
@@ -61,11 +65,13 @@ def demo(
                         live.update(_render(scenario, stats), refresh=True)
 
                 stats = asyncio.run(play(scenario, address, seconds=seconds, on_progress=show))
+            single = time_single_calls(address, sorted(stats.visitors), calls=_SINGLE_CALLS)
     except TrainingError as error:
         Console(stderr=True).print(f"presage demo: {error}", markup=False, soft_wrap=True)
         sys.exit(2)
     console.print(_render(scenario, stats))
-    console.print(_summary(stats))
+    console.print(_summary(stats, single))
+    console.print(_next_steps(), highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -145,15 +151,42 @@ def _sparkline(scores: list[float]) -> str:
     )
 
 
-def _summary(stats: PlaybackStats) -> Table:
+def _summary(stats: PlaybackStats, single: SingleCallStats) -> Table:
     table = Table("", "calls", "p50", "p99", title="measured by the client", title_justify="left", box=SIMPLE_HEAD)
-    for name, latencies in (("TrackEvent", stats.track_micros), ("Score", stats.score_micros)):
+    in_flight = f"{CALLS_IN_FLIGHT} in flight"
+    for name, latencies in (
+        ("TrackEvent, one at a time", single.track_micros),
+        ("Score, one at a time", single.score_micros),
+        (f"TrackEvent, {in_flight}", stats.track_micros),
+        (f"Score, {in_flight}", stats.score_micros),
+    ):
         table.add_row(name, f"{len(latencies):,}", _percentile(latencies, 0.5), _percentile(latencies, 0.99))
     table.add_row("events", f"{stats.events:,}", "", "")
     table.add_row("scores", f"{stats.scores:,}", "", "")
     table.add_row("cold starts", f"{stats.cold_starts:,}", "", "")
     table.add_row("purchases", f"{stats.purchases:,}", "", "")
     return table
+
+
+def _next_steps() -> str:
+    command = _command()
+    return f"""
+next
+  {command} serve
+      starts a server on port 50051, and keeps its state in ./presage-data
+  README.md, "Use it"
+      sends it events and gets scores, from Python or any other language
+  {command} train --help, docs/how-to/train-on-your-log.md
+      trains a model on the events of your own shop"""
+
+
+def _command() -> str:
+    """Return what to type to run the command of this environment: its name if it is on the path, else where it is."""
+    here = Path(sysconfig.get_path("scripts"), "presage")
+    found = shutil.which("presage")
+    if found is not None and Path(found) == here:
+        return "presage"
+    return str(here.relative_to(Path.cwd())) if here.is_relative_to(Path.cwd()) else str(here)
 
 
 def _percentile(latencies_micros: list[float], share: float) -> str:

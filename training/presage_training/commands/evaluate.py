@@ -22,6 +22,9 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
         Path | None, typer.Option(help="A TOML file that says what the log's columns mean, instead of --format.")
     ] = None,
     sort: Annotated[bool, typer.Option("--sort", help="Read in the order of time, not of the file.")] = False,  # noqa: FBT002 - a flag
+    as_recorded: Annotated[  # noqa: FBT002 - a flag
+        bool, typer.Option("--as-recorded", help="Accept many events that come after later ones of their visitor.")
+    ] = False,
     target: Annotated[
         str | None, typer.Option(help="What to measure; by default what the bundle was trained for.")
     ] = None,
@@ -65,7 +68,7 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
         with console.status("reading") as status:
             results = evaluate_bundle(
                 model,
-                LogFile.of(log, log_format, mapping, is_sorted=sort),
+                LogFile.of(log, log_format, mapping, is_sorted=sort, as_recorded=as_recorded),
                 task,
                 seed=seed,
                 draws=draws,

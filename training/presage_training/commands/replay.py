@@ -33,6 +33,7 @@ from presage_training.readers import (
     read_events,
     sorted_by_time,
 )
+from presage_training.replaying.event_order import CountedOrder
 from presage_training.traffic.sending import SendStats, send_log
 
 __all__ = ["replay"]
@@ -83,7 +84,7 @@ def replay(  # noqa: PLR0917 - the command line passes names
 
     try:
         events = _Counted(read_events(file, _source(log_format, mapping), skipped=skipped, progress=progress))
-        log = _Ordered(sorted_by_time(events) if sort else events)
+        log = CountedOrder(sorted_by_time(events) if sort else events)
         with bar:
             stats = asyncio.run(send_log(log, target, lanes=lanes, timeout_ms=timeout_ms, on_progress=show))
             bar.update(task, total=stats.events)
@@ -96,9 +97,8 @@ def replay(  # noqa: PLR0917 - the command line passes names
     except KeyboardInterrupt:
         sys.exit(_fail("interrupted; run the same command again to send the rest"))
     _print_summary(console, file, stats, skipped)
-    if log.late_events:
-        late = f"{log.late_events:,} events come after later ones in the log; --sort sends them in the order of time"
-        console.print(late)
+    if (order := log.order).late_events:
+        console.print(f"{order.description}; --sort sends them in the order of time", soft_wrap=True)
     if skipped.total and not stats.events:
         sys.exit(_fail(f"{file}: nothing in it could be read as {log_format}; name its format"))
 
@@ -113,23 +113,6 @@ class _Counted:
     def __iter__(self) -> Iterator[Event]:
         for event in self._events:
             self.count += 1
-            yield event
-
-
-class _Ordered:
-    """A log that counts, as it is read, the events that come after later ones."""
-
-    def __init__(self, events: Iterable[Event]) -> None:
-        self._events = events
-        self.late_events = 0
-
-    def __iter__(self) -> Iterator[Event]:
-        latest = 0
-        for event in self._events:
-            if event.event_time_unix_micros < latest:
-                self.late_events += 1
-            else:
-                latest = event.event_time_unix_micros
             yield event
 
 

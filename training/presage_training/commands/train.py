@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -13,9 +14,12 @@ from rich.console import Console
 from presage_featurizer import FeatureSetError
 from presage_training.readers import LogFormat
 
+if TYPE_CHECKING:
+    from presage_training.report.results import ModelResult, Results
+
 __all__ = ["train"]
 
-_LOG_OPTIONS = ("log_format", "mapping", "sort")
+_LOG_OPTIONS = ("log_format", "mapping", "sort", "as_recorded")
 _SIMULATION_OPTIONS = ("visitors", "days")
 
 
@@ -28,6 +32,9 @@ def train(  # noqa: PLR0917 - the command line passes names
         Path | None, typer.Option(help="A TOML file that says what the log's columns mean, instead of --format.")
     ] = None,
     sort: Annotated[bool, typer.Option("--sort", help="Read in the order of time, not of the file.")] = False,  # noqa: FBT002 - a flag
+    as_recorded: Annotated[  # noqa: FBT002 - a flag
+        bool, typer.Option("--as-recorded", help="Accept many events that come after later ones of their visitor.")
+    ] = False,
     simulate: Annotated[bool, typer.Option("--simulate", help="Simulate a shop instead of reading a log.")] = False,  # noqa: FBT002 - a flag
     visitors: Annotated[int, typer.Option(min=100, help="Visitors to simulate.")] = 6_000,
     days: Annotated[int, typer.Option(min=7, help="Days to simulate.")] = 30,
@@ -108,7 +115,7 @@ def train(  # noqa: PLR0917 - the command line passes names
         source = (
             SimulatedShop(seed=seed, visitors=visitors, days=days)
             if log is None
-            else LogFile.of(log, log_format, mapping, is_sorted=sort)
+            else LogFile.of(log, log_format, mapping, is_sorted=sort, as_recorded=as_recorded)
         )
         with console.status("reading") as status:
             results = train_on_log(
@@ -131,6 +138,26 @@ def train(  # noqa: PLR0917 - the command line passes names
     console.print(f"{to / 'report.html'}", soft_wrap=True)
     if bundle is not None:
         console.print(f"{bundle}", soft_wrap=True)
+    served = _served(results, to, bundle)
+    if served is not None:
+        console.print(f"next: {served}", soft_wrap=True)
+
+
+def _served(results: Results, to: Path, bundle: Path | None) -> str | None:
+    """Return the command that serves the best model; None if no bundle was written."""
+    if bundle is not None:
+        folder, name = bundle.absolute().parents[1], bundle.absolute().parent.name
+    else:
+        folder = to / "models"
+        # The best first: a model that could not be exported has no bundle.
+        own = sorted((model for model in results.models if not model.is_baseline), key=_skill, reverse=True)
+        name = next((model.kind for model in own if (folder / model.kind).is_dir()), "")
+    return shlex.join(["presage", "serve", "--models", str(folder), "--default-model", name]) if name else None
+
+
+def _skill(model: ModelResult) -> float:
+    metric = model.metrics.get("roc_auc") or model.metrics["r2"]
+    return float("-inf") if metric.value is None else metric.value
 
 
 def _fail(message: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from presage_featurizer import CATALOGUE, CONVERSION, FEATURE_SETS, Event, FeatureSet, FeatureSetError
 from presage_training.datasets.targets import PurchaseInSession, Target
-from presage_training.errors import DatasetError
+from presage_training.errors import DatasetError, EventOrderError
 from presage_training.replaying.decisions import DecisionPoints, EveryEvent
+from presage_training.replaying.event_order import MAX_LATE_EVENTS, MAX_LATE_VISITORS, EventOrder
 from presage_training.replaying.workers import record
 
 __all__ = ["Dataset", "LogFacts", "build_dataset", "check_labels", "parse_feature_set", "purchase_in_session"]
@@ -36,6 +37,10 @@ class LogFacts:
     """Moments for which the target is defined."""
     censored: int
     """The decision points without a row, because the log ends before the label is known."""
+    order: EventOrder = field(default_factory=EventOrder)
+    """How many events are out of order."""
+    needs_log_order: bool = False
+    """Whether decision points depend on the order over all visitors, too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +101,7 @@ def build_dataset(
     workers: int = 1,
     distinct_ids: bool = False,
     now_shift_micros: int = 0,
+    as_recorded: bool = True,
 ) -> Dataset:
     """Replay a log into one row for each decision point whose label is known.
 
@@ -111,8 +117,10 @@ def build_dataset(
             guards its main code with ``if __name__ == "__main__"``, because each process imports it.
         distinct_ids: Whether no two events have the same id; duplicates are then not looked for, which saves a third of the time.
         now_shift_micros: An offset added to the time for which features are computed; see ``shifted_now``.
+        as_recorded: Whether to accept a log with many events that are out of order; ``event_order`` warns of it in any case.
 
     Raises:
+        EventOrderError: Too many events are out of order.
         DatasetError: The log gives no row, or the target is not defined at such decision points.
         WorkerError: A worker process ended early.
     """
@@ -130,6 +138,8 @@ def build_dataset(
     )
     if not recording.events:
         raise DatasetError("the log holds no event: name another log, or the format or mapping that fits this one")
+    if not as_recorded:
+        _check_order(recording.order, needs_log_order=not decisions.follows_events)
     labels = target.label(recording)
     eligible, censored = int(labels.eligible.sum()), int(labels.censored.sum())
     if not eligible:
@@ -148,6 +158,8 @@ def build_dataset(
             last_unix_micros=recording.last_unix_micros,
             decision_points=eligible,
             censored=censored,
+            order=recording.order,
+            needs_log_order=not decisions.follows_events,
         ),
         features=rows.features,
         labels=labels.values,
@@ -176,6 +188,21 @@ def purchase_in_session(events: Iterable[Event], feature_set: FeatureSet = CONVE
     return build_dataset(
         events, decisions=EveryEvent(), target=PurchaseInSession(), feature_set=feature_set, workers=workers
     )
+
+
+def _check_order(order: EventOrder, *, needs_log_order: bool) -> None:
+    share = f"expected at most {100 * MAX_LATE_EVENTS:g} % of the events"
+    if order.has_many_late:
+        raise EventOrderError(
+            f"{order.description}. Features and labels need the order within a visitor: {share} and "
+            f"{100 * MAX_LATE_VISITORS:g} % of the visitors. Give --sort to read the log in the order of time, or --as-recorded if "
+            "this is the order in which a server received it"
+        )
+    if needs_log_order and order.has_many_behind:
+        raise EventOrderError(
+            f"{order.description_behind}. Decision points at fixed times need the order over all visitors: {share}. Give --sort to "
+            "read the log in the order of time, or --as-recorded to go on"
+        )
 
 
 def check_labels(dataset: Dataset) -> None:

@@ -1,7 +1,7 @@
 """Leakage checks: signs that a dataset or a model contains information from after the decision.
 
-A warning is no proof. Each check returns a named warning or None. All are for targets that are true or false, and for rows that the
-model was not trained on.
+A warning is no proof. Each check returns a named warning or None. All but ``event_order`` are for targets that are true or false,
+and for rows that the model was not trained on.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ __all__ = [
     "ScoreFunction",
     "chance_interval",
     "early_prefixes",
+    "event_order",
     "lone_features",
     "shifted_now",
     "shuffled_labels",
@@ -41,11 +42,30 @@ _CHANCE_DEVIATIONS = 3.29
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LeakageWarning:
     name: str
-    """The check: early-prefixes, lone-feature, shifted-now or shuffled-labels."""
+    """The check: early-prefixes, event-order, lone-feature, shifted-now or shuffled-labels."""
     message: str
     """The finding, and where to look."""
-    roc_auc: float
-    """The ROC-AUC behind the warning."""
+    roc_auc: float | None = None
+    """The ROC-AUC behind the warning; None for event-order."""
+
+
+def event_order(dataset: Dataset) -> LeakageWarning | None:
+    """Warn of a log with many events that are out of order.
+
+    Rows of such a log contain events from after the decision, and labels lack outcomes: a model can look sound on it, as it is
+    measured on rows that are wrong in the same way.
+
+    Args:
+        dataset: Any rows of the log.
+    """
+    order = dataset.log.order
+    if order.has_many_late:
+        finding = f"{order.description}: features contain events from after the decision, and labels miss purchases"
+    elif dataset.log.needs_log_order and order.has_many_behind:
+        finding = f"{order.description_behind}: visitors lack the rows between"
+    else:
+        return None
+    return LeakageWarning(name="event-order", message=f"{finding}; give --sort, unless servers received this order")
 
 
 def early_prefixes(dataset: Dataset, score: ScoreFunction, *, events: int = 3) -> LeakageWarning | None:

@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_training.datasets.dataset import Dataset
-from presage_training.datasets.leakage import early_prefixes, lone_features, shifted_now, shuffled_labels
+from presage_training.datasets.leakage import (
+    LeakageWarning,
+    early_prefixes,
+    event_order,
+    lone_features,
+    shifted_now,
+    shuffled_labels,
+)
 from presage_training.experiment.planning import ExperimentOptions, Parts, choose_kinds, split_parts, to_rows
 from presage_training.models import BASELINES, FitOptions, FittedModel, fit
 from presage_training.report import MeasuredModel, ModelResult, Resamples, best_threshold, measure_model
@@ -18,7 +25,7 @@ from presage_training.report.importance import gain_shares, permutation_losses, 
 from presage_training.report.measuring import skill_name
 from presage_training.report.results import Check
 
-__all__ = ["Experiment", "cross_validate", "run_experiment", "skill_value", "with_export"]
+__all__ = ["Experiment", "cross_validate", "named_check", "run_experiment", "skill_value", "with_export"]
 
 _RFM = frozenset({"recency_days", "frequency", "monetary_value"})
 _CHECK_KIND = "logistic-regression"
@@ -86,10 +93,10 @@ def run_experiment(
     assert best is not None
     on_progress("checking for leakage")
     began = perf_counter()
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Check, ...] = (named_check("event-order", event_order(dataset)),)
     if skill_name(dataset) == "roc_auc":
         leader = fitted[max(measured, key=skill_value).result.kind]
-        checks = _checks(dataset, parts, leader, options, shifted)
+        checks += _checks(dataset, parts, leader, options, shifted)
     return Experiment(
         parts=parts,
         models=tuple(measured),
@@ -223,8 +230,13 @@ def _checks(
         found["shifted-now"] = shifted_now(parts.test, split_parts(shifted(), options).test, best.margins)
     return (
         Check(name="lone-feature", warnings=lone_features(dataset)),
-        *(Check(name=name, warnings=() if warning is None else (warning,)) for name, warning in found.items()),
+        *(named_check(name, warning) for name, warning in found.items()),
     )
+
+
+def named_check(name: str, warning: LeakageWarning | None) -> Check:
+    """Return the outcome of a check that gives one warning at most."""
+    return Check(name=name, warnings=() if warning is None else (warning,))
 
 
 def with_export(result: ModelResult, outcome: str, seconds: float) -> ModelResult:

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from presage_export.bundle import Bundle
 from presage_featurizer import FeatureSet, FeatureSetError
 from presage_training.datasets.dataset import check_labels
-from presage_training.datasets.leakage import early_prefixes, lone_features
+from presage_training.datasets.leakage import early_prefixes, event_order, lone_features
 from presage_training.datasets.targets import parse_target
 from presage_training.errors import DatasetError
+from presage_training.experiment.comparing import named_check
 from presage_training.experiment.logs import LogSource, PredictionTask, read_dataset
+from presage_training.experiment.remarks import remarks_on_order
 from presage_training.readers import SkippedRows
 from presage_training.replaying.decisions import parse_decisions
 from presage_training.report import DataFacts, Resamples, Results, measure_model
@@ -124,12 +126,11 @@ def evaluate_bundle(
         permutation=permutation_losses(scorer.margins, dataset.features, dataset.labels, names, seed=seed),
         seconds={"measuring": perf_counter() - replayed},
     )
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Check, ...] = (named_check("event-order", event_order(dataset)),)
     if task.target.is_classification:
-        early = early_prefixes(dataset, scorer.margins)
-        checks = (
+        checks += (
             Check(name="lone-feature", warnings=lone_features(dataset)),
-            Check(name="early-prefixes", warnings=() if early is None else (early,)),
+            named_check("early-prefixes", early_prefixes(dataset, scorer.margins)),
         )
     return Results(
         name=f"{manifest.name}/{manifest.version} on {log.name}",
@@ -151,4 +152,5 @@ def evaluate_bundle(
         baseline=baseline_kind,
         checks=checks,
         seconds={"reading and replaying": replayed - began},
+        remarks=remarks_on_order(dataset.log.order),
     )

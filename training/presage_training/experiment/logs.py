@@ -11,7 +11,7 @@ from typing import Protocol
 from presage_featurizer import MICROS, Event, FeatureSet
 from presage_training.datasets.dataset import Dataset, build_dataset
 from presage_training.datasets.targets import Target
-from presage_training.errors import DatasetError
+from presage_training.errors import DatasetError, EventOrderError
 from presage_training.readers import (
     LogFormat,
     LogMapping,
@@ -46,6 +46,10 @@ class LogSource(Protocol):
         """Whether no two events have the same id."""
 
     @property
+    def as_recorded(self) -> bool:
+        """Whether to accept many events that are out of order."""
+
+    @property
     def facts(self) -> Mapping[str, str | int]:
         """The log's entries in the ``data`` of a bundle's manifest."""
 
@@ -62,20 +66,32 @@ class LogFile:
     """The format of the file, or a mapping of its columns."""
     is_sorted: bool = False
     """Whether to sort the events by time first."""
+    as_recorded: bool = False
+    """Whether to accept many events that are out of order."""
 
     @classmethod
-    def of(cls, path: Path, log_format: LogFormat | None, mapping: Path | None, *, is_sorted: bool = False) -> LogFile:
-        """Create one from command-line options: a format or the path of a mapping file.
+    def of(
+        cls,
+        path: Path,
+        log_format: LogFormat | None,
+        mapping: Path | None,
+        *,
+        is_sorted: bool = False,
+        as_recorded: bool = False,
+    ) -> LogFile:
+        """Create one from command-line options: a format or the path of a mapping file, and the order.
 
         Raises:
-            DatasetError: Neither or both are given.
+            DatasetError: Neither or both of format and mapping are given, or both orders.
             TrainingError: The mapping file is not valid.
             OSError: The mapping file cannot be read.
         """
+        if is_sorted and as_recorded:
+            raise DatasetError(f"{path}: expected --sort or --as-recorded, not both; remove one")
         if log_format is not None and mapping is None:
-            return cls(path=path, source=log_format, is_sorted=is_sorted)
+            return cls(path=path, source=log_format, is_sorted=is_sorted, as_recorded=as_recorded)
         if mapping is not None and log_format is None:
-            return cls(path=path, source=load_mapping(mapping), is_sorted=is_sorted)
+            return cls(path=path, source=load_mapping(mapping), is_sorted=is_sorted, as_recorded=as_recorded)
         raise DatasetError(f"{path}: expected either --format or --mapping; give the one that says what the log holds")
 
     @property
@@ -120,6 +136,10 @@ class SimulatedShop:
         return True
 
     @property
+    def as_recorded(self) -> bool:
+        return False
+
+    @property
     def facts(self) -> Mapping[str, str | int]:
         return {"source": self.name, "visitors": self.visitors, "days": self.days}
 
@@ -156,7 +176,7 @@ def read_dataset(
     """Read a log into rows.
 
     Raises:
-        DatasetError: The log gives no rows; the message names it.
+        DatasetError: The log gives no rows, or too many of its events are out of order; the message names it.
         TrainingError: The log does not have the format that its source names.
         OSError: The log cannot be read.
     """
@@ -170,7 +190,10 @@ def read_dataset(
             workers=workers,
             distinct_ids=log.distinct_ids,
             now_shift_micros=now_shift_micros,
+            as_recorded=log.as_recorded,
         )
+    except EventOrderError as error:
+        raise EventOrderError(f"{log.location}: {error}") from error
     except DatasetError as error:
         raise DatasetError(f"{log.location}: {error}{_most_skipped(skipped)}") from error
     if not task.known_only:

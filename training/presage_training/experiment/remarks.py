@@ -1,13 +1,14 @@
-"""Remarks on an experiment: the best model, and the differences that its intervals do not support."""
+"""Remarks on an experiment: the best model, the differences that its intervals do not support, and late events."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from presage_training.models import BASELINES
+from presage_training.replaying.event_order import EventOrder
 from presage_training.report import MeasuredModel
 
-__all__ = ["remarks_on"]
+__all__ = ["remarks_on", "remarks_on_order"]
 
 
 def remarks_on(models: Sequence[MeasuredModel], baseline: str) -> tuple[str, ...]:
@@ -40,3 +41,10 @@ def remarks_on(models: Sequence[MeasuredModel], baseline: str) -> tuple[str, ...
     if tied:
         remarks.append(f"These rows do not show that it is better than {', '.join(tied)}.")
     return tuple(remarks)
+
+
+def remarks_on_order(order: EventOrder) -> tuple[str, ...]:
+    """Return a remark on a log's late events if there are few; the check ``event-order`` warns of many."""
+    if not order.late_events or order.has_many_late:
+        return ()
+    return (f"{order.description}: few enough to train on.",)

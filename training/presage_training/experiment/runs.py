@@ -13,7 +13,7 @@ from presage_training.errors import DatasetError
 from presage_training.experiment.comparing import Experiment, run_experiment, skill_value, with_export
 from presage_training.experiment.logs import LogSource, PredictionTask, read_dataset
 from presage_training.experiment.planning import ExperimentOptions, choose_kinds
-from presage_training.experiment.remarks import remarks_on
+from presage_training.experiment.remarks import remarks_on, remarks_on_order
 from presage_training.models import export_fitted
 from presage_training.readers import SkippedRows
 from presage_training.report import DataFacts, ModelResult, Results, write_results
@@ -154,7 +154,7 @@ def train_on_log(
             baseline=experiment.baseline,
             checks=experiment.checks,
             seconds={"reading and replaying": replay_seconds, **experiment.seconds},
-            remarks=remarks_on(experiment.models, experiment.baseline),
+            remarks=(*remarks_on(experiment.models, experiment.baseline), *remarks_on_order(dataset.log.order)),
         )
         write_results(folder, results)
         if bundle is not None:

@@ -14,8 +14,9 @@ from presage_featurizer import Event, EventType, FeatureSet, State
 from presage_featurizer.digests import contains, digest
 from presage_featurizer.featurize import pack_rows
 from presage_featurizer.fold import begin, fold_into, remember
-from presage_featurizer.state import MAX_MONEY_MICROS, Session
+from presage_featurizer.state import Session
 from presage_training.replaying.decisions import DecisionPoints
+from presage_training.replaying.event_order import BEHIND_MICROS, OrderCounter
 from presage_training.replaying.recording import NEVER, NO_SESSION, Outcomes, Recording, Rows
 
 __all__ = ["ANONYMOUS_PREFIX", "Recorder"]
@@ -35,7 +36,8 @@ _COUNTRY = "<U2"
 
 # Enum and set lookups are slow; this avoids one per event.
 _PURCHASE = EventType.PURCHASE
-_MONEY_MOVES = (_PURCHASE, EventType.REFUND)
+_REFUND = EventType.REFUND
+_MONEY_MOVES = (_PURCHASE, _REFUND)
 
 
 @dataclass(slots=True)
@@ -55,10 +57,12 @@ class _Visitor:
     number: int
     known: bool
     decided_until_unix_micros: int
+    newest_unix_micros: int
     state: State
     """Owned by this recorder, folded in place."""
     sessions: dict[str, _TrackedSession] = field(default_factory=dict)
     """By id: the open ones, and some that have ended."""
+    has_late: bool = False
 
 
 class Recorder:
@@ -89,6 +93,7 @@ class Recorder:
         self._now_shift_micros = now_shift_micros
         self._visitors: dict[str, _Visitor] = {}
         self._events = self._duplicates = 0
+        self._order = OrderCounter()
         self._oldest: int | None = None
         self._features = array("f")
         self._rows = {column.name: array("q") for column in fields(Rows) if column.name not in {"features", "country"}}
@@ -123,7 +128,7 @@ class Recorder:
         visitor = self._visitors.get(event.user_id)
         if visitor is None:
             known = not event.user_id.startswith(ANONYMOUS_PREFIX)
-            visitor = self._visitors[event.user_id] = _Visitor(position, known, clock_unix_micros, begin(event))
+            visitor = self._visitors[event.user_id] = _Visitor(position, known, clock_unix_micros, now, begin(event))
         elif not self._follows_events:
             self._decide_until(visitor, clock_unix_micros)
         state = visitor.state
@@ -133,14 +138,28 @@ class Recorder:
                 self._duplicates += 1
                 return
             remember(state, event_digest)
+        kind = event.type
+        orders, spent_micros = state.orders, state.spent_micros
         session = fold_into(state, event, self._needs)
+        if now >= visitor.newest_unix_micros:
+            visitor.newest_unix_micros = now
+        else:
+            self._order.add_late(
+                visitor.newest_unix_micros - now,
+                is_first_of_visitor=not visitor.has_late,
+                lost_session=session is None and kind != _REFUND,
+            )
+            visitor.has_late = True
+        if clock_unix_micros - now > BEHIND_MICROS:
+            self._order.behind_log += 1
         prefix_length = 0 if session is None else session.event_count
         if prefix_length == 1 and visitor.sessions:
             self._drop_ended_sessions(visitor)
-        kind = event.type
         if kind in _MONEY_MOVES:
-            self._add_outcome(visitor.number, event, position)
-            if session is not None and kind == _PURCHASE:
+            # What the fold counts: the same order sent again, or one more line of it, is not another purchase.
+            is_order = state.orders > orders
+            self._add_outcome(visitor.number, event, position, state.spent_micros - spent_micros, is_order=is_order)
+            if session is not None and is_order:
                 tracked = self._tracked_session(visitor, session, position)
                 tracked.purchase_position = min(tracked.purchase_position, position)
         if self._decisions.wants(event, position, prefix_length):
@@ -171,6 +190,7 @@ class Recorder:
             events=self._events,
             duplicates=self._duplicates,
             visitors=len(self._visitors),
+            order=self._order.result(events=self._events, visitors=len(self._visitors)),
             first_unix_micros=self._oldest or 0,
             last_unix_micros=log_end_unix_micros,
         )
@@ -227,15 +247,15 @@ class Recorder:
         columns["end"][tracked.row_index] = tracked.session.last_unix_micros
         columns["purchase"][tracked.row_index] = tracked.purchase_position
 
-    def _add_outcome(self, visitor_number: int, event: Event, position: int) -> None:
-        is_purchase = event.type == _PURCHASE
-        money = max(-MAX_MONEY_MICROS, min(MAX_MONEY_MICROS, event.money_micros))
+    def _add_outcome(
+        self, visitor_number: int, event: Event, position: int, money_micros: int, *, is_order: bool
+    ) -> None:
         outcomes = self._outcomes
         outcomes["visitor"].append(visitor_number)
         outcomes["position"].append(position)
         outcomes["time_unix_micros"].append(event.event_time_unix_micros)
-        outcomes["money_micros"].append(money if is_purchase else -money)
-        outcomes["is_purchase"].append(is_purchase)
+        outcomes["money_micros"].append(money_micros)
+        outcomes["is_purchase"].append(is_order)
 
     def _add_row(self, visitor: _Visitor, features: bytearray, **values: int) -> None:
         self._features.frombytes(features)

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_training.replaying.event_order import EventOrder, merge_orders
+
 __all__ = ["NEVER", "NO_SESSION", "Outcomes", "Recording", "Rows", "merge"]
 
 NEVER = np.iinfo(np.int64).max
@@ -90,6 +92,8 @@ class Recording:
     duplicates: int
     """Events that were ignored because their visitor had one with the same id shortly before."""
     visitors: int
+    order: EventOrder
+    """How many events are out of order."""
     first_unix_micros: int
     """The oldest time of an event; 0 for an empty log."""
     last_unix_micros: int
@@ -107,6 +111,7 @@ def merge(parts: Sequence[Recording]) -> Recording:
         events=sum(part.events for part in parts),
         duplicates=sum(part.duplicates for part in parts),
         visitors=sum(part.visitors for part in parts),
+        order=merge_orders([part.order for part in parts]),
         first_unix_micros=min((part.first_unix_micros for part in parts if part.events), default=0),
         last_unix_micros=max(part.last_unix_micros for part in parts),
     )

@@ -183,6 +183,7 @@ def _data(results: Results) -> str:
     facts = [
         ("events", f"{log.events:,}"),
         ("duplicates among them", f"{log.duplicates:,}"),
+        ("late within their visitor", f"{log.order.late_events:,} of {log.order.late_visitors:,} visitors"),
         ("visitors", f"{log.visitors:,}"),
         ("from", _time(log.first_unix_micros)),
         ("until", _time(log.last_unix_micros)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
-from rich.table import Table
+from rich.table import Column, Table
 
 from presage_training.report.page import format_metric
 from presage_training.report.results import Results
@@ -19,8 +19,9 @@ def models_table(results: Results) -> Table:
     skill = "roc_auc" if "roc_auc" in names else "r2"
     part, facts = list(results.data.parts.items())[-1]
     balance = f"{facts.positives:,} positive" if skill == "roc_auc" else f"mean {facts.mean_label:,.2f}"
+    longest = max(len(word) for model in results.models for word in model.label.split())
     table = Table(
-        "model",
+        Column("model", min_width=longest, overflow="fold"),  # a name that is cut cannot be used
         *names,
         f"above {results.baseline}",
         title=f"{results.data.target} on {facts.rows:,} {part} rows of {facts.visitors:,} visitors, {balance}",

@@ -14,9 +14,9 @@ from presage_training.errors import TrainingError
 from presage_training.traffic.lanes import lane_of
 from presage_training.traffic.sending import client_event
 
-__all__ = ["PlaybackStats", "Scenario", "WatchedVisitor", "choose_watched", "play"]
+__all__ = ["CALLS_IN_FLIGHT", "PlaybackStats", "Scenario", "WatchedVisitor", "choose_watched", "play"]
 
-_LANES = 4
+CALLS_IN_FLIGHT = 4
 _TIMEOUT_MS = 2_000
 _PROGRESS_SECONDS = 0.2
 _FEWEST_EVENTS = 8
@@ -101,9 +101,9 @@ async def play(
         TrainingError: A call failed.
     """
     stats = PlaybackStats()
-    lanes: list[list[tuple[float, Event]]] = [[] for _ in range(_LANES)]
+    lanes: list[list[tuple[float, Event]]] = [[] for _ in range(CALLS_IN_FLIGHT)]
     for position, event in enumerate(scenario.events):
-        lanes[lane_of(event.user_id, _LANES)].append((seconds * position / len(scenario.events), event))
+        lanes[lane_of(event.user_id, CALLS_IN_FLIGHT)].append((seconds * position / len(scenario.events), event))
     started = perf_counter()
     busy: set[str] = set()
     next_progress = 0.0

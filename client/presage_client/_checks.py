@@ -1,0 +1,138 @@
+"""Types of arguments, checked where they are given: the messages name the argument, what was expected, and what came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from typing import Any, Final
+
+__all__ = [
+    "check_instance",
+    "check_integers",
+    "check_items",
+    "check_member",
+    "check_numbers",
+    "check_text",
+    "check_texts",
+    "to_unix_micros",
+]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def check_texts(holder: Any, names: Sequence[str]) -> None:
+    """Check that attributes are strings.
+
+    Raises:
+        TypeError: One is not; the message names it.
+    """
+    for name in names:
+        check_text(name, getattr(holder, name))
+
+
+def check_text(name: str, value: Any) -> None:
+    """Check that an argument is a string.
+
+    Raises:
+        TypeError: It is not; the message names the argument.
+    """
+    if not isinstance(value, str):
+        raise _wrong_type(name, "a string", value)
+
+
+def check_numbers(holder: Any, names: Sequence[str]) -> None:
+    """Check that attributes are numbers: of Python, NumPy or ``decimal``.
+
+    Raises:
+        TypeError: One is not; the message names it.
+    """
+    for name in names:
+        value = getattr(holder, name)
+        if type(value) is not float and not _is_number(value):
+            raise _wrong_type(name, "a number", value)
+
+
+def check_integers(holder: Any, names: Sequence[str]) -> None:
+    """Check that attributes are integers, of Python or NumPy.
+
+    Raises:
+        TypeError: One is not; the message names it.
+    """
+    for name in names:
+        value = getattr(holder, name)
+        if type(value) is not int and not _is_integer(value):
+            raise _wrong_type(name, "an integer", value)
+
+
+def check_member(name: str, value: Any, kind: type[IntEnum]) -> None:
+    """Check that an argument is a member of an enum, or a number, which a newer server may know.
+
+    Raises:
+        TypeError: It is neither; the message names the argument.
+    """
+    if not _is_integer(value):
+        raise _wrong_type(name, f"a member of {kind.__name__}", value)
+
+
+def check_instance(name: str, value: Any, kind: type[Any]) -> None:
+    """Check that an argument is of a class.
+
+    Raises:
+        TypeError: It is not; the message names the argument.
+    """
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise _wrong_type(name, f"{article} {kind.__name__}", value)
+
+
+def check_items(name: str, values: Any, kind: type[Any]) -> None:
+    """Check that an argument is a list, a tuple or another sequence of instances of a class.
+
+    Raises:
+        TypeError: It is not; the message names the argument, or the first wrong one of its elements.
+    """
+    # An iterator would be empty when the event is sent a second time.
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise _wrong_type(name, f"a sequence of {kind.__name__}", values)
+    for position, value in enumerate(values):
+        check_instance(f"{name}[{position}]", value, kind)
+
+
+def to_unix_micros(name: str, moment: Any) -> int:
+    """Return a moment in microseconds since 1970-01-01 UTC.
+
+    Args:
+        name: The argument, for messages.
+        moment: Such a number already, or a ``datetime`` with a time zone.
+
+    Raises:
+        TypeError: It is neither.
+        ValueError: It is a ``datetime`` without a time zone, or one that is not after 1970-01-01 UTC.
+    """
+    if isinstance(moment, datetime):
+        if moment.utcoffset() is None:
+            raise ValueError(
+                f"{name}: expected a datetime with a time zone, got {moment!r}; "
+                "name its zone, as in datetime.now(UTC) or moment.replace(tzinfo=ZoneInfo('Europe/London'))"
+            )
+        micros = (moment - _EPOCH) // _MICROSECOND
+        if micros <= 0:  # 0 would be the server's clock
+            raise ValueError(f"{name}: expected a datetime after 1970-01-01 UTC, got {moment!r}")
+        return micros
+    if type(moment) is not int and not _is_integer(moment):
+        raise _wrong_type(name, "an integer of microseconds or a datetime with a time zone", moment)
+    return int(moment)
+
+
+def _is_integer(value: Any) -> bool:
+    return hasattr(type(value), "__index__") and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return _is_integer(value) or (hasattr(type(value), "__float__") and not isinstance(value, bool))
+
+
+def _wrong_type(name: str, expected: str, value: Any) -> TypeError:
+    return TypeError(f"{name}: expected {expected}, got {value!r}, which is of type {type(value).__name__}")

@@ -1,0 +1,148 @@
+"""``golden.npz``: rows, and what the model makes of them.
+
+``rows``      float32 [G, F]
+``margins``   float64 [G], of the source model
+``scores``    float64 [G], that the bundle served when it was written
+``curve``     float64 [M, 2], margins and the scores of them: the link and the calibration, apart from the graph
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_export.bundle.calibration import Calibration, IsotonicCalibration, to_scores
+from presage_export.bundle.link import Link
+
+__all__ = ["MIN_GOLDEN_ROWS", "Golden", "compare_scores", "curve_of", "pack_golden", "unpack_golden"]
+
+MIN_GOLDEN_ROWS: Final = 32
+"""Fewest golden rows that are a meaningful check of a host."""
+
+_ARRAYS: Final = ("rows", "margins", "scores", "curve")
+_MAX_CURVE_POINTS = 50_000
+# Two steps of float32: hosts may round the sum of the leaves to either neighbour.
+_MARGIN_STEP = 2.0**-22
+_CURVE_ERROR = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Golden:
+    """The arrays of a golden file."""
+
+    rows: NDArray[np.float32]
+    """Feature rows, ``[G, F]``."""
+    margins: NDArray[np.float64]
+    """The source model's margins of them, ``[G]``."""
+    scores: NDArray[np.float64]
+    """The scores of them that the bundle served when it was written, ``[G]``."""
+    curve: NDArray[np.float64]
+    """Margins and the scores that the link or the calibration gives them, ``[M, 2]``."""
+
+
+def curve_of(link: Link, calibration: Calibration | None) -> NDArray[np.float64]:
+    """Compute the scores of margins between -16 and 16, and on and between an isotonic calibration's knots."""
+    margins = np.linspace(-16.0, 16.0, 129).tolist()
+    if isinstance(calibration, IsotonicCalibration):
+        margins += calibration.margins
+        margins += [low + (high - low) / 2 for low, high in pairwise(calibration.margins)]
+    margins = sorted(set(margins))
+    return np.column_stack([margins, to_scores(link, calibration, margins)])
+
+
+def compare_scores(golden: Golden, margins: NDArray[np.float32], link: Link, calibration: Calibration | None) -> None:
+    """Compare the scores of margins of the golden rows on this host with those at export, and the curve.
+
+    A score may be that of a margin two steps of float32 away, and no other.
+
+    Raises:
+        ValueError: A score is another.
+    """
+    curve = np.array(to_scores(link, calibration, golden.curve[:, 0].tolist()))
+    if not (np.abs(curve - golden.curve[:, 1]) <= _CURVE_ERROR * np.maximum(1.0, np.abs(golden.curve[:, 1]))).all():
+        raise ValueError("the link or the calibration is not the one that the scores were computed with")
+    wide = margins.astype(np.float64)
+    steps = _MARGIN_STEP * np.maximum(1.0, np.abs(wide))
+    lowest, highest = (np.array(to_scores(link, calibration, (wide + sign * steps).tolist())) for sign in (-1, 1))
+    # Where a curve is flat, hosts may differ in the last bit.
+    slack = _CURVE_ERROR * np.maximum(1.0, np.abs(golden.scores))
+    if not (failures := ~((lowest - slack <= golden.scores) & (golden.scores <= highest + slack))).any():
+        return
+    worst = int(np.argmax(failures))
+    (score,) = to_scores(link, calibration, [float(wide[worst])])
+    raise ValueError(
+        f"{np.count_nonzero(failures)} of {len(margins)} scores differ; "
+        f"row {worst} scores {score!r}, expected {float(golden.scores[worst])!r}"
+    )
+
+
+def pack_golden(golden: Golden) -> bytes:
+    """Write a golden file; the same arrays give the same bytes."""
+    buffer = io.BytesIO()
+    np.savez(buffer, rows=golden.rows, margins=golden.margins, scores=golden.scores, curve=golden.curve)
+    return buffer.getvalue()
+
+
+def unpack_golden(data: bytes, *, feature_count: int, max_bytes: int) -> Golden:
+    """Read a golden file, and check the types and shapes of its arrays.
+
+    Raises:
+        ValueError: The bytes are not such a file.
+    """
+    arrays = _unzip(data, max_bytes)
+    rows, margins, scores, curve = (arrays[name] for name in _ARRAYS)
+    _require("rows", rows, np.float32, (len(rows) if rows.ndim else 0, feature_count))
+    _require("margins", margins, np.float64, (len(rows),))
+    _require("scores", scores, np.float64, (len(rows),))
+    _require("curve", curve, np.float64, (len(curve) if curve.ndim else 0, 2))
+    if len(rows) < MIN_GOLDEN_ROWS:
+        raise ValueError(f"expected at least {MIN_GOLDEN_ROWS} golden rows, got {len(rows)}")
+    if not 1 <= len(curve) <= _MAX_CURVE_POINTS:
+        raise ValueError(f"curve: expected 1 to {_MAX_CURVE_POINTS} points, got {len(curve)}")
+    return Golden(rows=rows, margins=margins, scores=scores, curve=curve)
+
+
+def _unzip(data: bytes, max_bytes: int) -> dict[str, NDArray[Any]]:
+    expected = f"is no archive of the arrays {', '.join(map(repr, _ARRAYS))}"
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+    # A damaged archive raises whatever zipfile comes across: struct.error, BadZipFile, NotImplementedError and others.
+    except Exception as error:
+        raise ValueError(f"{expected}: {error}") from error
+    if (unpacked := sum(entry.file_size for entry in entries)) > max_bytes:
+        raise ValueError(f"expected at most {max_bytes} bytes unpacked, got {unpacked}")
+    if sorted(entry.filename for entry in entries) != sorted(f"{name}.npy" for name in _ARRAYS):
+        raise ValueError(f"{expected}: it has other entries")
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError(f"{expected}: an entry is compressed")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return {name: _read_array(archive.read(f"{name}.npy")) for name in _ARRAYS}
+    # A damaged header of an array raises tokenize.TokenError, RecursionError and others.
+    except Exception as error:
+        raise ValueError(f"{expected}: {error}") from error
+
+
+def _read_array(data: bytes) -> NDArray[Any]:
+    stream = io.BytesIO(data)
+    if (version := np.lib.format.read_magic(stream)) != (1, 0):
+        raise ValueError(f"expected version 1.0 of the array format, got {version}")
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    if dtype not in {np.dtype("<f4"), np.dtype("<f8")} or is_fortran:
+        raise ValueError(f"expected little-endian floats in C order, got {dtype}")
+    # A copy, because frombuffer's array is read-only; of the wrong size, reshape refuses.
+    return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape).copy()
+
+
+def _require(name: str, array: NDArray[Any], dtype: type[np.floating], shape: tuple[int, ...]) -> None:
+    if array.dtype != dtype or array.shape != shape:
+        raise ValueError(
+            f"{name}: expected {np.dtype(dtype)} of shape {list(shape)}, got {array.dtype} of shape {list(array.shape)}"
+        )

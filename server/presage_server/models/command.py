@@ -1,0 +1,79 @@
+"""``presage models``: what is in a folder of bundles."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Column, Table
+
+from presage_server.settings import shipped_models
+
+__all__ = ["models"]
+
+models = typer.Typer(
+    name="models",
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+)
+
+
+@models.callback()
+def _models() -> None:
+    """Look at the models that can be served."""
+
+
+@models.command("list")
+def _list(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Bundles, NAME/VERSION/; the shipped ones if not given.")
+    ] = None,
+) -> None:
+    """List every version of every model, verified as a server does; exit code 2 if a bundle is broken."""
+    # Imported here, so that the command's help does not wait for ONNX Runtime.
+    from presage_server.errors import ModelError  # noqa: PLC0415
+    from presage_server.models.loading import find_bundles, load_model  # noqa: PLC0415
+
+    folder = folder or shipped_models()
+    console, errors = Console(markup=False, emoji=False), Console(stderr=True, markup=False, emoji=False)
+    whole = [Column(title, no_wrap=True) for title in ("model", "version")]  # to be copied
+    facts = [Column(title, overflow="fold") for title in ("features", "predicts", "trained on", "ROC-AUC")]
+    table = Table(*whole, *facts, box=SIMPLE_HEAD)
+    broken = 0
+    try:
+        found = find_bundles(folder)
+    except ModelError as error:
+        errors.print(f"presage models: {error}", soft_wrap=True)
+        sys.exit(2)
+    for versions in found.values():
+        for bundle in versions:
+            try:
+                model = load_model(bundle)
+            except ModelError as error:
+                broken += 1
+                errors.print(f"presage models: {error}", soft_wrap=True)
+                continue
+            manifest = model.bundle.manifest
+            roc_auc = manifest.metrics.get("roc_auc")
+            table.add_row(
+                model.name,
+                model.version,
+                f"{model.feature_set.name} ({len(model.feature_set.features)})",
+                str(manifest.data.get("target", manifest.objective)),
+                str(manifest.data.get("source", "")),
+                "" if roc_auc is None else f"{roc_auc:.3f}",
+            )
+    if table.row_count:
+        console.print(table)
+    elif not broken:
+        errors.print(
+            f"presage models: no bundle found under {folder}; expected <name>/<version>/manifest.json", soft_wrap=True
+        )
+    if broken or not table.row_count:
+        sys.exit(2)

@@ -1,0 +1,57 @@
+"""``presage models list``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+PRESAGE = Path(sysconfig.get_path("scripts"), "presage")
+
+
+def list_models(*arguments: object) -> tuple[int, str, str]:
+    command = [PRESAGE, "models", "list", *map(str, arguments)]
+    environment = os.environ | {"COLUMNS": "120"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_it_lists_every_version_with_what_it_predicts(models, tmp_path):
+    folder = tmp_path / "models"
+    shutil.copytree(models, folder)
+    code, out, errors = list_models(folder)
+    assert (code, errors) == (0, "")
+    expected = sorted((name.name, version.name) for name in folder.iterdir() for version in name.iterdir())
+    rows = [line.split() for line in out.splitlines() if line.strip()][2:]
+    assert sorted((row[0], row[1]) for row in rows) == expected
+
+
+def test_the_shipped_model_is_listed_without_a_folder():
+    code, out, errors = list_models()
+    assert (code, errors) == (0, "")
+    assert "conversion (20)" in out
+    assert "purchase-in-session" in out
+    assert "simulated-shop" in out
+
+
+def test_a_broken_bundle_is_named_and_the_others_are_listed(models, tmp_path):
+    folder = tmp_path / "models"
+    shutil.copytree(models, folder)
+    (first, *others) = sorted(folder.iterdir())
+    graph = next(first.iterdir()) / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1])
+    code, out, errors = list_models(folder)
+    assert code == 2
+    assert errors.startswith(f"presage models: {first}")
+    assert len(errors.splitlines()) == 1
+    assert [other.name for other in others if other.name not in out] == []
+
+
+def test_a_folder_without_bundles_is_an_error(tmp_path):
+    assert list_models(tmp_path) == (
+        2,
+        "",
+        f"presage models: no bundle found under {tmp_path}; expected <name>/<version>/manifest.json\n",
+    )
