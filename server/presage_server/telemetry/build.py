@@ -12,7 +12,7 @@ __all__ = ["export_build_info", "installed_version"]
 
 def installed_version() -> str:
     """Return the release of Presage that is installed."""
-    return version("presage")
+    return version("presage-scoring")
 
 
 def export_build_info(registry: CollectorRegistry, models: Iterable[tuple[str, str]]) -> None:

@@ -70,7 +70,7 @@ async def test_calls_events_and_scores_are_counted(store, models, unused_tcp_por
         'presage_build_info{model="conversion",model_version="1"',
         'presage_build_info{model="second",model_version="2"',
     ]
-    assert all(line.endswith(f'version="{version("presage")}"}} 1.0') for line in builds)
+    assert all(line.endswith(f'version="{version("presage-scoring")}"}} 1.0') for line in builds)
     assert "_created" not in body
     assert "'u'" not in body, "a visitor's id has no place in metrics"
 
