@@ -27,7 +27,7 @@ from presage_export.bundle.session import OnnxModel
 from presage_export.bundle.structure import check_structure
 from presage_export.errors import BundleError, OnnxModelError, ParityError
 
-__all__ = ["MAX_FILE_BYTES", "Bundle", "read_bundle", "verify_bundle"]
+__all__ = ["MAX_FILE_BYTES", "Bundle", "load_model", "read_bundle", "run_model", "verify_bundle"]
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 """Largest file of a bundle, compressed and uncompressed; enough for thousands of trees."""

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.bundle.onnx_wire import BYTES, FIXED32, FIXED64, VARINT, read_fields, read_varint
+from presage_export.bundle.onnx_wire import BYTES, FIXED32, FIXED64, VARINT, max_values, read_fields, read_varint
 
 __all__ = ["AttributeValue", "Graph", "Node", "read_graph"]
 
@@ -209,10 +209,13 @@ class _Reader:
         return np.frombuffer(data, dtype).astype(np.float64)
 
     def integers(self, values: list[tuple[int, int, int]]) -> NDArray[np.int64]:
-        numbers = []
+        numbers: list[int] = []
+        most = max_values(self._data)
         for wire_type, start, end in values:
             position = start
             while position < end:
+                if len(numbers) >= most:
+                    raise ValueError(f"more than {most} integers in one list")
                 number, position = read_varint(self._data, position, end)
                 numbers.append(_signed(number))
             if wire_type not in {VARINT, BYTES}:

@@ -17,6 +17,7 @@ __all__ = [
     "FIXED64",
     "VARINT",
     "GraphContents",
+    "max_values",
     "read_fields",
     "read_graph_contents",
     "read_varint",
@@ -45,6 +46,7 @@ FIXED32: Final = 5
 _MAX_VARINT_BYTES = 10
 _MAX_TAG = 2**32 - 1
 _MAX_DEPTH = 64
+_MIN_VALUES = 1_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,10 +90,21 @@ def read_graph_contents(model_bytes: bytes) -> GraphContents:
     return GraphContents(operators=tuple(sorted(operators)), external_data=external_data)
 
 
+def max_values(data: bytes) -> int:
+    """Return how many values one message of a file may have, so that a file of nothing but tiny values is refused early.
+
+    A node of a tree takes at least 30 bytes in all attributes together, and one value in each.
+    """
+    return max(_MIN_VALUES, len(data) // 16)
+
+
 def read_fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """Yield ``(field number, wire type, start of value, end of value)`` for each field of one message."""
-    position = start
+    position, count, most = start, 0, max_values(data)
     while position < end:
+        count += 1
+        if count > most:
+            raise ValueError(f"byte {position}: more than {most} values in one message")
         tag, position = read_varint(data, position, end)
         field, wire_type = tag >> 3, tag & 7
         if field == 0 or tag > _MAX_TAG:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+from google.protobuf.internal.encoder import _VarintBytes
 from onnx import helper, numpy_helper
 
 from presage_export.additive import AdditiveModel
@@ -133,3 +134,18 @@ def test_a_graph_given_twice_is_refused():
         check_structure(
             data + onnx.ModelProto(graph=onnx.GraphProto(name="again")).SerializeToString(), feature_count=5
         )
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [(b"\x40\x01" * 200_000, "more than .* values in one message"), (None, "more than .* integers in one list")],
+    ids=["one by one", "packed"],
+)
+def test_a_file_of_tiny_values_is_refused_before_all_are_read(value, reason):
+    packed = b"\x42" + _VarintBytes(400_000) + b"\1" * 400_000
+    attribute = b"\x0a\x01n\xa0\x01\x07" + (packed if value is None else value)
+    node = b"\x22\x03Add" + b"\x2a" + _VarintBytes(len(attribute)) + attribute
+    graph = b"\x0a" + _VarintBytes(len(node)) + node
+
+    with pytest.raises(ValueError, match=reason):
+        check_structure(b"\x3a" + _VarintBytes(len(graph)) + graph, feature_count=5)
