@@ -29,6 +29,7 @@ class Orders {
     if (!event_.order_id.empty()) {
       Order order{stored_digest(event_.order_id), 0, {}};
       is_known = take(order);
+      const bool are_unknown = order.lines.empty();
       size_t unseen = 0;
       __int128 unseen_money = 0;
       for (const Item& item : event_.items) {
@@ -42,12 +43,11 @@ class Orders {
       }
       if (is_known) {
         const bool is_full = order.lines.size() == kOrderLinesBytes, is_in_part = unseen < event_.items.size();
-        if (unseen == 0 || (is_full && is_in_part)) money = std::max<int64_t>(0, money - order.money_micros);
+        if (are_unknown || unseen == 0 || (is_full && is_in_part)) money = std::max<int64_t>(0, money - order.money_micros);
         else if (is_in_part) money = static_cast<int64_t>(unseen_money);
       }
       order.money_micros = std::min(order.money_micros + money, kMaxMoneyMicros);
-      if (state_.recent_orders.size() >= kMaxRecentOrders) state_.recent_orders.erase(state_.recent_orders.begin());
-      state_.recent_orders.push_back(order);
+      put(order);
     }
     add_money(money);
     if (state_.first_order_unix_micros == 0 || now < state_.first_order_unix_micros) state_.first_order_unix_micros = now;
@@ -65,7 +65,7 @@ class Orders {
       if (take(order)) {
         money = std::min(money, order.money_micros);
         order.money_micros -= money;
-        state_.recent_orders.push_back(order);
+        put(order);
       }
     }
     add_money(-money);
@@ -80,6 +80,14 @@ class Orders {
     order = *found;
     orders.erase(found);
     return true;
+  }
+
+  // Puts an order at the end; the lines of the one before are forgotten.
+  void put(const Order& order) {
+    auto& orders = state_.recent_orders;
+    if (!orders.empty()) orders.back().lines = {};
+    if (orders.size() >= kMaxRecentOrders) orders.erase(orders.begin());
+    orders.push_back(order);
   }
 
   void add_money(int64_t micros) { state_.spent_micros = std::clamp(state_.spent_micros + micros, -kMaxMoneyMicros, kMaxMoneyMicros); }

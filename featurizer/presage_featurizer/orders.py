@@ -16,8 +16,9 @@ def fold_purchase(state: State, event: Event) -> bool:
 
     A purchase without an order id is an order of its own. Of further purchases with the id of a recent order, the lines (product,
     price and quantity) that the order does not have yet add their money. If it has all of them, or none is named, the same
-    purchase was sent again, perhaps by the browser and by the payment provider: the larger sum counts. Where an order has more
-    than MAX_ORDER_LINES lines, one that is known is enough for this.
+    purchase was sent again, perhaps by the browser and by the payment provider: the larger sum counts. So it does where the
+    order's lines are not known: it began without any, or another order came since. Of an order with more than MAX_ORDER_LINES
+    lines, one that is known shows that it was sent again.
 
     Returns:
         Whether the order is new.
@@ -38,12 +39,12 @@ def fold_purchase(state: State, event: Event) -> bool:
         before = 0 if known is None else known.money_micros
         if known is not None:
             is_full = len(lines) == _LINES_BYTES
-            if not unseen or (is_full and len(unseen) < len(event.items)):
+            if not known.lines or not unseen or (is_full and len(unseen) < len(event.items)):
                 money = max(0, money - before)
             elif len(unseen) < len(event.items):
                 money = sum(item.price_micros * item.quantity for item in unseen)
         total = min(before + money, MAX_MONEY_MICROS)
-        state.recent_orders = (*state.recent_orders, Order(order_digest, total, lines))[-MAX_RECENT_ORDERS:]
+        _put(state, Order(order_digest, total, lines))
     _add_money(state, money)
     if not state.first_order_unix_micros or now < state.first_order_unix_micros:
         state.first_order_unix_micros = now
@@ -60,8 +61,7 @@ def fold_refund(state: State, event: Event) -> None:
         known = _take(state, digest(event.order_id))
         if known is not None:
             money = min(money, known.money_micros)
-            left = Order(known.order, known.money_micros - money, known.lines)
-            state.recent_orders = (*state.recent_orders, left)
+            _put(state, Order(known.order, known.money_micros - money, known.lines))
     _add_money(state, -money)
 
 
@@ -72,6 +72,15 @@ def _take(state: State, order_digest: bytes) -> Order | None:
             state.recent_orders = tuple([other for other in state.recent_orders if other is not order])
             return order
     return None
+
+
+def _put(state: State, order: Order) -> None:
+    """Put an order at the end; the lines of the one before are forgotten, since the lines of an order come one after the other."""
+    orders = state.recent_orders
+    if orders and orders[-1].lines:
+        last = orders[-1]
+        orders = (*orders[:-1], Order(last.order, last.money_micros, b""))
+    state.recent_orders = (*orders, order)[-MAX_RECENT_ORDERS:]
 
 
 def _line_digest(item: Item) -> bytes:

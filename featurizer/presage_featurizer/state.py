@@ -56,7 +56,7 @@ MAX_RECENT_ORDERS = 8
 """Orders whose further purchases and refunds are recognised by the order's id."""
 
 MAX_ORDER_LINES = 32
-"""Lines kept of each of them; further ones count every time they are sent."""
+"""Lines kept of the last of them."""
 
 MAX_VIEWED_PRODUCTS = 256
 """Distinct products kept per session; further ones are not counted as distinct."""
@@ -150,7 +150,7 @@ class Order(msgspec.Struct, array_like=True, frozen=True, gc=False):
     money_micros: int
     """What it brought so far, refunds taken off, in millionths."""
     lines: bytes
-    """Digests of its lines, at most MAX_ORDER_LINES."""
+    """Digests of its lines, at most MAX_ORDER_LINES; empty if they are not known, as of all but the last order."""
 
 
 class CoreState(msgspec.Struct, array_like=True, gc=False):

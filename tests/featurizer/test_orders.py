@@ -59,7 +59,15 @@ def test_the_same_order_sent_again_counts_once(again, money):
 
 def test_the_order_of_the_two_messages_does_not_matter():
     browser, payment = bought(0, *LINES), bought(3, value=61.9)
-    assert orders_and_money(browser, payment) == (1, 61.9)
+    assert orders_and_money(browser, payment) == orders_and_money(payment, browser) == (1, 61.9)
+
+
+def test_lines_are_known_of_the_last_order_only():
+    first, other = bought(0, *LINES), bought(1, value=5.0, order_id="o-2")
+    assert orders_and_money(first, other, bought(3, *LINES)) == (2, 62.0)
+    assert orders_and_money(first, other, bought(3, item("plug", price=3.0))) == (2, 62.0)
+    state = fold_all([first, other, bought(3, LINES[0], order_id="o-3")])
+    assert [bool(order.lines) for order in state.recent_orders] == [False, False, True]
 
 
 def test_purchases_with_other_ids_or_none_are_orders_of_their_own():
