@@ -49,7 +49,9 @@ def replay(  # noqa: PLR0917 - the command line passes names
         Path | None, typer.Option(help="A TOML file that says what the log's columns mean, instead of --format.")
     ] = None,
     sort: Annotated[bool, typer.Option("--sort", help="Send in the order of time, not of the file.")] = False,  # noqa: FBT002 - a flag
-    target: Annotated[str, typer.Option(envvar="PRESAGE_TARGET", help="The server to send to, HOST:PORT.")] = "127.0.0.1:50051",
+    target: Annotated[
+        str, typer.Option(envvar="PRESAGE_TARGET", help="The server to send to, HOST:PORT.")
+    ] = "127.0.0.1:50051",
     lanes: Annotated[int, typer.Option(min=1, max=64, help="Calls in flight; each visitor keeps to one lane.")] = 8,
     timeout_ms: Annotated[float, typer.Option(min=1, help="The deadline of one call of up to 500 events.")] = 10_000,
 ) -> None:
