@@ -97,8 +97,7 @@ class Scorer:
             job.call.fail(internal_error(error, job.call.method))
         else:
             if state is not None:
-                job.cold_start = False
-                job.no_session = current_session(state, job.now_unix_micros, job.session_id) is None
+                _note_history(job, state)
             job.respond(job, vector)
 
     def _score(self, jobs: Sequence[ScoreJob], model: Model, stages: Stages) -> None:
@@ -110,10 +109,8 @@ class Scorer:
             job.score = scores[row]
             job.rows = rows
             job.row = row
-            state = job.state
-            if state is not None:
-                job.cold_start = False
-                job.no_session = current_session(state, job.now_unix_micros, job.session_id) is None
+            if job.state is not None:
+                _note_history(job, job.state)
 
     def _score_one_by_one(self, jobs: Sequence[ScoreJob], model: Model, stages: Stages) -> None:
         for job in jobs:
@@ -132,6 +129,12 @@ class Scorer:
                 "a newer release wrote states that this one cannot read, such as that of visitor %r", user_id
             )
             self._newer_logged = True
+
+
+def _note_history(job: ScoreJob | FeaturesJob, state: CoreState) -> None:
+    """Note that something is known of a visitor, and whether a session is open."""
+    job.cold_start = False
+    job.no_session = current_session(state, job.now_unix_micros, job.session_id) is None
 
 
 def _feature_rows(jobs: Sequence[ScoreJob], model: Model) -> Vectors:

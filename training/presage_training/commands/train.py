@@ -15,7 +15,7 @@ from presage_featurizer import FeatureSetError
 from presage_training.readers import LogFormat
 
 if TYPE_CHECKING:
-    from presage_training.report.results import ModelResult, Results
+    from presage_training.report.results import Results
 
 __all__ = ["train"]
 
@@ -150,14 +150,11 @@ def _served(results: Results, to: Path, bundle: Path | None) -> str | None:
     else:
         folder = to / "models"
         # The best first: a model that could not be exported has no bundle.
-        own = sorted((model for model in results.models if not model.is_baseline), key=_skill, reverse=True)
+        own = sorted(
+            (model for model in results.models if not model.is_baseline), key=lambda model: model.skill, reverse=True
+        )
         name = next((model.kind for model in own if (folder / model.kind).is_dir()), "")
     return shlex.join(["presage", "serve", "--models", str(folder), "--default-model", name]) if name else None
-
-
-def _skill(model: ModelResult) -> float:
-    metric = model.metrics.get("roc_auc") or model.metrics["r2"]
-    return float("-inf") if metric.value is None else metric.value
 
 
 def _fail(message: str) -> int:

@@ -25,7 +25,7 @@ from presage_training.report.importance import gain_shares, permutation_losses, 
 from presage_training.report.measuring import skill_name
 from presage_training.report.results import Check
 
-__all__ = ["Experiment", "cross_validate", "named_check", "run_experiment", "skill_value", "with_export"]
+__all__ = ["Experiment", "cross_validate", "named_check", "run_experiment", "with_export"]
 
 _RFM = frozenset({"recency_days", "frequency", "monetary_value"})
 _CHECK_KIND = "logistic-regression"
@@ -88,14 +88,14 @@ def run_experiment(
         on_progress(f"measuring {kind}")
         model = _measure(fitted[kind], parts, resamples, best, fitting_seconds)
         measured.append(model)
-        if kind in baselines and (best is None or skill_value(model) > skill_value(best)):
+        if kind in baselines and (best is None or model.result.skill > best.result.skill):
             best = model
     assert best is not None
     on_progress("checking for leakage")
     began = perf_counter()
     checks: tuple[Check, ...] = (named_check("event-order", event_order(dataset)),)
     if skill_name(dataset) == "roc_auc":
-        leader = fitted[max(measured, key=skill_value).result.kind]
+        leader = fitted[max(measured, key=lambda model: model.result.skill).result.kind]
         checks += _checks(dataset, parts, leader, options, shifted)
     return Experiment(
         parts=parts,
@@ -199,13 +199,6 @@ def _measure(
         parameters=fitted.parameters,
         seconds={"training": fitting_seconds, "scoring the test rows": scoring_seconds},
     )
-
-
-def skill_value(measured: MeasuredModel) -> float:
-    """Return the metric that models are ranked by; minus infinity if it is not defined."""
-    name = "roc_auc" if "roc_auc" in measured.result.metrics else "r2"
-    value = measured.result.metrics[name].value
-    return -np.inf if value is None else value
 
 
 def _checks(

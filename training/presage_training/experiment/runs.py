@@ -10,7 +10,7 @@ from time import perf_counter
 from presage_export.bundle.parity import ParityReport
 from presage_export.errors import ParityError, UnsupportedModelError
 from presage_training.errors import DatasetError
-from presage_training.experiment.comparing import Experiment, run_experiment, skill_value, with_export
+from presage_training.experiment.comparing import Experiment, run_experiment, with_export
 from presage_training.experiment.logs import LogSource, PredictionTask, read_dataset
 from presage_training.experiment.planning import ExperimentOptions, choose_kinds
 from presage_training.experiment.remarks import remarks_on, remarks_on_order
@@ -194,7 +194,7 @@ def _export_models(
 def _write_bundle(run: _Run, bundle: BundleOutput, exported: Sequence[str], *, overwrite: bool) -> None:
     """Write the best of the exported models under its own name."""
     candidates = [model for model in run.experiment.models if model.result.kind in exported]
-    best = max(candidates, key=skill_value).result
+    best = max(candidates, key=lambda model: model.result.skill).result
     run.export(best, bundle.directory.resolve(), overwrite=overwrite)
     if bundle.original is not None:
         bundle.original.write_text(run.experiment.fitted[best.kind].trained.model_to_string())

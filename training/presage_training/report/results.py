@@ -106,6 +106,12 @@ class ModelResult:
     """The outcome of the parity gate."""
 
     @property
+    def skill(self) -> float:
+        """The metric that models are ranked by, ROC-AUC or R2; minus infinity if it is not defined."""
+        value = self.metrics["roc_auc" if "roc_auc" in self.metrics else "r2"].value
+        return float("-inf") if value is None else value
+
+    @property
     def label(self) -> str:
         """Its kind, and the feature of a single-feature model."""
         feature = self.parameters.get("feature")
