@@ -10,6 +10,7 @@
 #include "digests.h"
 #include "event.h"
 #include "featurize.h"
+#include "items.h"
 #include "orders.h"
 #include "state.h"
 
@@ -54,14 +55,16 @@ class Fold {
       if (!event_.country.empty()) state_.country = event_.country;
     }
     const double weight = weight_of(event_.type);
-    const size_t digested = event_.type == EVENT_TYPE_VIEW_ITEM ? event_.items.size()
-                            : weight != 0                      ? std::min(event_.items.size(), kMaxItemInterests)
-                                                               : 0;
-    for (size_t place = 0; place < digested; ++place) event_.items[place].digest = stored_digest(event_.items[place].item_id);
+    if (event_.type == EVENT_TYPE_VIEW_ITEM || weight != 0) {
+      for (Item& item : event_.items) item.digest = stored_digest(item.item_id);
+    }
     fold_habits(weight, is_newest);
+    const Items items(event_, weight, arena_);
+    items.fold(state_.items);
     if (event_.type != EVENT_TYPE_VIEW_ITEM) change_cart_and_orders();
     if (Session* const session = enter_session()) {
       count_in_session(*session);
+      items.append(session->items);
       if (!state_.cart.empty()) session->max_cart_value_micros = std::max(session->max_cart_value_micros, cart_value_micros());
     }
   }

@@ -36,6 +36,7 @@ struct Session {
   int64_t viewed_price_micros = 0;
   int64_t max_cart_value_micros = 0;
   std::string_view viewed_products;
+  std::string_view items;
 };
 
 struct Interest {
@@ -74,6 +75,13 @@ struct Order {
   std::string_view lines;
 };
 
+struct ItemHistory {
+  std::string_view digests;
+  std::string_view scores;
+  std::string_view last_seconds;
+  std::string_view counts;
+};
+
 struct State {
   int64_t first_seen_unix_micros = 0;
   int64_t last_seen_unix_micros = 0;
@@ -91,11 +99,12 @@ struct State {
   bool cart_saturated = false;
   Habits habits;
   std::vector<Order> recent_orders;
+  ItemHistory items;
 };
 
 constexpr size_t kRevisionBytes = 8, kChecksumBytes = 4;
-constexpr uint8_t kStateVersion = 3;
-constexpr size_t kStateFields = 16, kHabitsField = 14, kOrderFields = 3, kSessionFields = 11, kLineFields = 4, kHabitsFields = 12, kInterestFields = 3;
+constexpr uint8_t kStateVersion = 4;
+constexpr size_t kStateFields = 17, kHabitsField = 14, kOrdersField = 15, kOrderFields = 3, kSessionFields = 12, kHistoryFields = 4, kLineFields = 4, kHabitsFields = 12, kInterestFields = 3;
 
 inline uint32_t checksum(std::string_view bytes) {
   return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
@@ -147,7 +156,7 @@ inline void read_habits(MsgpackReader& in, Habits& habits) {
 // Reads the fields up to the cart, which is as far as the features of the `conversion` set reach; returns how many there are in all.
 inline size_t read_core(MsgpackReader& in, State& state) {
   const size_t fields = in.array();
-  if (fields < kStateFields - 1) throw std::runtime_error("too few fields");
+  if (fields < kHabitsField) throw std::runtime_error("too few fields");
   state.first_seen_unix_micros = in.integer();
   state.last_seen_unix_micros = in.integer();
   state.orders = in.integer();
@@ -172,6 +181,7 @@ inline size_t read_core(MsgpackReader& in, State& state) {
     session.viewed_price_micros = in.integer();
     session.max_cart_value_micros = in.integer();
     session.viewed_products = in.text();
+    session.items = in.text();
   }
   state.cart.resize(in.map());
   for (CartLine& line : state.cart) {
@@ -203,7 +213,8 @@ inline void read_state(std::string_view blob, State& state, bool whole) {
   if (fields <= kHabitsField) state.habits.clear();
   else read_habits(in, state.habits);
   state.recent_orders.clear();
-  if (fields < kStateFields) return;
+  state.items = {};
+  if (fields <= kOrdersField) return;
   state.recent_orders.resize(in.array());
   for (Order& order : state.recent_orders) {
     if (in.array() != kOrderFields) throw std::runtime_error("fields of an order");
@@ -211,6 +222,9 @@ inline void read_state(std::string_view blob, State& state, bool whole) {
     order.money_micros = in.integer();
     order.lines = in.text();
   }
+  if (fields < kStateFields) return;
+  if (in.array() != kHistoryFields) throw std::runtime_error("fields of an item history");
+  state.items = {in.text(), in.text(), in.text(), in.text()};
 }
 
 inline void write_counts(MsgpackWriter& out, const std::vector<std::pair<int64_t, int64_t>>& counts) {
@@ -261,6 +275,7 @@ inline void write_state(std::string& to, const State& state) {
                           session.max_cart_value_micros})
       out.integer(field);
     out.bytes(session.viewed_products);
+    out.bytes(session.items);
   }
   out.map(state.cart.size());
   for (const CartLine& line : state.cart) {
@@ -281,6 +296,8 @@ inline void write_state(std::string& to, const State& state) {
     out.integer(order.money_micros);
     out.bytes(order.lines);
   }
+  out.array(kHistoryFields);
+  for (std::string_view column : {state.items.digests, state.items.scores, state.items.last_seconds, state.items.counts}) out.bytes(column);
   set_checksum(to, start);
 }
 

@@ -14,6 +14,7 @@ __all__ = [
     "ALL_PARTS",
     "MAX_CART_LINES",
     "MAX_CATEGORY_INTERESTS",
+    "MAX_HISTORY_ITEMS",
     "MAX_ITEM_INTERESTS",
     "MAX_MONEY_MICROS",
     "MAX_OPEN_SESSIONS",
@@ -21,6 +22,7 @@ __all__ = [
     "MAX_QUANTITY",
     "MAX_RECENT_EVENTS",
     "MAX_RECENT_ORDERS",
+    "MAX_SESSION_ITEMS",
     "MAX_VIEWED_PRODUCTS",
     "NAMED_SESSION_IDLE_MICROS",
     "SESSION_IDLE_MICROS",
@@ -28,6 +30,7 @@ __all__ = [
     "CoreState",
     "Habits",
     "Interest",
+    "ItemHistory",
     "Order",
     "Session",
     "State",
@@ -35,10 +38,10 @@ __all__ = [
     "copy_state",
 ]
 
-StatePart = Literal["habits"]
-"""A part of a state that not all feature sets need; decoding and folding the habits takes as long as all the rest."""
+StatePart = Literal["habits", "items"]
+"""A part of a state that not all uses need; decoding and folding the habits takes as long as all the rest."""
 
-ALL_PARTS: frozenset[StatePart] = frozenset({"habits"})
+ALL_PARTS: frozenset[StatePart] = frozenset({"habits", "items"})
 
 SESSION_IDLE_MICROS = 30 * 60 * 1_000_000
 """A session without a name ends when its last event is longer ago than this."""
@@ -69,6 +72,12 @@ MAX_CATEGORY_INTERESTS = 32
 
 MAX_ITEM_INTERESTS = 12
 """The same for products, at 29 bytes each."""
+
+MAX_HISTORY_ITEMS = 64
+"""Items whose score, for ranking, is kept; the one with the lowest is dropped."""
+
+MAX_SESSION_ITEMS = 20
+"""The last items of a session, for ranking."""
 
 MAX_QUANTITY = 1_000_000
 """Units of one product in a cart."""
@@ -104,6 +113,8 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     max_cart_value_micros: int = 0
     viewed_products: bytes = b""
     """Digests of the distinct products viewed, at most MAX_VIEWED_PRODUCTS."""
+    items: bytes = b""
+    """The last MAX_SESSION_ITEMS items of events that show interest, in order, repeats included; see ``item_history``."""
 
 
 class Interest(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -153,6 +164,19 @@ class Order(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Digests of its lines, at most MAX_ORDER_LINES; empty if they are not known, as of all but the last order."""
 
 
+class ItemHistory(msgspec.Struct, array_like=True, gc=False):
+    """The items that a visitor showed the most interest in, at most MAX_HISTORY_ITEMS: columns of numbers, little-endian."""
+
+    digests: bytes = b""
+    """Digests of their ids."""
+    scores: bytes = b""
+    """float64: the sum of their events' weights, each multiplied by its growth factor; see ``item_history``."""
+    last_seconds: bytes = b""
+    """uint32: their last event's time in seconds since 1970-01-01 UTC."""
+    counts: bytes = b""
+    """Two uint8: purchases and other events, at most 255 each."""
+
+
 class CoreState(msgspec.Struct, array_like=True, gc=False):
     """One visitor without habits, which many feature sets do not need; it decodes in half of the time.
 
@@ -189,6 +213,7 @@ class State(CoreState, array_like=True, gc=False):
     habits: Habits = msgspec.field(default_factory=Habits)
     recent_orders: tuple[Order, ...] = ()
     """At most MAX_RECENT_ORDERS, the last changed one at the end."""
+    items: ItemHistory = msgspec.field(default_factory=ItemHistory)
 
 
 def copy_state(state: State) -> State:
@@ -202,4 +227,5 @@ def copy_state(state: State) -> State:
     habits.items = habits.items.copy()
     habits.categories = habits.categories.copy()
     copied.habits = habits
+    copied.items = state.items.__copy__()  # type: ignore[attr-defined]
     return copied

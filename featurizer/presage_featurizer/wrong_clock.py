@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from presage_featurizer.events import MICROS, Event
+from presage_featurizer.item_history import move_items_back
 from presage_featurizer.state import CoreState, Interest, State
 
 __all__ = ["MAX_AHEAD_MICROS", "move_back", "with_server_clock"]
@@ -46,6 +47,7 @@ def move_back(state: State, clock_unix_micros: int) -> None:
         session.last_unix_micros = min(session.last_unix_micros, clock_unix_micros)
     _move_interests_back(state.habits.items, clock_unix_micros)
     _move_interests_back(state.habits.categories, clock_unix_micros)
+    move_items_back(state, clock_unix_micros)
 
 
 def _move_interests_back(interests: dict[K, Interest], clock_unix_micros: int) -> None:
