@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,13 +13,15 @@ from presage_featurizer import VISITOR, Event, EventType, State, current_session
 from presage_featurizer.digests import product_digest
 from presage_featurizer.habits import EVENT_WEIGHTS
 from presage_featurizer.ranking.interests import Interests
-from presage_featurizer.ranking.items import ItemColumns
+from presage_featurizer.ranking.items import UNKNOWN, ItemColumns
 from presage_featurizer.ranking.pairs import pair_features
 from presage_featurizer.ranking.retrieval import Candidates, RetrievalLimits, SourceScores, Workspace, retrieve
 from presage_featurizer.ranking.tables import RankingTables
+from presage_training.ranking.baselines import NearestVisitors
 
-__all__ = ["Ask", "Query", "Question", "Ranker", "queries"]
+__all__ = ["Period", "Query", "Question", "Ranker", "queries"]
 
+Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Question = Literal["next-order", "next-item"]
 """``next-order``: right before each order of a known visitor, its items. ``next-item``: after each event of a session that changes
@@ -43,12 +45,17 @@ class Query:
     """How many were taken, new ones included."""
     known: Rows
     """Column rows of the items that the visitor took before."""
-    lists: dict[str, Rows]
-    """The best rows by each baseline, best first."""
+    users: Floats
+    """The candidates' scores by user-kNN, a baseline that no table can give."""
 
 
-Ask = Callable[["Ranker", State | None, str, int], dict[str, Rows]]
-"""Makes the lists of baselines for a visitor, a session id and a moment."""
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Tables, and from when on they are used."""
+
+    from_unix_micros: int
+    tables: RankingTables
+    nearest_visitors: NearestVisitors
 
 
 class Ranker:
@@ -56,76 +63,74 @@ class Ranker:
 
     def __init__(self, items: ItemColumns, limits: RetrievalLimits | None = None) -> None:
         self.items = items
-        self.tables: RankingTables | None = None
-        self.workspace = Workspace()
-        self.limits = limits or RetrievalLimits()
+        self.period: Period | None = None
+        self._tables: RankingTables | None = None
+        self._workspace = Workspace()
+        self._limits = limits or RetrievalLimits()
 
-    def use(self, tables: RankingTables) -> None:
+    def use(self, period: Period) -> None:
         """Use these tables from now on."""
-        self.tables = tables.bound(self.items)
+        self.period, self._tables = period, None
+
+    @property
+    def tables(self) -> RankingTables:
+        """The tables, bound to all items that are known by now."""
+        assert self.period is not None
+        if self._tables is None or len(self._tables.table_rows_of) < len(self.items):
+            self._tables = self.period.tables.bound(self.items)
+        return self._tables
+
+    def interests(self, state: State | None, session_id: str, now_unix_micros: int) -> Interests:
+        """Find a visitor's items."""
+        session = None if state is None else current_session(state, now_unix_micros, session_id)
+        return Interests(state, session, self.items, now_unix_micros)
 
     def candidates(
-        self, state: State | None, session_id: str, now_unix_micros: int, without: Rows
-    ) -> tuple[Candidates, NDArray[np.float32], Interests, SourceScores]:
-        """Retrieve candidates and compute their features."""
-        tables = self._bound()
-        session = None if state is None else current_session(state, now_unix_micros, session_id)
-        interests = Interests(state, session, self.items, now_unix_micros)
-        scores = SourceScores(interests, tables, self.items, self.workspace)
-        found = retrieve(interests, scores, self.items, self.limits)
+        self, interests: Interests, now_unix_micros: int, without: Rows
+    ) -> tuple[Candidates, NDArray[np.float32]]:
+        """Retrieve candidates, except some, and compute their features."""
+        scores = SourceScores(interests, self.tables, self.items, self._workspace)
+        found = retrieve(interests, scores, self.items, self._limits)
         kept = ~np.isin(found.rows, without)
         found = Candidates(found.rows[kept], found.sources[kept])
-        features = pair_features(found.rows, interests, scores, self.items, tables, now_unix_micros, self.workspace)
-        return found, features, interests, scores
-
-    def _bound(self) -> RankingTables:
-        assert self.tables is not None
-        if len(self.tables.table_rows_of) < len(self.items):
-            self.tables = self.tables.bound(self.items)
-        return self.tables
+        features = pair_features(
+            found.rows, interests, scores, self.items, self.tables, now_unix_micros, self._workspace
+        )
+        return found, features
 
 
 def queries(
-    events: Sequence[Event],
-    question: Question,
-    ranker: Ranker,
-    *,
-    from_unix_micros: int,
-    swap: Iterable[tuple[int, RankingTables]],
-    baselines: Ask,
+    events: Sequence[Event], question: Question, ranker: Ranker, periods: Sequence[Period]
 ) -> Iterator[Query]:
-    """Replay a log and ask at each moment from a time on.
+    """Replay a log and ask at each moment from the first period on.
 
     Args:
         events: In the order of the log.
         question: What is asked.
         ranker: Its items must be empty.
-        from_unix_micros: The first moment to ask at.
-        swap: Tables, each with the time from which they are used.
-        baselines: Makes other lists for the same moment.
+        periods: In the order of time.
     """
-    tables = list(swap)
+    waiting = list(periods)
     answers = _answers(events, question)
     visitors: dict[str, int] = {}
     states: dict[str, State] = {}
     known: dict[str, set[int]] = {}
-    for place, event in enumerate(events):
+    for event, answer in zip(events, answers, strict=True):
         now = event.event_time_unix_micros
         ranker.items.close_before(now)
-        while tables and now >= tables[0][0]:
-            ranker.use(tables.pop(0)[1])
+        while waiting and now >= waiting[0].from_unix_micros:
+            ranker.use(waiting.pop(0))
         user_id = event.user_id
         visitor = visitors.setdefault(user_id, len(visitors))
-        answer = answers[place]
-        is_asked = answer is not None and now >= from_unix_micros
+        is_asked = answer is not None and ranker.period is not None
         if question == "next-order" and is_asked and user_id in states:
-            yield _query(ranker, states[user_id], event, answer or (), visitor, known[user_id], baselines, without=())
+            yield _query(ranker, states[user_id], event, answer or (), visitor, known[user_id], without=())
         states[user_id] = VISITOR.fold(states.get(user_id), event)
         ranker.items.add_event(event.type, event.items, now)
-        digests = [_number(item.item_id) for item in event.items] if EVENT_WEIGHTS.get(event.type, 0.0) > 0.0 else []
+        shown = [_number(item.item_id) for item in event.items] if EVENT_WEIGHTS.get(event.type, 0.0) > 0.0 else []
         if question == "next-item" and is_asked:
-            yield _query(ranker, states[user_id], event, answer or (), visitor, known.get(user_id, set()), baselines, without=digests)
-        known.setdefault(user_id, set()).update(digests)
+            yield _query(ranker, states[user_id], event, answer or (), visitor, known.get(user_id, set()), without=shown)
+        known.setdefault(user_id, set()).update(shown)
 
 
 def _query(
@@ -135,17 +140,26 @@ def _query(
     answer: Sequence[int],
     visitor: int,
     known: set[int],
-    baselines: Ask,
     without: Sequence[int],
 ) -> Query:
     items = ranker.items
+    assert ranker.period is not None
     now = event.event_time_unix_micros
-    excluded = items.rows_of(without)
-    found, features, _, _ = ranker.candidates(state, event.session_id, now, excluded)
+    interests = ranker.interests(state, event.session_id, now)
+    found, features = ranker.candidates(interests, now, items.rows_of(without))
     targets = items.rows_of(answer)
-    lists = {name: rows[~np.isin(rows, excluded)] for name, rows in baselines(ranker, state, event.session_id, now).items()}
+    own = ranker.tables.table_rows_of[interests.history]
+    users = np.append(ranker.period.nearest_visitors.scores(own[own != UNKNOWN]), 0.0)  # the last one: not in the tables
     return Query(
-        visitor, now, found.rows, found.sources, features, targets[targets >= 0], len(answer), items.rows_of(known), lists
+        visitor,
+        now,
+        found.rows,
+        found.sources,
+        features,
+        targets[targets != UNKNOWN],
+        len(answer),
+        items.rows_of(known),
+        users[ranker.tables.table_rows_of[found.rows]],
     )
 
 

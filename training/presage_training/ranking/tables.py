@@ -88,7 +88,7 @@ class TableBuilder:
         lengths = np.maximum(1, np.diff(sessions.indptr))
         counts = np.asarray(sessions.sum(axis=0)).ravel()
         weights = 0.5 ** (ages / _HALF_LIFE_MICROS) / np.sqrt(lengths)
-        visitors = _members([list(visitor.items)[-_MAX_VISITOR_ITEMS:] for visitor in self._visitors.values()], size)
+        visitors = self.visitors()
         activity = np.maximum(1, np.diff(visitors.indptr))
         fans = np.asarray(visitors.sum(axis=0)).ravel()
         by_fans = 1.0 / np.sqrt(fans + _SMOOTHING)
@@ -108,6 +108,11 @@ class TableBuilder:
             nothing,
             nothing,
         )
+
+    def visitors(self) -> sparse.csr_array:
+        """Return the matrix of visitors by table rows, with 1 for each item that a visitor showed interest in."""
+        kept = [list(visitor.items)[-_MAX_VISITOR_ITEMS:] for visitor in self._visitors.values()]
+        return _members(kept, len(self._rows))
 
     def _row(self, item_id: str) -> int:
         return self._rows.setdefault(int.from_bytes(product_digest(item_id), "little"), len(self._rows))
