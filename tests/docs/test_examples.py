@@ -95,6 +95,18 @@ def test_no_block_that_is_only_shown_has_a_command(page: Path) -> None:
     assert [line for line in lines if A_COMMAND.match(line)] == []
 
 
+@pytest.mark.parametrize("line", ["$ ls", "presage serve &", "python3 -m venv .venv", "docker run presage"])
+def test_a_command_in_a_block_that_is_only_shown_is_found(line: str) -> None:
+    assert A_COMMAND.match(line)
+
+
+@pytest.mark.parametrize("beginning", NOT_RUN)
+def test_every_exception_is_needed(beginning: str) -> None:
+    blocks = [block for page in PAGES for block in blocks_of(page) if block.language == "sh"]
+
+    assert any(command.startswith(beginning) for block in blocks for command in commands_in(block))
+
+
 @of_pages
 def test_commands_in_the_text_exist(page: Path) -> None:
     for command in IN_PROSE.findall(page.read_text()):

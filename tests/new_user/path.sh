@@ -50,8 +50,8 @@ run presage inspect log.csv --to shop.toml
 run sh -c "$(next_command)"
 serve_and_score "$(next_command)" frequency
 
-# The added feature, and how `train` hears of it. With a project folder, these two lines are:
-#   presage init project && echo '<a feature>' >>project/features.toml
+# The added feature, and the options that name it. With a project folder, the next two lines are:
+#   feature=NAME && run presage init project && echo 'ITS DECLARATION' >>project/features.toml
 #   with_feature="--project project"
 feature=view_to_cart_rate
 with_feature="--features frequency,recency_days,product_views,cart_items_count,session_duration_minutes,$feature"
