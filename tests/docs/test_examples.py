@@ -62,6 +62,7 @@ def run_or_check(command: str, reader: Terminal) -> None:
     reader.run(command)
 
 
+@pytest.mark.timeout(900)  # some train every kind of model, on a machine that may be busy
 @pytest.mark.parametrize("page", pages_with_examples, ids=name_of)
 def test_examples_run(page: Path, reader: Terminal) -> None:
     names: dict[str, object] = {}
