@@ -22,7 +22,7 @@ __all__ = ["decode_event", "decode_needed", "decode_state", "encode_event", "enc
 STATE_VERSION = 4
 """Increases with every change of the structs, even an appended field: an older release must not drop fields it does not know."""
 
-EVENT_VERSION = 2
+EVENT_VERSION = 3
 """Increases likewise, so that an older archiver keeps the bytes of an event that it does not fully know."""
 
 _HEADER = struct.Struct(">IB")
@@ -54,8 +54,8 @@ _CORE_STATE_READERS: dict[int, Callable[[bytes], CoreState]] = {
     4: _decode_core_state,
 }
 _decode_event = msgspec.msgpack.Decoder(Event).decode
-# Version 2 appended the server's clock.
-_EVENT_READERS: dict[int, Callable[[bytes], Event]] = dict.fromkeys((1, 2), _decode_event)
+# Version 2 appended the server's clock, version 3 the numbers and labels.
+_EVENT_READERS: dict[int, Callable[[bytes], Event]] = dict.fromkeys((1, 2, 3), _decode_event)
 
 
 def encode_state(state: State) -> bytes:
