@@ -15,7 +15,7 @@ from msgspec import UnsetType
 import presage_featurizer.features  # noqa: F401 - fills the catalogue
 from presage_featurizer.aggregates import NO_AGGREGATES, Aggregates
 from presage_featurizer.catalogue import CATALOGUE, Feature, FeatureFunction
-from presage_featurizer.codegen import RowWriter, row_writer
+from presage_featurizer.codegen import RowWriter, row_writer, with_named_failures
 from presage_featurizer.errors import FeatureSetError
 from presage_featurizer.fold import FOLD_VERSION
 from presage_featurizer.state import ALL_PARTS, StatePart
@@ -49,6 +49,8 @@ class OwnFeatures(Protocol):
     def catalogue(self) -> Mapping[str, Feature]: ...
     @property
     def definitions(self) -> Mapping[str, str]: ...
+    @property
+    def in_python(self) -> frozenset[str]: ...
     @property
     def aggregates(self) -> Aggregates: ...
 
@@ -123,9 +125,18 @@ class FeatureSet:
     def write_rows(self) -> RowWriter:
         """The function that computes all features of any number of visitors; generated on first use, in some 10 ms."""
         if self._write_rows is None:
-            object.__setattr__(self, "_write_rows", row_writer(self.functions))
+            object.__setattr__(self, "_write_rows", self._make_row_writer())
         assert self._write_rows is not None
         return self._write_rows
+
+    def _make_row_writer(self) -> RowWriter:
+        in_python = frozenset() if self.custom is None else self.custom.in_python
+        doubtful = {
+            name: function for name, function in zip(self.features, self.functions, strict=True) if name in in_python
+        }
+        if not doubtful:
+            return row_writer(self.functions)
+        return with_named_failures(row_writer(self.functions, frozenset(doubtful.values())), doubtful)
 
     @classmethod
     def restore(cls, definition: FeatureSetDefinition, custom: OwnFeatures | None = None) -> Self:
