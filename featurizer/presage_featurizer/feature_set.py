@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
 import presage_featurizer.features  # noqa: F401 - fills the catalogue
 from presage_featurizer.aggregates import NO_AGGREGATES, Aggregates
@@ -169,14 +169,14 @@ class FeatureSet:
     @property
     def definition(self) -> dict[str, Any]:
         """What a model's bundle records of its feature set, as ``restore`` takes it."""
-        definition = {
+        return {
             "name": self.name,
             "features": self.features,
             "time_zone": self.time_zone,
             "countries": self.countries,
+            "custom": dict(self.definitions) or UNSET,
             "fingerprint": self.fingerprint,
         }
-        return {**definition, "custom": dict(self.definitions)} if self.definitions else definition
 
     @property
     def fingerprint(self) -> str:
