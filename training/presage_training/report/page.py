@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from html import escape
 
-from presage_featurizer import MICROS
 from presage_training.report.charts import bar_chart, histogram_chart, line_chart
 from presage_training.report.metrics import Metric
 from presage_training.report.results import ModelResult, Results
+from presage_training.times import format_time
 
 __all__ = ["format_metric", "render_page"]
 
@@ -185,8 +184,8 @@ def _data(results: Results) -> str:
         ("duplicates among them", f"{log.duplicates:,}"),
         ("late within their visitor", f"{log.order.late_events:,} of {log.order.late_visitors:,} visitors"),
         ("visitors", f"{log.visitors:,}"),
-        ("from", _time(log.first_unix_micros)),
-        ("until", _time(log.last_unix_micros)),
+        ("from", format_time(log.first_unix_micros)),
+        ("until", format_time(log.last_unix_micros)),
         ("decision points", f"{log.decision_points:,}"),
         ("censored by the log's end", f"{log.censored:,}"),
         ("time zone", escape(data.time_zone)),
@@ -200,8 +199,8 @@ def _data(results: Results) -> str:
                 f"{part.visitors:,}",
                 f"{part.positives:,}",
                 _number(part.mean_label),
-                _time(part.first_unix_micros),
-                _time(part.last_unix_micros),
+                format_time(part.first_unix_micros),
+                format_time(part.last_unix_micros),
             ],
             "",
         )
@@ -247,7 +246,3 @@ def _table(heads: Sequence[str], rows: Iterable[tuple[Sequence[str], str]]) -> s
 
 def _figure(caption: str, svg: str) -> str:
     return f"<figure><figcaption>{escape(caption)}</figcaption>{svg}</figure>"
-
-
-def _time(unix_micros: int) -> str:
-    return datetime.fromtimestamp(unix_micros / MICROS, UTC).strftime("%Y-%m-%d %H:%M UTC")
