@@ -134,7 +134,7 @@ def test_the_seed_draws_the_visitors(within_days):
 def test_a_part_without_visitors_of_both_kinds_is_refused():
     both = session(0, 1, 0, 1), session(60, 100, 0, 1)
 
-    with pytest.raises(DatasetError, match="the later part, .* and of its own visitors, has 0"):
+    with pytest.raises(DatasetError, match=r"the later part, .* and of its own visitors, has 0"):
         split_by_time_and_visitor(dataset_of(*both, visitors=[0, 0, 0, 0]), 0.5, seed=0)
 
 

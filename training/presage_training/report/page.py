@@ -89,9 +89,14 @@ def _metrics(results: Results) -> str:
         )
         for model in results.models
     ]
+    threshold = (
+        "the threshold that gave the best F1 on rows between those of training and test"
+        if "tune" in results.data.parts
+        else "the threshold of its training, 0.5 if it has none; those of a baseline at the best for these rows"
+    )
     note = (
         f"In brackets: 95 % intervals of {results.draws} draws of visitors with replacement. Italic: baselines. Accuracy, "
-        "precision and recall are at the threshold that gave the best F1 on rows between those of training and test."
+        f"precision and recall of a model are at {threshold}."
     )
     return f"<h2>Metrics</h2>{_table(heads, rows)}<p><small>{note}</small></p>"
 
