@@ -110,7 +110,7 @@ def test_a_bundle_is_measured_beside_the_baselines_of_training(trained, tmp_path
     assert f"above {results['baseline']}" in done.stdout
     assert remark in done.stdout
     assert "fitted on these very rows" in results["data"]["split"]
-    assert "threshold of its training" in (tmp_path / "page" / PAGE_FILE).read_text()
+    assert "threshold of the model&#x27;s training" in (tmp_path / "page" / PAGE_FILE).read_text()
 
 
 def test_a_lead_within_chance_is_remarked(trained, tmp_path):

@@ -33,6 +33,10 @@ _SPLIT = (
     "All rows of the log are measured; on a log that the model was trained on, figures flatter it. The baselines are fitted on "
     "these very rows, which flatters them a little."
 )
+_THRESHOLDS = (
+    "the threshold of the model's training, or 0.5 if its manifest has none; those of a baseline at the one that gives the best F1 "
+    "on these rows"
+)
 _TASKS = {True: "binary", False: "regression"}
 _DEFAULT_TARGET, _DEFAULT_DECISIONS = "purchase-in-session", "every-event"
 
@@ -154,6 +158,7 @@ def evaluate_bundle(
             skipped=skipped.counts,
             parts={"all": facts_of_part(dataset)},
             split=_SPLIT,
+            thresholds=_THRESHOLDS if task.target.is_classification else "",
         ),
         models=tuple(model.result for model in models),
         baseline=best_baseline.result.kind,

@@ -23,10 +23,12 @@ def models_table(results: Results) -> Table:
     table = Table(
         Column("model", min_width=longest, overflow="fold"),  # a name that is cut cannot be used
         *names,
-        f"above {results.baseline}",
+        Column(f"above {results.baseline}", overflow="fold"),
         title=f"{results.data.target} on {facts.rows:,} {part} rows of {facts.visitors:,} visitors, {balance}",
         title_justify="left",
         box=SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
     )
     for model in results.models:
         table.add_row(
