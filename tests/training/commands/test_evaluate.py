@@ -108,6 +108,7 @@ def test_a_bundle_is_measured_beside_the_baselines_of_training(trained, tmp_path
     )
     assert results["remarks"][0] == remark
     assert f"above {results['baseline']}" in done.stdout
+    assert f" on {results['data']['parts']['all']['rows']:,} rows of " in done.stdout
     assert remark in done.stdout
     assert "fitted on these very rows" in results["data"]["split"]
     assert "threshold of the model&#x27;s training" in (tmp_path / "page" / PAGE_FILE).read_text()
