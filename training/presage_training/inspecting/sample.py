@@ -82,7 +82,7 @@ def read_sample(path: Path, *, rows: int) -> Sample:
     parts = found[:: -(-len(found) // _MAX_PARTS)]
     kind = file_kind(parts[0].path)
     layout = FileLayout()
-    if kind in {FileKind.TEXT, FileKind.JSON_LINES}:
+    if kind in {FileKind.TEXT, FileKind.JSON}:
         encodings = [guess_encoding(read_beginning(part.path)) for part in parts]
         layout = replace(layout, encoding=next((name for name in encodings if name != "utf-8"), "utf-8"))
     if kind is FileKind.TEXT:
@@ -106,7 +106,7 @@ def read_sample(path: Path, *, rows: int) -> Sample:
     layout = replace(layout, missing=tuple(missing))
     empty = {"", *missing}
     present = {name: [None if _is_missing(cell, empty) else cell for cell in cells] for name, cells in columns.items()}
-    if kind in {FileKind.TEXT, FileKind.JSON_LINES} and _has_decimal_commas(present):
+    if kind in {FileKind.TEXT, FileKind.JSON} and _has_decimal_commas(present):
         layout = replace(layout, decimal=",")
     return Sample(
         path=path,

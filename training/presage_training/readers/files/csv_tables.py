@@ -41,10 +41,12 @@ def read_csv(
     """
     separator = find_separator(path, layout, columns)
     with _opened(path, layout) as file:
-        header = split_line(_first_line(file), separator)
+        line = _first_line(file)
+        header = layout.column_names(line.decode(errors="replace"), separator)
         require_columns(path, columns, found=header)
-        first = 1
-        while block := file.read(_BLOCK_BYTES):
+        first, unread = 1, b"" if layout.has_header else line
+        while block := unread + file.read(_BLOCK_BYTES):
+            unread = b""
             block += file.readline()
             lines = block.count(b"\n") + (not block.endswith(b"\n"))
             cells = _read_block(block, lines, header, columns, separator)
@@ -61,7 +63,7 @@ def read_header(path: Path, layout: FileLayout) -> list[str]:
     """Return the names of the columns."""
     separator = find_separator(path, layout, ())
     with _opened(path, layout) as file:
-        return split_line(_first_line(file), separator)
+        return layout.column_names(_first_line(file).decode(errors="replace"), separator)
 
 
 @contextmanager
@@ -73,10 +75,10 @@ def _opened(path: Path, layout: FileLayout) -> Iterator[BinaryIO]:
         raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_AGAIN) from error
 
 
-def _first_line(file: BinaryIO) -> str:
-    """Read the header; the line ``sep=;``, which Excel writes before it, is not one."""
-    line = file.readline().decode("utf-8-sig", errors="replace")
-    return file.readline().decode(errors="replace") if line.lower().startswith("sep=") else line
+def _first_line(file: BinaryIO) -> bytes:
+    """Read the first line; ``sep=;``, which Excel writes before it, is not one."""
+    line = file.readline().removeprefix(codecs.BOM_UTF8)
+    return file.readline() if line.lower().startswith(b"sep=") else line
 
 
 def find_separator(path: Path, layout: FileLayout, columns: Sequence[str]) -> str:
