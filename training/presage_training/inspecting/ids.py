@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from presage_training.inspecting.columns import name_score
+from presage_training.inspecting.contents import is_nameless
 from presage_training.inspecting.sample import Sample
 from presage_training.readers.formats.derived import Split
 
@@ -30,6 +31,7 @@ def find_split(sample: Sample, found: dict[str, str]) -> Split | None:
     candidates.sort(key=lambda column: -max(name_score(column, "user_id"), name_score(column, "session_id")))
     for column in candidates:
         is_named = bool(name_score(column, "user_id") or name_score(column, "session_id"))
+        is_named |= is_nameless(column) and column == found.get("user_id")
         if not is_named and "user_id" in found:
             continue
         separator = _separator(sample.texts(column))

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from presage_featurizer.events import Device, EventType
 from presage_training.inspecting.columns import assign_columns
+from presage_training.inspecting.contents import assign_by_contents
 from presage_training.inspecting.ids import SESSION_PART, USER_PART, find_split
+from presage_training.inspecting.money import guess_money
 from presage_training.inspecting.sample import Sample
 from presage_training.inspecting.time_columns import TimeProposal, find_times
 from presage_training.inspecting.vocabulary import plain_words
@@ -21,8 +23,7 @@ __all__ = ["Proposal", "propose"]
 _FIELDS = tuple(name for name in FIELDS if name != "event_time")
 _ITEM_FIELDS = ("category", "brand", "price", "quantity")
 _MAX_EVENT_WORDS = 100
-_MIN_PRICED = 0.2
-_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "zł": "PLN"}
+_MONEY = ("price", "value")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -60,6 +61,7 @@ def propose(sample: Sample) -> Proposal:
     time = find_times(sample)
     time_columns = list(time.columns) if time else []
     found = assign_columns(sample, _FIELDS, time_columns)
+    found |= assign_by_contents(sample, found, time_columns)
     splits = []
     if split := find_split(sample, found):
         splits.append(split)
@@ -74,6 +76,8 @@ def propose(sample: Sample) -> Proposal:
         elif name == "event_time" and time:
             columns[name] = time.columns[0] if len(time.columns) == 1 else time.columns
     proposal = Proposal(columns=columns, time=time, splits=splits)
+    if not sample.layout.has_header:
+        proposal.remarks.append("the first line holds no names: the columns are numbered, and were guessed from their cells")
     if time:
         proposal.remarks += time.remarks
     _propose_words(sample, proposal, found)
@@ -91,23 +95,14 @@ def propose(sample: Sample) -> Proposal:
 
 
 def _propose_money(sample: Sample, proposal: Proposal, found: Mapping[str, str]) -> None:
-    """Take an amount on most rows for a price, not for the value of an order; find the currency in names and cells."""
-    if "value" in found and "price" not in found and "item_id" in found and "event_type" in found:
-        amounts = sample.columns[found["value"]]
-        words = ["" if cell is None else str(cell) for cell in sample.columns[found["event_type"]]]
-        others = [amount for amount, word in zip(amounts, words, strict=True) if not _is_order(proposal, word)]
-        if sum(amount is not None for amount in others) > _MIN_PRICED * len(others):
-            proposal.columns = {
-                ("price" if name == "value" else name): source for name, source in proposal.columns.items()
-            }
-    column = proposal.columns.get("price") or proposal.columns.get("value")
-    if isinstance(column, str) and column in sample.columns and "currency" not in found:
-        texts = sample.texts(column)[:1_000]
-        named = {code for code in _SIGNS.values() if code.lower() in plain_words(column).split()}
-        signs = {code for sign, code in _SIGNS.items() if any(sign in text for text in texts)}
-        codes = {code for code in _SIGNS.values() if any(code in text for text in texts)}
-        if len(currencies := named | signs | codes) == 1:
-            proposal.constants["currency"] = currencies.pop()
+    guess = guess_money(sample, found, is_order=lambda word: _is_order(proposal, word))
+    columns = {**proposal.columns, **guess.columns}
+    proposal.columns = {
+        name: columns[name] for name in FIELDS if name in columns and (name not in _MONEY or name in guess.columns)
+    }
+    proposal.remarks += guess.remarks
+    if guess.currency:
+        proposal.constants["currency"] = guess.currency
 
 
 def _is_order(proposal: Proposal, word: str) -> bool:

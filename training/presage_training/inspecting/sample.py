@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from presage_training.errors import LogFormatError
+from presage_training.inspecting.headers import names_columns
 from presage_training.readers.files.cells import id_text
 from presage_training.readers.files.csv_tables import find_separator
 from presage_training.readers.files.layout import FileLayout
@@ -87,6 +88,7 @@ def read_sample(path: Path, *, rows: int) -> Sample:
         layout = replace(layout, encoding=next((name for name in encodings if name != "utf-8"), "utf-8"))
     if kind is FileKind.TEXT:
         layout = replace(layout, separator=find_separator(parts[0].path, layout, ()))
+        layout = replace(layout, has_header=names_columns(parts, layout))
     names = list(dict.fromkeys(filter(None, column_names(parts[0].path, layout))))
     if not names:
         raise LogFormatError(path, "has no columns", advice="Expected a first line of names, or lines of JSON objects.")

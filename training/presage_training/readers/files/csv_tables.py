@@ -21,7 +21,7 @@ from presage_training.readers.files.tables import DOWNLOAD_AGAIN, Batch, require
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
 
-__all__ = ["find_separator", "read_csv", "read_header"]
+__all__ = ["find_separator", "first_lines", "read_csv", "read_header"]
 
 _BLOCK_BYTES = 1 << 19
 _SNIFFED_LINES = 50
@@ -79,6 +79,13 @@ def _first_line(file: BinaryIO) -> bytes:
     """Read the first line; ``sep=;``, which Excel writes before it, is not one."""
     line = file.readline().removeprefix(codecs.BOM_UTF8)
     return file.readline() if line.lower().startswith(b"sep=") else line
+
+
+def first_lines(path: Path, layout: FileLayout) -> list[str]:
+    """Return the header of a file, if it has one, and some lines after it."""
+    with _opened(path, layout) as file:
+        lines = [_first_line(file), *islice(file, _SNIFFED_LINES)]
+    return [line.decode(errors="replace") for line in lines]
 
 
 def find_separator(path: Path, layout: FileLayout, columns: Sequence[str]) -> str:

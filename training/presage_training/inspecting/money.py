@@ -1,0 +1,85 @@
+"""Finds out what the amounts of a log are: prices, values of orders, and their currency."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from presage_training.inspecting.sample import Sample
+from presage_training.inspecting.vocabulary import plain_words
+
+__all__ = ["MoneyGuess", "guess_money"]
+
+_MIN_PRICED = 0.2
+_MIN_REPEATED = 0.95
+_MIN_ORDERS = 3
+_CURRENCY_ROWS = 1_000
+_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "zł": "PLN"}
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyGuess:
+    """The columns of prices and values."""
+
+    columns: Mapping[str, str]
+    """The columns of ``price`` and ``value``, as far as there are any."""
+    currency: str = ""
+    """The currency of all rows, if names or cells say it."""
+    remarks: tuple[str, ...] = ()
+
+
+def guess_money(sample: Sample, found: Mapping[str, str], *, is_order: Callable[[str], bool]) -> MoneyGuess:
+    """Check the columns of prices and values that names suggest, against the rows.
+
+    An amount on most rows is a price, not the value of an order. A value that is the same on all lines of an order is the order's
+    total: as the value of each line it would count once a line, so the lines' prices are taken, or none.
+
+    Args:
+        sample: The log.
+        found: The columns of fields by their names.
+        is_order: Whether a word for an event means an order or its cancellation.
+    """
+    columns = {name: found[name] for name in ("price", "value") if name in found}
+    remarks: tuple[str, ...] = ()
+    if columns.keys() == {"value"} and {"item_id", "event_type"} <= found.keys():
+        amounts = sample.columns[columns["value"]]
+        words = ["" if cell is None else str(cell) for cell in sample.columns[found["event_type"]]]
+        others = [amount for amount, word in zip(amounts, words, strict=True) if not is_order(word)]
+        if sum(amount is not None for amount in others) > _MIN_PRICED * len(others):
+            columns = {"price": columns["value"]}
+    if "value" in columns and "item_id" in found and _is_repeated(sample, found.get("order_id"), columns["value"]):
+        column = columns.pop("value")
+        instead = f"the price in {columns['price']!r} is read" if columns else "no column has the price of a line"
+        remarks = (
+            f"{column!r} is the total of an order, repeated on each of its lines, and is not read as the value: {instead}",
+        )
+    column = next(iter(columns.values()), "")
+    currency = _currency(sample, column) if column in sample.columns and "currency" not in found else ""
+    return MoneyGuess(columns, currency, remarks)
+
+
+def _is_repeated(sample: Sample, order: str | None, value: str) -> bool:
+    """Return whether the lines of an order have the same value, where those of different orders differ."""
+    if order not in sample.columns or value not in sample.columns:
+        return False
+    values = defaultdict(list)
+    for order_id, amount in zip(sample.columns[order], sample.columns[value], strict=True):
+        if order_id is not None and amount is not None:
+            values[order_id].append(amount)
+    several = [amounts for amounts in values.values() if len(amounts) > 1]
+    same = [amounts for amounts in several if len(set(amounts)) == 1]
+    return (
+        len(several) >= _MIN_ORDERS
+        and len(same) >= _MIN_REPEATED * len(several)
+        and len({amounts[0] for amounts in same}) > 1
+    )
+
+
+def _currency(sample: Sample, column: str) -> str:
+    texts = sample.texts(column)[:_CURRENCY_ROWS]
+    named = {code for code in _SIGNS.values() if code.lower() in plain_words(column).split()}
+    signs = {code for sign, code in _SIGNS.items() if any(sign in text for text in texts)}
+    codes = {code for code in _SIGNS.values() if any(code in text for text in texts)}
+    currencies = named | signs | codes
+    return currencies.pop() if len(currencies) == 1 else ""
