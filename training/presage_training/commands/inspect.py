@@ -104,7 +104,9 @@ def _print_words(console: Console, proposal: Proposal) -> None:
     for word, count in proposal.event_words.items():
         event_type = proposal.event_types[word]
         table.add_row(
-            printable(word, most=_MAX_CHARACTERS), f"{count:,}", event_type.name if event_type else "IGNORE: not known"
+            printable(word, most=_MAX_CHARACTERS) or "(empty)",
+            f"{count:,}",
+            event_type.name if event_type else "IGNORE: not known",
         )
     console.print(table)
 

@@ -29,7 +29,8 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
         "besucher, besucher id, nutzer, nutzer id, benutzer, benutzer id, utilisateur, visiteur, id client, id "
         "utilisateur, usuario, id usuario, cliente, id cliente, visitante, utente, id utente, visitatore, gebruiker, "
         "klant, klantnummer, bezoeker, who, person, person id, profile id, shopper, shopper id, buyer id, cust, cust "
-        "id, usr, usr id, identifiant client, identifiant utilisateur, user key, customer key, vid, cid"
+        "id, usr, usr id, identifiant client, identifiant utilisateur, user key, customer key, vid, cid, email, "
+        "customer email, e mail"
     ),
     "session_id": _names(
         "session id, session, sessionid, visit id, visit, visitid, user session, sid, ga session id, session key, "

@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
 from presage_featurizer.events import EventType
+from presage_training.inspecting.columns import MAX_ROWS_PER_VISITOR, is_nameless
 from presage_training.inspecting.sample import Sample
+from presage_training.inspecting.times import guess_time
 from presage_training.inspecting.words import countries_of, devices_of, event_types_of
 from presage_training.readers.files.numbers import NotANumberError, read_number
 from presage_training.readers.formats.mapping import CURRENCY
 
-__all__ = ["assign_by_contents", "is_nameless"]
+__all__ = ["assign_by_contents"]
 
-_NAMELESS = re.compile(r"(?:_?c|col|column|f|field|v|var|x|unnamed)[ _:-]*\d+", re.IGNORECASE)
 _MOST_ROWS = 20_000
-_CURRENCIES = frozenset("AUD BRL CAD CHF CNY CZK DKK EUR GBP HUF INR JPY KRW MXN NOK NZD PLN RUB SEK TRY USD ZAR".split())
+_CURRENCIES = frozenset(
+    ("AUD", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "GBP", "HUF", "INR", "JPY", "KRW", "MXN", "NOK", "NZD", "PLN",
+     "RUB", "SEK", "TRY", "USD", "ZAR")
+)  # fmt: skip
 _MOST_DEVICES, _MOST_COUNTRIES, _MOST_UNITS = 12, 250, 100
 _MIN_SHARE = 0.9
 _MIN_REPEATS = 20
@@ -26,16 +31,11 @@ _MAX_GAP = 0.2
 _ORDERS = {EventType.PURCHASE, EventType.REFUND}
 
 
-def is_nameless(column: str) -> bool:
-    """Return whether the name of a column says nothing, as ``column_3``."""
-    return _NAMELESS.fullmatch(column) is not None
-
-
 def assign_by_contents(sample: Sample, found: dict[str, str], taken: Iterable[str]) -> dict[str, str]:
     """Return a likely column for fields that have none; only columns whose names say nothing are guessed.
 
-    Visitors and sessions come in bursts: their rows are near one another. Of two such columns the one whose values
-    each belong to one value of the other is the session. Items do not come in bursts, and have the most values.
+    Visitors and sessions come in bursts: their rows are near one another. Of two such columns the one whose values each belong to
+    one value of the other is the session. Items do not come in bursts, and have the most values.
 
     Args:
         sample: The log.
@@ -43,11 +43,14 @@ def assign_by_contents(sample: Sample, found: dict[str, str], taken: Iterable[st
         taken: Columns that are known to be something else.
     """
     used = {*found.values(), *taken}
+    decimal = sample.layout.decimal
     table = {
         column: _texts(cells)
         for column, cells in sample.columns.items()
         if column not in used and is_nameless(column) and any(cell is not None for cell in cells)
     }
+    for column in [column for column, cells in table.items() if _is_nothing(cells, decimal)]:
+        table.pop(column)
     guessed: dict[str, str] = {}
 
     def take(field: str, column: str | None) -> None:
@@ -60,17 +63,16 @@ def assign_by_contents(sample: Sample, found: dict[str, str], taken: Iterable[st
     take("currency", _first(table, _are_currencies))
     take("country", _first(table, _are_countries))
     orders = _order_rows(sample, found.get("event_type"))
-    decimal = sample.layout.decimal
     for column in [column for column in table if _has_fractions(table[column], decimal)]:
         take("value" if _only_in(table[column], orders) else "price", column)
     take("quantity", _first(table, lambda cells: _are_units(cells, decimal)))
-    take("event_id", _first(table, lambda cells: None not in cells and len(set(cells)) == len(cells) > 1))
     for column in [column for column, cells in table.items() if len(set(cells) - {None}) < 2]:
         table.pop(column)
+    take("event_id", _first(table, lambda cells: None not in cells and len(set(cells)) == len(cells) > 1))
     take("order_id", _first(table, lambda cells: _only_in(cells, orders)))
     _take_visitors(table, take, has_events="event_type" in found)
     item = max(table, key=lambda column: len(set(table[column])), default=None)
-    if item is not None:
+    if item is not None and len(set(table[item]) - {None}) > 1:
         cells = table[item]
         take("item_id", item)
         traits = [column for column in table if _determines(cells, table[column])]
@@ -82,22 +84,40 @@ def assign_by_contents(sample: Sample, found: dict[str, str], taken: Iterable[st
 
 
 def _take_visitors(table: dict[str, list[str | None]], take: Any, *, has_events: bool) -> None:
-    gaps = {column: _gap(cells) for column, cells in table.items()}
-    bursts = [column for column in table if gaps[column] < _MAX_GAP]
-    # Fewer visitors than sessions, and than guests who have an id for some rows only.
-    bursts.sort(key=lambda column: (-_fill(table[column]), len(set(table[column]))))
+    counts = {column: len(set(cells) - {None}) for column, cells in table.items()}
+    gaps = {
+        column: _gap(cells) for column, cells in table.items() if counts[column] * MAX_ROWS_PER_VISITOR >= len(cells)
+    }
+    # Of visitors who have an id for some rows only, there is a better one.
+    most = max((_fill(table[column]) for column in gaps), default=0.0)
+    bursts = [column for column, gap in gaps.items() if gap < _MAX_GAP and _fill(table[column]) == most]
     if not bursts:
         return
-    user, *others = bursts
-    cells = table[user]
-    parts = [column for column in others if _determines(table[column], cells)]
+    nearest = min(bursts, key=gaps.__getitem__)
+    wholes = [
+        column for column in bursts if counts[column] < counts[nearest] and _determines(table[nearest], table[column])
+    ]
+    user = max(wholes, key=counts.__getitem__) if wholes else nearest
+    # What says the same in other words, such as the second half of an id, is no item.
+    same = [column for column in bursts if column != nearest and _determines(table[column], table[user])]
     take("user_id", user)
-    if parts:
-        take("session_id" if has_events else "order_id", parts[0])
+    if user != nearest:
+        take("session_id" if has_events else "order_id", nearest)
+    for column in same:
+        table.pop(column, None)
 
 
 def _texts(cells: Sequence[Any]) -> list[str | None]:
     return [None if cell is None else str(cell).strip() for cell in cells[:_MOST_ROWS]]
+
+
+def _is_nothing(cells: Sequence[str | None], decimal: str) -> bool:
+    """Return whether a column is none of the fields that are guessed: addresses of pages, and further times."""
+    present = [cell for cell in cells if cell is not None]
+    if all(cell.startswith(("http://", "https://", "/")) for cell in present):
+        return True
+    time = guess_time(present, decimal=decimal)
+    return time is not None and (not time.unit or all(earlier <= later for earlier, later in pairwise(present)))
 
 
 def _first(table: dict[str, list[str | None]], is_right: Any) -> str | None:
@@ -176,11 +196,7 @@ def _gap(cells: Sequence[str | None]) -> float:
     for place, cell in enumerate(cells):
         if cell is not None:
             places[cell].append(place)
-    gaps = [
-        (later - earlier) * len(rows) / len(cells)
-        for rows in places.values()
-        for earlier, later in zip(rows, rows[1:], strict=False)
-    ]
+    gaps = [(later - earlier) * len(rows) / len(cells) for rows in places.values() for earlier, later in pairwise(rows)]
     return median(gaps) if len(gaps) >= _MIN_REPEATS and len(places) > 1 else 1.0
 
 
@@ -192,6 +208,5 @@ def _determines(cells: Sequence[str | None], others: Sequence[str | None]) -> bo
             pairs[cell][other] += 1
     repeated = [counts for counts in pairs.values() if counts.total() > 1]
     return bool(repeated) and (
-        sum(counts.most_common(1)[0][1] for counts in repeated)
-        >= 0.98 * sum(counts.total() for counts in repeated)
+        sum(counts.most_common(1)[0][1] for counts in repeated) >= 0.98 * sum(counts.total() for counts in repeated)
     )

@@ -15,6 +15,7 @@ _MIN_PRICED = 0.2
 _MIN_REPEATED = 0.95
 _MIN_ORDERS = 3
 _CURRENCY_ROWS = 1_000
+_REPEATED = "repeated on each of its lines"
 _SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "zł": "PLN"}
 
 
@@ -32,8 +33,8 @@ class MoneyGuess:
 def guess_money(sample: Sample, found: Mapping[str, str], *, is_order: Callable[[str], bool]) -> MoneyGuess:
     """Check the columns of prices and values that names suggest, against the rows.
 
-    An amount on most rows is a price, not the value of an order. A value that is the same on all lines of an order is the order's
-    total: as the value of each line it would count once a line, so the lines' prices are taken, or none.
+    An amount on most rows is a price, not the value of an order. A value that is the same on all lines of an order, or is on one of
+    them, is the order's total: as the value of lines it would count beside theirs, so the lines' prices are taken, or none.
 
     Args:
         sample: The log.
@@ -48,32 +49,35 @@ def guess_money(sample: Sample, found: Mapping[str, str], *, is_order: Callable[
         others = [amount for amount, word in zip(amounts, words, strict=True) if not is_order(word)]
         if sum(amount is not None for amount in others) > _MIN_PRICED * len(others):
             columns = {"price": columns["value"]}
-    if "value" in columns and "item_id" in found and _is_repeated(sample, found.get("order_id"), columns["value"]):
-        column = columns.pop("value")
-        instead = f"the price in {columns['price']!r} is read" if columns else "no column has the price of a line"
-        remarks = (
-            f"{column!r} is the total of an order, repeated on each of its lines, and is not read as the value: {instead}",
-        )
+    if "value" in columns and "item_id" in found:
+        column = columns["value"]
+        how = _orders_total(sample, found.get("order_id"), column)
+        if how and (how == _REPEATED or "price" in columns):
+            columns.pop("value")
+            instead = f"the price in {columns['price']!r} is read" if columns else "no column has the price of a line"
+            remarks = (f"{column!r} is the total of an order, {how}, and is not read as the value: {instead}",)
     column = next(iter(columns.values()), "")
     currency = _currency(sample, column) if column in sample.columns and "currency" not in found else ""
     return MoneyGuess(columns, currency, remarks)
 
 
-def _is_repeated(sample: Sample, order: str | None, value: str) -> bool:
-    """Return whether the lines of an order have the same value, where those of different orders differ."""
-    if order not in sample.columns or value not in sample.columns:
-        return False
+def _orders_total(sample: Sample, order: str | None, value: str) -> str:
+    """Return on which lines of an order its total is, if the lines have no values of their own; empty otherwise."""
+    if order is None or order not in sample.columns or value not in sample.columns:
+        return ""
     values = defaultdict(list)
     for order_id, amount in zip(sample.columns[order], sample.columns[value], strict=True):
-        if order_id is not None and amount is not None:
+        if order_id is not None:
             values[order_id].append(amount)
     several = [amounts for amounts in values.values() if len(amounts) > 1]
+    if len(several) < _MIN_ORDERS:
+        return ""
+    single = [amounts for amounts in several if sum(amount is not None for amount in amounts) == 1]
+    if len(single) >= _MIN_REPEATED * len(several):
+        return "on one of its lines"
     same = [amounts for amounts in several if len(set(amounts)) == 1]
-    return (
-        len(several) >= _MIN_ORDERS
-        and len(same) >= _MIN_REPEATED * len(several)
-        and len({amounts[0] for amounts in same}) > 1
-    )
+    differ = len({amounts[0] for amounts in same}) > 1
+    return _REPEATED if differ and len(same) >= _MIN_REPEATED * len(several) else ""
 
 
 def _currency(sample: Sample, column: str) -> str:

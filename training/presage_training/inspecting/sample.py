@@ -11,6 +11,7 @@ from typing import Any
 
 from presage_training.errors import LogFormatError
 from presage_training.inspecting.headers import names_columns
+from presage_training.quoting import printable
 from presage_training.readers.files.cells import id_text
 from presage_training.readers.files.csv_tables import find_separator
 from presage_training.readers.files.layout import FileLayout
@@ -92,6 +93,7 @@ def read_sample(path: Path, *, rows: int) -> Sample:
     names = list(dict.fromkeys(filter(None, column_names(parts[0].path, layout))))
     if not names:
         raise LogFormatError(path, "has no columns", advice="Expected a first line of names, or lines of JSON objects.")
+    _check_columns(path, parts, layout, names)
     columns: dict[str, list[Any]] = {name: [] for name in names}
     rows_per_part = max(rows // len(parts), 1)
     for part in parts:
@@ -120,6 +122,22 @@ def read_sample(path: Path, *, rows: int) -> Sample:
         rows=count,
         columns=present,
     )
+
+
+def _check_columns(path: Path, parts: Sequence[LogPart], layout: FileLayout, names: Sequence[str]) -> None:
+    """Raise LogFormatError if files do not have the columns of the first; the keys of JSON may be missing."""
+    for part in parts[1:]:
+        found = column_names(part.path, layout)
+        if file_kind(part.path) is not FileKind.JSON and set(names) - set(found):
+            files = " and ".join(
+                f"{file.path.name} ({printable(', '.join(columns))})"
+                for file, columns in ((parts[0], names), (part, found))
+            )
+            raise LogFormatError(
+                path,
+                f"its files have different columns: {files}",
+                advice=f"Name one, such as {parts[0].path}, or a pattern.",
+            )
 
 
 def _text(cell: Any) -> str:

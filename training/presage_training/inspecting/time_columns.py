@@ -9,8 +9,7 @@ from datetime import time as clock_time
 from itertools import pairwise
 from typing import Any
 
-from presage_training.inspecting.columns import name_score
-from presage_training.inspecting.contents import is_nameless
+from presage_training.inspecting.columns import is_nameless, name_score
 from presage_training.inspecting.sample import Sample
 from presage_training.inspecting.times import TimeGuess, guess_clock, guess_time
 from presage_training.inspecting.vocabulary import plain_words
@@ -79,9 +78,9 @@ def _may_be_time(column: str, guess: TimeGuess) -> bool:
 
 
 def _order(sample: Sample, column: str) -> float:
-    """Return which share of a column's neighbouring cells is in order; where names say nothing, times are in order rather than ids."""
-    cells = [cell for cell in sample.columns[column] if cell is not None]
-    if not is_nameless(column) or len({type(cell) for cell in cells}) != 1:
+    """Return the share of a column's cells that are in order: where names say nothing, times are, and ids are not."""
+    cells = sample.texts(column)
+    if not is_nameless(column) or len(cells) < 2:
         return 0.0
     return sum(earlier <= later for earlier, later in pairwise(cells)) / len(cells)
 

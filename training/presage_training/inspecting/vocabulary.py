@@ -19,18 +19,18 @@ def _names(text: str) -> tuple[str, ...]:
 
 EVENT_WORDS: dict[EventType, tuple[str, ...]] = {
     EventType.REMOVE_FROM_CART: _names(
-        "remove from cart, remove from basket, removefromcart, cart remove, remove cart, removed from cart, basket "
+        "remove from cart, sc remove, remove from basket, removefromcart, cart remove, remove cart, removed from cart, basket "
         "remove, cart removed, delete from cart, uncart, remove, product removed, aus warenkorb entfernt, entfernen, "
         "entfernt, warenkorb entfernen, retrait panier, supprimer panier, quitar del carrito, rimuovi dal carrello"
     ),
     EventType.ADD_TO_CART: _names(
-        "add to cart, add to basket, addtocart, add to bag, cart, basket, add cart, cart add, added to cart, atc, "
+        "add to cart, sc add, add to basket, addtocart, add to bag, cart, basket, add cart, cart add, added to cart, atc, "
         "addtobasket, basket add, cart added, product added, add, in den warenkorb, warenkorb, korb, in warenkorb, ajout "
         "panier, ajouter au panier, panier, anadir al carrito, carrito, agregar al carrito, carrello, aggiungi al "
         "carrello, winkelwagen, in winkelwagen, carrinho"
     ),
     EventType.VIEW_CART: _names(
-        "view cart, view basket, cart view, cart viewed, basket view, viewcart, show cart, warenkorb ansehen, warenkorb "
+        "view cart, sc view, view basket, cart view, cart viewed, basket view, viewcart, show cart, warenkorb ansehen, warenkorb "
         "ansicht, voir panier, ver carrito"
     ),
     EventType.REMOVE_FROM_WISHLIST: _names(

@@ -16,6 +16,8 @@ from presage_training.readers.files.zip_files import ZIP, files_in_zip, split_zi
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
 
+_EXPECTED = f"Expected files that end with {', '.join((*LOG_SUFFIXES, *VAGUE_SUFFIXES))}."
+
 __all__ = ["LogPart", "log_parts", "read_parts"]
 
 
@@ -39,10 +41,11 @@ def log_parts(path: Path) -> list[LogPart]:
         LogFormatError: if a folder or a pattern leads to no file, or to two whose names differ in their suffixes only.
     """
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if _is_log(file, path))
+        files = [
+            Path(name) for name in _rows([str(file) for file in sorted(path.rglob("*")) if _is_listed(file, path)])
+        ]
         if not files:
-            suffixes = ", ".join(LOG_SUFFIXES)
-            raise LogFormatError(path, "the folder holds no log", advice=f"Expected files that end with {suffixes}.")
+            raise LogFormatError(path, "the folder holds no log", advice=_EXPECTED)
         return _named(path, path, _unzipped(files))
     if not path.exists() and has_magic(str(path)):
         files = _matching(path)
@@ -93,24 +96,26 @@ def _unzipped(files: list[Path]) -> list[Path]:
         if len(names) < 2:
             found.append(file)
             continue
-        members = [name for name in names if _ends_with(name, (*LOG_SUFFIXES, *VAGUE_SUFFIXES))]
-        rows = [name for name in members if _ends_with(name, LOG_SUFFIXES)] or members
-        if not rows:
-            suffixes = ", ".join((*LOG_SUFFIXES, *VAGUE_SUFFIXES))
-            raise LogFormatError(file, "holds no log", advice=f"Expected files that end with {suffixes}.")
+        if not (rows := [name for name in _rows(names) if not name.lower().endswith(ZIP)]):
+            raise LogFormatError(file, "holds no log", advice=_EXPECTED)
         found += [file / name for name in rows]
     return found
 
 
-def _is_log(file: Path, folder: Path) -> bool:
-    if any(name.startswith((".", "_")) for name in file.relative_to(folder).parts) or not file.is_file():
-        return False
-    return file.suffix.lower() == ZIP or _ends_with(file.name, LOG_SUFFIXES)
+def _rows(names: list[str]) -> list[str]:
+    """Return the names of files of rows; those that may be other text, such as ``README.txt``, only if there are no others."""
+    rows = [name for name in names if _ends_with(name, (*LOG_SUFFIXES, ZIP))]
+    return rows or [name for name in names if _ends_with(name, VAGUE_SUFFIXES)]
+
+
+def _is_listed(file: Path, folder: Path) -> bool:
+    return file.is_file() and not any(name.startswith((".", "_")) for name in file.relative_to(folder).parts)
 
 
 def _ends_with(name: str, suffixes: Collection[str]) -> bool:
     path = Path(name)
-    return Path(path.stem if path.suffix.lower() in COMPRESSIONS else path.name).suffix.lower() in suffixes
+    inner = Path(path.stem) if path.suffix.lower() in COMPRESSIONS and path.suffix.lower() != ZIP else path
+    return inner.suffix.lower() in suffixes
 
 
 def _named(path: Path, folder: Path, files: list[Path]) -> list[LogPart]:

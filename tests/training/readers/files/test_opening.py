@@ -64,7 +64,9 @@ def test_a_zip_of_several_files_says_what_to_do(tmp_path):
         archive.writestr("a.csv", "a")
         archive.writestr("b.csv", "b")
 
-    with pytest.raises(LogFormatError, match=r"log\.zip: holds 2 files, expected one\. Name one, as .*log\.zip/a\.csv\."):
+    with pytest.raises(
+        LogFormatError, match=r"log\.zip: holds 2 files, expected one\. Name one, as .*log\.zip/a\.csv\."
+    ):
         file_kind(tmp_path / "log.zip")
 
 

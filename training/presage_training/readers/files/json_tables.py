@@ -39,8 +39,9 @@ def read_json(
 
     Args:
         path: The file.
-        columns: The keys, with dots between those of objects in objects, as in ``user.id`` and ``items.0.id``. Of an array of objects
-            with the keys ``key`` and ``value``, the names are keys: ``params.page``. Cells are text or numbers, None if missing.
+        columns: The keys, with dots between those of objects in objects, as in ``user.id`` and ``items.0.id``. Of an array of
+            objects with the keys ``key`` and ``value``, the keys are names: ``params.page``. Cells are text or numbers, None if
+            missing.
         skipped: Counts the lines, or the values of an array, that are not JSON objects.
         progress: Updated with the share of the file that has been read.
         encoding: The encoding of the file; guessed if empty.
@@ -56,7 +57,7 @@ def read_json(
             for number, found in batch:
                 try:
                     if isinstance(found, ValueError):
-                        raise found  # noqa: TRY301 - counted below, like the others
+                        raise found
                     row = [_cell(found, column) for column in columns]
                 except ValueError as error:
                     reason = reasons.of("unreadable line", printable(str(error)))
@@ -72,7 +73,7 @@ def read_json(
 
 
 def json_keys(path: Path, *, encoding: str) -> list[str]:
-    """Return the keys of the first objects, with dots between those of objects in objects; of an array, those of its first object."""
+    """Return the keys of the first objects, with dots between nested ones; of an array, those of its first object."""
     keys: dict[str, None] = {}
     with _opened(path, encoding) as (_, objects):
         for _, found in islice(objects, _SNIFFED_OBJECTS):
@@ -134,7 +135,7 @@ def _keys(found: Mapping[str, Any], prefix: str) -> Iterator[str]:
 
 
 def _named(array: list[Any]) -> dict[str, Any]:
-    """Return what an array of objects with the keys ``key`` and ``value`` says, as event parameters of Google Analytics; or empty."""
+    """Return the values of an array of objects with ``key`` and ``value``, as those of Google Analytics; empty for others."""
     named: dict[str, Any] = {}
     for element in array:
         if not isinstance(element, dict) or "value" not in element or not isinstance(element.get("key"), str):

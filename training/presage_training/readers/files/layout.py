@@ -27,7 +27,6 @@ class FileLayout:
     missing: tuple[str, ...] = ()
     """Words that mean an empty cell, such as NULL."""
 
-
     def column_names(self, first: str, separator: str) -> list[str]:
         """Return the names of the columns of a text file with this first line."""
         cells = split_line(first, separator)
