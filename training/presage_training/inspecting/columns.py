@@ -118,11 +118,13 @@ def _event_word_share(sample: Sample, column: str) -> float:
     if not words or len(words) > _MAX_EVENT_WORDS:
         return 0.0
     known = {word for word, event_type in event_types_of(words).items() if event_type}
-    share = sum(text in known for text in texts) / (len(texts) if is_nameless(column) else sample.rows)
-    if (len(words) < 2 or "status" in plain_words(column)) and not name_score(column, "event_type"):
+    share = sum(text in known for text in texts) / sample.rows
+    if name_score(column, "event_type"):
+        return max(share, 0.1)  # it may have words of its own
+    # Other columns may not look like one by chance.
+    if len(known) < 2 or "status" in plain_words(column):
         return 0.0
-    # A column of the event's name may have words of its own; other columns may not look like one by chance.
-    return max(share, 0.1) if name_score(column, "event_type") else share
+    return max(share, len(known) / len(words)) if is_nameless(column) else share
 
 
 def _device_share(sample: Sample, column: str) -> float:

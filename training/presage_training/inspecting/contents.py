@@ -25,7 +25,7 @@ _CURRENCIES = frozenset(
      "RUB", "SEK", "TRY", "USD", "ZAR")
 )  # fmt: skip
 _MOST_DEVICES, _MOST_COUNTRIES, _MOST_UNITS = 12, 250, 100
-_MIN_SHARE = 0.9
+_MIN_SHARE, _MIN_COUNTRIES = 0.9, 0.6
 _MIN_REPEATS = 20
 _MAX_GAP = 0.2
 _ORDERS = {EventType.PURCHASE, EventType.REFUND}
@@ -138,7 +138,9 @@ def _are_countries(cells: Sequence[str | None]) -> bool:
     if len(words) > _MOST_COUNTRIES:
         return False
     known = countries_of(word for word in words if word)
-    return sum(bool(known.get(cell or "")) for cell in cells) >= _MIN_SHARE * sum(cell is not None for cell in cells)
+    return sum(bool(known.get(cell or "")) for cell in cells) >= _MIN_COUNTRIES * sum(
+        cell is not None for cell in cells
+    )
 
 
 def _are_currencies(cells: Sequence[str | None]) -> bool:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from presage_featurizer.events import EventType
 from presage_training.inspecting.sample import Sample
 from presage_training.inspecting.vocabulary import plain_words
 
 __all__ = ["MoneyGuess", "guess_money"]
 
 _MIN_PRICED = 0.2
+_ORDERS = {EventType.PURCHASE, EventType.REFUND, EventType.BEGIN_CHECKOUT}
 _MIN_REPEATED = 0.95
 _MIN_ORDERS = 3
 _CURRENCY_ROWS = 1_000
@@ -30,7 +32,7 @@ class MoneyGuess:
     remarks: tuple[str, ...] = ()
 
 
-def guess_money(sample: Sample, found: Mapping[str, str], *, is_order: Callable[[str], bool]) -> MoneyGuess:
+def guess_money(sample: Sample, found: Mapping[str, str], types: Mapping[str, EventType | None]) -> MoneyGuess:
     """Check the columns of prices and values that names suggest, against the rows.
 
     An amount on most rows is a price, not the value of an order. A value that is the same on all lines of an order, or is on one of
@@ -39,19 +41,19 @@ def guess_money(sample: Sample, found: Mapping[str, str], *, is_order: Callable[
     Args:
         sample: The log.
         found: The columns of fields by their names.
-        is_order: Whether a word for an event means an order or its cancellation.
+        types: The event type of each word in the column of event types.
     """
     columns = {name: found[name] for name in ("price", "value") if name in found}
     remarks: tuple[str, ...] = ()
     if columns.keys() == {"value"} and {"item_id", "event_type"} <= found.keys():
         amounts = sample.columns[columns["value"]]
         words = ["" if cell is None else str(cell) for cell in sample.columns[found["event_type"]]]
-        others = [amount for amount, word in zip(amounts, words, strict=True) if not is_order(word)]
+        others = [amount for amount, word in zip(amounts, words, strict=True) if types.get(word) not in _ORDERS]
         if sum(amount is not None for amount in others) > _MIN_PRICED * len(others):
             columns = {"price": columns["value"]}
     if "value" in columns and "item_id" in found:
         column = columns["value"]
-        how = _orders_total(sample, found.get("order_id"), column)
+        how = _orders_total(sample, found, types)
         if how and (how == _REPEATED or "price" in columns):
             columns.pop("value")
             instead = f"the price in {columns['price']!r} is read" if columns else "no column has the price of a line"
@@ -61,13 +63,15 @@ def guess_money(sample: Sample, found: Mapping[str, str], *, is_order: Callable[
     return MoneyGuess(columns, currency, remarks)
 
 
-def _orders_total(sample: Sample, order: str | None, value: str) -> str:
+def _orders_total(sample: Sample, found: Mapping[str, str], types: Mapping[str, EventType | None]) -> str:
     """Return on which lines of an order its total is, if the lines have no values of their own; empty otherwise."""
-    if order is None or order not in sample.columns or value not in sample.columns:
+    order, value, event = found.get("order_id", ""), found["value"], found.get("event_type", "")
+    if order not in sample.columns or value not in sample.columns:
         return ""
+    words = sample.columns.get(event) or [None] * sample.rows
     values = defaultdict(list)
-    for order_id, amount in zip(sample.columns[order], sample.columns[value], strict=True):
-        if order_id is not None:
+    for order_id, amount, word in zip(sample.columns[order], sample.columns[value], words, strict=True):
+        if order_id is not None and (word is None or types.get(str(word)) is EventType.PURCHASE):
             values[order_id].append(amount)
     several = [amounts for amounts in values.values() if len(amounts) > 1]
     if len(several) < _MIN_ORDERS:

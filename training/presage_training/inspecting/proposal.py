@@ -99,7 +99,7 @@ def propose(sample: Sample) -> Proposal:
 
 
 def _propose_money(sample: Sample, proposal: Proposal, found: Mapping[str, str]) -> None:
-    guess = guess_money(sample, found, is_order=lambda word: _is_order(proposal, word))
+    guess = guess_money(sample, found, proposal.event_types)
     money: dict[str, str | tuple[str, ...]] = {
         # Of several columns, the guess is about the first.
         name: proposal.columns[name] if found.get(name) == column else column
@@ -110,10 +110,6 @@ def _propose_money(sample: Sample, proposal: Proposal, found: Mapping[str, str])
     proposal.remarks += guess.remarks
     if guess.currency:
         proposal.constants["currency"] = guess.currency
-
-
-def _is_order(proposal: Proposal, word: str) -> bool:
-    return proposal.event_types.get(word) in {EventType.PURCHASE, EventType.REFUND, EventType.BEGIN_CHECKOUT}
 
 
 def _remark_missing_visitors(sample: Sample, proposal: Proposal, found: Mapping[str, str]) -> None:

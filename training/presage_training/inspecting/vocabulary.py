@@ -64,7 +64,7 @@ EVENT_WORDS: dict[EventType, tuple[str, ...]] = {
         "select promotion"
     ),
     EventType.VIEW_ITEM_LIST: _names(
-        "view item list, view list, category view, view category, list view, product list viewed, browse category, "
+        "view item list, plp, view list, category view, view category, list view, product list viewed, browse category, "
         "browse, listing, category page, product list, impression, viewitemlist, category, kategorie, kategorieansicht, "
         "kategorieseite, liste, catalog"
     ),

@@ -63,6 +63,8 @@ _NOT_DONE = frozenset(
     }
 )  # fmt: skip
 """Words beside which a known one means something else: an order that failed is no purchase."""
+_PAGES_BESIDE_ITEMS = frozenset({"pv", "view"})
+"""Words for a view of an item that are views of any page where another word is a view of an item."""
 _ONLY_WHOLE = frozenset(
     {
         "add", "remove", "page", "category", "start", "like", "click", "query", "sale", "detail", "rate",
@@ -73,8 +75,12 @@ _ONLY_WHOLE = frozenset(
 
 
 def event_types_of(words: Iterable[str]) -> dict[str, EventType | None]:
-    """Return the event type that each word most likely means, None if it is not known."""
-    return {word: _event_type(plain_words(word)) for word in words}
+    """Return the event type that each word of a log most likely means, None if it is not known."""
+    found = {word: _event_type(plain_words(word)) for word in words}
+    vague = [word for word in found if plain_words(word) in _PAGES_BESIDE_ITEMS]
+    if any(event_type is EventType.VIEW_ITEM and word not in vague for word, event_type in found.items()):
+        found |= dict.fromkeys(vague, EventType.PAGE_VIEW)
+    return found
 
 
 def devices_of(words: Iterable[str]) -> dict[str, Device | None]:

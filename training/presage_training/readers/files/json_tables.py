@@ -52,20 +52,23 @@ def read_json(
     """
     reasons = LimitedReasons()
     with _opened(path, encoding) as (file, objects):
-        while batch := list(islice(objects, _BATCH_ROWS)):
-            numbers, rows = [], []
-            for number, found in batch:
+        is_over = False
+        while not is_over:
+            numbers, rows, is_over = [], [], True
+            # One object at a time: a batch of them costs the collector of garbage more than all else.
+            for number, found in objects:
                 try:
                     if isinstance(found, ValueError):
                         raise found
-                    row = [_cell(found, column) for column in columns]
+                    rows.append([_cell(found, column) for column in columns])
+                    numbers.append(number)
                 except ValueError as error:
                     reason = reasons.of("unreadable line", printable(str(error)))
                     what = f"{error}: {error.line}" if isinstance(error, _LineError) else str(error)
                     skipped.add(reason, where=f"line {number}", what=what)
-                else:
-                    numbers.append(number)
-                    rows.append(row)
+                if len(rows) == _BATCH_ROWS:
+                    is_over = False
+                    break
             if progress:
                 progress.update_from(file)
             if rows:
@@ -154,8 +157,9 @@ def _cell(line: dict[str, Any], column: str) -> Any:
         first, _, rest = column.partition(".")
         inner = line.get(first)
         if isinstance(inner, list):
-            # The keys of an array are the numbers of its elements, unless they have names.
-            inner = _named(inner) or {str(number): element for number, element in enumerate(inner)}
+            # The keys of an array are the numbers of its elements, unless these have names.
+            number = rest.partition(".")[0]
+            inner = dict(zip([number], inner[int(number) :], strict=False)) if number.isdecimal() else _named(inner)
         return _cell(inner, rest) if isinstance(inner, dict) else None
     if isinstance(cell, bool):
         return str(cell).lower()  # True equals 1

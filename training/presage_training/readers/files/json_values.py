@@ -16,7 +16,8 @@ BEGINNING_BYTES = 1 << 16
 """How much of a file ``document_start`` needs."""
 
 _CHUNK_BYTES = 1 << 20
-_MAX_CHARACTERS = 1 << 26
+_PATIENCE, _MAX_CHARACTERS = 1 << 18, 1 << 26
+"""How far to read on after a fault that stays where it is, and in one object at most."""
 _BETWEEN = re.compile(r"[\s,]*")
 _WRAPPERS = "data|entries|events|hits|logs?|orders|records|results|rows|sessions|transactions"
 _SCALAR = r'"(?:[^"\\]|\\.)*"|[-+.\w]+'
@@ -64,7 +65,7 @@ def read_values(file: BinaryIO, start: int) -> Iterator[Any]:
     is_array = file.read(start).rstrip().endswith(b"[")
     utf8 = codecs.getincrementaldecoder("utf-8")("replace")
     decoder = json.JSONDecoder(parse_constant=lambda _: None)
-    text, place, number, fault = "", 0, 0, -1
+    text, place, number, fault, known = "", 0, 0, -1, 0
     while True:
         between = _BETWEEN.match(text, place)
         assert between is not None  # it may be empty
@@ -76,9 +77,11 @@ def read_values(file: BinaryIO, start: int) -> Iterator[Any]:
             try:
                 value, place = decoder.raw_decode(text, place)
             except json.JSONDecodeError as error:
-                # The fault may be that the rest has not been read yet; not if reading on does not change it.
-                problem, before, fault = error.msg, fault, error.pos - place
-                if fault == before or len(text) > _MAX_CHARACTERS:
+                # The fault may be that the rest has not been read yet; not if reading on does not move it.
+                problem = error.msg
+                if error.pos - place != fault:
+                    fault, known = error.pos - place, len(text) - place
+                if len(text) - place > min(known + _PATIENCE, _MAX_CHARACTERS):
                     raise JsonDocumentError(f"object {number + 1} is no JSON: {problem}") from None
             except (ValueError, RecursionError) as error:
                 raise JsonDocumentError(f"object {number + 1} cannot be read: {error}") from None
