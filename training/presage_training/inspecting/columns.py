@@ -20,6 +20,7 @@ MAX_ROWS_PER_VISITOR = 1_000
 
 _CHECKED = 2_000
 _NAMELESS = re.compile(r"(?:_?c|col|column|f|field|v|var|x|unnamed)[ _:-]*\d+", re.IGNORECASE)
+_TYPE_KEY = re.compile(r"(?<=.)\.\$\w+$")  # "price.$numberDecimal", as MongoDB exports
 _ORDER_NUMBER = re.compile(r"#[A-Z-]*\d+")
 _MIN_NUMBERS = 0.8
 _MIN_WORDS = 0.5
@@ -74,6 +75,7 @@ def is_nameless(column: str) -> bool:
 @cache
 def name_score(column: str, field: str) -> float:
     """Return how well the name of a column fits a field, from 0; nested keys count by their last part first."""
+    column = _TYPE_KEY.sub("", column)
     words = plain_words(column)
     last = plain_words(column.rpartition(".")[2])
     best = 0.0

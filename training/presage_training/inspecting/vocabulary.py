@@ -47,7 +47,7 @@ EVENT_WORDS: dict[EventType, tuple[str, ...]] = {
     ),
     EventType.ADD_PAYMENT_INFO: _names(
         "add payment info, payment, payment info, payment info entered, addpaymentinfo, add payment, zahlung, "
-        "zahlungsdaten, zahlungsart, enter payment"
+        "zahlungsdaten, zahlungsart, enter payment, infos paiement"
     ),
     EventType.REFUND: _names(
         "refund, return, returned, order refunded, refunded, chargeback, retoure, ruckgabe, rueckgabe, erstattung, "
@@ -61,7 +61,7 @@ EVENT_WORDS: dict[EventType, tuple[str, ...]] = {
     ),
     EventType.SELECT_ITEM: _names(
         "select item, click item, item click, product click, product clicked, item clicked, selectitem, click product, "
-        "select promotion"
+        "select promotion, clic produit"
     ),
     EventType.VIEW_ITEM_LIST: _names(
         "view item list, plp, view list, category view, view category, list view, product list viewed, browse category, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from glob import glob, has_magic
@@ -11,7 +11,7 @@ from pathlib import Path
 from presage_featurizer.events import Event
 from presage_training.errors import LogFormatError
 from presage_training.readers.files.opening import COMPRESSIONS
-from presage_training.readers.files.tables import LOG_SUFFIXES, VAGUE_SUFFIXES, file_stem
+from presage_training.readers.files.tables import LOG_SUFFIXES, VAGUE_SUFFIXES, file_stem, is_vague
 from presage_training.readers.files.zip_files import ZIP, files_in_zip, split_zip_path
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
@@ -104,18 +104,19 @@ def _unzipped(files: list[Path]) -> list[Path]:
 
 def _rows(names: list[str]) -> list[str]:
     """Return the names of files of rows; those that may be other text, such as ``README.txt``, only if there are no others."""
-    rows = [name for name in names if _ends_with(name, (*LOG_SUFFIXES, ZIP))]
-    return rows or [name for name in names if _ends_with(name, VAGUE_SUFFIXES)]
+    rows = [name for name in names if _suffix(name) in {*LOG_SUFFIXES, ZIP}]
+    return rows or [name for name in names if is_vague(_suffix(name))]
 
 
 def _is_listed(file: Path, folder: Path) -> bool:
     return file.is_file() and not any(name.startswith((".", "_")) for name in file.relative_to(folder).parts)
 
 
-def _ends_with(name: str, suffixes: Collection[str]) -> bool:
+def _suffix(name: str) -> str:
+    """Return the suffix of a file without that of its compression; of a zip file, its own."""
     path = Path(name)
-    inner = Path(path.stem) if path.suffix.lower() in COMPRESSIONS and path.suffix.lower() != ZIP else path
-    return inner.suffix.lower() in suffixes
+    is_compressed = path.suffix.lower() in COMPRESSIONS and path.suffix.lower() != ZIP
+    return (Path(path.stem) if is_compressed else path).suffix.lower()
 
 
 def _named(path: Path, folder: Path, files: list[Path]) -> list[LogPart]:

@@ -67,3 +67,12 @@ def test_without_a_header_columns_are_numbered(tmp_path, before):
     assert read_header(path, layout) == ["column_1", "column_2"]
     assert (list(batch.numbers), list(batch.columns)) == ([1, 2], [["1", "2"], ["ann", "bob"]])
     assert skipped.examples["wrong number of cells"][0].where == "row 3"
+
+
+def test_remarks_before_the_header_are_passed_over(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("# -----\n# All visitors\n\n#user,n\nann,1\n")
+
+    assert read_header(path, FileLayout()) == ["#user", "n"]
+    [batch] = read_csv(path, ["n"], skipped=SkippedRows(), layout=FileLayout())
+    assert (list(batch.numbers), list(batch.columns)) == ([1], [["1"]])

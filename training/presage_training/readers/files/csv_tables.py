@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -25,6 +26,7 @@ __all__ = ["find_separator", "first_lines", "read_csv", "read_header"]
 
 _BLOCK_BYTES = 1 << 19
 _SNIFFED_LINES = 50
+_REMARK = re.compile(rb"#[^,;|\t]*\n")
 
 
 def read_csv(
@@ -41,7 +43,7 @@ def read_csv(
     """
     separator = find_separator(path, layout, columns)
     with _opened(path, layout) as file:
-        line = _first_line(file)
+        _, line = _start(file)
         header = layout.column_names(line.decode(errors="replace"), separator)
         require_columns(path, columns, found=header)
         first, unread = 1, b"" if layout.has_header else line
@@ -63,7 +65,7 @@ def read_header(path: Path, layout: FileLayout) -> list[str]:
     """Return the names of the columns."""
     separator = find_separator(path, layout, ())
     with _opened(path, layout) as file:
-        return layout.column_names(_first_line(file).decode(errors="replace"), separator)
+        return layout.column_names(_start(file)[1].decode(errors="replace"), separator)
 
 
 @contextmanager
@@ -75,16 +77,23 @@ def _opened(path: Path, layout: FileLayout) -> Iterator[BinaryIO]:
         raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_AGAIN) from error
 
 
-def _first_line(file: BinaryIO) -> bytes:
-    """Read the first line; ``sep=;``, which Excel writes before it, is not one."""
-    line = file.readline().removeprefix(codecs.BOM_UTF8)
-    return file.readline() if line.lower().startswith(b"sep=") else line
+def _start(file: BinaryIO) -> tuple[str, bytes]:
+    """Read to the first line that counts, and return the separator that a line ``sep=;`` before it names, as Excel writes it.
+
+    Empty lines, and remarks that begin with ``#`` and hold no separator, may come before.
+    """
+    line, separator = file.readline().removeprefix(codecs.BOM_UTF8), ""
+    while line.isspace() or _REMARK.fullmatch(line) or line.lower().startswith(b"sep="):
+        if line.lower().startswith(b"sep="):
+            separator = line[len(b"sep=") :].decode(errors="replace").rstrip("\r\n")[:1]
+        line = file.readline()
+    return separator, line
 
 
 def first_lines(path: Path, layout: FileLayout) -> list[str]:
     """Return the header of a file, if it has one, and some lines after it."""
     with _opened(path, layout) as file:
-        lines = [_first_line(file), *islice(file, _SNIFFED_LINES)]
+        lines = [_start(file)[1], *islice(file, _SNIFFED_LINES)]
     return [line.decode(errors="replace") for line in lines]
 
 
@@ -93,10 +102,10 @@ def find_separator(path: Path, layout: FileLayout, columns: Sequence[str]) -> st
     if layout.separator:
         return layout.separator
     with _opened(path, layout) as file:
-        first = file.readline().decode("utf-8-sig", errors="replace")
-        if first.lower().startswith("sep=") and (separator := first[len("sep=") :].rstrip("\r\n")):
-            return separator[0]
-        header = first
+        separator, first = _start(file)
+        if separator:
+            return separator
+        header = first.decode(errors="replace")
         following = [line.decode(errors="replace") for line in islice(file, _SNIFFED_LINES)]
     return guess_separator(header, columns, following)
 

@@ -24,6 +24,7 @@ __all__ = [
     "file_kind",
     "file_stem",
     "first_rows",
+    "is_vague",
     "read_batches",
     "require_columns",
 ]
@@ -92,13 +93,18 @@ def file_kind(path: Path) -> FileKind:
     if kind in {FileKind.TEXT, FileKind.JSON} or (kind and not is_compressed(path)):
         return kind
     open_binary(path).close()  # a missing file, or a folder, is the better error
-    if suffix in VAGUE_SUFFIXES:
+    if is_vague(suffix):
         with open_binary(path) as file:
             is_json = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
             return FileKind.JSON if is_json else FileKind.TEXT
     suffixes = ", ".join((*LOG_SUFFIXES, *VAGUE_SUFFIXES))
     advice = f"Expected a name that ends with one of {suffixes}, or, of text, with {', '.join(COMPRESSIONS)} after it."
     raise LogFormatError(path, "unknown kind of file", advice=advice)
+
+
+def is_vague(suffix: str) -> bool:
+    """Return whether files with a suffix may be text or JSON: also those without letters, as of ``part-00000`` and ``log.1``."""
+    return suffix in VAGUE_SUFFIXES or not any(character.isalpha() for character in suffix)
 
 
 def read_batches(
