@@ -242,6 +242,15 @@ def test_the_next_command_fits_the_log(inspect, tmp_path):
     assert "look at: no row becomes a PURCHASE" in inspect(views, "--to", tmp_path / "views.toml").out
 
 
+def test_a_log_that_is_not_in_order_is_to_be_sorted(inspect, tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("user,event,time\nann,buy,2026-01-02T00:00:00Z\nann,view,2026-01-01T00:00:00Z\n")
+    done = inspect(log, "--to", tmp_path / "shop.toml")
+
+    assert "look at: 1 of 2 events (50 %), of 1 of 1 visitors (100 %), come after later events" in done.out
+    assert done.out.endswith(f"--mapping {tmp_path / 'shop.toml'} --sort --to runs/first\n")
+
+
 def test_files_of_another_kind_are_named(inspect, tmp_path):
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         archive.writestr("events.csv", "user,event,time\nann,view,2026-01-01T00:00:00Z\n")

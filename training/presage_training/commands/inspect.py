@@ -130,6 +130,8 @@ def _print_check(console: Console, sample: Sample, check: SampleCheck | None) ->
         return
     if EventType.PURCHASE.name not in check.types:
         console.print("look at: no row becomes a PURCHASE, and that is what presage train predicts", soft_wrap=True)
+    if check.order.has_many_late:
+        console.print(f"look at: {check.order.description}; --sort reads them in the order of time", soft_wrap=True)
     types = ", ".join(f"{count:,} {name}" for name, count in check.types.items())
     console.print(
         f"{check.events:,} of {sample.rows:,} rows become events, of {check.visitors:,} visitors: {types}",
@@ -151,7 +153,8 @@ def _print_next(console: Console, log: Path, to: Path | None, proposal: Proposal
     elif to is not None and check and not check.problem:
         # In a log of orders alone, what can be predicted is the next order.
         task = _REPEAT_ORDERS if check.types.keys() == {EventType.PURCHASE.name} else ()
-        command = shlex.join(("presage", "train", str(log), "--mapping", str(to), *task, "--to", "runs/first"))
+        order = ("--sort",) if check.order.has_many_late else ()
+        command = shlex.join(("presage", "train", str(log), "--mapping", str(to), *order, *task, "--to", "runs/first"))
         console.print(f"next: {command}", soft_wrap=True)
 
 
