@@ -86,3 +86,15 @@ def test_the_total_on_purchases_is_the_value(proposal):
     columns = proposal(rows).columns
 
     assert (columns["price"], columns["value"]) == ("column_6", "column_7")
+
+
+def test_whole_numbers_beside_a_quantity_are_prices(proposal):
+    rows = [
+        [event.event_time_unix_micros // MICROS, event.user_id, event.type.name.lower(), event.items[0].item_id,
+         event.items[0].price_micros // 10_000, event.items[0].quantity]
+        for event in EVENTS
+        if event.items
+    ]  # fmt: skip
+    columns = proposal(rows).columns
+
+    assert (columns["item_id"], columns["price"], columns["quantity"]) == ("column_4", "column_5", "column_6")

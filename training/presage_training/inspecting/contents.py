@@ -76,6 +76,11 @@ def assign_by_contents(sample: Sample, found: dict[str, str], taken: Iterable[st
         cells = table[item]
         take("item_id", item)
         traits = [column for column in table if _determines(cells, table[column])]
+        beside = _neighbors(list(sample.columns), guessed.get("quantity", ""))
+        price = next((column for column in traits if column in beside and _are_numbers(table[column], decimal)), None)
+        if price is not None and "price" not in {*found, *guessed}:
+            traits.remove(price)
+            take("price", price)
         # Categories have separators in them, or come before brands.
         traits.sort(key=lambda column: not any(cell and re.search(r"[.>/|]", cell) for cell in set(table[column])))
         for field, column in zip(("category", "brand"), traits, strict=False):
@@ -164,6 +169,16 @@ def _are_units(cells: Sequence[str | None], decimal: str) -> bool:
     if len(numbers) < len(present) or not all(number.is_integer() and abs(number) <= _MOST_UNITS for number in numbers):
         return False
     return len(set(numbers)) > 1 and numbers.count(1.0) >= 0.5 * len(numbers)
+
+
+def _are_numbers(cells: Sequence[str | None], decimal: str) -> bool:
+    present = [cell for cell in cells if cell is not None]
+    return len(_numbers(present, decimal)) == len(present)
+
+
+def _neighbors(columns: Sequence[str], column: str) -> set[str]:
+    """Return the columns before and after a column."""
+    return {other for pair in pairwise(columns) if column in pair for other in pair} - {column}
 
 
 def _numbers(cells: Iterable[str], decimal: str) -> list[float]:

@@ -57,9 +57,10 @@ def test_what_is_no_object_is_counted(tmp_path):
     rows, skipped = read(tmp_path / "log.json", "n")
 
     assert rows == [(1,), (None,)]
+    assert skipped.examples["unreadable object: expected an object, got 2"][0].where == "object 2"
     assert skipped.counts == {
-        "unreadable line: expected an object, got 2": 1,
-        "unreadable line: expected an object, got [3]": 1,
+        "unreadable object: expected an object, got 2": 1,
+        "unreadable object: expected an object, got [3]": 1,
     }
 
 

@@ -51,7 +51,7 @@ def read_json(
         LogFormatError: if it is damaged as a whole.
     """
     reasons = LimitedReasons()
-    with _opened(path, encoding) as (file, objects):
+    with _opened(path, encoding) as (file, unit, objects):
         is_over = False
         while not is_over:
             numbers, rows, is_over = [], [], True
@@ -63,9 +63,9 @@ def read_json(
                     rows.append([_cell(found, column) for column in columns])
                     numbers.append(number)
                 except ValueError as error:
-                    reason = reasons.of("unreadable line", printable(str(error)))
+                    reason = reasons.of(f"unreadable {unit}", printable(str(error)))
                     what = f"{error}: {error.line}" if isinstance(error, _LineError) else str(error)
-                    skipped.add(reason, where=f"line {number}", what=what)
+                    skipped.add(reason, where=f"{unit} {number}", what=what)
                 if len(rows) == _BATCH_ROWS:
                     is_over = False
                     break
@@ -78,13 +78,17 @@ def read_json(
 def json_keys(path: Path, *, encoding: str) -> list[str]:
     """Return the keys of the first objects, with dots between nested ones; of an array, those of its first object."""
     keys: dict[str, None] = {}
-    with _opened(path, encoding) as (_, objects):
+    with _opened(path, encoding) as (_, _, objects):
         for _, found in islice(objects, _SNIFFED_OBJECTS):
             if isinstance(found, dict):
                 keys.update(dict.fromkeys(_keys(found, "")))
     # A key may hold an object in one line and nothing in another.
     parents = {key[:place] for key in keys for place, character in enumerate(key) if character == "."}
     return [key for key in keys if key not in parents]
+
+
+_Objects = Iterator[tuple[int, dict[str, Any] | ValueError]]
+"""The number of each object, and the object, or why it is none."""
 
 
 class _LineError(ValueError):
@@ -96,20 +100,20 @@ class _LineError(ValueError):
 
 
 @contextmanager
-def _opened(path: Path, encoding: str) -> Iterator[tuple[BinaryIO, Iterator[tuple[int, dict[str, Any] | ValueError]]]]:
-    """Open a file; its objects have the numbers of their lines, or those in their array."""
+def _opened(path: Path, encoding: str) -> Iterator[tuple[BinaryIO, str, _Objects]]:
+    """Open a file, and return it, what its objects are counted in, and the objects."""
     try:
         with open_utf8(path, encoding) as file:
             start = document_start(file.read(BEGINNING_BYTES))
         with open_utf8(path, encoding) as file:
-            yield file, _lines(file) if start is None else _values(file, start)
+            yield (file, "line", _lines(file)) if start is None else (file, "object", _values(file, start))
     except UNREADABLE as error:
         raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_AGAIN) from error
     except JsonDocumentError as error:
         raise LogFormatError(path, str(error), advice="Write the file again, or one object a line.") from error
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, dict[str, Any] | ValueError]]:
+def _lines(file: BinaryIO) -> _Objects:
     decoder = msgspec.json.Decoder(dict[str, Any])
     for number, line in enumerate(file, 1):
         if line.isspace():
@@ -120,7 +124,7 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, dict[str, Any] | ValueError]]:
             yield number, _LineError(str(error), line[:_SHOWN_CHARACTERS].decode(errors="replace").rstrip())
 
 
-def _values(file: BinaryIO, start: int) -> Iterator[tuple[int, dict[str, Any] | ValueError]]:
+def _values(file: BinaryIO, start: int) -> _Objects:
     for number, value in enumerate(read_values(file, start), 1):
         yield number, value if isinstance(value, dict) else ValueError(f"expected an object, got {value!r}")
 
