@@ -82,3 +82,9 @@ def test_a_refund_is_no_line_of_its_order(proposal):
     ]
 
     assert proposal("user,event,order_id,sku,price,time,order_total", *lines).columns["value"] == "order_total"
+
+
+def test_an_order_that_was_sent_twice_keeps_its_value(proposal):
+    lines = [f"u{number},o{number},lamp,3,{TIME},{number}" for number in range(5) for _ in range(2)]
+
+    assert proposal("user,order_id,sku,price,time,order_total", *lines).columns["value"] == "order_total"

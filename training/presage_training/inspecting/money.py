@@ -66,14 +66,17 @@ def guess_money(sample: Sample, found: Mapping[str, str], types: Mapping[str, Ev
 def _orders_total(sample: Sample, found: Mapping[str, str], types: Mapping[str, EventType | None]) -> str:
     """Return on which lines of an order its total is, if the lines have no values of their own; empty otherwise."""
     order, value, event = found.get("order_id", ""), found["value"], found.get("event_type", "")
-    if order not in sample.columns or value not in sample.columns:
+    if not {order, value, found["item_id"]} <= sample.columns.keys():
         return ""
     words = sample.columns.get(event) or [None] * sample.rows
-    values = defaultdict(list)
-    for order_id, amount, word in zip(sample.columns[order], sample.columns[value], words, strict=True):
+    values, items = defaultdict(list), defaultdict(set)
+    rows = (sample.columns[column] for column in (order, value, found["item_id"]))
+    for order_id, amount, item, word in zip(*rows, words, strict=True):
         if order_id is not None and (word is None or types.get(str(word)) is EventType.PURCHASE):
             values[order_id].append(amount)
-    several = [amounts for amounts in values.values() if len(amounts) > 1]
+            items[order_id].add(item)
+    # Rows with one item only may be the same order, sent twice.
+    several = [amounts for order_id, amounts in values.items() if len(items[order_id]) > 1]
     if len(several) < _MIN_ORDERS:
         return ""
     single = [amounts for amounts in several if sum(amount is not None for amount in amounts) == 1]
