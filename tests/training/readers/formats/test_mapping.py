@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -27,8 +26,8 @@ def load(tmp_path):
 
 
 def test_the_example_of_the_how_to_is_one(load):
-    block = PAGE.read_text().partition("    # clicks.toml\n")[2].partition("\n| table")[0]
-    mapping = load(textwrap.dedent(block))
+    block = PAGE.read_text().partition("# clicks.toml\n")[2].partition("```")[0]
+    mapping = load(block)
 
     assert mapping.columns == {
         "user_id": "visitor",
