@@ -1,8 +1,8 @@
 """How well a ranking model finds the next items on real logs: ``python -m benchmarks.proofs.train_rank``.
 
-Online Retail: at each order of a known customer in the last five weeks, its items. REES46: after each event of the last third of the
-file, the next other item of the session. All items compete, and an answer that is not found counts as 0. Tables of neighbours are
-older than what is asked, in fitting as in testing.
+Online Retail: at each order of a known customer in the last five weeks, its items. REES46: after each event of the last third of
+the file, the next other item of the session. All items compete, and an answer that is not found counts as 0. Tables of neighbours
+are older than what is asked, in fitting as in testing.
 
 Ends with 1 if the model is not as good as a good implementation can be expected to be, or a lead over the strongest baselines may
 be chance.
@@ -109,7 +109,10 @@ def _table(title: str, measured: Measured) -> Table:
     for name, metrics in measured.metrics.items():
         table.add_row(
             name,
-            *(format_metric(metrics[metric], interval=metric == "ndcg_at_10").replace(" (", "\n(") for metric in RANKING_METRICS),
+            *(
+                format_metric(metrics[metric], interval=metric == "ndcg_at_10").replace(" (", "\n(")
+                for metric in RANKING_METRICS
+            ),
             format_metric(measured.ahead[name]).replace(" (", "\n(") if name in measured.ahead else "",
         )
     return table

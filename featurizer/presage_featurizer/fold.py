@@ -7,7 +7,7 @@ from presage_featurizer.cart import add_items, cart_value_micros, remove_items
 from presage_featurizer.digests import WIDTH, contains, digest, product_digest
 from presage_featurizer.events import Event, EventType
 from presage_featurizer.habits import fold_habits
-from presage_featurizer.item_history import append_session_items, fold_item_history
+from presage_featurizer.item_history import fold_items
 from presage_featurizer.orders import fold_purchase, fold_refund
 from presage_featurizer.sessions import close_finished, enter_session
 from presage_featurizer.state import (
@@ -121,19 +121,17 @@ def fold_into(
             state.country = event.country
     if "habits" in needs:
         fold_habits(state.habits, event, is_newest=is_newest)
-    if "items" in needs:
-        fold_item_history(state.items, event)
     if kind != _VIEW_ITEM:  # as most events are
         _change_cart_and_orders(state, event)
     session = enter_session(state, event)
     if session is not None:
         _count_in_session(session, event)
-        if "items" in needs:
-            session.items = append_session_items(session.items, event)
         if state.cart:
             cart_value = cart_value_micros(state.cart)
             if cart_value > session.max_cart_value_micros:
                 session.max_cart_value_micros = min(cart_value, MAX_MONEY_MICROS)
+    if "items" in needs:
+        fold_items(state, session, event)
     fold_slots(aggregates, state, session, event)
     return session
 

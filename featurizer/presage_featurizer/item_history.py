@@ -1,8 +1,8 @@
 """Which items a visitor was interested in: the items of their sessions in order, and the strongest of all time.
 
-Item ids are kept as digests. Scores decay with a half-life, but are stored as if they grew with it: a score that is kept is multiplied
-by the growth at its event's time, and divided by the growth at the moment of reading. So no score changes while time passes, and
-the order of two items is the same at every moment ("forward decay", Cormode et al., 2009).
+Item ids are kept as digests. Scores decay with a half-life, but are stored as if they grew with it: a weight is multiplied by the
+growth at its event's time, and the sum is divided by the growth at the moment of reading. So no score changes while time passes,
+and the order of two items is the same at every moment ("forward decay", Cormode et al., 2009).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from struct import Struct
 from presage_featurizer.digests import WIDTH, product_digest
 from presage_featurizer.events import MICROS, Event, EventType
 from presage_featurizer.habits import EVENT_WEIGHTS
-from presage_featurizer.state import MAX_HISTORY_ITEMS, MAX_SESSION_ITEMS, ItemHistory, State
+from presage_featurizer.state import MAX_HISTORY_ITEMS, MAX_SESSION_ITEMS, ItemHistory, Session, State
 
-__all__ = ["HISTORY_HALF_LIFE_MICROS", "SESSION_ITEM", "append_session_items", "fold_item_history", "growth_factor", "move_items_back"]
+__all__ = ["HISTORY_HALF_LIFE_MICROS", "SESSION_ITEM", "fold_items", "growth_factor", "move_items_back"]
 
 HISTORY_HALF_LIFE_MICROS = 60 * 86_400 * MICROS
 """An item's score halves in this time."""
@@ -43,14 +43,24 @@ def growth_factor(unix_micros: int) -> float:
     return ldexp(1.0 + rest / HISTORY_HALF_LIFE_MICROS, min(doublings, _MAX_DOUBLINGS))
 
 
-def append_session_items(items: bytes, event: Event) -> bytes:
-    """Return a session's items with those of an event that shows interest; the last MAX_SESSION_ITEMS remain.
+def fold_items(state: State, session: Session | None, event: Event) -> None:
+    """Fold the items of one event, not a refund, into a state and the event's session (changes them in place).
 
-    A late event's items come before those of later events.
+    An event's weight is that of its type in EVENT_WEIGHTS; types without one are left out. Of an event with many items, the first
+    MAX_HISTORY_ITEMS are counted, and the last MAX_SESSION_ITEMS are kept with the session. When there is no more room in the
+    history, the item with the lowest score is dropped.
     """
-    if not event.items or not EVENT_WEIGHTS.get(event.type):
-        return items
-    seconds = _seconds(event)
+    weight = EVENT_WEIGHTS.get(event.type)
+    if not weight or not event.items:
+        return
+    seconds = min(event.event_time_unix_micros // MICROS, _MAX_SECONDS)
+    _fold_history(state.items, event, weight, seconds)
+    if session is not None:
+        session.items = _with_items(session.items, event, seconds)
+
+
+def _with_items(items: bytes, event: Event, seconds: int) -> bytes:
+    """Return a session's items with those of an event; a late event's come before those of later ones."""
     kind = int(event.type)
     width = SESSION_ITEM.size
     place = len(items)
@@ -62,17 +72,8 @@ def append_session_items(items: bytes, event: Event) -> bytes:
     return (items[:place] + added + items[place:])[-MAX_SESSION_ITEMS * width :]
 
 
-def fold_item_history(history: ItemHistory, event: Event) -> None:
-    """Fold one event, not a refund, into a visitor's items (changes them in place).
-
-    An event's weight is that of its type in EVENT_WEIGHTS. Of an event with more than MAX_HISTORY_ITEMS items, the first are counted.
-    When there is no more room, the item with the lowest score is dropped.
-    """
-    weight = EVENT_WEIGHTS.get(event.type)
-    if not weight or not event.items:
-        return
+def _fold_history(history: ItemHistory, event: Event, weight: float, seconds: int) -> None:
     gain = weight * growth_factor(event.event_time_unix_micros)
-    seconds = _seconds(event)
     is_purchase = event.type == _PURCHASE
     for item in event.items[:MAX_HISTORY_ITEMS]:
         digest = product_digest(item.item_id)
@@ -93,7 +94,9 @@ def move_items_back(state: State, clock_unix_micros: int) -> None:
     clock = min(clock_unix_micros // MICROS, _MAX_SECONDS)
     for session in state.sessions:
         records = SESSION_ITEM.iter_unpack(session.items)
-        session.items = b"".join([SESSION_ITEM.pack(item, kind, min(seconds, clock)) for item, kind, seconds in records])
+        session.items = b"".join(
+            [SESSION_ITEM.pack(item, kind, min(seconds, clock)) for item, kind, seconds in records]
+        )
     history = state.items
     scores, last = array("d", history.scores), array("I", history.last_seconds)
     for place, seconds in enumerate(last):
@@ -138,7 +141,3 @@ def _drop_lowest(history: ItemHistory) -> None:
 
 def _without(column: bytes, place: int, width: int) -> bytes:
     return column[: place * width] + column[(place + 1) * width :]
-
-
-def _seconds(event: Event) -> int:
-    return min(event.event_time_unix_micros // MICROS, _MAX_SECONDS)

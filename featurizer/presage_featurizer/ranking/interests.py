@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_featurizer.digests import WIDTH
-from presage_featurizer.item_history import SESSION_ITEM, growth_factor
 from presage_featurizer.events import MICROS
+from presage_featurizer.item_history import SESSION_ITEM, growth_factor
 from presage_featurizer.ranking.items import UNKNOWN, ItemColumns
 from presage_featurizer.state import Session, State
 
@@ -18,7 +18,7 @@ Rows = NDArray[np.int64]
 
 _SESSION_ITEM = np.dtype([("digest", "<u8"), ("kind", "u1"), ("seconds", "<u4")])
 assert _SESSION_ITEM.itemsize == SESSION_ITEM.size
-assert WIDTH == np.dtype(np.uint64).itemsize
+assert np.dtype(np.uint64).itemsize == WIDTH
 
 
 class Interests:
@@ -69,4 +69,6 @@ class Interests:
         """Rows of the session's items, the newest first, each once."""
         self.session_counts: Floats = counts[order].astype(np.float64)
         """How often each is among the session's last items."""
-        self.session_ages_seconds: Floats = np.maximum(0, seconds - records["seconds"][first[order]].astype(np.int64)).astype(np.float64)
+        self.session_ages_seconds: Floats = np.maximum(
+            0, seconds - records["seconds"][first[order]].astype(np.int64)
+        ).astype(np.float64)

@@ -1,7 +1,7 @@
 """Items as columns: what ranking knows of each, and how often it was viewed, put into carts and bought.
 
-Counts are integers by bucket of time, so that neither the order of events nor how they are spread over processes can matter: sums of
-integers commute. Only closed buckets are read; one that is closed never changes.
+Counts are integers by bucket of time, so that neither the order of events nor how they are spread over processes can matter: sums
+of integers commute. Only closed buckets are read; one that is closed never changes.
 """
 
 from __future__ import annotations
@@ -24,13 +24,25 @@ Rows = NDArray[np.int64]
 UNKNOWN = -1
 """The row of an item that has none."""
 
-COUNTED_TYPES = (EventType.VIEW_ITEM, EventType.ADD_TO_CART, EventType.PURCHASE, EventType.VIEW_ITEM_LIST, EventType.SELECT_ITEM)
+COUNTED_TYPES = (
+    EventType.VIEW_ITEM,
+    EventType.ADD_TO_CART,
+    EventType.PURCHASE,
+    EventType.VIEW_ITEM_LIST,
+    EventType.SELECT_ITEM,
+)
 """The event types that are counted of each item, in the order of the columns."""
 
 WINDOW_DAYS = (1, 7, 30)
 """The windows that the counts are summed over, besides all time."""
 
-_POPULARITY_WEIGHTS = (2, 6, 10, 0, 0)  # those of ``habits.EVENT_WEIGHTS``, and nothing for a list in which the item was shown
+_POPULARITY_WEIGHTS = (
+    2,
+    6,
+    10,
+    0,
+    0,
+)  # those of ``habits.EVENT_WEIGHTS``, and nothing for a list in which the item was shown
 _POPULARITY_WINDOW = 1
 _HOUR_MICROS = 3_600 * MICROS
 _DAY_HOURS = 24
@@ -206,7 +218,9 @@ class Summary:
         categories, brands = items.categories[:size], items.brands[:size]
         best = np.lexsort((digests, -popularity))[:_MAX_POPULAR]
         pairs = np.unique(categories * (int(brands.max(initial=0)) + 1) + brands, return_inverse=True)[1]
-        counts = [np.bincount(categories, of_type, int(categories.max(initial=0)) + 1) for of_type in items.sums[-1, :, :size]]
+        counts = [
+            np.bincount(categories, of_type, int(categories.max(initial=0)) + 1) for of_type in items.sums[-1, :, :size]
+        ]
         return cls(
             best[popularity[best] > 0],
             Groups.of(categories, -popularity, digests),

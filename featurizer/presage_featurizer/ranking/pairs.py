@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_featurizer.ranking.interests import Interests
-from presage_featurizer.ranking.items import COUNTED_TYPES, UNKNOWN, WINDOW_DAYS, ItemColumns
-from presage_featurizer.ranking.retrieval import SourceScores, Workspace
-from presage_featurizer.ranking.tables import RankingTables
+from presage_featurizer.events import MICROS
+from presage_featurizer.ranking.context import RankingContext
+from presage_featurizer.ranking.items import COUNTED_TYPES, UNKNOWN, WINDOW_DAYS
 
 __all__ = ["PAIR_FEATURES", "pair_features"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
+Columns = list[Floats | Rows | NDArray[np.bool_] | float]
 
 PAIR_FEATURES: dict[str, str] = {
     "own_score": "the visitor's interest in the item: weights of events, decayed with 60 days",
@@ -61,96 +61,127 @@ PAIR_FEATURES: dict[str, str] = {
 _VIEW, _CART, _PURCHASE, _SHOWN, _CLICK = range(len(COUNTED_TYPES))
 _WEEK, _MONTH, _EVER = 1, 2, 3
 _DAY_SECONDS = 86_400
+_MINUTE_SECONDS = 60
+_TREND_SMOOTHING = 3.0
 _FAR = 1_000.0
 _PRIOR_EVENTS = 20.0
 """Events of its category that an item's rates begin with."""
 
 
-def pair_features(
-    rows: Rows,
-    interests: Interests,
-    scores: SourceScores,
-    items: ItemColumns,
-    tables: RankingTables,
-    now_unix_micros: int,
-    workspace: Workspace,
-) -> NDArray[np.float32]:
+def pair_features(rows: Rows, context: RankingContext) -> NDArray[np.float32]:
     """Compute the features of candidates.
 
     Args:
         rows: Column rows of the candidates.
-        interests: The visitor's items.
-        scores: The tables' scores for them.
-        items: All items.
-        tables: Bound to the columns.
-        now_unix_micros: The moment.
-        workspace: Of the calling thread.
+        context: The visitor, the items and the tables.
 
     Returns:
         Shape (len(rows), len(PAIR_FEATURES)), float32, all finite.
     """
-    size = len(items)
-    values = np.empty((len(PAIR_FEATURES), len(rows)))
-    columns = iter(values)
+    values = np.empty((len(rows), len(PAIR_FEATURES)), np.float32)
+    parts = (
+        _own(rows, context),
+        _near(rows, context),
+        _alike(rows, context),
+        _counts(rows, context),
+        _visitor(context),
+    )
+    columns = [column for part in parts for column in part]
+    assert len(columns) == len(PAIR_FEATURES), len(columns)
+    for place, column in enumerate(columns):
+        values[:, place] = column
+    return values
 
-    def put(column: Floats | float) -> None:
-        next(columns)[:] = column
 
-    own = workspace.places(rows, interests.history, size)
+def _own(rows: Rows, context: RankingContext) -> Columns:
+    """What the visitor did with the items."""
+    interests = context.interests
+    own = context.places(rows, interests.history)
     purchases = _taken(interests.purchases, own, 0.0)
-    put(_taken(interests.scores, own, 0.0))
-    put(own)
-    put(_taken(interests.ages_seconds / _DAY_SECONDS, own, -1.0))
-    put(purchases)
-    put(_taken(interests.others, own, 0.0))
-    put(purchases / max(1, interests.orders))
-    put(workspace.places(rows, interests.last_basket, size) != UNKNOWN)
-    in_session = workspace.places(rows, interests.session, size)
-    put(in_session)
-    put(_taken(interests.session_counts, in_session, 0.0))
-    put(_taken(interests.session_ages_seconds / 60.0, in_session, -1.0))
+    in_session = context.places(rows, interests.session)
+    return [
+        _taken(interests.scores, own, 0.0),
+        own,
+        _taken(interests.ages_seconds / _DAY_SECONDS, own, -1.0),
+        purchases,
+        _taken(interests.others, own, 0.0),
+        purchases / max(1, interests.orders),
+        context.places(rows, interests.last_basket) != UNKNOWN,
+        in_session,
+        _taken(interests.session_counts, in_session, 0.0),
+        _taken(interests.session_ages_seconds / _MINUTE_SECONDS, in_session, -1.0),
+    ]
 
-    put(scores.of("viewed_together", rows))
-    put(scores.of("followed_by", rows))
-    liked = scores.of("liked_together", rows)
-    put(liked)
-    put(_ranks(scores.liked_together[0], scores.liked_together[1], rows, items, workspace))
-    put(scores.of("similar_sessions", rows))
 
+def _near(rows: Rows, context: RankingContext) -> Columns:
+    """How near they are to the visitor's items by the tables."""
+    scores = context.scores
+    found, sums = scores.liked_together
+    order = np.lexsort((context.items.digests[found], -sums))
+    ranks = context.places(rows, found[order])
+    return [
+        scores.of("viewed_together", rows),
+        scores.of("followed_by", rows),
+        scores.of("liked_together", rows),
+        np.where(ranks == UNKNOWN, _FAR, ranks),
+        scores.of("similar_sessions", rows),
+    ]
+
+
+def _alike(rows: Rows, context: RankingContext) -> Columns:
+    """How much they are like the visitor's items."""
+    items, interests = context.items, context.interests
     categories, brands, prices = items.categories[rows], items.brands[rows], items.prices[rows]
     session = interests.session
-    put(_share(categories, items.categories[session], np.ones(len(session))))
-    put(np.where(brands > 0, _share(brands, items.brands[session], np.ones(len(session))), -1.0))
     newest = session[:1] if len(session) else interests.history[:1]
-    put((categories == items.categories[newest]) & (categories > 0) if len(newest) else 0.0)
-    put(np.where(brands > 0, brands == items.brands[newest], -1.0) if len(newest) else -1.0)
-    put(_share(categories, items.categories[interests.history], interests.scores))
-    put(prices)
-    put(_ratio(prices, items.prices[newest]))
-    put(_ratio(prices, items.prices[interests.history]))
+    equally = np.ones(len(session))
+    has_brand = brands > 0
+    return [
+        _share(categories, items.categories[session], equally),
+        np.where(has_brand, _share(brands, items.brands[session], equally), -1.0),
+        (categories == items.categories[newest]) & (categories > 0) if len(newest) else 0.0,
+        np.where(has_brand, brands == items.brands[newest], -1.0) if len(newest) else -1.0,
+        _share(categories, items.categories[interests.history], interests.scores),
+        prices,
+        _ratio(prices, items.prices[newest]),
+        _ratio(prices, items.prices[interests.history]),
+    ]
 
+
+def _counts(rows: Rows, context: RankingContext) -> Columns:
+    """What all visitors did with them."""
+    items, summary = context.items, context.items.summary
     sums = items.sums[:, :, rows].astype(np.float64)
-    for kind in (_PURCHASE, _VIEW):
-        for window in range(len(WINDOW_DAYS) + 1):
-            put(sums[window, kind])
-    put(sums[_WEEK, _CART])
-    popular = workspace.places(rows, items.summary.popular, size)
-    put(np.where(popular == UNKNOWN, _FAR, popular))
-    put((sums[_WEEK, _PURCHASE] + sums[_WEEK, _VIEW]) / (sums[_MONTH, _PURCHASE] + sums[_MONTH, _VIEW] + 3.0))
-    counts = items.summary.category_counts
+    popular = context.places(rows, summary.popular)
+    month = sums[_MONTH, _PURCHASE] + sums[_MONTH, _VIEW]
+    columns: Columns = [sums[window, kind] for kind in (_PURCHASE, _VIEW) for window in range(len(WINDOW_DAYS) + 1)]
+    columns += [
+        sums[_WEEK, _CART],
+        np.where(popular == UNKNOWN, _FAR, popular),
+        (sums[_WEEK, _PURCHASE] + sums[_WEEK, _VIEW]) / (month + _TREND_SMOOTHING),
+    ]
+    of_category = summary.category_counts[:, np.minimum(items.categories[rows], summary.category_counts.shape[1] - 1)]
     for part, whole in ((_CART, _VIEW), (_PURCHASE, _VIEW), (_CLICK, _SHOWN)):
-        known = np.minimum(categories, counts.shape[1] - 1)
-        prior = counts[part, known] / np.maximum(1, counts[whole, known])
-        put((sums[_EVER, part] + _PRIOR_EVENTS * prior) / (sums[_EVER, whole] + _PRIOR_EVENTS))
-    table_rows = tables.table_rows_of[rows]
-    put(np.where(table_rows == UNKNOWN, -1.0, np.append(tables.repeat_rates, 0.0)[table_rows]))
-    put(np.maximum(0, now_unix_micros - items.first_seen_unix_micros[rows]) / (_DAY_SECONDS * 1e6))
-    put(float(len(interests.history)))
-    put(float(interests.orders))
-    put(float(len(session)))
-    put(float(interests.ages_seconds.min()) / _DAY_SECONDS if len(interests.ages_seconds) else -1.0)
-    assert next(columns, None) is None, "expected a value for each of PAIR_FEATURES"
-    return np.ascontiguousarray(values.T, np.float32)
+        prior = of_category[part] / np.maximum(1, of_category[whole])
+        columns.append((sums[_EVER, part] + _PRIOR_EVENTS * prior) / (sums[_EVER, whole] + _PRIOR_EVENTS))
+    known_micros = np.maximum(0, context.now_unix_micros - items.first_seen_unix_micros[rows])
+    columns += [
+        _taken(context.tables.repeat_rates.astype(np.float64), context.tables.table_rows_of[rows], -1.0),
+        known_micros / (_DAY_SECONDS * MICROS),
+    ]
+    return columns
+
+
+def _visitor(context: RankingContext) -> Columns:
+    """What is the same for all candidates, and tells the model how much to trust the rest."""
+    interests = context.interests
+    ages = interests.ages_seconds
+    return [
+        float(len(interests.history)),
+        float(interests.orders),
+        float(len(interests.session)),
+        float(ages.min()) / _DAY_SECONDS if len(ages) else -1.0,
+    ]
 
 
 def _taken(column: Floats, places: Rows, otherwise: float) -> Floats:
@@ -173,9 +204,3 @@ def _ratio(prices: Floats, others: Floats) -> Floats:
     if not len(known):
         return np.full(len(prices), -1.0)
     return np.where(prices > 0.0, prices / known.mean(), -1.0)
-
-
-def _ranks(found: Rows, sums: Floats, rows: Rows, items: ItemColumns, workspace: Workspace) -> Floats:
-    order = np.lexsort((items.digests[found], -sums))
-    places = workspace.places(rows, found[order], len(items))
-    return np.where(places == UNKNOWN, _FAR, places).astype(np.float64)

@@ -62,7 +62,11 @@ class RankingTables:
 
     ARRAYS = (
         "digests",
-        *(f"{table}.{part}" for table in ("viewed_together", "followed_by", "liked_together") for part in ("rows", "weights")),
+        *(
+            f"{table}.{part}"
+            for table in ("viewed_together", "followed_by", "liked_together")
+            for part in ("rows", "weights")
+        ),
         *(f"sessions.{part}" for part in ("starts", "items", "item_starts", "of_items")),
         "repeat_rates",
     )
@@ -74,7 +78,8 @@ class RankingTables:
 
         def neighbours(name: str) -> Neighbours:
             return Neighbours(
-                arrays[f"{name}.rows"].astype(np.int32, copy=False), arrays[f"{name}.weights"].astype(np.float32, copy=False)
+                arrays[f"{name}.rows"].astype(np.int32, copy=False),
+                arrays[f"{name}.weights"].astype(np.float32, copy=False),
             )
 
         nothing = np.zeros(0, np.int64)
@@ -83,7 +88,12 @@ class RankingTables:
             neighbours("viewed_together"),
             neighbours("followed_by"),
             neighbours("liked_together"),
-            Sessions(*[arrays[f"sessions.{part}"].astype(np.int32, copy=False) for part in ("starts", "items", "item_starts", "of_items")]),
+            Sessions(
+                *[
+                    arrays[f"sessions.{part}"].astype(np.int32, copy=False)
+                    for part in ("starts", "items", "item_starts", "of_items")
+                ]
+            ),
             arrays["repeat_rates"].astype(np.float32, copy=False),
             nothing,
             nothing,
@@ -96,5 +106,12 @@ class RankingTables:
         known = np.flatnonzero(columns_of != UNKNOWN)
         table_rows_of[columns_of[known]] = known
         return RankingTables(
-            self.digests, self.viewed_together, self.followed_by, self.liked_together, self.sessions, self.repeat_rates, columns_of, table_rows_of
+            self.digests,
+            self.viewed_together,
+            self.followed_by,
+            self.liked_together,
+            self.sessions,
+            self.repeat_rates,
+            columns_of,
+            table_rows_of,
         )

@@ -13,7 +13,7 @@ from presage_featurizer.ranking.pairs import PAIR_FEATURES
 from presage_training.errors import DatasetError
 from presage_training.ranking.baselines import NearestVisitors, baseline_scores
 from presage_training.ranking.metrics import Answer, RankingDraws, list_metrics
-from presage_training.ranking.model import best_rows, fit_ranker
+from presage_training.ranking.model import fit_ranker
 from presage_training.ranking.queries import Period, Query, Question, Ranker, queries
 from presage_training.ranking.tables import TableBuilder
 from presage_training.report.metrics import Metric, MetricDraws
@@ -142,7 +142,9 @@ def _measure(
         values = []
         for place in asked:
             rows = ranked[place]
-            values.append(list_metrics(rows[~np.isin(rows, test[place].known)] if only_unknown else rows, answers[place]))
+            values.append(
+                list_metrics(rows[~np.isin(rows, test[place].known)] if only_unknown else rows, answers[place])
+            )
         measured[name] = drawn.measure(np.array(values))
     return Measured(
         queries=len(asked),

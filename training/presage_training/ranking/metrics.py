@@ -51,7 +51,14 @@ def list_metrics(ranked: Rows, answer: Answer) -> Floats:
     short = hits[:_SHORT]
     gain = float((_DISCOUNTS[: len(short)] * short).sum()) / float(_DISCOUNTS[: answer.count].sum())
     return np.array(
-        [gain, short.sum() / _SHORT, short.sum() / answer.count, short.any(), len(found) > 0, 1.0 / (found[0] + 1) if len(found) else 0.0]
+        [
+            gain,
+            short.sum() / _SHORT,
+            short.sum() / answer.count,
+            short.any(),
+            len(found) > 0,
+            1.0 / (found[0] + 1) if len(found) else 0.0,
+        ]
     )
 
 

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from presage_featurizer.ranking.pairs import PAIR_FEATURES
 from presage_training.errors import DatasetError
-from presage_training.ranking.metrics import DEPTH
 from presage_training.ranking.queries import Query
 
-__all__ = ["best_rows", "fit_ranker"]
+__all__ = ["fit_ranker"]
 
 _LATEST_SHARE = 0.15
 """The share of queries, the newest, that say when to stop: a random part of the same days would be too easy."""
@@ -59,9 +58,14 @@ def fit_ranker(queries: Sequence[Query], *, seed: int) -> lightgbm.Booster:
             labels.append(taken[order])
             sizes.append(len(order))
     if len(sizes) < _MIN_QUERIES:
-        raise DatasetError(f"queries: expected at least {_MIN_QUERIES} with a candidate that was taken, got {len(sizes)}")
+        raise DatasetError(
+            f"queries: expected at least {_MIN_QUERIES} with a candidate that was taken, got {len(sizes)}"
+        )
     first = len(sizes) - max(1, int(len(sizes) * _LATEST_SHARE))
-    fit, stop = _dataset(rows[:first], labels[:first], sizes[:first]), _dataset(rows[first:], labels[first:], sizes[first:])
+    fit, stop = (
+        _dataset(rows[:first], labels[:first], sizes[:first]),
+        _dataset(rows[first:], labels[first:], sizes[first:]),
+    )
     return lightgbm.train(
         {**_PARAMETERS, "seed": seed},
         fit,
@@ -69,11 +73,6 @@ def fit_ranker(queries: Sequence[Query], *, seed: int) -> lightgbm.Booster:
         valid_sets=[stop],
         callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
     )
-
-
-def best_rows(query: Query, scores: NDArray[np.float64], digests: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Return the best candidates, best first; equal scores are ordered by the items' digests, which say nothing of them."""
-    return query.rows[np.lexsort((digests[query.rows], -scores))[:DEPTH]]
 
 
 def _dataset(

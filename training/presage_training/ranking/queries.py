@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from presage_featurizer import VISITOR, Event, EventType, State, current_session
 from presage_featurizer.digests import product_digest
 from presage_featurizer.habits import EVENT_WEIGHTS
+from presage_featurizer.ranking.context import RankingContext
 from presage_featurizer.ranking.interests import Interests
 from presage_featurizer.ranking.items import UNKNOWN, ItemColumns
 from presage_featurizer.ranking.pairs import pair_features
-from presage_featurizer.ranking.retrieval import Candidates, RetrievalLimits, SourceScores, Workspace, retrieve
+from presage_featurizer.ranking.retrieval import RetrievalLimits, retrieve
+from presage_featurizer.ranking.scores import Workspace
 from presage_featurizer.ranking.tables import RankingTables
 from presage_training.ranking.baselines import NearestVisitors
 
@@ -37,7 +39,6 @@ class Query:
     unix_micros: int
     rows: Rows
     """Column rows of the candidates."""
-    sources: NDArray[np.uint8]
     features: NDArray[np.float32]
     targets: Rows
     """Column rows of the items taken; those new to the log are missing."""
@@ -47,6 +48,15 @@ class Query:
     """Column rows of the items that the visitor took before."""
     users: Floats
     """The candidates' scores by user-kNN, a baseline that no table can give."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    visitor: int
+    known: set[int]
+    """Numbers of the digests of the items that the visitor took before."""
+    without: Sequence[int] = ()
+    """Those that are no candidates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +90,19 @@ class Ranker:
             self._tables = self.period.tables.bound(self.items)
         return self._tables
 
-    def interests(self, state: State | None, session_id: str, now_unix_micros: int) -> Interests:
-        """Find a visitor's items."""
+    def context(self, state: State | None, session_id: str, now_unix_micros: int) -> RankingContext:
+        """Gather what is known of a visitor at a moment."""
         session = None if state is None else current_session(state, now_unix_micros, session_id)
-        return Interests(state, session, self.items, now_unix_micros)
+        interests = Interests(state, session, self.items, now_unix_micros)
+        return RankingContext(interests, self.items, self.tables, now_unix_micros, workspace=self._workspace)
 
-    def candidates(
-        self, interests: Interests, now_unix_micros: int, without: Rows
-    ) -> tuple[Candidates, NDArray[np.float32]]:
-        """Retrieve candidates, except some, and compute their features."""
-        scores = SourceScores(interests, self.tables, self.items, self._workspace)
-        found = retrieve(interests, scores, self.items, self._limits)
-        kept = ~np.isin(found.rows, without)
-        found = Candidates(found.rows[kept], found.sources[kept])
-        features = pair_features(
-            found.rows, interests, scores, self.items, self.tables, now_unix_micros, self._workspace
-        )
-        return found, features
+    def candidates(self, context: RankingContext, without: Rows) -> Rows:
+        """Retrieve candidates, except some."""
+        rows = retrieve(context, self._limits).rows
+        return rows[~np.isin(rows, without)]
 
 
-def queries(
-    events: Sequence[Event], question: Question, ranker: Ranker, periods: Sequence[Period]
-) -> Iterator[Query]:
+def queries(events: Sequence[Event], question: Question, ranker: Ranker, periods: Sequence[Period]) -> Iterator[Query]:
     """Replay a log and ask at each moment from the first period on.
 
     Args:
@@ -124,42 +125,33 @@ def queries(
         visitor = visitors.setdefault(user_id, len(visitors))
         is_asked = answer is not None and ranker.period is not None
         if question == "next-order" and is_asked and user_id in states:
-            yield _query(ranker, states[user_id], event, answer or (), visitor, known[user_id], without=())
+            yield _query(ranker, states[user_id], event, answer or (), _Asked(visitor, known[user_id]))
         states[user_id] = VISITOR.fold(states.get(user_id), event)
         ranker.items.add_event(event.type, event.items, now)
         shown = [_number(item.item_id) for item in event.items] if EVENT_WEIGHTS.get(event.type, 0.0) > 0.0 else []
         if question == "next-item" and is_asked:
-            yield _query(ranker, states[user_id], event, answer or (), visitor, known.get(user_id, set()), without=shown)
+            asked = _Asked(visitor, known.get(user_id, set()), shown)
+            yield _query(ranker, states[user_id], event, answer or (), asked)
         known.setdefault(user_id, set()).update(shown)
 
 
-def _query(
-    ranker: Ranker,
-    state: State,
-    event: Event,
-    answer: Sequence[int],
-    visitor: int,
-    known: set[int],
-    without: Sequence[int],
-) -> Query:
-    items = ranker.items
+def _query(ranker: Ranker, state: State, event: Event, answer: Sequence[int], asked: _Asked) -> Query:
+    items, now = ranker.items, event.event_time_unix_micros
     assert ranker.period is not None
-    now = event.event_time_unix_micros
-    interests = ranker.interests(state, event.session_id, now)
-    found, features = ranker.candidates(interests, now, items.rows_of(without))
+    context = ranker.context(state, event.session_id, now)
+    rows = ranker.candidates(context, items.rows_of(asked.without))
     targets = items.rows_of(answer)
-    own = ranker.tables.table_rows_of[interests.history]
-    users = np.append(ranker.period.nearest_visitors.scores(own[own != UNKNOWN]), 0.0)  # the last one: not in the tables
+    own = context.tables.table_rows_of[context.interests.history]
+    users = ranker.period.nearest_visitors.scores(own[own != UNKNOWN])
     return Query(
-        visitor,
+        asked.visitor,
         now,
-        found.rows,
-        found.sources,
-        features,
+        rows,
+        pair_features(rows, context),
         targets[targets != UNKNOWN],
         len(answer),
-        items.rows_of(known),
-        users[ranker.tables.table_rows_of[found.rows]],
+        items.rows_of(asked.known),
+        np.append(users, 0.0)[context.tables.table_rows_of[rows]],  # the last one: not in the tables
     )
 
 

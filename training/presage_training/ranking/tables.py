@@ -130,9 +130,15 @@ class TableBuilder:
         members = _members(kept, size)
         by_item = members.T.tocsr()
         by_item.sort_indices()
-        newest_first = np.concatenate([by_item.indices[a:b][::-1] for a, b in zip(by_item.indptr, by_item.indptr[1:], strict=False)] or [np.zeros(0)])
+        newest_first = np.concatenate(
+            [by_item.indices[a:b][::-1] for a, b in zip(by_item.indptr, by_item.indptr[1:], strict=False)]
+            or [np.zeros(0)]
+        )
         return Sessions(
-            members.indptr.astype(np.int32), members.indices.astype(np.int32), by_item.indptr.astype(np.int32), newest_first.astype(np.int32)
+            members.indptr.astype(np.int32),
+            members.indices.astype(np.int32),
+            by_item.indptr.astype(np.int32),
+            newest_first.astype(np.int32),
         )
 
 
