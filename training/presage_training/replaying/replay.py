@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from presage_featurizer import VISITOR, Event, State
+from presage_featurizer import Event, State, fold
+from presage_featurizer.custom import NO_AGGREGATES, Aggregates
 
 __all__ = ["Replay"]
 
 
 class Replay:
-    """The states of all visitors of the part of a log that has been read."""
+    """The states of all visitors of the part of a log that has been read.
 
-    def __init__(self) -> None:
+    Args:
+        aggregates: What a project's features need, see ``CustomFeatures``.
+    """
+
+    def __init__(self, aggregates: Aggregates = NO_AGGREGATES) -> None:
+        self._aggregates = aggregates
         self.states: dict[str, State] = {}
         """By visitor id."""
 
@@ -25,6 +31,6 @@ class Replay:
         Returns:
             The visitor's state right after the event; the same object as before if the event is a duplicate.
         """
-        (user_id,) = VISITOR.ids(event)
-        state = self.states[user_id] = VISITOR.fold(None if fresh else self.states.get(user_id), event)
+        user_id = event.user_id
+        state = self.states[user_id] = fold(None if fresh else self.states.get(user_id), event, self._aggregates)
         return state

@@ -1,0 +1,14 @@
+"""Features for which a line of features.toml is not enough: pure functions of the view.
+
+They may import math, typing, collections.abc and presage_featurizer, and nothing else: a bundle's fingerprint covers this file alone.
+Change what a function computes, and models that use it have to be trained again.
+"""
+
+from presage_featurizer import View
+from presage_featurizer.custom import feature
+
+
+@feature(unit="ratio", high=1.0)
+def search_share(view: View) -> float:
+    """Share of searches among the session's events."""
+    return view.aggregate("searches") / max(1, view.session.event_count)
