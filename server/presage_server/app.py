@@ -14,9 +14,11 @@ import grpc
 from google.protobuf.internal import api_implementation
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from presage_featurizer.custom import NO_AGGREGATES
 from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
 from presage_server.models.loading import load_models
+from presage_server.models.project import read_project
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
@@ -74,8 +76,17 @@ async def running(
     Raises:
         StartupError: The server cannot start; the message says why.
     """
-    models = load_models(settings.models, settings.default_model)
+    custom = read_project(settings.project)
+    models = load_models(settings.models, settings.default_model, custom)
     _logger.info("presage %s", installed_version())
+    if custom is not None:
+        _logger.info(
+            "project %s: features %r with %d of its own, %d aggregates of each visitor",
+            settings.project,
+            custom.feature_set.name,
+            len(custom.catalogue),
+            len(custom.aggregates),
+        )
     for model in models:
         _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
     metrics = metrics or Metrics()
@@ -115,7 +126,13 @@ async def running(
         pipeline = Pipeline(
             intake=Intake(service.methods(), (), overload, metrics, settings.timeout_ms / 1e3),
             store=store,
-            tracker=Tracker(store, metrics, RecentSnapshots(), scorer.count),
+            tracker=Tracker(
+                store,
+                metrics,
+                RecentSnapshots(),
+                scorer.count,
+                aggregates=NO_AGGREGATES if custom is None else custom.aggregates,
+            ),
             scorer=scorer,
             overload=overload,
             metrics=metrics,
