@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from presage_training.project.option import ProjectOption
+from presage_training.project.option import project_option
 
 __all__ = ["audit"]
 
@@ -20,7 +20,7 @@ def audit(
     models: Annotated[
         Path | None, typer.Option(help="Folder of bundles, NAME/VERSION/, whose scores are checked too.")
     ] = None,
-    project_folder: ProjectOption = None,
+    project_folder: Annotated[Path | None, project_option(())] = None,
 ) -> None:
     """Compare served vectors with a replay of the archived events, bit for bit.
 

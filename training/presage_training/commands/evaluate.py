@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from presage_training.project.option import ProjectOption
+from presage_training.project.option import project_option
+from presage_training.project.training_file import MEASURING_KEYS
 from presage_training.readers import LogFormat
 
 __all__ = ["evaluate"]
@@ -18,7 +19,7 @@ __all__ = ["evaluate"]
 def evaluate(  # noqa: PLR0917 - the command line passes names
     bundle: Annotated[Path, typer.Argument(help="The bundle, a folder NAME/VERSION.")],
     log: Annotated[Path, typer.Argument(help="An event log.")],
-    project_folder: ProjectOption = None,
+    project_folder: Annotated[Path | None, project_option(MEASURING_KEYS)] = None,
     log_format: Annotated[LogFormat | None, typer.Option("--format", help="What the log holds, if known here.")] = None,
     mapping: Annotated[
         Path | None, typer.Option(help="A TOML file that says what the log's columns mean, instead of --format.")

@@ -21,9 +21,7 @@ _SAMPLE_ROWS = 100_000
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The project's folder; made if it does not exist.")],
-    log: Annotated[
-        Path | None, typer.Option(help="A log: its mapping is proposed as `presage inspect` does.")
-    ] = None,
+    log: Annotated[Path | None, typer.Option(help="A log: its mapping is proposed as `presage inspect` does.")] = None,
 ) -> None:
     """Make a project: own features, the mapping of a log and the training question of a shop.
 

@@ -24,8 +24,9 @@ from rich.table import Table
 from presage_client import PresageError
 from presage_featurizer import Event
 from presage_training.errors import TrainingError
-from presage_training.project.option import ProjectOption
+from presage_training.project.option import project_option
 from presage_training.project.project import Project, log_source
+from presage_training.project.training_file import LOG_KEYS
 from presage_training.readers import (
     LogFormat,
     LogMapping,
@@ -46,7 +47,7 @@ def replay(  # noqa: PLR0917 - the command line passes names
         Path,
         typer.Argument(help="The log: Parquet, CSV or Excel for the shops' formats, JSON lines for Presage's own."),
     ],
-    project_folder: ProjectOption = None,
+    project_folder: Annotated[Path | None, project_option(LOG_KEYS)] = None,
     log_format: Annotated[LogFormat | None, typer.Option("--format", help="What the log holds, if known here.")] = None,
     mapping: Annotated[
         Path | None, typer.Option(help="A TOML file that says what the log's columns mean, instead of --format.")

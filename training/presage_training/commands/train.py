@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 
 from presage_featurizer import FeatureSetError
-from presage_training.project.option import ProjectOption
+from presage_training.project.option import project_option
+from presage_training.project.training_file import TRAINING_KEYS
 from presage_training.readers import LogFormat
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def train(  # noqa: PLR0917 - the command line passes names
     context: typer.Context,
     to: Annotated[Path, typer.Option(help="The folder of the run: results, report, and a bundle of each model.")],
     log: Annotated[Path | None, typer.Argument(help="An event log; or --simulate.")] = None,
-    project_folder: ProjectOption = None,
+    project_folder: Annotated[Path | None, project_option(TRAINING_KEYS)] = None,
     log_format: Annotated[LogFormat | None, typer.Option("--format", help="What the log holds, if known here.")] = None,
     mapping: Annotated[
         Path | None, typer.Option(help="A TOML file that says what the log's columns mean, instead of --format.")

@@ -237,10 +237,10 @@ def parse_feature_set(text: str, custom: CustomFeatures | None = None) -> Featur
     Raises:
         DatasetError: There is no such set or feature.
     """
-    if text in FEATURE_SETS:
-        return FEATURE_SETS[text]
     if custom is not None and text == custom.feature_set.name:
         return custom.feature_set
+    if text in FEATURE_SETS:
+        return FEATURE_SETS[text]
     if "," not in text:
         raise DatasetError(
             f"feature set: expected one of {', '.join(FEATURE_SETS)}, or features separated by commas, got {text!r}"

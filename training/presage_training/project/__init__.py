@@ -3,8 +3,3 @@
 Here: reading and writing the folder, and the option ``--project``. Not here: what a declared feature means
 (``presage_featurizer.custom``).
 """
-
-from presage_training.project.option import ProjectOption
-from presage_training.project.project import Project
-
-__all__ = ["Project", "ProjectOption"]

@@ -10,7 +10,7 @@ from typing import Any
 from presage_featurizer import FeatureSet, FeatureSetError
 from presage_featurizer.custom import CustomFeatures, read_custom_features
 from presage_training.datasets.dataset import parse_feature_set
-from presage_training.errors import DatasetError, ProjectError
+from presage_training.errors import ProjectError
 from presage_training.project.training_file import read_training_file
 from presage_training.readers import LogFormat
 
@@ -86,8 +86,6 @@ def choose_features(project: Project | None, features: str | None, time_zone: st
         FeatureSetError: There is no such time zone.
     """
     custom = None if project is None else project.features
-    if features is not None or custom is None:
-        chosen = parse_feature_set(features or "conversion", custom)
-    else:
-        chosen = custom.feature_set
+    default = "conversion" if custom is None else custom.feature_set.name
+    chosen = parse_feature_set(features or default, custom)
     return chosen if time_zone is None else replace(chosen, time_zone=time_zone)

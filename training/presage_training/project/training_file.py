@@ -12,7 +12,7 @@ from typing import Any, Final
 from presage_training.errors import ProjectError
 from presage_training.quoting import printable
 
-__all__ = ["LOG_KEYS", "MEASURING_KEYS", "read_training_file"]
+__all__ = ["LOG_KEYS", "MEASURING_KEYS", "TRAINING_KEYS", "read_training_file"]
 
 _TYPES: Final[Mapping[str, type]] = MappingProxyType(
     {
@@ -30,6 +30,9 @@ _TYPES: Final[Mapping[str, type]] = MappingProxyType(
     }
 )
 _EXPECTED = {str: "text in quotes", bool: "true or false", int: "a whole number"}
+
+TRAINING_KEYS: Final = frozenset(_TYPES)
+"""All of them."""
 
 LOG_KEYS: Final = frozenset({"sort", "as_recorded"})
 """How a log is read."""

@@ -1,7 +1,7 @@
 """Features for which a line of features.toml is not enough: pure functions of the view.
 
-They may import math, typing, collections.abc and presage_featurizer, and nothing else: a bundle's fingerprint covers this file alone.
-Change what a function computes, and models that use it have to be trained again.
+They may import math, typing, collections.abc and presage_featurizer, and nothing else: a model's fingerprint covers this file alone.
+If what a function computes changes, models that use it have to be trained again.
 """
 
 from presage_featurizer import View
