@@ -1,6 +1,6 @@
 """Features for which a line of features.toml is not enough: pure functions of the view.
 
-They may import math, typing, collections.abc and presage_featurizer, and nothing else: a model's fingerprint covers this file alone.
+They may import math, typing, collections.abc and presage_featurizer, and nothing else: a fingerprint covers this file alone.
 If what a function computes changes, models that use it have to be trained again.
 """
 
