@@ -85,7 +85,7 @@ async def running(
             settings.project,
             custom.feature_set.name,
             len(custom.catalogue),
-            len(custom.aggregates),
+            len(custom.aggregates.aggregates),
         )
     for model in models:
         _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)

@@ -9,7 +9,7 @@ from presage_featurizer.custom import feature
 @feature(unit="ratio", high=1.0)
 def search_share(view: View) -> float:
     """Share of searches among the session's events."""
-    return min(1.0, view.aggregate("searches") / max(1, view.session.event_count))
+    return min(1.0, view.aggregate("search_events") / max(1, view.session.event_count))
 
 
 @feature(unit="log(currency)", low=0.0)

@@ -22,8 +22,4 @@ def read_project(folder: str) -> CustomFeatures | None:
     try:
         return read_custom_features(Path(folder))
     except FeatureSetError as error:
-        raise SettingsError(f"project: {folder}: {error}") from error
-    except OSError as error:
-        raise SettingsError(
-            f"project: {error.filename or folder}: {error.strerror or error}; name a folder that presage init made"
-        ) from error
+        raise SettingsError(f"project: {error}") from error

@@ -34,11 +34,7 @@ class Project:
         try:
             features = read_custom_features(folder)
         except FeatureSetError as error:
-            raise ProjectError(f"{folder}: {error}") from error
-        except OSError as error:
-            raise ProjectError(
-                f"{error.filename or folder}: {error.strerror or error}; name a folder that presage init made"
-            ) from error
+            raise ProjectError(str(error)) from error
         return cls(folder=folder, features=features, training=read_training_file(folder / "training.toml"))
 
     @property

@@ -9,6 +9,6 @@ from presage_featurizer.custom import feature
 
 
 @feature(unit="ratio", high=1.0)
-def search_share(view: View) -> float:
-    """Share of searches among the session's events."""
-    return view.aggregate("searches") / max(1, view.session.event_count)
+def dear_view_share(view: View) -> float:
+    """Share of dear products among those viewed in the session."""
+    return view.aggregate("dear_views") / max(1, view.session.product_views)
