@@ -8,8 +8,8 @@ Live traffic and training replay both use these two functions; there is no secon
 
 from __future__ import annotations
 
-from presage_featurizer.catalogue import CATALOGUE, Feature
 from presage_featurizer.aggregates import NO_AGGREGATES, Aggregates
+from presage_featurizer.catalogue import CATALOGUE, Feature
 from presage_featurizer.codec import decode_event, decode_needed, decode_state, encode_event, encode_state
 from presage_featurizer.errors import CorruptStateError, FeatureSetError, FeaturizerError, NewerStateError, StateError
 from presage_featurizer.events import MICROS, Device, Event, EventType, Item, money_micros

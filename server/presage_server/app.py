@@ -14,7 +14,7 @@ import grpc
 from google.protobuf.internal import api_implementation
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from presage_featurizer.custom import NO_AGGREGATES
+from presage_featurizer import NO_AGGREGATES
 from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
 from presage_server.models.loading import load_models

@@ -1,4 +1,4 @@
-"""The attributes of an event that an aggregate can name: its numbers and labels, its value, device and country, its items' fields."""
+"""The attributes of an event that an aggregate can name: numbers and labels, value, device and country, the fields of its items."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Attribute:
 
 
 def value_of(event: Event) -> int | None:
-    """Return an event's value in millionths: as given, or else, of a PURCHASE or REFUND, the sum over its items; None if unknown."""
+    """Return an event's value in millionths, None if unknown; that of an order without one is the sum over its items."""
     if event.value_micros is None and event.items and event.type in _ORDER_TYPES:
         return event.money_micros
     return event.value_micros

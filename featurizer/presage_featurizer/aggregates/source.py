@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import count
+from typing import cast
 
 from presage_featurizer.aggregates.aggregate import Aggregate, Condition
 from presage_featurizer.aggregates.attributes import Attribute, attribute_named, value_of
@@ -25,8 +26,7 @@ def update_function(aggregates: Sequence[Aggregate]) -> Callable[[Slots, Event],
     """Generate the function that folds an event into the slots of these aggregates; the event is of a type that concerns each."""
     source, namespace = update_source(aggregates)
     exec(compile(source, f"<aggregates {next(_numbers)}>", "exec"), namespace)  # noqa: S102 - made here
-    update: Callable[[Slots, Event], None] = namespace["update"]
-    return update
+    return cast("Callable[[Slots, Event], None]", namespace["update"])
 
 
 def update_source(aggregates: Sequence[Aggregate]) -> tuple[str, dict[str, object]]:
@@ -73,7 +73,8 @@ def _limited(total: int) -> int:
 def _lines(aggregate: Aggregate, namespace: dict[str, object]) -> list[str]:
     """Write the lines that fold an event into the slot of one aggregate."""
     attribute = aggregate.attribute
-    event_tests, item_tests = [], []
+    event_tests: list[str] = []
+    item_tests: list[str] = []
     for condition in aggregate.where:
         named = attribute_named(condition.attribute)
         assert named is not None

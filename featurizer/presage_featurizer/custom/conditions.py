@@ -65,7 +65,9 @@ def _bounds(key: str, attribute: Attribute, given: dict[str, Any]) -> Condition:
 def _value(key: str, attribute: Attribute, value: Any) -> str | float:
     if attribute.kind == "number":
         if not _is_number(value):
-            raise FeatureSetError(f"{key}: expected a number, a list of numbers, or {{ min = .., max = .. }}, got {value!r}")
+            raise FeatureSetError(
+                f"{key}: expected a number, a list of numbers, or {{ min = .., max = .. }}, got {value!r}"
+            )
         return float(value)
     if not isinstance(value, str) or not value:
         raise FeatureSetError(f"{key}: expected a text or a list of texts, got {value!r}")

@@ -73,11 +73,13 @@ def read_declaration(text: str) -> Declaration:
         if not isinstance(line, dict):
             raise FeatureSetError(f'{key}: expected a table such as {{ aggregate = "count", over = "session" }}')
         declared[name] = declared_feature(name, _shaped(line, FeatureShape, key))
-    keys = {}
+    keys: dict[int, Declared] = {}
     for name, each in declared.items():
         other = keys.setdefault(each.aggregate.key, each)
         if other.aggregate != each.aggregate:
-            raise FeatureSetError(f"features.{name}: its slot collides with that of {other.name}; add a condition to one")
+            raise FeatureSetError(
+                f"features.{name}: its slot collides with that of {other.name}; add a condition to one"
+            )
     if len(keys) > MAX_AGGREGATES:
         raise FeatureSetError(f"features: expected at most {MAX_AGGREGATES} different aggregates, got {len(keys)}")
     return Declaration(
@@ -97,7 +99,9 @@ def check_feature_name(name: str, key: str) -> None:
         FeatureSetError: It is malformed, or the catalogue has it.
     """
     if not _FEATURE_NAME.fullmatch(name):
-        raise FeatureSetError(f"{key}: expected a name of a-z, 0-9 and _, beginning with a letter, at most 64, got {name!r}")
+        raise FeatureSetError(
+            f"{key}: expected a name of a-z, 0-9 and _, beginning with a letter, at most 64, got {name!r}"
+        )
     if name in CATALOGUE:
         raise FeatureSetError(f"{key}: the catalogue has a feature of this name; choose another")
 
@@ -107,7 +111,9 @@ def _extended(extends: str | list[str]) -> tuple[tuple[str, ...], tuple[str, ...
     if isinstance(extends, str):
         shipped = FEATURE_SETS.get(extends)
         if shipped is None:
-            raise FeatureSetError(f"extends: expected one of {sorted(FEATURE_SETS)} or a list of features, got {extends!r}")
+            raise FeatureSetError(
+                f"extends: expected one of {sorted(FEATURE_SETS)} or a list of features, got {extends!r}"
+            )
         return shipped.features, shipped.countries
     unknown = [name for name in extends if name not in CATALOGUE]
     if unknown:

@@ -158,7 +158,9 @@ def _half_life(key: str, days: float) -> int:
 def _values(key: str, values: list[str] | None, attribute: Attribute | None) -> tuple[str, ...]:
     is_text = attribute is not None and attribute.kind == "text"
     if is_text and not values:
-        raise FeatureSetError(f'{key}.values: the last text needs them; list the texts to tell apart, such as ["email", "ads"]')
+        raise FeatureSetError(
+            f'{key}.values: the last text needs them; list the texts to tell apart, such as ["email", "ads"]'
+        )
     if values is not None and not is_text:
         raise FeatureSetError(f"{key}.values: the last number has no use for them; remove them")
     if values and (len(set(values)) != len(values) or len(values) > _MAX_VALUES or not all(values)):

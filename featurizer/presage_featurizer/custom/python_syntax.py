@@ -87,7 +87,8 @@ def _defined(statement: ast.stmt) -> list[str]:
             return [name]
         case ast.Expr(value=ast.Constant()):
             return []  # a docstring
-    _fail(statement, "expected imports, constants and functions at the top level")
+        case _:
+            _fail(statement, "expected imports, constants and functions at the top level")
 
 
 def _check(node: ast.AST, definitions: Definitions) -> None:

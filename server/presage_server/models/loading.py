@@ -113,8 +113,8 @@ def load_models(directory: Path, default: str = "", custom: CustomFeatures | Non
 
     Args:
         directory: The folder.
-        default: The model for calls that name none; empty for ``conversion``, or the only one.
-        custom: The features of a project that models may have been trained on.
+        default: The model of calls that name none; empty for the usual one.
+        custom: The features of the project that is served; without them, models that need them are rejected.
 
     Raises:
         ModelError: There is no bundle, no version of a model can be served, or the default is not among them.

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
 
-from presage_featurizer import NewerStateError, fold
-from presage_featurizer.custom import NO_AGGREGATES, Aggregates
+from presage_featurizer import NO_AGGREGATES, Aggregates, NewerStateError, fold
 from presage_featurizer.fold import fold_in_place
 from presage_featurizer.wrong_clock import with_server_clock
 from presage_server.clock import Clock, system_clock
@@ -42,7 +41,7 @@ class Tracker:
         recent: Remembers what was last written of visitors.
         count_scores: Called with the scores of events that have been stored.
         clock: Shows which states are too far ahead to be trusted.
-        aggregates: What a project's features need of each visitor.
+        aggregates: What else the fold keeps, for a project's own features.
     """
 
     def __init__(
@@ -52,7 +51,6 @@ class Tracker:
         recent: RecentSnapshots,
         count_scores: Callable[[Sequence[ScoreJob]], None],
         clock: Clock = system_clock,
-        *,
         aggregates: Aggregates = NO_AGGREGATES,
     ) -> None:
         self._store = store

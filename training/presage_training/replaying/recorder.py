@@ -141,7 +141,7 @@ class Recorder:
             remember(state, event_digest)
         kind = event.type
         orders, spent_micros = state.orders, state.spent_micros
-        session = fold_into(state, event, self._needs, aggregates=self._aggregates)
+        session = fold_into(state, event, self._needs, self._aggregates)
         if now >= visitor.newest_unix_micros:
             visitor.newest_unix_micros = now
         else:

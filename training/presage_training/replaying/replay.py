@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from presage_featurizer import Event, State, fold
-from presage_featurizer.custom import NO_AGGREGATES, Aggregates
+from presage_featurizer import NO_AGGREGATES, Aggregates, Event, State, visitor_subject
 
 __all__ = ["Replay"]
 
@@ -12,11 +11,11 @@ class Replay:
     """The states of all visitors of the part of a log that has been read.
 
     Args:
-        aggregates: What a project's features need, see ``CustomFeatures``.
+        aggregates: What else the fold keeps, for a project's own features.
     """
 
     def __init__(self, aggregates: Aggregates = NO_AGGREGATES) -> None:
-        self._aggregates = aggregates
+        self._subject = visitor_subject(aggregates)
         self.states: dict[str, State] = {}
         """By visitor id."""
 
@@ -31,6 +30,6 @@ class Replay:
         Returns:
             The visitor's state right after the event; the same object as before if the event is a duplicate.
         """
-        user_id = event.user_id
-        state = self.states[user_id] = fold(None if fresh else self.states.get(user_id), event, self._aggregates)
+        (user_id,) = self._subject.ids(event)
+        state = self.states[user_id] = self._subject.fold(None if fresh else self.states.get(user_id), event)
         return state
