@@ -19,6 +19,8 @@ def read_project(folder: str) -> CustomFeatures | None:
     """
     if not folder:
         return None
+    if not Path(folder, "features.toml").is_file():
+        raise SettingsError(f"project: {folder}: holds no features.toml; name a folder that presage init made")
     try:
         return read_custom_features(Path(folder))
     except FeatureSetError as error:
