@@ -49,7 +49,7 @@ _ENTRY_COLUMNS = tuple(column.name for column in PLACE_COLUMNS)
 _TEXTS = ("event_id", "user_id", "session_id", "country", "order_id", "currency")
 _COLUMNS = tuple(column.name for column in EVENT_COLUMNS)
 _VECTOR_COLUMNS = tuple(column.name for column in VECTOR_COLUMNS[len(PLACE_COLUMNS) :])
-_NEWER_COLUMNS = {"server_clock_unix_micros": "int64"}
+_NEWER_COLUMNS = frozenset({"server_clock_unix_micros", "numbers", "labels"})
 """Columns that parts of an older release lack, as if every value were null."""
 _ITEM_FIELDS = tuple(column.name for column in ITEM_COLUMNS)
 
@@ -137,7 +137,7 @@ def _read_batch(files: Sequence[Path], skipped: SkippedRows) -> Iterator[Archive
     import pyarrow as pa  # noqa: PLC0415
 
     tables = [_read_columns(path, _COLUMNS) for path in files]
-    table = pa.concat_tables(tables)
+    table = pa.concat_tables(tables, promote_options="default")  # a column of nulls where one of them lacks it
     if len(tables) > 1:
         table = table.sort_by([(name, "ascending") for name in _ENTRY_COLUMNS])
     for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
@@ -159,7 +159,7 @@ def _read_columns(path: Path, columns: Sequence[str]) -> Any:
                 )
             table = file.read(columns=list(columns))
             for name in set(columns).difference(table.column_names):
-                table = table.append_column(name, pa.nulls(len(table), _NEWER_COLUMNS[name]))
+                table = table.append_column(name, pa.nulls(len(table)))
             return table.select(list(columns))
     except pa.ArrowException as error:
         raise LogFormatError(
@@ -179,11 +179,13 @@ def _events(batch: Any, skipped: SkippedRows) -> Iterator[ArchivedEvent]:
         _items(batch["items"]),
         batch["value_micros"].to_pylist(),
         batch["server_clock_unix_micros"].to_pylist(),
+        _attributes(batch["numbers"]),
+        _attributes(batch["labels"]),
         batch["unreadable_event"].to_pylist(),
         strict=True,
     )
     for row, (text, others) in enumerate(zip(texts, rest, strict=True)):
-        fresh, event_type, device, time_unix_micros, items, value_micros, server_clock_unix_micros, unreadable = others
+        fresh, event_type, device, time, items, value_micros, server_clock, numbers, labels, unreadable = others
         if unreadable is not None:
             # A release older than the servers may have archived it.
             try:
@@ -200,7 +202,7 @@ def _events(batch: Any, skipped: SkippedRows) -> Iterator[ArchivedEvent]:
             event_id,
             known_type,
             user_id,
-            time_unix_micros,
+            time,
             session_id,
             items,
             country,
@@ -208,7 +210,9 @@ def _events(batch: Any, skipped: SkippedRows) -> Iterator[ArchivedEvent]:
             order_id,
             value_micros,
             currency,
-            server_clock_unix_micros or 0,
+            server_clock or 0,
+            numbers,
+            labels,
         )
         yield ArchivedEvent(event, fresh=fresh)
 
@@ -228,3 +232,8 @@ def _items(column: Any) -> Iterator[tuple[Item, ...]]:
         end = start + (length or 0)
         yield tuple(every[start:end])
         start = end
+
+
+def _attributes(column: Any) -> list[dict[str, Any]]:
+    """Read the numbers or labels; a null, as where the file lacks the column, is none."""
+    return [dict(pairs or ()) for pairs in column.to_pylist()]
