@@ -26,8 +26,25 @@ def own() -> CustomFeatures:
 
 def test_each_feature_that_the_table_names_is_there(own):
     table = PAGE.partition("## Metarank's extractors")[2].partition("These concern items")[0]
-    named = {name for row in table.splitlines() if row.startswith("| `") for name in re.findall(r"`(\w+)`", row.split("|")[2])}
-    words = {"last", "values", "count", "distinct", "min", "max", "sum", "decayed_sum", "time_since_last", "device", "country"}
+    named = {
+        name
+        for row in table.splitlines()
+        if row.startswith("| `")
+        for name in re.findall(r"`(\w+)`", row.split("|")[2])
+    }
+    words = {
+        "last",
+        "values",
+        "count",
+        "distinct",
+        "min",
+        "max",
+        "sum",
+        "decayed_sum",
+        "time_since_last",
+        "device",
+        "country",
+    }
 
     assert named - words - set(own.feature_set.features) == {
         "estimate_minmax", "estimate_histogram", "country_encoded", "ip_city",
