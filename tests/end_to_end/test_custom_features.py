@@ -117,8 +117,8 @@ def test_a_feature_is_added_in_a_rolling_restart(store, tmp_path, models, projec
             assert (score.model, score.model_version) == ("shop", "1")
             assert "any_events" not in score.features
             send(client)
-            assert client.get_features(user_id, feature_set="twenty").values["any_events"] == 50.0
-            assert "any_events" not in client.get_features(user_id).values
+            assert client.features(user_id, feature_set="twenty")["any_events"] == 50.0
+            assert "any_events" not in client.features(user_id)
             with Client(old.address) as other:
                 assert other.score(user_id, include_features=True).features.keys() == score.features.keys()
 
