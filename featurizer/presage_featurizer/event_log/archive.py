@@ -134,7 +134,7 @@ class Column(NamedTuple):
 
     name: str
     type: str
-    """As Arrow writes it; ``list<item>`` is a list of structs with ITEM_COLUMNS. Elements of lists and values of maps are never null."""
+    """As Arrow writes it; ``list<item>`` is a list of structs with ITEM_COLUMNS. Elements and values are never null."""
     nullable: bool = True
 
 

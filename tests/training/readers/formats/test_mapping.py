@@ -37,6 +37,7 @@ def test_the_example_of_the_how_to_is_one(load):
         "item_id": "sku",
         "price": "unit price",
         "country": "land",
+        "labels.channel": "source",
     }
     assert mapping.event_types == {
         "product page": EventType.VIEW_ITEM,
