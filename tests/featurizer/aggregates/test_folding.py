@@ -35,7 +35,9 @@ def without_duplicates(log):
 
 
 @settings(deadline=None, max_examples=200)
-@given(drawn=st.lists(shapes(), min_size=1, max_size=8), log=logs(in_order=False, huge=False), later=st.integers(-9, 99))
+@given(
+    drawn=st.lists(shapes(), min_size=1, max_size=8), log=logs(in_order=False, huge=False), later=st.integers(-9, 99)
+)
 def test_features_are_those_of_the_events_themselves(drawn, log, later):
     aggregates, features = features_of(drawn)
     log = without_duplicates(log)
