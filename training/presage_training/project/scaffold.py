@@ -57,7 +57,7 @@ def write_project(folder: Path, *, log: Path | None = None, mapping: str | None 
         "@NAME@": project_name(folder),
         "@DIR@": shlex.quote(str(folder)),
         "@LOG@": "LOG" if log is None else shlex.quote(str(log)),
-        "@COMMANDS@": "\n".join(f"    {command}" for command in commands(folder, log)),
+        "@COMMANDS@": "\n".join(commands(folder, log)),
     }
     templates = files("presage_training.project") / "templates"
     written, kept = [], []
