@@ -62,7 +62,8 @@ def write_project(folder: Path, *, log: Path | None = None, mapping: str | None 
     templates = files("presage_training.project") / "templates"
     written, kept = [], []
     for file in FILES:
-        text = (templates / file).read_text(encoding="utf-8")
+        # Python with another ending, as it is no module of this package.
+        text = (templates / (f"{file}.txt" if file.endswith(".py") else file)).read_text(encoding="utf-8")
         for marker, value in names.items():
             text = text.replace(marker, value)
         if file == "mapping.toml" and mapping is not None:
