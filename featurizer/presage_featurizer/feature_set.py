@@ -14,13 +14,14 @@ from msgspec import UNSET, UnsetType
 
 import presage_featurizer.features  # noqa: F401 - fills the catalogue
 from presage_featurizer.aggregates import NO_AGGREGATES, Aggregates
-from presage_featurizer.catalogue import CATALOGUE, Feature, FeatureFunction
+from presage_featurizer.catalogue import CATALOGUE, FeatureFunction
 from presage_featurizer.codegen import RowWriter, row_writer, with_named_failures
 from presage_featurizer.errors import FeatureSetError
 from presage_featurizer.fold import FOLD_VERSION
+from presage_featurizer.own_features import OwnFeatures, check_own_features
 from presage_featurizer.state import ALL_PARTS, StatePart
 
-__all__ = ["BEHAVIOR", "CONVERSION", "CORE", "FEATURE_SETS", "RFM", "FeatureSet", "FeatureSetDefinition", "OwnFeatures"]
+__all__ = ["BEHAVIOR", "CONVERSION", "CORE", "FEATURE_SETS", "RFM", "FeatureSet", "FeatureSetDefinition"]
 
 _COUNTRY_CODE = re.compile("[A-Z]{2}")
 
@@ -40,19 +41,6 @@ class FeatureSetDefinition(Protocol):
     def custom(self) -> Mapping[str, str] | UnsetType: ...
     @property
     def fingerprint(self) -> str: ...
-
-
-class OwnFeatures(Protocol):
-    """A project's own features; see ``presage_featurizer.custom``."""
-
-    @property
-    def catalogue(self) -> Mapping[str, Feature]: ...
-    @property
-    def definitions(self) -> Mapping[str, str]: ...
-    @property
-    def in_python(self) -> frozenset[str]: ...
-    @property
-    def aggregates(self) -> Aggregates: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,7 +138,7 @@ class FeatureSet:
             FeatureSetError: This release, or the project, lacks one of the features, or computes something else by that definition.
         """
         own = {} if isinstance(definition.custom, UnsetType) else definition.custom
-        _check_own_features(own, custom)
+        check_own_features(own, custom)
         feature_set = cls(
             name=definition.name,
             features=definition.features,
@@ -195,24 +183,6 @@ def _feature_set(
     name: str, features: tuple[str, ...], time_zone: str, countries: tuple[str, ...], custom: OwnFeatures | None
 ) -> FeatureSet:
     return FeatureSet(name=name, features=features, time_zone=time_zone, countries=countries, custom=custom)
-
-
-def _check_own_features(definitions: Mapping[str, str], custom: OwnFeatures | None) -> None:
-    """Check that a project has the features of a model, each with the definition that it was trained with."""
-    for name, definition in definitions.items():
-        if custom is None:
-            raise FeatureSetError(
-                f"custom: {name!r} is a project's own feature; name the project's folder with --project or PRESAGE_PROJECT"
-            )
-        if name not in custom.definitions:
-            raise FeatureSetError(
-                f"custom: the project has no feature {name!r}; name the project that the model was trained with (--project)"
-            )
-        if custom.definitions[name] != definition:
-            raise FeatureSetError(
-                f"custom: the project defines {name!r} as {custom.definitions[name]}, the model was trained with {definition}; "
-                "train it again, or name the project that it was trained with (--project)"
-            )
 
 
 CONVERSION = FeatureSet(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from presage_featurizer import BEHAVIOR, EventType, encode_state, featurize, fold
 from presage_featurizer.fold import fold_in_place
-from presage_featurizer.state import copy_state
+from presage_featurizer.state import TimedValue, copy_state
 from presage_featurizer.wrong_clock import MAX_AHEAD_MICROS, move_back, with_server_clock
 from support.events import DAY_MICROS, SHOE, any_log, at, event, fold_all
 
@@ -96,7 +96,13 @@ def test_a_replay_of_what_was_recorded_gives_the_same_state_whatever_the_clock_d
 @given(any_log(max_events=12), st.integers(0, 10**16))
 def test_no_time_is_later_than_the_clock_afterwards(log, clock_unix_micros):
     state = fold_all(log)
+    state.slots[1] = TimedValue(1.0, log[0].event_time_unix_micros)
+    for session in state.sessions:
+        session.slots[2] = TimedValue("ads", session.last_unix_micros)
+        session.slots[3] = 10**17  # a count has no time
     move_back(state, clock_unix_micros)
+    timed = [state.slots[1], *[session.slots[2] for session in state.sessions]]
+    assert [value.value for value in timed] == [1.0, *["ads"] * len(state.sessions)]
     interests = [*state.habits.items.values(), *state.habits.categories.values()]
     times = [
         state.first_seen_unix_micros,
@@ -105,6 +111,7 @@ def test_no_time_is_later_than_the_clock_afterwards(log, clock_unix_micros):
         state.last_order_unix_micros,
         *(time for session in state.sessions for time in (session.start_unix_micros, session.last_unix_micros)),
         *(interest.last_unix_micros for interest in interests),
+        *(value.unix_micros for value in timed),
     ]
     assert max(times) <= clock_unix_micros
     again = copy_state(state)

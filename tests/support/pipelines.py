@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from presage.v1 import event_pb2
 from presage.v1 import scoring_service_pb2 as pb
+from presage_featurizer import NO_AGGREGATES, Aggregates
 from presage_server.call import Call
 from presage_server.clock import Clock, system_clock
 from presage_server.models.loading import Models, load_models
@@ -98,6 +99,7 @@ class LocalPipeline:
         timeout_seconds: float = GENEROUS_SECONDS,
         wait_seconds: float = 0.00025,
         clock: Clock = system_clock,
+        aggregates: Aggregates = NO_AGGREGATES,
     ) -> None:
         self.view = view
         self.link = view.link
@@ -112,7 +114,7 @@ class LocalPipeline:
         if share:
             sampler = Sampler(share=share, random=random.random, writer=view.store, metrics=self.metrics)
         self.scorer = Scorer(self.metrics, sampler)
-        self.tracker = Tracker(view.store, self.metrics, self.recent, self.scorer.count, clock)
+        self.tracker = Tracker(view.store, self.metrics, self.recent, self.scorer.count, clock, aggregates=aggregates)
         self.intake = Intake(service.methods(), interceptors, self.overload, self.metrics, timeout_seconds)
         self.pipeline = Pipeline(
             intake=self.intake,

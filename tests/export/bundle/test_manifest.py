@@ -139,3 +139,17 @@ def test_every_field_without_a_default_is_required():
         without = {key: value for key, value in fields.items() if key != field}
         with pytest.raises(ValueError, match=field):
             decode_manifest(json.dumps(without).encode())
+
+
+def test_what_a_projects_own_features_are_is_recorded_only_where_there_are_some():
+    assert "custom" not in json.loads(encode_manifest(Manifest(**FIELDS)))["feature_set"]
+
+    spec = FeatureSetSpec(**FEATURE_SET, custom={"frequency": '{"aggregate":"count"}'})
+    manifest = seal_manifest(Manifest(**FIELDS | {"feature_set": spec}))
+    assert decode_manifest(encode_manifest(manifest)) == manifest
+
+
+@pytest.mark.parametrize("custom", [{}, {"other": "x"}])
+def test_it_is_of_features_of_the_set(custom):
+    with pytest.raises(ValueError, match=r"feature_set.custom: expected definitions of some of the features"):
+        FeatureSetSpec(**FEATURE_SET, custom=custom)

@@ -18,11 +18,13 @@ import pytest
 from presage_export.bundle import read_bundle
 from presage_export.bundle.link import apply_link_array
 from presage_featurizer import CONVERSION, CORE
+from presage_featurizer.custom import CustomFeatures
 from presage_server.errors import ModelError, ModelNotFoundError
 from presage_server.models.loading import load_model, load_models
 from support.bundle_files import change_manifest, copy_bundle
 from support.bundles import PARIS, train_small, write_small_bundle
 from support.export_models import margins_of
+from support.projects import DECLARATION, SOURCE, custom_features
 
 
 @pytest.fixture
@@ -220,3 +222,32 @@ print(sorted({{name.partition(".")[0] for name in sys.modules}}), os.environ["OR
     }
     assert unwanted.intersection(ast.literal_eval(modules)) == set()
     assert telemetry_off == "1"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A folder with a model of a project's own features."""
+    folder = tmp_path_factory.mktemp("project")
+    write_small_bundle(folder, name="own", feature_set=custom_features().feature_set)
+    return folder
+
+
+class TestOwnFeatures:
+    def test_a_model_of_a_project_is_served_with_it(self, project):
+        custom = custom_features()
+        served = load_models(project, custom=custom)
+        assert served[""].feature_set == custom.feature_set
+        assert served[""].feature_set.aggregates == custom.aggregates
+
+    def test_without_the_project_it_is_rejected_by_the_features_name(self, project):
+        with pytest.raises(ModelError, match=r"manifest.json: feature_set.custom: 'brands_viewed' is .*--project"):
+            load_models(project)
+
+    def test_so_it_is_with_another_project(self, project):
+        other = CustomFeatures.parse(DECLARATION.replace("cap = 64", "cap = 63"), SOURCE)
+        with pytest.raises(ModelError, match=r"feature_set.custom: the project defines 'brands_viewed' as"):
+            load_models(project, custom=other)
+
+    def test_the_set_of_the_project_can_be_asked_for_before_any_model_has_it(self, models):
+        custom = custom_features()
+        assert load_models(models, custom=custom).feature_set("myshop") is custom.feature_set

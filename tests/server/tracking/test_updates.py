@@ -6,8 +6,9 @@ from collections import Counter
 
 import pytest
 
+from presage.v1 import event_pb2
 from presage.v1 import scoring_service_pb2 as pb
-from presage_featurizer import Event, EventType, decode_state, fold
+from presage_featurizer import Event, EventType, decode_event, decode_state, encode_state, fold
 from presage_server.errors import ContendedVisitorError, RpcError, StoreUnavailableError
 from presage_server.store.keys import state_key
 from presage_server.store.snapshot import REVISION_BYTES, Change, Snapshot, read_snapshot
@@ -19,6 +20,7 @@ from presage_server.tracking.tracker import Tracker
 from support.changes import NOTHING
 from support.events import START_UNIX_MICROS
 from support.pipelines import LocalCall, local_pipeline, track
+from support.projects import custom_features
 from support.proxies import in_thread, proxy
 from support.stores import LocalStore, opened
 
@@ -287,3 +289,20 @@ def test_a_state_that_cannot_be_folded_fails_its_own_events_alone(store, server,
     assert "secret" not in calls[1].status.message
     monkeypatch.setattr("presage_server.tracking.tracker.fold", fold)
     assert not server.answer(track("broken", "1")).duplicate
+
+
+def test_own_features_are_kept_as_a_replay_of_the_log_keeps_them(store, models):
+    custom = custom_features()
+    with opened(store) as view, local_pipeline(view, models, aggregates=custom.aggregates) as local:
+        for number, kind in enumerate((event_pb2.EVENT_TYPE_SEARCH, event_pb2.EVENT_TYPE_LOGIN) * 3):
+            late_micros = (number % 3) * 10**9
+            time = START_UNIX_MICROS + number * 60_000_000 - late_micros
+            items = [event_pb2.Item(item_id="x", category="shoes", brand=f"brand-{number}", price=number)]
+            event = {"type": kind, "event_time_unix_micros": time, "items": items, "session_id": "s"}
+            calls = [LocalCall(track("u", str(number), **event)) for _ in range(2)]  # the second is a duplicate
+            local.run(*calls)
+    replay = None
+    for entry in store.stream("u"):
+        replay = fold(replay, decode_event(entry[b"event"]), custom.aggregates)
+    assert len(replay.slots) >= 3
+    assert store.blob("u")[REVISION_BYTES:] == encode_state(replay)

@@ -15,7 +15,9 @@ from presage_training.replaying.decisions import AtTypes, Calendar, EveryEvent, 
 from presage_training.replaying.recorder import Recorder
 from presage_training.replaying.workers import record
 from support.events import DAY_MICROS, SHOE, SOCK
+from support.projects import custom_features
 
+CUSTOM = custom_features().feature_set
 VIEW, BUY = EventType.VIEW_ITEM, EventType.PURCHASE
 
 DECISIONS = (EveryEvent(), EveryNth(3), SessionPrefix(2), AtTypes(frozenset({BUY})), Calendar())
@@ -70,7 +72,7 @@ def test_no_row_sees_its_future(decisions, events, data):
         assert of_the_moment(due_by(lied_to, past, decisions)) == expected
 
 
-@pytest.mark.parametrize("feature_set", [CORE, BEHAVIOR], ids=lambda feature_set: feature_set.name)
+@pytest.mark.parametrize("feature_set", [CORE, BEHAVIOR, CUSTOM], ids=lambda feature_set: feature_set.name)
 @given(events=crowd())
 def test_rows_are_what_a_server_would_have_served(feature_set, events):
     """A server folds habits always, a replay where its feature set wants them."""
@@ -78,7 +80,7 @@ def test_rows_are_what_a_server_would_have_served(feature_set, events):
     states = {}
     for event in events:
         before = states.get(event.user_id)
-        state = states[event.user_id] = fold(before, event)
+        state = states[event.user_id] = fold(before, event, feature_set.aggregates)
         if state is not before:
             served = featurize(state, event.event_time_unix_micros, feature_set, session_id=event.session_id)
             assert next(rows).tobytes() == served.tobytes()

@@ -15,6 +15,7 @@ from presage_training.datasets.targets import PurchaseInSession, RevenueWithin
 from presage_training.errors import DatasetError, WorkerError
 from presage_training.replaying.decisions import Calendar, EveryEvent
 from presage_training.replaying.workers import record
+from support.projects import custom_features
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,16 @@ def test_the_rows_are_the_same_however_many_workers_there_are(events, decisions,
 
     assert one == two == three
     assert not active_children()
+
+
+def test_own_features_reach_the_workers():
+    feature_set = custom_features().feature_set
+    events = shop(visitors=8)
+    one, two = (
+        record(events, decisions=EveryEvent(), feature_set=feature_set, workers=workers).rows for workers in (1, 2)
+    )
+    assert one.features.tobytes() == two.features.tobytes()
+    assert one.features.shape == (len(one), len(feature_set.features))
 
 
 def test_more_workers_than_visitors_are_fine():
