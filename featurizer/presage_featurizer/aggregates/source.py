@@ -17,7 +17,7 @@ from presage_featurizer.digests import WIDTH, contains, digest, product_digest
 from presage_featurizer.events import Device, Event
 from presage_featurizer.state import MAX_MONEY_MICROS, Slots, TimedValue
 
-__all__ = ["update_function", "update_source"]
+__all__ = ["add_decayed", "add_distinct", "update_function", "update_source"]
 
 _numbers = count(1)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from presage_featurizer.custom.reading import READER_PREFIX
 from presage_featurizer.errors import FeatureSetError
 
-__all__ = ["Definitions", "WithAggregates", "module_definitions"]
+__all__ = ["Definitions", "WithAggregates", "aggregate_name", "module_definitions", "names_in"]
 
 Definitions = dict[str, ast.stmt]
 """The statements that define the names of a module."""

@@ -34,7 +34,7 @@ def without_duplicates(log):
     return list(first.values())
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None)
 @given(
     drawn=st.lists(shapes(), min_size=1, max_size=8), log=logs(in_order=False, huge=False), later=st.integers(-9, 99)
 )
