@@ -7,7 +7,7 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
+.PHONY: help setup demo test new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
         budget soak bench-replay skew-proof served-parity train-real clean
 .DEFAULT_GOAL := help
 
@@ -21,7 +21,7 @@ define install
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("Presage needs Python 3.11 or newer; %s is %d.%d. Name another: make PYTHON=python3.12 ..." % (sys.executable, v[0], v[1]))'
 	@test -x $(BIN)/python || echo "making .venv with Presage and what it needs: a minute, once"
 	@if command -v uv >/dev/null 2>&1; then \
-	  { test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) .venv; } && \
+	  { test -x $(BIN)/python || uv venv --quiet --seed --python $(PYTHON) .venv; } && \
 	  uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(1)]'; \
 	else \
 	  { test -x $(BIN)/python || $(PYTHON) -m venv .venv; } && \
@@ -43,6 +43,10 @@ demo: $(if $(wildcard .venv/installed),setup,.venv/installed-for-demo) ## start 
 
 test: setup ## run the tests
 	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(MAKE) --no-print-directory new-user
+
+new-user: ## install the wheel in an environment of its own, and go from a log to a served model there
+	@PYTHON="$(PYTHON)" tests/new_user/path.sh
 
 check: setup check-generated ## lint, types, import rules, stubs up to date
 	@$(BIN)/ruff check .

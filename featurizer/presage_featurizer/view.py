@@ -28,7 +28,9 @@ class View:
     need no special case for either.
     """
 
-    __slots__ = ("cart_units", "cart_value_micros", "countries", "local_seconds", "now_unix_micros", "session", "state")
+    __slots__ = (
+        "cart_units", "cart_value_micros", "countries", "local_seconds", "now_unix_micros", "session", "state", "time_zone",
+    )  # fmt: skip
 
     def __init__(
         self, state: CoreState | None, now_unix_micros: int, session_id: str, time_zone: str, countries: dict[str, int]
@@ -36,6 +38,7 @@ class View:
         self.state: CoreState = _NO_STATE if state is None else state
         self.now_unix_micros = now_unix_micros
         self.session = current_session(self.state, now_unix_micros, session_id) or _NO_SESSION
+        self.time_zone = time_zone
         self.local_seconds = local_seconds(now_unix_micros, time_zone)
         self.countries = countries
         units = value_micros = 0

@@ -1,37 +1,118 @@
-"""The examples of the README and of the how-to pages run, in their order, against a real server."""
+"""The examples of all pages run, each page's in their order: Python against a real server, shell commands in a folder with logs.
+
+A command that no test can run is in ``NOT_RUN``, with the reason and what is checked instead.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.running_server import server_process
+from support.doc_blocks import PAGES, ROOT, Block, blocks_of, commands_in, name_of
+from support.doc_checks import check_make, check_pip, check_presage, check_streams
+from support.doc_logs import write_logs
+from support.doc_terminal import Terminal, terminal
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NOT_RUN = {
+    # beginning of the command: (why it is not run, what is checked)
+    "make ": ("takes minutes, and `make test` is this very run", check_make),
+    "pip install ": ("changes the environment; `make new-user` installs the wheel in one of its own", check_pip),
+    "for k in $(seq 0 1023); do redis-cli ": ("redis-cli does not come with Presage", check_streams),
+}
+SHOWN = {"text", "sql", "promql"}
+"""Languages of blocks that are only to be read."""
+
 LINK = re.compile(r"\]\(([^)#]+)\)")
+IN_PROSE = re.compile(r"`((?:presage|make) [a-z][a-z-]*(?: [^`]*)?)`")
+OUTPUT_OF_PRESAGE = re.compile(r"presage [a-z]+:")
+A_COMMAND = re.compile(r"(\$ |(presage|python3?|pip|make|curl|docker|kubectl) [^:]*$)")
 
-pages_with_examples = [page for page in PAGES if PYTHON_BLOCK.search(page.read_text())]
+of_pages = pytest.mark.parametrize("page", PAGES, ids=name_of)
+pages_with_examples = [page for page in PAGES if {"python", "sh"} & {block.language for block in blocks_of(page)}]
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory) -> Iterator[str]:
-    """Where a server with the models that come with Presage is."""
-    directory = tmp_path_factory.mktemp("docs")
-    with server_process(directory / "log", "--data-dir", str(directory / "data")) as server:
-        yield server.address
+def logs(tmp_path_factory) -> Path:
+    """A folder with the files that the pages name."""
+    folder = tmp_path_factory.mktemp("logs")
+    write_logs(folder)
+    return folder
 
 
-@pytest.mark.parametrize("page", pages_with_examples, ids=lambda page: page.name)
-def test_examples_run(page: Path, address: str, tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)  # one of them writes a model
+@pytest.fixture
+def reader(logs, tmp_path, short_directory, monkeypatch) -> Iterator[Terminal]:
+    """A terminal in a folder of its own with those files."""
+    folder = shutil.copytree(logs, tmp_path / "here")
+    monkeypatch.chdir(folder)
+    with terminal(folder, short_directory) as opened:
+        yield opened
+
+
+def run_or_check(command: str, reader: Terminal) -> None:
+    for beginning, (_, check) in NOT_RUN.items():
+        if command.startswith(beginning):
+            check(command)
+            return
+    reader.run(command)
+
+
+@pytest.mark.timeout(900)  # some train every kind of model, on a machine that may be busy
+@pytest.mark.parametrize("page", pages_with_examples, ids=name_of)
+def test_examples_run(page: Path, reader: Terminal) -> None:
     names: dict[str, object] = {}
-    for block in PYTHON_BLOCK.findall(page.read_text()):
-        exec(compile(block.replace("localhost:50051", address), str(page), "exec"), names)
+    blocks = blocks_of(page)
+    for written in re.findall(r"--to (\S+)", " ".join(block.text for block in blocks if block.language == "sh")):
+        Path(written).unlink(missing_ok=True)  # the page makes it
+    for block in blocks:
+        if block.language == "python":
+            code = block.text.replace("localhost:50051", reader.address)
+            exec(compile(code, block.place, "exec"), names)
+        if block.language == "sh":
+            for command in commands_in(block):
+                run_or_check(command, reader)
+
+
+@of_pages
+def test_every_block_has_a_language_that_is_run_or_parsed_or_only_shown(page: Path) -> None:
+    for block in blocks_of(page):
+        if block.language == "toml":
+            tomllib.loads(block.text)
+        elif block.language == "json":
+            [json.loads(line) for line in block.text.splitlines()]
+        else:
+            assert block.language in {"python", "sh", *SHOWN}, block.place
+
+
+@of_pages
+def test_no_block_that_is_only_shown_has_a_command(page: Path) -> None:
+    lines = [line for block in blocks_of(page) if block.language in SHOWN for line in block.text.splitlines()]
+
+    assert [line for line in lines if A_COMMAND.match(line)] == []
+
+
+@pytest.mark.parametrize("line", ["$ ls", "presage serve &", "python3 -m venv .venv", "docker run presage"])
+def test_a_command_in_a_block_that_is_only_shown_is_found(line: str) -> None:
+    assert A_COMMAND.match(line)
+
+
+@pytest.mark.parametrize("beginning", NOT_RUN)
+def test_every_exception_is_needed(beginning: str) -> None:
+    blocks = [block for page in PAGES for block in blocks_of(page) if block.language == "sh"]
+
+    assert any(command.startswith(beginning) for block in blocks for command in commands_in(block))
+
+
+@of_pages
+def test_commands_in_the_text_exist(page: Path) -> None:
+    for command in IN_PROSE.findall(page.read_text()):
+        if not OUTPUT_OF_PRESAGE.match(command):
+            (check_make if command.startswith("make ") else check_presage)(command)
 
 
 def test_the_readme_has_an_example_for_the_client_and_one_for_the_stubs() -> None:
@@ -41,8 +122,56 @@ def test_the_readme_has_an_example_for_the_client_and_one_for_the_stubs() -> Non
     assert "scoring_service_pb2_grpc.ScoringServiceStub" in text
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@of_pages
 def test_links_lead_somewhere(page: Path) -> None:
     targets = [target for target in LINK.findall(page.read_text()) if "://" not in target]
 
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("check", "command"),
+    [
+        (check_make, "make nothing"),
+        (check_make, "make ARGS=1 test nothing"),
+        (check_pip, "pip install presage"),
+        (check_pip, "pip install '.[trains]'"),
+        (check_presage, "presage nothing"),
+        (check_presage, "presage train --nothing"),
+        (check_presage, "presage models list --nothing"),
+        (check_presage, "presage models nothing"),
+        (check_streams, 'for k in $(seq 1 1023); do redis-cli XGROUP DESTROY "{p$k}:events" archive-1; done'),
+        (check_streams, 'for k in $(seq 0 1023); do redis-cli XGROUP DESTROY "p$k:events" archive-1; done'),
+    ],
+)
+def test_a_wrong_command_fails_its_check(check, command: str) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        check(command)
+
+
+def test_a_command_that_fails_or_stays_in_the_background_fails(reader: Terminal) -> None:
+    with pytest.raises(AssertionError, match="No such option: --nothing"):
+        run_or_check("presage train --nothing", reader)
+    with pytest.raises(ValueError, match="in the background"):
+        run_or_check("sleep 100 &", reader)
+
+
+def test_a_block_without_a_language_or_an_end_is_an_error(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("support.doc_blocks.ROOT", tmp_path)
+    page = tmp_path / "page.md"
+    for text, message in (("text\n\n    make test\n", "not indented"), ("```sh\nmake test\n", "without its end")):
+        page.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            blocks_of(page)
+
+
+def test_commands_may_have_several_lines() -> None:
+    lines = "# first\npresage train log \\\n    --to run  # why\n\nfor k in 1 2; do\n  echo $k\ndone\nmake test\n"
+
+    assert commands_in(Block("page:1", "sh", lines)) == [
+        "presage train log \\\n    --to run  # why",
+        "for k in 1 2; do\n  echo $k\ndone",
+        "make test",
+    ]
+    with pytest.raises(ValueError, match="no complete command"):
+        commands_in(Block("page:1", "sh", "for k in 1 2; do\n"))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from presage_featurizer import CORE, FEATURE_SETS, MICROS, Event, EventType, encode_state, featurize, fold
+from presage_featurizer import CATALOGUE, CORE, FEATURE_SETS, MICROS, Event, EventType, encode_state, featurize, fold
 from presage_featurizer.digests import digest
 from presage_featurizer.feature_set import BEHAVIOR, FeatureSet
 from presage_featurizer.fold import begin, fold_into
@@ -41,7 +41,8 @@ def expected_features(log: list[Event], now: int, time_zone: str) -> dict[str, f
     dealt = [it for each in own if each.type in EVENT_WEIGHTS for it in each.items]
     categories = Counter(it.category for it in dealt if it.category)
     first = min(each.event_time_unix_micros for each in log)
-    offset = dt.datetime.fromtimestamp(now // MICROS, tz=ZoneInfo(time_zone)).utcoffset()
+    last = max(each.event_time_unix_micros for each in log)
+    offset = dt.datetime.fromtimestamp((first + last) // 2 // MICROS, tz=ZoneInfo(time_zone)).utcoffset()
     whole_hours = dt.timedelta(hours=offset // dt.timedelta(hours=1))
     utc = [dt.datetime.fromtimestamp(each.event_time_unix_micros // MICROS, tz=dt.UTC) for each in own]
     local = [moment + whole_hours for moment in utc]
@@ -76,7 +77,7 @@ def expected_features(log: list[Event], now: int, time_zone: str) -> dict[str, f
         "category_diversity": max(0.0, -sum(share * log2(share) for share in shares)),
         "categories_explored": len(categories),
         "top_category_share": max(shares, default=0.0),
-        "days_since_last_event": (now - max(each.event_time_unix_micros for each in log)) / DAY_MICROS,
+        "days_since_last_event": (now - last) / DAY_MICROS,
         "engagement_score": weight / (weight + 50) if weight > 0 else 0.0,
         "repeat_view_rate": 1 - len({it.item_id for it in views}) / len(views) if views else 0.0,
         "price_vs_user_average": last_dealt[0].price_micros * len(prices) / sum(prices)
@@ -100,6 +101,63 @@ def test_every_count_is_what_the_events_say(feature_set, log):
         if not np.isclose(np.float32(actual[name]), np.float32(value), rtol=1e-6, atol=1e-7)
     }
     assert different == {}
+
+
+IN_BERLIN = FeatureSet(name="behavior-berlin", features=BEHAVIOR.features, time_zone="Europe/Berlin", countries=("DE",))
+BERLIN = ZoneInfo("Europe/Berlin")
+"""Its clocks go forward on 2026-03-29 and back on 2026-10-25."""
+
+
+def evenings(*days: str) -> list[Event]:
+    """Make three events at 20:15 in Berlin on each day."""
+    moments = [dt.datetime.fromisoformat(f"{day}T20:15").replace(tzinfo=BERLIN) for day in days]
+    return [
+        Event(
+            user_id="u",
+            event_id=f"{moment} {number}",
+            type=EventType.PAGE_VIEW,
+            event_time_unix_micros=int(moment.timestamp()) * MICROS,
+        )
+        for moment in moments
+        for number in range(3)
+    ]
+
+
+@pytest.mark.parametrize("asked_on", ["2026-02-10", "2026-07-10", "2026-12-10"])
+@pytest.mark.parametrize(
+    "days",
+    [
+        ("2026-01-05", "2026-01-12", "2026-02-02"),  # Mondays, in winter
+        ("2026-06-01", "2026-06-08", "2026-07-06"),  # in summer
+        ("2026-01-05", "2026-01-12", "2026-02-02", "2026-02-09", "2026-03-30"),  # mostly in winter
+    ],
+)
+def test_hours_do_not_move_when_the_clocks_change(days, asked_on):
+    now = int(dt.datetime.fromisoformat(f"{asked_on}T12:00+00:00").timestamp()) * MICROS
+    features = behavior(fold_all(evenings(*days)), now, IN_BERLIN)
+
+    assert (features["peak_activity_hour"], features["peak_activity_day"]) == (20, 0)
+    assert features["is_weekend_shopper"] == 0
+
+
+@pytest.mark.parametrize(
+    ("days", "hour"),
+    [
+        (("2026-01-05", "2026-08-03", "2026-08-10"), 20),  # mostly in summer, and so is the middle
+        (("2026-01-05", "2026-01-12", "2026-11-02"), 21),  # in two winters, but the middle is in summer
+    ],
+)
+def test_hours_across_seasons_may_be_off_by_one(days, hour):
+    """A limit: the state has no hours of each season."""
+    now = int(dt.datetime(2026, 12, 10, tzinfo=dt.UTC).timestamp()) * MICROS
+
+    assert behavior(fold_all(evenings(*days)), now, IN_BERLIN)["peak_activity_hour"] == hour
+
+
+def test_the_meaning_of_hours_has_a_version_of_its_own():
+    assert {CATALOGUE[name].version for name in ("peak_activity_hour", "peak_activity_day", "is_weekend_shopper")} == {
+        2
+    }
 
 
 def test_interest_adds_up_and_halves_every_week():

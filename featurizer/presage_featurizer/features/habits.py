@@ -10,7 +10,7 @@ from presage_featurizer.digests import WIDTH
 from presage_featurizer.events import MICROS, EventType
 from presage_featurizer.habits import EVENT_WEIGHTS, interest_now
 from presage_featurizer.state import MAX_CATEGORY_INTERESTS, MAX_VIEWED_PRODUCTS, Interest
-from presage_featurizer.view import View
+from presage_featurizer.view import View, local_seconds
 
 _RECENCY_HALF_LIFE_MICROS = 7 * 86_400 * MICROS
 _HALF_ENGAGED_WEIGHT = 50.0
@@ -33,8 +33,13 @@ def _rate(step: int, before: int) -> float:
 
 
 def _local_hours(view: View) -> dict[int, int]:
-    """Count events by hour of the week, from 0 (Monday 00:00) to 167, at the shop's current offset from UTC."""
-    shift = (view.local_seconds - view.now_unix_micros // MICROS) // 3_600
+    """Count events by hour of the shop's week, from 0 (Monday 00:00) to 167.
+
+    The state has the sum over all seasons, by hour of UTC. All hours are read at the offset in the middle of the visitor's history,
+    so that a history within one season is right in every other: at the offset of now it would move when the clocks change.
+    """
+    middle = (view.state.first_seen_unix_micros + view.state.last_seen_unix_micros) // 2
+    shift = (local_seconds(middle, view.time_zone) - middle // MICROS) // 3_600
     return {(hour + shift) % 168: count for hour, count in view.habits.hours_of_week.items()}
 
 
@@ -132,19 +137,19 @@ def overall_conversion_rate(view: View) -> float:
     return _rate(_count(view, EventType.PURCHASE), _count(view, EventType.VIEW_ITEM))
 
 
-@feature(unit="hour", scope="habits", low=-1.0, high=23.0, default=-1.0)
+@feature(unit="hour", scope="habits", low=-1.0, high=23.0, default=-1.0, version=2)
 def peak_activity_hour(view: View) -> float:
     """The hour of the day with most of the visitor's events, the earliest of equal ones; -1 without history."""
     return _peak(_grouped(_local_hours(view), _HOUR_OF_DAY))
 
 
-@feature(unit="day", scope="habits", low=-1.0, high=6.0, default=-1.0)
+@feature(unit="day", scope="habits", low=-1.0, high=6.0, default=-1.0, version=2)
 def peak_activity_day(view: View) -> float:
     """The day of the week with most of the visitor's events, Monday = 0, the earliest of equal ones; -1 without history."""
     return _peak(_grouped(_local_hours(view), _DAY_OF_WEEK))
 
 
-@feature(unit="flag", scope="habits", high=1.0)
+@feature(unit="flag", scope="habits", high=1.0, version=2)
 def is_weekend_shopper(view: View) -> float:
     """1 if more than half of the visitor's events fell on Saturdays and Sundays."""
     days = _grouped(_local_hours(view), _DAY_OF_WEEK)

@@ -75,12 +75,11 @@ class Metrics:
         self.store_conflicts = conflicts[()]
         vectors = Counters(
             "presage_sampled_vectors",
-            "Served vectors that were to be logged, by outcome.",
-            ("outcome",),
-            known=[("logged",), ("dropped",)],
+            "Served vectors that were to be logged, by outcome and the reason to drop them.",
+            ("outcome", "reason"),
         )
-        self.vectors_logged = vectors["logged",]
-        self.vectors_dropped = vectors["dropped",]
+        self.vectors_logged = vectors["logged", ""]
+        self.vectors_dropped = {reason: vectors["dropped", reason] for reason in ("backlog", "rejected", "unavailable")}
         self._bundles_rejected = Counters(
             "presage_bundles_rejected", "Newer versions of a model that cannot be served, found at start.", ("model",)
         )

@@ -7,7 +7,7 @@ import pytest
 
 from presage.v1 import scoring_service_pb2 as pb
 from presage_featurizer.event_log import ServedVector, decode_served_vector
-from presage_server.errors import StoreUnavailableError
+from presage_server.errors import CommandRejectedError, StoreFullError, StoreUnavailableError
 from presage_server.models.loading import load_models
 from presage_server.scoring.jobs import ScoreJob
 from presage_server.scoring.sampler import Sampler
@@ -43,9 +43,21 @@ def vectors() -> Store:
     return Store()
 
 
+class Clock:
+    seconds = 50.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 @pytest.fixture
-def sampler(vectors, metrics) -> Sampler:
-    return Sampler(share=1.0, random=lambda: 0.0, writer=vectors, metrics=metrics)
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sampler(vectors, metrics, clock) -> Sampler:
+    return Sampler(share=1.0, random=lambda: 0.0, writer=vectors, metrics=metrics, clock=clock)
 
 
 @pytest.fixture
@@ -59,8 +71,9 @@ def job(models) -> ScoreJob:
     return made
 
 
-def counted(metrics: Metrics, outcome: str) -> float | None:
-    return metrics.registry.get_sample_value("presage_sampled_vectors_total", {"outcome": outcome})
+def counted(metrics: Metrics, outcome: str, reason: str = "") -> float | None:
+    labels = {"outcome": outcome, "reason": reason}
+    return metrics.registry.get_sample_value("presage_sampled_vectors_total", labels)
 
 
 def test_the_share_is_drawn_by_chance(vectors, metrics):
@@ -84,9 +97,10 @@ def test_a_vector_is_logged_with_what_is_needed_to_make_it_again(sampler, vector
         values=np.arange(20, 40, dtype="<f4").tobytes(),
         score=0.25,
     )
-    assert (counted(metrics, "logged"), counted(metrics, "dropped")) == (0, 0)
+    assert counted(metrics, "logged") == 0
     vectors.answer()
-    assert (counted(metrics, "logged"), counted(metrics, "dropped")) == (1, 0)
+    assert counted(metrics, "logged") == 1
+    assert [counted(metrics, "dropped", reason) for reason in ("backlog", "rejected", "unavailable")] == [0, 0, 0]
 
 
 def test_a_visitor_without_history_has_no_last_event(sampler, vectors, job):
@@ -95,24 +109,64 @@ def test_a_visitor_without_history_has_no_last_event(sampler, vectors, job):
     assert decode_served_vector(vectors.taken[0][1]).last_event == b""
 
 
-def test_a_store_that_does_not_take_them_costs_vectors_and_one_line_for_each_outage(
-    sampler, vectors, metrics, job, caplog
+@pytest.mark.parametrize(
+    ("error", "reason", "text"),
+    [
+        (StoreUnavailableError("try again"), "unavailable", "the store does not answer, or is not ready for writes"),
+        (CommandRejectedError("the log says why"), "rejected", "the store rejects them, for the reason logged before"),
+        (StoreFullError("more"), "rejected", "the store is out of memory"),
+    ],
+)
+def test_vectors_that_the_store_does_not_take_are_one_line_and_counted_by_reason(
+    sampler, vectors, metrics, job, *, clock, caplog, error, reason, text
 ):
-    for error in (None, StoreUnavailableError("away"), None, StoreUnavailableError("away")):
+    for outcome in (None, error, None, error):
         for _ in range(5):
             sampler.offer(job)
-        vectors.answer(error)
-    assert (counted(metrics, "logged"), counted(metrics, "dropped")) == (10, 10)
-    lines = [record.getMessage() for record in caplog.records]
-    assert lines == ["a sampled vector could not be logged: away"] * 2
+        vectors.answer(outcome)
+        clock.seconds += 0.4
+    # A store at its limit takes some and not others: still the same outage.
+    assert lines(caplog) == [f"sampled vectors are dropped: {text}"]
+    assert (counted(metrics, "logged"), counted(metrics, "dropped", reason)) == (10, 10)
+
+    clock.seconds += 1.0
+    sampler.offer(job)
+    vectors.answer()
+    sampler.offer(job)
+    vectors.answer(error)
+    assert lines(caplog)[1:] == [
+        "sampled vectors are logged again: 10 were dropped in 1 s",
+        f"sampled vectors are dropped: {text}",
+    ]
 
 
-def test_a_store_that_hangs_costs_vectors_not_memory(sampler, vectors, metrics, job):
+def test_a_store_that_hangs_costs_vectors_not_memory(sampler, vectors, metrics, job, *, clock, caplog):
     for _ in range(3_000):
         sampler.offer(job)
-    assert counted(metrics, "dropped") == 2_000
+    assert counted(metrics, "dropped", "backlog") == 2_000
     assert len(vectors.taken) == 1_000
+    assert lines(caplog) == ["sampled vectors are dropped: 1,000 of them wait for a store that is too slow"]
+
+    clock.seconds += 2.0
     vectors.answer()
     sampler.offer(job)
     vectors.answer()
     assert counted(metrics, "logged") == 1_001
+    assert lines(caplog)[1:] == ["sampled vectors are logged again: 2,000 were dropped in 0 s"]
+
+
+def test_each_reason_of_an_outage_has_its_line(sampler, vectors, metrics, job, caplog):
+    for _ in range(1_001):
+        sampler.offer(job)
+    vectors.answer(StoreUnavailableError("try again"))
+
+    assert lines(caplog) == [
+        "sampled vectors are dropped: 1,000 of them wait for a store that is too slow",
+        "sampled vectors are dropped: the store does not answer, or is not ready for writes",
+    ]
+    assert counted(metrics, "dropped", "unavailable") == 1_000
+    assert counted(metrics, "dropped", "backlog") == 1
+
+
+def lines(caplog) -> list[str]:
+    return [record.getMessage() for record in caplog.records]

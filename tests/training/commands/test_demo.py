@@ -15,6 +15,7 @@ from training.commands.running import PRESAGE, command, run
 from presage_server.settings import Settings
 from presage_training.commands import demo
 from presage_training.traffic.playing import PlaybackStats, Scenario, WatchedVisitor
+from support.doc_checks import check_pip, check_presage
 
 
 @pytest.fixture
@@ -56,9 +57,12 @@ def test_it_ends_with_what_to_do_next_in_words_that_work(temporary):
     done = run("demo", "--seconds", 1, TMPDIR=str(temporary), PATH=os.defpath)
 
     _, _, steps = done.out.partition("\nnext\n")
-    commands = [line.split() for line in steps.splitlines() if line.endswith(" serve")]
-    (command,) = commands
-    assert Path(command[0]).samefile(PRESAGE)
+    commands = [line.split(maxsplit=1) for line in steps.splitlines() if re.match(r"  \S*/(presage|pip) ", line)]
+    assert [command.split()[0] for _, command in commands] == ["serve", "install", "inspect", "train"]
+    for program, arguments in commands:
+        name = Path(program).name
+        assert Path(program).samefile(PRESAGE.with_name(name))
+        (check_pip if name == "pip" else check_presage)(f"{name} {arguments}")
     assert "keeps its state in ./presage-data" in steps
     assert Settings().data_dir == Path("presage-data")
     pages = re.findall(r"[\w/-]+\.md", steps)
@@ -70,9 +74,9 @@ def test_it_ends_with_what_to_do_next_in_words_that_work(temporary):
 def test_the_command_is_named_as_the_shell_finds_it(monkeypatch, on_path):
     monkeypatch.setenv("PATH", str(PRESAGE.parent) if on_path else os.defpath)
     monkeypatch.chdir(PRESAGE.parents[1])
-    assert demo._command() == ("presage" if on_path else f"{PRESAGE.parent.name}/presage")
+    assert demo._command("presage") == ("presage" if on_path else f"{PRESAGE.parent.name}/presage")
     monkeypatch.chdir("/")
-    assert demo._command() == ("presage" if on_path else str(PRESAGE.relative_to("/")))
+    assert demo._command("presage") == ("presage" if on_path else str(PRESAGE.relative_to("/")))
 
 
 def test_scores_are_drawn_on_one_scale_for_all():

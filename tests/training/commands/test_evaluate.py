@@ -78,11 +78,69 @@ def test_a_bundle_is_measured_on_another_log(trained, tmp_path):
     results = json.loads((tmp_path / "page" / RESULTS_FILE).read_text())
 
     assert (done.exit_code, done.stderr) == (0, "")
-    assert [one["kind"] for one in results["models"]] == ["prevalence", "xgboost-classifier/1"]
-    assert results["models"][1]["metrics"]["roc_auc"]["low"] > 0.55
-    assert results["models"][1]["threshold"] == json.loads((bundle / "manifest.json").read_text())["data"]["threshold"]
+    model = results["models"][-1]
+    assert model["metrics"]["roc_auc"]["low"] > 0.55
+    assert model["threshold"] == json.loads((bundle / "manifest.json").read_text())["data"]["threshold"]
     assert "xgboost-classifier/1" in done.stdout
     assert (tmp_path / "page" / PAGE_FILE).exists()
+
+
+def test_a_bundle_is_measured_beside_the_baselines_of_training(trained, tmp_path):
+    bundle = trained[0] / "runs" / "first" / "models" / "xgboost-classifier" / "1"
+    arguments = ("--format", "presage", "--draws", 100, "--to", tmp_path / "page")
+    done = run(evaluate, bundle, trained[0] / "later.jsonl", *arguments)
+    results = json.loads((tmp_path / "page" / RESULTS_FILE).read_text())
+    *baselines, model = results["models"]
+    skills = {baseline["kind"]: baseline["metrics"]["roc_auc"] for baseline in baselines}
+
+    assert list(skills) == ["prevalence", "single-feature", "rfm-rule"]
+    assert model["kind"] == "xgboost-classifier/1"
+    assert results["baseline"] == max(skills, key=lambda kind: skills[kind]["value"]) != "prevalence"
+    best = skills[results["baseline"]]
+    assert best["low"] < best["value"] < best["high"]
+    lead = model["ahead"]
+    assert lead["value"] == pytest.approx(model["metrics"]["roc_auc"]["value"] - best["value"])
+    assert lead["low"] < lead["value"] < lead["high"]
+    remark = (
+        f"xgboost-classifier/1 has a ROC-AUC of {model['metrics']['roc_auc']['value']:.3f} "
+        f"({model['metrics']['roc_auc']['low']:.3f} to {model['metrics']['roc_auc']['high']:.3f}), {lead['value']:+.3f} "
+        f"({lead['low']:+.3f} to {lead['high']:+.3f}) against {results['baseline']}, the best baseline."
+    )
+    assert results["remarks"][0] == remark
+    assert f"above {results['baseline']}" in done.stdout
+    assert f" on {results['data']['parts']['all']['rows']:,} rows of " in done.stdout
+    assert remark in done.stdout
+    assert "fitted on these very rows" in results["data"]["split"]
+    assert "threshold of the model&#x27;s training" in (tmp_path / "page" / PAGE_FILE).read_text()
+
+
+def test_a_lead_within_chance_is_remarked(trained, tmp_path):
+    """A bundle of a single feature can lead that feature by chance only."""
+    folder = tmp_path / "runs"
+    arguments = ("--format", "presage", "--models", "single-feature", "--draws", 100, "--to", folder)
+    run(train, trained[0] / "log.jsonl", *arguments)
+    done = run(
+        evaluate, folder / "models" / "single-feature" / "1", trained[0] / "later.jsonl", "--format", "presage",
+        "--draws", 100,
+    )  # fmt: skip
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "That interval holds 0: these rows do not show that the model is better than" in done.stdout
+
+
+def test_amounts_are_measured_beside_their_mean(trained, tmp_path):
+    folder = tmp_path / "runs"
+    arguments = ("--format", "presage", "--draws", 100)
+    run(
+        train, trained[0] / "log.jsonl", *arguments, "--to", folder, "--models", "mean", "--target", "revenue-within:3",
+        "--decisions", "every-nth:5",
+    )  # fmt: skip
+    done = run(evaluate, folder / "models" / "mean" / "1", trained[0] / "later.jsonl", *arguments)
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "mean, baseline" in done.stdout
+    assert "mean/1 has an R2 of" in done.stdout
+    assert "these rows do not show that the model is better than mean" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,39 @@ def test_without_a_file_the_mapping_is_printed(inspect, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
 
 
+def test_the_next_command_fits_the_log(inspect, tmp_path):
+    orders, views = tmp_path / "orders.csv", tmp_path / "views.csv"
+    orders.write_text("customer,order,sku,price,time\nann,o1,lamp,3.50,2026-01-05T10:00:00Z\n")
+    views.write_text("user,event,time\nann,view,2026-01-01T00:00:00Z\n")
+
+    done = inspect(orders, "--to", tmp_path / "orders.toml")
+    task = "--target purchase-within:30 --decisions at:PURCHASE --to runs/first"
+    assert done.out.splitlines()[-1].endswith(f"--mapping {tmp_path / 'orders.toml'} {task}")
+    assert "no row becomes a PURCHASE" not in done.out
+    assert "look at: no row becomes a PURCHASE" in inspect(views, "--to", tmp_path / "views.toml").out
+
+
+def test_a_log_that_is_not_in_order_is_to_be_sorted(inspect, tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("user,event,time\nann,buy,2026-01-02T00:00:00Z\nann,view,2026-01-01T00:00:00Z\n")
+    done = inspect(log, "--to", tmp_path / "shop.toml")
+
+    assert "look at: 1 of 2 events (50 %), of 1 of 1 visitors (100 %), come after later events" in done.out
+    assert done.out.endswith(f"--mapping {tmp_path / 'shop.toml'} --sort --to runs/first\n")
+
+
+def test_files_of_another_kind_are_named(inspect, tmp_path):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("events.csv", "user,event,time\nann,view,2026-01-01T00:00:00Z\n")
+        archive.writestr("items.csv", "item,property\nlamp,red\n")
+    done = inspect(tmp_path / "set.zip")
+
+    assert (done.code, done.out) == (2, "")
+    assert "its files have different columns: events.csv (user, event, time) and items.csv (item, property)" in done.err
+    assert "Name one, such as" in done.err
+    assert inspect(tmp_path / "set.zip" / "events.csv").code == 0
+
+
 def test_a_log_without_a_visitor_says_so(inspect, tmp_path):
     (tmp_path / "log.csv").write_text("event,time\nview,2026-01-01T00:00:00Z\n")
     done = inspect(tmp_path / "log.csv", "--to", tmp_path / "shop.toml")

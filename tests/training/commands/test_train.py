@@ -42,7 +42,7 @@ def test_it_shows_how_the_model_did(trained):
     folder, done = trained
     metrics = load_model(folder / "shop" / "1").bundle.manifest.metrics
 
-    assert "lightgbm-classifier has the best ROC-AUC" in done.out
+    assert "lightgbm-classifier has a ROC-AUC of" in done.out
     for name in ("roc_auc", "pr_auc", "log_loss", "brier"):
         assert f"{name} " in done.out
         assert f"{metrics[name]:.3f}" in done.out

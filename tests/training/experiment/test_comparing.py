@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -136,6 +137,32 @@ def test_the_usual_kinds_are_those_of_the_target():
 def test_what_never_happens_is_said(dataset):
     with pytest.raises(DatasetError, match="the target purchase-in-session never happens"):
         split_parts(dataset.take(~dataset.positive), OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("bought", "name"),
+    [((False, True, True), "train"), ((True, False, True), "tune"), ((True, True, False), "test")],
+)
+def test_a_part_without_positive_rows_is_named_with_its_time(dataset, bought, name):
+    start, days = dataset.times_unix_micros.min(), 86_400_000_000
+    times = start + np.arange(100) * days
+    part = np.where(np.arange(100) < 63, 0, np.where(np.arange(100) < 75, 1, 2))
+    hundred_days = replace(
+        dataset.take(np.zeros(100, dtype=np.intp)),
+        times_unix_micros=times,
+        span_starts_unix_micros=times,
+        span_ends_unix_micros=times,
+        labels=np.array(bought)[part] & (np.arange(100) % 2 == 0),
+    )
+
+    with pytest.raises(DatasetError, match="expected both kinds: use a longer log") as caught:
+        split_parts(hundred_days, OPTIONS)
+
+    # The shares of the options are of parts of the time; a reader finds the days in the log.
+    times_of = {"train": (0.0, 62.9), "tune": (62.9, 74.0), "test": (74.25, 99.0)}[name]
+    first, last = (np.datetime64(int(start + day * days), "us").astype(str)[:10] for day in times_of)
+    assert re.match(rf"the {name} part, {first} \S+ UTC to {last} \S+ UTC, has", str(caught.value))
+    assert "%" not in str(caught.value)
 
 
 @pytest.mark.parametrize("wrong", [{"train_share": 1.0}, {"fit_share": 0.0}, {"draws": 10}])

@@ -15,6 +15,7 @@ from presage_training.inspecting.times import guess_clock, guess_time
         (["01/05/2026 10:00 AM", "01/31/2026 10:00 PM"], "%m/%d/%Y %I:%M %p", False),
         (["05/Jan/2026:10:00:00 +0100"], "%d/%b/%Y:%H:%M:%S %z", True),
         (["Mon, 05 Jan 2026 10:00:00 +0000"], "%a, %d %b %Y %H:%M:%S %z", True),
+        (["Mon, 05 Jan 2026 10:00:00 GMT"], "%a, %d %b %Y %H:%M:%S", True),
         (["20260105100000", "20260131100000"], "%Y%m%d%H%M%S", False),
         (["2026/01/05 10:00:00,123"], "%Y/%m/%d %H:%M:%S,%f", False),
         (["Jan 5, 2026 10:00:00 PM"], "%b %d, %Y %I:%M:%S %p", False),

@@ -21,6 +21,8 @@ def test_our_own_names_mean_themselves(event_type):
         ("user clicked add to cart", EventType.ADD_TO_CART),
         ("retrait du panier", EventType.REMOVE_FROM_CART),
         ("addtocart", EventType.ADD_TO_CART),
+        ("Inicio de sesión", EventType.LOGIN),
+        ("clic en el producto", EventType.SELECT_ITEM),
         ("Bestellung abgeschlossen", EventType.PURCHASE),
         ("Bestellung storniert", None),
         ("payment_failed", None),
@@ -29,6 +31,11 @@ def test_our_own_names_mean_themselves(event_type):
 )
 def test_words_of_shops(word, event_type):
     assert event_types_of([word]) == {word: event_type}
+
+
+def test_a_vague_view_is_that_of_a_page_beside_views_of_items():
+    assert event_types_of(["pv", "pdp"]) == {"pv": EventType.PAGE_VIEW, "pdp": EventType.VIEW_ITEM}
+    assert event_types_of(["pv", "buy"]) == {"pv": EventType.VIEW_ITEM, "buy": EventType.PURCHASE}
 
 
 def test_devices_and_countries():

@@ -59,3 +59,12 @@ def test_the_same_file_twice_is_refused(folder):
 
     with pytest.raises(LogFormatError, match=r"day\.csv and day\.jsonl look like the same file twice"):
         log_parts(folder)
+
+
+def test_names_that_say_little_count_where_there_are_no_others(folder):
+    for name in ("part-00000", "part-00001.gz", "events.log"):
+        (folder / "raw").mkdir(exist_ok=True)
+        (folder / "raw" / name).write_text(LINE)
+
+    assert [part.path.name for part in log_parts(folder / "raw")] == ["events.log", "part-00000", "part-00001.gz"]
+    assert {part.path.suffix for part in log_parts(folder)} == {".jsonl"}

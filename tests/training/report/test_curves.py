@@ -65,3 +65,20 @@ def test_long_curves_are_thinned():
     labels, _ = rows_of(5_000)
 
     assert len(roc_curve(labels, np.random.default_rng(0).random(5_000))) == 200
+
+
+@pytest.mark.parametrize("prevalence", [0.01, 0.5])
+def test_the_bins_have_the_scale_of_the_scores(prevalence):
+    random = np.random.default_rng(0)
+    scores = random.beta(1.0, 1.0 / prevalence - 1.0, 20_000)
+    labels = random.random(len(scores)) < scores
+    shares = histogram(labels, scores)
+
+    assert shares.first == 0.0
+    assert shares.last == (1.0 if prevalence > 0.1 else pytest.approx(0.07, abs=0.02))
+    # Most bars can be told from the axis.
+    assert sum(share > 0.001 for share in shares.negative) > 25
+    for shown in (shares.negative, shares.positive):
+        assert sum(shown) == pytest.approx(1.0, abs=1e-3)
+    assert shares.beyond == pytest.approx(np.mean(scores > shares.last), abs=1e-5)
+    assert (shares.beyond > 0.0) is (prevalence < 0.1)

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 from training.logs import shop
 
 from presage_training.datasets.dataset import purchase_in_session
 from presage_training.datasets.leakage import LeakageWarning
 from presage_training.report import DataFacts, Metric, Resamples, Results, encode_results, measure_model
+from presage_training.report.curves import calibration_curve, histogram, precision_recall_curve, roc_curve
 from presage_training.report.page import format_metric, render_page
 from presage_training.report.results import Check, facts_of_part
 
@@ -73,11 +76,106 @@ def test_every_chart_is_well_formed(results):
         assert ET.fromstring(chart).attrib["aria-label"]
 
 
+@pytest.fixture(scope="module")
+def rare(results):
+    """Results where one row in a hundred is positive."""
+    random = np.random.default_rng(2)
+    scores = random.beta(1.0, 99.0, 8_000)
+    labels = random.random(len(scores)) < scores
+    model = replace(
+        results.models[0],
+        roc=roc_curve(labels, scores),
+        precision_recall=precision_recall_curve(labels, scores),
+        calibration=calibration_curve(labels, scores),
+        histogram=histogram(labels, scores),
+    )
+    part = replace(results.data.parts["all"], mean_label=float(labels.mean()))
+    return replace(results, models=[model], data=replace(results.data, parts={"all": part}))
+
+
+def charts_of(results) -> dict[str, ET.Element]:
+    charts = re.findall(r"<svg.*?</svg>", render_page(results), re.DOTALL)
+    return {chart.attrib["aria-label"]: chart for chart in map(ET.fromstring, charts)}
+
+
+def reach(chart: ET.Element) -> tuple[float, float]:
+    """Return how wide and how high the curves of a chart are, as shares of its frame."""
+    places = [
+        tuple(map(float, point.split(",")))
+        for line in chart.iter("polyline")
+        for point in line.attrib["points"].split()
+    ]
+    (left, right), (top, bottom) = ((min(ends), max(ends)) for ends in zip(*places, strict=True))
+    return (right - left) / 362, (bottom - top) / 268
+
+
+@pytest.mark.parametrize(
+    ("title", "labels"),
+    [
+        ("Calibration, by tenths of the rows", ("mean score", "share of positives")),
+        ("Precision and recall", ("precision",)),
+    ],
+)
+def test_rare_outcomes_fill_their_charts(rare, title, labels):
+    chart = charts_of(rare)[title]
+    texts = [text.text for text in chart.iter("text")]
+
+    for label in labels:
+        (found,) = [text for text in texts if text.startswith(f"{label} (zoomed: 0 to 0.0")]
+        assert found.endswith(")")
+    width, height = reach(chart)
+    assert width > 0.6
+    assert height > 0.5
+
+
+def test_the_scores_of_rare_outcomes_fill_their_chart(rare):
+    (chart,) = [chart for title, chart in charts_of(rare).items() if title.startswith("scores of")]
+    heights = [float(bar.attrib["height"]) for bar in chart.iter("rect") if bar.attrib["width"] != "10"]
+
+    assert any(text.text.startswith("score (zoomed: 0 to 0.0") for text in chart.iter("text"))
+    assert sum(height > 1.0 for height in heights) > 30
+    assert "% of the rows that are beyond the axis." in render_page(rare)
+
+
+def test_charts_of_data_from_0_to_1_are_not_zoomed(results):
+    wide = np.linspace(0.0, 1.0, 400)
+    labels = wide > np.random.default_rng(3).random(400)
+    model = replace(
+        results.models[0],
+        precision_recall=precision_recall_curve(labels, wide),
+        calibration=calibration_curve(labels, wide),
+        histogram=histogram(labels, wide),
+    )
+    charts = charts_of(replace(results, models=[model]))
+
+    for title in ("ROC", "Precision and recall", "Calibration, by tenths of the rows"):
+        texts = [text.text for text in charts[title].iter("text")]
+        assert not any("zoomed" in text for text in texts)
+        assert [text for text in texts if text in {"0", "0.25", "0.5", "0.75", "1"}] == [
+            "0",
+            "0.25",
+            "0.5",
+            "0.75",
+            "1",
+        ] * 2
+
+
+def test_tables_fit_the_page(results):
+    """Their cells break, and on a narrow screen each row is a block whose cells name their columns."""
+    page = render_page(results)
+
+    assert "nowrap" not in page
+    assert "overflow-x" not in page
+    assert "<th>lift_<wbr>at_<wbr>10_<wbr>percent</th>" in page
+    assert '<td data-head="lift_at_10_percent">' in page
+    assert "@media (max-width: 900px)" in page
+
+
 def test_figures_are_shown_with_their_intervals(results):
     page = render_page(results)
     metric = results.models[0].metrics["roc_auc"]
 
-    assert f"{metric.value:.3f}<br><small>({metric.low:.3f} to {metric.high:.3f})</small>" in page
+    assert f"{metric.value:.3f}<br><small>({metric.low:.3f} to&nbsp;{metric.high:.3f})</small>" in page
     assert "early-prefixes</b>: nothing found" in page
 
 

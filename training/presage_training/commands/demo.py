@@ -169,23 +169,27 @@ def _summary(stats: PlaybackStats, single: SingleCallStats) -> Table:
 
 
 def _next_steps() -> str:
-    command = _command()
+    command, pip = _command("presage"), _command("pip")
     return f"""
 next
   {command} serve
       starts a server on port 50051, and keeps its state in ./presage-data
   README.md, "Use it"
       sends it events and gets scores, from Python or any other language
-  {command} train --help, docs/how-to/train-on-your-log.md
-      trains a model on the events of your own shop"""
+  {pip} install '.[train]'
+      brings the libraries that the next two commands need
+  {command} inspect LOG --to shop.toml
+      proposes how to read a log of your own shop's events; docs/how-to/inspect-a-log.md
+  {command} train LOG --mapping shop.toml --to runs/first
+      trains models on it, and says how to serve the best; docs/how-to/train-on-your-log.md"""
 
 
-def _command() -> str:
-    """Return what to type to run the command of this environment: its name if it is on the path, else where it is."""
-    here = Path(sysconfig.get_path("scripts"), "presage")
-    found = shutil.which("presage")
+def _command(name: str) -> str:
+    """Return what to type to run a command of this environment: its name if it is on the path, else where it is."""
+    here = Path(sysconfig.get_path("scripts"), name)
+    found = shutil.which(name)
     if found is not None and Path(found) == here:
-        return "presage"
+        return name
     return str(here.relative_to(Path.cwd())) if here.is_relative_to(Path.cwd()) else str(here)
 
 

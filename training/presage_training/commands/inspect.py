@@ -13,6 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from presage_featurizer.events import EventType
 from presage_training.quoting import printable
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = ["inspect"]
 
 _MAX_EXAMPLES, _MAX_UNPLACED = 3, 12
 _MAX_CHARACTERS = 60
+_REPEAT_ORDERS = ("--target", "purchase-within:30", "--decisions", "at:PURCHASE")
 
 
 def inspect(
@@ -104,7 +106,9 @@ def _print_words(console: Console, proposal: Proposal) -> None:
     for word, count in proposal.event_words.items():
         event_type = proposal.event_types[word]
         table.add_row(
-            printable(word, most=_MAX_CHARACTERS), f"{count:,}", event_type.name if event_type else "IGNORE: not known"
+            printable(word, most=_MAX_CHARACTERS) or "(empty)",
+            f"{count:,}",
+            event_type.name if event_type else "IGNORE: not known",
         )
     console.print(table)
 
@@ -124,6 +128,10 @@ def _print_check(console: Console, sample: Sample, check: SampleCheck | None) ->
     if check.problem:
         console.print(f"the mapping cannot be used as it is: {check.problem}", soft_wrap=True)
         return
+    if EventType.PURCHASE.name not in check.types:
+        console.print("look at: no row becomes a PURCHASE, and that is what presage train predicts", soft_wrap=True)
+    if check.order.has_many_late:
+        console.print(f"look at: {check.order.description}; --sort reads them in the order of time", soft_wrap=True)
     types = ", ".join(f"{count:,} {name}" for name, count in check.types.items())
     console.print(
         f"{check.events:,} of {sample.rows:,} rows become events, of {check.visitors:,} visitors: {types}",
@@ -143,7 +151,10 @@ def _print_next(console: Console, log: Path, to: Path | None, proposal: Proposal
         names = ", ".join(proposal.missing)
         console.print(f"no column was found for {names}: name it in {where}", soft_wrap=True)
     elif to is not None and check and not check.problem:
-        command = shlex.join(("presage", "train", str(log), "--mapping", str(to), "--to", "runs/first"))
+        # In a log of orders alone, what can be predicted is the next order.
+        task = _REPEAT_ORDERS if check.types.keys() == {EventType.PURCHASE.name} else ()
+        order = ("--sort",) if check.order.has_many_late else ()
+        command = shlex.join(("presage", "train", str(log), "--mapping", str(to), *order, *task, "--to", "runs/first"))
         console.print(f"next: {command}", soft_wrap=True)
 
 

@@ -9,16 +9,20 @@ from numpy.typing import NDArray
 
 from presage_training.datasets.dataset import Dataset, check_labels
 from presage_training.errors import DatasetError
+from presage_training.times import format_time
 
 __all__ = ["grouped_folds", "split_by_time", "split_by_time_and_visitor"]
 
 
-def split_by_time(dataset: Dataset, share: float) -> tuple[Dataset, Dataset]:
+def split_by_time(
+    dataset: Dataset, share: float, *, names: tuple[str, str] = ("earlier", "later")
+) -> tuple[Dataset, Dataset]:
     """Split so that every row of the first part ended before any row of the second began.
 
     Args:
         dataset: The rows.
         share: The share of the rows' time that the first part covers, between 0 and 1.
+        names: What errors call the parts.
 
     Returns:
         The rows whose span ended before the cut, and those whose span began at the cut or later; rows whose span crosses the cut
@@ -27,8 +31,8 @@ def split_by_time(dataset: Dataset, share: float) -> tuple[Dataset, Dataset]:
     Raises:
         DatasetError: One of the parts would be empty, or have labels of one kind only.
     """
-    before, after = _sides(dataset, share)
-    return _parts(dataset, share, before, after, "")
+    cut, before, after = _sides(dataset, share)
+    return _parts(dataset, cut, (before, after), names)
 
 
 def split_by_time_and_visitor(
@@ -51,16 +55,11 @@ def split_by_time_and_visitor(
     Raises:
         DatasetError: One of the parts would be empty, or have labels of one kind only.
     """
-    before, after = _sides(dataset, share)
+    cut, before, after = _sides(dataset, share)
     visitors, visitor_indices = np.unique(dataset.visitors, return_inverse=True)
     first = np.random.default_rng(seed).permutation(len(visitors)) < round(len(visitors) * visitor_share)
-    return _parts(
-        dataset,
-        share,
-        before & first[visitor_indices],
-        after & ~first[visitor_indices],
-        ", and of each part's own visitors,",
-    )
+    masks = before & first[visitor_indices], after & ~first[visitor_indices]
+    return _parts(dataset, cut, masks, ("earlier", "later"), whose=" and of its own visitors,")
 
 
 def grouped_folds(dataset: Dataset, folds: int, *, seed: int) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
@@ -104,24 +103,32 @@ def grouped_folds(dataset: Dataset, folds: int, *, seed: int) -> Iterator[tuple[
     return ((fold_of_row != fold, fold_of_row == fold) for fold in range(folds))
 
 
-def _sides(dataset: Dataset, share: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _sides(dataset: Dataset, share: float) -> tuple[int, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the time of the cut, and the masks of the rows before and after it."""
     if not 0.0 < share < 1.0:
         raise DatasetError(f"share of the time: expected a number between 0 and 1, got {share}")
     if not len(dataset):
         raise DatasetError("there are no rows to split: use a longer log")
     first, last = int(dataset.times_unix_micros.min()), int(dataset.times_unix_micros.max())
     cut = first + round((last - first) * share)
-    return dataset.span_ends_unix_micros < cut, dataset.span_starts_unix_micros >= cut
+    return cut, dataset.span_ends_unix_micros < cut, dataset.span_starts_unix_micros >= cut
 
 
 def _parts(
-    dataset: Dataset, share: float, before: NDArray[np.bool_], after: NDArray[np.bool_], whose: str
+    dataset: Dataset,
+    cut: int,
+    masks: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    names: tuple[str, str],
+    *,
+    whose: str = "",
 ) -> tuple[Dataset, Dataset]:
-    parts = dataset.take(before), dataset.take(after)
-    for name, part in zip(("before", "after"), parts, strict=True):
+    first, last = int(dataset.times_unix_micros.min()), int(dataset.times_unix_micros.max())
+    parts = dataset.take(masks[0]), dataset.take(masks[1])
+    for name, part, start, end in zip(names, parts, (first, cut), (cut, last), strict=True):
         if not len(part) or (part.labels == part.labels[0]).all():
+            # By its time, not its share: what is split may itself be a part, and a share of that says little of the log.
             raise DatasetError(
-                f"the part {name} {share:.0%} of the log's time{whose} has {len(part)} rows, {int(part.positive.sum())} of them "
-                "positive; expected both kinds: use a longer log"
+                f"the {name} part, {format_time(start)} to {format_time(end)},{whose} has {len(part):,} rows, "
+                f"{int(part.positive.sum()):,} of them positive; expected both kinds: use a longer log"
             )
     return parts

@@ -18,16 +18,16 @@ from presage_training.datasets.leakage import (
     shifted_now,
     shuffled_labels,
 )
+from presage_training.experiment.baselines import baseline_kinds, best_feature
 from presage_training.experiment.planning import ExperimentOptions, Parts, choose_kinds, split_parts, to_rows
 from presage_training.models import BASELINES, FitOptions, FittedModel, fit
 from presage_training.report import MeasuredModel, ModelResult, Resamples, best_threshold, measure_model
-from presage_training.report.importance import gain_shares, permutation_losses, skill
+from presage_training.report.importance import gain_shares, permutation_losses
 from presage_training.report.measuring import skill_name
 from presage_training.report.results import Check
 
 __all__ = ["Experiment", "cross_validate", "named_check", "run_experiment", "with_export"]
 
-_RFM = frozenset({"recency_days", "frequency", "monetary_value"})
 _CHECK_KIND = "logistic-regression"
 
 
@@ -71,8 +71,8 @@ def run_experiment(
     chosen = choose_kinds(dataset.target, kinds, classifies=dataset.labels.dtype == np.bool_)
     parts = split_parts(dataset, options)
     train, tune = to_rows(parts.train), to_rows(parts.tune)
-    baselines = _baselines(dataset)
-    feature = options.feature or _best_feature(parts.train)
+    baselines = baseline_kinds(dataset)
+    feature = options.feature or best_feature(parts.train)
     fit_options = FitOptions(calibration=options.calibration, threads=options.threads, feature=feature)
     resamples = Resamples(
         labels=parts.test.labels, visitors=parts.test.visitors, seed=options.seed, draws=options.draws
@@ -133,7 +133,7 @@ def cross_validate(
         DatasetError: There are too few rows.
     """
     # Chosen on all rows, which favours the baseline: the safe side.
-    feature = options.feature or _best_feature(dataset)
+    feature = options.feature or best_feature(dataset)
     fit_options = FitOptions(calibration=options.calibration, threads=options.threads, feature=feature)
     rows = to_rows(dataset)
     scores = {kind: np.empty(len(dataset)) for kind in kinds}
@@ -154,21 +154,6 @@ def cross_validate(
             )
             scores[kind][test] = fitted[-1].predict(dataset.features[test])
     return scores
-
-
-def _baselines(dataset: Dataset) -> tuple[str, ...]:
-    task = "classification" if dataset.labels.dtype == np.bool_ else "regression"
-    has_rfm = set(dataset.feature_set.features) >= _RFM
-    return tuple(kind for kind, its_task in BASELINES.items() if its_task == task and (kind != "rfm-rule" or has_rfm))
-
-
-def _best_feature(dataset: Dataset) -> str:
-    """Find the feature that alone ranks the rows best, in either direction."""
-    names = dataset.feature_set.features
-    if dataset.labels.dtype != np.bool_:
-        return names[0]
-    reach = [abs(skill(dataset.labels, column.astype(np.float64)) - 0.5) for column in dataset.features.T]
-    return names[int(np.argmax(reach))]
 
 
 def _measure(

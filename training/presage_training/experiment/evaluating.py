@@ -12,21 +12,32 @@ from numpy.typing import NDArray
 from presage_export.bundle import Bundle
 from presage_featurizer import FeatureSet, FeatureSetError
 from presage_featurizer.custom import CustomFeatures
-from presage_training.datasets.dataset import check_labels
+from presage_training.datasets.dataset import Dataset, check_labels
 from presage_training.datasets.leakage import early_prefixes, event_order, lone_features
 from presage_training.datasets.targets import parse_target
 from presage_training.errors import DatasetError
+from presage_training.experiment.baselines import baseline_kinds, best_feature
 from presage_training.experiment.comparing import named_check
 from presage_training.experiment.logs import LogSource, PredictionTask, read_dataset
-from presage_training.experiment.remarks import remarks_on_order
+from presage_training.experiment.planning import to_rows
+from presage_training.experiment.remarks import remarks_on, remarks_on_order
+from presage_training.models import FitOptions, fit
 from presage_training.readers import SkippedRows
 from presage_training.replaying.decisions import parse_decisions
-from presage_training.report import DataFacts, Resamples, Results, measure_model
+from presage_training.report import DataFacts, MeasuredModel, Resamples, Results, best_threshold, measure_model
 from presage_training.report.importance import permutation_losses
 from presage_training.report.results import Check, facts_of_part
 
 __all__ = ["evaluate_bundle", "prediction_task"]
 
+_SPLIT = (
+    "All rows of the log are measured; on a log that the model was trained on, figures flatter it. The baselines are fitted on "
+    "these very rows, which flatters them a little."
+)
+_THRESHOLDS = (
+    "the threshold of the model's training, or 0.5 if its manifest has none; those of a baseline at the one that gives the best F1 "
+    "on these rows"
+)
 _TASKS = {True: "binary", False: "regression"}
 _DEFAULT_TARGET, _DEFAULT_DECISIONS = "purchase-in-session", "every-event"
 
@@ -122,9 +133,8 @@ def evaluate_bundle(
     scorer = _Scorer(bundle)
     scores = scorer.scores(dataset.features)
     resamples = Resamples(labels=dataset.labels, visitors=dataset.visitors, seed=seed, draws=draws)
-    baseline_kind = "prevalence" if task.target.is_classification else "mean"
-    always = np.full(len(dataset), float(dataset.labels.mean()))
-    baseline = measure_model(baseline_kind, dataset, always, resamples, is_baseline=True)
+    baselines = _measure_baselines(dataset, resamples)
+    best_baseline = max(baselines, key=lambda baseline: baseline.result.skill)
     manifest = bundle.manifest
     threshold = manifest.data.get("threshold", 0.5)
     names = task.feature_set.features
@@ -135,10 +145,11 @@ def evaluate_bundle(
         scores,
         resamples,
         threshold=float(threshold),
-        baseline=baseline.draws,
+        baseline=best_baseline.draws,
         permutation=permutation_losses(scorer.margins, dataset.features, dataset.labels, names, seed=seed),
         seconds={"measuring": perf_counter() - replayed},
     )
+    models = (*baselines, measured)
     checks: tuple[Check, ...] = (named_check("event-order", event_order(dataset)),)
     if task.target.is_classification:
         checks += (
@@ -159,11 +170,35 @@ def evaluate_bundle(
             log=dataset.log,
             skipped=skipped.counts,
             parts={"all": facts_of_part(dataset)},
-            split="All rows of the log are measured; on a log that the model was trained on, figures flatter it.",
+            split=_SPLIT,
+            thresholds=_THRESHOLDS if task.target.is_classification else "",
         ),
-        models=(baseline.result, measured.result),
-        baseline=baseline_kind,
+        models=tuple(model.result for model in models),
+        baseline=best_baseline.result.kind,
         checks=checks,
         seconds={"reading and replaying": replayed - began},
-        remarks=remarks_on_order(dataset.log.order),
+        remarks=(*remarks_on(models, best_baseline.result.kind), *remarks_on_order(dataset.log.order)),
     )
+
+
+def _measure_baselines(dataset: Dataset, resamples: Resamples) -> list[MeasuredModel]:
+    """Fit the baselines that training has on the rows themselves, which favors them, and measure them."""
+    rows = to_rows(dataset)
+    options = FitOptions(feature=best_feature(dataset))
+    measured = []
+    for kind in baseline_kinds(dataset):
+        fitted = fit(kind, rows, rows, seed=resamples.seed, options=options)
+        scores = fitted.predict(dataset.features)
+        threshold = best_threshold(dataset.positive, scores) if fitted.task == "classification" else None
+        measured.append(
+            measure_model(
+                kind,
+                dataset,
+                scores,
+                resamples,
+                threshold=threshold,
+                is_baseline=True,
+                parameters=fitted.parameters,
+            )
+        )
+    return measured

@@ -96,8 +96,8 @@ def split_parts(dataset: Dataset, options: ExperimentOptions) -> Parts:
         DatasetError: A part would be empty, or have labels of one kind only.
     """
     check_labels(dataset)
-    known, test = split_by_time(dataset, options.train_share)
-    train, tune = split_by_time(known, options.fit_share)
+    known, test = split_by_time(dataset, options.train_share, names=("train and tune", "test"))
+    train, tune = split_by_time(known, options.fit_share, names=("train", "tune"))
     return Parts(train=train, tune=tune, test=test)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from presage_training.models import BASELINES
 from presage_training.replaying.event_order import EventOrder
 from presage_training.report import MeasuredModel
 
@@ -12,18 +11,24 @@ __all__ = ["remarks_on", "remarks_on_order"]
 
 
 def remarks_on(models: Sequence[MeasuredModel], baseline: str) -> tuple[str, ...]:
-    """Return remarks on the best model, and on what its intervals do not show."""
+    """Return remarks on the best model, and on what its intervals do not show.
+
+    Args:
+        models: All models, baselines included.
+        baseline: The best baseline.
+    """
     name = next(name for name in ("roc_auc", "r2") if name in models[0].result.metrics)
-    label = {"roc_auc": "ROC-AUC", "r2": "R2"}[name]
-    own = [model for model in models if model.result.kind not in BASELINES]
+    label, article = {"roc_auc": ("ROC-AUC", "a"), "r2": ("R2", "an")}[name]
+    own = [model for model in models if not model.result.is_baseline]
     if not own:
         return ()
-    best = max(own, key=lambda model: model.result.metrics[name].value or float("-inf"))
+    best = max(own, key=lambda model: model.result.skill)
     metric, ahead = best.result.metrics[name], best.result.ahead
     if metric.value is None or ahead is None or ahead.value is None or ahead.low is None:
-        return (f"The test rows do not show which model is best: there is no {label} to compare.",)
+        return (f"These rows do not show which model is best: there is no {label} to compare.",)
     leads = (
-        f"{best.result.kind} has the best {label}, {metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f}), "
+        f"{best.result.kind} has {f'the best {label},' if len(own) > 1 else f'{article} {label} of'} "
+        f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f}), "
         f"{ahead.value:+.3f} ({ahead.low:+.3f} to {ahead.high:+.3f}) against {baseline}, the best baseline."
     )
     remarks = [leads]
@@ -31,8 +36,12 @@ def remarks_on(models: Sequence[MeasuredModel], baseline: str) -> tuple[str, ...
         remarks.append(
             "It was found to be the best on the very rows that it is measured on, which flatters it a little."
         )
-    if ahead.low <= 0.0:
-        remarks.append(f"That interval holds 0: these rows do not show that any model is better than {baseline}.")
+    if ahead.high is not None and ahead.high < 0.0:
+        which = "every model" if len(own) > 1 else "the model"
+        remarks.append(f"That interval is below 0: on these rows {baseline} is better than {which}.")
+    elif ahead.low <= 0.0:
+        which = "any model" if len(own) > 1 else "the model"
+        remarks.append(f"That interval holds 0: these rows do not show that {which} is better than {baseline}.")
     tied = [
         other.result.kind
         for other in own

@@ -28,6 +28,7 @@ _SPLIT = (
     "Split by time: no label of a part was settled after the next part began. Visitors may have rows in several parts, as they "
     "come back to a shop whose model they helped to train."
 )
+_THRESHOLDS = "the threshold that gave the best F1 on rows between those of training and test"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,6 +150,7 @@ def train_on_log(
                 skipped=dict(skipped.counts),
                 parts=experiment.parts.facts,
                 split=_SPLIT,
+                thresholds=_THRESHOLDS if task.target.is_classification else "",
             ),
             models=models,
             baseline=experiment.baseline,

@@ -12,6 +12,7 @@ from presage_training.inspecting.sample import Sample
 from presage_training.readers.formats.mapped import read_mapped
 from presage_training.readers.formats.mapping_file import load_mapping
 from presage_training.readers.skipped_rows import SkippedRows
+from presage_training.replaying.event_order import CountedOrder, EventOrder
 
 __all__ = ["SampleCheck", "check_mapping"]
 
@@ -24,6 +25,8 @@ class SampleCheck:
     types: Mapping[str, int]
     """The events of each type."""
     visitors: int
+    order: EventOrder
+    """How many events come after later ones of their visitor."""
     skipped: SkippedRows
     problem: str = ""
     """Why the mapping cannot be used at all; empty if it can."""
@@ -37,16 +40,22 @@ def check_mapping(sample: Sample, mapping: Path) -> SampleCheck:
     """
     skipped = SkippedRows()
     types: Counter[str] = Counter()
-    visitors: set[str] = set()
+    order = EventOrder()
     problem = ""
     try:
-        for event in read_mapped(
-            sample.parts, load_mapping(mapping), skipped=skipped, rows_per_part=sample.rows_per_part
-        ):
+        events = CountedOrder(
+            read_mapped(sample.parts, load_mapping(mapping), skipped=skipped, rows_per_part=sample.rows_per_part)
+        )
+        for event in events:
             types[event.type.name] += 1
-            visitors.add(event.user_id)
+        order = events.order
     except LogFormatError as error:
         problem = str(error)
     return SampleCheck(
-        events=types.total(), types=dict(types.most_common()), visitors=len(visitors), skipped=skipped, problem=problem
+        events=types.total(),
+        types=dict(types.most_common()),
+        visitors=order.visitors,
+        order=order,
+        skipped=skipped,
+        problem=problem,
     )

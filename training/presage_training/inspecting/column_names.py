@@ -29,7 +29,8 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
         "besucher, besucher id, nutzer, nutzer id, benutzer, benutzer id, utilisateur, visiteur, id client, id "
         "utilisateur, usuario, id usuario, cliente, id cliente, visitante, utente, id utente, visitatore, gebruiker, "
         "klant, klantnummer, bezoeker, who, person, person id, profile id, shopper, shopper id, buyer id, cust, cust "
-        "id, usr, usr id, identifiant client, identifiant utilisateur, user key, customer key, vid, cid"
+        "id, usr, usr id, identifiant client, identifiant utilisateur, user key, customer key, vid, cid, email, "
+        "customer email, e mail"
     ),
     "session_id": _names(
         "session id, session, sessionid, visit id, visit, visitid, user session, sid, ga session id, session key, "
@@ -64,7 +65,7 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
         "preco, cost, price each, unit cost, sale price, stk preis"
     ),
     "quantity": _names(
-        "quantity, qty, units, count, pieces, item quantity, menge, anzahl, stueck, stuck, stueckzahl, stuckzahl, "
+        "quantity, qty, qte, units, count, pieces, item quantity, menge, anzahl, stueck, stuck, stueckzahl, stuckzahl, "
         "quantite, cantidad, quantita, aantal, quantidade, number of items, num items"
     ),
     "order_id": _names(
@@ -75,7 +76,7 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
         "bestelling, ordernummer, ord, oid, ord id, order ref, order reference, receipt, receipt id, sale id, ticket"
     ),
     "value": _names(
-        "value, total, revenue, amount, order value, order total, total price, total amount, purchase revenue, "
+        "value, total, revenue, amount, sum, order value, order total, total price, total amount, purchase revenue, "
         "transaction revenue, betrag, summe, gesamt, gesamtbetrag, gesamtpreis, umsatz, bestellwert, warenwert, "
         "montant, montant total, importe, importo, totale, bedrag, valor, total value, sales, turnover, grand total"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
@@ -12,16 +13,21 @@ from presage_training.inspecting.words import countries_of, devices_of, event_ty
 from presage_training.readers.files.numbers import NotANumberError, read_number
 from presage_training.readers.formats.mapping import CURRENCY
 
-__all__ = ["assign_columns", "name_score"]
+__all__ = ["MAX_ROWS_PER_VISITOR", "assign_columns", "is_nameless", "name_score"]
+
+MAX_ROWS_PER_VISITOR = 1_000
+"""A column with fewer values holds a trait of visitors rather than the visitors."""
 
 _CHECKED = 2_000
+_NAMELESS = re.compile(r"(?:_?c|col|column|f|field|v|var|x|unnamed)[ _:-]*\d+", re.IGNORECASE)
+_TYPE_KEY = re.compile(r"(?<=.)\.\$\w+$")  # "price.$numberDecimal", as MongoDB exports
+_ORDER_NUMBER = re.compile(r"#[A-Z-]*\d+")
 _MIN_NUMBERS = 0.8
 _MIN_WORDS = 0.5
 _MAX_EVENT_WORDS = 60
 _MAX_DEVICE_WORDS = 40
 _MAX_COUNTRIES = 300
-_EXACT, _AT_THE_END, _AT_THE_START, _INSIDE = 3.0, 2.0, 1.2, 0.8
-_MAX_ROWS_PER_VISITOR = 1_000
+_EXACT, _LAST_KEY, _AT_THE_END, _AT_THE_START, _INSIDE = 3.0, 2.5, 2.0, 1.2, 0.8
 _BY_CONTENT = 1.5
 
 
@@ -48,12 +54,28 @@ def assign_columns(sample: Sample, fields: Sequence[str], taken: Sequence[str] =
     for *_, field, column in sorted(scores):
         if field not in found and column not in found.values():
             found[field] = column
+    if "order_id" in fields and "order_id" not in found:
+        # Some shops call the number of an order its name.
+        others = [column for column in sample.columns if column not in {*taken, *found.values()}]
+        numbers = [column for column in others if _are_order_numbers(sample.texts(column)[:_CHECKED])]
+        if numbers:
+            found["order_id"] = numbers[0]
     return found
+
+
+def _are_order_numbers(texts: Sequence[str]) -> bool:
+    return len(set(texts)) > 1 and all(_ORDER_NUMBER.fullmatch(text) for text in texts)
+
+
+def is_nameless(column: str) -> bool:
+    """Return whether the name of a column says nothing, as ``column_3``."""
+    return _NAMELESS.fullmatch(column) is not None
 
 
 @cache
 def name_score(column: str, field: str) -> float:
     """Return how well the name of a column fits a field, from 0; nested keys count by their last part first."""
+    column = _TYPE_KEY.sub("", column)
     words = plain_words(column)
     last = plain_words(column.rpartition(".")[2])
     best = 0.0
@@ -61,7 +83,9 @@ def name_score(column: str, field: str) -> float:
         earlier = 0.4 * (1 - place / len(COLUMN_NAMES[field]))
         if words == name:
             best = max(best, _EXACT + earlier)
-        elif last == name or words.endswith(" " + name):
+        elif last == name:
+            best = max(best, _LAST_KEY + earlier)
+        elif words.endswith(" " + name):
             best = max(best, _AT_THE_END + earlier + 0.1 * name.count(" "))
         elif words.startswith(name + " "):
             best = max(best, _AT_THE_START + earlier + 0.1 * name.count(" "))
@@ -96,9 +120,13 @@ def _event_word_share(sample: Sample, column: str) -> float:
     if not words or len(words) > _MAX_EVENT_WORDS:
         return 0.0
     known = {word for word, event_type in event_types_of(words).items() if event_type}
-    share = sum(text in known for text in texts) / len(texts)
-    # A column of the event's name may have words of its own; other columns may not look like one by chance.
-    return max(share, 0.1) if name_score(column, "event_type") else share
+    share = sum(text in known for text in texts) / sample.rows
+    if name_score(column, "event_type"):
+        return max(share, 0.1)  # it may have words of its own
+    # Other columns may not look like one by chance.
+    if len(known) < 2 or "status" in plain_words(column):
+        return 0.0
+    return max(share, len(known) / len(words)) if is_nameless(column) else share
 
 
 def _device_share(sample: Sample, column: str) -> float:
@@ -127,7 +155,7 @@ def _currency_share(sample: Sample, column: str) -> float:
 def _visitor_share(sample: Sample, column: str) -> float:
     """Traits of visitors have few values; so few visitors are believed only of a column that is called so."""
     distinct = len(set(sample.texts(column)))
-    if distinct > 1 and distinct * _MAX_ROWS_PER_VISITOR >= sample.rows:
+    if distinct > 1 and distinct * MAX_ROWS_PER_VISITOR >= sample.rows:
         return 0.5
     return 0.1 if distinct and name_score(column, "user_id") >= _EXACT else 0.0
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from presage_training.inspecting.columns import name_score
+from presage_training.inspecting.columns import is_nameless, name_score
 from presage_training.inspecting.sample import Sample
+from presage_training.readers.files.numbers import NotANumberError, read_number
 from presage_training.readers.formats.derived import Split
 
 __all__ = ["find_split"]
@@ -30,12 +31,21 @@ def find_split(sample: Sample, found: dict[str, str]) -> Split | None:
     candidates.sort(key=lambda column: -max(name_score(column, "user_id"), name_score(column, "session_id")))
     for column in candidates:
         is_named = bool(name_score(column, "user_id") or name_score(column, "session_id"))
+        is_named |= is_nameless(column) and column == found.get("user_id")
         if not is_named and "user_id" in found:
             continue
-        separator = _separator(sample.texts(column))
+        separator = "" if _holds_numbers(sample, column) else _separator(sample.texts(column))
         if separator:
             return Split(column=column, into=(USER_PART, SESSION_PART), separator=separator)
     return None
+
+
+def _holds_numbers(sample: Sample, column: str) -> bool:
+    """Return whether a column holds numbers with a decimal point, such as amounts."""
+    try:
+        return any(read_number(cell, decimal=sample.layout.decimal) % 1 for cell in sample.texts(column))
+    except NotANumberError:
+        return False
 
 
 def _separator(texts: list[str]) -> str:

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 
 from presage_featurizer.events import Device, EventType
 from presage_training.inspecting.columns import assign_columns
+from presage_training.inspecting.contents import assign_by_contents
+from presage_training.inspecting.fallbacks import find_fallbacks, fuller_visitor
 from presage_training.inspecting.ids import SESSION_PART, USER_PART, find_split
+from presage_training.inspecting.money import guess_money
 from presage_training.inspecting.sample import Sample
 from presage_training.inspecting.time_columns import TimeProposal, find_times
-from presage_training.inspecting.vocabulary import plain_words
 from presage_training.inspecting.words import countries_of, devices_of, event_types_of
+from presage_training.readers.files.cells import id_text
 from presage_training.readers.formats.derived import Split
 from presage_training.readers.formats.mapping import COUNTRY, FIELDS
 
@@ -21,8 +24,7 @@ __all__ = ["Proposal", "propose"]
 _FIELDS = tuple(name for name in FIELDS if name != "event_time")
 _ITEM_FIELDS = ("category", "brand", "price", "quantity")
 _MAX_EVENT_WORDS = 100
-_MIN_PRICED = 0.2
-_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "zł": "PLN"}
+_MONEY = ("price", "value")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -60,6 +62,13 @@ def propose(sample: Sample) -> Proposal:
     time = find_times(sample)
     time_columns = list(time.columns) if time else []
     found = assign_columns(sample, _FIELDS, time_columns)
+    remarks = list(time.remarks) if time else []
+    if not sample.layout.has_header:
+        remarks.append("the first line holds no names: the columns are numbered, and were guessed from their cells")
+    if fuller := fuller_visitor(sample, found):
+        remarks.append(f"{found['user_id']!r} is empty in many rows; {fuller!r}, which is not, is read as the visitor")
+        found["user_id"] = fuller
+    found |= assign_by_contents(sample, found, time_columns)
     splits = []
     if split := find_split(sample, found):
         splits.append(split)
@@ -67,51 +76,40 @@ def propose(sample: Sample) -> Proposal:
         found |= {
             name: part for name, part in (("user_id", USER_PART), ("session_id", SESSION_PART)) if name not in found
         }
+    fallbacks = find_fallbacks(sample, found)
     columns: dict[str, str | tuple[str, ...]] = {}
     for name in FIELDS:
         if name in found:
-            columns[name] = found[name]
+            columns[name] = fallbacks.get(name, found[name])
         elif name == "event_time" and time:
             columns[name] = time.columns[0] if len(time.columns) == 1 else time.columns
-    proposal = Proposal(columns=columns, time=time, splits=splits)
-    if time:
-        proposal.remarks += time.remarks
+    proposal = Proposal(columns=columns, time=time, splits=splits, remarks=remarks)
     _propose_words(sample, proposal, found)
     _propose_money(sample, proposal, found)
     _remark_missing_visitors(sample, proposal, found)
-    if any(".0." in column for column in found.values()):
+    if any(".0." in column for column in _sources(proposal)):
         proposal.remarks.append("of an array, only the first object is read")
     if "item_id" not in columns:
         for name in _ITEM_FIELDS:
-            if name in columns:
-                proposal.remarks.append(f"{name} ({columns.pop(name)!r}) is left out, because no column names the item")
-    used = {*time_columns, *found.values(), *(split.column for split in splits)}
-    proposal.unplaced = [column for column in sample.columns if column not in used or column not in _sources(proposal)]
+            if source := proposal.columns.pop(name, None):
+                proposal.remarks.append(f"{name} ({source!r}) is left out, because no column names the item")
+    used = _sources(proposal)
+    proposal.unplaced = [column for column in sample.columns if column not in used]
     return proposal
 
 
 def _propose_money(sample: Sample, proposal: Proposal, found: Mapping[str, str]) -> None:
-    """Take an amount on most rows for a price, not for the value of an order; find the currency in names and cells."""
-    if "value" in found and "price" not in found and "item_id" in found and "event_type" in found:
-        amounts = sample.columns[found["value"]]
-        words = ["" if cell is None else str(cell) for cell in sample.columns[found["event_type"]]]
-        others = [amount for amount, word in zip(amounts, words, strict=True) if not _is_order(proposal, word)]
-        if sum(amount is not None for amount in others) > _MIN_PRICED * len(others):
-            proposal.columns = {
-                ("price" if name == "value" else name): source for name, source in proposal.columns.items()
-            }
-    column = proposal.columns.get("price") or proposal.columns.get("value")
-    if isinstance(column, str) and column in sample.columns and "currency" not in found:
-        texts = sample.texts(column)[:1_000]
-        named = {code for code in _SIGNS.values() if code.lower() in plain_words(column).split()}
-        signs = {code for sign, code in _SIGNS.items() if any(sign in text for text in texts)}
-        codes = {code for code in _SIGNS.values() if any(code in text for text in texts)}
-        if len(currencies := named | signs | codes) == 1:
-            proposal.constants["currency"] = currencies.pop()
-
-
-def _is_order(proposal: Proposal, word: str) -> bool:
-    return proposal.event_types.get(word) in {EventType.PURCHASE, EventType.REFUND, EventType.BEGIN_CHECKOUT}
+    guess = guess_money(sample, found, proposal.event_types)
+    money: dict[str, str | tuple[str, ...]] = {
+        # Of several columns, the guess is about the first.
+        name: proposal.columns[name] if found.get(name) == column else column
+        for name, column in guess.columns.items()
+    }
+    columns = {name: source for name, source in proposal.columns.items() if name not in _MONEY} | money
+    proposal.columns = {name: columns[name] for name in FIELDS if name in columns}
+    proposal.remarks += guess.remarks
+    if guess.currency:
+        proposal.constants["currency"] = guess.currency
 
 
 def _remark_missing_visitors(sample: Sample, proposal: Proposal, found: Mapping[str, str]) -> None:
@@ -133,9 +131,15 @@ def _sources(proposal: Proposal) -> set[str]:
     return names
 
 
+def _first_texts(sample: Sample, source: str | tuple[str, ...]) -> list[str]:
+    """Return the words of the first column that has one in each row, empty where none has."""
+    columns = [sample.columns[column] for column in ((source,) if isinstance(source, str) else source)]
+    return [id_text(next((cell for cell in cells if cell is not None), None)) for cells in zip(*columns, strict=True)]
+
+
 def _propose_words(sample: Sample, proposal: Proposal, found: Mapping[str, str]) -> None:
-    if column := found.get("event_type"):
-        counts = Counter(sample.texts(column))
+    if "event_type" in found:
+        counts = Counter(_first_texts(sample, proposal.columns["event_type"]))
         proposal.event_words = dict(counts.most_common(_MAX_EVENT_WORDS))
         proposal.event_types = event_types_of(proposal.event_words)
     else:

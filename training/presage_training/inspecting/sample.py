@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from presage_training.errors import LogFormatError
+from presage_training.inspecting.headers import names_columns
+from presage_training.quoting import printable
 from presage_training.readers.files.cells import id_text
 from presage_training.readers.files.csv_tables import find_separator
 from presage_training.readers.files.layout import FileLayout
@@ -82,14 +84,16 @@ def read_sample(path: Path, *, rows: int) -> Sample:
     parts = found[:: -(-len(found) // _MAX_PARTS)]
     kind = file_kind(parts[0].path)
     layout = FileLayout()
-    if kind in {FileKind.TEXT, FileKind.JSON_LINES}:
+    if kind in {FileKind.TEXT, FileKind.JSON}:
         encodings = [guess_encoding(read_beginning(part.path)) for part in parts]
         layout = replace(layout, encoding=next((name for name in encodings if name != "utf-8"), "utf-8"))
     if kind is FileKind.TEXT:
         layout = replace(layout, separator=find_separator(parts[0].path, layout, ()))
+        layout = replace(layout, has_header=names_columns(parts, layout))
     names = list(dict.fromkeys(filter(None, column_names(parts[0].path, layout))))
     if not names:
         raise LogFormatError(path, "has no columns", advice="Expected a first line of names, or lines of JSON objects.")
+    _check_columns(path, parts, layout, names)
     columns: dict[str, list[Any]] = {name: [] for name in names}
     rows_per_part = max(rows // len(parts), 1)
     for part in parts:
@@ -106,7 +110,7 @@ def read_sample(path: Path, *, rows: int) -> Sample:
     layout = replace(layout, missing=tuple(missing))
     empty = {"", *missing}
     present = {name: [None if _is_missing(cell, empty) else cell for cell in cells] for name, cells in columns.items()}
-    if kind in {FileKind.TEXT, FileKind.JSON_LINES} and _has_decimal_commas(present):
+    if kind in {FileKind.TEXT, FileKind.JSON} and _has_decimal_commas(present):
         layout = replace(layout, decimal=",")
     return Sample(
         path=path,
@@ -118,6 +122,22 @@ def read_sample(path: Path, *, rows: int) -> Sample:
         rows=count,
         columns=present,
     )
+
+
+def _check_columns(path: Path, parts: Sequence[LogPart], layout: FileLayout, names: Sequence[str]) -> None:
+    """Raise LogFormatError if files do not have the columns of the first; the keys of JSON may be missing."""
+    for part in parts[1:]:
+        found = column_names(part.path, layout)
+        if file_kind(part.path) is not FileKind.JSON and set(names) - set(found):
+            files = " and ".join(
+                f"{file.path.name} ({printable(', '.join(columns))})"
+                for file, columns in ((parts[0], names), (part, found))
+            )
+            raise LogFormatError(
+                path,
+                f"its files have different columns: {files}",
+                advice=f"Name one, such as {parts[0].path}, or a pattern.",
+            )
 
 
 def _text(cell: Any) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from datetime import time as clock_time
+from itertools import pairwise
 from typing import Any
 
-from presage_training.inspecting.columns import name_score
+from presage_training.inspecting.columns import is_nameless, name_score
 from presage_training.inspecting.sample import Sample
 from presage_training.inspecting.times import TimeGuess, guess_clock, guess_time
 from presage_training.inspecting.vocabulary import plain_words
@@ -56,7 +57,9 @@ def find_times(sample: Sample) -> TimeProposal | None:
     }
     whole = {column: guess for column, guess in guesses.items() if guess.has_clock}
     if whole:
-        column = max(whole, key=lambda column: (name_score(column, "event_time"), whole[column].share))
+        column = max(
+            whole, key=lambda column: (name_score(column, "event_time"), whole[column].share, _order(sample, column))
+        )
         return TimeProposal(columns=(column,), guess=whole[column], remarks=_remarks(column, whole[column]))
     if guesses:
         column = max(guesses, key=lambda column: name_score(column, "event_time"))
@@ -71,7 +74,15 @@ def find_times(sample: Sample) -> TimeProposal | None:
 def _may_be_time(column: str, guess: TimeGuess) -> bool:
     """Ids may look like numbers since 1970, or like dates without separators: such columns need a name that fits."""
     looks_like_id = bool(guess.unit) or guess.text_format in {"%Y%m%d", "%Y%m%d%H%M", "%Y%m%d%H%M%S"}
-    return not looks_like_id or name_score(column, "event_time") > 0
+    return not looks_like_id or name_score(column, "event_time") > 0 or is_nameless(column)
+
+
+def _order(sample: Sample, column: str) -> float:
+    """Return the share of a column's cells that are in order: where names say nothing, times are, and ids are not."""
+    cells = sample.texts(column)
+    if not is_nameless(column) or len(cells) < 2:
+        return 0.0
+    return sum(earlier <= later for earlier, later in pairwise(cells)) / len(cells)
 
 
 def _with_clock(sample: Sample, dates: tuple[str, ...], guess: TimeGuess) -> TimeProposal:
@@ -82,7 +93,8 @@ def _with_clock(sample: Sample, dates: tuple[str, ...], guess: TimeGuess) -> Tim
         (
             (column, found)
             for column in others
-            if name_score(column, "event_time") and (found := _clock_of(sample.columns[column])) is not None
+            if (name_score(column, "event_time") or (is_nameless(column) and _has_colons(sample, column)))
+            and (found := _clock_of(sample.columns[column])) is not None
         ),
         None,
     )
@@ -115,6 +127,10 @@ def _clock_of(cells: Sequence[Any]) -> str | None:
     if present and all(isinstance(cell, clock_time | datetime) for cell in present):
         return ""
     return guess_clock(present)
+
+
+def _has_colons(sample: Sample, column: str) -> bool:
+    return all(":" in text for text in sample.texts(column)[:_MAX_CHECKED])
 
 
 def _part(sample: Sample, part: str) -> str | None:

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from presage_training.readers.files.numbers import NotANumberError, read_number
+from presage_training.readers.files.times import split_utc
 
 __all__ = ["TimeGuess", "guess_clock", "guess_time"]
 
@@ -118,7 +119,7 @@ def _written(texts: Sequence[str]) -> list[TimeGuess]:
     equal = [name for name in fits if shares[name] == best and best > 0]
     for name in sorted(equal, key=lambda name: _disorder(fits[name]))[:1]:
         ambiguous = sum(sorted(name) == sorted(other) for other in equal) > 1
-        has_zone = "%z" in name or all(text.endswith(" UTC") for text in texts)
+        has_zone = "%z" in name or all(split_utc(text)[1] for text in texts)
         has_clock = "%H" in name or "%I" in name
         guesses.append(
             TimeGuess(best, text_format=name, has_zone=has_zone, has_clock=has_clock, is_ambiguous=ambiguous)
@@ -135,16 +136,17 @@ def _disorder(moments: Sequence[datetime | None]) -> tuple[int, timedelta]:
 def _iso(text: str) -> datetime | None:
     if not text[:4].isdecimal() or text.isdecimal():
         return None
+    written, utc = split_utc(text)
     try:
-        moment = datetime.fromisoformat(text.removesuffix(" UTC"))
+        moment = datetime.fromisoformat(written)
     except ValueError:
         return None
-    return moment.astimezone() if text.endswith(" UTC") else moment
+    return moment.astimezone() if utc else moment
 
 
 def _formats(text: str) -> list[str]:
     """Return the formats that fit the shape of a time."""
-    text = text.removesuffix(" UTC")
+    text, _ = split_utc(text)
     weekday = _WEEKDAY.match(text)
     start = weekday.end() if weekday else 0
     before = "" if not weekday else ("%a" if len(weekday["name"]) == 3 else "%A") + weekday["after"]
@@ -175,7 +177,7 @@ def _clock(text: str) -> tuple[str, int]:
 
 def _parsed(text: str, text_format: str) -> datetime | None:
     try:
-        return datetime.strptime(text.removesuffix(" UTC"), text_format)  # noqa: DTZ007 - compared with its like only
+        return datetime.strptime(split_utc(text)[0], text_format)  # noqa: DTZ007 - compared with its like only
     except ValueError:
         return None
 

@@ -19,22 +19,23 @@ def _names(text: str) -> tuple[str, ...]:
 
 EVENT_WORDS: dict[EventType, tuple[str, ...]] = {
     EventType.REMOVE_FROM_CART: _names(
-        "remove from cart, remove from basket, removefromcart, cart remove, remove cart, removed from cart, basket "
+        "remove from cart, sc remove, remove from basket, removefromcart, cart remove, remove cart, removed from cart, basket "
         "remove, cart removed, delete from cart, uncart, remove, product removed, aus warenkorb entfernt, entfernen, "
         "entfernt, warenkorb entfernen, retrait panier, supprimer panier, quitar del carrito, rimuovi dal carrello"
     ),
     EventType.ADD_TO_CART: _names(
-        "add to cart, add to basket, addtocart, add to bag, cart, basket, add cart, cart add, added to cart, atc, "
+        "add to cart, sc add, add to basket, addtocart, add to bag, cart, basket, add cart, cart add, added to cart, atc, "
         "addtobasket, basket add, cart added, product added, add, in den warenkorb, warenkorb, korb, in warenkorb, ajout "
         "panier, ajouter au panier, panier, anadir al carrito, carrito, agregar al carrito, carrello, aggiungi al "
         "carrello, winkelwagen, in winkelwagen, carrinho"
     ),
     EventType.VIEW_CART: _names(
-        "view cart, view basket, cart view, cart viewed, basket view, viewcart, show cart, warenkorb ansehen, warenkorb "
+        "view cart, sc view, view basket, cart view, cart viewed, basket view, viewcart, show cart, warenkorb ansehen, warenkorb "
         "ansicht, voir panier, ver carrito"
     ),
     EventType.REMOVE_FROM_WISHLIST: _names(
-        "remove from wishlist, wishlist remove, unfavorite, unlike, product removed from wishlist, von merkliste entfernt"
+        "remove from wishlist, wishlist remove, unfavorite, unlike, product removed from wishlist, von merkliste entfernt, "
+        "quitar favorito"
     ),
     EventType.ADD_TO_WISHLIST: _names(
         "add to wishlist, wishlist, favorite, favourite, fav, like, addtowishlist, wishlist add, save for later, add to "
@@ -47,7 +48,7 @@ EVENT_WORDS: dict[EventType, tuple[str, ...]] = {
     ),
     EventType.ADD_PAYMENT_INFO: _names(
         "add payment info, payment, payment info, payment info entered, addpaymentinfo, add payment, zahlung, "
-        "zahlungsdaten, zahlungsart, enter payment"
+        "zahlungsdaten, zahlungsart, enter payment, infos paiement, datos pago"
     ),
     EventType.REFUND: _names(
         "refund, return, returned, order refunded, refunded, chargeback, retoure, ruckgabe, rueckgabe, erstattung, "
@@ -61,12 +62,12 @@ EVENT_WORDS: dict[EventType, tuple[str, ...]] = {
     ),
     EventType.SELECT_ITEM: _names(
         "select item, click item, item click, product click, product clicked, item clicked, selectitem, click product, "
-        "select promotion"
+        "select promotion, clic produit, clic producto, clic prodotto, klick auf produkt"
     ),
     EventType.VIEW_ITEM_LIST: _names(
-        "view item list, view list, category view, view category, list view, product list viewed, browse category, "
+        "view item list, plp, view list, category view, view category, list view, product list viewed, browse category, "
         "browse, listing, category page, product list, impression, viewitemlist, category, kategorie, kategorieansicht, "
-        "kategorieseite, liste, catalog"
+        "kategorieseite, liste, ver categoria, catalog"
     ),
     EventType.VIEW_ITEM: _names(
         "view item, view, product view, item view, view product, detail view, viewed, product viewed, pdp, pdp view, view "

@@ -43,7 +43,13 @@ _MORE_COUNTRIES = {
     "US": ("usa", "united states", "united states of america", "vereinigte staaten", "etats unis", "estados unidos", "stati uniti"),
 }  # fmt: skip
 _MIN_INSIDE = 3
-_IGNORED_AROUND = frozenset({"event", "user", "clicked", "action", "on", "page", "the", "a", "an"})
+_IGNORED_AROUND = frozenset(
+    {
+        "event", "user", "clicked", "action", "on", "page", "the", "a", "an",
+        "al", "au", "aux", "das", "de", "dei", "del", "della", "den", "der", "des", "di", "die", "du", "el", "en",
+        "il", "la", "le", "les", "lo", "sur", "un", "una", "une", "zum", "zur",
+    }
+)  # fmt: skip
 _REMOVING = frozenset(
     {
         "remove", "removed", "delete", "deleted", "retrait", "retire", "supprime", "supprimer", "entfernt",
@@ -63,6 +69,8 @@ _NOT_DONE = frozenset(
     }
 )  # fmt: skip
 """Words beside which a known one means something else: an order that failed is no purchase."""
+_PAGES_BESIDE_ITEMS = frozenset({"pv", "view"})
+"""Words for a view of an item that are views of any page where another word is a view of an item."""
 _ONLY_WHOLE = frozenset(
     {
         "add", "remove", "page", "category", "start", "like", "click", "query", "sale", "detail", "rate",
@@ -73,8 +81,12 @@ _ONLY_WHOLE = frozenset(
 
 
 def event_types_of(words: Iterable[str]) -> dict[str, EventType | None]:
-    """Return the event type that each word most likely means, None if it is not known."""
-    return {word: _event_type(plain_words(word)) for word in words}
+    """Return the event type that each word of a log most likely means, None if it is not known."""
+    found = {word: _event_type(plain_words(word)) for word in words}
+    vague = [word for word in found if plain_words(word) in _PAGES_BESIDE_ITEMS]
+    if any(event_type is EventType.VIEW_ITEM and word not in vague for word, event_type in found.items()):
+        found |= dict.fromkeys(vague, EventType.PAGE_VIEW)
+    return found
 
 
 def devices_of(words: Iterable[str]) -> dict[str, Device | None]:
@@ -101,9 +113,11 @@ def _event_type(words: str) -> EventType | None:
     known |= {plain_words(member.name): member for member in EventType if member}
     if words in known:
         return known[words]
-    short = " ".join(word for word in words.split() if word not in _IGNORED_AROUND)
+    short = _without_articles(words)
     if short in known:
         return known[short]
+    if found := next((known[name] for name in known if short and _without_articles(name) == short), None):
+        return found
     if _NOT_DONE & set(words.split()):
         return None
     # Of the names within the words the longest says most; the order of the vocabulary decides between equals.
@@ -114,6 +128,11 @@ def _event_type(words: str) -> EventType | None:
     if event_type and _REMOVING & set(words.split()):
         return _OPPOSITES.get(event_type, event_type)
     return event_type
+
+
+@cache
+def _without_articles(words: str) -> str:
+    return " ".join(word for word in words.split() if word not in _IGNORED_AROUND)
 
 
 @cache

@@ -51,6 +51,8 @@ def _file_table(sample: Sample) -> list[str]:
     lines = [f"encoding = {_text(layout.encoding)}"] if layout.encoding not in {"", "utf-8"} else []
     if sample.is_text:
         lines.append(f"separator = {_text(layout.separator)}")
+    if not layout.has_header:
+        lines.append("header = false")
     if layout.decimal != ".":
         lines.append(f"decimal = {_text(layout.decimal)}")
     if layout.missing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from presage_training.report.axes import UNIT, Axis
 from presage_training.report.curves import Curve, Histogram
 
 __all__ = ["COLORS", "bar_chart", "histogram_chart", "line_chart"]
@@ -25,48 +26,58 @@ def line_chart(
     *,
     x_label: str,
     y_label: str,
+    x_axis: Axis = UNIT,
+    y_axis: Axis = UNIT,
     diagonal: bool = False,
     level: float | None = None,
     dots: bool = False,
 ) -> str:
-    """Draw curves over 0 to 1.
+    """Draw curves.
 
     Args:
         title: What it shows, for those who cannot see it.
-        curves: The points of each curve, by name; empty curves are skipped.
+        curves: The points of each curve, by name; empty curves and points beyond the axes are skipped.
         x_label: What x is.
         y_label: What y is.
-        diagonal: Whether to draw where x is y.
+        x_axis: The scale of x.
+        y_axis: The scale of y.
+        diagonal: Whether to draw where x is y; needs the same scale for both.
         level: Where to draw a horizontal line, if anywhere.
         dots: Whether to mark the points.
     """
     shown = {name: curve for name, curve in curves.items() if curve}
     height = _HEIGHT + _LEGEND_LINE * len(shown)
-    parts = [_frame(x_label, y_label)]
+    parts = [_frame(x_axis, y_axis, x_label, y_label)]
     if diagonal:
         parts.append(f'<line class="guide" x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}"/>')
     if level is not None:
-        parts.append(f'<line class="guide" x1="{_x(0)}" y1="{_y(level)}" x2="{_x(1)}" y2="{_y(level)}"/>')
+        line = _y(y_axis.place(level))
+        parts.append(f'<line class="guide" x1="{_x(0)}" y1="{line}" x2="{_x(1)}" y2="{line}"/>')
     for index, (name, curve) in enumerate(shown.items()):
         color = COLORS[index % len(COLORS)]
-        points = " ".join(f"{_x(x)},{_y(y)}" for x, y in curve)
+        places = [
+            (_x(x_axis.place(x)), _y(y_axis.place(y)))
+            for x, y in curve
+            if x_axis.first <= x <= x_axis.last and y_axis.first <= y <= y_axis.last
+        ]
+        points = " ".join(f"{x},{y}" for x, y in places)
         parts.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="1.6"/>')
         if dots:
-            parts += [f'<circle cx="{_x(x)}" cy="{_y(y)}" r="2.6" fill="{color}"/>' for x, y in curve]
-        line = _HEIGHT + _LEGEND_LINE * index + 4
-        parts.append(f'<rect x="{_LEFT}" y="{line - 8}" width="14" height="4" fill="{color}"/>')
-        parts.append(f'<text x="{_LEFT + 20}" y="{line - 2}">{escape(name)}</text>')
+            parts += [f'<circle cx="{x}" cy="{y}" r="2.6" fill="{color}"/>' for x, y in places]
+        row = _HEIGHT + _LEGEND_LINE * index + 4
+        parts.append(f'<rect x="{_LEFT}" y="{row - 8}" width="14" height="4" fill="{color}"/>')
+        parts.append(f'<text x="{_LEFT + 20}" y="{row - 2}">{escape(name)}</text>')
     return _svg(title, _WIDTH, height, parts)
 
 
 def histogram_chart(title: str, histogram: Histogram) -> str:
     """Draw the distributions of the scores of negative and of positive rows."""
-    most = max((*histogram.negative, *histogram.positive, 1e-9))
-    parts = [_frame("score", "share of the rows", top=most)]
+    shares_axis = Axis.around((0.0, max((*histogram.negative, *histogram.positive))))
+    parts = [_frame(Axis(histogram.first, histogram.last), shares_axis, "score", "share of the rows")]
     width = (_x(1) - _x(0)) / len(histogram.negative)
     for shares, color in ((histogram.negative, COLORS[0]), (histogram.positive, COLORS[1])):
         for index, share in enumerate(shares):
-            top = _y(share / most)
+            top = _y(shares_axis.place(share))
             parts.append(
                 f'<rect x="{_x(0) + index * width:.1f}" y="{top}" width="{width:.1f}" height="{_y(0) - top:.1f}" '
                 f'fill="{color}" fill-opacity="0.5"/>'
@@ -105,18 +116,24 @@ def _y(share: float) -> float:
     return round(_HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM), 1)
 
 
-def _frame(x_label: str, y_label: str, *, top: float = 1.0) -> str:
+def _frame(x_axis: Axis, y_axis: Axis, x_label: str, y_label: str) -> str:
+    """Draw a grid, the ticks, and the labels of the axes, which name the ends of one that is zoomed."""
     parts = []
-    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
+    for tick in y_axis.ticks:
+        y = _y(y_axis.place(tick))
         parts += [
-            f'<line class="grid" x1="{_x(0)}" y1="{_y(tick)}" x2="{_x(1)}" y2="{_y(tick)}"/>',
-            f'<text x="{_x(0) - 5}" y="{_y(tick) + 4}" text-anchor="end">{tick * top:.2g}</text>',
-            f'<text x="{_x(tick)}" y="{_y(0) + 14}" text-anchor="middle">{tick:g}</text>',
+            f'<line class="grid" x1="{_x(0)}" y1="{y}" x2="{_x(1)}" y2="{y}"/>',
+            f'<text x="{_x(0) - 5}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>',
         ]
-    middle = (_y(0) + _y(1)) / 2
     parts += [
-        f'<text x="{(_x(0) + _x(1)) / 2}" y="{_y(0) + 30}" text-anchor="middle">{escape(x_label)}</text>',
-        f'<text x="12" y="{middle}" text-anchor="middle" transform="rotate(-90 12 {middle})">{escape(y_label)}</text>',
+        f'<text x="{_x(x_axis.place(tick))}" y="{_y(0) + 14}" text-anchor="middle">{tick:g}</text>'
+        for tick in x_axis.ticks
+    ]
+    middle = (_y(0) + _y(1)) / 2
+    x_text, y_text = escape(x_axis.label(x_label)), escape(y_axis.label(y_label))
+    parts += [
+        f'<text x="{(_x(0) + _x(1)) / 2}" y="{_y(0) + 30}" text-anchor="middle">{x_text}</text>',
+        f'<text x="12" y="{middle}" text-anchor="middle" transform="rotate(-90 12 {middle})">{y_text}</text>',
     ]
     return "".join(parts)
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_training.report.axes import Axis
+
 __all__ = ["Curve", "Histogram", "calibration_curve", "histogram", "precision_recall_curve", "roc_curve"]
 
 Curve = Sequence[tuple[float, float]]
@@ -16,12 +18,16 @@ Curve = Sequence[tuple[float, float]]
 _MOST_POINTS = 200
 _CALIBRATION_PARTS = 10
 _BINS = 40
+_OUTERMOST = 0.01
 _DECIMALS = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Histogram:
-    """Shares of the negative and of the positive rows whose score is in each of equal bins."""
+    """Shares of the negative and of the positive rows whose score is in each of equal bins.
+
+    The outermost bins also count the scores beyond them.
+    """
 
     first: float
     """The start of the first bin."""
@@ -29,6 +35,8 @@ class Histogram:
     """The end of the last bin."""
     negative: tuple[float, ...]
     positive: tuple[float, ...]
+    beyond: float = 0.0
+    """The share of the rows, of either kind, whose score is beyond the bins."""
 
 
 def roc_curve(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> Curve:
@@ -56,13 +64,19 @@ def calibration_curve(labels: NDArray[np.bool_], scores: NDArray[np.float64]) ->
 
 
 def histogram(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> Histogram:
-    """Count scores in bins from 0 to 1."""
+    """Count scores in bins around all but the outermost scores of either kind; from 0 to 1 where they span half of that."""
+    kinds = scores[~labels], scores[labels]
+    ends = [np.quantile(of_kind, (_OUTERMOST, 1.0 - _OUTERMOST)) for of_kind in kinds if len(of_kind)]
+    axis = Axis.around(np.concatenate(ends).tolist())
+    within = axis.first, axis.last
     shares = [
-        np.histogram(of_kind, bins=_BINS, range=(0.0, 1.0))[0] / max(1, len(of_kind))
-        for of_kind in (scores[~labels], scores[labels])
+        np.histogram(np.clip(of_kind, *within), bins=_BINS, range=within)[0] / max(1, len(of_kind)) for of_kind in kinds
     ]
     negative, positive = (tuple(np.round(share, _DECIMALS).tolist()) for share in shares)
-    return Histogram(first=0.0, last=1.0, negative=negative, positive=positive)
+    beyond = float(np.mean((scores < axis.first) | (scores > axis.last)))
+    return Histogram(
+        first=axis.first, last=axis.last, negative=negative, positive=positive, beyond=round(beyond, _DECIMALS)
+    )
 
 
 def _counts(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
-from presage_featurizer import MICROS
+from presage_training.report.axes import Axis
 from presage_training.report.charts import bar_chart, histogram_chart, line_chart
+from presage_training.report.markup import STYLE, breakable, figure, table
 from presage_training.report.metrics import Metric
 from presage_training.report.results import ModelResult, Results
+from presage_training.times import format_time
 
 __all__ = ["format_metric", "render_page"]
 
 _MAX_FEATURES = 20
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1b1b1b; max-width: 1000px; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd; } h3 { font-size: 1rem; }
-table { border-collapse: collapse; display: block; overflow-x: auto; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #eee; }
-th:first-child, td:first-child { text-align: left; } th { font-weight: 600; }
-td.words { text-align: left; white-space: normal; }
-tr.baseline td { color: #666; font-style: italic; }
-small { color: #666; } .warning { color: #a33; } .charts { display: flex; flex-wrap: wrap; gap: 1.5rem; }
-svg { max-width: 100%; } svg text { font: 11px system-ui, sans-serif; fill: #333; }
-svg .grid { stroke: #e4e4e4; } svg .guide { stroke: #999; stroke-dasharray: 4 4; }
-figure { margin: 0; } figcaption { font-weight: 600; }
-"""
+_LOW_RECALL = 0.05
 
 
 def render_page(results: Results) -> str:
@@ -45,7 +34,7 @@ def render_page(results: Results) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(results.name)}</title><style>{_STYLE}</style></head>\n<body>\n"
+        f"<title>{escape(results.name)}</title><style>{STYLE}</style></head>\n<body>\n"
         + "\n".join(sections)
         + "\n</body></html>\n"
     )
@@ -82,7 +71,7 @@ def _metrics(results: Results) -> str:
     rows = [
         (
             [
-                escape(model.label),
+                breakable(model.label),
                 *(_cell(model.metrics[name]) for name in names),
                 _cell(model.ahead) if model.ahead else "",
             ],
@@ -90,35 +79,60 @@ def _metrics(results: Results) -> str:
         )
         for model in results.models
     ]
-    note = (
-        f"In brackets: 95 % intervals of {results.draws} draws of visitors with replacement. Italic: baselines. Accuracy, "
-        "precision and recall are at the threshold that gave the best F1 on rows between those of training and test."
-    )
-    return f"<h2>Metrics</h2>{_table(heads, rows)}<p><small>{note}</small></p>"
+    note = f"In brackets: 95 % intervals of {results.draws} draws of visitors with replacement. Italic: baselines."
+    if results.data.thresholds:
+        note += f" Accuracy, precision and recall are at {escape(results.data.thresholds)}."
+    return f"<h2>Metrics</h2>{table(heads, rows)}<p><small>{note}</small></p>"
 
 
 def _cell(metric: Metric) -> str:
     if metric.value is None:
         return "-"
-    return f"{_number(metric.value)}<br><small>({_number(metric.low)} to {_number(metric.high)})</small>"
+    return f"{_number(metric.value)}<br><small>({_number(metric.low)} to&nbsp;{_number(metric.high)})</small>"
 
 
 def _curves(results: Results) -> str:
     models = [model for model in results.models if model.roc]
     if not models:
         return ""
-    prevalence = _measured_part(results)
-    charts = [
-        ("ROC", "roc", "false positive rate", "true positive rate", True, None, False),
-        ("Precision and recall", "precision_recall", "recall", "precision", False, prevalence, False),
-        ("Calibration, by tenths of the rows", "calibration", "mean score", "share of positives", True, None, True),
-    ]
-    figures = []
-    for title, field, x_label, y_label, diagonal, level, dots in charts:
-        curves = {model.label: getattr(model, field) for model in models}
-        svg = line_chart(title, curves, x_label=x_label, y_label=y_label, diagonal=diagonal, level=level, dots=dots)
-        figures.append(_figure(title, svg))
+    figures = [_roc(models), _precision_recall(models, _measured_part(results)), _calibration(models)]
     return f'<h2>Curves</h2><div class="charts">{"".join(figures)}</div>'
+
+
+def _roc(models: Sequence[ModelResult]) -> str:
+    curves = {model.label: model.roc for model in models}
+    svg = line_chart("ROC", curves, x_label="false positive rate", y_label="true positive rate", diagonal=True)
+    return figure("ROC", svg)
+
+
+def _precision_recall(models: Sequence[ModelResult], prevalence: float) -> str:
+    title = "Precision and recall"
+    curves = {model.label: model.precision_recall for model in models}
+    points = [point for curve in curves.values() for point in curve]
+    # The precision of the first few rows is 0 or 1 by chance, and would set the scale.
+    axis = Axis.around([prevalence, *(precision for recall, precision in points if recall >= _LOW_RECALL)])
+    svg = line_chart(title, curves, x_label="recall", y_label="precision", y_axis=axis, level=prevalence)
+    is_cut = any(not axis.first <= precision <= axis.last for _, precision in points)
+    return figure(
+        title, svg, f"Points beyond the axis, all at a recall below {_LOW_RECALL:g}, are not drawn." if is_cut else ""
+    )
+
+
+def _calibration(models: Sequence[ModelResult]) -> str:
+    title = "Calibration, by tenths of the rows"
+    curves = {model.label: model.calibration for model in models}
+    axis = Axis.around([share for curve in curves.values() for point in curve for share in point])
+    svg = line_chart(
+        title,
+        curves,
+        x_label="mean score",
+        y_label="share of positives",
+        x_axis=axis,
+        y_axis=axis,
+        diagonal=True,
+        dots=True,
+    )
+    return figure(title, svg)
 
 
 def _measured_part(results: Results) -> float:
@@ -128,7 +142,13 @@ def _measured_part(results: Results) -> float:
 
 def _distributions(results: Results) -> str:
     figures = [
-        _figure(model.kind, histogram_chart(f"scores of {model.kind}", model.histogram))
+        figure(
+            model.kind,
+            histogram_chart(f"scores of {model.kind}", model.histogram),
+            f"The outermost bars count {100 * model.histogram.beyond:.2g} % of the rows that are beyond the axis."
+            if model.histogram.beyond
+            else "",
+        )
         for model in results.models
         if model.histogram is not None and not model.is_baseline
     ]
@@ -138,7 +158,7 @@ def _distributions(results: Results) -> str:
 def _importance(results: Results) -> str:
     def charts(title: str, pick: Callable[[ModelResult], Mapping[str, float] | None], *, percent: bool) -> str:
         figures = [
-            _figure(
+            figure(
                 model.kind, bar_chart(f"{title}: {model.kind}", list(found.items())[:_MAX_FEATURES], percent=percent)
             )
             for model in results.models
@@ -173,7 +193,7 @@ def _slices(results: Results) -> str:
             for one in model.slices
         ]
         text += f"<details{' open' if not text else ''}><summary>{escape(model.kind)}</summary>"
-        text += f"{_table(['slice', 'rows', 'positives', *names], rows)}</details>"
+        text += f"{table(['slice', 'rows', 'positives', *names], rows)}</details>"
     return f"<h2>Slices</h2>{text}" if text else ""
 
 
@@ -185,8 +205,8 @@ def _data(results: Results) -> str:
         ("duplicates among them", f"{log.duplicates:,}"),
         ("late within their visitor", f"{log.order.late_events:,} of {log.order.late_visitors:,} visitors"),
         ("visitors", f"{log.visitors:,}"),
-        ("from", _time(log.first_unix_micros)),
-        ("until", _time(log.last_unix_micros)),
+        ("from", format_time(log.first_unix_micros)),
+        ("until", format_time(log.last_unix_micros)),
         ("decision points", f"{log.decision_points:,}"),
         ("censored by the log's end", f"{log.censored:,}"),
         ("time zone", escape(data.time_zone)),
@@ -200,15 +220,15 @@ def _data(results: Results) -> str:
                 f"{part.visitors:,}",
                 f"{part.positives:,}",
                 _number(part.mean_label),
-                _time(part.first_unix_micros),
-                _time(part.last_unix_micros),
+                format_time(part.first_unix_micros),
+                format_time(part.last_unix_micros),
             ],
             "",
         )
         for name, part in data.parts.items()
     ]
     heads = ["part", "rows", "visitors", "positives", "mean label", "first decision", "last decision"]
-    return f"<h2>Data</h2>{_table(['log', ''], [(list(fact), '') for fact in facts])}<p></p>{_table(heads, parts)}"
+    return f"<h2>Data</h2>{table(['log', ''], [(list(fact), '') for fact in facts])}<p></p>{table(heads, parts)}"
 
 
 def _checks(results: Results) -> str:
@@ -231,23 +251,5 @@ def _timing(results: Results) -> str:
     exports = "".join(
         f"<li><b>{escape(model.kind)}</b>: {escape(model.export)}</li>" for model in results.models if model.export
     )
-    text = f"<h2>Timing</h2>{_table(['step', ''], rows)}" if rows else ""
+    text = f"<h2>Timing</h2>{table(['step', ''], rows)}" if rows else ""
     return text + (f"<h2>Export</h2><ul>{exports}</ul>" if exports else "")
-
-
-def _table(heads: Sequence[str], rows: Iterable[tuple[Sequence[str], str]]) -> str:
-    """Render a table of HTML cells, each row with or without a class."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
-    body = "".join(
-        f"<tr{f' class={name!r}' if name else ''}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-        for cells, name in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _figure(caption: str, svg: str) -> str:
-    return f"<figure><figcaption>{escape(caption)}</figcaption>{svg}</figure>"
-
-
-def _time(unix_micros: int) -> str:
-    return datetime.fromtimestamp(unix_micros / MICROS, UTC).strftime("%Y-%m-%d %H:%M UTC")

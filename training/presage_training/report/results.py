@@ -60,6 +60,8 @@ class DataFacts:
     """By name: train, tune, test; or all."""
     split: str
     """A description of the split."""
+    thresholds: str = ""
+    """Which thresholds accuracy, precision and recall are at; empty if they are 0.5, or for amounts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,15 +18,18 @@ def models_table(results: Results) -> Table:
     names = [name for name in results.models[0].metrics if name not in _ON_THE_PAGE_ONLY]
     skill = "roc_auc" if "roc_auc" in names else "r2"
     part, facts = list(results.data.parts.items())[-1]
+    rows = "rows" if part == "all" else f"{part} rows"
     balance = f"{facts.positives:,} positive" if skill == "roc_auc" else f"mean {facts.mean_label:,.2f}"
     longest = max(len(word) for model in results.models for word in model.label.split())
     table = Table(
         Column("model", min_width=longest, overflow="fold"),  # a name that is cut cannot be used
         *names,
-        f"above {results.baseline}",
-        title=f"{results.data.target} on {facts.rows:,} {part} rows of {facts.visitors:,} visitors, {balance}",
+        Column(f"above {results.baseline}", overflow="fold"),
+        title=f"{results.data.target} on {facts.rows:,} {rows} of {facts.visitors:,} visitors, {balance}",
         title_justify="left",
         box=SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
     )
     for model in results.models:
         table.add_row(

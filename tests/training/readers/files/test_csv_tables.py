@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from presage_training.readers import SkippedRows
-from presage_training.readers.files.csv_tables import _read_block, _read_lines, read_csv
+from presage_training.readers.files.csv_tables import _read_block, _read_lines, read_csv, read_header
+from presage_training.readers.files.layout import FileLayout
 
 
 @given(st.text('ab,"\n\r\x00é \\', max_size=40).map(str.encode) | st.binary(max_size=20))
@@ -52,3 +54,25 @@ def test_a_damaged_line_costs_no_other_block_its_place(tmp_path):
     assert read == expected | {150_001: ["150000", ""]}
     assert skipped.counts == {"wrong number of cells": 1}
     assert skipped.examples["wrong number of cells"][0].where == "row 100001"
+
+
+@pytest.mark.parametrize("before", ["", "\ufeff", "sep=;\n"])
+def test_without_a_header_columns_are_numbered(tmp_path, before):
+    path = tmp_path / "t.csv"
+    path.write_text(before + "ann;1\nbob;2\ntorn\n", encoding="utf-8")
+    layout = FileLayout(has_header=False)
+    skipped = SkippedRows()
+    [batch] = read_csv(path, ["column_2", "column_1"], skipped=skipped, layout=layout)
+
+    assert read_header(path, layout) == ["column_1", "column_2"]
+    assert (list(batch.numbers), list(batch.columns)) == ([1, 2], [["1", "2"], ["ann", "bob"]])
+    assert skipped.examples["wrong number of cells"][0].where == "row 3"
+
+
+def test_remarks_before_the_header_are_passed_over(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("# -----\n# All visitors\n\n#user,n\nann,1\n")
+
+    assert read_header(path, FileLayout()) == ["#user", "n"]
+    [batch] = read_csv(path, ["n"], skipped=SkippedRows(), layout=FileLayout())
+    assert (list(batch.numbers), list(batch.columns)) == ([1], [["1"]])

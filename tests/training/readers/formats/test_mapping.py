@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -27,8 +26,8 @@ def load(tmp_path):
 
 
 def test_the_example_of_the_how_to_is_one(load):
-    block = PAGE.read_text().partition("    # clicks.toml\n")[2].partition("\n| table")[0]
-    mapping = load(textwrap.dedent(block))
+    block = PAGE.read_text().partition("# clicks.toml\n")[2].partition("```")[0]
+    mapping = load(block)
 
     assert mapping.columns == {
         "user_id": "visitor",
@@ -150,6 +149,7 @@ def test_a_word_may_mean_no_device(load):
         (LEAST + '[file]\ndecimal = ";"', "[file] has decimal = ';'", 'Choose "." or ","'),
         (LEAST + '[file]\nseparator = ";;"', "[file] has separator = ';;'", "a single character"),
         (LEAST + '[file]\nencoding = "utf-9"', "[file] has the unknown encoding 'utf-9'", "cp1252"),
+        (LEAST + '[file]\nheader = "no"', "[file] has header = 'no'", "Expected true or false, without quotes"),
         (LEAST + "[file]\nmissing = [3]", "[file] has missing = [3]", "text in quotes"),
         (LEAST + "device = []\n[devices]\nx = 3", "[devices] has x = 3", "text in quotes"),
         (LEAST + '[split]\nids = "u"', "[split] has ids = 'u'", 'Write it as [split."ids"]'),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -21,10 +22,11 @@ from presage_training.readers.files.tables import DOWNLOAD_AGAIN, Batch, require
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
 
-__all__ = ["find_separator", "read_csv", "read_header"]
+__all__ = ["find_separator", "first_lines", "read_csv", "read_header"]
 
 _BLOCK_BYTES = 1 << 19
 _SNIFFED_LINES = 50
+_REMARK = re.compile(rb"#[^,;|\t]*\n")
 
 
 def read_csv(
@@ -41,10 +43,12 @@ def read_csv(
     """
     separator = find_separator(path, layout, columns)
     with _opened(path, layout) as file:
-        header = split_line(_first_line(file), separator)
+        _, line = _start(file)
+        header = layout.column_names(line.decode(errors="replace"), separator)
         require_columns(path, columns, found=header)
-        first = 1
-        while block := file.read(_BLOCK_BYTES):
+        first, unread = 1, b"" if layout.has_header else line
+        while block := unread + file.read(_BLOCK_BYTES):
+            unread = b""
             block += file.readline()
             lines = block.count(b"\n") + (not block.endswith(b"\n"))
             cells = _read_block(block, lines, header, columns, separator)
@@ -61,7 +65,7 @@ def read_header(path: Path, layout: FileLayout) -> list[str]:
     """Return the names of the columns."""
     separator = find_separator(path, layout, ())
     with _opened(path, layout) as file:
-        return split_line(_first_line(file), separator)
+        return layout.column_names(_start(file)[1].decode(errors="replace"), separator)
 
 
 @contextmanager
@@ -73,10 +77,24 @@ def _opened(path: Path, layout: FileLayout) -> Iterator[BinaryIO]:
         raise LogFormatError(path, f"cannot be unpacked ({error})", advice=DOWNLOAD_AGAIN) from error
 
 
-def _first_line(file: BinaryIO) -> str:
-    """Read the header; the line ``sep=;``, which Excel writes before it, is not one."""
-    line = file.readline().decode("utf-8-sig", errors="replace")
-    return file.readline().decode(errors="replace") if line.lower().startswith("sep=") else line
+def _start(file: BinaryIO) -> tuple[str, bytes]:
+    """Read to the first line that counts, and return the separator that a line ``sep=;`` before it names, as Excel writes it.
+
+    Empty lines, and remarks that begin with ``#`` and hold no separator, may come before.
+    """
+    line, separator = file.readline().removeprefix(codecs.BOM_UTF8), ""
+    while line.isspace() or _REMARK.fullmatch(line) or line.lower().startswith(b"sep="):
+        if line.lower().startswith(b"sep="):
+            separator = line[len(b"sep=") :].decode(errors="replace").rstrip("\r\n")[:1]
+        line = file.readline()
+    return separator, line
+
+
+def first_lines(path: Path, layout: FileLayout) -> list[str]:
+    """Return the header of a file, if it has one, and some lines after it."""
+    with _opened(path, layout) as file:
+        lines = [_start(file)[1], *islice(file, _SNIFFED_LINES)]
+    return [line.decode(errors="replace") for line in lines]
 
 
 def find_separator(path: Path, layout: FileLayout, columns: Sequence[str]) -> str:
@@ -84,10 +102,10 @@ def find_separator(path: Path, layout: FileLayout, columns: Sequence[str]) -> st
     if layout.separator:
         return layout.separator
     with _opened(path, layout) as file:
-        first = file.readline().decode("utf-8-sig", errors="replace")
-        if first.lower().startswith("sep=") and (separator := first[len("sep=") :].rstrip("\r\n")):
-            return separator[0]
-        header = first
+        separator, first = _start(file)
+        if separator:
+            return separator
+        header = first.decode(errors="replace")
         following = [line.decode(errors="replace") for line in islice(file, _SNIFFED_LINES)]
     return guess_separator(header, columns, following)
 

@@ -22,8 +22,15 @@ class FileLayout:
     """The character between cells; guessed from the header of each file if empty."""
     decimal: str = "."
     """The decimal point of numbers that are text: a point or a comma."""
+    has_header: bool = True
+    """Whether the first line of text names the columns; if not, they are ``column_1``, ``column_2`` and so on."""
     missing: tuple[str, ...] = ()
     """Words that mean an empty cell, such as NULL."""
+
+    def column_names(self, first: str, separator: str) -> list[str]:
+        """Return the names of the columns of a text file with this first line."""
+        cells = split_line(first, separator)
+        return cells if self.has_header else [f"column_{number}" for number in range(1, len(cells) + 1)]
 
 
 COMMAS = FileLayout(encoding="utf-8", separator=",")

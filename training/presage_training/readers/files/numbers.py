@@ -7,9 +7,8 @@ from typing import Any
 
 __all__ = ["NotANumberError", "read_number"]
 
-_AROUND = re.compile(
-    r"(?:[A-Z]{3}|[^\w\s+-]{1,2})?\s*(?P<number>[-+]?[\d.,'\u2019\s]*\d[.,]?)\s*(?:[A-Z]{3}|[^\w\s]{1,2})?"
-)
+_CURRENCY = r"(?:[A-Z]{3}|[A-Z]{0,2}[^\w\s+-]{1,2}|kr\.?|zł|Kč|Ft|lei)"
+_AROUND = re.compile(rf"{_CURRENCY}?\s*(?P<number>[-+]?[\d.,'\u2019\s]*\d[.,]?)\s*{_CURRENCY}?")
 _GROUPED = {
     ".": re.compile(r"[-+]?\d{1,3}(?:[,'\u2019\s]\d{3})+(?:\.\d*)?"),
     ",": re.compile(r"[-+]?(?:\d{1,3}(?:[.'\u2019\s]\d{3})+|\d+)(?:,\d*)?|[-+]?,\d+"),

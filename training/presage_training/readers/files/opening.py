@@ -10,15 +10,16 @@ import lzma
 import zipfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
-from presage_training.errors import LogFormatError
+from presage_training.readers.files.zip_files import ZIP, open_in_zip, split_zip_path, zip_member
 
 __all__ = [
     "COMPRESSIONS",
     "ENCODINGS",
     "UNREADABLE",
     "guess_encoding",
+    "is_compressed",
     "is_encoding",
     "open_binary",
     "open_utf8",
@@ -81,6 +82,11 @@ class _Utf8(io.RawIOBase):
         return len(given)
 
 
+def is_compressed(path: Path) -> bool:
+    """Return whether a file is compressed, or is in a zip file."""
+    return path.suffix.lower() in COMPRESSIONS or bool(split_zip_path(path)[1])
+
+
 def uncompressed_name(path: Path) -> str:
     """Return the name of a file without the suffix of its compression; of a ``.zip``, the name of the file in it.
 
@@ -88,25 +94,29 @@ def uncompressed_name(path: Path) -> str:
         OSError: if a ``.zip`` cannot be opened.
         LogFormatError: if it does not hold one file.
     """
-    if path.suffix.lower() == ".zip":
-        with path.open("rb") as file:
-            return _only_member(path, file)[1].rpartition("/")[2]
-    return path.name[: -len(path.suffix)] if path.suffix.lower() in COMPRESSIONS else path.name
+    name = zip_member(path).rpartition("/")[2] if path.suffix.lower() == ZIP else path.name
+    return Path(name).stem if Path(name).suffix.lower() in COMPRESSIONS else name
 
 
 def open_binary(path: Path) -> BinaryIO:
-    """Open a file for reading, decompressed if its name ends with one of COMPRESSIONS.
+    """Open a file for reading, decompressed if its name ends with one of COMPRESSIONS; it may be in a zip file.
 
     Raises:
         OSError: if it cannot be opened.
-        LogFormatError: if it is a ``.zip`` that does not hold one file.
+        LogFormatError: if it is a ``.zip`` that does not hold one file, or is not in the zip file that the path names.
     """
-    suffix = path.suffix.lower()
-    if suffix not in COMPRESSIONS:
+    outer, inner = split_zip_path(path)
+    if not is_compressed(path):
         return path.open("rb")
-    source = path.open("rb")
+    source = outer.open("rb")
     try:
-        return cast("BinaryIO", _Decompressed(_content(path, source, suffix), source))
+        content: Any = source
+        suffix = path.suffix.lower()
+        if inner or suffix == ZIP:
+            content = open_in_zip(path, source)
+            suffix = Path(inner or zip_member(path)).suffix.lower()
+        content = _content(content, suffix) if suffix in COMPRESSIONS else content
+        return cast("BinaryIO", _Decompressed(content, source))
     except BaseException:
         source.close()
         raise
@@ -165,29 +175,13 @@ def read_beginning(path: Path) -> bytes:
         return file.read(_SNIFFED_BYTES)
 
 
-def _content(path: Path, source: BinaryIO, suffix: str) -> io.RawIOBase:
+def _content(source: Any, suffix: str) -> Any:
     if suffix == ".gz":
-        return cast("io.RawIOBase", gzip.GzipFile(fileobj=source))
+        return gzip.GzipFile(fileobj=source)
     if suffix == ".bz2":
-        return cast("io.RawIOBase", bz2.BZ2File(source))
+        return bz2.BZ2File(source)
     if suffix == ".xz":
-        return cast("io.RawIOBase", lzma.LZMAFile(source))
-    if suffix == ".zip":
-        archive, member = _only_member(path, source)
-        return cast("io.RawIOBase", archive.open(member))
+        return lzma.LZMAFile(source)
     import pyarrow as pa  # noqa: PLC0415 - only such files need it
 
-    return cast("io.RawIOBase", pa.CompressedInputStream(source, "zstd"))
-
-
-def _only_member(path: Path, source: BinaryIO) -> tuple[zipfile.ZipFile, str]:
-    try:
-        archive = zipfile.ZipFile(source)
-    except zipfile.BadZipFile as error:
-        raise LogFormatError(path, f"cannot be unpacked ({error})", advice="Download or write it again.") from error
-    # Archives made on a Mac also hold its own notes about files.
-    members = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
-    if len(members) != 1:
-        problem = f"holds {len(members)} files, expected one"
-        raise LogFormatError(path, problem, advice="Unpack it, and name the folder.")
-    return archive, members[0]
+    return pa.CompressedInputStream(source, "zstd")

@@ -1,4 +1,4 @@
-"""Streams the columns of a Parquet, Excel, CSV or JSON lines file, a batch of rows at a time."""
+"""Streams the columns of a Parquet, Excel, CSV or JSON file, a batch of rows at a time."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from typing import Any, NamedTuple
 from presage_training.errors import LogFormatError
 from presage_training.quoting import printable
 from presage_training.readers.files.layout import COMMAS, FileLayout
-from presage_training.readers.files.opening import COMPRESSIONS, open_binary, uncompressed_name
+from presage_training.readers.files.opening import COMPRESSIONS, is_compressed, open_binary, uncompressed_name
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
 
 __all__ = [
     "DOWNLOAD_AGAIN",
     "LOG_SUFFIXES",
+    "VAGUE_SUFFIXES",
     "Batch",
     "FileKind",
     "column_names",
     "file_kind",
     "file_stem",
     "first_rows",
+    "is_vague",
     "read_batches",
     "require_columns",
 ]
@@ -40,7 +42,8 @@ class FileKind(Enum):
     EXCEL = auto()
     TEXT = auto()
     """Lines of cells with a separator between them."""
-    JSON_LINES = auto()
+    JSON = auto()
+    """One object a line, or an array of objects."""
 
 
 LOG_SUFFIXES = {
@@ -49,14 +52,14 @@ LOG_SUFFIXES = {
     ".csv": FileKind.TEXT,
     ".tsv": FileKind.TEXT,
     ".psv": FileKind.TEXT,
-    ".jsonl": FileKind.JSON_LINES,
-    ".ndjson": FileKind.JSON_LINES,
-    ".json": FileKind.JSON_LINES,
+    ".jsonl": FileKind.JSON,
+    ".ndjson": FileKind.JSON,
+    ".json": FileKind.JSON,
 }
-"""The kind of each suffix; text and JSON lines may be compressed."""
+"""The kind of each suffix; text and JSON may be compressed."""
 
-_VAGUE_SUFFIXES = (".txt", ".log", ".dat")
-"""Suffixes of text that may also be JSON lines."""
+VAGUE_SUFFIXES = (".txt", ".log", ".dat")
+"""Suffixes of text that may also be JSON."""
 
 
 class Batch(NamedTuple):
@@ -74,11 +77,11 @@ def file_stem(path: Path) -> str:
     """Return the name of a log without folder and suffixes: ``2019-Oct`` for ``logs/2019-Oct.csv.gz``."""
     name = path.name[: -len(path.suffix)] if path.suffix.lower() in COMPRESSIONS else path.name
     suffix = Path(name).suffix
-    return name[: -len(suffix)] if suffix.lower() in (*LOG_SUFFIXES, *_VAGUE_SUFFIXES) else name
+    return name[: -len(suffix)] if suffix.lower() in (*LOG_SUFFIXES, *VAGUE_SUFFIXES) else name
 
 
 def file_kind(path: Path) -> FileKind:
-    """Return the kind of a file by its name; text whose first character is ``{`` is JSON lines.
+    """Return the kind of a file by its name; text whose first character is ``{`` or ``[`` is JSON.
 
     Raises:
         OSError: if the file cannot be opened.
@@ -87,16 +90,21 @@ def file_kind(path: Path) -> FileKind:
     name = uncompressed_name(path)
     suffix = Path(name).suffix.lower()
     kind = LOG_SUFFIXES.get(suffix)
-    is_compressed = path.suffix.lower() in COMPRESSIONS
-    if kind in {FileKind.TEXT, FileKind.JSON_LINES} or (kind and not is_compressed):
+    if kind in {FileKind.TEXT, FileKind.JSON} or (kind and not is_compressed(path)):
         return kind
-    path.open("rb").close()  # a missing file, or a folder, is the better error
-    if suffix in _VAGUE_SUFFIXES:
+    open_binary(path).close()  # a missing file, or a folder, is the better error
+    if is_vague(suffix):
         with open_binary(path) as file:
-            return FileKind.JSON_LINES if file.read(64).lstrip(b"\xef\xbb\xbf \r\n").startswith(b"{") else FileKind.TEXT
-    suffixes = ", ".join((*LOG_SUFFIXES, *_VAGUE_SUFFIXES))
+            is_json = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
+            return FileKind.JSON if is_json else FileKind.TEXT
+    suffixes = ", ".join((*LOG_SUFFIXES, *VAGUE_SUFFIXES))
     advice = f"Expected a name that ends with one of {suffixes}, or, of text, with {', '.join(COMPRESSIONS)} after it."
     raise LogFormatError(path, "unknown kind of file", advice=advice)
+
+
+def is_vague(suffix: str) -> bool:
+    """Return whether files with a suffix may be text or JSON: also those without letters, as of ``part-00000`` and ``log.1``."""
+    return suffix in VAGUE_SUFFIXES or not any(character.isalpha() for character in suffix)
 
 
 def read_batches(
@@ -114,7 +122,8 @@ def read_batches(
     Args:
         path: The file, of one of the kinds of FileKind.
         columns: The names of the columns, in the order in which their cells are wanted.
-        skipped: Counts rows of text whose number of cells differs from the header's, and lines that are not JSON.
+        skipped: Counts rows of text whose number of cells differs from the header's, and lines or values that are not JSON
+            objects.
         progress: Updated with the share of the file that has been read.
         layout: How text is laid out.
 
@@ -132,17 +141,17 @@ def read_batches(
         from presage_training.readers.files.excel_tables import read_excel  # noqa: PLC0415
 
         return read_excel(path, columns)
-    if kind is FileKind.JSON_LINES:
-        from presage_training.readers.files.json_tables import read_json_lines  # noqa: PLC0415
+    if kind is FileKind.JSON:
+        from presage_training.readers.files.json_tables import read_json  # noqa: PLC0415
 
-        return read_json_lines(path, columns, skipped=skipped, progress=progress, encoding=layout.encoding)
+        return read_json(path, columns, skipped=skipped, progress=progress, encoding=layout.encoding)
     from presage_training.readers.files.csv_tables import read_csv  # noqa: PLC0415
 
     return read_csv(path, columns, skipped=skipped, progress=progress, layout=layout)
 
 
 def column_names(path: Path, layout: FileLayout) -> list[str]:
-    """Return the names of a file's columns; in JSON lines the keys of the first lines, with dots between nested ones.
+    """Return the names of a file's columns; in JSON the keys of the first objects, with dots between nested ones.
 
     Raises:
         OSError: if the file cannot be opened.
@@ -158,7 +167,7 @@ def column_names(path: Path, layout: FileLayout) -> list[str]:
         from presage_training.readers.files.excel_tables import excel_columns  # noqa: PLC0415
 
         return excel_columns(path)
-    if kind is FileKind.JSON_LINES:
+    if kind is FileKind.JSON:
         from presage_training.readers.files.json_tables import json_keys  # noqa: PLC0415
 
         return json_keys(path, encoding=layout.encoding)

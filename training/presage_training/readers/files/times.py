@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -12,14 +13,14 @@ from presage_training.errors import LogFormatError
 from presage_training.quoting import printable
 from presage_training.readers.files.numbers import read_number
 
-__all__ = ["TIME_UNITS", "EpochColumn", "TimeColumn"]
+__all__ = ["TIME_UNITS", "EpochColumn", "TimeColumn", "split_utc"]
 
 TIME_UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 """The units of numeric times since 1970-01-01 UTC, and how many of each make a second."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_UTC_SUFFIX = " UTC"
+_UTC = re.compile(r" (?:UTC|GMT)$")
 
 
 class TimeColumn:
@@ -34,7 +35,7 @@ class TimeColumn:
             path: The log, for messages.
             column: The name of the column, for messages.
             time_zone: What a time without a zone of its own is in; None if such times are not expected.
-            text_formats: How text may be written, besides ISO 8601; see ``datetime.strptime``. ``UTC`` may follow.
+            text_formats: How text may be written, besides ISO 8601; see ``datetime.strptime``. ``UTC`` or ``GMT`` may follow.
             advice: What to do where a time without a zone is met and ``time_zone`` is None.
         """
         self._path = path
@@ -74,8 +75,7 @@ class TimeColumn:
 
     def _parse(self, text: str) -> datetime:
         text = text.strip()
-        utc = text.endswith(_UTC_SUFFIX)
-        written = text.removesuffix(_UTC_SUFFIX)
+        written, utc = split_utc(text)
         moment = self._parse_written(written)
         if moment is None or (utc and moment.tzinfo is not None):
             raise ValueError(f"expected a time, got {text!r}")
@@ -94,6 +94,12 @@ class TimeColumn:
             return datetime.fromisoformat(text)
         except ValueError:
             return None
+
+
+def split_utc(text: str) -> tuple[str, bool]:
+    """Return a written time without the ``UTC`` or ``GMT`` after it, and whether it had one."""
+    written = _UTC.sub("", text)
+    return written, written != text
 
 
 class EpochColumn:

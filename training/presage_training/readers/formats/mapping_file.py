@@ -20,7 +20,7 @@ IGNORE = "IGNORE"
 
 _TABLES = ("file", "columns", "split", "event_time", "event_types", "devices", "countries", "constants")
 _TEXT_TABLES = ("event_time", "event_types", "devices", "countries", "constants")
-_FILE_KEYS = ("encoding", "separator", "decimal", "missing")
+_FILE_KEYS = ("encoding", "separator", "decimal", "missing", "header")
 _SPLIT_KEYS = ("into", "separator", "pattern")
 _TIME_KEYS = ("unit", "format", "time_zone")
 _EnumT = TypeVar("_EnumT", bound=IntEnum)
@@ -67,8 +67,11 @@ def load_mapping(path: Path) -> LogMapping:
 def _layout(path: Path, table: dict[str, Any]) -> FileLayout:
     _check_keys(path, "[file]", table, _FILE_KEYS)
     missing = _text_or_texts(path, "file", "missing", table.pop("missing", ()))
+    header = table.pop("header", True)
+    if not isinstance(header, bool):
+        raise MappingError(path, f"[file] has header = {header!r}", advice="Expected true or false, without quotes.")
     texts = _texts(path, "file", table)
-    return FileLayout(**texts, missing=(missing,) if isinstance(missing, str) else missing)
+    return FileLayout(**texts, missing=(missing,) if isinstance(missing, str) else missing, has_header=header)
 
 
 def _split(path: Path, column: str, table: Any) -> Split:
