@@ -67,6 +67,27 @@ def test_with_a_log_the_mapping_is_proposed(init, tmp_path):
     assert all(line.removeprefix("next: ") in readme for line in done.out.splitlines() if line.startswith("next: "))
 
 
+@pytest.mark.parametrize(
+    ("log", "question"),
+    [
+        ("time,user,event\n3,ann,view\n2,ann,view\n1,ann,view\n", {"target": "purchase-in-session", "sort": True}),
+        (
+            "time,user,event\n1,ann,order\n2,bob,order\n3,ann,order\n",
+            {"target": "purchase-within:30", "decisions": "at:PURCHASE"},
+        ),
+    ],
+)
+def test_the_question_fits_the_log(init, tmp_path, log, question):
+    numbers = {str(number): str(1_714_521_600 + 60 * number) for number in range(10)}
+    lines = [",".join(numbers.get(cell, cell) for cell in line.split(",")) for line in log.splitlines()]
+    (tmp_path / "log.csv").write_text("\n".join(lines) + "\n")
+    done = init("shop", "--log", "log.csv")
+
+    assert (done.code, done.err) == (0, "")
+    assert Project.read(tmp_path / "shop").training.items() >= question.items()
+    assert ("sort" in question) == ("sort" in Project.read(tmp_path / "shop").training)
+
+
 def test_a_log_without_a_needed_column_says_so(init, tmp_path):
     (tmp_path / "log.csv").write_text("customer,article\nann,1\nbob,2\n")
     done = init("shop", "--log", "log.csv")

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from presage_featurizer.events import EventType
 from presage_training.quoting import printable
 
 if TYPE_CHECKING:
-    from presage_training.inspecting import Proposal
+    from presage_training.inspecting import Proposal, Sample, SampleCheck
 
 __all__ = ["init"]
 
 _SAMPLE_ROWS = 100_000
+_SORT = {"# sort = true  ": "sort = true    "}
+_NEXT_ORDERS = {
+    'target = "purchase-in-session"  ': 'target = "purchase-within:30"    ',
+    'decisions = "every-event"': 'decisions = "at:PURCHASE"',
+}
 
 
 def init(
@@ -36,13 +43,15 @@ def init(
     console = Console(markup=False, emoji=False, highlight=False)
     proposal: Proposal | None = None
     mapping = None
+    training: dict[str, str] = {}
     try:
         if log is not None:
             with console.status("reading"):
                 sample = read_sample(log, rows=_SAMPLE_ROWS)
                 proposal = propose(sample)
                 mapping = mapping_toml(sample, proposal)
-        written, kept = write_project(folder, log=log, mapping=mapping)
+                training = {} if proposal.missing else _question(_check(sample, mapping))
+        written, kept = write_project(folder, log=log, mapping=mapping, training=training)
     except TrainingError as error:
         sys.exit(_fail(str(error)))
     except OSError as error:
@@ -59,6 +68,22 @@ def init(
         sys.exit(1)
     for command in commands(folder, log):
         console.print(f"next: {command}", soft_wrap=True)
+
+
+def _check(sample: Sample, mapping: str) -> SampleCheck:
+    """Try a mapping on the sample."""
+    from presage_training.inspecting import check_mapping  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="presage-init-") as folder:
+        path = Path(folder) / "mapping.toml"
+        path.write_text(mapping, encoding="utf-8")
+        return check_mapping(sample, path)
+
+
+def _question(check: SampleCheck) -> dict[str, str]:
+    """Return what a log needs otherwise in the template of ``training.toml``: sorting, or the next order if it has orders alone."""
+    needed = _SORT if check.order.has_many_late else {}
+    return needed | (_NEXT_ORDERS if check.types.keys() == {EventType.PURCHASE.name} else {})
 
 
 def _fail(message: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -38,13 +39,16 @@ def commands(folder: Path, log: Path | None) -> tuple[str, ...]:
     )
 
 
-def write_project(folder: Path, *, log: Path | None = None, mapping: str | None = None) -> tuple[list[str], list[str]]:
+def write_project(
+    folder: Path, *, log: Path | None = None, mapping: str | None = None, training: Mapping[str, str] | None = None
+) -> tuple[list[str], list[str]]:
     """Write the files of a project that do not exist yet.
 
     Args:
         folder: The project's folder; made if it does not exist.
         log: The log that the commands in its README name.
         mapping: The text of ``mapping.toml``; a template with comments if None.
+        training: What to replace in the template of ``training.toml``, and by what.
 
     Returns:
         The names of the files that were written, and of those that existed and were kept.
@@ -66,6 +70,8 @@ def write_project(folder: Path, *, log: Path | None = None, mapping: str | None 
         text = (templates / (f"{file}.txt" if file.endswith(".py") else file)).read_text(encoding="utf-8")
         for marker, value in names.items():
             text = text.replace(marker, value)
+        for before, after in (training or {}).items() if file == "training.toml" else ():
+            text = text.replace(before, after)
         if file == "mapping.toml" and mapping is not None:
             text = mapping
         try:
