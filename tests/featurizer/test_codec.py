@@ -70,6 +70,12 @@ GOLDEN_EVENT_2 = bytes.fromhex(
     "65ce04c4b4000195a4736f636ba5736f636b73a461636d65ce0044aa2003a2474202a76f726465722d37ce04c48cf0a34742"
     "5000"
 )
+GOLDEN_EVENT_3 = bytes.fromhex(
+    "45a270e1039ea469642d310da776697369746f72cf000619f965754800a37461629295a473686f65a573686f6573a461636d"
+    "65ce04c4b4000195a4736f636ba5736f636b73a461636d65ce0044aa2003a2474202a76f726465722d37ce04c48cf0a34742"
+    "500082a66d617267696ecb4029000000000000a472616e6bcbbfb999999999999a82a76368616e6e656ca5656d61696ca474"
+    "65726da562c3b6686d"
+)
 
 decode_core = partial(decode_needed, needs=frozenset())
 
@@ -147,6 +153,9 @@ EVENT = Event(
     value_micros=79_990_000,
     currency="GBP",
 )
+EVENT_WITH_ATTRIBUTES = msgspec.structs.replace(
+    EVENT, numbers={"margin": 12.5, "rank": -0.1}, labels={"channel": "email", "term": "böhm"}
+)
 ALL_STATE_FIELDS = len(State.__struct_fields__)
 ALL_SESSION_FIELDS = len(Session.__struct_fields__)
 
@@ -171,7 +180,8 @@ def test_bytes_of_every_version_are_read():
     assert decode_state(GOLDEN_STATE_2) == fold_all(STORY)  # version 2 knew no orders by their ids
     assert decode_state(GOLDEN_STATE_3) == fold_all(STORY)
     assert decode_event(GOLDEN_EVENT) == EVENT  # version 1 knew no clock of the server
-    assert decode_event(GOLDEN_EVENT_2) == EVENT
+    assert decode_event(GOLDEN_EVENT_2) == EVENT  # version 2 knew no numbers and labels
+    assert decode_event(GOLDEN_EVENT_3) == EVENT_WITH_ATTRIBUTES
     assert [
         [getattr(decode_core(golden), name) for name in CoreState.__struct_fields__]
         for golden in (GOLDEN_STATE, GOLDEN_STATE_2, GOLDEN_STATE_3)
@@ -180,7 +190,7 @@ def test_bytes_of_every_version_are_read():
 
 def test_bytes_are_those_of_the_newest_versions():
     assert encode_state(fold_all(STORY)).hex() == GOLDEN_STATE_3.hex()
-    assert encode_event(EVENT).hex() == GOLDEN_EVENT_2.hex()
+    assert encode_event(EVENT_WITH_ATTRIBUTES).hex() == GOLDEN_EVENT_3.hex()
 
 
 @settings(deadline=None)
@@ -208,7 +218,7 @@ def test_session_fields_that_an_older_release_did_not_know_take_their_defaults(k
 
 @pytest.mark.parametrize(
     ("decode", "golden"),
-    [(decode_state, GOLDEN_STATE), (decode_core, GOLDEN_STATE_3), (decode_event, GOLDEN_EVENT_2)],
+    [(decode_state, GOLDEN_STATE), (decode_core, GOLDEN_STATE_3), (decode_event, GOLDEN_EVENT_3)],
     ids=["state", "core state", "event"],
 )
 class TestDamage:

@@ -5,7 +5,7 @@ Every log is of one visitor, with times after 1970 and values within the limits 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from hypothesis import strategies as st
 
@@ -43,6 +43,8 @@ def event(
     value: float | None = None,
     country: str = "",
     device: Device = Device.UNSPECIFIED,
+    numbers: Mapping[str, float] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Event:
     """Make an event so many minutes after START_UNIX_MICROS; without an id, it gets one made of type, time and session."""
     return Event(
@@ -56,6 +58,8 @@ def event(
         device=device,
         order_id=order_id,
         value_micros=None if value is None else money_micros(value),
+        numbers=dict(numbers or {}),
+        labels=dict(labels or {}),
     )
 
 
@@ -91,6 +95,10 @@ _EVENT_TYPES = (
     * 4,
 )
 """All types, those that change more than a count of events five times as often."""
+
+_NUMBERS: tuple[dict[str, float], ...] = ({}, {}, {"margin": 4.5}, {"margin": -1e12, "rank": 0.1}, {"rank": 1e-300})
+
+_LABELS: tuple[dict[str, str], ...] = ({}, {}, {"channel": "email"}, {"channel": "ads", "term": "böhm"}, {"term": ""})
 
 SESSION_IDS = ("", "", "", "a", "b", "c", "d", "e")
 
@@ -172,6 +180,8 @@ def logs(draw: st.DrawFn, *, in_order: bool, huge: bool, order_ids: bool = False
                 device=draw(st.sampled_from(Device)),
                 order_id=draw(st.sampled_from(("", "o-1", "o-2"))) if order_ids else "",
                 value_micros=draw(values),
+                numbers=draw(st.sampled_from(_NUMBERS)),
+                labels=draw(st.sampled_from(_LABELS)),
             )
         )
     return log
