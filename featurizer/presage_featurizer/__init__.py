@@ -8,6 +8,7 @@ Live traffic and training replay both use these two functions; there is no secon
 
 from __future__ import annotations
 
+from presage_featurizer.aggregates import NO_AGGREGATES, Aggregates
 from presage_featurizer.catalogue import CATALOGUE, Feature
 from presage_featurizer.codec import decode_event, decode_needed, decode_state, encode_event, encode_state
 from presage_featurizer.errors import CorruptStateError, FeatureSetError, FeaturizerError, NewerStateError, StateError
@@ -18,8 +19,8 @@ from presage_featurizer.fold import fold
 from presage_featurizer.segments import Segment
 from presage_featurizer.sessions import current_session
 from presage_featurizer.state import CoreState, State
-from presage_featurizer.subject import VISITOR, Subject
-from presage_featurizer.view import MAX_UNIX_MICROS
+from presage_featurizer.subject import VISITOR, Subject, visitor_subject
+from presage_featurizer.view import MAX_UNIX_MICROS, View
 
 __all__ = [
     "BEHAVIOR",
@@ -29,8 +30,10 @@ __all__ = [
     "FEATURE_SETS",
     "MAX_UNIX_MICROS",
     "MICROS",
+    "NO_AGGREGATES",
     "RFM",
     "VISITOR",
+    "Aggregates",
     "CoreState",
     "CorruptStateError",
     "Device",
@@ -46,6 +49,7 @@ __all__ = [
     "State",
     "StateError",
     "Subject",
+    "View",
     "current_session",
     "decode_event",
     "decode_needed",
@@ -56,4 +60,5 @@ __all__ = [
     "featurize",
     "fold",
     "money_micros",
+    "visitor_subject",
 ]

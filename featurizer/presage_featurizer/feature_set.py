@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from msgspec import UnsetType
+
 import presage_featurizer.features  # noqa: F401 - fills the catalogue
-from presage_featurizer.catalogue import CATALOGUE, FeatureFunction
+from presage_featurizer.aggregates import NO_AGGREGATES, Aggregates
+from presage_featurizer.catalogue import CATALOGUE, Feature, FeatureFunction
 from presage_featurizer.codegen import RowWriter, row_writer
 from presage_featurizer.errors import FeatureSetError
 from presage_featurizer.fold import FOLD_VERSION
 from presage_featurizer.state import ALL_PARTS, StatePart
 
-__all__ = ["BEHAVIOR", "CONVERSION", "CORE", "FEATURE_SETS", "RFM", "FeatureSet", "FeatureSetDefinition"]
+__all__ = ["BEHAVIOR", "CONVERSION", "CORE", "FEATURE_SETS", "RFM", "FeatureSet", "FeatureSetDefinition", "OwnFeatures"]
 
 _COUNTRY_CODE = re.compile("[A-Z]{2}")
 
@@ -33,7 +37,20 @@ class FeatureSetDefinition(Protocol):
     @property
     def countries(self) -> tuple[str, ...]: ...
     @property
+    def custom(self) -> Mapping[str, str] | UnsetType: ...
+    @property
     def fingerprint(self) -> str: ...
+
+
+class OwnFeatures(Protocol):
+    """A project's own features; see ``presage_featurizer.custom``."""
+
+    @property
+    def catalogue(self) -> Mapping[str, Feature]: ...
+    @property
+    def definitions(self) -> Mapping[str, str]: ...
+    @property
+    def aggregates(self) -> Aggregates: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,11 +64,15 @@ class FeatureSet:
     name: str
     """The name that callers use."""
     features: tuple[str, ...]
-    """Names from the catalogue; their order is the order of the vector."""
+    """Names from the catalogue, or of the project's own features; their order is the order of the vector."""
     time_zone: str = "UTC"
     """The shop's IANA time zone, for the calendar features."""
     countries: tuple[str, ...] = ()
     """The vocabulary of country_encoded: ISO 3166-1 alpha-2 codes; the first is 1."""
+    custom: OwnFeatures | None = field(default=None, repr=False, compare=False)
+    """The project's own features, if the set may have any."""
+    definitions: tuple[tuple[str, str], ...] = field(init=False, repr=False)
+    """The name and definition of each of the features that are the project's own."""
     functions: tuple[FeatureFunction, ...] = field(init=False, repr=False, compare=False)
     """The features' functions, in order."""
     country_indices: dict[str, int] = field(init=False, repr=False, compare=False)
@@ -61,9 +82,10 @@ class FeatureSet:
     _write_rows: RowWriter | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.features if name not in CATALOGUE]
+        known = CATALOGUE if self.custom is None else {**CATALOGUE, **self.custom.catalogue}
+        unknown = [name for name in self.features if name not in known]
         if unknown:
-            raise FeatureSetError(f"features: {unknown} are not in the catalogue; it has {sorted(CATALOGUE)}")
+            raise FeatureSetError(f"features: {unknown} are not in the catalogue; it has {sorted(known)}")
         if not self.features or len(set(self.features)) != len(self.features):
             raise FeatureSetError(f"features: expected at least one name, and each once, got {list(self.features)}")
         malformed = [code for code in self.countries if not _COUNTRY_CODE.fullmatch(code)]
@@ -79,15 +101,23 @@ class FeatureSet:
             raise FeatureSetError(
                 f"time_zone: expected an IANA name such as Europe/Berlin, got {self.time_zone!r}"
             ) from error
-        object.__setattr__(self, "functions", tuple(CATALOGUE[name].compute for name in self.features))
-        scopes = {CATALOGUE[name].scope for name in self.features}
+        own = {} if self.custom is None else self.custom.definitions
+        definitions = tuple((name, own[name]) for name in self.features if name in own)
+        object.__setattr__(self, "definitions", definitions)
+        object.__setattr__(self, "functions", tuple(known[name].compute for name in self.features))
+        scopes = {known[name].scope for name in self.features}
         object.__setattr__(self, "needs", frozenset(part for part in ALL_PARTS if part in scopes))
         object.__setattr__(self, "country_indices", {code: place for place, code in enumerate(self.countries, start=1)})
         object.__setattr__(self, "_write_rows", None)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Generated code cannot be pickled; it is generated again when needed.
-        return _feature_set, (self.name, self.features, self.time_zone, self.countries)
+        return _feature_set, (self.name, self.features, self.time_zone, self.countries, self.custom)
+
+    @property
+    def aggregates(self) -> Aggregates:
+        """What the fold has to keep for the project's own features."""
+        return NO_AGGREGATES if self.custom is None else self.custom.aggregates
 
     @property
     def write_rows(self) -> RowWriter:
@@ -98,17 +128,24 @@ class FeatureSet:
         return self._write_rows
 
     @classmethod
-    def restore(cls, definition: FeatureSetDefinition) -> Self:
+    def restore(cls, definition: FeatureSetDefinition, custom: OwnFeatures | None = None) -> Self:
         """Rebuild the set that a model was trained with, ready to compute.
 
+        Args:
+            definition: What the model's bundle records.
+            custom: The features of the project that is served, if one is.
+
         Raises:
-            FeatureSetError: This release lacks one of the features, or computes something else by that definition.
+            FeatureSetError: This release, or the project, lacks one of the features, or computes something else by that definition.
         """
+        own = {} if isinstance(definition.custom, UnsetType) else definition.custom
+        _check_own_features(own, custom)
         feature_set = cls(
             name=definition.name,
             features=definition.features,
             time_zone=definition.time_zone,
             countries=definition.countries,
+            custom=custom if own else None,
         )
         if feature_set.fingerprint != definition.fingerprint:
             raise FeatureSetError(
@@ -121,28 +158,50 @@ class FeatureSet:
     @property
     def definition(self) -> dict[str, Any]:
         """What a model's bundle records of its feature set, as ``restore`` takes it."""
-        return {
+        definition = {
             "name": self.name,
             "features": self.features,
             "time_zone": self.time_zone,
             "countries": self.countries,
             "fingerprint": self.fingerprint,
         }
+        return {**definition, "custom": dict(self.definitions)} if self.definitions else definition
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of everything that determines a vector: fold, features and their versions, time zone, vocabulary."""
+        own = dict(self.definitions)
         definition = {
             "fold": FOLD_VERSION,
-            "features": [[name, CATALOGUE[name].version] for name in self.features],
+            "features": [[name, own[name] if name in own else CATALOGUE[name].version] for name in self.features],
             "time_zone": self.time_zone,
             "countries": self.countries,
         }
         return hashlib.sha256(json.dumps(definition, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _feature_set(name: str, features: tuple[str, ...], time_zone: str, countries: tuple[str, ...]) -> FeatureSet:
-    return FeatureSet(name=name, features=features, time_zone=time_zone, countries=countries)
+def _feature_set(
+    name: str, features: tuple[str, ...], time_zone: str, countries: tuple[str, ...], custom: OwnFeatures | None
+) -> FeatureSet:
+    return FeatureSet(name=name, features=features, time_zone=time_zone, countries=countries, custom=custom)
+
+
+def _check_own_features(definitions: Mapping[str, str], custom: OwnFeatures | None) -> None:
+    """Check that a project has the features of a model, each with the definition that it was trained with."""
+    for name, definition in definitions.items():
+        if custom is None:
+            raise FeatureSetError(
+                f"custom: {name!r} is a project's own feature; name the project's folder with --project or PRESAGE_PROJECT"
+            )
+        if name not in custom.definitions:
+            raise FeatureSetError(
+                f"custom: the project has no feature {name!r}; name the project that the model was trained with (--project)"
+            )
+        if custom.definitions[name] != definition:
+            raise FeatureSetError(
+                f"custom: the project defines {name!r} as {custom.definitions[name]}, the model was trained with {definition}; "
+                "train it again, or name the project that it was trained with (--project)"
+            )
 
 
 CONVERSION = FeatureSet(

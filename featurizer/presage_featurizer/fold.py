@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from presage_featurizer.aggregates import NO_AGGREGATES, Aggregates, fold_slots
 from presage_featurizer.cart import add_items, cart_value_micros, remove_items
 from presage_featurizer.digests import WIDTH, contains, digest, product_digest
 from presage_featurizer.events import Event, EventType
@@ -37,7 +38,7 @@ _RECENT_BYTES = MAX_RECENT_EVENTS * WIDTH
 _VIEWED_BYTES = MAX_VIEWED_PRODUCTS * WIDTH
 
 
-def fold(state: State | None, event: Event) -> State:
+def fold(state: State | None, event: Event, aggregates: Aggregates = NO_AGGREGATES) -> State:
     """Fold one event into a visitor's state.
 
     Pure and deterministic: neither argument changes. Events are folded in the order of the calls. Event time determines which
@@ -46,19 +47,20 @@ def fold(state: State | None, event: Event) -> State:
     Args:
         state: The visitor's state; None for a visitor without history.
         event: Its fields must have been checked.
+        aggregates: What else to keep; slots of other aggregates are dropped.
 
     Returns:
         The new state; ``state`` itself if the event is a duplicate: its id is among the last MAX_RECENT_EVENTS.
     """
     if state is None:
         state = begin(event)
-        fold_in_place(state, event)
+        fold_in_place(state, event, aggregates)
         return state
     changed = copy_state(state)
-    return changed if fold_in_place(changed, event) else state
+    return changed if fold_in_place(changed, event, aggregates) else state
 
 
-def fold_in_place(state: State, event: Event) -> bool:
+def fold_in_place(state: State, event: Event, aggregates: Aggregates = NO_AGGREGATES) -> bool:
     """Fold one event into a state that only the caller refers to, such as one just decoded: ``fold`` without the copy.
 
     Returns:
@@ -68,7 +70,7 @@ def fold_in_place(state: State, event: Event) -> bool:
     if contains(state.recent_events, event_digest):
         return False
     remember(state, event_digest)
-    fold_into(state, event)
+    fold_into(state, event, ALL_PARTS, aggregates)
     return True
 
 
@@ -82,7 +84,9 @@ def remember(state: State, event_digest: bytes) -> None:
     state.recent_events = (state.recent_events + event_digest)[-_RECENT_BYTES:]
 
 
-def fold_into(state: State, event: Event, needs: frozenset[StatePart] = ALL_PARTS) -> Session | None:
+def fold_into(
+    state: State, event: Event, needs: frozenset[StatePart] = ALL_PARTS, aggregates: Aggregates = NO_AGGREGATES
+) -> Session | None:
     """Fold one event into a state that only the caller refers to, without checking for a duplicate.
 
     Args:
@@ -90,6 +94,7 @@ def fold_into(state: State, event: Event, needs: frozenset[StatePart] = ALL_PART
         event: Its fields must have been checked.
         needs: The parts of the state to fold. A server folds all, for any model that may be served later; a replay folds only those
             that its feature set needs.
+        aggregates: What else to keep; slots of other aggregates are dropped.
 
     Returns:
         The session that the event was counted in; None if it belongs to none.
@@ -106,6 +111,7 @@ def fold_into(state: State, event: Event, needs: frozenset[StatePart] = ALL_PART
         # The shop acts here, not the visitor: a refund tells nothing about the device, and belongs to no session.
         close_finished(state)
         fold_refund(state, event)
+        fold_slots(aggregates, state, None, event)
         return None
     if is_newest:  # the device and the country of a late event are outdated
         if event.device:
@@ -123,6 +129,7 @@ def fold_into(state: State, event: Event, needs: frozenset[StatePart] = ALL_PART
             cart_value = cart_value_micros(state.cart)
             if cart_value > session.max_cart_value_micros:
                 session.max_cart_value_micros = min(cart_value, MAX_MONEY_MICROS)
+    fold_slots(aggregates, state, session, event)
     return session
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from presage_featurizer.aggregates import NO_AGGREGATES, Aggregates
 from presage_featurizer.codec import decode_state, encode_state
 from presage_featurizer.events import Event
 from presage_featurizer.fold import fold
 from presage_featurizer.state import State
 
-__all__ = ["VISITOR", "Subject"]
+__all__ = ["VISITOR", "Subject", "visitor_subject"]
 
 S = TypeVar("S")
 
@@ -33,5 +34,15 @@ def _user_id(event: Event) -> tuple[str]:
     return (event.user_id,)
 
 
-VISITOR: Subject[State] = Subject(ids=_user_id, fold=fold, encode=encode_state, decode=decode_state)
+def visitor_subject(aggregates: Aggregates) -> Subject[State]:
+    """Return the subject of visitors whose states also keep these aggregates."""
+    return Subject(
+        ids=_user_id,
+        fold=lambda state, event: fold(state, event, aggregates),
+        encode=encode_state,
+        decode=decode_state,
+    )
+
+
+VISITOR: Subject[State] = visitor_subject(NO_AGGREGATES)
 """The visitor who did what an event says: one for each event."""

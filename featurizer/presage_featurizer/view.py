@@ -6,6 +6,7 @@ import datetime as dt
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from presage_featurizer.errors import FeatureSetError
 from presage_featurizer.events import MICROS
 from presage_featurizer.sessions import current_session
 from presage_featurizer.state import CoreState, Habits, Session, State
@@ -50,6 +51,10 @@ class View:
         """The visitor's habits; the state must include them."""
         assert isinstance(self.state, State), "expected a whole state for features of habits, got a CoreState"
         return self.state.habits
+
+    def aggregate(self, name: str) -> float:
+        """Return the value of an aggregate that the project declares; only for a project's Python features, by a literal name."""
+        raise FeatureSetError(f"aggregate: {name!r} has a value only where a project's features.py was read")
 
     def days_since(self, then_unix_micros: int) -> float:
         """Return the days since a moment; 0 if it is unknown (0) or in the future, as for a call about the past."""

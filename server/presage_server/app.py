@@ -14,6 +14,8 @@ import grpc
 from google.protobuf.internal import api_implementation
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from presage_featurizer import NO_AGGREGATES
+from presage_featurizer.custom import CustomFeatures
 from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
 from presage_server.models.loading import load_models
@@ -57,6 +59,7 @@ async def running(
     settings: Settings,
     metrics: Metrics | None = None,
     *,
+    custom: CustomFeatures | None = None,
     warmed_up: Callable[[], None] = lambda: None,
     share_port: bool = False,
 ) -> AsyncIterator[str]:
@@ -65,6 +68,7 @@ async def running(
     Args:
         settings: How to serve.
         metrics: What it counts in; its own unless given.
+        custom: The features of the project that is served.
         warmed_up: Called when all is loaded and has run, before the first call can arrive.
         share_port: Whether other processes listen on the same port; the kernel distributes connections.
 
@@ -74,7 +78,7 @@ async def running(
     Raises:
         StartupError: The server cannot start; the message says why.
     """
-    models = load_models(settings.models, settings.default_model)
+    models = load_models(settings.models, settings.default_model, custom)
     _logger.info("presage %s", installed_version())
     for model in models:
         _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
@@ -115,7 +119,13 @@ async def running(
         pipeline = Pipeline(
             intake=Intake(service.methods(), (), overload, metrics, settings.timeout_ms / 1e3),
             store=store,
-            tracker=Tracker(store, metrics, RecentSnapshots(), scorer.count),
+            tracker=Tracker(
+                store,
+                metrics,
+                RecentSnapshots(),
+                scorer.count,
+                aggregates=NO_AGGREGATES if custom is None else custom.aggregates,
+            ),
             scorer=scorer,
             overload=overload,
             metrics=metrics,

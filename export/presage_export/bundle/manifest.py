@@ -41,6 +41,8 @@ class FeatureSetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Vocabulary of the encoded country, ISO 3166-1 alpha-2; may be empty."""
     fingerprint: str
     """SHA-256 over the definition of the set, 64 lower-case hexadecimal digits."""
+    custom: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    """What the project's own features are, by name; left out of the file if there are none."""
 
     def __post_init__(self) -> None:
         _require_name("feature_set.name", self.name)
@@ -49,6 +51,10 @@ class FeatureSetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         if len(set(self.features)) != len(self.features):
             raise ValueError("feature_set.features: a name occurs twice")
         _require_sha256("feature_set.fingerprint", self.fingerprint)
+        if self.custom is not msgspec.UNSET and not (self.custom and self.custom.keys() <= set(self.features)):
+            raise ValueError(
+                "feature_set.custom: expected definitions of some of the features, or the field to be left out"
+            )
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,15 +4,39 @@ from __future__ import annotations
 
 import ast
 import inspect
+import linecache
 import sys
 from collections.abc import Iterator
 from functools import cache
 from types import CodeType, FunctionType
 
-__all__ = ["definition_of"]
+__all__ = ["definition_of", "load_functions"]
 
 _Place = tuple[str, int]
 """Name and first line of a function."""
+
+_trees: dict[str, ast.Module] = {}
+"""The syntax trees of modules that have no file."""
+
+
+def load_functions(module_name: str, tree: ast.Module, text: str, namespace: dict[str, object]) -> dict[str, object]:
+    """Run a module that was generated, or read from a text, so that its functions can be inlined.
+
+    Args:
+        module_name: A name that no other text has.
+        tree: What to run.
+        text: The lines that tracebacks show.
+        namespace: Globals that the module finds.
+
+    Returns:
+        The module's globals.
+    """
+    file_name = f"<{module_name}>"
+    linecache.cache[file_name] = len(text), None, text.splitlines(keepends=True), file_name
+    _trees[module_name] = tree
+    found = {"__name__": module_name, **namespace}
+    exec(compile(tree, file_name, "exec", dont_inherit=True), found)  # noqa: S102 - generated, or the user's own
+    return found
 
 
 def definition_of(function: FunctionType) -> ast.FunctionDef | None:
@@ -26,9 +50,8 @@ def definition_of(function: FunctionType) -> ast.FunctionDef | None:
 def _functions(module_name: str) -> dict[_Place, tuple[ast.FunctionDef, CodeType]]:
     """Read and compile the functions in the source of a module; empty if there is no source."""
     try:
-        source = inspect.getsource(sys.modules[module_name])
-        tree = ast.parse(source)
-        compiled = compile(source, module_name, "exec", dont_inherit=True)
+        tree = _trees.get(module_name) or ast.parse(inspect.getsource(sys.modules[module_name]))
+        compiled = compile(tree, module_name, "exec", dont_inherit=True)
     except (KeyError, OSError, SyntaxError):
         return {}
     codes = {(code.co_name, code.co_firstlineno): code for code in _nested(compiled)}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from presage.v1 import prediction_pb2
 from presage_export.bundle import Bundle, BundleError, read_bundle
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError
+from presage_featurizer.custom import CustomFeatures
 from presage_server.errors import ModelError, ModelNotFoundError
 
 __all__ = ["Model", "Models", "find_bundles", "load_model", "load_models"]
@@ -58,12 +59,20 @@ class Model:
 class Models:
     """The models that are served, by name, and the feature sets that can be asked for."""
 
-    def __init__(self, models: Mapping[str, Model], default: str, rejected: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        default: str,
+        rejected: Mapping[str, int] | None = None,
+        custom: CustomFeatures | None = None,
+    ) -> None:
         self._models = dict(models)
         self._default = default
         self.rejected = dict(rejected or {})
         """How many newer versions of a model cannot be served, by its name."""
         self._feature_sets = dict(FEATURE_SETS)
+        if custom is not None:
+            self._feature_sets[custom.feature_set.name] = custom.feature_set
         # A model's own set wins over one of ours of the same name: it may have another time zone or vocabulary.
         self._feature_sets.update((model.feature_set.name, model.feature_set) for model in models.values())
 
@@ -96,17 +105,22 @@ class Models:
         return found
 
 
-def load_models(directory: Path, default: str = "") -> Models:
+def load_models(directory: Path, default: str = "", custom: CustomFeatures | None = None) -> Models:
     """Verify and load the highest version of every model in a folder of bundles, <name>/<version>/.
 
     Of a model whose highest version cannot be served, the highest one that can be is loaded; every version above it is logged.
+
+    Args:
+        directory: The folder.
+        default: The model of calls that name none; empty for the usual one.
+        custom: The features of the project that is served; without them, models that need them are rejected.
 
     Raises:
         ModelError: There is no bundle, no version of a model can be served, or the default is not among them.
     """
     models, rejected = {}, {}
     for name, versions in find_bundles(directory).items():
-        models[name], rejected[name] = _load_highest(versions[::-1])
+        models[name], rejected[name] = _load_highest(versions[::-1], custom)
     if not models:
         raise ModelError(f"models: no bundle found under {directory}; expected <name>/<version>/manifest.json")
     _check_feature_sets(models.values())
@@ -116,15 +130,15 @@ def load_models(directory: Path, default: str = "") -> Models:
         raise ModelError(
             f"default_model: expected one of {sorted(models)}, got {default!r}; name it with --default-model"
         )
-    return Models(models, default, rejected)
+    return Models(models, default, rejected, custom)
 
 
-def _load_highest(versions: Sequence[Path]) -> tuple[Model, int]:
+def _load_highest(versions: Sequence[Path], custom: CustomFeatures | None) -> tuple[Model, int]:
     """Load the first version that can be served, and count those before it; raises the first one's ModelError if none can."""
     errors = []
     for path in versions:
         try:
-            model = load_model(path)
+            model = load_model(path, custom)
         except ModelError as error:
             errors.append(error)
             continue
@@ -149,11 +163,11 @@ def find_bundles(directory: Path) -> dict[str, list[Path]]:
     return found
 
 
-def load_model(directory: Path) -> Model:
+def load_model(directory: Path, custom: CustomFeatures | None = None) -> Model:
     """Verify and load one bundle, <name>/<version>; raises ModelError if it cannot be served."""
     try:
         bundle = read_bundle(directory)
-        feature_set = FeatureSet.restore(bundle.manifest.feature_set)
+        feature_set = FeatureSet.restore(bundle.manifest.feature_set, custom)
     except BundleError as error:
         raise ModelError(str(error)) from error
     except FeatureSetError as error:

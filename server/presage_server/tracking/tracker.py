@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
 
-from presage_featurizer import NewerStateError, fold
+from presage_featurizer import NO_AGGREGATES, Aggregates, NewerStateError, fold
 from presage_featurizer.fold import fold_in_place
 from presage_featurizer.wrong_clock import with_server_clock
 from presage_server.clock import Clock, system_clock
@@ -41,6 +41,7 @@ class Tracker:
         recent: Remembers what was last written of visitors.
         count_scores: Called with the scores of events that have been stored.
         clock: Shows which states are too far ahead to be trusted.
+        aggregates: What else the fold keeps, for a project's own features.
     """
 
     def __init__(
@@ -50,12 +51,14 @@ class Tracker:
         recent: RecentSnapshots,
         count_scores: Callable[[Sequence[ScoreJob]], None],
         clock: Clock = system_clock,
+        aggregates: Aggregates = NO_AGGREGATES,
     ) -> None:
         self._store = store
         self._metrics = metrics
         self._recent = recent
         self._count_scores = count_scores
         self._clock = clock
+        self._aggregates = aggregates
         self._in_flight: dict[str, Update] = {}
         self._ready: list[Update] = []
         """Updates that go into the next batch: they lost a compare-and-set, or waited for one."""
@@ -135,12 +138,12 @@ class Tracker:
         for job in update.jobs:
             job.event = event = with_server_clock(job.event, state, now)
             if state is None or not owned:
-                folded = fold(state, event)
+                folded = fold(state, event, self._aggregates)
                 job.duplicate = folded is state
                 owned = owned or not job.duplicate
                 state = folded
             else:
-                job.duplicate = not fold_in_place(state, event)
+                job.duplicate = not fold_in_place(state, event, self._aggregates)
             if not job.duplicate:
                 applied.append(event)
                 if event.server_clock_unix_micros:

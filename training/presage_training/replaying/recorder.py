@@ -89,6 +89,7 @@ class Recorder:
         self._follows_events = decisions.follows_events
         self._feature_set = feature_set
         self._needs = feature_set.needs
+        self._aggregates = feature_set.aggregates
         self._distinct_ids = distinct_ids
         self._now_shift_micros = now_shift_micros
         self._visitors: dict[str, _Visitor] = {}
@@ -140,7 +141,7 @@ class Recorder:
             remember(state, event_digest)
         kind = event.type
         orders, spent_micros = state.orders, state.spent_micros
-        session = fold_into(state, event, self._needs)
+        session = fold_into(state, event, self._needs, self._aggregates)
         if now >= visitor.newest_unix_micros:
             visitor.newest_unix_micros = now
         else:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from presage_featurizer import VISITOR, Event, State
+from presage_featurizer import NO_AGGREGATES, Aggregates, Event, State, visitor_subject
 
 __all__ = ["Replay"]
 
 
 class Replay:
-    """The states of all visitors of the part of a log that has been read."""
+    """The states of all visitors of the part of a log that has been read.
 
-    def __init__(self) -> None:
+    Args:
+        aggregates: What else the fold keeps, for a project's own features.
+    """
+
+    def __init__(self, aggregates: Aggregates = NO_AGGREGATES) -> None:
+        self._subject = visitor_subject(aggregates)
         self.states: dict[str, State] = {}
         """By visitor id."""
 
@@ -25,6 +30,6 @@ class Replay:
         Returns:
             The visitor's state right after the event; the same object as before if the event is a duplicate.
         """
-        (user_id,) = VISITOR.ids(event)
-        state = self.states[user_id] = VISITOR.fold(None if fresh else self.states.get(user_id), event)
+        (user_id,) = self._subject.ids(event)
+        state = self.states[user_id] = self._subject.fold(None if fresh else self.states.get(user_id), event)
         return state
