@@ -32,14 +32,13 @@ def backfill(  # noqa: PLR0917 - the command line passes names
     ],
     project: Annotated[
         Path | None,
-        typer.Option(
-            envvar="PRESAGE_PROJECT", help="The project folder, whose declared features get their history."
-        ),
+        typer.Option(envvar="PRESAGE_PROJECT", help="The project folder, whose declared features get their history."),
     ] = None,
     rebuild: Annotated[  # noqa: FBT002 - a flag
         bool,
         typer.Option(
-            "--rebuild", help="Replace stored states by what the log gives, and bring back visitors that the store lost."
+            "--rebuild",
+            help="Replace stored states by what the log gives, and bring back visitors that the store lost.",
         ),
     ] = False,
     visitors_per_second: Annotated[

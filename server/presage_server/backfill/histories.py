@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from presage_featurizer import Event, State
-from presage_featurizer.aggregates import Aggregates
+from presage_featurizer import Aggregates, Event, State
 from presage_featurizer.event_log import EntryId
 from presage_featurizer.fold import begin, fold_in_place
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from presage_featurizer import NewerStateError, State, encode_state
-from presage_featurizer.aggregates import Aggregates
+from presage_featurizer import Aggregates, NewerStateError, State, encode_state
 from presage_featurizer.event_log import last_event_of
 from presage_server.backfill.histories import History
 from presage_server.backfill.slots import with_slots, without_slots

@@ -7,7 +7,8 @@ from functools import partial
 from threading import Event as Flag
 from time import monotonic
 
-from presage_featurizer.aggregates import Aggregates
+from presage_featurizer import NO_AGGREGATES, Aggregates, FeatureSetError
+from presage_featurizer.custom import read_custom_features
 from presage_featurizer.event_log import PARTITIONS
 from presage_server.archive.reading import ArchivedEvents
 from presage_server.backfill.backfiller import Backfiller
@@ -88,9 +89,20 @@ def run_backfill(
 
 
 def read_aggregates(settings: BackfillSettings) -> Aggregates:
-    """Read what a project declares.
+    """Read what states keep for the project's features.
 
     Raises:
-        SettingsError: It cannot be read, or declares nothing that a state keeps.
+        SettingsError: It cannot be read, or there is nothing to do: it declares nothing that states keep.
     """
-    raise NotImplementedError
+    aggregates = NO_AGGREGATES
+    if settings.project is not None:
+        try:
+            aggregates = read_custom_features(settings.project).aggregates
+        except FeatureSetError as error:
+            raise SettingsError(f"project: {error}") from error
+    if not aggregates.aggregates and not settings.rebuild:
+        given = "declares no features that states keep" if settings.project else "is not given"
+        raise SettingsError(
+            f"project: {given}, so there is nothing to backfill; name one with --project, or bring back lost states with --rebuild"
+        )
+    return aggregates

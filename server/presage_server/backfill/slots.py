@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from presage_featurizer import State
-from presage_featurizer.aggregates import Aggregates
+from presage_featurizer import Aggregates, State
 from presage_featurizer.state import Session, Slots, TimedValue, copy_state
 
 __all__ = ["with_slots", "without_slots"]
