@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from presage_featurizer.event_log import Entry, EntryId, stream_key
@@ -114,7 +114,8 @@ class VisitorStore:
             except (RedisConnectionError, RedisTimeoutError) as error:
                 failure: RedisError = error
             except RedisError as error:
-                if "READONLY" not in str(error):
+                # A store before 7 names the cause inside of the script's error.
+                if not isinstance(error, ReadOnlyError) and "READONLY" not in str(error):
                     raise EventLogStoreError(f"redis_url: the store refuses: {str(error)[:200]}") from error
                 failure = error
             else:
