@@ -59,13 +59,6 @@ struct Habits {
   std::string_view last_item;
   std::string_view last_category;
   int64_t last_price_micros = 0;
-
-  void clear() {
-    for (auto* map : {&events, &hours_of_week}) map->clear();
-    for (auto* map : {&items, &categories}) map->clear();
-    item_views = repeat_views = priced_views = viewed_price_micros = last_price_micros = 0;
-    viewed_products = last_item = last_category = {};
-  }
 };
 
 struct Order {
@@ -94,8 +87,8 @@ struct State {
 };
 
 constexpr size_t kRevisionBytes = 8, kChecksumBytes = 4;
-constexpr uint8_t kStateVersion = 3;
-constexpr size_t kStateFields = 16, kHabitsField = 14, kOrderFields = 3, kSessionFields = 11, kLineFields = 4, kHabitsFields = 12, kInterestFields = 3;
+constexpr uint8_t kStateVersion = 4;
+constexpr size_t kStateFields = 17, kOrderFields = 3, kSessionFields = 12, kLineFields = 4, kHabitsFields = 12, kInterestFields = 3;
 
 inline uint32_t checksum(std::string_view bytes) {
   return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
@@ -144,10 +137,15 @@ inline void read_habits(MsgpackReader& in, Habits& habits) {
   habits.last_price_micros = in.integer();
 }
 
-// Reads the fields up to the cart, which is as far as the features of the `conversion` set reach; returns how many there are in all.
-inline size_t read_core(MsgpackReader& in, State& state) {
+// A shop that declares no features of its own has no slots.
+inline void read_slots(MsgpackReader& in) {
+  if (in.map() != 0) throw std::runtime_error("slots");
+}
+
+// Reads the fields up to the cart, which is as far as the features of the `conversion` set reach.
+inline void read_core(MsgpackReader& in, State& state) {
   const size_t fields = in.array();
-  if (fields < kStateFields - 1) throw std::runtime_error("too few fields");
+  if (fields != kStateFields) throw std::runtime_error("fields of a state");
   state.first_seen_unix_micros = in.integer();
   state.last_seen_unix_micros = in.integer();
   state.orders = in.integer();
@@ -172,6 +170,7 @@ inline size_t read_core(MsgpackReader& in, State& state) {
     session.viewed_price_micros = in.integer();
     session.max_cart_value_micros = in.integer();
     session.viewed_products = in.text();
+    read_slots(in);
   }
   state.cart.resize(in.map());
   for (CartLine& line : state.cart) {
@@ -182,7 +181,6 @@ inline size_t read_core(MsgpackReader& in, State& state) {
     line.price_micros = in.integer();
     line.quantity = in.integer();
   }
-  return fields;
 }
 
 // Reads a stored state into one that may have held another, whole or without what only a fold needs.
@@ -194,16 +192,14 @@ inline void read_state(std::string_view blob, State& state, bool whole) {
   for (char one : blob.substr(0, kChecksumBytes)) expected = expected << 8 | static_cast<uint8_t>(one);
   blob.remove_prefix(kChecksumBytes);
   if (checksum(blob) != expected) throw std::runtime_error("wrong checksum");
-  if (const auto version = static_cast<uint8_t>(blob[0]); version < 1 || version > kStateVersion) throw std::runtime_error("version");
+  if (const auto version = static_cast<uint8_t>(blob[0]); version != kStateVersion) throw std::runtime_error("version");
   MsgpackReader in(blob.substr(1));
-  const size_t fields = read_core(in, state);
+  read_core(in, state);
   if (!whole) return;
   state.recent_events = in.text();
   state.cart_saturated = in.boolean();
-  if (fields <= kHabitsField) state.habits.clear();
-  else read_habits(in, state.habits);
-  state.recent_orders.clear();
-  if (fields < kStateFields) return;
+  read_slots(in);
+  read_habits(in, state.habits);
   state.recent_orders.resize(in.array());
   for (Order& order : state.recent_orders) {
     if (in.array() != kOrderFields) throw std::runtime_error("fields of an order");
@@ -261,6 +257,7 @@ inline void write_state(std::string& to, const State& state) {
                           session.max_cart_value_micros})
       out.integer(field);
     out.bytes(session.viewed_products);
+    out.map(0);
   }
   out.map(state.cart.size());
   for (const CartLine& line : state.cart) {
@@ -273,6 +270,7 @@ inline void write_state(std::string& to, const State& state) {
   }
   out.bytes(state.recent_events);
   out.boolean(state.cart_saturated);
+  out.map(0);
   write_habits(out, state.habits);
   out.array(state.recent_orders.size());
   for (const Order& order : state.recent_orders) {

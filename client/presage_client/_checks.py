@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Any, Final
@@ -11,7 +11,9 @@ __all__ = [
     "check_instance",
     "check_integers",
     "check_items",
+    "check_labels",
     "check_member",
+    "check_named_numbers",
     "check_numbers",
     "check_text",
     "check_texts",
@@ -98,6 +100,37 @@ def check_items(name: str, values: Any, kind: type[Any]) -> None:
         raise _wrong_type(name, f"a sequence of {kind.__name__}", values)
     for position, value in enumerate(values):
         check_instance(f"{name}[{position}]", value, kind)
+
+
+def check_named_numbers(name: str, values: Any) -> None:
+    """Check that an argument is a dict, or another mapping, of names and numbers.
+
+    Raises:
+        TypeError: It is not; the message names the argument, or the first wrong one of its values.
+    """
+    _check_mapping(name, values, "a mapping of names and numbers")
+    for key, value in values.items():
+        if type(value) is not float and not _is_number(value):
+            raise _wrong_type(f'{name}["{key}"]', "a number", value)
+
+
+def check_labels(name: str, values: Any) -> None:
+    """Check that an argument is a dict, or another mapping, of names and strings.
+
+    Raises:
+        TypeError: It is not; the message names the argument, or the first wrong one of its values.
+    """
+    _check_mapping(name, values, "a mapping of names and strings")
+    for key, value in values.items():
+        check_text(f'{name}["{key}"]', value)
+
+
+def _check_mapping(name: str, values: Any, expected: str) -> None:
+    if not isinstance(values, Mapping):
+        raise _wrong_type(name, expected, values)
+    for key in values:
+        if not isinstance(key, str):
+            raise _wrong_type(f"{name}: a name", "a string", key)
 
 
 def to_unix_micros(name: str, moment: Any) -> int:

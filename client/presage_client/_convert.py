@@ -75,6 +75,8 @@ def event_to_proto(event: Event) -> event_pb2.Event:
         order_id=event.order_id,
         value=event.value,
         currency=event.currency,
+        numbers=dict(event.numbers),
+        labels=dict(event.labels),
     )
 
 

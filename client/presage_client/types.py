@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from typing import Final
 
-from presage_client._checks import check_integers, check_items, check_member, check_numbers, check_texts, to_unix_micros
+from presage_client._checks import (
+    check_integers,
+    check_items,
+    check_labels,
+    check_member,
+    check_named_numbers,
+    check_numbers,
+    check_texts,
+    to_unix_micros,
+)
 from presage_client.errors import PresageError
 
 __all__ = [
@@ -132,12 +141,18 @@ class Event:
     """The money of a PURCHASE or REFUND (None: the sum of price * quantity over items), the rating of a RATE_ITEM."""
     currency: str = ""
     """An ISO 4217 code in capitals; empty if unknown; nothing is converted."""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    """The shop's own numbers by name, such as a margin, at most 16; for features of its own."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The shop's own words by name, such as a channel, at most 16, each of at most 128 bytes."""
 
     def __post_init__(self) -> None:
         check_texts(self, _EVENT_TEXTS)
         check_member("type", self.type, EventType)
         check_member("device", self.device, Device)
         check_items("items", self.items, Item)
+        check_named_numbers("numbers", self.numbers)
+        check_labels("labels", self.labels)
         if self.value is not None:
             check_numbers(self, ("value",))
         if type(self.event_time_unix_micros) is not int:

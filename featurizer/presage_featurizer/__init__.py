@@ -11,7 +11,14 @@ from __future__ import annotations
 from presage_featurizer.aggregates import NO_AGGREGATES, Aggregates
 from presage_featurizer.catalogue import CATALOGUE, Feature
 from presage_featurizer.codec import decode_event, decode_needed, decode_state, encode_event, encode_state
-from presage_featurizer.errors import CorruptStateError, FeatureSetError, FeaturizerError, NewerStateError, StateError
+from presage_featurizer.errors import (
+    CorruptStateError,
+    FeatureSetError,
+    FeatureValueError,
+    FeaturizerError,
+    NewerStateError,
+    StateError,
+)
 from presage_featurizer.events import MICROS, Device, Event, EventType, Item, money_micros
 from presage_featurizer.feature_set import BEHAVIOR, CONVERSION, CORE, FEATURE_SETS, RFM, FeatureSet
 from presage_featurizer.featurize import feature_rows, featurize
@@ -42,6 +49,7 @@ __all__ = [
     "Feature",
     "FeatureSet",
     "FeatureSetError",
+    "FeatureValueError",
     "FeaturizerError",
     "Item",
     "NewerStateError",

@@ -2,6 +2,7 @@
 
 FeaturizerError
 ├── FeatureSetError         unexpected: a set names what does not exist; fix the set, or the model that names it
+├── FeatureValueError       unexpected: a project's Python feature raised, or gave no finite number; fix its function
 └── StateError              unexpected: bytes that are not a valid state
     ├── CorruptStateError   they fail their checksum or do not decode; the visitor's history is lost
     └── NewerStateError     a newer release wrote them; finish the roll-out, this release cannot read them
@@ -9,7 +10,14 @@ FeaturizerError
 
 from __future__ import annotations
 
-__all__ = ["CorruptStateError", "FeatureSetError", "FeaturizerError", "NewerStateError", "StateError"]
+__all__ = [
+    "CorruptStateError",
+    "FeatureSetError",
+    "FeatureValueError",
+    "FeaturizerError",
+    "NewerStateError",
+    "StateError",
+]
 
 
 class FeaturizerError(Exception):
@@ -18,6 +26,10 @@ class FeaturizerError(Exception):
 
 class FeatureSetError(FeaturizerError, ValueError):
     """Unexpected: a feature set that cannot be computed; the message names the field and the value."""
+
+
+class FeatureValueError(FeaturizerError, ValueError):
+    """Unexpected: a project's Python feature that raised or gave no finite number; the message names it."""
 
 
 class StateError(FeaturizerError, ValueError):

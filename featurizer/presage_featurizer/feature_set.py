@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
 import presage_featurizer.features  # noqa: F401 - fills the catalogue
 from presage_featurizer.aggregates import NO_AGGREGATES, Aggregates
 from presage_featurizer.catalogue import CATALOGUE, Feature, FeatureFunction
-from presage_featurizer.codegen import RowWriter, row_writer
+from presage_featurizer.codegen import RowWriter, row_writer, with_named_failures
 from presage_featurizer.errors import FeatureSetError
 from presage_featurizer.fold import FOLD_VERSION
 from presage_featurizer.state import ALL_PARTS, StatePart
@@ -49,6 +49,8 @@ class OwnFeatures(Protocol):
     def catalogue(self) -> Mapping[str, Feature]: ...
     @property
     def definitions(self) -> Mapping[str, str]: ...
+    @property
+    def in_python(self) -> frozenset[str]: ...
     @property
     def aggregates(self) -> Aggregates: ...
 
@@ -123,9 +125,18 @@ class FeatureSet:
     def write_rows(self) -> RowWriter:
         """The function that computes all features of any number of visitors; generated on first use, in some 10 ms."""
         if self._write_rows is None:
-            object.__setattr__(self, "_write_rows", row_writer(self.functions))
+            object.__setattr__(self, "_write_rows", self._make_row_writer())
         assert self._write_rows is not None
         return self._write_rows
+
+    def _make_row_writer(self) -> RowWriter:
+        in_python = frozenset() if self.custom is None else self.custom.in_python
+        doubtful = {
+            name: function for name, function in zip(self.features, self.functions, strict=True) if name in in_python
+        }
+        if not doubtful:
+            return row_writer(self.functions)
+        return with_named_failures(row_writer(self.functions, frozenset(doubtful.values())), doubtful)
 
     @classmethod
     def restore(cls, definition: FeatureSetDefinition, custom: OwnFeatures | None = None) -> Self:
@@ -158,14 +169,14 @@ class FeatureSet:
     @property
     def definition(self) -> dict[str, Any]:
         """What a model's bundle records of its feature set, as ``restore`` takes it."""
-        definition = {
+        return {
             "name": self.name,
             "features": self.features,
             "time_zone": self.time_zone,
             "countries": self.countries,
+            "custom": dict(self.definitions) or UNSET,
             "fingerprint": self.fingerprint,
         }
-        return {**definition, "custom": dict(self.definitions)} if self.definitions else definition
 
     @property
     def fingerprint(self) -> str:

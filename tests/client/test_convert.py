@@ -29,6 +29,8 @@ EVENTS = st.builds(
     order_id=TEXTS,
     value=st.none() | st.floats(allow_nan=False),
     currency=TEXTS,
+    numbers=st.dictionaries(TEXTS, st.floats(allow_nan=False), max_size=3),
+    labels=st.dictionaries(TEXTS, TEXTS, max_size=3),
 )
 
 
@@ -52,6 +54,8 @@ def test_an_event_arrives_as_it_was_sent(event):
         order_id=arrived.order_id,
         value=arrived.value if arrived.HasField("value") else None,
         currency=arrived.currency,
+        numbers=dict(arrived.numbers),
+        labels=dict(arrived.labels),
     )
     assert all(item.HasField("quantity") for item in arrived.items)
 
@@ -66,6 +70,7 @@ def test_not_a_number_reaches_the_server_which_refuses_it():
         ("user_id", "\ud800", ValueError),
         ("type", 2**31, ValueError),
         ("event_time_unix_micros", 2**63, ValueError),
+        ("labels", {"term": "\ud800"}, ValueError),
     ],
 )
 def test_what_the_contract_cannot_hold_is_refused_by_name(field, value, kind):
@@ -86,7 +91,10 @@ def test_an_event_of_another_kind_is_refused():
 
 def test_numbers_of_other_libraries_arrive():
     item = Item(item_id="i", price=Decimal("2.5"), quantity=np.int64(3))
-    message = event_to_proto(Event(type=EventType.PURCHASE, user_id="u", items=(item,), value=np.float32(7.5)))
+    numbers = {"margin": Decimal("1.5"), "hits": np.int64(4), "rank": 2}
+    event = Event(type=EventType.PURCHASE, user_id="u", items=(item,), value=np.float32(7.5), numbers=numbers)
+    message = event_to_proto(event)
+    assert dict(message.numbers) == {"margin": 1.5, "hits": 4.0, "rank": 2.0}
     assert (message.value, message.items[0].price, message.items[0].quantity) == (7.5, 2.5, 3)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing
 import zoneinfo
 from datetime import UTC, datetime, timedelta, timezone
@@ -83,6 +84,23 @@ def test_an_event_with_a_value_of_the_wrong_type_is_refused_as_it_is_made(field,
     with pytest.raises(TypeError) as refused:
         Event(**({"type": EventType.LOGIN, "user_id": "u"} | {field: value}))
     assert str(refused.value) == f"{field}: expected {expected}, got {value!r}, which is of type {type(value).__name__}"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"numbers": [4.5]}, "numbers: expected a mapping of names and numbers, got [4.5], which is of type list"),
+        ({"numbers": {"margin": "4.5"}}, "numbers[\"margin\"]: expected a number, got '4.5', which is of type str"),
+        ({"numbers": {"margin": True}}, 'numbers["margin"]: expected a number, got True, which is of type bool'),
+        ({"numbers": {7: 1.0}}, "numbers: a name: expected a string, got 7, which is of type int"),
+        ({"labels": "email"}, "labels: expected a mapping of names and strings, got 'email', which is of type str"),
+        ({"labels": {"channel": None}}, 'labels["channel"]: expected a string, got None, which is of type NoneType'),
+        ({"labels": {b"c": "x"}}, "labels: a name: expected a string, got b'c', which is of type bytes"),
+    ],
+)
+def test_an_attribute_of_the_wrong_type_is_refused_by_its_name(fields, message):
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        Event(type=EventType.LOGIN, user_id="u", **fields)
 
 
 def test_an_item_of_the_wrong_type_is_refused_by_its_position():

@@ -11,6 +11,9 @@ TRACK_EVENT_REQUEST = bytes.fromhex(
 )
 """Written when version 1 was made. Never write it anew: callers in the field do not either."""
 
+ATTRIBUTES = bytes.fromhex("0a2562110a066d617267696e1100000000000004c06a100a076368616e6e656c120562c3b6686d")
+"""What version 1 got later: the event's numbers and labels."""
+
 
 def test_a_request_of_the_first_release_still_parses_to_the_same():
     request = scoring_service_pb2.TrackEventRequest.FromString(TRACK_EVENT_REQUEST)
@@ -36,9 +39,17 @@ def test_a_request_of_the_first_release_still_parses_to_the_same():
     assert expected == request
 
 
+def test_attributes_still_parse_to_the_same():
+    request = scoring_service_pb2.TrackEventRequest.FromString(TRACK_EVENT_REQUEST + ATTRIBUTES)
+    expected = scoring_service_pb2.TrackEventRequest.FromString(TRACK_EVENT_REQUEST)
+    expected.event.numbers["margin"] = -2.5
+    expected.event.labels["channel"] = "böhm"
+    assert expected == request
+
+
 def test_it_leaves_no_field_out():
     """Otherwise a changed number of one could go unnoticed."""
-    request = scoring_service_pb2.TrackEventRequest.FromString(TRACK_EVENT_REQUEST)
+    request = scoring_service_pb2.TrackEventRequest.FromString(TRACK_EVENT_REQUEST + ATTRIBUTES)
     for message in (request, request.event, request.event.items[0]):
         set_fields = {field.name for field, _ in message.ListFields()}
         assert set_fields == set(message.DESCRIPTOR.fields_by_name)

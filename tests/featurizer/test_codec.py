@@ -60,6 +60,19 @@ GOLDEN_STATE_3 = bytes.fromhex(
     "000619f9702fdd0002a46861747393cb4018000000000000cf000619faaae6450001c40865891603c5d56305a468617473ce"
     "01312d0090"
 )
+GOLDEN_STATE_4 = bytes.fromhex(
+    "684628bc04dc0011cf000619f965754800cf000619faae79cc0001ce042bf670cf000619f985a50700cf000619f985a50700"
+    "020102a24445929ca0cf000619faae79cc00cf000619faae79cc00010000000000ce01ff2b60c400809ca3746162cf000619"
+    "fa3c08ec00cf000619faaae645000301010101ce04c4b400ce01ff2b60c408ba6d6d7ec2da60208082a4736f636b94a5736f"
+    "636b73a461636d65ce0044aa2003a368617494a468617473a0ce01312d0001c4583887807a2b30fc732346061e71286d0aef"
+    "40ddc904b88fa8f85f0b5ca68276a7067e2b8a85d4e82b3c6dbbd1d6502a1a85716fad371f5a8221685f364cf224d41a571d"
+    "65b2fd4eeff5f30d95897a545ec7a00a74a96e74eec2809c860102020306020d0115010501820a060b04040204ce0e92c620"
+    "c410ba6d6d7ec2da6020ef0dd3e9ff6c55dd83c408ba6d6d7ec2da602093cb4035ed221515551bcf000619fa838f780005c4"
+    "08ef0dd3e9ff6c55dd93cb401fffe5fe5fe5fecf000619f9702fdd0002c40865891603c5d5630593cb4018000000000000cf"
+    "000619faaae645000183a573686f657393cb4035ed221515551bcf000619fa838f780005a5736f636b7393cb401fffe5fe5f"
+    "e5fecf000619f9702fdd0002a46861747393cb4018000000000000cf000619faaae6450001c40865891603c5d56305a46861"
+    "7473ce01312d0090"
+)
 GOLDEN_EVENT = bytes.fromhex(
     "9f9091f1019ba469642d310da776697369746f72cf000619f965754800a37461629295a473686f65a573686f6573a461636d"
     "65ce04c4b4000195a4736f636ba5736f636b73a461636d65ce0044aa2003a2474202a76f726465722d37ce04c48cf0a34742"
@@ -178,18 +191,19 @@ def test_the_story_still_folds_to_the_state_that_was_pinned():
 def test_bytes_of_every_version_are_read():
     assert decode_state(GOLDEN_STATE) == STATE  # version 1 knew no habits
     assert decode_state(GOLDEN_STATE_2) == fold_all(STORY)  # version 2 knew no orders by their ids
-    assert decode_state(GOLDEN_STATE_3) == fold_all(STORY)
+    assert decode_state(GOLDEN_STATE_3) == fold_all(STORY)  # version 3 knew no slots
+    assert decode_state(GOLDEN_STATE_4) == fold_all(STORY)
     assert decode_event(GOLDEN_EVENT) == EVENT  # version 1 knew no clock of the server
     assert decode_event(GOLDEN_EVENT_2) == EVENT  # version 2 knew no numbers and labels
     assert decode_event(GOLDEN_EVENT_3) == EVENT_WITH_ATTRIBUTES
     assert [
         [getattr(decode_core(golden), name) for name in CoreState.__struct_fields__]
-        for golden in (GOLDEN_STATE, GOLDEN_STATE_2, GOLDEN_STATE_3)
-    ] == [[getattr(STATE, name) for name in CoreState.__struct_fields__]] * 3
+        for golden in (GOLDEN_STATE, GOLDEN_STATE_2, GOLDEN_STATE_3, GOLDEN_STATE_4)
+    ] == [[getattr(STATE, name) for name in CoreState.__struct_fields__]] * 4
 
 
 def test_bytes_are_those_of_the_newest_versions():
-    assert encode_state(fold_all(STORY)).hex() == GOLDEN_STATE_3.hex()
+    assert encode_state(fold_all(STORY)).hex() == GOLDEN_STATE_4.hex()
     assert encode_event(EVENT_WITH_ATTRIBUTES).hex() == GOLDEN_EVENT_3.hex()
 
 
@@ -218,7 +232,7 @@ def test_session_fields_that_an_older_release_did_not_know_take_their_defaults(k
 
 @pytest.mark.parametrize(
     ("decode", "golden"),
-    [(decode_state, GOLDEN_STATE), (decode_core, GOLDEN_STATE_3), (decode_event, GOLDEN_EVENT_3)],
+    [(decode_state, GOLDEN_STATE), (decode_core, GOLDEN_STATE_4), (decode_event, GOLDEN_EVENT_3)],
     ids=["state", "core state", "event"],
 )
 class TestDamage:

@@ -33,6 +33,12 @@ class Condition:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def parts(self) -> list[str | float] | dict[str, float]:
+        """The condition as it is declared."""
+        bounds = {"min": self.low, "max": self.high}
+        return list(self.values) or {name: bound for name, bound in bounds.items() if bound is not None}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Aggregate:
@@ -83,10 +89,7 @@ class Aggregate:
         if self.events:
             parts["events"] = [kind.name for kind in self.events]
         if self.where:
-            parts["where"] = {
-                each.attribute: list(each.values) if each.values else {"min": each.low, "max": each.high}
-                for each in self.where
-            }
+            parts["where"] = {each.attribute: each.parts for each in self.where}
         if self.cap:
             parts["cap"] = self.cap
         if self.half_life_micros:

@@ -20,7 +20,7 @@ class Attribute:
     kind: Literal["number", "text", "device"]
     source: str
     """The Python expression of its value."""
-    missing: Literal["None", "falsy", "never"] = "None"
+    missing: Literal["None", "falsy", "never"] = "falsy"
     """What the expression gives where the attribute is missing."""
     scale: int = 1
     """The expression's value of 1: a million for money."""
@@ -45,13 +45,13 @@ def value_of(event: Event) -> int | None:
 FIXED_ATTRIBUTES = {
     attribute.name: attribute
     for attribute in (
-        Attribute(name="value", kind="number", source="value_of(event)", scale=MICROS),
-        Attribute(name="device", kind="device", source="event.device", missing="falsy"),
-        Attribute(name="country", kind="text", source="event.country", missing="falsy"),
-        Attribute(name="item.price", kind="number", source="item.price_micros", missing="falsy", scale=MICROS),
+        Attribute(name="value", kind="number", source="value_of(event)", missing="None", scale=MICROS),
+        Attribute(name="device", kind="device", source="event.device"),
+        Attribute(name="country", kind="text", source="event.country"),
+        Attribute(name="item.price", kind="number", source="item.price_micros", scale=MICROS),
         Attribute(name="item.quantity", kind="number", source="item.quantity", missing="never"),
-        Attribute(name="item.category", kind="text", source="item.category", missing="falsy"),
-        Attribute(name="item.brand", kind="text", source="item.brand", missing="falsy"),
+        Attribute(name="item.category", kind="text", source="item.category"),
+        Attribute(name="item.brand", kind="text", source="item.brand"),
         Attribute(name="item.item_id", kind="text", source="item.item_id", missing="never"),
     )
 }
@@ -61,7 +61,9 @@ FIXED_ATTRIBUTES = {
 def attribute_named(name: str) -> Attribute | None:
     """Find an attribute by its name, such as ``item.price`` or ``numbers.margin``; None if there is none of that name."""
     owner, _, own = name.partition(".")
-    if owner in ("numbers", "labels") and ATTRIBUTE_NAME.fullmatch(own):
-        kind: Literal["number", "text"] = "number" if owner == "numbers" else "text"
-        return Attribute(name=name, kind=kind, source=f"event.{owner}.get({own!r})")
+    if ATTRIBUTE_NAME.fullmatch(own):
+        if owner == "numbers":
+            return Attribute(name=name, kind="number", source=f"event.numbers.get({own!r})", missing="None")
+        if owner == "labels":
+            return Attribute(name=name, kind="text", source=f"event.labels.get({own!r})")
     return FIXED_ATTRIBUTES.get(name)

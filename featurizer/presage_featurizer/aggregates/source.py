@@ -84,7 +84,7 @@ def _lines(aggregate: Aggregate, namespace: dict[str, object]) -> list[str]:
         value = _REDUCED[aggregate.kind]
     elif attribute is not None:
         event_tests += [f"any({_items('True', item_tests)})"] if item_tests else []
-        event_tests.append(f"(value := {attribute.source}) is not None")
+        event_tests.append(f"(value := {attribute.source}){' is not None' if attribute.missing == 'None' else ''}")
         value = "(value,)" if aggregate.kind == "distinct" else "value"
     elif item_tests:
         event_tests.append(f"(values := {_items('1', item_tests)})")

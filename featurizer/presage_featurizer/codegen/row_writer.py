@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from itertools import count
+from math import isfinite
 from struct import Struct
 from textwrap import indent
 from types import FunctionType
@@ -31,9 +32,13 @@ def write_rows(states, nows_unix_micros, session_ids, time_zone, countries):
     offset = 0
     for state, now_unix_micros, session_id in zip(states, nows_unix_micros, session_ids, strict=True):
 {statements}
-        pack_into(rows, offset, {values})
+{checks}        pack_into(rows, offset, {values})
         offset += {row_bytes}
     return rows
+"""
+_CHECKS = """\
+        if not ({tests}):
+            raise ValueError("a value is not finite")
 """
 _VIEW_ARGUMENTS = {
     name: ast.Name(name, ast.Load()) for name in ("state", "now_unix_micros", "session_id", "time_zone", "countries")
@@ -43,9 +48,14 @@ _numbers = count(1)
 
 
 @cache
-def row_writer(functions: tuple[FeatureFunction, ...]) -> RowWriter:
-    """Generate the function that writes the values of these feature functions, in this order, for any number of visitors."""
-    source, namespace = row_writer_source(functions)
+def row_writer(functions: tuple[FeatureFunction, ...], checked: frozenset[FeatureFunction] = frozenset()) -> RowWriter:
+    """Generate the function that writes the values of these feature functions, in this order, for any number of visitors.
+
+    Args:
+        functions: The functions.
+        checked: Those whose values may not be finite; the row writer then raises ValueError.
+    """
+    source, namespace = row_writer_source(functions, checked)
     file_name = f"<row writer {next(_numbers)}>"
     # Tracebacks show the lines.
     linecache.cache[file_name] = len(source), None, source.splitlines(keepends=True), file_name
@@ -53,18 +63,26 @@ def row_writer(functions: tuple[FeatureFunction, ...]) -> RowWriter:
     return cast("RowWriter", namespace["write_rows"])
 
 
-def row_writer_source(functions: Sequence[FeatureFunction]) -> tuple[str, dict[str, object]]:
+def row_writer_source(
+    functions: Sequence[FeatureFunction], checked: frozenset[FeatureFunction] = frozenset()
+) -> tuple[str, dict[str, object]]:
     """Compose the source of the function, and the globals that it needs."""
     block = Block()
     values = _values(functions, block)
+    doubtful = []
+    for place, function in enumerate(functions):
+        if function in checked:
+            values[place] = block.assign(values[place], "checked")
+            doubtful.append(f"isfinite({_unparsed(values[place])})")
     statements = block.needed_for(values)
     row = Struct(f"{len(functions)}f")
     source = _TEMPLATE.format(
         row_bytes=row.size,
         statements=indent("\n".join(map(_unparsed, statements)), " " * 8),
+        checks=_CHECKS.format(tests=" and ".join(doubtful)) if doubtful else "",
         values=", ".join(map(_unparsed, values)),
     )
-    return source, {**block.namespace, "pack_into": row.pack_into}
+    return source, {**block.namespace, "pack_into": row.pack_into, "isfinite": isfinite}
 
 
 def _values(functions: Sequence[FeatureFunction], block: Block) -> list[ast.expr]:

@@ -34,6 +34,8 @@ class CustomFeatures:
     """The features by name: the declared ones, then those in Python."""
     definitions: Mapping[str, str] = field(compare=False)
     """What determines each feature's value: the canonical definition of a declared one, the digest of one in Python."""
+    in_python: frozenset[str] = field(repr=False, compare=False)
+    """The names of those in Python, whose values have to be checked."""
     aggregates: Aggregates = field(repr=False, compare=False)
     """What the fold keeps for them."""
     _feature_set: list[FeatureSet] = field(repr=False, compare=False)
@@ -58,6 +60,7 @@ class CustomFeatures:
             source,
             {**declared, **in_python},
             {**definitions, **digests},
+            frozenset(in_python),
             Aggregates(each.aggregate for each in read.declared.values()),
             [],
         )

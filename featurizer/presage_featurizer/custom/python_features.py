@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from presage_featurizer.catalogue import Feature, Scope
-from presage_featurizer.codegen.sources import load_functions
+from presage_featurizer.codegen import finite_value, load_functions
 from presage_featurizer.custom.decorator import FeatureOptions, options_of
 from presage_featurizer.custom.python_syntax import (
     Definitions,
@@ -21,10 +21,12 @@ from presage_featurizer.custom.python_syntax import (
     names_in,
 )
 from presage_featurizer.custom.reading import READER_PREFIX
-from presage_featurizer.errors import FeatureSetError
+from presage_featurizer.errors import FeatureSetError, FeatureValueError
+from presage_featurizer.view import View
 
 __all__ = ["PythonFeatures", "read_python_features"]
 
+_ANY_MOMENT = 1_700_000_000_000_000
 _WHOLE_STATE = frozenset({"habits", "recent_orders"})
 """Attributes that a state has only if all of it was decoded."""
 
@@ -109,6 +111,10 @@ def _feature(name: str, function: object, options: FeatureOptions, closure: Defi
     attributes = {
         node.attr for statement in closure.values() for node in ast.walk(statement) if isinstance(node, ast.Attribute)
     }
+    try:
+        finite_value(name, function, View(None, _ANY_MOMENT, "", "UTC", {}))
+    except FeatureValueError as error:
+        raise FeatureSetError(f"features.py: for a visitor without history, {error}") from error
     scope: Scope = "habits" if attributes & _WHOLE_STATE else "visitor"
     return Feature(
         name=name,

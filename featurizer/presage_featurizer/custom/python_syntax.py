@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from typing import NoReturn
 
 from presage_featurizer.custom.reading import READER_PREFIX
 from presage_featurizer.errors import FeatureSetError
@@ -57,9 +56,9 @@ def module_definitions(tree: ast.Module) -> Definitions:
     for statement in tree.body:
         for name in _defined(statement):
             if name in definitions:
-                _fail(statement, f"{name!r} is defined twice; give each thing a name of its own")
+                raise _error(statement, f"{name!r} is defined twice; give each thing a name of its own")
             if name.startswith(READER_PREFIX):
-                _fail(statement, f"names that begin with {READER_PREFIX!r} are reserved")
+                raise _error(statement, f"names that begin with {READER_PREFIX!r} are reserved")
             definitions[name] = statement
         inside = ast.iter_child_nodes(statement) if isinstance(statement, ast.Import | ast.ImportFrom) else [statement]
         for part in inside:
@@ -73,13 +72,13 @@ def _defined(statement: ast.stmt) -> list[str]:
         case ast.Import(names=names):
             for alias in names:
                 if alias.name != "math":
-                    _fail_import(statement, alias.name)
+                    raise _import_error(statement, alias.name)
             return [alias.asname or alias.name for alias in names]
         case ast.ImportFrom(module=module, names=names, level=level):
             allowed = _IMPORTS.get(module or "")
             for alias in names:
                 if level or allowed is None or (allowed and alias.name not in allowed) or alias.name == "*":
-                    _fail_import(statement, f"{'.' * level}{module or ''}.{alias.name}")
+                    raise _import_error(statement, f"{'.' * level}{module or ''}.{alias.name}")
             return [alias.asname or alias.name for alias in names]
         case ast.FunctionDef(name=name):
             return [name]
@@ -88,36 +87,36 @@ def _defined(statement: ast.stmt) -> list[str]:
         case ast.Expr(value=ast.Constant()):
             return []  # a docstring
         case _:
-            _fail(statement, "expected imports, constants and functions at the top level")
+            raise _error(statement, "expected imports, constants and functions at the top level")
 
 
 def _check(node: ast.AST, definitions: Definitions) -> None:
     match node:
         case ast.Import() | ast.ImportFrom():
-            _fail(node, "import at the top of the file, not in a function")
+            raise _error(node, "import at the top of the file, not in a function")
         case ast.Name(id=name) if name in _REJECTED_BUILTINS or name.startswith("__"):
-            _fail(node, f"{name} cannot be used: a feature must depend on the view alone")
+            raise _error(node, f"{name} cannot be used: a feature must depend on the view alone")
         case ast.Attribute(attr=name) if name.startswith("__"):
-            _fail(node, f"{name} cannot be used: a feature must depend on the view alone")
+            raise _error(node, f"{name} cannot be used: a feature must depend on the view alone")
         case ast.Attribute(ctx=ast.Store()):
-            _fail(node, "a feature must not change what it reads")
+            raise _error(node, "a feature must not change what it reads")
         case ast.Subscript(ctx=ast.Store(), value=value) if not isinstance(value, ast.Name) or value.id in definitions:
-            _fail(node, "a feature must not change what it reads, nor what other features see")
+            raise _error(node, "a feature must not change what it reads, nor what other features see")
     if isinstance(node, _REJECTED_NODES):
-        _fail(node, f"{type(node).__name__} is not for features; write plain functions")
+        raise _error(node, f"{type(node).__name__} is not for features; write plain functions")
 
 
-def _fail_import(node: ast.AST, name: str) -> NoReturn:
+def _import_error(node: ast.AST, name: str) -> FeatureSetError:
     names = ", ".join(sorted(_IMPORTS["presage_featurizer"]))
-    _fail(
+    return _error(
         node,
         f"import of {name}: the fingerprint covers only this file, so it may import only math, typing, collections.abc, "
         f"presage_featurizer.custom.feature, and from presage_featurizer {names}",
     )
 
 
-def _fail(node: ast.AST, reason: str) -> NoReturn:
-    raise FeatureSetError(f"features.py: line {getattr(node, 'lineno', 0)}: {reason}")
+def _error(node: ast.AST, reason: str) -> FeatureSetError:
+    return FeatureSetError(f"features.py: line {getattr(node, 'lineno', 0)}: {reason}")
 
 
 class WithAggregates(ast.NodeTransformer):
@@ -132,7 +131,7 @@ class WithAggregates(ast.NodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if node.attr == "aggregate":
-            _fail(node, 'expected a call of aggregate with a name, such as view.aggregate("searches")')
+            raise _error(node, 'expected a call of aggregate with a name, such as view.aggregate("searches")')
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -140,7 +139,7 @@ class WithAggregates(ast.NodeTransformer):
         if name is None:
             return self.generic_visit(node)
         if name not in self._known:
-            _fail(node, f"aggregate {name!r} is not declared in features.toml; it has {self._known}")
+            raise _error(node, f"aggregate {name!r} is not declared in features.toml; it has {self._known}")
         assert isinstance(node.func, ast.Attribute)
         function = ast.copy_location(ast.Name(READER_PREFIX + name, ast.Load()), node)
         return ast.copy_location(ast.Call(function, [self.visit(node.func.value)], []), node)

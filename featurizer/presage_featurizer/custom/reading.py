@@ -12,7 +12,7 @@ from math import inf
 from typing import cast
 
 from presage_featurizer.catalogue import Feature, FeatureFunction
-from presage_featurizer.codegen.sources import load_functions
+from presage_featurizer.codegen import load_functions
 from presage_featurizer.custom.declared import UNITS, Declared
 from presage_featurizer.decay import decay_factor
 from presage_featurizer.digests import WIDTH

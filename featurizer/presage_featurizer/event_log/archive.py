@@ -134,7 +134,7 @@ class Column(NamedTuple):
 
     name: str
     type: str
-    """As Arrow writes it; ``list<item>`` is a list of structs with ITEM_COLUMNS. A list's elements are never null."""
+    """As Arrow writes it; ``list<item>`` is a list of structs with ITEM_COLUMNS. Elements and values are never null."""
     nullable: bool = True
 
 
@@ -169,6 +169,8 @@ EVENT_COLUMNS = (
     Column("value_micros", "int64"),
     Column("currency", "string"),
     Column("server_clock_unix_micros", "int64"),
+    Column("numbers", "map<string, double>"),
+    Column("labels", "map<string, string>"),
     Column("unreadable_event", "binary"),
 )
 """An event's place and its fields; or its place and ``unreadable_event``, the bytes of one that cannot be read or does not fit."""

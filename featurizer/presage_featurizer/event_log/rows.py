@@ -16,7 +16,7 @@ from presage_featurizer.events import Device, Event, EventType, Item
 
 __all__ = ["NEWER_EVENT_COLUMNS", "ArchivedRow", "read_event_rows"]
 
-NEWER_EVENT_COLUMNS = frozenset({"server_clock_unix_micros"})
+NEWER_EVENT_COLUMNS = frozenset({"server_clock_unix_micros", "numbers", "labels"})
 """Columns that files of an older release lack, as if every value were null."""
 
 _COLUMNS = tuple(column.name for column in EVENT_COLUMNS)
@@ -44,7 +44,7 @@ def read_event_rows(rows: Any) -> Iterator[ArchivedRow]:
     read["items"] = _items(rows["items"])
     for partition, unix_millis, sequence, *fields in zip(*(read[name] for name in _COLUMNS), strict=True):
         fresh, event_id, kind, user_id, time_unix_micros, session_id, items, country, device, *rest = fields
-        order_id, value_micros, currency, server_clock_unix_micros, unreadable = rest
+        order_id, value_micros, currency, server_clock_unix_micros, numbers, labels, unreadable = rest
         entry_id = EntryId(unix_millis, sequence)
         if unreadable is not None:
             # A release older than the servers may have archived it.
@@ -70,6 +70,8 @@ def read_event_rows(rows: Any) -> Iterator[ArchivedRow]:
             value_micros,
             currency,
             server_clock_unix_micros or 0,
+            dict(numbers or ()),
+            dict(labels or ()),
         )
         yield ArchivedRow(partition, entry_id, fresh, event)
 

@@ -22,6 +22,8 @@ _TYPES: dict[str, Any] = {
     "string": pa.string(),
     "timestamp[us, tz=UTC]": pa.timestamp("us", tz="UTC"),
     "list<float>": pa.list_(pa.field("element", pa.float32(), nullable=False)),
+    "map<string, double>": pa.map_(pa.string(), pa.field("value", pa.float64(), nullable=False)),
+    "map<string, string>": pa.map_(pa.string(), pa.field("value", pa.string(), nullable=False)),
 }
 
 
@@ -59,6 +61,8 @@ def to_event_table(rows: Sequence[tuple[Entry, Event | None]]) -> pa.Table:
         "value_micros": values(lambda event: event.value_micros),
         "currency": values(lambda event: event.currency),
         "server_clock_unix_micros": values(lambda event: event.server_clock_unix_micros or None),
+        "numbers": values(lambda event: list(event.numbers.items())),
+        "labels": values(lambda event: list(event.labels.items())),
         "unreadable_event": [entry.event if event is None else None for entry, event in rows],
     }
     return _table(columns, EVENT_SCHEMA)

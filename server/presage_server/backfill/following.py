@@ -1,4 +1,4 @@
-"""The log of each partition, folded from the archive, then from the stream: each event once, whatever an archiver does meanwhile."""
+"""The log of each partition, folded from the archive, then from the stream: each event once, whatever an archiver does."""
 
 from __future__ import annotations
 

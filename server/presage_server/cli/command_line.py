@@ -16,6 +16,7 @@ __all__ = ["main"]
 _ORDER = (
     "serve",
     "demo",
+    "init",
     "inspect",
     "replay",
     "archive",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
 from presage_featurizer import MAX_UNIX_MICROS, Device, Event, EventType, FeatureSet, Item, money_micros
 from presage_server.errors import InvalidRequestError
+from presage_server.rpc.attributes import decode_labels, decode_numbers
 from presage_server.rpc.limits import (
     MAX_BATCH,
     MAX_BATCH_ITEMS,
@@ -76,13 +77,16 @@ def decode_event(
             f"clock, got {time}",
             field=f"{field}.event_time_unix_micros",
         )
-    if message.country and not _COUNTRY.fullmatch(message.country):
+    # Each read of a message's field costs as much as a check, so those of optional fields are read once.
+    country, currency, items = message.country, message.currency, message.items
+    numbers, labels = message.numbers, message.labels
+    if country and not _COUNTRY.fullmatch(country):
         raise InvalidRequestError(
-            f"expected an ISO 3166-1 alpha-2 code in capitals, got {message.country[:32]!r}", field=f"{field}.country"
+            f"expected an ISO 3166-1 alpha-2 code in capitals, got {country[:32]!r}", field=f"{field}.country"
         )
-    if message.currency and not _CURRENCY.fullmatch(message.currency):
+    if currency and not _CURRENCY.fullmatch(currency):
         raise InvalidRequestError(
-            f"expected an ISO 4217 code in capitals, got {message.currency[:32]!r}", field=f"{field}.currency"
+            f"expected an ISO 4217 code in capitals, got {currency[:32]!r}", field=f"{field}.currency"
         )
     device = _DEVICES.get(message.device)
     if device is None:
@@ -91,17 +95,19 @@ def decode_event(
     if message.HasField("value"):
         value_micros = _decode_money(message.value, MAX_VALUE, f"{field}.value")
     event = Event(
-        event_id=_decode_id(message.event_id, f"{field}.event_id") or new_id(),
+        event_id=_decode_id(message.event_id, field, "event_id") or new_id(),
         type=kind,
         user_id=decode_user_id(message.user_id, f"{field}.user_id"),
         event_time_unix_micros=time or now_unix_micros,
-        session_id=decode_session_id(message.session_id, f"{field}.session_id"),
-        items=_decode_items(message.items, f"{field}.items") if message.items else (),
-        country=message.country,
+        session_id=_decode_id(message.session_id, field, "session_id"),
+        items=_decode_items(items, f"{field}.items") if items else (),
+        country=country,
         device=device,
-        order_id=_decode_id(message.order_id, f"{field}.order_id"),
+        order_id=_decode_id(message.order_id, field, "order_id"),
         value_micros=value_micros,
-        currency=message.currency,
+        currency=currency,
+        numbers=decode_numbers(numbers, f"{field}.numbers") if numbers else {},
+        labels=decode_labels(labels, f"{field}.labels") if labels else {},
     )
     if event.money_micros > money_micros(MAX_VALUE):
         raise InvalidRequestError(f"expected price * quantity to sum to at most {MAX_VALUE:g}", field=f"{field}.items")
@@ -219,10 +225,14 @@ def decode_vectors(
     return rows
 
 
-def _decode_id(text: str, field: str) -> str:
+def _decode_id(text: str, field: str, name: str = "") -> str:
+    """Check an id, a category or a brand; ``name`` is its name within ``field``, joined only where it is needed."""
     # No character takes more than four bytes, so most ids need no encoding to be measured.
     if len(text) * 4 > MAX_ID_BYTES and len(text.encode()) > MAX_ID_BYTES:
-        raise InvalidRequestError(f"expected at most {MAX_ID_BYTES} bytes, got {len(text.encode())}", field=field)
+        raise InvalidRequestError(
+            f"expected at most {MAX_ID_BYTES} bytes, got {len(text.encode())}",
+            field=f"{field}.{name}" if name else field,
+        )
     return text
 
 
@@ -241,9 +251,9 @@ def _decode_each_item(items: Iterable[event_pb2.Item], field: str) -> Iterable[I
         if not 1 <= quantity <= MAX_QUANTITY:
             raise InvalidRequestError(f"expected 1 to {MAX_QUANTITY}, got {quantity}", field=f"{where}.quantity")
         yield Item(
-            item_id=_decode_id(item.item_id, f"{where}.item_id"),
-            category=_decode_id(item.category, f"{where}.category"),
-            brand=_decode_id(item.brand, f"{where}.brand"),
+            item_id=_decode_id(item.item_id, where, "item_id"),
+            category=_decode_id(item.category, where, "category"),
+            brand=_decode_id(item.brand, where, "brand"),
             price_micros=_decode_money(item.price, MAX_PRICE, f"{where}.price"),
             quantity=quantity,
         )

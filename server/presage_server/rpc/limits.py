@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from presage_featurizer.events import MAX_PRICE, MAX_VALUE
+from presage_featurizer.events import MAX_ATTRIBUTES, MAX_LABEL_BYTES, MAX_NUMBER, MAX_PRICE, MAX_VALUE
 from presage_featurizer.state import MAX_QUANTITY, MAX_RECENT_EVENTS
 from presage_featurizer.wrong_clock import MAX_AHEAD_MICROS
 
 __all__ = [
+    "MAX_ATTRIBUTES",
     "MAX_BATCH",
     "MAX_BATCH_ITEMS",
     "MAX_EVENTS_PER_VISITOR",
@@ -14,6 +15,8 @@ __all__ = [
     "MAX_FUTURE_MICROS",
     "MAX_ID_BYTES",
     "MAX_ITEMS",
+    "MAX_LABEL_BYTES",
+    "MAX_NUMBER",
     "MAX_PRICE",
     "MAX_QUANTITY",
     "MAX_VALUE",

@@ -51,6 +51,7 @@ class Tracker:
         recent: RecentSnapshots,
         count_scores: Callable[[Sequence[ScoreJob]], None],
         clock: Clock = system_clock,
+        *,
         aggregates: Aggregates = NO_AGGREGATES,
     ) -> None:
         self._store = store

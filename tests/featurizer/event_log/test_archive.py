@@ -127,6 +127,8 @@ def test_the_names_and_types_of_columns():
         "value_micros int64 True",
         "currency string True",
         "server_clock_unix_micros int64 True",
+        "numbers map<string, double> True",
+        "labels map<string, string> True",
         "unreadable_event binary True",
     ]
     assert [" ".join(map(str, column)) for column in VECTOR_COLUMNS[len(PLACE_COLUMNS) :]] == [

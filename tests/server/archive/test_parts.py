@@ -31,6 +31,8 @@ FULL = Event(
     0,
     "GBP",
     START_UNIX_MICROS,
+    {"margin": 0.1, "rank": -3.0},
+    {"channel": "", "term": "böhm"},
 )
 
 
@@ -69,6 +71,8 @@ def test_many_rows_keep_their_items_and_their_order_over_batches_and_days(tmp_pa
             STORY[place % len(STORY)],
             event_id=str(place),
             event_time_unix_micros=START_UNIX_MICROS + place * 7919 % 3 * DAY_MICROS,
+            numbers={"place": float(place), "rank": 0.5} if place % 5 else {},
+            labels={"place": str(place)} if place % 7 == 0 else {},
         )
         for place in range(20_000)
     ]

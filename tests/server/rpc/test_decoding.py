@@ -55,6 +55,8 @@ def test_every_field_arrives():
         order_id="o",
         value=9.5,
         currency="EUR",
+        numbers={"margin": 2.5},
+        labels={"channel": "email"},
     )
     decoded = decoding.decode_event(message, NOW, lambda: "unused")
     assert decoded == DomainEvent(
@@ -69,6 +71,8 @@ def test_every_field_arrives():
         order_id="o",
         value_micros=9_500_000,
         currency="EUR",
+        numbers={"margin": 2.5},
+        labels={"channel": "email"},
     )
 
 

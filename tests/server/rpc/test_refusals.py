@@ -63,6 +63,10 @@ BAD_EVENTS = [
     ("items[0].quantity", {"items": priced(1.0, 1_000_001)}),
     ("items", {"items": [event_pb2.Item(item_id="i")] * 2_001}),
     ("items", {"items": priced(1e9, 1_001)}),
+    ("numbers", {"numbers": {"Margin": 1.0}}),
+    ("numbers", {"numbers": {f"name_{number}": 1.0 for number in range(17)}}),
+    ('numbers["margin"]', {"numbers": {"margin": NAN}}),
+    ('labels["channel"]', {"labels": {"channel": LONG[:65]}}),
 ]
 
 

@@ -274,10 +274,10 @@ def test_a_store_that_does_not_answer_fails_the_events_and_frees_the_visitor():
 
 
 def test_a_state_that_cannot_be_folded_fails_its_own_events_alone(store, server, monkeypatch, caplog):
-    def broken(state, event):
+    def broken(state, event, aggregates):
         if event.user_id == "broken":
             raise ZeroDivisionError("secret")
-        return fold(state, event)
+        return fold(state, event, aggregates)
 
     monkeypatch.setattr("presage_server.tracking.tracker.fold", broken)
     calls = [LocalCall(track(user_id, "1")) for user_id in ("a", "broken", "b", "broken")]

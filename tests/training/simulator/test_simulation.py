@@ -45,6 +45,15 @@ def test_another_process_simulates_the_same_events(hash_seed):
     assert done.stdout.strip() == digest(simulate(seed=5, visitors=60, start_unix_micros=START_UNIX_MICROS, days=9))
 
 
+def test_searches_say_what_they_were_for(events):
+    hits = {category: float(len(products)) for category, products in Shop.create(seed=SEED).products.items()}
+    searches = [event for event in events if event.type is EventType.SEARCH]
+
+    assert {event.labels["term"] for event in searches} == set(hits)
+    assert all(event.numbers == {"hits": hits[event.labels["term"]]} for event in searches)
+    assert not any(event.numbers or event.labels for event in events if event.type is not EventType.SEARCH)
+
+
 def test_another_seed_simulates_other_events():
     first, second = (simulate(seed=seed, visitors=20, start_unix_micros=START_UNIX_MICROS) for seed in (1, 2))
 

@@ -17,6 +17,7 @@ from presage.v1 import event_pb2, scoring_service_pb2
 from presage_client import AccessDeniedError, AsyncClient, PresageError, UnavailableError
 from presage_client._convert import event_to_proto
 from presage_featurizer import MICROS, Device, Event, EventType, Item, featurize, money_micros
+from presage_featurizer.events import ATTRIBUTE_NAME
 from presage_server.rpc.decoding import decode_event
 from presage_training.errors import LogFormatError
 from presage_training.replaying.replay import Replay
@@ -219,6 +220,8 @@ ids = texts.filter(bool)
         order_id=texts,
         value_micros=st.none() | st.integers(0, 2 * 10**15),
         currency=st.sampled_from(["", "EUR"]),
+        numbers=st.dictionaries(st.from_regex(ATTRIBUTE_NAME, fullmatch=True), st.floats(-1e12, 1e12), max_size=3),
+        labels=st.dictionaries(st.from_regex(ATTRIBUTE_NAME, fullmatch=True), texts, max_size=3),
     )
 )
 def test_the_server_decodes_the_event_that_was_sent(event):

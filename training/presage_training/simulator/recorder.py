@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import log
+from types import MappingProxyType
+from typing import Any
 
 from presage_featurizer.events import MICROS, Event, EventType, Item
 from presage_training.simulator.visitors import Visitor
@@ -16,6 +19,7 @@ _PAUSE_MEDIAN_SECONDS = 22.0
 _PAUSE_SPREAD = 1.2  # standard deviation of the logarithm of the pause
 _PAUSE_MIN_SECONDS = 1.0
 _PAUSE_MAX_SECONDS = 25 * 60.0
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Recorder:
@@ -29,7 +33,15 @@ class Recorder:
         self._device = visitor.pick_device()
         self._session_id = f"{visitor.user_id}-s{visitor.sessions:03d}" if session_ids else ""
 
-    def emit(self, event_type: EventType, *items: Item, order_id: str = "", value_micros: int | None = None) -> None:
+    def emit(
+        self,
+        event_type: EventType,
+        *items: Item,
+        order_id: str = "",
+        value_micros: int | None = None,
+        numbers: Mapping[str, float] = _NOTHING,
+        labels: Mapping[str, str] = _NOTHING,
+    ) -> None:
         """Add one event. All but the first happen a while after the one before."""
         visitor = self._visitor
         if self.events:
@@ -50,5 +62,7 @@ class Recorder:
                 order_id=order_id,
                 value_micros=value_micros,
                 currency="EUR" if order_id else "",
+                numbers=dict(numbers),
+                labels=dict(labels),
             )
         )

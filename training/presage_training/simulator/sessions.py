@@ -121,7 +121,9 @@ class _ShoppingVisit:
         product = self._discover()
         way = self._rng.random()
         if way < 0.30:
-            self._emit(EventType.SEARCH)
+            category = product.item.category
+            hits = len(self._shop.products[category])
+            self._emit(EventType.SEARCH, numbers={"hits": float(hits)}, labels={"term": category})
         elif way < 0.65:
             others = self._rng.sample(self._shop.products[self._category], _PRODUCTS_ON_A_PAGE - 1)
             page = [product, *(other for other in others if other is not product)]

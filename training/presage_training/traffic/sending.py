@@ -129,6 +129,8 @@ def client_event(event: Event) -> presage_client.Event:
         order_id=event.order_id,
         value=None if event.value_micros is None else event.value_micros / MICROS,
         currency=event.currency,
+        numbers=event.numbers,
+        labels=event.labels,
     )
 
 

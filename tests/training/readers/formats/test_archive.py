@@ -20,7 +20,12 @@ from presage_training.readers.skipped_rows import SkippedRows
 from support.events import DAY_MICROS, STORY
 
 EVENTS = [
-    msgspec.structs.replace(event, event_time_unix_micros=STORY[0].event_time_unix_micros + place % 2 * DAY_MICROS)
+    msgspec.structs.replace(
+        event,
+        event_time_unix_micros=STORY[0].event_time_unix_micros + place % 2 * DAY_MICROS,
+        numbers={"margin": place / 7} if place % 3 else {},
+        labels={"channel": f"böhm-{place}", "term": ""} if place % 4 else {},
+    )
     for place, event in enumerate(STORY)
 ]
 
@@ -53,11 +58,18 @@ def test_events_come_in_the_order_in_which_they_were_applied(archive):
     assert [each.fresh for each in read_archive(archive, skipped=SkippedRows())] == [True] + [False] * (len(EVENTS) - 1)
 
 
-def test_files_of_an_older_release_lack_the_servers_clock(archive):
-    for path in archive.glob("events/*/*.parquet"):
+@pytest.mark.parametrize("columns", [["numbers", "labels"], ["server_clock_unix_micros", "numbers", "labels"]])
+@pytest.mark.parametrize("files", ["events/*/*.parquet", "events/day=2024-06-03/*.parquet"], ids=["all", "some"])
+def test_files_of_an_older_release_lack_the_newer_columns(archive, columns, files):
+    for path in archive.glob(files):
         table = parquet.read_table(path, partitioning=None)
-        parquet.write_table(table.drop_columns("server_clock_unix_micros"), path)
-    assert read(archive) == EVENTS
+        parquet.write_table(table.drop_columns(columns), path)
+    lacking = {place for place in range(len(EVENTS)) if files.startswith("events/*") or place % 2 == 0}
+    without = [
+        msgspec.structs.replace(event, numbers={}, labels={}) if place in lacking else event
+        for place, event in enumerate(EVENTS)
+    ]
+    assert read(archive) == without
 
 
 def test_a_batch_that_is_not_in_place_yet_is_left_for_later_as_a_whole(archive):

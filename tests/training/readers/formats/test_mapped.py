@@ -14,6 +14,7 @@ from pyarrow import parquet
 from presage_featurizer import MICROS, Device, Event, EventType, Item
 from presage_training.errors import LogFormatError
 from presage_training.readers import LogMapping, MappingError, SkippedExample, SkippedRows, read_events
+from presage_training.readers.formats.derived import Split
 
 COLUMNS = {
     "user_id": "visitor",
@@ -98,6 +99,61 @@ def test_a_row_is_an_event_whatever_the_kind_of_file(tmp_path, name):
         ("log:2", EventType.VIEW_ITEM),
     ]
     assert skipped.total == 0
+
+
+ATTRIBUTES = {"numbers.margin": "profit", "numbers.rank": "rank", "labels.channel": "from", "labels.term": "q"}
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.csv.gz", "log.parquet", "log.xlsx", "log.jsonl", "log.jsonl.gz"])
+def test_columns_become_attributes(tmp_path, name):
+    missing = "" if ".csv" in name else None
+    rows = [
+        ROW | {"from": "email", "profit": -4.5, "q": "böhm", "rank": 3},
+        ROW | {"from": "ads", "profit": missing, "q": missing, "rank": 1},
+        ROW | dict.fromkeys(("from", "profit", "q", "rank"), missing),
+    ]
+    events, skipped = read(tmp_path, rows, name=name, columns=COLUMNS | ATTRIBUTES)
+
+    assert [list(event.numbers.items()) for event in events] == [[("margin", -4.5), ("rank", 3.0)], [("rank", 1.0)], []]
+    assert [event.labels for event in events] == [{"channel": "email", "term": "böhm"}, {"channel": "ads"}, {}]
+    assert replace(events[0], numbers={}, labels={}) == EVENT
+    assert skipped.counts == {}
+
+
+def test_an_invalid_attribute_costs_the_value_only(tmp_path):
+    rows = [
+        ROW | {"profit": profit, "from": channel, "q": "x", "rank": "1"}
+        for profit, channel in (("a lot", "email"), ("2e12", "é" * 65), ("nan", "7.0"), ("1,250.5 €", "x"))
+    ]
+    events, skipped = read(tmp_path, rows, columns=COLUMNS | ATTRIBUTES)
+
+    assert [event.numbers for event in events] == [{"rank": 1.0}] * 3 + [{"margin": 1250.5, "rank": 1.0}]
+    assert [event.labels for event in events] == [
+        {"channel": "email", "term": "x"},
+        {"term": "x"},
+        {"channel": "7", "term": "x"},
+        {"channel": "x", "term": "x"},
+    ]
+    assert skipped.total == 0
+    assert skipped.values == {
+        "unreadable number in column 'profit': 'a lot'": 1,
+        "number out of range in column 'profit': '2e12'": 1,
+        f"label that is too long in column 'from': {'é' * 59 + '…'!r}": 1,
+        "number out of range in column 'profit': 'nan'": 1,
+    }
+
+
+def test_attributes_may_come_from_splits_constants_of_several_columns_and_nested_keys(tmp_path):
+    columns = {"user_id": "visitor", "event_type": "action", "event_time": "at"}
+    columns |= {"labels.first": ("a", "b"), "labels.half": "left", "numbers.deep": "more.depth"}
+    rows = [
+        {"visitor": "ann", "action": "bought", "at": ROW["at"], "a": "", "b": "B", "ids": "l/r", "more": {"depth": 2}}
+    ]
+    split = Split(column="ids", into=("left", "right"), separator="/")
+    (event,), skipped = read(tmp_path, rows, name="log.jsonl", columns=columns, splits=(split,))
+
+    assert (event.numbers, event.labels) == ({"deep": 2.0}, {"first": "B", "half": "l"})
+    assert skipped.counts == {}
 
 
 @pytest.mark.parametrize("name", ["log.csv", "log.parquet", "log.jsonl"])

@@ -37,6 +37,7 @@ def test_the_example_of_the_how_to_is_one(load):
         "item_id": "sku",
         "price": "unit price",
         "country": "land",
+        "labels.channel": "source",
     }
     assert mapping.event_types == {
         "product page": EventType.VIEW_ITEM,
@@ -85,6 +86,21 @@ def test_a_mapping_may_say_how_the_file_is_laid_out(load):
     assert mapping.columns["user_id"] == ("visitor", "cookie")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'numbers.margin = "m"\nlabels.channel = ["c", "d"]',
+        '"numbers.margin" = "m"\n"labels.channel" = ["c", "d"]',
+        '[columns.numbers]\nmargin = "m"\n[columns.labels]\nchannel = ["c", "d"]',
+    ],
+    ids=["dotted", "quoted", "tables"],
+)
+def test_columns_may_be_attributes(load, text):
+    columns = load(LEAST + text).columns
+
+    assert (columns["numbers.margin"], columns["labels.channel"]) == ("m", ("c", "d"))
+
+
 def test_a_word_may_mean_no_device(load):
     devices = load(LEAST + 'device = "d"\n[devices]\nphone = "MOBILE"\nbot = ""').devices
 
@@ -103,6 +119,17 @@ def test_a_word_may_mean_no_device(load):
         ('columns = "u"', "columns is not a table", "Write it as [columns]"),
         (LEAST + "price = 3", "[columns] has price = 3", "Expected text in quotes"),
         (LEAST + 'colour = "c"', "[columns] has the unknown field 'colour'", "Choose from event_id, event_type"),
+        (LEAST + 'number.x = "c"', "[columns] has number = {'x': 'c'}", "Expected text in quotes"),
+        (LEAST + '"number.x" = "c"', "the unknown field 'number.x'", "device, numbers.NAME, labels.NAME."),
+        (LEAST + 'numbers = "c"', "the unknown field 'numbers'", "device, numbers.NAME, labels.NAME."),
+        (LEAST + "labels.x = 3", "[columns] has labels.x = 3", "Expected text in quotes"),
+        (LEAST + 'labels.Channel = "c"', "the invalid name 'Channel' in labels", "a lowercase letter, then up to 31"),
+        (LEAST + 'labels.a.b = "c"', "[columns] has labels.a = {'b': 'c'}", "Expected text in quotes"),
+        (
+            LEAST + "\n".join(f'numbers.n{number} = "c"' for number in range(17)),
+            "[columns] has 17 numbers",
+            "An event holds at most 16.",
+        ),
         ('[columns]\nuser_id = "u"\nevent_type = "e"', "[columns] lacks event_time", 'event_time = "…"'),
         (LEAST + 'price = "p"', "[columns] has price without item_id", "which column names the item"),
         (

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from presage.v1 import event_pb2
 from presage_featurizer import MAX_UNIX_MICROS
-from presage_featurizer.events import Device, Event, EventType, Item
+from presage_featurizer.events import ATTRIBUTE_NAME, Device, Event, EventType, Item
 from presage_training.errors import LogFormatError
-from presage_training.readers import LogFormat, SkippedRows, read_events, write_presage_log
+from presage_training.readers import LogFormat, SkippedExample, SkippedRows, read_events, write_presage_log
 from presage_training.simulator import simulate
 
 LINE = {"event_id": "e1", "type": "VIEW_ITEM", "user_id": "u1", "event_time_unix_micros": 1_700_000_000_000_000}
@@ -50,6 +50,7 @@ def test_the_same_events_make_the_same_packed_bytes(tmp_path):
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 ids = texts.filter(bool)
+names = st.from_regex(ATTRIBUTE_NAME, fullmatch=True)
 items = st.builds(
     Item,
     item_id=ids,
@@ -71,6 +72,8 @@ events = st.builds(
     order_id=texts,
     value_micros=st.none() | st.integers(0, 2 * 10**15),
     currency=st.sampled_from(["", "EUR"]),
+    numbers=st.dictionaries(names, st.floats(-1e12, 1e12), max_size=3),
+    labels=st.dictionaries(names, texts, max_size=3),
 )
 
 
@@ -84,8 +87,9 @@ def test_any_event_comes_back_as_it_was(tmp_path_factory, written):
 
 def test_the_names_are_those_of_the_contract(tmp_path):
     event = Event(
-        "e", EventType.PURCHASE, "u", 1, "s", (Item("i", "c", "b", 1, 2),), "DE", Device.MOBILE, "o", 2, "EUR"
-    )
+        "e", EventType.PURCHASE, "u", 1, "s", (Item("i", "c", "b", 1, 2),), "DE", Device.MOBILE, "o", 2, "EUR",
+        numbers={"margin": 1.5}, labels={"channel": "email"},
+    )  # fmt: skip
     write_presage_log(tmp_path / "all.jsonl", [event])
     written = json.loads((tmp_path / "all.jsonl").read_text())
 
@@ -184,6 +188,61 @@ def test_an_unknown_device_costs_the_device_only(tmp_path):
     assert [event.device for event in events] == [Device.UNSPECIFIED]
     assert skipped.total == 0
     assert skipped.values == {"unknown device in 'device': 'FRIDGE'": 1}
+
+
+def test_attributes_are_sorted_by_their_names(tmp_path):
+    [event], skipped = read(
+        write(tmp_path, LINE | {"numbers": {"rank": 2, "margin": -0.5}, "labels": {"term": "x", "channel": ""}})
+    )
+
+    assert list(event.numbers.items()) == [("margin", -0.5), ("rank", 2.0)]
+    assert type(event.numbers["rank"]) is float
+    assert list(event.labels.items()) == [("channel", ""), ("term", "x")]
+    assert skipped.counts == {}
+
+
+def test_an_invalid_attribute_costs_the_value_only(tmp_path):
+    numbers = {"margin": "4,50", "yes": True, "nothing": None, "far": 1.1e12, "Rank": 1.0, "ok": 1}
+    labels = {"channel": 7, "term": "é" * 65, "a b": "x", "ok": "é" * 64}
+    events, skipped = read(write(tmp_path, LINE | {"numbers": numbers, "labels": labels}))
+
+    assert [(event.numbers, event.labels) for event in events] == [({"ok": 1.0}, {"ok": "é" * 64})]
+    assert skipped.total == 0
+    assert skipped.values == {
+        "invalid name in 'numbers': 'Rank'": 1,
+        "number out of range in 'numbers.far': '1100000000000.0'": 1,
+        "unreadable number in 'numbers.margin': '4,50'": 1,
+        "unreadable number in 'numbers.nothing': 'None'": 1,
+        "unreadable number in 'numbers.yes': 'True'": 1,
+        "invalid name in 'labels': 'a b'": 1,
+        "unreadable label in 'labels.channel': '7'": 1,
+        f"label that is too long in 'labels.term': {'é' * 39 + '…'!r}": 1,
+    }
+    examples = {example for examples in skipped.examples.values() for example in examples}
+    assert SkippedExample("line 1", "expected a number, got '4,50'") in examples
+
+
+def test_more_attributes_than_an_event_holds_are_lost(tmp_path):
+    [event], skipped = read(write(tmp_path, LINE | {"labels": {f"name_{number:02}": "x" for number in range(18)}}))
+
+    assert list(event.labels) == [f"name_{number:02}" for number in range(16)]
+    assert skipped.values == {"more than 16 labels: the last ones by name": 2}
+
+
+def test_attributes_that_are_no_object_cost_the_line(tmp_path):
+    events, skipped = read(write(tmp_path, LINE | {"numbers": [4.5]}))
+
+    assert events == []
+    assert list(skipped.counts) == ["unreadable line: Expected `object`, got `array` - at `$.numbers`"]
+
+
+def test_a_misspelt_key_of_attributes_is_suggested(tmp_path):
+    _, skipped = read(write(tmp_path, LINE | {"label": {"channel": "email"}, "numbrs": {"margin": 1}}))
+
+    assert list(skipped.counts) == [
+        "unknown key 'label', ignored, first on line 1; is 'labels' meant?",
+        "unknown key 'numbrs', ignored, first on line 1; is 'numbers' meant?",
+    ]
 
 
 def test_a_damaged_archive_is_refused_by_name(tmp_path):

@@ -125,7 +125,7 @@ def _read_batch(files: Sequence[Path], skipped: SkippedRows) -> Iterator[Archive
     import pyarrow as pa  # noqa: PLC0415
 
     tables = [_read_columns(path, _COLUMNS) for path in files]
-    table = pa.concat_tables(tables)
+    table = pa.concat_tables(tables, promote_options="default")  # a column of nulls where one of them lacks it
     if len(tables) > 1:
         table = table.sort_by([(name, "ascending") for name in _ENTRY_COLUMNS])
     for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):

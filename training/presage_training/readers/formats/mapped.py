@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
 from pathlib import Path
@@ -15,12 +15,14 @@ from presage_training.readers.files.columns import convert, keep_readable
 from presage_training.readers.files.tables import first_rows, read_batches
 from presage_training.readers.files.times import EpochColumn, TimeColumn
 from presage_training.readers.formats.derived import DerivedColumns
-from presage_training.readers.formats.mapping import LogMapping, MappingError
+from presage_training.readers.formats.mapping import ATTRIBUTES, FIELDS, LogMapping, MappingError
 from presage_training.readers.formats.words import (
     country_code,
     currency_code,
     device_of,
     event_type_of,
+    optional_label,
+    optional_number,
     optional_price,
     optional_units,
     optional_value,
@@ -70,13 +72,15 @@ def _read_part(
     names = [mapping.column_text(name) for name in functions]
     defaults = _defaults(mapping)
     tables = convert(derived.derive(first_rows(batches, rows)), functions)
-    for numbers, values, _ in keep_readable(tables, names, skipped):
+    for row_numbers, values, _ in keep_readable(tables, names, skipped):
         given = dict(zip(functions, values, strict=True))
         fields = (given.get(name) or repeat(default) for name, default in defaults.items())
+        attributes = (_attributes(kind, given) for kind in ATTRIBUTES)
         for (
             number, event_type, time, user_id, event_id, session_id,
             item_id, category, brand, price, units, country, device, order_id, value, currency,
-        ) in zip(numbers, *fields, strict=False):  # fmt: skip
+            own_numbers, own_labels,
+        ) in zip(row_numbers, *fields, *attributes, strict=False):  # fmt: skip
             yield Event(
                 event_id or f"{part.stem}:{number}",
                 event_type,
@@ -89,6 +93,8 @@ def _read_part(
                 order_id,
                 value,
                 currency,
+                numbers=own_numbers,
+                labels=own_labels,
             )
 
 
@@ -111,6 +117,11 @@ def _functions(path: Path, mapping: LogMapping) -> dict[str, Callable[[Any], Any
         "order_id": id_text,
         "value": partial(optional_value, decimal=decimal),
         "currency": currency_code,
+        **{
+            name: optional_label if name.startswith("labels.") else partial(optional_number, decimal=decimal)
+            for name in mapping.columns
+            if name not in FIELDS
+        },
     }
 
 
@@ -134,6 +145,15 @@ def _defaults(mapping: LogMapping) -> dict[str, Any]:
         "value": None,
         "currency": constants.get("currency", ""),
     }
+
+
+def _attributes(kind: str, given: Mapping[str, Sequence[Any]]) -> Iterable[dict[str, Any]]:
+    """Return the numbers or the labels of each row, without the missing ones."""
+    columns = {field.partition(".")[2]: field for field in sorted(given) if field.startswith(f"{kind}.")}
+    if not columns:
+        return repeat({})
+    rows = zip(*(given[field] for field in columns.values()), strict=True)
+    return ({name: value for name, value in zip(columns, row, strict=True) if value is not None} for row in rows)
 
 
 def _time_column(path: Path, mapping: LogMapping) -> EpochColumn | TimeColumn:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from presage_featurizer.events import Device, EventType
+from presage_featurizer.events import ATTRIBUTE_NAME, MAX_ATTRIBUTES, Device, EventType
 from presage_training.errors import LogFormatError
 from presage_training.readers.files.layout import FileLayout
 from presage_training.readers.files.opening import is_encoding
 from presage_training.readers.files.times import TIME_UNITS
 from presage_training.readers.formats.derived import Split
 
-__all__ = ["COUNTRY", "CURRENCY", "FIELDS", "LogMapping", "MappingError"]
+__all__ = ["ATTRIBUTES", "COUNTRY", "CURRENCY", "FIELDS", "LogMapping", "MappingError"]
 
 COUNTRY = re.compile(r"[A-Z]{2}")
 CURRENCY = re.compile(r"[A-Z]{3}")
@@ -36,6 +36,9 @@ FIELDS = (
     "device",
 )
 """The fields of an event that a mapping may name."""
+
+ATTRIBUTES = ("numbers", "labels")
+"""The fields whose values have names of the shop's own: a mapping may name ``numbers.margin``, for example."""
 
 _CONSTANTS = ("event_type", "item_id", "category", "brand", "currency", "country", "device")
 
@@ -73,7 +76,10 @@ class LogMapping:
     """The IANA zone of times written without one; empty if all have one."""
 
     def __post_init__(self) -> None:
-        self._check_names("columns", self.columns, FIELDS)
+        attributes = {name for name in self.columns if name.startswith(tuple(f"{kind}." for kind in ATTRIBUTES))}
+        fields = (*FIELDS, *(f"{kind}.NAME" for kind in ATTRIBUTES))
+        self._check_names("columns", (name for name in self.columns if name not in attributes), fields)
+        self._check_attributes(attributes)
         self._check_names("constants", self.constants, _CONSTANTS)
         for name in ("user_id", "event_time", "event_type"):
             if name not in self.columns and name not in self.constants:
@@ -103,6 +109,16 @@ class LogMapping:
         """Return the column or columns of a field, for messages."""
         source = self.columns[name]
         return source if isinstance(source, str) else ", ".join(source)
+
+    def _check_attributes(self, attributes: Iterable[str]) -> None:
+        named = sorted(name.split(".", 1) for name in attributes)
+        for kind, name in named:
+            if not ATTRIBUTE_NAME.fullmatch(name):
+                advice = "Expected a lowercase letter, then up to 31 lowercase letters, digits and underscores."
+                self._fail(f"[columns] has the invalid name {name!r} in {kind}", advice)
+        for kind in ATTRIBUTES:
+            if (count := sum(other == kind for other, _ in named)) > MAX_ATTRIBUTES:
+                self._fail(f"[columns] has {count} {kind}", f"An event holds at most {MAX_ATTRIBUTES}.")
 
     def _check_layout(self) -> None:
         if self.layout.decimal not in {".", ","}:

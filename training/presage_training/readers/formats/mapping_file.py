@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from presage_featurizer.events import Device, EventType
 from presage_training.readers.files.layout import FileLayout
 from presage_training.readers.formats.derived import Split
-from presage_training.readers.formats.mapping import LogMapping, MappingError
+from presage_training.readers.formats.mapping import ATTRIBUTES, LogMapping, MappingError
 
 __all__ = ["IGNORE", "load_mapping"]
 
@@ -45,7 +45,7 @@ def load_mapping(path: Path) -> LogMapping:
     _check_keys(path, "[event_time]", time, _TIME_KEYS)
     return LogMapping(
         path=path,
-        columns={name: _text_or_texts(path, "columns", name, value) for name, value in _table(path, tables, "columns")},
+        columns={name: _text_or_texts(path, "columns", name, value) for name, value in _columns(path, tables)},
         splits=tuple(_split(path, column, table) for column, table in _table(path, tables, "split")),
         layout=_layout(path, dict(_table(path, tables, "file"))),
         event_types={
@@ -93,6 +93,14 @@ def _table(path: Path, tables: Mapping[str, Any], name: str) -> list[tuple[str, 
     if not isinstance(table, dict):
         raise MappingError(path, f"{name} is not a table", advice=f"Write it as [{name}].")
     return list(table.items())
+
+
+def _columns(path: Path, tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in _table(path, tables, "columns"):
+        if name in ATTRIBUTES and isinstance(value, dict):  # TOML reads numbers.margin = "…" as a table
+            yield from ((f"{name}.{key}", column) for key, column in value.items())
+        else:
+            yield name, value
 
 
 def _text_or_texts(path: Path, table: str, name: str, value: Any) -> str | tuple[str, ...]:

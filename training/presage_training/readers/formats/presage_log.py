@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from presage_training.errors import LogFormatError
 from presage_training.quoting import printable
 from presage_training.readers.files.opening import UNREADABLE, open_binary
 from presage_training.readers.files.tables import DOWNLOAD_AGAIN, file_stem
+from presage_training.readers.formats.attributes import Lost, valid_labels, valid_numbers
 from presage_training.readers.formats.unknown_keys import UnknownKeys
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.reasons import LimitedReasons
@@ -50,6 +52,19 @@ class _JsonEvent(Struct, omit_defaults=True, forbid_unknown_fields=True):
     order_id: str = ""
     value: Annotated[float, Meta(ge=0.0, le=MAX_VALUE)] | None = None
     currency: str = ""
+    numbers: dict[str, Any] = {}
+    labels: dict[str, Any] = {}
+
+
+class _LostValues:
+    """Counts the values that are invalid in lines that are kept."""
+
+    def __init__(self, skipped: SkippedRows, reasons: LimitedReasons) -> None:
+        self._skipped = skipped
+        self._reasons = reasons
+
+    def add(self, number: int, kind: str, detail: str, what: str) -> None:
+        self._skipped.add_value(self._reasons.of(kind, detail), where=f"line {number}", what=what)
 
 
 _ITEM_KEYS = _JsonItem.__struct_fields__
@@ -71,6 +86,7 @@ def read_presage_log(
     unknown = UnknownKeys(skipped, known=_KEYS, synonyms=_SYNONYMS)
     stem = stem or file_stem(path)
     reasons = LimitedReasons()
+    lost_values = _LostValues(skipped, reasons)
     try:
         with open_binary(path) as file:
             for number, line in enumerate(file, 1):
@@ -85,7 +101,12 @@ def read_presage_log(
                         # Only such a line is decoded in this slower way.
                         read = _without_unknown_keys(line, number, unknown)
                     device = _device(read.device)
-                    event = _to_event(read, device or Device.UNSPECIFIED, default_id=f"{stem}:{number}")
+                    event = _to_event(
+                        read,
+                        device or Device.UNSPECIFIED,
+                        default_id=f"{stem}:{number}",
+                        lost=partial(lost_values.add, number),
+                    )
                 except (msgspec.DecodeError, ValueError) as error:
                     start = _start(line)
                     reason = reasons.of("unreadable line", printable(str(error)))
@@ -93,8 +114,8 @@ def read_presage_log(
                 else:
                     if device is None:
                         what = f"expected the name of a device such as MOBILE, got {read.device!r}"
-                        reason = reasons.of("unknown device in 'device'", repr(printable(read.device, most=60)))
-                        skipped.add_value(reason, where=f"line {number}", what=what)
+                        quoted = repr(printable(read.device, most=60))
+                        lost_values.add(number, "unknown device in 'device'", quoted, what)
                     yield event
             if progress:
                 progress.update_from(file)
@@ -148,7 +169,7 @@ def _start(line: bytes) -> str:
     return line[:_MAX_SHOWN_CHARACTERS].decode(errors="replace").rstrip()
 
 
-def _to_event(line: _JsonEvent, device: Device, *, default_id: str) -> Event:
+def _to_event(line: _JsonEvent, device: Device, *, default_id: str, lost: Lost) -> Event:
     return Event(
         event_id=line.event_id or default_id,
         type=_event_type(line.type),
@@ -164,6 +185,8 @@ def _to_event(line: _JsonEvent, device: Device, *, default_id: str) -> Event:
         order_id=line.order_id,
         value_micros=None if line.value is None else money_micros(line.value),
         currency=line.currency,
+        numbers=valid_numbers(line.numbers, lost) if line.numbers else {},
+        labels=valid_labels(line.labels, lost) if line.labels else {},
     )
 
 
@@ -194,4 +217,6 @@ def _to_json(event: Event) -> _JsonEvent:
         order_id=event.order_id,
         value=None if event.value_micros is None else event.value_micros / MICROS,
         currency=event.currency,
+        numbers=event.numbers,
+        labels=event.labels,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from presage_featurizer.events import MAX_VALUE, Device, EventType, money_micros
+from presage_featurizer.events import MAX_LABEL_BYTES, MAX_NUMBER, MAX_VALUE, Device, EventType, money_micros
 from presage_training.readers.files.cells import id_text, price_micros, quantity, text
 from presage_training.readers.files.columns import SkipRowError, SkipValueError
 from presage_training.readers.files.numbers import NotANumberError, read_number
@@ -20,6 +20,8 @@ __all__ = [
     "currency_code",
     "device_of",
     "event_type_of",
+    "optional_label",
+    "optional_number",
     "optional_price",
     "optional_units",
     "optional_value",
@@ -107,3 +109,26 @@ def optional_value(cell: Any, decimal: str) -> int | None:
     if not 0.0 <= value <= MAX_VALUE:
         raise ValueError(f"expected a value from 0 to {MAX_VALUE:g}, got {cell!r}")
     return money_micros(value)
+
+
+def optional_number(cell: Any, decimal: str) -> float | None:
+    """Read one of the shop's own numbers; None if missing."""
+    if not text(cell).strip():
+        return None
+    try:
+        number = read_number(cell, decimal=decimal)
+    except NotANumberError as error:
+        raise SkipValueError("unreadable number", str(error), value=cell, default=None) from None
+    if not -MAX_NUMBER <= number <= MAX_NUMBER:
+        what = f"expected a number from {-MAX_NUMBER:g} to {MAX_NUMBER:g}, got {cell!r}"
+        raise SkipValueError("number out of range", what, value=cell, default=None)
+    return number
+
+
+def optional_label(cell: Any) -> str | None:
+    """Read one of the shop's own labels; None if missing."""
+    label = id_text(cell)
+    if (size := len(label.encode())) > MAX_LABEL_BYTES:
+        what = f"expected at most {MAX_LABEL_BYTES} bytes, got {size}: {label!r}"
+        raise SkipValueError("label that is too long", what, value=label, default=None)
+    return label or None
