@@ -7,8 +7,7 @@ from functools import partial
 from threading import Event as Flag
 from time import monotonic
 
-from presage_featurizer import NO_AGGREGATES, Aggregates, FeatureSetError
-from presage_featurizer.custom import read_custom_features
+from presage_featurizer import NO_AGGREGATES, Aggregates
 from presage_featurizer.event_log import PARTITIONS
 from presage_server.archive.reading import ArchivedEvents
 from presage_server.backfill.backfiller import Backfiller
@@ -22,6 +21,7 @@ from presage_server.backfill.visitor_store import VisitorStore
 from presage_server.clock import Clock, system_clock
 from presage_server.errors import SettingsError
 from presage_server.eventlog.consumer_group import connect
+from presage_server.models.project import read_project
 
 __all__ = ["read_aggregates", "run_backfill"]
 
@@ -94,12 +94,8 @@ def read_aggregates(settings: BackfillSettings) -> Aggregates:
     Raises:
         SettingsError: It cannot be read, or there is nothing to do: it declares nothing that states keep.
     """
-    aggregates = NO_AGGREGATES
-    if settings.project is not None:
-        try:
-            aggregates = read_custom_features(settings.project).aggregates
-        except FeatureSetError as error:
-            raise SettingsError(f"project: {error}") from error
+    custom = read_project(str(settings.project or ""))
+    aggregates = NO_AGGREGATES if custom is None else custom.aggregates
     if not aggregates.aggregates and not settings.rebuild:
         given = "declares no features that states keep" if settings.project else "is not given"
         raise SettingsError(
