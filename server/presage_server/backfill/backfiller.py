@@ -104,7 +104,7 @@ class Backfiller:
     def _settle(self, follower: Follower, partition: int, user_ids: Sequence[str]) -> set[str]:
         """Read some visitors and write what has to be written; return those that changed in between."""
         read = self._read(follower, partition, user_ids)
-        if read.full:  # stopped
+        if self._stop.is_set():  # the histories may lack events
             return set()
         now = self._clock() // _MICROS_PER_MILLI
         histories = follower.histories(partition)
