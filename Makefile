@@ -7,7 +7,7 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-slow-store bench-neighbours bench-overload bench-compare \
+.PHONY: help setup demo test check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
         budget soak bench-replay skew-proof backfill-proof served-parity train-real clean
 .DEFAULT_GOAL := help
 
@@ -91,6 +91,9 @@ bench-neighbours: setup ## what large calls do to the latencies of small ones
 
 bench-overload: setup ## more calls than a server can answer: closed loops, bursts, three times the saturation
 	@$(BIN)/python -m benchmarks.overload --to .benchmarks/overload.json $(ARGS)
+
+bench-custom-features: setup ## what a project's own features cost a server, beside one without
+	@$(BIN)/python -m benchmarks.custom_features --to .benchmarks/custom-features.json $(ARGS)
 
 bench-compare: setup ## this checkout against BASE, another revision, in turn
 	@$(BIN)/python -m benchmarks.compare --base $(or $(BASE),main) $(ARGS)

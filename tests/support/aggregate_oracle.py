@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from hypothesis import strategies as st
 
 from presage_featurizer import MICROS, Event, EventType, Item
 from presage_featurizer.custom.declared import UNITS
 from presage_featurizer.custom.shape import FeatureShape
+
+
+def _value(event: Event) -> float | None:
+    if event.value_micros is None and event.type in (EventType.PURCHASE, EventType.REFUND) and event.items:
+        return sum(item.price_micros * item.quantity for item in event.items) / MICROS
+    return None if event.value_micros is None else event.value_micros / MICROS
+
 
 ITEM_ATTRIBUTES = {
     "item.price": lambda item: item.price_micros / MICROS or None,
@@ -22,7 +31,7 @@ EVENT_ATTRIBUTES = {
     "labels.term": lambda event: event.labels.get("term") or None,
     "device": lambda event: event.device.name if event.device else None,
     "country": lambda event: event.country or None,
-    "value": lambda event: _value(event),
+    "value": _value,
 }
 _NUMBERS = ("numbers.margin", "numbers.rank", "value", "item.price", "item.quantity")
 _TEXTS = ("labels.channel", "labels.term", "item.category", "item.brand", "item.item_id")
@@ -77,29 +86,31 @@ def value_of_feature(shape: FeatureShape, events: list[Event], now: int) -> floa
     if not seen:
         return shape.default
     values = [value for _, value in seen]
-    match shape.aggregate:
-        case "count":
-            return len(values)
-        case "sum":
-            total = 0
-            for value in values:
-                total += value
-                if not shape.of.startswith("numbers."):
-                    total = max(-1e12, min(1e12, total))
-            return total
-        case "min":
-            return min(values)
-        case "max":
-            return max(values)
-        case "distinct":
-            return min(len(set(values)), shape.cap)
-        case "time_since_last":
-            return max(0, now - max(time for time, _ in seen)) / UNITS[shape.unit]
-        case "last":
-            newest = max(time for time, _ in seen)
-            value = [value for time, value in seen if time == newest][-1]
-            return shape.values.index(value) + 1 if value in (shape.values or ()) else 0 if shape.values else value
-    return _decayed(shape, events, now)
+    newest = max(time for time, _ in seen)
+    results = {
+        "count": lambda: len(values),
+        "sum": lambda: _sum(values, limit=inf if shape.of.startswith("numbers.") else 1e12),
+        "min": lambda: min(values),
+        "max": lambda: max(values),
+        "distinct": lambda: min(len(set(values)), shape.cap),
+        "time_since_last": lambda: max(0, now - newest) / UNITS[shape.unit],
+        "last": lambda: _last(shape, [value for time, value in seen if time == newest][-1]),
+        "decayed_sum": lambda: _decayed(shape, events, now),
+    }
+    return results[shape.aggregate]()
+
+
+def _sum(values: list[float], *, limit: float) -> float:
+    total = 0
+    for value in values:
+        total = max(-limit, min(limit, total + value))
+    return total
+
+
+def _last(shape: FeatureShape, value: float | str) -> float:
+    if not shape.values:
+        return value
+    return shape.values.index(value) + 1 if value in shape.values else 0
 
 
 def _decayed(shape: FeatureShape, events: list[Event], now: int) -> float:
@@ -156,9 +167,3 @@ def _fits(value, wanted) -> bool:
     if isinstance(wanted, dict):
         return wanted.get("min", value) <= value <= wanted.get("max", value)
     return value in (wanted if isinstance(wanted, list) else [wanted])
-
-
-def _value(event: Event) -> float | None:
-    if event.value_micros is None and event.type in (EventType.PURCHASE, EventType.REFUND) and event.items:
-        return sum(item.price_micros * item.quantity for item in event.items) / MICROS
-    return None if event.value_micros is None else event.value_micros / MICROS

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
-from struct import pack
 
 from presage_featurizer.catalogue import FeatureFunction
-from presage_featurizer.codegen.row_writer import RowWriter
+from presage_featurizer.codegen.row_writer import MAX_FLOAT32, RowWriter
 from presage_featurizer.errors import FeatureValueError
 from presage_featurizer.state import CoreState
 from presage_featurizer.view import View
@@ -49,10 +47,9 @@ def finite_value(name: str, function: FeatureFunction, view: View) -> float:
         FeatureValueError: Its function raises, or gives no finite number; the message names it.
     """
     try:
-        value = function(view)
-        pack("f", value)
+        value: object = function(view)
     except Exception as error:
         raise FeatureValueError(f"feature {name!r} raises {type(error).__name__}: {error}") from error
-    if not isfinite(value):
+    if not isinstance(value, int | float) or not -MAX_FLOAT32 <= value <= MAX_FLOAT32:
         raise FeatureValueError(f"feature {name!r} is {value}; a feature must be a finite number")
     return value

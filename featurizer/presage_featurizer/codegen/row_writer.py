@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from itertools import count
-from math import isfinite
 from struct import Struct
 from textwrap import indent
 from types import FunctionType
@@ -21,10 +20,13 @@ from presage_featurizer.codegen.inlining import Inliner
 from presage_featurizer.state import CoreState
 from presage_featurizer.view import View
 
-__all__ = ["RowWriter", "row_writer", "row_writer_source"]
+__all__ = ["MAX_FLOAT32", "RowWriter", "row_writer", "row_writer_source"]
 
 RowWriter = Callable[[Sequence[CoreState | None], Sequence[int], Sequence[str], str, Mapping[str, int]], bytearray]
 """Takes states, moments and session ids, a time zone and the indices of countries; returns one float32 after the other."""
+
+MAX_FLOAT32 = 3.4028234663852886e38
+"""The largest number that a float32 holds; what is larger would be packed as infinity."""
 
 _TEMPLATE = """\
 def write_rows(states, nows_unix_micros, session_ids, time_zone, countries):
@@ -53,7 +55,7 @@ def row_writer(functions: tuple[FeatureFunction, ...], checked: frozenset[Featur
 
     Args:
         functions: The functions.
-        checked: Those whose values may not be finite; the row writer then raises ValueError.
+        checked: Those that may give no finite float32; the row writer then raises ValueError.
     """
     source, namespace = row_writer_source(functions, checked)
     file_name = f"<row writer {next(_numbers)}>"
@@ -73,7 +75,7 @@ def row_writer_source(
     for place, function in enumerate(functions):
         if function in checked:
             values[place] = block.assign(values[place], "checked")
-            doubtful.append(f"isfinite({_unparsed(values[place])})")
+            doubtful.append(f"-largest <= {_unparsed(values[place])} <= largest")
     statements = block.needed_for(values)
     row = Struct(f"{len(functions)}f")
     source = _TEMPLATE.format(
@@ -82,7 +84,7 @@ def row_writer_source(
         checks=_CHECKS.format(tests=" and ".join(doubtful)) if doubtful else "",
         values=", ".join(map(_unparsed, values)),
     )
-    return source, {**block.namespace, "pack_into": row.pack_into, "isfinite": isfinite}
+    return source, {**block.namespace, "pack_into": row.pack_into, "largest": MAX_FLOAT32}
 
 
 def _values(functions: Sequence[FeatureFunction], block: Block) -> list[ast.expr]:

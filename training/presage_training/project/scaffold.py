@@ -57,12 +57,13 @@ def write_project(folder: Path, *, log: Path | None = None, mapping: str | None 
         "@NAME@": project_name(folder),
         "@DIR@": shlex.quote(str(folder)),
         "@LOG@": "LOG" if log is None else shlex.quote(str(log)),
-        "@COMMANDS@": "\n".join(f"    {command}" for command in commands(folder, log)),
+        "@COMMANDS@": "\n".join(commands(folder, log)),
     }
     templates = files("presage_training.project") / "templates"
     written, kept = [], []
     for file in FILES:
-        text = (templates / file).read_text(encoding="utf-8")
+        # Python with another ending, as it is no module of this package.
+        text = (templates / (f"{file}.txt" if file.endswith(".py") else file)).read_text(encoding="utf-8")
         for marker, value in names.items():
             text = text.replace(marker, value)
         if file == "mapping.toml" and mapping is not None:
