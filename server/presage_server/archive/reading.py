@@ -124,7 +124,7 @@ def _read_partitions(file: Any, partitions: range) -> Any:
     groups = _row_groups(file.metadata, partitions)
     if not groups:
         return _EMPTY
-    table = file.read_row_groups(groups, columns=_COLUMNS)
+    table = file.read_row_groups(groups, columns=_COLUMNS, use_threads=False)  # servers may need the other processors
     numbers = table[_PARTITION]
     wanted = compute.and_(compute.greater_equal(numbers, partitions.start), compute.less(numbers, partitions.stop))
     table = table.filter(wanted)

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.proofs import backfill_proof
 from benchmarks.proofs.backfill_proof import Latencies, Proof, main, prove
 
-LATENCIES = Latencies(windows=3, calls=30, errors=0, p50_us=100.0, p99_us=200.0, worst_p99_us=300.0)
+LATENCIES = Latencies(windows=3, calls=30, rejected=0, failed=0, p50_us=100.0, p99_us=200.0, worst_p99_us=300.0)
 FINE = Proof(
     summary="presage backfill: ended",
     exit_code=0,
@@ -26,7 +26,7 @@ FINE = Proof(
 
 def test_a_small_one_holds(tmp_path, monkeypatch):
     monkeypatch.setattr(backfill_proof, "_WINDOW_SECONDS", 1.0)
-    proof = prove(tmp_path, visitors=400, rate=100, alone_seconds=1.0)
+    proof = prove(tmp_path, visitors=400, rate=100)
 
     assert proof.holds, proof
     assert proof.visitors == 400
@@ -44,7 +44,7 @@ def test_a_small_one_holds(tmp_path, monkeypatch):
         ({"archived": 40}, False),
         ({"acknowledged": 42}, False),
         ({"differing": ("visitor",)}, False),
-        ({"beside": replace(LATENCIES, errors=1)}, False),
+        ({"beside": replace(LATENCIES, rejected=1)}, True),
     ],
 )
 def test_it_holds_if_nothing_is_missing_twice_or_different(change, holds, monkeypatch, capsys):
