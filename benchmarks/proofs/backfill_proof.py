@@ -10,18 +10,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from threading import Event as Flag
 
 import msgspec
@@ -29,9 +27,9 @@ import redis
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.proofs.turns import Latencies, run_in_turns, send_window, send_windows
 from benchmarks.rig.calls import write_calls
 from benchmarks.rig.command import FAILED, run_benchmark, write_json
-from benchmarks.rig.load import Calls, Outcome, run_load
 from benchmarks.rig.server_parts import PARTITIONS, REVISION_BYTES, state_key, stream_key
 from benchmarks.rig.serving import local_store, presage_serve
 from benchmarks.rig.visitors import user_id
@@ -43,7 +41,7 @@ from presage_training.replaying.replay import Replay
 from presage_training.simulator import simulate
 from presage_training.traffic.sending import send_log
 
-__all__ = ["Latencies", "Proof", "main", "prove"]
+__all__ = ["Proof", "main", "prove"]
 
 DECLARATION = """
 name = "backfilled"
@@ -66,37 +64,6 @@ _DAYS = 14
 _SIMULATED = 2_000
 _EVENTS_PER_VISITOR = 5
 _CHUNK = 1_000
-_WINDOW_SECONDS = 3.0
-_CONNECTIONS = 8
-_RESOURCE_EXHAUSTED = 8
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Latencies:
-    """The latencies of the live events, in microseconds: medians over windows of a few seconds."""
-
-    windows: int
-    calls: int
-    rejected: int
-    """Calls that the server rejected because it was overloaded."""
-    failed: int
-    """Calls that were not answered in time, or failed otherwise; whether their events count is not known."""
-    p50_us: float
-    p99_us: float
-    worst_p99_us: float
-
-    @classmethod
-    def of(cls, outcomes: Sequence[Outcome]) -> Latencies:
-        p99s = [outcome.ok.p99_us for outcome in outcomes]
-        return cls(
-            windows=len(outcomes),
-            calls=sum(outcome.ok.calls for outcome in outcomes),
-            rejected=sum(outcome.of(_RESOURCE_EXHAUSTED).calls for outcome in outcomes),
-            failed=sum(outcome.errors - outcome.of(_RESOURCE_EXHAUSTED).calls for outcome in outcomes),
-            p50_us=median(outcome.ok.p50_us for outcome in outcomes),
-            p99_us=median(p99s),
-            worst_p99_us=max(p99s),
-        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,9 +136,9 @@ def prove(
             words = ("backfill", str(archive), "--redis-url", url, "--project", str(project), *flags)
             ended = Flag()
             with ThreadPoolExecutor(1) as pool:
-                elsewhere = pool.submit(_windows, other, calls, 0.1 * rate, lambda: not ended.is_set())
+                elsewhere = pool.submit(send_windows, other, calls, 0.1 * rate, lambda: not ended.is_set())
                 try:
-                    run = _run_in_turns(words, lambda: _window(address, calls, 0.9 * rate))
+                    run = run_in_turns(words, lambda: send_window(address, calls, 0.9 * rate))
                 finally:
                     ended.set()
         _archive(url, archive)
@@ -263,52 +230,6 @@ def _archiving(url: str, archive: Path) -> Iterator[None]:
             yield
         finally:
             process.terminate()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Run:
-    """A run of ``presage backfill``."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-    seconds: float
-    """How long it ran, without the time for which it was stopped."""
-    alone: list[Outcome]
-    beside: list[Outcome]
-
-
-def _run_in_turns(words: Sequence[str], window: Callable[[], Outcome]) -> _Run:
-    """Run a command, stopped in every other window of live events: what else the machine does falls into both kinds alike."""
-    alone, beside = [window()], []
-    seconds = 0.0
-    command = (sys.executable, "-m", "presage_server", *words)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None:
-            started = time.perf_counter()
-            process.send_signal(signal.SIGCONT)
-            with ThreadPoolExecutor(1) as pool:
-                outcome = pool.submit(window)
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(_WINDOW_SECONDS)
-                seconds += time.perf_counter() - started
-                process.send_signal(signal.SIGSTOP)
-                beside.append(outcome.result())
-            alone.append(window())
-        stdout, stderr = process.communicate()
-    return _Run(exit_code=process.returncode, stdout=stdout, stderr=stderr, seconds=seconds, alone=alone, beside=beside)
-
-
-def _window(address: str, calls: Calls, rate: float) -> Outcome:
-    """Send events at a constant rate for some seconds."""
-    return run_load(address, calls, seconds=_WINDOW_SECONDS, warm_up_seconds=0.0, rate=rate, connections=_CONNECTIONS)
-
-
-def _windows(address: str, calls: Calls, rate: float, goes_on: Callable[[], bool]) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    while goes_on():
-        outcomes.append(_window(address, calls, rate))
-    return outcomes
 
 
 def _differing(store: redis.Redis, replay: Replay) -> Iterator[str]:

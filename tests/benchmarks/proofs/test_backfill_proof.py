@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.proofs import backfill_proof
-from benchmarks.proofs.backfill_proof import Latencies, Proof, main, prove
+from benchmarks.proofs import backfill_proof, turns
+from benchmarks.proofs.backfill_proof import Proof, main, prove
+from benchmarks.proofs.turns import Latencies
 
 LATENCIES = Latencies(windows=3, calls=30, rejected=0, failed=0, p50_us=100.0, p99_us=200.0, worst_p99_us=300.0)
 FINE = Proof(
@@ -25,7 +26,7 @@ FINE = Proof(
 
 
 def test_a_small_one_holds(tmp_path, monkeypatch):
-    monkeypatch.setattr(backfill_proof, "_WINDOW_SECONDS", 1.0)
+    monkeypatch.setattr(turns, "_WINDOW_SECONDS", 1.0)
     proof = prove(tmp_path, visitors=400, rate=100)
 
     assert proof.holds, proof

@@ -99,7 +99,7 @@ class World:
             self.replay.states.pop(user_id, None)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(before=BEFORE, meanwhile=MEANWHILE)
 def test_states_are_those_of_a_replay_of_all_events(shared_store, before, meanwhile):
     store = shared_store

@@ -7,13 +7,10 @@ import signal
 
 import pytest
 
-from presage_client import AsyncClient
-from presage_server.app import running
-from presage_server.settings import Settings
+from presage_client import AsyncClient, ClientOptions
 from presage_training.traffic.sending import client_event
 from support.archives import archive_command, archive_once, kill
 from support.backfills import (
-    CUSTOM,
     backfill,
     backfill_command,
     encoded,
@@ -26,11 +23,13 @@ from support.proofs import send_crowded, simulated_sessions
 from support.running_server import GENEROUS_SECONDS, server_process
 
 OLD, NEW = 400, 150
+PATIENT = ClientOptions(timeout_ms=20_000)
 
 
-def new_server(store):
-    """Run a server in this process that has the declarations."""
-    return running(Settings(port=0, redis_url=store.url, stream_max_events=0, timeout_ms=20_000), custom=CUSTOM)
+def new_server(store, directory, project):
+    """Run a server that has the declarations."""
+    flags = ("--redis-url", store.url, "--project", str(project), "--stream-max-events", "0", "--timeout-ms", "20000")
+    return server_process(directory / "new.log", *flags)
 
 
 async def test_killed_and_run_twice_at_once_it_gives_the_states_of_a_replay(store, tmp_path):
@@ -41,9 +40,9 @@ async def test_killed_and_run_twice_at_once_it_gives_the_states_of_a_replay(stor
     with server_process(tmp_path / "log", "--redis-url", store.url, "--stream-max-events", "0") as server:
         await send_crowded(sessions[:OLD], [server.address], clients=4, seed=1)
     archive_once(store, archive, max_batch_events=500)
-    async with new_server(store) as address:
+    with new_server(store, tmp_path, project) as server:
         archiver = archive_command(store.url, archive, "--flush-seconds", "0.2")
-        sending = asyncio.create_task(send_crowded(sessions[OLD:], [address], clients=2, seed=2))
+        sending = asyncio.create_task(send_crowded(sessions[OLD:], [server.address], clients=2, seed=2))
         for number in range(3):
             process = backfill_command(store.url, archive, *flags, "300", "--report-seconds", "0.01")
             await asyncio.to_thread(process.stdout.readline)
@@ -65,14 +64,15 @@ async def test_a_server_that_remembers_a_state_folds_its_next_event_into_the_bac
     project, archive = write_project(tmp_path / "project"), tmp_path / "archive"
     session = max(simulated_sessions(40, seed=6), key=len)
     with server_process(tmp_path / "log", "--redis-url", store.url) as server:
-        async with AsyncClient(server.address) as client:
+        async with AsyncClient(server.address, options=PATIENT) as client:
             for event in session[:2]:
                 await client.track(client_event(event))
     archive_once(store, archive)
-    async with new_server(store) as address, AsyncClient(address) as client:
-        await client.track(client_event(session[2]))  # the server knows the state from now on
-        assert backfill(store, archive, project=project).written == 1
-        await client.track(client_event(session[3]))
+    with new_server(store, tmp_path, project) as server:
+        async with AsyncClient(server.address, options=PATIENT) as client:
+            await client.track(client_event(session[2]))  # the server knows the state from now on
+            assert backfill(store, archive, project=project).written == 1
+            await client.track(client_event(session[3]))
     expected = encoded(replayed(store))
     assert stored(store, expected) == expected
 
