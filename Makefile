@@ -8,7 +8,7 @@ STUBS := proto
 DEMO_EXTRAS ?= server,native
 
 .PHONY: help setup demo test new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
-        budget soak bench-replay skew-proof served-parity train-real clean
+        budget soak bench-replay skew-proof backfill-proof served-parity train-real clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -119,6 +119,9 @@ served-parity: setup ## score real rows over gRPC with every kind of model, and 
 
 skew-proof: setup ## replay all of the real logs through a server and compare every visitor's vector
 	@$(BIN)/python -m benchmarks.proofs.skew_proof
+
+backfill-proof: setup ## backfill 100,000 visitors under 1,000 live events/s and compare every state with a replay
+	@$(BIN)/python -m benchmarks.proofs.backfill_proof --to .benchmarks/backfill.json $(ARGS)
 
 clean: ## remove what the targets made
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
