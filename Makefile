@@ -7,8 +7,8 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-slow-store bench-neighbours bench-overload bench-compare \
-        budget soak bench-replay skew-proof served-parity train-real clean
+.PHONY: help setup demo test new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
+        budget soak bench-replay skew-proof backfill-proof served-parity train-real clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -96,6 +96,9 @@ bench-neighbours: setup ## what large calls do to the latencies of small ones
 bench-overload: setup ## more calls than a server can answer: closed loops, bursts, three times the saturation
 	@$(BIN)/python -m benchmarks.overload --to .benchmarks/overload.json $(ARGS)
 
+bench-custom-features: setup ## what a project's own features cost a server, beside one without
+	@$(BIN)/python -m benchmarks.custom_features --to .benchmarks/custom-features.json $(ARGS)
+
 bench-compare: setup ## this checkout against BASE, another revision, in turn
 	@$(BIN)/python -m benchmarks.compare --base $(or $(BASE),main) $(ARGS)
 
@@ -116,6 +119,9 @@ served-parity: setup ## score real rows over gRPC with every kind of model, and 
 
 skew-proof: setup ## replay all of the real logs through a server and compare every visitor's vector
 	@$(BIN)/python -m benchmarks.proofs.skew_proof
+
+backfill-proof: setup ## backfill 100,000 visitors under 1,000 live events/s and compare every state with a replay
+	@$(BIN)/python -m benchmarks.proofs.backfill_proof --to .benchmarks/backfill.json $(ARGS)
 
 clean: ## remove what the targets made
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

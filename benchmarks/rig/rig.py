@@ -21,6 +21,7 @@ from benchmarks.rig.serving import (
     store_process,
 )
 from benchmarks.rig.visitors import fill_store
+from presage_featurizer import State
 
 __all__ = ["Rig", "open_rig"]
 
@@ -64,16 +65,23 @@ class Rig:
             raise CheckoutError(f"{revision} has no {_FILLERS[0]} to fill a store with")
         return checkout
 
-    def start_store(self, checkout: Checkout | None = None, *, options: Mapping[str, str] | None = None) -> str:
+    def start_store(
+        self,
+        checkout: Checkout | None = None,
+        *,
+        options: Mapping[str, str] | None = None,
+        states: Sequence[State] | None = None,
+    ) -> str:
         """Start a store with visitors; returns its URL.
 
         Args:
             checkout: The revision that encodes the states; this one unless given.
             options: As for ``local_store``.
+            states: The visitors' states, given to them in turn; simulated ones unless given.
         """
         url = self._stack.enter_context(local_store(options))
         if checkout is None:
-            fill_store(url, self._visitors, self.now_unix_micros)
+            fill_store(url, self._visitors, self.now_unix_micros, states)
         else:
             fill = f"import sys; from {_filler(checkout)} import fill_store as fill; fill(sys.argv[1], *map(int, sys.argv[2:]))"
             run_in(checkout, "-c", fill, url, str(self._visitors), str(self.now_unix_micros))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import redis
 
 from benchmarks.rig.server_parts import state_key, stored_state
@@ -31,9 +33,9 @@ def simulated_states(now_unix_micros: int, *, seed: int = 1) -> list[State]:
     return list(replay.states.values())
 
 
-def fill_store(url: str, visitors: int, now_unix_micros: int) -> None:
-    """Store a number of visitors as a server would."""
-    states = simulated_states(now_unix_micros)
+def fill_store(url: str, visitors: int, now_unix_micros: int, states: Sequence[State] | None = None) -> None:
+    """Store a number of visitors as a server would: with the given states in turn, or else with simulated ones."""
+    states = simulated_states(now_unix_micros) if states is None else states
     blobs = [stored_state(state, now_unix_micros) for state in states]
     with redis.Redis.from_url(url) as client:
         for first in range(0, visitors, _CHUNK):

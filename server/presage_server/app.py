@@ -15,10 +15,10 @@ from google.protobuf.internal import api_implementation
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from presage_featurizer import NO_AGGREGATES
-from presage_featurizer.custom import CustomFeatures
 from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
 from presage_server.models.loading import load_models
+from presage_server.models.project import read_project
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
@@ -59,7 +59,6 @@ async def running(
     settings: Settings,
     metrics: Metrics | None = None,
     *,
-    custom: CustomFeatures | None = None,
     warmed_up: Callable[[], None] = lambda: None,
     share_port: bool = False,
 ) -> AsyncIterator[str]:
@@ -68,7 +67,6 @@ async def running(
     Args:
         settings: How to serve.
         metrics: What it counts in; its own unless given.
-        custom: The features of the project that is served.
         warmed_up: Called when all is loaded and has run, before the first call can arrive.
         share_port: Whether other processes listen on the same port; the kernel distributes connections.
 
@@ -78,8 +76,17 @@ async def running(
     Raises:
         StartupError: The server cannot start; the message says why.
     """
+    custom = read_project(settings.project)
     models = load_models(settings.models, settings.default_model, custom)
     _logger.info("presage %s", installed_version())
+    if custom is not None:
+        _logger.info(
+            "project %s: features %r with %d of its own, %d aggregates of each visitor",
+            settings.project,
+            custom.feature_set.name,
+            len(custom.catalogue),
+            len(custom.aggregates.aggregates),
+        )
     for model in models:
         _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
     metrics = metrics or Metrics()

@@ -89,6 +89,12 @@ class Settings:
         "The folder of model bundles, NAME/VERSION/; the highest version of each name is served.",
         shown_default="those that come with Presage",
     )
+    project: str = setting(
+        "",
+        "The folder of a project, as `presage init` makes it: its own features are folded into visitors' states, and models "
+        "that were trained on them can be served.",
+        shown_default="none: the features that come with Presage",
+    )
     default_model: str = setting(
         "",
         "The model for calls that name none.",

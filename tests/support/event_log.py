@@ -30,4 +30,5 @@ def read_event_log(store: Redis) -> Iterator[Logged]:
             pipeline.xrange(stream_key(partition))
         for entries in pipeline.execute():
             for _, fields in entries:
-                yield Logged(decode_event(fields[b"event"]), fresh=b"fresh" in fields)
+                if b"event" in fields:  # the others are served vectors
+                    yield Logged(decode_event(fields[b"event"]), fresh=b"fresh" in fields)

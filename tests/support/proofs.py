@@ -13,10 +13,14 @@ import msgspec
 import numpy as np
 
 from presage_client import AsyncClient, ClientOptions, Prediction
-from presage_featurizer import Event
+from presage_featurizer import CONVERSION, Event, FeatureSet, encode_state, featurize
 from presage_featurizer.state import MAX_RECENT_EVENTS
+from presage_server.store.snapshot import REVISION_BYTES
+from presage_training.replaying.replay import Replay
 from presage_training.simulator import simulate
 from presage_training.traffic.sending import client_event
+from support.event_log import read_event_log
+from support.stores import LocalStore
 
 START_UNIX_MICROS = 1_714_521_600_000_000
 """Wednesday 2024-05-01 00:00 UTC."""
@@ -105,3 +109,48 @@ async def send_crowded(
             for place in range(clients):
                 group.create_task(send_all(place + 1, last[place::clients]))
     return answers
+
+
+def check_replay(
+    store: LocalStore,
+    sessions: Sequence[Sequence[Event]],
+    answers: Sequence[Answer],
+    feature_set: FeatureSet = CONVERSION,
+) -> None:
+    """Check that the store's event log, replayed, gives every answer's vector and every stored state back, bit for bit.
+
+    Also that no event was lost, changed or counted twice. All events must have been sent to servers that fold what the set needs.
+    """
+    sent = {event.event_id: event for session in sessions for event in session}
+    replay = Replay(feature_set.aggregates)
+    after: dict[str, list] = {}
+    place_in_log = {}
+    for logged in read_event_log(store.redis):
+        event = logged.event
+        assert event == sent[event.event_id], "an event changed on its way"
+        assert event.event_id not in place_in_log, "an event was counted twice"
+        before = replay.states.get(event.user_id)
+        assert logged.fresh == (before is None), "only a visitor's first event finds no history"
+        states = after.setdefault(event.user_id, [])
+        place_in_log[event.event_id] = len(states)
+        states.append(replay.fold(event, fresh=logged.fresh))
+    assert place_in_log.keys() == sent.keys(), "an event was lost"
+
+    times_counted = Counter(answer.event.event_id for answer in answers if not answer.duplicate)
+    assert times_counted == dict.fromkeys(sent, 1)
+    different = []
+    for answer in answers:
+        event = answer.event
+        states = after[event.user_id]
+        first = place_in_log[event.event_id]
+        # A duplicate is answered with what stands by then: the state right after the event, or a later one.
+        possible = states[first:] if answer.duplicate else states[first : first + 1]
+        served = answer.vector.tobytes()
+        if not any(
+            featurize(state, event.event_time_unix_micros, feature_set, session_id=event.session_id).tobytes() == served
+            for state in possible
+        ):
+            different.append(answer)
+    assert different == []
+    stored = {user_id: (store.blob(user_id) or b"")[REVISION_BYTES:] for user_id in replay.states}
+    assert stored == {user_id: encode_state(state) for user_id, state in replay.states.items()}

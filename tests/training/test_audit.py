@@ -104,7 +104,7 @@ def test_what_cannot_be_compared_is_counted_by_its_reason(models):
     assert audit(cut_off, [served(2, models)], models).skipped == {"the visitor's history begins before the archive": 1}
     assert audit(EVENTS, [missing, foreign], models).skipped == {
         "its last event is not in the archive": 1,
-        "feature set unknown to this release and to the bundles": 1,
+        "feature set unknown to this release, to the bundles and to the project": 1,
     }
 
 

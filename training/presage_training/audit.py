@@ -13,6 +13,7 @@ import numpy as np
 from presage_export.bundle import Bundle, read_bundle
 from presage_export.errors import BundleError
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError, State, featurize
+from presage_featurizer.custom import NO_AGGREGATES, CustomFeatures
 from presage_featurizer.digests import digest
 from presage_featurizer.event_log import ServedVector
 from presage_training.readers.formats.archive import ArchivedEvent
@@ -25,7 +26,7 @@ _SCORE_TOLERANCE = 1e-6
 """Another processor may round a model's sums in another order."""
 _NO_EVENT = "its last event is not in the archive"
 _NO_BEGINNING = "the visitor's history begins before the archive"
-_NO_FEATURE_SET = "feature set unknown to this release and to the bundles"
+_NO_FEATURE_SET = "feature set unknown to this release, to the bundles and to the project"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,20 +56,23 @@ class Audit:
 
 
 class Models:
-    """The bundles of a folder, <name>/<version>, and the feature sets that they and this release know."""
+    """The bundles of a folder, <name>/<version>, and the feature sets that they, this release and a project know."""
 
-    def __init__(self, bundles: Mapping[tuple[str, str], Bundle]) -> None:
+    def __init__(self, bundles: Mapping[tuple[str, str], Bundle], custom: CustomFeatures | None = None) -> None:
         self._bundles = dict(bundles)
-        self._feature_sets = {feature_set.fingerprint: feature_set for feature_set in FEATURE_SETS.values()}
+        self.aggregates = NO_AGGREGATES if custom is None else custom.aggregates
+        """What the servers of the project fold."""
+        own = () if custom is None else (custom.feature_set,)
+        self._feature_sets = {feature_set.fingerprint: feature_set for feature_set in (*FEATURE_SETS.values(), *own)}
         for bundle in bundles.values():
             try:
-                known = FeatureSet.restore(bundle.manifest.feature_set)
+                known = FeatureSet.restore(bundle.manifest.feature_set, custom)
             except FeatureSetError:
-                continue  # of another release
+                continue  # of another release, or of another project
             self._feature_sets[known.fingerprint] = known
 
     @classmethod
-    def read(cls, directory: Path, *, warn: Callable[[str], None]) -> Models:
+    def read(cls, directory: Path, *, warn: Callable[[str], None], custom: CustomFeatures | None = None) -> Models:
         """Read every bundle of a folder; of one that cannot be read, no score is checked."""
         bundles = {}
         for manifest in sorted(directory.glob("*/*/manifest.json")):
@@ -79,7 +83,7 @@ class Models:
                 warn(f"skipped: {error}")
         if not bundles:
             warn(f"{directory}: no bundle NAME/VERSION in it can be read, so no score is checked")
-        return cls(bundles)
+        return cls(bundles, custom)
 
     def feature_set(self, fingerprint: str) -> FeatureSet | None:
         """Find a feature set; None if neither this release nor a bundle has it."""
@@ -148,7 +152,7 @@ def _replay(
     models: Models,
 ) -> None:
     """Remove the vectors that are reproduced from ``pending``, and note the reason in the others."""
-    replay = Replay()
+    replay = Replay(models.aggregates)
     for archived in events:
         event = archived.event
         by_event = pending.get(event.user_id)

@@ -5,6 +5,7 @@ TrainingError
 │   └── MappingError   a mapping file is wrong, or matches nothing in the log (readers/formats/mapping.py)
 ├── DatasetError     a log does not fit the task, or has too few rows for it
 │   └── EventOrderError   too many events of a log are out of order
+├── ProjectError     a file of a project is wrong or missing
 └── WorkerError      a worker process ended early
 """
 
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from presage_training.quoting import printable
 
-__all__ = ["DatasetError", "EventOrderError", "LogFormatError", "TrainingError", "WorkerError"]
+__all__ = ["DatasetError", "EventOrderError", "LogFormatError", "ProjectError", "TrainingError", "WorkerError"]
 
 
 _MAX_CHARACTERS = 1_000
@@ -30,6 +31,10 @@ class DatasetError(TrainingError):
 
 class EventOrderError(DatasetError):
     """Too many events of a log are out of order for a replay; the text has the numbers."""
+
+
+class ProjectError(TrainingError):
+    """A project's file cannot be read or is not valid; the text names the file and the key."""
 
 
 class WorkerError(TrainingError):

@@ -27,6 +27,7 @@ from presage_featurizer.event_log.archive import (
     part_file,
     staged_file,
 )
+from presage_featurizer.event_log.rows import NEWER_EVENT_COLUMNS, ArchivedRow, read_event_rows
 from presage_featurizer.event_log.streams import (
     BEGINNING,
     EVENT_FIELD,
@@ -51,6 +52,7 @@ __all__ = [
     "EVENT_COLUMNS",
     "EVENT_FIELD",
     "ITEM_COLUMNS",
+    "NEWER_EVENT_COLUMNS",
     "NO_PRIOR_STATE_FIELD",
     "PARTITIONS",
     "PARTS_GLOB",
@@ -59,6 +61,7 @@ __all__ = [
     "VECTORS",
     "VECTOR_COLUMNS",
     "VECTOR_FIELD",
+    "ArchivedRow",
     "Checkpoint",
     "Column",
     "Entry",
@@ -74,6 +77,7 @@ __all__ = [
     "last_event_of",
     "part_file",
     "partition_of",
+    "read_event_rows",
     "staged_file",
     "stream_key",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from presage_server.cli.stopping import stop_on_signals
 from presage_server.errors import ServerError
 
 __all__ = ["archive"]
@@ -75,7 +75,7 @@ def archive(  # noqa: PLR0917 - the command line passes names
         )
         with (
             redis,
-            _stop_on_signals(stop),
+            stop_on_signals(stop),
             _progress_display(err, report_seconds=settings.report_seconds) as show,
             open_folder(settings.to, new_id=lambda: secrets.token_hex(6)) as folder,
         ):
@@ -106,25 +106,6 @@ def archive(  # noqa: PLR0917 - the command line passes names
     print(f"presage archive: ended; {_line(progress)}", flush=True)  # noqa: T201 - the command's result
     if once and progress.discontinuities:
         sys.exit(1)
-
-
-@contextmanager
-def _stop_on_signals(stop: Flag) -> Iterator[None]:
-    """Set ``stop`` on the first SIGTERM or Ctrl-C; a second one ends the process at once, which does no harm."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def end(_number: int, _frame: Any) -> None:
-        stop.set()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    for number in before:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from presage_server.archive.tables import to_event_table, to_vector_table
 __all__ = ["parts_by_day"]
 
 _MAX_INT64 = 2**63 - 1
+_ROWS_PER_GROUP = 8_192
+"""Rows are sorted by partition, so a reader of a few partitions skips the groups of rows that have none of them."""
 
 
 def parts_by_day(entries: Iterable[Entry]) -> dict[str, Callable[[BinaryIO], None]]:
@@ -44,7 +46,7 @@ def parts_by_day(entries: Iterable[Entry]) -> dict[str, Callable[[BinaryIO], Non
 
 
 def _write(table: Any, stream: BinaryIO) -> None:
-    parquet.write_table(table, stream, compression="zstd")
+    parquet.write_table(table, stream, compression="zstd", row_group_size=_ROWS_PER_GROUP)
 
 
 def _place(entry: Entry) -> tuple[int, int, int]:

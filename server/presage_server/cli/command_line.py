@@ -13,7 +13,20 @@ from presage_server.cli.version import version
 
 __all__ = ["main"]
 
-_ORDER = ("serve", "demo", "inspect", "replay", "archive", "audit", "train", "evaluate", "models", "version")
+_ORDER = (
+    "serve",
+    "demo",
+    "init",
+    "inspect",
+    "replay",
+    "archive",
+    "backfill",
+    "audit",
+    "train",
+    "evaluate",
+    "models",
+    "version",
+)
 _LIBRARIES_OF_EXTRAS = {"lightgbm": "train", "onnx": "train", "pyarrow": "train", "sklearn": "train"}
 
 

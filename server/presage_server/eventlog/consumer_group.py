@@ -14,7 +14,7 @@ from redis.retry import Retry
 
 from presage_featurizer.event_log import BEGINNING, PARTITIONS, Entry, EntryId, Position, stream_key
 from presage_server.eventlog.errors import EventLogStoreError, StreamsGoneError
-from presage_server.eventlog.positions import StreamInfo
+from presage_server.eventlog.positions import StreamInfo, pairs
 
 __all__ = ["ENTRIES_PER_READ", "STREAMS_PER_READ", "ConsumerGroup", "StreamBatch", "connect"]
 
@@ -68,7 +68,7 @@ class ConsumerGroup:
         pipeline: Any = self._redis.pipeline(transaction=False)
         for partition in range(PARTITIONS):
             pipeline.execute_command("XINFO", "STREAM", stream_key(partition))
-        infos = [_stream_info(reply) for reply in pipeline.execute()]
+        infos = [StreamInfo.parse(reply) for reply in pipeline.execute()]
         return {
             partition: Position(counted=None if info.added is None else info.added - info.length)
             for partition, info in enumerate(infos)
@@ -125,7 +125,7 @@ class ConsumerGroup:
         for partition, info in zip(partitions, infos, strict=True):
             replies = found.get(stream_key(partition).encode(), ())
             entries = [Entry.parse(partition, entry_id, fields) for entry_id, fields in replies]
-            batches[partition] = StreamBatch(_stream_info(info), entries, full=len(entries) == count)
+            batches[partition] = StreamBatch(StreamInfo.parse(info), entries, full=len(entries) == count)
         return batches
 
     def acknowledge(self, entries: Iterable[Entry]) -> None:
@@ -152,7 +152,7 @@ class ConsumerGroup:
             return None
         if isinstance(reply, Exception):
             raise reply
-        groups = (_pairs(group) for group in reply)
+        groups = (pairs(group) for group in reply)
         return next((group for group in groups if group[b"name"] == self._name.encode()), None)
 
 
@@ -187,19 +187,3 @@ def connect(url: str, *, client_name: str, timeout_seconds: float) -> tuple[Redi
         redis.close()
         raise EventLogStoreError(f"redis_url: expected Redis 6.2 or newer, got {info['redis_version']}")
     return redis, version >= _COUNTS_ENTRIES
-
-
-def _stream_info(reply: list[Any]) -> StreamInfo:
-    info = _pairs(reply)
-    first, newest = info[b"first-entry"], info[b"last-entry"]
-    return StreamInfo(
-        length=info[b"length"],
-        first=EntryId.parse(first[0]) if first else None,
-        newest=EntryId.parse(newest[0]) if newest else None,
-        last_generated=EntryId.parse(info[b"last-generated-id"]),
-        added=info.get(b"entries-added"),
-    )
-
-
-def _pairs(reply: list[Any]) -> dict[bytes, Any]:
-    return dict(zip(reply[::2], reply[1::2], strict=True))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from presage_featurizer.event_log import BEGINNING, EntryId, Position
 
-__all__ = ["Discontinuity", "DiscontinuityKind", "StreamInfo", "check_continuity"]
+__all__ = ["Discontinuity", "DiscontinuityKind", "StreamInfo", "check_continuity", "pairs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,19 @@ class StreamInfo:
     """The newest that it ever had, including deleted ones."""
     added: int | None
     """Entries that it ever had; None before Redis 7."""
+
+    @classmethod
+    def parse(cls, reply: list[Any]) -> StreamInfo:
+        """Read the reply to XINFO STREAM."""
+        info = pairs(reply)
+        first, newest = info[b"first-entry"], info[b"last-entry"]
+        return cls(
+            length=info[b"length"],
+            first=EntryId.parse(first[0]) if first else None,
+            newest=EntryId.parse(newest[0]) if newest else None,
+            last_generated=EntryId.parse(info[b"last-generated-id"]),
+            added=info.get(b"entries-added"),
+        )
 
 
 class DiscontinuityKind(StrEnum):
@@ -85,6 +99,11 @@ def check_continuity(position: Position, info: StreamInfo) -> tuple[Position, Di
         return position, None
     corrected = _with_counts(position, counted=counted + missing, lost=max(missing, 0))
     return corrected, found(DiscontinuityKind.LOST, missing) if missing > 0 else found(DiscontinuityKind.STREAM_RESET)
+
+
+def pairs(reply: list[Any]) -> dict[bytes, Any]:
+    """Make a dictionary of a reply in which names and values take turns."""
+    return dict(zip(reply[::2], reply[1::2], strict=True))
 
 
 def _with_counts(position: Position, *, counted: int | None, lost: int = 0) -> Position:

@@ -34,11 +34,20 @@ def _list(
     folder: Annotated[
         Path | None, typer.Argument(help="Bundles, NAME/VERSION/; the shipped ones if not given.")
     ] = None,
+    project: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PRESAGE_PROJECT",
+            show_envvar=False,
+            help="The folder of the project whose features the models were trained on.",
+        ),
+    ] = None,
 ) -> None:
     """List every version of every model, verified as a server does; exit code 2 if a bundle is broken."""
     # Imported here, so that the command's help does not wait for ONNX Runtime.
-    from presage_server.errors import ModelError  # noqa: PLC0415
+    from presage_server.errors import StartupError  # noqa: PLC0415
     from presage_server.models.loading import find_bundles, load_model  # noqa: PLC0415
+    from presage_server.models.project import read_project  # noqa: PLC0415
 
     folder = folder or shipped_models()
     console, errors = Console(markup=False, emoji=False), Console(stderr=True, markup=False, emoji=False)
@@ -47,15 +56,16 @@ def _list(
     table = Table(*whole, *facts, box=SIMPLE_HEAD)
     broken = 0
     try:
+        custom = read_project(str(project)) if project else None
         found = find_bundles(folder)
-    except ModelError as error:
+    except StartupError as error:
         errors.print(f"presage models: {error}", soft_wrap=True)
         sys.exit(2)
     for versions in found.values():
         for bundle in versions:
             try:
-                model = load_model(bundle)
-            except ModelError as error:
+                model = load_model(bundle, custom)
+            except StartupError as error:
                 broken += 1
                 errors.print(f"presage models: {error}", soft_wrap=True)
                 continue

@@ -71,10 +71,11 @@ class Models:
         self.rejected = dict(rejected or {})
         """How many newer versions of a model cannot be served, by its name."""
         self._feature_sets = dict(FEATURE_SETS)
-        if custom is not None:
-            self._feature_sets[custom.feature_set.name] = custom.feature_set
         # A model's own set wins over one of ours of the same name: it may have another time zone or vocabulary.
         self._feature_sets.update((model.feature_set.name, model.feature_set) for model in models.values())
+        if custom is not None:
+            # The project's is as declared now, with features that no model was trained on yet.
+            self._feature_sets[custom.feature_set.name] = custom.feature_set
 
     def __getitem__(self, name: str) -> Model:
         """Find a model; the empty name is the default's.
@@ -123,7 +124,7 @@ def load_models(directory: Path, default: str = "", custom: CustomFeatures | Non
         models[name], rejected[name] = _load_highest(versions[::-1], custom)
     if not models:
         raise ModelError(f"models: no bundle found under {directory}; expected <name>/<version>/manifest.json")
-    _check_feature_sets(models.values())
+    _check_feature_sets(models.values(), custom)
     if not default:
         default = _DEFAULT if _DEFAULT in models or len(models) > 1 else next(iter(models))
     if default not in models:
@@ -180,10 +181,12 @@ def _folders(directory: Path) -> list[Path]:
     return sorted(path for path in directory.glob("*") if path.is_dir() and not path.name.startswith("."))
 
 
-def _check_feature_sets(models: Iterable[Model]) -> None:
-    """GetFeatures finds a set by its name, so one name must not mean two sets."""
+def _check_feature_sets(models: Iterable[Model], custom: CustomFeatures | None) -> None:
+    """GetFeatures finds a set by its name, so one name must not mean two sets; a project's name means the project's."""
     first: dict[str, Model] = {}
     for model in models:
+        if custom is not None and model.feature_set.name == custom.feature_set.name:
+            continue  # older models have fewer of its features
         other = first.setdefault(model.feature_set.name, model)
         if other.feature_set != model.feature_set:
             raise ModelError(

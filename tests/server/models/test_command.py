@@ -8,6 +8,9 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
+from presage_featurizer.custom import read_custom_features
+from support.bundles import write_small_bundle
+
 PRESAGE = Path(sysconfig.get_path("scripts"), "presage")
 
 
@@ -54,4 +57,25 @@ def test_a_folder_without_bundles_is_an_error(tmp_path):
         2,
         "",
         f"presage models: no bundle found under {tmp_path}; expected <name>/<version>/manifest.json\n",
+    )
+
+
+def test_models_of_a_project_are_listed_with_it(tmp_path):
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "features.toml").write_text(
+        'name = "shop"\nextends = "conversion"\n[features]\nall = { aggregate = "count", over = "session" }\n'
+    )
+    write_small_bundle(tmp_path / "models", name="shop", feature_set=read_custom_features(project).feature_set)
+
+    code, out, errors = list_models(tmp_path / "models", "--project", project)
+    assert (code, errors) == (0, "")
+    assert "shop (21)" in out
+    code, out, errors = list_models(tmp_path / "models")
+    assert (code, out) == (2, "")
+    assert "'all' is a project's own feature" in errors
+    code, out, errors = list_models(tmp_path / "models", "--project", tmp_path)
+    assert (code, out) == (2, "")
+    assert (
+        errors == f"presage models: project: {tmp_path}: holds no features.toml; name a folder that presage init made\n"
     )

@@ -32,9 +32,11 @@ def test_help_lists_the_commands_in_the_order_of_use():
     assert listed == [
         "serve",
         "demo",
+        "init",
         "inspect",
         "replay",
         "archive",
+        "backfill",
         "audit",
         "train",
         "evaluate",
@@ -43,7 +45,7 @@ def test_help_lists_the_commands_in_the_order_of_use():
     ]
 
 
-@pytest.mark.parametrize("name", ["train", "replay", "demo", "inspect"])
+@pytest.mark.parametrize("name", ["train", "replay", "demo", "init", "inspect", "evaluate", "audit"])
 def test_each_command_explains_itself(monkeypatch, capsys, name):
     done = run_here(monkeypatch, capsys, name, "--help")
 

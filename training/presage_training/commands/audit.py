@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from presage_training.project.option import project_option
+
 __all__ = ["audit"]
 
 
@@ -18,6 +20,7 @@ def audit(
     models: Annotated[
         Path | None, typer.Option(help="Folder of bundles, NAME/VERSION/, whose scores are checked too.")
     ] = None,
+    project_folder: Annotated[Path | None, project_option(())] = None,
 ) -> None:
     """Compare served vectors with a replay of the archived events, bit for bit.
 
@@ -27,6 +30,7 @@ def audit(
     from presage_training.audit import Models  # noqa: PLC0415
     from presage_training.audit import audit as run  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
+    from presage_training.project.project import Project  # noqa: PLC0415
     from presage_training.quoting import printable  # noqa: PLC0415
     from presage_training.readers.formats.archive import read_archive, read_archived_vectors  # noqa: PLC0415
     from presage_training.readers.skipped_rows import SkippedRows  # noqa: PLC0415
@@ -36,7 +40,8 @@ def audit(
     try:
         if models is not None and not models.is_dir():
             raise NotADirectoryError(20, "no such folder", str(models))
-        known = Models.read(models, warn=console.print) if models else Models({})
+        custom = None if project_folder is None else Project.read(project_folder).features
+        known = Models.read(models, warn=console.print, custom=custom) if models else Models({}, custom)
         with console.status("replaying"):
             result = run(read_archive(archive, skipped=skipped), read_archived_vectors(archive), known)
     except TrainingError as error:

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from presage_training.project.option import project_option
+from presage_training.project.training_file import MEASURING_KEYS
 from presage_training.readers import LogFormat
 
 __all__ = ["evaluate"]
@@ -17,6 +19,7 @@ __all__ = ["evaluate"]
 def evaluate(  # noqa: PLR0917 - the command line passes names
     bundle: Annotated[Path, typer.Argument(help="The bundle, a folder NAME/VERSION.")],
     log: Annotated[Path, typer.Argument(help="An event log.")],
+    project_folder: Annotated[Path | None, project_option(MEASURING_KEYS)] = None,
     log_format: Annotated[LogFormat | None, typer.Option("--format", help="What the log holds, if known here.")] = None,
     mapping: Annotated[
         Path | None, typer.Option(help="A TOML file that says what the log's columns mean, instead of --format.")
@@ -51,6 +54,7 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.experiment import LogFile, evaluate_bundle  # noqa: PLC0415
     from presage_training.experiment.evaluating import prediction_task  # noqa: PLC0415
+    from presage_training.project.project import Project, log_source  # noqa: PLC0415
     from presage_training.report import PAGE_FILE, write_results  # noqa: PLC0415
     from presage_training.report.tables import results_lines  # noqa: PLC0415
     from presage_training.report.writing import arriving_folder, check_place  # noqa: PLC0415
@@ -63,12 +67,19 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
             check_place(to.resolve())
         if not (bundle / "manifest.json").is_file():
             sys.exit(_fail(f"{bundle}: holds no bundle; name a folder NAME/VERSION that has a manifest.json"))
+        project = None if project_folder is None else Project.read(project_folder)
         model = read_bundle(bundle.resolve())
-        task = prediction_task(model, target=target, decisions=decisions, known_only=known_only)
+        task = prediction_task(
+            model,
+            target=target,
+            decisions=decisions,
+            known_only=known_only,
+            custom=None if project is None else project.features,
+        )
         with console.status("reading") as status:
             results = evaluate_bundle(
                 model,
-                LogFile.of(log, log_format, mapping, is_sorted=sort, as_recorded=as_recorded),
+                LogFile.of(log, *log_source(project, log_format, mapping), is_sorted=sort, as_recorded=as_recorded),
                 task,
                 seed=seed,
                 draws=draws,

@@ -24,6 +24,9 @@ from rich.table import Table
 from presage_client import PresageError
 from presage_featurizer import Event
 from presage_training.errors import TrainingError
+from presage_training.project.option import project_option
+from presage_training.project.project import Project, log_source
+from presage_training.project.training_file import LOG_KEYS
 from presage_training.readers import (
     LogFormat,
     LogMapping,
@@ -44,6 +47,7 @@ def replay(  # noqa: PLR0917 - the command line passes names
         Path,
         typer.Argument(help="The log: Parquet, CSV or Excel for the shops' formats, JSON lines for Presage's own."),
     ],
+    project_folder: Annotated[Path | None, project_option(LOG_KEYS)] = None,
     log_format: Annotated[LogFormat | None, typer.Option("--format", help="What the log holds, if known here.")] = None,
     mapping: Annotated[
         Path | None, typer.Option(help="A TOML file that says what the log's columns mean, instead of --format.")
@@ -85,7 +89,9 @@ def replay(  # noqa: PLR0917 - the command line passes names
         bar.update(task, completed=stats.events, total=total, rate=stats.events_per_second)
 
     try:
-        events = _Counted(read_events(file, _source(log_format, mapping), skipped=skipped, progress=progress))
+        project = None if project_folder is None else Project.read(project_folder)
+        source = _source(*log_source(project, log_format, mapping))
+        events = _Counted(read_events(file, source, skipped=skipped, progress=progress))
         log = CountedOrder(sorted_by_time(events) if sort else events)
         with bar:
             stats = asyncio.run(send_log(log, target, lanes=lanes, timeout_ms=timeout_ms, on_progress=show))
@@ -102,7 +108,7 @@ def replay(  # noqa: PLR0917 - the command line passes names
     if (order := log.order).late_events:
         console.print(f"{order.description}; --sort sends them in the order of time", soft_wrap=True)
     if skipped.total and not stats.events:
-        sys.exit(_fail(f"{file}: nothing in it could be read as {log_format}; name its format"))
+        sys.exit(_fail(f"{file}: nothing in it could be read as {_source_name(source)}; name its format"))
 
 
 class _Counted:
@@ -125,6 +131,10 @@ def _source(log_format: LogFormat | None, mapping: Path | None) -> LogFormat | L
     if mapping is not None and log_format is None:
         return load_mapping(mapping)
     sys.exit(_fail("expected either --format or --mapping; give the one that says what the log holds"))
+
+
+def _source_name(source: LogFormat | LogMapping) -> str:
+    return source.value if isinstance(source, LogFormat) else str(source.path)
 
 
 def _print_summary(console: Console, file: Path, stats: SendStats, skipped: SkippedRows) -> None:

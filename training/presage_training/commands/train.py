@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +11,8 @@ import typer
 from rich.console import Console
 
 from presage_featurizer import FeatureSetError
+from presage_training.project.option import project_option
+from presage_training.project.training_file import TRAINING_KEYS
 from presage_training.readers import LogFormat
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def train(  # noqa: PLR0917 - the command line passes names
     context: typer.Context,
     to: Annotated[Path, typer.Option(help="The folder of the run: results, report, and a bundle of each model.")],
     log: Annotated[Path | None, typer.Argument(help="An event log; or --simulate.")] = None,
+    project_folder: Annotated[Path | None, project_option(TRAINING_KEYS)] = None,
     log_format: Annotated[LogFormat | None, typer.Option("--format", help="What the log holds, if known here.")] = None,
     mapping: Annotated[
         Path | None, typer.Option(help="A TOML file that says what the log's columns mean, instead of --format.")
@@ -44,8 +46,16 @@ def train(  # noqa: PLR0917 - the command line passes names
     decisions: Annotated[
         str, typer.Option(help="When to predict: every-event, every-nth:N, session-prefix:N, daily, at:TYPE and more.")
     ] = "every-event",
-    features: Annotated[str, typer.Option(help="A feature set, or features separated by commas.")] = "conversion",
-    time_zone: Annotated[str, typer.Option(help="The shop's time zone, as Europe/Berlin.")] = "UTC",
+    features: Annotated[
+        str | None,
+        typer.Option(
+            help="A feature set, or features separated by commas.", show_default="conversion, or the project's"
+        ),
+    ] = None,
+    time_zone: Annotated[
+        str | None,
+        typer.Option(help="The shop's time zone, as Europe/Berlin.", show_default="UTC, or the project's"),
+    ] = None,
     known_only: Annotated[bool, typer.Option("--known-only", help="Exclude rows of anonymous visitors.")] = False,  # noqa: FBT002 - a flag
     models: Annotated[str, typer.Option(help="Kinds of models, separated by commas; the default ones if empty.")] = "",
     calibration: Annotated[
@@ -90,7 +100,6 @@ def train(  # noqa: PLR0917 - the command line passes names
 
     # Imported here, so that the command's help does not wait for them.
     from presage_export.errors import ExportError  # noqa: PLC0415
-    from presage_training.datasets.dataset import parse_feature_set  # noqa: PLC0415
     from presage_training.datasets.targets import parse_target  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.experiment import (  # noqa: PLC0415
@@ -101,21 +110,23 @@ def train(  # noqa: PLR0917 - the command line passes names
         SimulatedShop,
         train_on_log,
     )
+    from presage_training.project.project import Project, choose_features, log_source  # noqa: PLC0415
     from presage_training.replaying.decisions import parse_decisions  # noqa: PLC0415
     from presage_training.report.tables import results_lines  # noqa: PLC0415
 
     console = Console(markup=False, emoji=False)
     try:
+        project = None if project_folder is None else Project.read(project_folder)
         task = PredictionTask(
             target=parse_target(target),
             decisions=parse_decisions(decisions),
-            feature_set=replace(parse_feature_set(features), time_zone=time_zone),
+            feature_set=choose_features(project, features, time_zone),
             known_only=known_only,
         )
         source = (
             SimulatedShop(seed=seed, visitors=visitors, days=days)
             if log is None
-            else LogFile.of(log, log_format, mapping, is_sorted=sort, as_recorded=as_recorded)
+            else LogFile.of(log, *log_source(project, log_format, mapping), is_sorted=sort, as_recorded=as_recorded)
         )
         with console.status("reading") as status:
             results = train_on_log(
@@ -138,12 +149,12 @@ def train(  # noqa: PLR0917 - the command line passes names
     console.print(f"{to / 'report.html'}", soft_wrap=True)
     if bundle is not None:
         console.print(f"{bundle}", soft_wrap=True)
-    served = _served(results, to, bundle)
+    served = _served(results, to, bundle, project_folder)
     if served is not None:
         console.print(f"next: {served}", soft_wrap=True)
 
 
-def _served(results: Results, to: Path, bundle: Path | None) -> str | None:
+def _served(results: Results, to: Path, bundle: Path | None, project: Path | None) -> str | None:
     """Return the command that serves the best model; None if no bundle was written."""
     if bundle is not None:
         folder, name = bundle.absolute().parents[1], bundle.absolute().parent.name
@@ -154,7 +165,9 @@ def _served(results: Results, to: Path, bundle: Path | None) -> str | None:
             (model for model in results.models if not model.is_baseline), key=lambda model: model.skill, reverse=True
         )
         name = next((model.kind for model in own if (folder / model.kind).is_dir()), "")
-    return shlex.join(["presage", "serve", "--models", str(folder), "--default-model", name]) if name else None
+    own_features = () if project is None else ("--project", str(project))
+    command = ("presage", "serve", *own_features, "--models", str(folder), "--default-model", name)
+    return shlex.join(command) if name else None
 
 
 def _fail(message: str) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_featurizer import CATALOGUE, CONVERSION, FEATURE_SETS, Event, FeatureSet, FeatureSetError
+from presage_featurizer.custom import CustomFeatures
 from presage_training.datasets.targets import PurchaseInSession, Target
 from presage_training.errors import DatasetError, EventOrderError
 from presage_training.replaying.decisions import DecisionPoints, EveryEvent
@@ -224,14 +225,20 @@ def check_labels(dataset: Dataset) -> None:
     )
 
 
-def parse_feature_set(text: str) -> FeatureSet:
+def parse_feature_set(text: str, custom: CustomFeatures | None = None) -> FeatureSet:
     """Read a feature set as a command line names it: one of FEATURE_SETS, or features separated by commas.
 
     Features by name make a set called ``custom``, in UTC.
 
+    Args:
+        text: What was given.
+        custom: The features of a project, which can be named, too.
+
     Raises:
         DatasetError: There is no such set or feature.
     """
+    if custom is not None and text == custom.feature_set.name:
+        return custom.feature_set
     if text in FEATURE_SETS:
         return FEATURE_SETS[text]
     if "," not in text:
@@ -239,11 +246,12 @@ def parse_feature_set(text: str) -> FeatureSet:
             f"feature set: expected one of {', '.join(FEATURE_SETS)}, or features separated by commas, got {text!r}"
         )
     names = tuple(name.strip() for name in text.split(","))
-    if unknown := [name for name in names if name not in CATALOGUE]:
-        near = get_close_matches(unknown[0], CATALOGUE, n=3)
-        known = f"; is {' or '.join(map(repr, near))} meant?" if near else f"; name some of its {len(CATALOGUE)}"
+    known_names = [*CATALOGUE, *(custom.catalogue if custom else ())]
+    if unknown := [name for name in names if name not in known_names]:
+        near = get_close_matches(unknown[0], known_names, n=3)
+        known = f"; is {' or '.join(map(repr, near))} meant?" if near else f"; name some of its {len(known_names)}"
         raise DatasetError(f"feature set: {unknown[0]!r} is not in the catalogue of features{known}")
     try:
-        return FeatureSet(name="custom", features=names)
+        return FeatureSet(name="custom", features=names, custom=custom)
     except FeatureSetError as error:
         raise DatasetError(f"feature set: {error}") from error

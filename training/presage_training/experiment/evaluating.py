@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from presage_export.bundle import Bundle
 from presage_featurizer import FeatureSet, FeatureSetError
+from presage_featurizer.custom import CustomFeatures
 from presage_training.datasets.dataset import Dataset, check_labels
 from presage_training.datasets.leakage import early_prefixes, event_order, lone_features
 from presage_training.datasets.targets import parse_target
@@ -55,9 +56,21 @@ class _Scorer:
 
 
 def prediction_task(
-    bundle: Bundle, *, target: str | None = None, decisions: str | None = None, known_only: bool | None = None
+    bundle: Bundle,
+    *,
+    target: str | None = None,
+    decisions: str | None = None,
+    known_only: bool | None = None,
+    custom: CustomFeatures | None = None,
 ) -> PredictionTask:
     """Return the task that a bundle was trained for, from its manifest, with the given changes.
+
+    Args:
+        bundle: The model.
+        target: As ``parse_target`` reads it.
+        decisions: As ``parse_decisions`` reads them.
+        known_only: Whether to exclude rows of anonymous visitors.
+        custom: The features of the project that the model was trained with.
 
     Raises:
         DatasetError: The target or the decision points are unknown, the model is for another sort of target, or its features have
@@ -66,7 +79,7 @@ def prediction_task(
     manifest = bundle.manifest
     data = manifest.data
     try:
-        feature_set = FeatureSet.restore(manifest.feature_set)
+        feature_set = FeatureSet.restore(manifest.feature_set, custom)
     except FeatureSetError as error:
         raise DatasetError(f"{bundle.directory}: feature_set.{error}") from error
     chosen = parse_target(target or str(data.get("target", _DEFAULT_TARGET)))

@@ -14,21 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from presage_featurizer import (
-    CorruptStateError,
-    Device,
-    Event,
-    EventType,
-    Item,
-    NewerStateError,
-    StateError,
-    decode_event,
-)
+from presage_featurizer import CorruptStateError, Event, NewerStateError
 from presage_featurizer.event_log import (
     CHECKPOINT_FILE,
     EVENT_COLUMNS,
     EVENTS,
-    ITEM_COLUMNS,
+    NEWER_EVENT_COLUMNS,
     PARTS_GLOB,
     PLACE_COLUMNS,
     VECTOR_COLUMNS,
@@ -36,6 +27,7 @@ from presage_featurizer.event_log import (
     ServedVector,
     batch_of,
     decode_checkpoint,
+    read_event_rows,
     staged_file,
 )
 from presage_training.errors import LogFormatError
@@ -46,12 +38,8 @@ __all__ = ["ArchivedEvent", "read_archive", "read_archive_events", "read_archive
 
 _ROWS_AT_ONCE = 8_192
 _ENTRY_COLUMNS = tuple(column.name for column in PLACE_COLUMNS)
-_TEXTS = ("event_id", "user_id", "session_id", "country", "order_id", "currency")
 _COLUMNS = tuple(column.name for column in EVENT_COLUMNS)
 _VECTOR_COLUMNS = tuple(column.name for column in VECTOR_COLUMNS[len(PLACE_COLUMNS) :])
-_NEWER_COLUMNS = frozenset({"server_clock_unix_micros", "numbers", "labels"})
-"""Columns that parts of an older release lack, as if every value were null."""
-_ITEM_FIELDS = tuple(column.name for column in ITEM_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +140,9 @@ def _read_columns(path: Path, columns: Sequence[str]) -> Any:
 
     try:
         with open_parquet(path) as file:
-            missing = [name for name in columns if name not in file.schema_arrow.names and name not in _NEWER_COLUMNS]
+            missing = [
+                name for name in columns if name not in file.schema_arrow.names and name not in NEWER_EVENT_COLUMNS
+            ]
             if missing:
                 raise LogFormatError(
                     path, f"lacks the column {missing[0]}", advice="Expected a file that presage archive wrote."
@@ -168,72 +158,9 @@ def _read_columns(path: Path, columns: Sequence[str]) -> Any:
 
 
 def _events(batch: Any, skipped: SkippedRows) -> Iterator[ArchivedEvent]:
-    import pyarrow as pa  # noqa: PLC0415
-
-    texts = zip(*(batch[name].to_pylist() for name in _TEXTS), strict=True)
-    rest = zip(
-        batch["fresh"].to_pylist(),
-        batch["type"].to_pylist(),
-        batch["device"].to_pylist(),
-        batch["event_time"].cast(pa.int64()).to_pylist(),
-        _items(batch["items"]),
-        batch["value_micros"].to_pylist(),
-        batch["server_clock_unix_micros"].to_pylist(),
-        _attributes(batch["numbers"]),
-        _attributes(batch["labels"]),
-        batch["unreadable_event"].to_pylist(),
-        strict=True,
-    )
-    for row, (text, others) in enumerate(zip(texts, rest, strict=True)):
-        fresh, event_type, device, time, items, value_micros, server_clock, numbers, labels, unreadable = others
-        if unreadable is not None:
-            # A release older than the servers may have archived it.
-            try:
-                yield ArchivedEvent(decode_event(unreadable), fresh=fresh)
-            except StateError as error:
-                skipped.add("unreadable event", where=_entry_name(batch, row), what=str(error))
-            continue
-        known_type = EventType.__members__.get(event_type)
-        if known_type is None:
-            skipped.add("unknown event type", where=_entry_name(batch, row), what=str(event_type))
-            continue
-        event_id, user_id, session_id, country, order_id, currency = text
-        event = Event(
-            event_id,
-            known_type,
-            user_id,
-            time,
-            session_id,
-            items,
-            country,
-            Device[device],
-            order_id,
-            value_micros,
-            currency,
-            server_clock or 0,
-            numbers,
-            labels,
-        )
-        yield ArchivedEvent(event, fresh=fresh)
-
-
-def _entry_name(batch: Any, row: int) -> str:
-    partition, unix_millis, sequence = (batch[name][row].as_py() for name in _ENTRY_COLUMNS)
-    return f"partition {partition}, entry {unix_millis}-{sequence}"
-
-
-def _items(column: Any) -> Iterator[tuple[Item, ...]]:
-    """Read the lists of items; a null is an empty one."""
-    # Arrow's own way makes a dictionary of every item, which takes most of the time of reading.
-    flat = column.flatten()
-    every = [Item(*fields) for fields in zip(*(flat.field(name).to_pylist() for name in _ITEM_FIELDS), strict=True)]
-    start = 0
-    for length in column.value_lengths().to_pylist():
-        end = start + (length or 0)
-        yield tuple(every[start:end])
-        start = end
-
-
-def _attributes(column: Any) -> list[dict[str, Any]]:
-    """Read the numbers or labels; a null, as where the file lacks the column, is none."""
-    return [dict(pairs or ()) for pairs in column.to_pylist()]
+    for row in read_event_rows(batch):
+        if row.event is not None:
+            yield ArchivedEvent(row.event, fresh=row.fresh)
+        else:
+            reason, detail = row.problem
+            skipped.add(reason, where=f"partition {row.partition}, entry {row.entry_id}", what=detail)

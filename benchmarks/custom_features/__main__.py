@@ -1,0 +1,183 @@
+"""``python -m benchmarks.custom_features``: what a project's own features cost a server.
+
+Two servers, one with a project of twenty declared features and two in Python, one without, on stores with the same visitors. Each
+serves a model of its own features that was trained on the same simulated log. They are loaded in turn, and compared by the server's
+processor time for each call. The exit code is 1 if a Score takes more than 1.5 times as much with the features.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.custom_features.attributes import with_attributes
+from benchmarks.rig.command import FAILED, load_options, run_benchmark, write_json
+from benchmarks.rig.load import Calls, run_load
+from benchmarks.rig.processes import cpu_seconds
+from benchmarks.rig.rig import Rig, open_rig
+from benchmarks.rig.serving import Server
+from presage_featurizer import MICROS, Event, State
+from presage_featurizer.custom import NO_AGGREGATES, Aggregates, read_custom_features
+from presage_training.readers.formats.presage_log import write_presage_log
+from presage_training.replaying.replay import Replay
+from presage_training.simulator import simulate
+
+__all__ = ["PROJECT", "main"]
+
+PROJECT = Path(__file__).with_name("project")
+"""The project with twenty declared features and two in Python."""
+
+_TRANSPORTS = ("native", "grpcio")
+_SCENARIOS = ("score", "track")
+_IN_FLIGHT = (16, 64)
+_VISITORS, _DAYS = 2_000, 14
+_MOST = 1.5
+_KIND = "lightgbm-classifier"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Comparison:
+    transport: str
+    scenario: str
+    in_flight: int
+    without_micros: float
+    """The server's processor time for a call without the features; the median of the rounds."""
+    with_micros: float
+    ratio: float
+    """The median of the rounds' ratios."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train both models, load both servers, and print the ratios."""
+    parser = load_options("custom_features", rounds=7, seconds=1.0)
+    parser.add_argument("--transport", nargs="+", choices=_TRANSPORTS, default=list(_TRANSPORTS))
+    parser.add_argument("--scenario", nargs="+", choices=_SCENARIOS, default=list(_SCENARIOS))
+    parser.add_argument("--in-flight", nargs="+", type=int, default=list(_IN_FLIGHT))
+    given = parser.parse_args(arguments)
+    return run_benchmark("bench-custom-features", lambda console: _run(given, console))
+
+
+def _run(given: argparse.Namespace, console: Console) -> int:
+    with tempfile.TemporaryDirectory(prefix="presage-bench-") as name, open_rig(given.visitors) as rig:
+        folder = Path(name)
+        start = rig.now_unix_micros - _DAYS * 86_400 * MICROS
+        events = [
+            with_attributes(event)
+            for event in simulate(seed=1, visitors=_VISITORS, start_unix_micros=start, days=_DAYS)
+        ]
+        with console.status("training two models"):
+            write_presage_log(folder / "log.jsonl", events)
+            models = {
+                "without": _train(folder, "without", "--features", "conversion"),
+                "with": _train(folder, "with", "--project", str(PROJECT)),
+            }
+        comparisons = []
+        with console.status("loading"):
+            for transport in given.transport:
+                servers = _start(rig, transport, models, events)
+                for scenario, in_flight in product(given.scenario, given.in_flight):
+                    times = _measure(servers, rig.write_calls(scenario), in_flight, given)
+                    comparisons.append(_compare(transport, scenario, in_flight, times))
+    _print(console, comparisons)
+    write_json(given.to, [asdict(comparison) for comparison in comparisons])
+    too_slow = [one for one in comparisons if one.scenario == "score" and one.ratio > _MOST]
+    for one in too_slow:
+        console.print(f"{one.transport}, {one.in_flight} in flight: expected at most {_MOST}, got {one.ratio:.2f}")
+    return FAILED if too_slow else 0
+
+
+def _train(folder: Path, name: str, *features: str) -> Path:
+    """Train a model; returns the folder of bundles."""
+    models = folder / f"models-{name}"
+    log = (str(folder / "log.jsonl"), "--format", "presage")
+    places = ("--to", str(folder / f"run-{name}"), "--bundle", str(models / name / "1"))
+    presage = Path(sysconfig.get_path("scripts"), "presage")
+    done = subprocess.run(
+        [presage, "train", *log, *features, *places, "--models", _KIND, "--draws", "100"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"presage train failed: {done.stderr.strip()}")
+    return models
+
+
+def _start(rig: Rig, transport: str, models: dict[str, Path], events: Sequence[Event]) -> dict[str, Server]:
+    aggregates = {"without": NO_AGGREGATES, "with": read_custom_features(PROJECT).aggregates}
+    servers = {}
+    for name, folder in models.items():
+        url = rig.start_store(states=_states(events, aggregates[name]))
+        flags = ("--models", str(folder), "--default-model", name, "--transport", transport, "--metrics-port", "0")
+        servers[name] = rig.start_presage(url, *flags, *(("--project", str(PROJECT)) if name == "with" else ()))
+    return servers
+
+
+def _states(events: Sequence[Event], aggregates: Aggregates) -> list[State]:
+    replay = Replay(aggregates)
+    for event in events:
+        replay.fold(event)
+    return list(replay.states.values())
+
+
+def _measure(
+    servers: dict[str, Server], calls: Calls, in_flight: int, given: argparse.Namespace
+) -> dict[str, list[float]]:
+    """Load both servers in turn; returns the processor time for a call, in microseconds, of each round."""
+    times: dict[str, list[float]] = {name: [] for name in servers}
+    for number in range(given.rounds + 1):
+        # The second one meets a warmer machine: they change places.
+        for name in sorted(servers, reverse=bool(number % 2)):
+            server = servers[name]
+            before = cpu_seconds([server.pid])
+            # Without a warm-up, so that the processor time is that of the calls that are counted.
+            outcome = run_load(server.address, calls, seconds=given.seconds, warm_up_seconds=0.0, in_flight=in_flight)
+            if outcome.errors or not outcome.ok.calls:
+                raise RuntimeError(f"expected every call to be answered, but {outcome.errors} {name} features were not")
+            if number:  # the first round warms up
+                times[name].append((cpu_seconds([server.pid]) - before) * 1e6 / outcome.ok.calls)
+    return times
+
+
+def _compare(transport: str, scenario: str, in_flight: int, times: dict[str, list[float]]) -> _Comparison:
+    return _Comparison(
+        transport=transport,
+        scenario=scenario,
+        in_flight=in_flight,
+        without_micros=median(times["without"]),
+        with_micros=median(times["with"]),
+        ratio=median(own / plain for own, plain in zip(times["with"], times["without"], strict=True)),
+    )
+
+
+def _print(console: Console, comparisons: Sequence[_Comparison]) -> None:
+    table = Table(
+        *("transport", "calls", "in flight", "CPU µs without", "with 20 + 2", "ratio"),
+        title="the server's processor time for a call",
+        title_justify="left",
+    )
+    for one in comparisons:
+        table.add_row(
+            one.transport,
+            one.scenario,
+            str(one.in_flight),
+            f"{one.without_micros:.1f}",
+            f"{one.with_micros:.1f}",
+            f"{one.ratio:.2f}",
+        )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

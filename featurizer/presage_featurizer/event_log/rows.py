@@ -1,0 +1,88 @@
+"""Rows of the archive's event files as events.
+
+The rows come as an Arrow record batch with EVENT_COLUMNS, which this package uses without importing Arrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from presage_featurizer.codec import decode_event
+from presage_featurizer.errors import StateError
+from presage_featurizer.event_log.archive import EVENT_COLUMNS, ITEM_COLUMNS, PLACE_COLUMNS
+from presage_featurizer.event_log.streams import EntryId
+from presage_featurizer.events import Device, Event, EventType, Item
+
+__all__ = ["NEWER_EVENT_COLUMNS", "ArchivedRow", "read_event_rows"]
+
+NEWER_EVENT_COLUMNS = frozenset({"server_clock_unix_micros", "numbers", "labels"})
+"""Columns that files of an older release lack, as if every value were null."""
+
+_COLUMNS = tuple(column.name for column in EVENT_COLUMNS)
+_PLACE = tuple(column.name for column in PLACE_COLUMNS)
+_ITEM_FIELDS = tuple(column.name for column in ITEM_COLUMNS)
+
+
+class ArchivedRow(NamedTuple):
+    """One archived entry of an event stream."""
+
+    partition: int
+    entry_id: EntryId
+    fresh: bool
+    """Whether the event was folded into no state."""
+    event: Event | None
+    """The event; None if this release cannot read it."""
+    problem: tuple[str, str] = ("", "")
+    """Why not: the kind of reason, and the detail."""
+
+
+def read_event_rows(rows: Any) -> Iterator[ArchivedRow]:
+    """Read the rows of an Arrow record batch that has EVENT_COLUMNS, in their order."""
+    read: dict[str, Any] = {name: rows[name].to_pylist() for name in _COLUMNS if name not in {"event_time", "items"}}
+    read["event_time"] = rows["event_time"].cast("int64").to_pylist()
+    read["items"] = _items(rows["items"])
+    for partition, unix_millis, sequence, *fields in zip(*(read[name] for name in _COLUMNS), strict=True):
+        fresh, event_id, kind, user_id, time_unix_micros, session_id, items, country, device, *rest = fields
+        order_id, value_micros, currency, server_clock_unix_micros, numbers, labels, unreadable = rest
+        entry_id = EntryId(unix_millis, sequence)
+        if unreadable is not None:
+            # A release older than the servers may have archived it.
+            try:
+                yield ArchivedRow(partition, entry_id, fresh, decode_event(unreadable))
+            except StateError as error:
+                yield ArchivedRow(partition, entry_id, fresh, None, ("unreadable event", str(error)))
+            continue
+        known_type = EventType.__members__.get(kind)
+        if known_type is None:
+            yield ArchivedRow(partition, entry_id, fresh, None, ("unknown event type", str(kind)))
+            continue
+        event = Event(
+            event_id,
+            known_type,
+            user_id,
+            time_unix_micros,
+            session_id,
+            items,
+            country,
+            Device[device],
+            order_id,
+            value_micros,
+            currency,
+            server_clock_unix_micros or 0,
+            dict(numbers or ()),
+            dict(labels or ()),
+        )
+        yield ArchivedRow(partition, entry_id, fresh, event)
+
+
+def _items(column: Any) -> Iterator[tuple[Item, ...]]:
+    """Read the lists of items; a null is an empty one."""
+    # Arrow's own way makes a dictionary of every item, which takes most of the time of reading.
+    flat = column.flatten()
+    every = [Item(*fields) for fields in zip(*(flat.field(name).to_pylist() for name in _ITEM_FIELDS), strict=True)]
+    start = 0
+    for length in column.value_lengths().to_pylist():
+        end = start + (length or 0)
+        yield tuple(every[start:end])
+        start = end
