@@ -19,7 +19,7 @@ from presage_featurizer.state import CoreState, State, StatePart
 
 __all__ = ["decode_event", "decode_needed", "decode_state", "encode_event", "encode_state"]
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 """Increases with every change of the structs, even an appended field: an older release must not drop fields it does not know."""
 
 EVENT_VERSION = 2
@@ -32,10 +32,10 @@ _VERSION_CRCS = [crc32(bytes((version,))) for version in range(256)]
 T = TypeVar("T")
 _encode = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(State).decode
-# Version 2 appended the habits, version 3 the recent orders.
-_STATE_READERS: dict[int, Callable[[bytes], State]] = dict.fromkeys((1, 2, 3), _decode_state)
+# Version 2 appended the habits, version 3 the recent orders, version 4 the last fields of a session.
+_STATE_READERS: dict[int, Callable[[bytes], State]] = dict.fromkeys((1, 2, 3, 4), _decode_state)
 _decode_core_state = msgspec.msgpack.Decoder(CoreState).decode
-_CORE_STATE_READERS: dict[int, Callable[[bytes], CoreState]] = dict.fromkeys((1, 2, 3), _decode_core_state)
+_CORE_STATE_READERS: dict[int, Callable[[bytes], CoreState]] = dict.fromkeys((1, 2, 3, 4), _decode_core_state)
 _decode_event = msgspec.msgpack.Decoder(Event).decode
 # Version 2 appended the server's clock.
 _EVENT_READERS: dict[int, Callable[[bytes], Event]] = dict.fromkeys((1, 2), _decode_event)

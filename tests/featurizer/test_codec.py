@@ -60,6 +60,19 @@ GOLDEN_STATE_3 = bytes.fromhex(
     "000619f9702fdd0002a46861747393cb4018000000000000cf000619faaae6450001c40865891603c5d56305a468617473ce"
     "01312d0090"
 )
+GOLDEN_STATE_4 = bytes.fromhex(
+    "d3b08cdc04dc0010cf000619f965754800cf000619faae79cc0001ce042bf670cf000619f985a50700cf000619f985a50700"
+    "020102a2444592dc0010a0cf000619faae79cc00cf000619faae79cc00010000000000ce01ff2b60c40081050105000000dc"
+    "0010a3746162cf000619fa3c08ec00cf000619faaae645000301010101ce04c4b400ce01ff2b60c408ba6d6d7ec2da602083"
+    "01010601020106ce6edd5900ce6edd59000082a4736f636b94a5736f636b73a461636d65ce0044aa2003a368617494a46861"
+    "7473a0ce01312d0001c4583887807a2b30fc732346061e71286d0aef40ddc904b88fa8f85f0b5ca68276a7067e2b8a85d4e8"
+    "2b3c6dbbd1d6502a1a85716fad371f5a8221685f364cf224d41a571d65b2fd4eeff5f30d95897a545ec7a00a74a96e74eec2"
+    "9c860102020306020d0115010501820a060b04040204ce0e92c620c410ba6d6d7ec2da6020ef0dd3e9ff6c55dd83c408ba6d"
+    "6d7ec2da602093cb4035ed221515551bcf000619fa838f780005c408ef0dd3e9ff6c55dd93cb401fffe5fe5fe5fecf000619"
+    "f9702fdd0002c40865891603c5d5630593cb4018000000000000cf000619faaae645000183a573686f657393cb4035ed2215"
+    "15551bcf000619fa838f780005a5736f636b7393cb401fffe5fe5fe5fecf000619f9702fdd0002a46861747393cb40180000"
+    "00000000cf000619faaae6450001c40865891603c5d56305a468617473ce01312d0090"
+)
 GOLDEN_EVENT = bytes.fromhex(
     "9f9091f1019ba469642d310da776697369746f72cf000619f965754800a37461629295a473686f65a573686f6573a461636d"
     "65ce04c4b4000195a4736f636ba5736f636b73a461636d65ce0044aa2003a2474202a76f726465722d37ce04c48cf0a34742"
@@ -113,6 +126,8 @@ STATE = State(
             last_unix_micros=1_717_414_320_000_000,
             event_count=1,
             max_cart_value_micros=33_500_000,
+            events={5: 1},
+            last_type=5,
         ),
         Session(
             session_id="tab",
@@ -126,6 +141,10 @@ STATE = State(
             viewed_price_micros=80_000_000,
             max_cart_value_micros=33_500_000,
             viewed_products=bytes.fromhex("ba6d6d7ec2da6020"),
+            events={1: 1, 6: 1, 2: 1},
+            last_type=6,
+            last_gap_micros=1_860_000_000,
+            longest_gap_micros=1_860_000_000,
         ),
     ),
     cart={"sock": CartLine("socks", "acme", 4_500_000, 3), "hat": CartLine("hats", "", 20_000_000, 1)},
@@ -156,6 +175,14 @@ def state_as_lists(state):
     return msgspec.msgpack.decode(msgspec.msgpack.encode(state))
 
 
+def before_version_4(state):
+    """Return a state as it was decoded before sessions had counts by type and gaps."""
+    fields = {"events": {}, "last_type": 0, "last_gap_micros": 0, "longest_gap_micros": 0, "repeat_views": 0}
+    return msgspec.structs.replace(
+        state, sessions=tuple(msgspec.structs.replace(session, **fields) for session in state.sessions)
+    )
+
+
 def framed(lists, version=STATE_VERSION):
     return _frame(version, msgspec.msgpack.encode(lists))
 
@@ -167,19 +194,20 @@ def test_the_story_still_folds_to_the_state_that_was_pinned():
 
 
 def test_bytes_of_every_version_are_read():
-    assert decode_state(GOLDEN_STATE) == STATE  # version 1 knew no habits
-    assert decode_state(GOLDEN_STATE_2) == fold_all(STORY)  # version 2 knew no orders by their ids
-    assert decode_state(GOLDEN_STATE_3) == fold_all(STORY)
+    assert decode_state(GOLDEN_STATE) == before_version_4(STATE)  # version 1 knew no habits
+    assert decode_state(GOLDEN_STATE_2) == before_version_4(fold_all(STORY))  # version 2 knew no orders by their ids
+    assert decode_state(GOLDEN_STATE_3) == before_version_4(fold_all(STORY))
+    assert decode_state(GOLDEN_STATE_4) == fold_all(STORY)
     assert decode_event(GOLDEN_EVENT) == EVENT  # version 1 knew no clock of the server
     assert decode_event(GOLDEN_EVENT_2) == EVENT
     assert [
         [getattr(decode_core(golden), name) for name in CoreState.__struct_fields__]
         for golden in (GOLDEN_STATE, GOLDEN_STATE_2, GOLDEN_STATE_3)
-    ] == [[getattr(STATE, name) for name in CoreState.__struct_fields__]] * 3
+    ] == [[getattr(before_version_4(STATE), name) for name in CoreState.__struct_fields__]] * 3
 
 
 def test_bytes_are_those_of_the_newest_versions():
-    assert encode_state(fold_all(STORY)).hex() == GOLDEN_STATE_3.hex()
+    assert encode_state(fold_all(STORY)).hex() == GOLDEN_STATE_4.hex()
     assert encode_event(EVENT).hex() == GOLDEN_EVENT_2.hex()
 
 
@@ -208,7 +236,7 @@ def test_session_fields_that_an_older_release_did_not_know_take_their_defaults(k
 
 @pytest.mark.parametrize(
     ("decode", "golden"),
-    [(decode_state, GOLDEN_STATE), (decode_core, GOLDEN_STATE_3), (decode_event, GOLDEN_EVENT_2)],
+    [(decode_state, GOLDEN_STATE), (decode_core, GOLDEN_STATE_4), (decode_event, GOLDEN_EVENT_2)],
     ids=["state", "core state", "event"],
 )
 class TestDamage:
