@@ -42,8 +42,7 @@ def enter_session(state: State, event: Event) -> Session | None:
     if now >= session.last_unix_micros:
         gap_micros = now - session.last_unix_micros
         session.last_gap_micros = gap_micros
-        if gap_micros > session.longest_gap_micros:
-            session.longest_gap_micros = gap_micros
+        session.longest_gap_micros = max(session.longest_gap_micros, gap_micros)
         session.last_type = int(event.type)
         session.last_unix_micros = now
     elif now < session.start_unix_micros:

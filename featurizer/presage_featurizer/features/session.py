@@ -159,7 +159,7 @@ def last_event_type(view: View) -> float:
 
 @feature(unit="step", scope="session", high=_PURCHASE_STEP)
 def last_event_step(view: View) -> float:
-    """Step of the funnel of this session's newest event: 0 other, 1 page, 2 list, 3 product, 4 cart, 5 checkout, 6 payment, 7 purchase."""
+    """Funnel step of this session's newest event: 0 none, 1 page, 2 list, 3 product, 4 cart, 5 checkout, 6 payment, 7 purchase."""
     return _STEPS.get(view.session.last_type, 0)
 
 
