@@ -98,7 +98,7 @@ def test_a_replay_of_what_was_recorded_gives_the_same_state_whatever_the_clock_d
             if ahead and folded:
                 assert state.last_seen_unix_micros == max(clock_unix_micros, each.event_time_unix_micros)
     assert encode_state(fold_all(recorded)) == encode_state(state)
-    assert featurize(state, log[-1].event_time_unix_micros, BEHAVIOR).size == 50
+    assert featurize(state, log[-1].event_time_unix_micros, BEHAVIOR).size == len(BEHAVIOR.features)
 
 
 @given(any_log(max_events=12), st.integers(0, 10**16))
