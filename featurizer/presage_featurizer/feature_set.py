@@ -225,15 +225,16 @@ RFM = FeatureSet(
 
 BEHAVIOR = FeatureSet(
     name="behavior",
-    # Neither month nor day: in a log of less than a few years, they say which part of the log a row is from.
     features=(
         *CONVERSION.features,
         "avg_order_value",
         "cart_categories_count",
         "session_duration_minutes",
+        "day_of_week",
         "event_count",
         "cart_brands_count",
         "is_business_hours",
+        "month",
         "country_encoded",
         "session_list_views",
         "session_cart_views",
@@ -267,7 +268,7 @@ BEHAVIOR = FeatureSet(
     ),
     countries=CORE.countries,
 )
-"""The features that predict best together where there is much history: 56."""
+"""The features that predict best together where there is much history: 58."""
 
 FEATURE_SETS = {feature_set.name: feature_set for feature_set in (CONVERSION, CORE, RFM, BEHAVIOR)}
 """The feature sets that Presage comes with, by name."""

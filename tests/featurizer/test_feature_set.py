@@ -43,7 +43,7 @@ def test_the_default_set_is_the_one_that_models_were_trained_on():
 
 
 def test_the_sets_build_on_one_another():
-    assert [len(CONVERSION.features), len(CORE.features), len(BEHAVIOR.features), len(CATALOGUE)] == [20, 46, 56, 72]
+    assert [len(CONVERSION.features), len(CORE.features), len(BEHAVIOR.features), len(CATALOGUE)] == [20, 46, 58, 72]
     assert CORE.features[:20] == BEHAVIOR.features[:20] == CONVERSION.features
     assert set(CORE.features) | set(BEHAVIOR.features) | {"purchases"} == set(CATALOGUE)
     assert all(CATALOGUE[name].scope == "visitor" for name in RFM.features)
