@@ -98,6 +98,10 @@ FEATURE_GROUPS: Mapping[str, frozenset[str]] = {
 }
 """The features of ``behavior``, each in one group."""
 
+_LEFT_OUT: Mapping[str, frozenset[str]] = {
+    " without cart features": CART_FEATURES,
+    " without funnel features": FUNNEL_FEATURES,
+}
 _RETAIL_SET = replace(BEHAVIOR, time_zone="Europe/London")
 _ABLATED = "xgboost-classifier"
 _CROSS_VALIDATED = (
@@ -239,7 +243,7 @@ def _rees46(console: Console, to: Path, threads: int) -> None:
     rows: list[tuple[str, MeasuredModel, MeasuredModel]] = []
     warnings: Sequence[LeakageWarning] = lone_features(dataset)
     with console.status("rees46") as status:
-        for words, left_out in (("", frozenset[str]()), (" without cart features", CART_FEATURES)):
+        for words, left_out in {"": frozenset[str](), **_LEFT_OUT}.items():
             part = without(dataset, left_out)
             scores = cross_validate(part, _CROSS_VALIDATED, folds, options=options, on_progress=status.update)
             baselines: list[MeasuredModel] = []
@@ -326,8 +330,10 @@ def _print_rees46(console: Console, results: Results, rows: list[tuple[str, Meas
     console.print(results.data.split, soft_wrap=True)
     by_kind = {kind: one for kind, one, _ in rows}
     for kind in _CROSS_VALIDATED[2:]:
-        lost = by_kind[kind].draws.difference(by_kind[f"{kind} without cart features"].draws, "roc_auc")
-        console.print(f"{kind}: cart features add {format_metric(lost)} to the ROC-AUC{_caution(lost)}", soft_wrap=True)
+        for words in _LEFT_OUT:
+            lost = by_kind[kind].draws.difference(by_kind[kind + words].draws, "roc_auc")
+            what = words.removeprefix(" without ")
+            console.print(f"{kind}: {what} add {format_metric(lost)} to the ROC-AUC{_caution(lost)}", soft_wrap=True)
     _print_checks(console, results.checks)
 
 
