@@ -142,6 +142,9 @@ class Fold {
     Session* const session = find_open(&event_.session_id);
     if (session == nullptr) return begin_session();
     if (now >= session->last_unix_micros) {
+      session->last_gap_micros = now - session->last_unix_micros;
+      session->longest_gap_micros = std::max(session->longest_gap_micros, session->last_gap_micros);
+      session->last_type = event_.type;
       session->last_unix_micros = now;
     } else if (now < session->start_unix_micros) {
       if (session->start_unix_micros - now > idle_limit(event_.session_id)) return nullptr;
@@ -164,6 +167,7 @@ class Fold {
       sessions.erase(oldest);
     }
     sessions.push_back({event_.session_id, now, now});
+    sessions.back().last_type = event_.type;
     return &sessions.back();
   }
 
@@ -175,11 +179,13 @@ class Fold {
   void count_in_session(Session& session) {
     using namespace presage::v1;
     ++session.event_count;
+    count(session.events, event_.type);
     if (event_.type == EVENT_TYPE_VIEW_ITEM) {
       session.product_views += std::max<int64_t>(1, static_cast<int64_t>(event_.items.size()));
       for (const Item& item : event_.items) {
         count_price(item, session.priced_views, session.viewed_price_micros);
-        if (!contains(session.viewed_products, item.digest)) add_viewed(session.viewed_products, item);
+        if (contains(session.viewed_products, item.digest)) ++session.repeat_views;
+        else add_viewed(session.viewed_products, item);
       }
     } else if (event_.type == EVENT_TYPE_PAGE_VIEW) {
       ++session.page_views;
@@ -203,15 +209,6 @@ class Fold {
   static double weight_of(presage::v1::EventType type) {
     static constexpr double kWeights[] = {0, 1, 2, 0, 0, 1.5, 6, -2, 3, -1, 0, 7, 8, 10, 0, 4, 0, 5, 9, -3, 0, 0};
     return kWeights[type];
-  }
-
-  static void count(std::vector<std::pair<int64_t, int64_t>>& counts, int64_t key) {
-    for (auto& [known, number] : counts)
-      if (known == key) {
-        ++number;
-        return;
-      }
-    counts.emplace_back(key, 1);
   }
 
   void fold_habits(double weight, bool is_newest) {

@@ -24,6 +24,18 @@ struct CartLine {
   int64_t quantity;
 };
 
+// Numbers by key; maps keep the order in which keys came, as Python's do.
+using Counts = std::vector<std::pair<int64_t, int64_t>>;
+
+inline void count(Counts& counts, int64_t key) {
+  for (auto& [known, number] : counts)
+    if (known == key) {
+      ++number;
+      return;
+    }
+  counts.emplace_back(key, 1);
+}
+
 struct Session {
   std::string_view session_id;
   int64_t start_unix_micros;
@@ -36,6 +48,11 @@ struct Session {
   int64_t viewed_price_micros = 0;
   int64_t max_cart_value_micros = 0;
   std::string_view viewed_products;
+  Counts events;
+  int64_t last_type = 0;
+  int64_t last_gap_micros = 0;
+  int64_t longest_gap_micros = 0;
+  int64_t repeat_views = 0;
 };
 
 struct Interest {
@@ -45,10 +62,9 @@ struct Interest {
   int64_t count;
 };
 
-// The maps keep the order in which keys came, as Python's do.
 struct Habits {
-  std::vector<std::pair<int64_t, int64_t>> events;
-  std::vector<std::pair<int64_t, int64_t>> hours_of_week;
+  Counts events;
+  Counts hours_of_week;
   int64_t item_views = 0;
   int64_t repeat_views = 0;
   int64_t priced_views = 0;
@@ -88,7 +104,7 @@ struct State {
 
 constexpr size_t kRevisionBytes = 8, kChecksumBytes = 4;
 constexpr uint8_t kStateVersion = 4;
-constexpr size_t kStateFields = 17, kOrderFields = 3, kSessionFields = 12, kLineFields = 4, kHabitsFields = 12, kInterestFields = 3;
+constexpr size_t kStateFields = 17, kOrderFields = 3, kSessionFields = 17, kLineFields = 4, kHabitsFields = 12, kInterestFields = 3;
 
 inline uint32_t checksum(std::string_view bytes) {
   return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
@@ -105,7 +121,7 @@ inline void set_checksum(std::string& out, size_t place) {
   out.replace(place, kChecksumBytes, bytes);
 }
 
-inline void read_counts(MsgpackReader& in, std::vector<std::pair<int64_t, int64_t>>& counts) {
+inline void read_counts(MsgpackReader& in, Counts& counts) {
   counts.resize(in.map());
   for (auto& [key, count] : counts) key = in.integer(), count = in.integer();
 }
@@ -170,6 +186,9 @@ inline void read_core(MsgpackReader& in, State& state) {
     session.viewed_price_micros = in.integer();
     session.max_cart_value_micros = in.integer();
     session.viewed_products = in.text();
+    read_counts(in, session.events);
+    for (int64_t* field : {&session.last_type, &session.last_gap_micros, &session.longest_gap_micros, &session.repeat_views})
+      *field = in.integer();
     read_slots(in);
   }
   state.cart.resize(in.map());
@@ -209,7 +228,7 @@ inline void read_state(std::string_view blob, State& state, bool whole) {
   }
 }
 
-inline void write_counts(MsgpackWriter& out, const std::vector<std::pair<int64_t, int64_t>>& counts) {
+inline void write_counts(MsgpackWriter& out, const Counts& counts) {
   out.map(counts.size());
   for (const auto& [key, count] : counts) out.integer(key), out.integer(count);
 }
@@ -257,6 +276,9 @@ inline void write_state(std::string& to, const State& state) {
                           session.max_cart_value_micros})
       out.integer(field);
     out.bytes(session.viewed_products);
+    write_counts(out, session.events);
+    for (int64_t field : {session.last_type, session.last_gap_micros, session.longest_gap_micros, session.repeat_views})
+      out.integer(field);
     out.map(0);
   }
   out.map(state.cart.size());

@@ -58,7 +58,7 @@ from presage_training.report.results import Check, facts_of_part
 from presage_training.report.tables import models_table
 from presage_training.report.writing import arriving_folder
 
-__all__ = ["CART_FEATURES", "FEATURE_GROUPS", "main", "without"]
+__all__ = ["CART_FEATURES", "FEATURE_GROUPS", "FUNNEL_FEATURES", "main", "without"]
 
 ONLINE_RETAIL = DATA / "online_retail.parquet"
 REES46 = DATA / "rees46_2019_10_01.parquet"
@@ -67,24 +67,41 @@ LEAST_ROC_AUC = 0.79
 CART_FEATURES = frozenset(
     {
         *(name for name in BEHAVIOR.features if CATALOGUE[name].scope == "cart"),
-        "add_to_cart_events", "max_cart_value", "cart_adds", "view_to_cart_rate", "cart_to_checkout_rate",
+        "add_to_cart_events", "max_cart_value", "session_cart_views", "cart_adds", "view_to_cart_rate", "cart_to_checkout_rate",
         # They weigh events by type, and a cart's weigh most of those that come before a purchase.
         "engagement_score", "item_affinity", "category_affinity",
+        # An addition to the cart is one of their types or steps.
+        "last_event_type", "deepest_step", "session_checkouts",
     }
 )  # fmt: skip
 """What knows of carts."""
 
+FUNNEL_FEATURES = frozenset(
+    {
+        "session_searches", "session_wishlist_adds", "session_list_views", "session_cart_views", "session_checkouts",
+        "last_event_type", "deepest_step", "longest_gap_seconds",
+    }
+)  # fmt: skip
+"""What knows of the session's funnel: its events by type, the newest type, the steps reached, and the gaps."""
+
 FEATURE_GROUPS: Mapping[str, frozenset[str]] = {
     "orders": frozenset(RFM.features),
     "session and cart": frozenset(
-        name for name in BEHAVIOR.features if CATALOGUE[name].scope in {"session", "cart"} and name not in RFM.features
+        name
+        for name in BEHAVIOR.features
+        if CATALOGUE[name].scope in {"session", "cart"} and name not in FUNNEL_FEATURES
     ),
+    "session funnel": FUNNEL_FEATURES,
     "calendar": frozenset(name for name in BEHAVIOR.features if CATALOGUE[name].scope == "calendar"),
     "habits": frozenset(name for name in BEHAVIOR.features if CATALOGUE[name].scope == "habits"),
     "who and where": frozenset({"device_encoded", "country_encoded", "bounce_rate"}),
 }
 """The features of ``behavior``, each in one group."""
 
+_LEFT_OUT: Mapping[str, frozenset[str]] = {
+    " without cart features": CART_FEATURES,
+    " without funnel features": FUNNEL_FEATURES,
+}
 _RETAIL_SET = replace(BEHAVIOR, time_zone="Europe/London")
 _ABLATED = "xgboost-classifier"
 _CROSS_VALIDATED = (
@@ -226,7 +243,7 @@ def _rees46(console: Console, to: Path, threads: int) -> None:
     rows: list[tuple[str, MeasuredModel, MeasuredModel]] = []
     warnings: Sequence[LeakageWarning] = lone_features(dataset)
     with console.status("rees46") as status:
-        for words, left_out in (("", frozenset[str]()), (" without cart features", CART_FEATURES)):
+        for words, left_out in {"": frozenset[str](), **_LEFT_OUT}.items():
             part = without(dataset, left_out)
             scores = cross_validate(part, _CROSS_VALIDATED, folds, options=options, on_progress=status.update)
             baselines: list[MeasuredModel] = []
@@ -313,8 +330,10 @@ def _print_rees46(console: Console, results: Results, rows: list[tuple[str, Meas
     console.print(results.data.split, soft_wrap=True)
     by_kind = {kind: one for kind, one, _ in rows}
     for kind in _CROSS_VALIDATED[2:]:
-        lost = by_kind[kind].draws.difference(by_kind[f"{kind} without cart features"].draws, "roc_auc")
-        console.print(f"{kind}: cart features add {format_metric(lost)} to the ROC-AUC{_caution(lost)}", soft_wrap=True)
+        for words in _LEFT_OUT:
+            lost = by_kind[kind].draws.difference(by_kind[kind + words].draws, "roc_auc")
+            what = words.removeprefix(" without ")
+            console.print(f"{kind}: {what} add {format_metric(lost)} to the ROC-AUC{_caution(lost)}", soft_wrap=True)
     _print_checks(console, results.checks)
 
 

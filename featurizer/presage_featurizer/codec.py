@@ -44,7 +44,8 @@ def _with_slots(body: bytes) -> bytes:
     return _encode([*fields[:_SLOTS_FIELD], _NO_SLOTS, *fields[_SLOTS_FIELD:]])
 
 
-# Version 2 appended the habits, version 3 the recent orders; version 4 inserted the slots before them.
+# Version 2 appended the habits, version 3 the recent orders; version 4 inserted the slots before them, and
+# appended fields to sessions.
 _STATE_READERS: dict[int, Callable[[bytes], State]] = {
     **dict.fromkeys((1, 2, 3), lambda body: _decode_state(_with_slots(body))),
     4: _decode_state,

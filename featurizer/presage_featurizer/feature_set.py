@@ -191,7 +191,6 @@ CONVERSION = FeatureSet(
         "recency_days",
         "frequency",
         "monetary_value",
-        "avg_order_value",
         "days_since_first_purchase",
         "page_views",
         "product_views",
@@ -201,13 +200,14 @@ CONVERSION = FeatureSet(
         "bounce_rate",
         "cart_items_count",
         "avg_cart_item_price",
-        "cart_categories_count",
-        "session_duration_minutes",
         "max_cart_value",
         "hour_of_day",
-        "day_of_week",
         "user_segment_encoded",
         "device_encoded",
+        "session_searches",
+        "session_wishlist_adds",
+        "last_event_type",
+        "deepest_step",
     ),
 )
 """The default set: the 20 features of purchase propensity."""
@@ -216,6 +216,10 @@ CORE = FeatureSet(
     name="core",
     features=(
         *CONVERSION.features,
+        "avg_order_value",
+        "cart_categories_count",
+        "session_duration_minutes",
+        "day_of_week",
         "event_count",
         "cart_brands_count",
         "is_weekend",
@@ -223,13 +227,28 @@ CORE = FeatureSet(
         "month",
         "quarter",
         "country_encoded",
+        "session_list_views",
+        "session_item_selections",
+        "session_cart_removals",
+        "session_cart_views",
+        "session_checkouts",
+        "session_payment_infos",
+        "session_purchases",
+        "session_repeat_views",
+        "product_view_share",
+        "last_event_step",
+        "steps_reached",
+        "seconds_since_last_event",
+        "last_gap_seconds",
+        "longest_gap_seconds",
+        "mean_gap_seconds",
     ),
     countries=tuple(
         "AE AT AU BE BG BH BR CA CH CN CY CZ DE DK EE ES FI FR GB GR HK HR HU IE IL IN IS IT JP KR "  # noqa: SIM905 - reads better
         "LB LT LU LV MT MX NL NO NZ PL PT RO RU SA SE SG SI SK TR UA US ZA".split()
     ),
 )
-"""All features that need no habits: 27."""
+"""All features that need no habits: 46."""
 
 RFM = FeatureSet(
     name="rfm",
@@ -246,14 +265,21 @@ RFM = FeatureSet(
 
 BEHAVIOR = FeatureSet(
     name="behavior",
-    # All 53 except those that others imply: purchases equals frequency; is_weekend and quarter follow from day and month.
     features=(
         *CONVERSION.features,
+        "avg_order_value",
+        "cart_categories_count",
+        "session_duration_minutes",
+        "day_of_week",
         "event_count",
         "cart_brands_count",
         "is_business_hours",
         "month",
         "country_encoded",
+        "session_list_views",
+        "session_cart_views",
+        "session_checkouts",
+        "longest_gap_seconds",
         "total_events",
         "unique_products",
         "events_per_day",
@@ -282,7 +308,7 @@ BEHAVIOR = FeatureSet(
     ),
     countries=CORE.countries,
 )
-"""All features that are not implied by others: 50."""
+"""The features that predict best together where there is much history: 58."""
 
 FEATURE_SETS = {feature_set.name: feature_set for feature_set in (CONVERSION, CORE, RFM, BEHAVIOR)}
 """The feature sets that Presage comes with, by name."""

@@ -117,6 +117,16 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     max_cart_value_micros: int = 0
     viewed_products: bytes = b""
     """Digests of the distinct products viewed, at most MAX_VIEWED_PRODUCTS."""
+    events: dict[int, int] = {}
+    """Events by type number."""
+    last_type: int = 0
+    """The type number of the newest event."""
+    last_gap_micros: int = 0
+    """The time between the newest event and the one before; 0 for a single event."""
+    longest_gap_micros: int = 0
+    """The longest such time so far."""
+    repeat_views: int = 0
+    """Views of products that were already in ``viewed_products``."""
     slots: Slots = {}
     """What aggregates over the session keep."""
 
@@ -213,13 +223,18 @@ def copy_state(state: State) -> State:
     # msgspec's own, several times as fast as copy.copy; its type stubs lack it.
     copied: State = state.__copy__()  # type: ignore[attr-defined]
     copied.slots = state.slots.copy()
-    copied.sessions = tuple([session.__copy__() for session in state.sessions])  # type: ignore[attr-defined]
-    for session in copied.sessions:
-        session.slots = session.slots.copy()
+    copied.sessions = tuple([_copy_session(session) for session in state.sessions])
     habits: Habits = state.habits.__copy__()  # type: ignore[attr-defined]
     habits.events = habits.events.copy()
     habits.hours_of_week = habits.hours_of_week.copy()
     habits.items = habits.items.copy()
     habits.categories = habits.categories.copy()
     copied.habits = habits
+    return copied
+
+
+def _copy_session(session: Session) -> Session:
+    copied: Session = session.__copy__()  # type: ignore[attr-defined]
+    copied.events = session.events.copy()
+    copied.slots = session.slots.copy()
     return copied

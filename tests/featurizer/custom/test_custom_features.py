@@ -60,7 +60,7 @@ def test_the_set_of_a_project_is_what_it_extends_and_its_own():
 
 def test_what_is_excluded_is_still_kept_for_python_features():
     custom = CustomFeatures.parse(
-        DECLARATION.replace('extends = "conversion"', 'extends = []\nexclude = ["session_searches"]'), SOURCE
+        DECLARATION.replace('extends = "conversion"', 'extends = []\nexclude = ["visit_searches"]'), SOURCE
     )
     assert custom.feature_set.features == OWN[1:]
     assert values(custom, STORY)["search_share"] == 1.0
@@ -114,7 +114,7 @@ class TestDefinitions:
     @pytest.mark.parametrize(
         ("before", "after", "changed"),
         [
-            ('["SEARCH"]', '["LOGIN"]', {"session_searches", "search_share"}),
+            ('["SEARCH"]', '["LOGIN"]', {"visit_searches", "search_share"}),
             ('"numbers.margin"', '"numbers.other"', {"margin_viewed"}),
             ("cap = 64", "cap = 65", {"brands_viewed"}),
             ('"email", "ads"', '"ads", "email"', {"last_channel"}),
@@ -172,7 +172,7 @@ class TestRestore:
 
     def test_a_server_without_the_project_is_refused_the_model(self):
         with pytest.raises(
-            FeatureSetError, match=r"custom: 'session_searches' is a project's own .*--project or PRESAGE_"
+            FeatureSetError, match=r"custom: 'visit_searches' is a project's own .*--project or PRESAGE_"
         ):
             FeatureSet.restore(self.RECORDED)
 
