@@ -42,7 +42,7 @@ def served(events: int, models: Models, **changes) -> ServedVector:
         session_id="",
         as_of_unix_micros=now,
         last_event=last,
-        model_version="2",
+        model_version="3",
         fingerprint=CONVERSION.fingerprint,
         values=values,
     )
