@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from presage_featurizer import CATALOGUE, CONVERSION, CORE, FEATURE_SETS, FeatureSet, FeatureSetError
-from presage_featurizer.feature_set import BEHAVIOR, RFM
 from presage_featurizer.fold import FOLD_VERSION
+from presage_featurizer.shipped_sets import BEHAVIOR, RFM
 
 
 def changed(**fields):

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 
 from presage_featurizer import CATALOGUE, CORE, FEATURE_SETS, MICROS, Event, EventType, encode_state, featurize, fold
 from presage_featurizer.digests import digest
-from presage_featurizer.feature_set import BEHAVIOR, FeatureSet
+from presage_featurizer.feature_set import FeatureSet
 from presage_featurizer.fold import begin, fold_into
 from presage_featurizer.habits import EVENT_WEIGHTS
+from presage_featurizer.shipped_sets import BEHAVIOR
 from presage_featurizer.state import MAX_CATEGORY_INTERESTS, MAX_ITEM_INTERESTS
 from support.events import DAY_MICROS, any_log, at, event, fold_all, item, logs
 

@@ -15,7 +15,7 @@ from presage_featurizer.catalogue import CATALOGUE
 from presage_featurizer.custom.declared import Declared, declared_feature
 from presage_featurizer.custom.shape import FeatureShape
 from presage_featurizer.errors import FeatureSetError
-from presage_featurizer.feature_set import FEATURE_SETS
+from presage_featurizer.shipped_sets import FEATURE_SETS
 
 __all__ = ["Declaration", "check_feature_name", "read_declaration"]
 
