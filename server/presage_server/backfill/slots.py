@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping
 
 from presage_featurizer import Aggregates, State
 from presage_featurizer.state import Session, Slots, TimedValue, copy_state
@@ -56,7 +56,7 @@ def with_undeclared_slots(replayed: State, stored: State, aggregates: Aggregates
     return state
 
 
-def _undeclared(slots: Slots, declared: Set[int]) -> Slots:
+def _undeclared(slots: Slots, declared: Collection[int]) -> Slots:
     return {key: value for key, value in slots.items() if key not in declared}
 
 
