@@ -92,9 +92,7 @@ class Resolver:
             return Resolution(Outcome.NEWER if newer else Outcome.UNREADABLE, base)
         return self._resolve_difference(base, base.state, history, log_is_whole=log_is_whole)
 
-    def _resolve_difference(
-        self, base: Snapshot, stored: State, history: History, *, log_is_whole: bool
-    ) -> Resolution:
+    def _resolve_difference(self, base: Snapshot, stored: State, history: History, *, log_is_whole: bool) -> Resolution:
         if encode_state(without_slots(stored)) == encode_state(without_slots(history.state)):
             replayed = with_undeclared_slots(history.state, stored, self._aggregates)
             if stored == replayed:  # an older release wrote the same, or servers keep more than is declared here

@@ -14,7 +14,9 @@ from support.events import START_UNIX_MICROS
 
 DAY_MILLIS = 86_400_000
 START_MILLIS = START_UNIX_MICROS // 1_000
-OLD = CustomFeatures.parse('name = "shop"\nextends = []\n[features]\nall = { aggregate = "count", over = "visitor" }\n').aggregates
+OLD = CustomFeatures.parse(
+    'name = "shop"\nextends = []\n[features]\nall = { aggregate = "count", over = "visitor" }\n'
+).aggregates
 NEW = CustomFeatures.parse(
     'name = "shop"\nextends = []\n[features]\nall = { aggregate = "count", over = "visitor" }\n'
     'views = { aggregate = "count", over = "session", events = ["PURCHASE"] }\n'
