@@ -86,7 +86,9 @@ def test_declared_features_are_inlined_and_python_features_are_called():
 
 
 PYTHON_BODIES = {
-    "a variable that is not set for every visitor": "if view.state.orders:\n        found = 1\n    return found if view.state.orders else 7",
+    "a variable that is not set for every visitor": (
+        "if view.state.orders:\n        found = 1\n    return found if view.state.orders else 7"
+    ),
     "a negative constant": "return LOW ** 2",
     "a call for its effect": "found = [1, 2]\n    last = found.pop()\n    return sum(found)",
     "starred arguments": "return doubled(*[view.state.orders])",
