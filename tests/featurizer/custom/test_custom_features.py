@@ -280,6 +280,20 @@ class TestFolder:
         with pytest.raises(FeatureSetError, match=f"^{tmp_path}: .*utf-8"):
             read_custom_features(tmp_path)
 
+    def test_a_byte_order_mark_is_no_part_of_a_file(self, tmp_path):
+        (tmp_path / "features.toml").write_text(DECLARATION, encoding="utf-8-sig")
+        (tmp_path / "features.py").write_text(SOURCE, encoding="utf-8-sig")
+        assert read_custom_features(tmp_path) == CUSTOM
+
+    @pytest.mark.parametrize("name", ["features.toml", "features.py"])
+    def test_a_file_that_is_too_long_is_not_cut(self, tmp_path, name):
+        (tmp_path / "features.toml").write_text(DECLARATION)
+        (tmp_path / "features.py").write_text(SOURCE)
+        with (tmp_path / name).open("a") as file:
+            file.write("#" * (1 << 20))
+        with pytest.raises(FeatureSetError, match=f"^{tmp_path}: {name}: expected at most 1 MiB"):
+            read_custom_features(tmp_path)
+
 
 def test_names_of_the_catalogue_are_not_for_projects():
     assert not CATALOGUE.keys() & CUSTOM.catalogue.keys()
