@@ -96,10 +96,22 @@ def _values(
     inliner = Inliner(View, block)
     with suppress(NotInlinableError):
         inliner.inline(cast("FunctionType", View.__init__), {"self": SUBJECT, **_VIEW_ARGUMENTS})
+    attributes, place = dict(inliner.attributes), len(block.statements)
     values = [_call(function, block) if function in in_python else _value(function, inliner) for function in functions]
-    view = ast.Call(block.bind(View, "View"), list(_VIEW_ARGUMENTS.values()), [])
-    block.statements.insert(0, assignment(_VIEW.id, view))
+    if any(isinstance(value, ast.Call) and _VIEW in value.args for value in values):
+        block.statements[place:place] = _view(attributes, block)
     return values
+
+
+def _view(attributes: Mapping[str, ast.expr], block: Block) -> list[ast.stmt]:
+    """Write the statements that make a view, of the attributes that are there already if they are."""
+    view = block.bind(View, "View")
+    if attributes.keys() != set(View.__slots__):
+        return [assignment(_VIEW.id, ast.Call(view, list(_VIEW_ARGUMENTS.values()), []))]
+    stores: list[ast.stmt] = [
+        ast.Assign([ast.Attribute(_VIEW, name, ast.Store())], value) for name, value in attributes.items()
+    ]
+    return [assignment(_VIEW.id, ast.Call(block.bind(object.__new__, "new"), [view], [])), *stores]
 
 
 def _value(function: FeatureFunction, inliner: Inliner) -> ast.expr:
