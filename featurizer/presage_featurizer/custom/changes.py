@@ -54,6 +54,8 @@ def _check_scope(scope: ast.AST, own: set[str], sets: set[str]) -> None:
                     raise problem(node, "what .pop takes from a set differs between processes; use sorted(...)")
             case ast.Subscript(ctx=ast.Store(), value=value) if not isinstance(value, ast.Name) or value.id not in own:
                 raise problem(node, f"a feature must not change what it reads, nor what other features see; {_ADVICE}")
+            case ast.AugAssign(target=ast.Subscript(), op=ast.BitOr()):
+                raise problem(node, "|= may change a dict of the view; write a = b | c")
             case ast.For(iter=value) | ast.comprehension(iter=value) | ast.Starred(value=value):
                 _check_order([value], sets)
             case ast.Call(func=ast.Name(id=name), args=arguments) if name in _ITERATING:

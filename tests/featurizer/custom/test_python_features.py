@@ -53,6 +53,9 @@ BAD = {
     feature_of("return count(view.state.sessions)", before="def count(found):\n    found.append(1)\n    return 1.0"): (
         "features.py: line 4: .append may change"
     ),
+    feature_of(
+        "found = [view.state.cart]\n    found[0] |= {'x': 1}"
+    ): "features.py: line 8: .= may change a dict of the view",
     feature_of("SEEN.append(1)", before="SEEN = []"): "features.py: line 7: .append may change",
     feature_of("found = []\n    def add():\n        found.append(1)"): "features.py: line 9: .append may change",
     feature_of("list = view.state.sessions"): "features.py: line 7: 'list' is a function of Python",
