@@ -113,7 +113,7 @@ def test_the_variable_names_the_project_too(presage, monkeypatch):
     done = presage("train", "log.jsonl", "--to", "run-3")
 
     assert (done.code, done.err) == (
-        2, "presage train: nowhere: holds no features.toml; name a folder that presage init made\n",
+        2, "presage train: nowhere: no such folder; name a folder that presage init made\n",
     )  # fmt: skip
 
 

@@ -24,7 +24,8 @@ def audit(
 ) -> None:
     """Compare served vectors with a replay of the archived events, bit for bit.
 
-    Servers log a sample of vectors with `--sample-vectors-share`. The exit code is 1 if any vector or score differs.
+    Servers log a sample of vectors with `--sample-vectors-share`. The exit code is 1 if any vector or score differs, and 2 if
+    there are vectors but none could be compared.
     """
     # Imported here, so that the command's help does not wait for them.
     from presage_training.audit import Models  # noqa: PLC0415
@@ -64,6 +65,10 @@ def audit(
         )
     if result.different:
         sys.exit(1)
+    if result.skipped and not result.same:
+        sys.exit(
+            _fail("nothing could be compared; see the reasons above, and name the servers' project with --project")
+        )
 
 
 def _fail(message: str) -> int:

@@ -102,13 +102,15 @@ def _examples(sample: Sample, column: str) -> str:
 def _print_words(console: Console, proposal: Proposal) -> None:
     if not proposal.event_types:
         return
+    from presage_training.inspecting.words import is_guess  # noqa: PLC0415 - as above
+
     table = Table("event in the log", "rows", "becomes", box=SIMPLE_HEAD)
     for word, count in proposal.event_words.items():
         event_type = proposal.event_types[word]
         table.add_row(
             printable(word, most=_MAX_CHARACTERS) or "(empty)",
             f"{count:,}",
-            event_type.name if event_type else "IGNORE: not known",
+            f"{event_type.name}{', a guess: check' * is_guess(word)}" if event_type else "IGNORE: not known",
         )
     console.print(table)
 
