@@ -55,9 +55,8 @@ def init(
     except TrainingError as error:
         sys.exit(_fail(str(error)))
     except OSError as error:
-        sys.exit(
-            _fail(f"{error.filename or folder}: {error.strerror or error}; name a place that can be read and written")
-        )
+        needed = "a log that can be read" if error.filename == str(log) else "a place that can be written"
+        sys.exit(_fail(f"{error.filename or folder}: {error.strerror or error}; name {needed}"))
     for name in written:
         console.print(f"wrote {folder / name}", soft_wrap=True)
     for name in kept:
