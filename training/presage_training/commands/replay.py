@@ -22,7 +22,7 @@ from rich.progress import (
 from rich.table import Table
 
 from presage_client import PresageError
-from presage_featurizer import Event
+from presage_featurizer import Event, FeaturizerError
 from presage_training.errors import TrainingError
 from presage_training.project.option import project_option
 from presage_training.project.project import Project, log_source
@@ -98,7 +98,7 @@ def replay(  # noqa: PLR0917 - the command line passes names
             bar.update(task, total=stats.events)
     except OSError as error:
         sys.exit(_fail(f"{error.filename or file}: {error.strerror or error}; name a file that can be read"))
-    except TrainingError as error:
+    except (TrainingError, FeaturizerError) as error:
         sys.exit(_fail(str(error)))
     except PresageError as error:
         sys.exit(_fail(f"{error}; what was counted stays counted: run the same command again once {target} answers"))
