@@ -157,3 +157,28 @@ def test_what_is_wrong_in_training_toml_is_said_in_one_line(presage, folder, tex
     assert done.err.startswith("presage train: ")
     assert message in done.err
     assert done.err.count("\n") == 1
+
+
+FAILING = """
+from presage_featurizer import View
+from presage_featurizer.custom import feature
+
+@feature(unit="ratio")
+def inverse(view: View) -> float:
+    \"\"\"Fails for a session's third event.\"\"\"
+    return 1.0 / (view.session.event_count - 3)
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_own_feature_that_fails_is_said_in_one_line(presage, folder, workers):
+    (folder / "failing").mkdir(exist_ok=True)
+    (folder / "failing" / "features.toml").write_text('name = "failing"\nextends = "core"\n')
+    (folder / "failing" / "features.py").write_text(FAILING)
+    options = ("--project", "failing", "--format", "presage", "--workers", workers, "--to", "failed")
+    done = presage("train", "log.jsonl", *options)
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("presage train: ")
+    assert "inverse" in done.err
+    assert done.err.count("\n") == 1
