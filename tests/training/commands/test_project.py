@@ -182,3 +182,27 @@ def test_an_own_feature_that_fails_is_said_in_one_line(presage, folder, workers)
     assert done.err.startswith("presage train: ")
     assert "inverse" in done.err
     assert done.err.count("\n") == 1
+
+
+def test_features_that_the_log_cannot_fill_are_named(presage, folder):
+    (folder / "bare").mkdir()
+    (folder / "bare" / "features.toml").write_text(
+        'name = "bare"\nextends = "core"\n[features]\n'
+        'margin = { aggregate = "sum", of = "numbers.margin", over = "session" }\n'
+        'seen = { aggregate = "count", over = "session" }\n'
+    )
+    missing = (
+        "No event of the log has numbers.margin, which margin reads: name its column in the mapping, or remove the feature."
+    )
+    options = ("--project", "bare", "--format", "presage", "--models", "logistic-regression", "--to", "bare run")
+    done = presage("train", "log.jsonl", *options)
+
+    assert (done.code, done.err) == (0, "")
+    assert missing in done.out.splitlines()
+    assert "In every row the default: margin. No event of the log changes it" in done.out
+    assert missing in json.loads((folder / "bare run" / "results.json").read_text())["remarks"]
+
+    with serving(ScriptedServicer()) as target:
+        done = presage("replay", "log.jsonl", "--project", "bare", "--format", "presage", "--target", target)
+    assert (done.code, done.err) == (0, "")
+    assert missing in done.out.splitlines()
