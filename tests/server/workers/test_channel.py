@@ -59,6 +59,8 @@ def test_settings_come_out_as_they_went_in():
     assert set(settings_to_json(Settings(**given))) == set(given), "every field was changed"
 
 
-@pytest.mark.parametrize("custom", [None, CustomFeatures.parse('name = "shop"  # größe\nextends = ["hour_of_day"]\n', "import math\n")])
+@pytest.mark.parametrize(
+    "custom", [None, CustomFeatures.parse('name = "shop"  # größe\nextends = ["hour_of_day"]\n', "import math\n")]
+)
 def test_the_features_of_a_project_come_out_as_they_went_in(custom):
     assert custom_from_json(json.loads(json.dumps(custom_to_json(custom)))) == custom

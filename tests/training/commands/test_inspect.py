@@ -310,11 +310,11 @@ def test_a_log_in_presages_own_format_needs_no_mapping(tmp_path, monkeypatch, in
     done = inspect("log.jsonl", "--to", "mapping.toml")
 
     assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines() == [
+    assert done.out == (
         "log.jsonl: Presage's own format, which needs no mapping, so that none is proposed: --format presage, or "
-        'format = "presage" in a project\'s training.toml, reads all of it',
-        "next: presage train log.jsonl --format presage --to runs/first",
-    ]
+        'format = "presage" in a project\'s training.toml, reads all of it\n'
+        "next: presage train log.jsonl --format presage --to runs/first\n"
+    )
     assert not (tmp_path / "mapping.toml").exists()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 
+import msgspec
 import pytest
 from training.commands.running import run_here
 from training.logs import shop
@@ -184,6 +185,42 @@ def test_an_own_feature_that_fails_is_said_in_one_line(presage, folder, workers)
     assert done.err.count("\n") == 1
 
 
+def test_an_own_feature_that_fails_on_another_log_is_said_in_one_line(presage, folder):
+    (folder / "later").mkdir()
+    (folder / "later" / "features.toml").write_text('name = "later"\nextends = "core"\n')
+    source = FAILING.replace("1.0 / (view.session.event_count - 3)", "1.0 / max(0, 500 - view.session.event_count)")
+    (folder / "later" / "features.py").write_text(source)
+    crowded = list(shop(visitors=400))
+    first = crowded[0]
+    micros = first.event_time_unix_micros
+    crowded += [
+        msgspec.structs.replace(
+            first, event_id=f"more-{number}", user_id="busy", event_time_unix_micros=micros + number
+        )
+        for number in range(600)
+    ]
+    write_presage_log(folder / "crowded.jsonl", crowded)
+    options = ("--project", "later", "--format", "presage")
+    trained = presage(
+        "train",
+        "log.jsonl",
+        *options,
+        "--models",
+        "logistic-regression",
+        "--to",
+        "later run",
+        "--bundle",
+        "models/later/1",
+    )
+    assert (trained.code, trained.err) == (0, "")
+    done = presage("evaluate", "models/later/1", "crowded.jsonl", *options, "--sort")
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("presage evaluate: ")
+    assert "inverse" in done.err
+    assert done.err.count("\n") == 1
+
+
 def test_features_that_the_log_cannot_fill_are_named(presage, folder):
     (folder / "bare").mkdir()
     (folder / "bare" / "features.toml").write_text(
@@ -191,9 +228,7 @@ def test_features_that_the_log_cannot_fill_are_named(presage, folder):
         'margin = { aggregate = "sum", of = "numbers.margin", over = "session" }\n'
         'seen = { aggregate = "count", over = "session" }\n'
     )
-    missing = (
-        "No event of the log has numbers.margin, which margin reads: name its column in the mapping, or remove the feature."
-    )
+    missing = "No event of the log has numbers.margin, which margin reads: name its column in the mapping, or remove the feature."
     options = ("--project", "bare", "--format", "presage", "--models", "logistic-regression", "--to", "bare run")
     done = presage("train", "log.jsonl", *options)
 

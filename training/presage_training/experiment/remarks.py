@@ -63,7 +63,6 @@ def remarks_on_defaults(features: Sequence[str]) -> tuple[str, ...]:
     """Return a remark on the declared features that are their default in every row."""
     if not features:
         return ()
-    return (
-        f"In every row the default: {', '.join(features)}. No event of the log changes "
-        f"{'it' if len(features) == 1 else 'them'}: look at what the mapping reads, and at their events and conditions.",
-    )
+    changes = f"No event of the log changes {'it' if len(features) == 1 else 'them'}"
+    advice = "look at what the mapping reads, and at their events and conditions"
+    return (f"In every row the default: {', '.join(features)}. {changes}: {advice}.",)

@@ -44,7 +44,8 @@ def check_mapping(sample: Sample, mapping: Path) -> SampleCheck:
     skipped = SkippedRows()
     try:
         return _checked(
-            read_mapped(sample.parts, load_mapping(mapping), skipped=skipped, rows_per_part=sample.rows_per_part), skipped
+            read_mapped(sample.parts, load_mapping(mapping), skipped=skipped, rows_per_part=sample.rows_per_part),
+            skipped,
         )
     except LogFormatError as error:
         return SampleCheck(events=0, types={}, visitors=0, order=EventOrder(), skipped=skipped, problem=str(error))

@@ -139,4 +139,7 @@ def test_a_value_with_half_of_a_character_is_skipped_with_the_reason(tmp_path):
     assert skipped.counts == {
         f"unreadable object: expected whole characters, got half of one: \\u{half}": 1 for half in ("d800", "dfff")
     }
-    assert [example.where for reason in skipped.counts for example in skipped.examples[reason]] == ["object 2", "object 4"]
+    assert [example.where for reason in skipped.counts for example in skipped.examples[reason]] == [
+        "object 2",
+        "object 4",
+    ]

@@ -69,8 +69,8 @@ class _OfOneType(dict[Any, Any]):
 class _Converter:
     """Converts the cells of one column, each distinct one once: most cells of a log repeat.
 
-    Equal cells of a type give the same object, so events share their text. Those of different types may be different texts: 1 equals
-    True.
+    Equal cells of a type give the same object, so events share their text. Those of different types may be different texts: 1 is
+    equal to True.
     """
 
     def __init__(self, function: Callable[[Any], Any]) -> None:

@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 from presage_training.errors import LogFormatError
 from presage_training.quoting import printable
 from presage_training.readers.files.layout import COMMAS, FileLayout
-from presage_training.readers.files.opening import COMPRESSIONS, is_compressed, open_binary, read_beginning, uncompressed_name
+from presage_training.readers.files.opening import (
+    COMPRESSIONS,
+    is_compressed,
+    open_binary,
+    read_beginning,
+    uncompressed_name,
+)
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
 
