@@ -11,7 +11,7 @@ import numpy as np
 
 from presage_featurizer import Event
 from presage_featurizer.aggregates.attributes import value_of
-from presage_featurizer.custom import CustomFeatures
+from presage_featurizer.own_features import OwnFeatures
 from presage_training.datasets.dataset import Dataset
 
 __all__ = ["UnseenAttributes", "always_default"]
@@ -20,7 +20,7 @@ __all__ = ["UnseenAttributes", "always_default"]
 class UnseenAttributes:
     """The attributes that a project's declared features name, without those that an event of the log has."""
 
-    def __init__(self, custom: CustomFeatures | None) -> None:
+    def __init__(self, custom: OwnFeatures | None) -> None:
         self._features: dict[str, list[str]] = {}
         for name, parts in _declared(custom):
             for attribute in {parts.get("of", ""): None, **parts.get("where", {})}:
@@ -60,8 +60,10 @@ def always_default(dataset: Dataset) -> tuple[str, ...]:
     )
 
 
-def _declared(custom: CustomFeatures | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, definition in custom.definitions.items() if custom else ():
+def _declared(custom: OwnFeatures | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    if custom is None:
+        return
+    for name, definition in custom.definitions.items():
         if name not in custom.in_python:
             yield name, json.loads(definition)
 
