@@ -16,7 +16,7 @@ from training.commands.running import run_here
 from training.logs import shop
 
 from presage_featurizer import MICROS, Device, Event, EventType
-from presage_training.readers import SkippedRows, load_mapping, read_events, write_presage_log
+from presage_training.readers import SkippedRows, load_mapping, read_events
 from support.scripted_servicer import ScriptedServicer, serving
 
 EVENTS = [event for event in shop(visitors=60) if not event.type.name.startswith("GROUP")]
@@ -302,24 +302,3 @@ def test_a_mapping_is_not_replaced_by_chance(inspect, tmp_path):
     assert done.code == 2
     assert "is there already; give --force" in done.err
     assert inspect(tmp_path / "log.csv", "--to", tmp_path / "shop.toml", "--force").code == 0
-
-
-def test_a_log_in_presages_own_format_needs_no_mapping(tmp_path, monkeypatch, inspect):
-    monkeypatch.chdir(tmp_path)
-    write_presage_log(tmp_path / "log.jsonl", EVENTS)
-    done = inspect("log.jsonl", "--to", "mapping.toml")
-
-    assert (done.code, done.err) == (0, "")
-    assert done.out == (
-        "log.jsonl: Presage's own format, which needs no mapping, so that none is proposed: --format presage, or "
-        'format = "presage" in a project\'s training.toml, reads all of it\n'
-        "next: presage train log.jsonl --format presage --to runs/first\n"
-    )
-    assert not (tmp_path / "mapping.toml").exists()
-
-
-def test_json_lines_with_one_or_two_of_the_same_keys_are_another_format(tmp_path, inspect):
-    line = {"type": "view", "user_id": "ann", "event_time_unix_micros": 1_714_521_600_000_000}
-    (tmp_path / "log.jsonl").write_text(f"{json.dumps(line)}\n" * 3)
-
-    assert "Presage's own format" not in inspect(tmp_path / "log.jsonl").out
