@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from presage_featurizer import FeaturizerError
 from presage_training.project.option import project_option
 
 __all__ = ["audit"]
@@ -45,7 +46,7 @@ def audit(
         known = Models.read(models, warn=console.print, custom=custom) if models else Models({}, custom)
         with console.status("replaying"):
             result = run(read_archive(archive, skipped=skipped), read_archived_vectors(archive), known)
-    except TrainingError as error:
+    except (TrainingError, FeaturizerError) as error:
         sys.exit(_fail(str(error)))
     except OSError as error:
         sys.exit(_fail(f"{error.filename or archive}: {error.strerror or error}; name a folder that can be read"))
