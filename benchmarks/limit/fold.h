@@ -215,7 +215,8 @@ class Fold {
     constexpr int64_t kHourMicros = 3'600 * kMicros, kThursday = 72, kHoursPerWeek = 168;
     Habits& habits = state_.habits;
     count(habits.events, event_.type);
-    count(habits.hours_of_week, (event_.time_unix_micros / kHourMicros + kThursday) % kHoursPerWeek);
+    const int64_t hours = event_.time_unix_micros / kHourMicros;
+    count(habits.hours_of_week, (hours + kThursday) % kHoursPerWeek + (in_summer(hours / 24) ? kHoursPerWeek : 0));
     if (weight == 0 || event_.items.empty()) return;
     const size_t most = std::min(event_.items.size(), kMaxItemInterests);
     for (size_t place = 0; place < most; ++place) {
@@ -230,6 +231,14 @@ class Fold {
       habits.last_category = item.category;
       habits.last_price_micros = item.price_micros;
     }
+  }
+
+  // April to October.
+  static bool in_summer(int64_t unix_day) {
+    const int64_t day = (unix_day + 719'468) % 146'097;
+    const int64_t year = (day - day / 1'460 + day / 36'524 - day / 146'096) / 365;
+    const int64_t day_of_year = day - (365 * year + year / 4 - year / 100);
+    return day_of_year >= 31 && day_of_year < 245;
   }
 
   void count_view(const Item& item) {

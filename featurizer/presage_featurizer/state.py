@@ -146,7 +146,7 @@ class Habits(msgspec.Struct, array_like=True, gc=False):
     events: dict[int, int] = {}
     """Events by type number."""
     hours_of_week: dict[int, int] = {}
-    """Events by hour of the week in UTC, from 0 (Monday 00:00) to 167."""
+    """Events by hour of the week in UTC, from 0 (Monday 00:00) to 167; those from April to October by that hour plus 168."""
     item_views: int = 0
     repeat_views: int = 0
     """Views of products that were already in ``viewed_products``."""

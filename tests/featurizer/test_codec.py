@@ -61,17 +61,17 @@ GOLDEN_STATE_3 = bytes.fromhex(
     "01312d0090"
 )
 GOLDEN_STATE_4 = bytes.fromhex(
-    "638f63b904dc0011cf000619f965754800cf000619faae79cc0001ce042bf670cf000619f985a50700cf000619f985a50700"
+    "b5c85e1804dc0011cf000619f965754800cf000619faae79cc0001ce042bf670cf000619f985a50700cf000619f985a50700"
     "020102a2444592dc0011a0cf000619faae79cc00cf000619faae79cc00010000000000ce01ff2b60c4008105010500000080"
     "dc0011a3746162cf000619fa3c08ec00cf000619faaae645000301010101ce04c4b400ce01ff2b60c408ba6d6d7ec2da6020"
     "8301010601020106ce6edd5900ce6edd5900008082a4736f636b94a5736f636b73a461636d65ce0044aa2003a368617494a4"
     "68617473a0ce01312d0001c4583887807a2b30fc732346061e71286d0aef40ddc904b88fa8f85f0b5ca68276a7067e2b8a85"
     "d4e82b3c6dbbd1d6502a1a85716fad371f5a8221685f364cf224d41a571d65b2fd4eeff5f30d95897a545ec7a00a74a96e74"
-    "eec2809c860102020306020d0115010501820a060b04040204ce0e92c620c410ba6d6d7ec2da6020ef0dd3e9ff6c55dd83c4"
-    "08ba6d6d7ec2da602093cb4035ed221515551bcf000619fa838f780005c408ef0dd3e9ff6c55dd93cb401fffe5fe5fe5fecf"
-    "000619f9702fdd0002c40865891603c5d5630593cb4018000000000000cf000619faaae645000183a573686f657393cb4035"
-    "ed221515551bcf000619fa838f780005a5736f636b7393cb401fffe5fe5fe5fecf000619f9702fdd0002a46861747393cb40"
-    "18000000000000cf000619faaae6450001c40865891603c5d56305a468617473ce01312d0090"
+    "eec2809c860102020306020d011501050182ccb206ccb304040204ce0e92c620c410ba6d6d7ec2da6020ef0dd3e9ff6c55dd"
+    "83c408ba6d6d7ec2da602093cb4035ed221515551bcf000619fa838f780005c408ef0dd3e9ff6c55dd93cb401fffe5fe5fe5"
+    "fecf000619f9702fdd0002c40865891603c5d5630593cb4018000000000000cf000619faaae645000183a573686f657393cb"
+    "4035ed221515551bcf000619fa838f780005a5736f636b7393cb401fffe5fe5fe5fecf000619f9702fdd0002a46861747393"
+    "cb4018000000000000cf000619faaae6450001c40865891603c5d56305a468617473ce01312d0090"
 )
 GOLDEN_EVENT = bytes.fromhex(
     "9f9091f1019ba469642d310da776697369746f72cf000619f965754800a37461629295a473686f65a573686f6573a461636d"
@@ -94,7 +94,7 @@ decode_core = partial(decode_needed, needs=frozenset())
 
 HABITS = Habits(
     events={1: 2, 2: 3, 6: 2, 13: 1, 21: 1, 5: 1},
-    hours_of_week={10: 6, 11: 4},
+    hours_of_week={178: 6, 179: 4},
     item_views=4,
     repeat_views=2,
     priced_views=4,
@@ -185,10 +185,13 @@ def state_as_lists(state):
 
 
 def before_version_4(state):
-    """Return a state as it was decoded before sessions had counts by type and gaps."""
+    """Return a state as it was decoded before sessions had counts by type and gaps, and hours of summer were apart."""
     fields = {"events": {}, "last_type": 0, "last_gap_micros": 0, "longest_gap_micros": 0, "repeat_views": 0}
+    hours = {hour % 168: count for hour, count in state.habits.hours_of_week.items()}
     return msgspec.structs.replace(
-        state, sessions=tuple(msgspec.structs.replace(session, **fields) for session in state.sessions)
+        state,
+        sessions=tuple(msgspec.structs.replace(session, **fields) for session in state.sessions),
+        habits=msgspec.structs.replace(state.habits, hours_of_week=hours),
     )
 
 
