@@ -15,12 +15,13 @@ __all__ = ["naive_rows"]
 
 _IDLE = pd.Timedelta(minutes=30)
 _DAY = pd.Timedelta(days=1)
+_TYPES = {"view": 2, "cart": 6, "purchase": 13}
+_STEPS = {"view": 3, "cart": 4, "purchase": 7}
 
 
 def naive_rows(path: Path, nth: int) -> NDArray[np.float32]:
     """Compute a row after every nth event of a log."""
     log = pd.read_parquet(path)
-    log["category"] = log["category_code"].fillna(log["category_id"].astype(str))
     places = range(nth - 1, len(log), nth)
     return np.array([_row(log, place) for place in places], dtype=np.float32)
 
@@ -42,7 +43,6 @@ def _row(log: pd.DataFrame, place: int) -> list[float]:
         (now - since) / _DAY,
         orders,
         spent,
-        spent / orders if orders else 0.0,
         (now - purchases["event_time"].min()) / _DAY if orders else 0.0,
         0.0,
         len(views),
@@ -52,13 +52,14 @@ def _row(log: pd.DataFrame, place: int) -> list[float]:
         _bounce_rate(history, event),
         units,
         value / units if units else 0.0,
-        len({line["category"] for line in cart.values()}),
-        (now - session["event_time"].min()) / pd.Timedelta(minutes=1),
         max_cart_value,
         now.hour,
-        now.day_of_week,
         _segment(orders, history["user_session"].nunique(), (now - since) / _DAY),
         0.0,
+        0.0,
+        0.0,
+        _TYPES[session["event_type"].iloc[-1]],
+        session["event_type"].map(_STEPS).max(),
     ]
 
 
@@ -69,7 +70,7 @@ def _cart(history: pd.DataFrame, session_id: str) -> tuple[dict[int, dict], floa
         product = event["product_id"]
         if event["event_type"] == "cart":
             units = cart[product]["units"] if product in cart else 0
-            cart[product] = {"units": units + 1, "price": event["price"], "category": event["category"]}
+            cart[product] = {"units": units + 1, "price": event["price"]}
         elif event["event_type"] == "purchase" and product in cart:
             cart[product]["units"] -= 1
             if not cart[product]["units"]:

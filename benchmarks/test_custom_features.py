@@ -1,6 +1,8 @@
-"""What a project's own features cost: one declared feature, and twenty beside the 20 of the shipped set."""
+"""What a project's own features cost: one declared feature and twenty, and two in Python, beside the 20 of the shipped set."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +30,8 @@ _LINES = [
     for place, kind in enumerate(_KINDS)
     for over in ("session", "visitor")
 ]
+_FOLDER = Path(__file__).parent / "custom_features" / "project"
+_PROJECT = {name: (_FOLDER / name).read_text() for name in ("features.toml", "features.py")}
 DECLARED = {0: None, 1: CustomFeatures.parse(_HEAD + _LINES[2]), 20: CustomFeatures.parse(_HEAD + "".join(_LINES))}
 """The shipped set with so many declared features."""
 
@@ -64,6 +68,15 @@ def test_featurize_with_own_features(benchmark, visitor, model, declared):
     vector = benchmark(featurize, state, visitor.now_unix_micros, feature_set)
     assert vector[:20].tolist() == featurize(state, visitor.now_unix_micros, model.feature_set).tolist()
     assert len(vector) == 20 + declared
+
+
+@pytest.mark.parametrize("in_python", [0, 2])
+def test_featurize_with_python_features(benchmark, visitor, in_python):
+    custom = CustomFeatures.parse(_PROJECT["features.toml"], _PROJECT["features.py"] if in_python else "")
+    state = fold(visitor.state, visitor.event, custom.aggregates)
+    vector = benchmark(featurize, state, visitor.now_unix_micros, custom.feature_set)
+    assert len(custom.in_python) == in_python
+    assert len(vector) == len(custom.feature_set.features)
 
 
 def test_core_state_decode_with_own_features(benchmark, visitor, declared):

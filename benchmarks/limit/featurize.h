@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
+#include "event.h"
 #include "state.h"
 
 namespace limit {
@@ -40,18 +42,25 @@ inline int segment(int64_t orders, int64_t sessions, double days_since_last_orde
   return orders >= 5 ? kLoyal : kRepeatBuyer;
 }
 
-inline size_t distinct_categories(const std::vector<CartLine>& cart) {
-  static thread_local std::vector<std::string_view> seen;
-  seen.clear();
-  for (const CartLine& line : cart)
-    if (!line.category.empty() && std::find(seen.begin(), seen.end(), line.category) == seen.end()) seen.push_back(line.category);
-  return seen.size();
+inline double events_of(const Session& session, int64_t type) {
+  for (const auto& [key, number] : session.events)
+    if (key == type) return static_cast<double>(number);
+  return 0;
+}
+
+inline int deepest_step(const Session& session) {
+  static constexpr int kSteps[] = {0, 1, 3, 2, 3, 2, 4, 0, 0, 0, 4, 5, 6, 7};  // by the number of the type
+  int deepest = 0;
+  for (const auto& [type, _] : session.events)
+    if (type < static_cast<int64_t>(std::size(kSteps))) deepest = std::max(deepest, kSteps[type]);
+  return deepest;
 }
 
 inline double share(double part, double whole) { return whole != 0 ? part / whole : 0.0; }
 
 // A visitor without history is an empty state.
 inline Vector featurize(const State& state, int64_t now, std::string_view session_id) {
+  using namespace presage::v1;
   static const Session kNoSession{};
   constexpr double kMoney = static_cast<double>(kMicros);
   const Session* current = current_session(state, now, session_id);
@@ -74,14 +83,11 @@ inline Vector featurize(const State& state, int64_t now, std::string_view sessio
   }
   const int64_t seconds = now / kMicros;
   const double spent = count(state.spent_micros) / kMoney;
-  const double minutes =
-      session.event_count == 0 ? 0.0 : count(std::max<int64_t>(0, now - session.start_unix_micros)) / (60 * kMoney);
   const int64_t sessions = state.closed_sessions + static_cast<int64_t>(state.sessions.size());
   const std::array<double, kFeatures> values = {
       days_since(state.last_order_unix_micros != 0 ? state.last_order_unix_micros : state.first_seen_unix_micros),
       count(state.orders),
       spent,
-      share(spent, count(state.orders)),
       days_since(state.first_order_unix_micros),
       count(session.page_views),
       count(session.product_views),
@@ -91,13 +97,14 @@ inline Vector featurize(const State& state, int64_t now, std::string_view sessio
       share(count(bounced), count(ended)),
       count(units),
       share(count(value) / kMoney, count(units)),
-      static_cast<double>(distinct_categories(state.cart)),
-      minutes,
       count(session.max_cart_value_micros) / kMoney,
       count(seconds % 86'400 / 3'600),
-      count((seconds / 86'400 + 3) % 7),  // 1970-01-01 was a Thursday; Monday is 0
       static_cast<double>(segment(state.orders, sessions, days_since(state.last_order_unix_micros))),
       count(state.device),
+      events_of(session, EVENT_TYPE_SEARCH),
+      events_of(session, EVENT_TYPE_ADD_TO_WISHLIST),
+      count(session.last_type),
+      static_cast<double>(deepest_step(session)),
   };
   Vector vector;
   std::transform(values.begin(), values.end(), vector.begin(), [](double one) { return static_cast<float>(one); });

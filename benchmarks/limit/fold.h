@@ -145,6 +145,9 @@ class Fold {
     Session* const session = find_open(&event_.session_id);
     if (session == nullptr) return begin_session();
     if (now >= session->last_unix_micros) {
+      session->last_gap_micros = now - session->last_unix_micros;
+      session->longest_gap_micros = std::max(session->longest_gap_micros, session->last_gap_micros);
+      session->last_type = event_.type;
       session->last_unix_micros = now;
     } else if (now < session->start_unix_micros) {
       if (session->start_unix_micros - now > idle_limit(event_.session_id)) return nullptr;
@@ -167,6 +170,7 @@ class Fold {
       sessions.erase(oldest);
     }
     sessions.push_back({event_.session_id, now, now});
+    sessions.back().last_type = event_.type;
     return &sessions.back();
   }
 
@@ -178,11 +182,13 @@ class Fold {
   void count_in_session(Session& session) {
     using namespace presage::v1;
     ++session.event_count;
+    count(session.events, event_.type);
     if (event_.type == EVENT_TYPE_VIEW_ITEM) {
       session.product_views += std::max<int64_t>(1, static_cast<int64_t>(event_.items.size()));
       for (const Item& item : event_.items) {
         count_price(item, session.priced_views, session.viewed_price_micros);
-        if (!contains(session.viewed_products, item.digest)) add_viewed(session.viewed_products, item);
+        if (contains(session.viewed_products, item.digest)) ++session.repeat_views;
+        else add_viewed(session.viewed_products, item);
       }
     } else if (event_.type == EVENT_TYPE_PAGE_VIEW) {
       ++session.page_views;
@@ -208,20 +214,12 @@ class Fold {
     return kWeights[type];
   }
 
-  static void count(std::vector<std::pair<int64_t, int64_t>>& counts, int64_t key) {
-    for (auto& [known, number] : counts)
-      if (known == key) {
-        ++number;
-        return;
-      }
-    counts.emplace_back(key, 1);
-  }
-
   void fold_habits(double weight, bool is_newest) {
     constexpr int64_t kHourMicros = 3'600 * kMicros, kThursday = 72, kHoursPerWeek = 168;
     Habits& habits = state_.habits;
     count(habits.events, event_.type);
-    count(habits.hours_of_week, (event_.time_unix_micros / kHourMicros + kThursday) % kHoursPerWeek);
+    const int64_t hours = event_.time_unix_micros / kHourMicros;
+    count(habits.hours_of_week, (hours + kThursday) % kHoursPerWeek + (in_summer(hours / 24) ? kHoursPerWeek : 0));
     if (weight == 0 || event_.items.empty()) return;
     const size_t most = std::min(event_.items.size(), kMaxItemInterests);
     for (size_t place = 0; place < most; ++place) {
@@ -236,6 +234,14 @@ class Fold {
       habits.last_category = item.category;
       habits.last_price_micros = item.price_micros;
     }
+  }
+
+  // April to October.
+  static bool in_summer(int64_t unix_day) {
+    const int64_t day = (unix_day + 719'468) % 146'097;
+    const int64_t year = (day - day / 1'460 + day / 36'524 - day / 146'096) / 365;
+    const int64_t day_of_year = day - (365 * year + year / 4 - year / 100);
+    return day_of_year >= 31 && day_of_year < 245;
   }
 
   void count_view(const Item& item) {

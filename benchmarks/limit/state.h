@@ -24,6 +24,18 @@ struct CartLine {
   int64_t quantity;
 };
 
+// Numbers by key; maps keep the order in which keys came, as Python's do.
+using Counts = std::vector<std::pair<int64_t, int64_t>>;
+
+inline void count(Counts& counts, int64_t key) {
+  for (auto& [known, number] : counts)
+    if (known == key) {
+      ++number;
+      return;
+    }
+  counts.emplace_back(key, 1);
+}
+
 struct Session {
   std::string_view session_id;
   int64_t start_unix_micros;
@@ -36,6 +48,11 @@ struct Session {
   int64_t viewed_price_micros = 0;
   int64_t max_cart_value_micros = 0;
   std::string_view viewed_products;
+  Counts events;
+  int64_t last_type = 0;
+  int64_t last_gap_micros = 0;
+  int64_t longest_gap_micros = 0;
+  int64_t repeat_views = 0;
   std::string_view items;
 };
 
@@ -46,10 +63,9 @@ struct Interest {
   int64_t count;
 };
 
-// The maps keep the order in which keys came, as Python's do.
 struct Habits {
-  std::vector<std::pair<int64_t, int64_t>> events;
-  std::vector<std::pair<int64_t, int64_t>> hours_of_week;
+  Counts events;
+  Counts hours_of_week;
   int64_t item_views = 0;
   int64_t repeat_views = 0;
   int64_t priced_views = 0;
@@ -96,8 +112,8 @@ struct State {
 };
 
 constexpr size_t kRevisionBytes = 8, kChecksumBytes = 4;
-constexpr uint8_t kStateVersion = 4;
-constexpr size_t kStateFields = 18, kOrderFields = 3, kSessionFields = 13, kHistoryFields = 4, kLineFields = 4, kHabitsFields = 12, kInterestFields = 3;
+constexpr uint8_t kStateVersion = 5;
+constexpr size_t kStateFields = 18, kOrderFields = 3, kSessionFields = 18, kHistoryFields = 4, kLineFields = 4, kHabitsFields = 12, kInterestFields = 3;
 
 inline uint32_t checksum(std::string_view bytes) {
   return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
@@ -114,7 +130,7 @@ inline void set_checksum(std::string& out, size_t place) {
   out.replace(place, kChecksumBytes, bytes);
 }
 
-inline void read_counts(MsgpackReader& in, std::vector<std::pair<int64_t, int64_t>>& counts) {
+inline void read_counts(MsgpackReader& in, Counts& counts) {
   counts.resize(in.map());
   for (auto& [key, count] : counts) key = in.integer(), count = in.integer();
 }
@@ -179,8 +195,11 @@ inline void read_core(MsgpackReader& in, State& state) {
     session.viewed_price_micros = in.integer();
     session.max_cart_value_micros = in.integer();
     session.viewed_products = in.text();
-    session.items = in.text();
+    read_counts(in, session.events);
+    for (int64_t* field : {&session.last_type, &session.last_gap_micros, &session.longest_gap_micros, &session.repeat_views})
+      *field = in.integer();
     read_slots(in);
+    session.items = in.text();
   }
   state.cart.resize(in.map());
   for (CartLine& line : state.cart) {
@@ -221,7 +240,7 @@ inline void read_state(std::string_view blob, State& state, bool whole) {
   state.items = {in.text(), in.text(), in.text(), in.text()};
 }
 
-inline void write_counts(MsgpackWriter& out, const std::vector<std::pair<int64_t, int64_t>>& counts) {
+inline void write_counts(MsgpackWriter& out, const Counts& counts) {
   out.map(counts.size());
   for (const auto& [key, count] : counts) out.integer(key), out.integer(count);
 }
@@ -269,8 +288,11 @@ inline void write_state(std::string& to, const State& state) {
                           session.max_cart_value_micros})
       out.integer(field);
     out.bytes(session.viewed_products);
-    out.bytes(session.items);
+    write_counts(out, session.events);
+    for (int64_t field : {session.last_type, session.last_gap_micros, session.longest_gap_micros, session.repeat_views})
+      out.integer(field);
     out.map(0);
+    out.bytes(session.items);
   }
   out.map(state.cart.size());
   for (const CartLine& line : state.cart) {

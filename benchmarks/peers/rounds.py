@@ -112,8 +112,8 @@ def _site(peer: Peer, store: Store, rows: Path, folder: Path) -> Site:
         spare_port=free_port(),
         redis_url=store.url,
         redis_port=store.port,
-        model=shipped_models() / "conversion" / "2" / "model.onnx",
-        original=_ROOT / "tests" / "data" / "conversion-2.txt",
+        model=shipped_models() / "conversion" / "3" / "model.onnx",
+        original=_ROOT / "tests" / "data" / "conversion-3.txt",
         rows=rows,
         folder=folder,
     )

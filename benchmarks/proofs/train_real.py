@@ -22,8 +22,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.proofs.feature_groups import CART_FEATURES, FEATURE_GROUPS, FUNNEL_FEATURES, without
 from benchmarks.proofs.skew_proof import DATA
-from presage_featurizer import BEHAVIOR, CATALOGUE, RFM, EventType, FeatureSet
+from presage_featurizer import BEHAVIOR, EventType
 from presage_training.datasets.dataset import Dataset
 from presage_training.datasets.leakage import LeakageWarning, lone_features
 from presage_training.datasets.splits import grouped_folds
@@ -58,33 +59,16 @@ from presage_training.report.results import Check, facts_of_part
 from presage_training.report.tables import models_table
 from presage_training.report.writing import arriving_folder
 
-__all__ = ["CART_FEATURES", "FEATURE_GROUPS", "main", "without"]
+__all__ = ["main"]
 
 ONLINE_RETAIL = DATA / "online_retail.parquet"
 REES46 = DATA / "rees46_2019_10_01.parquet"
 LEAST_ROC_AUC = 0.79
 
-CART_FEATURES = frozenset(
-    {
-        *(name for name in BEHAVIOR.features if CATALOGUE[name].scope == "cart"),
-        "add_to_cart_events", "max_cart_value", "cart_adds", "view_to_cart_rate", "cart_to_checkout_rate",
-        # They weigh events by type, and a cart's weigh most of those that come before a purchase.
-        "engagement_score", "item_affinity", "category_affinity",
-    }
-)  # fmt: skip
-"""What knows of carts."""
-
-FEATURE_GROUPS: Mapping[str, frozenset[str]] = {
-    "orders": frozenset(RFM.features),
-    "session and cart": frozenset(
-        name for name in BEHAVIOR.features if CATALOGUE[name].scope in {"session", "cart"} and name not in RFM.features
-    ),
-    "calendar": frozenset(name for name in BEHAVIOR.features if CATALOGUE[name].scope == "calendar"),
-    "habits": frozenset(name for name in BEHAVIOR.features if CATALOGUE[name].scope == "habits"),
-    "who and where": frozenset({"device_encoded", "country_encoded", "bounce_rate"}),
+_LEFT_OUT: Mapping[str, frozenset[str]] = {
+    " without cart features": CART_FEATURES,
+    " without funnel features": FUNNEL_FEATURES,
 }
-"""The features of ``behavior``, each in one group."""
-
 _RETAIL_SET = replace(BEHAVIOR, time_zone="Europe/London")
 _ABLATED = "xgboost-classifier"
 _CROSS_VALIDATED = (
@@ -114,19 +98,6 @@ def main(arguments: list[str] | None = None) -> int:
         reached = _online_retail(console, to / "online-retail", given.threads)
         _rees46(console, to / "rees46", given.threads)
     return 0 if reached else 1
-
-
-def without(dataset: Dataset, left_out: frozenset[str]) -> Dataset:
-    """Leave features out of a dataset."""
-    names = tuple(name for name in dataset.feature_set.features if name not in left_out)
-    places = [dataset.feature_set.features.index(name) for name in names]
-    feature_set = FeatureSet(
-        name="custom",
-        features=names,
-        time_zone=dataset.feature_set.time_zone,
-        countries=dataset.feature_set.countries,
-    )
-    return replace(dataset, feature_set=feature_set, features=np.ascontiguousarray(dataset.features[:, places]))
 
 
 def _online_retail(console: Console, to: Path, threads: int) -> bool:
@@ -226,7 +197,7 @@ def _rees46(console: Console, to: Path, threads: int) -> None:
     rows: list[tuple[str, MeasuredModel, MeasuredModel]] = []
     warnings: Sequence[LeakageWarning] = lone_features(dataset)
     with console.status("rees46") as status:
-        for words, left_out in (("", frozenset[str]()), (" without cart features", CART_FEATURES)):
+        for words, left_out in {"": frozenset[str](), **_LEFT_OUT}.items():
             part = without(dataset, left_out)
             scores = cross_validate(part, _CROSS_VALIDATED, folds, options=options, on_progress=status.update)
             baselines: list[MeasuredModel] = []
@@ -313,8 +284,10 @@ def _print_rees46(console: Console, results: Results, rows: list[tuple[str, Meas
     console.print(results.data.split, soft_wrap=True)
     by_kind = {kind: one for kind, one, _ in rows}
     for kind in _CROSS_VALIDATED[2:]:
-        lost = by_kind[kind].draws.difference(by_kind[f"{kind} without cart features"].draws, "roc_auc")
-        console.print(f"{kind}: cart features add {format_metric(lost)} to the ROC-AUC{_caution(lost)}", soft_wrap=True)
+        for words in _LEFT_OUT:
+            lost = by_kind[kind].draws.difference(by_kind[kind + words].draws, "roc_auc")
+            what = words.removeprefix(" without ")
+            console.print(f"{kind}: {what} add {format_metric(lost)} to the ROC-AUC{_caution(lost)}", soft_wrap=True)
     _print_checks(console, results.checks)
 
 

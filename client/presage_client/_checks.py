@@ -52,8 +52,8 @@ def check_numbers(holder: Any, names: Sequence[str]) -> None:
     """
     for name in names:
         value = getattr(holder, name)
-        if type(value) is not float and not _is_number(value):
-            raise _wrong_type(name, "a number", value)
+        if type(value) is not float:
+            _check_number(name, value)
 
 
 def check_integers(holder: Any, names: Sequence[str]) -> None:
@@ -110,8 +110,8 @@ def check_named_numbers(name: str, values: Any) -> None:
     """
     _check_mapping(name, values, "a mapping of names and numbers")
     for key, value in values.items():
-        if type(value) is not float and not _is_number(value):
-            raise _wrong_type(f'{name}["{key}"]', "a number", value)
+        if type(value) is not float:
+            _check_number(f'{name}["{key}"]', value)
 
 
 def check_labels(name: str, values: Any) -> None:
@@ -165,6 +165,16 @@ def _is_integer(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return _is_integer(value) or (hasattr(type(value), "__float__") and not isinstance(value, bool))
+
+
+def _check_number(name: str, value: Any) -> None:
+    if not _is_number(value):
+        raise _wrong_type(name, "a number", value)
+    try:
+        float(value)
+    except OverflowError:
+        # Not the number itself, which may have more digits than Python writes.
+        raise TypeError(f"{name}: expected a number that a float can hold, got one that is too large") from None
 
 
 def _wrong_type(name: str, expected: str, value: Any) -> TypeError:

@@ -19,12 +19,13 @@ from presage_featurizer.errors import (
     NewerStateError,
     StateError,
 )
-from presage_featurizer.events import MICROS, Device, Event, EventType, Item, money_micros
-from presage_featurizer.feature_set import BEHAVIOR, CONVERSION, CORE, FEATURE_SETS, RFM, FeatureSet
+from presage_featurizer.events import MICROS, Device, Event, EventType, Item, Shown, money_micros
+from presage_featurizer.feature_set import FeatureSet
 from presage_featurizer.featurize import feature_rows, featurize
 from presage_featurizer.fold import fold
 from presage_featurizer.segments import Segment
 from presage_featurizer.sessions import current_session
+from presage_featurizer.shipped_sets import BEHAVIOR, CONVERSION, CORE, FEATURE_SETS, RFM
 from presage_featurizer.state import CoreState, State
 from presage_featurizer.subject import VISITOR, Subject, visitor_subject
 from presage_featurizer.view import MAX_UNIX_MICROS, View
@@ -54,6 +55,7 @@ __all__ = [
     "Item",
     "NewerStateError",
     "Segment",
+    "Shown",
     "State",
     "StateError",
     "Subject",

@@ -19,10 +19,10 @@ from presage_featurizer.state import CoreState, State, StatePart
 
 __all__ = ["decode_event", "decode_needed", "decode_state", "encode_event", "encode_state"]
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 """Increases with every change of the structs, even an appended field: an older release must not drop fields it does not know."""
 
-EVENT_VERSION = 3
+EVENT_VERSION = 4
 """Increases likewise, so that an older archiver keeps the bytes of an event that it does not fully know."""
 
 _HEADER = struct.Struct(">IB")
@@ -44,18 +44,19 @@ def _with_slots(body: bytes) -> bytes:
     return _encode([*fields[:_SLOTS_FIELD], _NO_SLOTS, *fields[_SLOTS_FIELD:]])
 
 
-# Version 2 appended the habits, version 3 the recent orders; version 4 inserted the slots before them and appended the items.
+# Version 2 appended the habits, version 3 the recent orders; version 4 inserted the slots before them, and
+# appended fields to sessions; version 5 appended the items to sessions and to the state.
 _STATE_READERS: dict[int, Callable[[bytes], State]] = {
     **dict.fromkeys((1, 2, 3), lambda body: _decode_state(_with_slots(body))),
-    4: _decode_state,
+    **dict.fromkeys((4, 5), _decode_state),
 }
 _CORE_STATE_READERS: dict[int, Callable[[bytes], CoreState]] = {
     **dict.fromkeys((1, 2, 3), lambda body: _decode_core_state(_with_slots(body))),
-    4: _decode_core_state,
+    **dict.fromkeys((4, 5), _decode_core_state),
 }
 _decode_event = msgspec.msgpack.Decoder(Event).decode
-# Version 2 appended the server's clock, version 3 the numbers and labels.
-_EVENT_READERS: dict[int, Callable[[bytes], Event]] = dict.fromkeys((1, 2, 3), _decode_event)
+# Version 2 appended the server's clock, version 3 the numbers and labels, version 4 to items how they were shown.
+_EVENT_READERS: dict[int, Callable[[bytes], Event]] = dict.fromkeys((1, 2, 3, 4), _decode_event)
 
 
 def encode_state(state: State) -> bytes:

@@ -19,6 +19,7 @@ __all__ = [
     "Event",
     "EventType",
     "Item",
+    "Shown",
     "money_micros",
 ]
 
@@ -81,6 +82,17 @@ class Device(IntEnum):
     OTHER = 4
 
 
+class Shown(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """How a product came before the visitor's eyes: its place in a list, and the ranking that put it there."""
+
+    position: int = 0
+    """Its place in the list, from 1; 0 if unknown."""
+    rank_id: str = ""
+    """The id of the ranking's response; empty if no ranking was involved."""
+    propensity: float = 0.0
+    """The probability with which it was put there, 0 to 1; 0 if unknown."""
+
+
 class Item(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One product in an event."""
 
@@ -94,6 +106,8 @@ class Item(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The price of one unit in millionths of the shop's currency; 0 if unknown or free."""
     quantity: int = 1
     """How many units, at least 1."""
+    shown: Shown | None = None
+    """How it was shown; None if nothing is known of that."""
 
 
 class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -21,7 +21,7 @@ from presage_featurizer.fold import FOLD_VERSION
 from presage_featurizer.own_features import OwnFeatures, check_own_features
 from presage_featurizer.state import ALL_PARTS, StatePart
 
-__all__ = ["BEHAVIOR", "CONVERSION", "CORE", "FEATURE_SETS", "RFM", "FeatureSet", "FeatureSetDefinition"]
+__all__ = ["FeatureSet", "FeatureSetDefinition"]
 
 _COUNTRY_CODE = re.compile("[A-Z]{2}")
 
@@ -183,106 +183,3 @@ def _feature_set(
     name: str, features: tuple[str, ...], time_zone: str, countries: tuple[str, ...], custom: OwnFeatures | None
 ) -> FeatureSet:
     return FeatureSet(name=name, features=features, time_zone=time_zone, countries=countries, custom=custom)
-
-
-CONVERSION = FeatureSet(
-    name="conversion",
-    features=(
-        "recency_days",
-        "frequency",
-        "monetary_value",
-        "avg_order_value",
-        "days_since_first_purchase",
-        "page_views",
-        "product_views",
-        "add_to_cart_events",
-        "unique_products_viewed",
-        "avg_product_price_viewed",
-        "bounce_rate",
-        "cart_items_count",
-        "avg_cart_item_price",
-        "cart_categories_count",
-        "session_duration_minutes",
-        "max_cart_value",
-        "hour_of_day",
-        "day_of_week",
-        "user_segment_encoded",
-        "device_encoded",
-    ),
-)
-"""The default set: the 20 features of purchase propensity."""
-
-CORE = FeatureSet(
-    name="core",
-    features=(
-        *CONVERSION.features,
-        "event_count",
-        "cart_brands_count",
-        "is_weekend",
-        "is_business_hours",
-        "month",
-        "quarter",
-        "country_encoded",
-    ),
-    countries=tuple(
-        "AE AT AU BE BG BH BR CA CH CN CY CZ DE DK EE ES FI FR GB GR HK HR HU IE IL IN IS IT JP KR "  # noqa: SIM905 - reads better
-        "LB LT LU LV MT MX NL NO NZ PL PT RO RU SA SE SG SI SK TR UA US ZA".split()
-    ),
-)
-"""All features that need no habits: 27."""
-
-RFM = FeatureSet(
-    name="rfm",
-    features=(
-        "recency_days",
-        "frequency",
-        "monetary_value",
-        "avg_order_value",
-        "days_since_first_purchase",
-        "user_segment_encoded",
-    ),
-)
-"""Recency, frequency, monetary value: only the visitor's orders."""
-
-BEHAVIOR = FeatureSet(
-    name="behavior",
-    # All 53 except those that others imply: purchases equals frequency; is_weekend and quarter follow from day and month.
-    features=(
-        *CONVERSION.features,
-        "event_count",
-        "cart_brands_count",
-        "is_business_hours",
-        "month",
-        "country_encoded",
-        "total_events",
-        "unique_products",
-        "events_per_day",
-        "cart_adds",
-        "searches",
-        "wishlist_adds",
-        "group_views",
-        "group_joins",
-        "view_to_cart_rate",
-        "cart_to_checkout_rate",
-        "checkout_to_purchase_rate",
-        "overall_conversion_rate",
-        "peak_activity_hour",
-        "peak_activity_day",
-        "is_weekend_shopper",
-        "category_diversity",
-        "categories_explored",
-        "top_category_share",
-        "days_since_last_event",
-        "recency_score",
-        "engagement_score",
-        "item_affinity",
-        "category_affinity",
-        "repeat_view_rate",
-        "price_vs_user_average",
-    ),
-    countries=CORE.countries,
-)
-"""All features that are not implied by others: 50."""
-
-FEATURE_SETS = {feature_set.name: feature_set for feature_set in (CONVERSION, CORE, RFM, BEHAVIOR)}
-"""The feature sets that Presage comes with, by name."""

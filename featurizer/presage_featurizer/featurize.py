@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_featurizer.feature_set import CONVERSION, FeatureSet
+from presage_featurizer.feature_set import FeatureSet
+from presage_featurizer.shipped_sets import CONVERSION
 from presage_featurizer.state import CoreState
 
 __all__ = ["feature_rows", "featurize", "pack_rows"]

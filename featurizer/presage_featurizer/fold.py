@@ -130,8 +130,7 @@ def fold_into(
             cart_value = cart_value_micros(state.cart)
             if cart_value > session.max_cart_value_micros:
                 session.max_cart_value_micros = min(cart_value, MAX_MONEY_MICROS)
-    if "items" in needs:
-        fold_items(state, session, event)
+    fold_items(state, session, event, needs)
     fold_slots(aggregates, state, session, event)
     return session
 
@@ -154,6 +153,7 @@ def _change_cart_and_orders(state: State, event: Event) -> None:
 def _count_in_session(session: Session, event: Event) -> None:
     session.event_count += 1
     kind = event.type
+    session.events[int(kind)] = session.events.get(kind, 0) + 1
     if kind == _VIEW_ITEM:
         items = event.items
         session.product_views += len(items) or 1
@@ -165,7 +165,9 @@ def _count_in_session(session: Session, event: Event) -> None:
                 session.viewed_price_micros = viewed_price
             item_digest = product_digest(item.item_id)
             viewed = session.viewed_products
-            if not contains(viewed, item_digest) and len(viewed) < _VIEWED_BYTES:
+            if contains(viewed, item_digest):
+                session.repeat_views += 1
+            elif len(viewed) < _VIEWED_BYTES:
                 session.viewed_products = viewed + item_digest
     elif kind == _PAGE_VIEW:
         session.page_views += 1

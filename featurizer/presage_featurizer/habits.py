@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeVar
 
 from presage_featurizer.decay import decay_factor
@@ -16,7 +17,7 @@ from presage_featurizer.state import (
     Interest,
 )
 
-__all__ = ["EVENT_WEIGHTS", "INTEREST_HALF_LIFE_MICROS", "fold_habits", "interest_now"]
+__all__ = ["EVENT_WEIGHTS", "HOURS_PER_WEEK", "INTEREST_HALF_LIFE_MICROS", "fold_habits", "interest_now"]
 
 EVENT_WEIGHTS: dict[EventType, float] = {
     EventType.PURCHASE: 10.0,
@@ -41,8 +42,12 @@ INTEREST_HALF_LIFE_MICROS = 7 * 86_400 * MICROS
 
 K = TypeVar("K", str, bytes)
 
-_HOURS_PER_WEEK = 7 * 24
+HOURS_PER_WEEK = 7 * 24
+
 _UNIX_EPOCH_HOUR_OF_WEEK = 3 * 24  # 1970-01-01 was a Thursday, and weeks begin on Monday
+_HOUR_MICROS = 3_600 * MICROS
+_UNIX_EPOCH_DAY = 719_468  # days from 1 March of the year 0
+_DAYS_PER_400_YEARS = 146_097
 _VIEWED_BYTES = MAX_VIEWED_PRODUCTS * WIDTH
 _VIEW_ITEM = EventType.VIEW_ITEM
 
@@ -57,7 +62,8 @@ def fold_habits(habits: Habits, event: Event, *, is_newest: bool) -> None:
     """
     kind = event.type
     habits.events[int(kind)] = habits.events.get(kind, 0) + 1
-    hour = (event.event_time_unix_micros // (3_600 * MICROS) + _UNIX_EPOCH_HOUR_OF_WEEK) % _HOURS_PER_WEEK
+    hours = event.event_time_unix_micros // _HOUR_MICROS
+    hour = (hours + _UNIX_EPOCH_HOUR_OF_WEEK) % HOURS_PER_WEEK + (HOURS_PER_WEEK if _in_summer(hours // 24) else 0)
     habits.hours_of_week[hour] = habits.hours_of_week.get(hour, 0) + 1
     weight = EVENT_WEIGHTS.get(kind, 0.0)
     if weight and event.items:
@@ -81,6 +87,18 @@ def interest_now(interest: Interest | None, now_unix_micros: int) -> float:
     if interest is None:
         return 0.0
     return interest.score * decay_factor(now_unix_micros - interest.last_unix_micros, INTEREST_HALF_LIFE_MICROS)
+
+
+@lru_cache(maxsize=4_096)
+def _in_summer(unix_day: int) -> bool:
+    """Return whether a day lies in April to October, when clocks are on summer time, or in the south are not.
+
+    Source of the arithmetic: "chrono-compatible low-level date algorithms", Howard Hinnant. Years begin in March there.
+    """
+    day = (unix_day + _UNIX_EPOCH_DAY) % _DAYS_PER_400_YEARS
+    year = (day - day // 1_460 + day // 36_524 - day // 146_096) // 365
+    day_of_year = day - (365 * year + year // 4 - year // 100)
+    return 31 <= day_of_year < 245
 
 
 def _count_view(habits: Habits, item: Item, item_digest: bytes) -> None:

@@ -14,7 +14,15 @@ from struct import Struct
 from presage_featurizer.digests import WIDTH, product_digest
 from presage_featurizer.events import MICROS, Event, EventType
 from presage_featurizer.habits import EVENT_WEIGHTS
-from presage_featurizer.state import MAX_HISTORY_ITEMS, MAX_SESSION_ITEMS, ItemHistory, Session, State
+from presage_featurizer.state import (
+    ALL_PARTS,
+    MAX_HISTORY_ITEMS,
+    MAX_SESSION_ITEMS,
+    ItemHistory,
+    Session,
+    State,
+    StatePart,
+)
 
 __all__ = ["HISTORY_HALF_LIFE_MICROS", "SESSION_ITEM", "fold_items", "growth_factor", "move_items_back"]
 
@@ -43,7 +51,7 @@ def growth_factor(unix_micros: int) -> float:
     return ldexp(1.0 + rest / HISTORY_HALF_LIFE_MICROS, min(doublings, _MAX_DOUBLINGS))
 
 
-def fold_items(state: State, session: Session | None, event: Event) -> None:
+def fold_items(state: State, session: Session | None, event: Event, needs: frozenset[StatePart] = ALL_PARTS) -> None:
     """Fold the items of one event, not a refund, into a state and the event's session (changes them in place).
 
     An event's weight is that of its type in EVENT_WEIGHTS; types without one are left out. Of an event with many items, the first
@@ -51,7 +59,7 @@ def fold_items(state: State, session: Session | None, event: Event) -> None:
     history, the item with the lowest score is dropped.
     """
     weight = EVENT_WEIGHTS.get(event.type)
-    if not weight or not event.items:
+    if not weight or not event.items or "items" not in needs:
         return
     seconds = min(event.event_time_unix_micros // MICROS, _MAX_SECONDS)
     _fold_history(state.items, event, weight, seconds)

@@ -35,8 +35,15 @@ def enter_session(state: State, event: Event) -> Session | None:
     session_id, now = event.session_id, event.event_time_unix_micros
     session = _find_open(state, session_id)
     if session is None:
-        return _begin_session(state, session_id, now)
+        session = _begin_session(state, session_id, now)
+        if session is not None:
+            session.last_type = int(event.type)
+        return session
     if now >= session.last_unix_micros:
+        gap_micros = now - session.last_unix_micros
+        session.last_gap_micros = gap_micros
+        session.longest_gap_micros = max(session.longest_gap_micros, gap_micros)
+        session.last_type = int(event.type)
         session.last_unix_micros = now
     elif now < session.start_unix_micros:
         if session.start_unix_micros - now > _idle_limit_micros(session_id):

@@ -126,10 +126,20 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     max_cart_value_micros: int = 0
     viewed_products: bytes = b""
     """Digests of the distinct products viewed, at most MAX_VIEWED_PRODUCTS."""
-    items: bytes = b""
-    """The last MAX_SESSION_ITEMS items of events that show interest, in order, repeats included; see ``item_history``."""
+    events: dict[int, int] = {}
+    """Events by type number."""
+    last_type: int = 0
+    """The type number of the newest event."""
+    last_gap_micros: int = 0
+    """The time between the newest event and the one before; 0 for a single event."""
+    longest_gap_micros: int = 0
+    """The longest such time so far."""
+    repeat_views: int = 0
+    """Views of products that were already in ``viewed_products``."""
     slots: Slots = {}
     """What aggregates over the session keep."""
+    items: bytes = b""
+    """The last MAX_SESSION_ITEMS items of events that show interest, in order, repeats included; see ``item_history``."""
 
 
 class Interest(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -147,7 +157,7 @@ class Habits(msgspec.Struct, array_like=True, gc=False):
     events: dict[int, int] = {}
     """Events by type number."""
     hours_of_week: dict[int, int] = {}
-    """Events by hour of the week in UTC, from 0 (Monday 00:00) to 167."""
+    """Events by hour of the week in UTC, from 0 (Monday 00:00) to 167; those from April to October by that hour plus 168."""
     item_views: int = 0
     repeat_views: int = 0
     """Views of products that were already in ``viewed_products``."""
@@ -238,9 +248,7 @@ def copy_state(state: State) -> State:
     # msgspec's own, several times as fast as copy.copy; its type stubs lack it.
     copied: State = state.__copy__()  # type: ignore[attr-defined]
     copied.slots = state.slots.copy()
-    copied.sessions = tuple([session.__copy__() for session in state.sessions])  # type: ignore[attr-defined]
-    for session in copied.sessions:
-        session.slots = session.slots.copy()
+    copied.sessions = tuple([_copy_session(session) for session in state.sessions])
     habits: Habits = state.habits.__copy__()  # type: ignore[attr-defined]
     habits.events = habits.events.copy()
     habits.hours_of_week = habits.hours_of_week.copy()
@@ -248,4 +256,11 @@ def copy_state(state: State) -> State:
     habits.categories = habits.categories.copy()
     copied.habits = habits
     copied.items = state.items.__copy__()  # type: ignore[attr-defined]
+    return copied
+
+
+def _copy_session(session: Session) -> Session:
+    copied: Session = session.__copy__()  # type: ignore[attr-defined]
+    copied.events = session.events.copy()
+    copied.slots = session.slots.copy()
     return copied

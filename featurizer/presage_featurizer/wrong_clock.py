@@ -45,6 +45,10 @@ def move_back(state: State, clock_unix_micros: int) -> None:
     for session in state.sessions:
         session.start_unix_micros = min(session.start_unix_micros, clock_unix_micros)
         session.last_unix_micros = min(session.last_unix_micros, clock_unix_micros)
+        # A gap that ended at a wrong time is as wrong; none is longer than the session.
+        span_micros = session.last_unix_micros - session.start_unix_micros
+        session.last_gap_micros = min(session.last_gap_micros, span_micros)
+        session.longest_gap_micros = min(session.longest_gap_micros, span_micros)
         _move_slots_back(session.slots, clock_unix_micros)
     _move_slots_back(state.slots, clock_unix_micros)
     _move_interests_back(state.habits.items, clock_unix_micros)

@@ -15,6 +15,7 @@ from google.protobuf.internal import api_implementation
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from presage_featurizer import NO_AGGREGATES
+from presage_featurizer.custom import CustomFeatures
 from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
 from presage_server.models.loading import load_models
@@ -61,6 +62,7 @@ async def running(
     *,
     warmed_up: Callable[[], None] = lambda: None,
     share_port: bool = False,
+    custom: CustomFeatures | None = None,
 ) -> AsyncIterator[str]:
     """Run a server for as long as the context lasts.
 
@@ -69,6 +71,7 @@ async def running(
         metrics: What it counts in; its own unless given.
         warmed_up: Called when all is loaded and has run, before the first call can arrive.
         share_port: Whether other processes listen on the same port; the kernel distributes connections.
+        custom: The features of the project, if they were read before; else its folder is read.
 
     Yields:
         HOST:PORT, once calls are answered.
@@ -76,7 +79,7 @@ async def running(
     Raises:
         StartupError: The server cannot start; the message says why.
     """
-    custom = read_project(settings.project)
+    custom = custom or read_project(settings.project)
     models = load_models(settings.models, settings.default_model, custom)
     _logger.info("presage %s", installed_version())
     if custom is not None:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from presage_server.errors import SettingsError
 
-__all__ = ["SettingField", "check_settings", "flag_of", "setting", "setting_fields", "variable_of"]
+__all__ = ["SettingField", "check_field", "check_settings", "flag_of", "setting", "setting_fields", "variable_of"]
 
 _KEY = "setting"
 _Value = TypeVar("_Value")
@@ -94,3 +94,14 @@ def check_settings(settings: Any) -> None:
         value = getattr(settings, declared.name)
         if not declared.allows(value):
             raise SettingsError(f"{declared.name}: expected {declared.allowed}, got {value!r}")
+
+
+def check_field(settings: object, name: str, holds: bool, expected: str) -> None:  # noqa: FBT001 - reads like an assertion
+    """Check a field of settings that are not declared with ``setting``; a URL is not repeated, since it may hold a password.
+
+    Raises:
+        SettingsError: It does not hold.
+    """
+    if not holds:
+        shown = "a URL of another kind" if name == "redis_url" else repr(getattr(settings, name))
+        raise SettingsError(f"{name}: expected {expected}, got {shown}")

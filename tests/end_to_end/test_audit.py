@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyarrow import parquet
 from redis import Redis
 
+from presage_featurizer import CONVERSION
 from presage_server.settings import shipped_models
 from support.archives import archive_once, logged_vectors
 from support.proofs import send_crowded, simulated_sessions
@@ -45,7 +46,7 @@ async def test_every_served_vector_comes_back_from_the_archive(store, tmp_path):
     path = min((tmp_path / "archive").glob("vectors/day=*/*.parquet"))
     table = parquet.read_table(path, partitioning=None)
     values = table["values"].to_pylist()
-    values[0][6] += 1.0
+    values[0][CONVERSION.features.index("product_views")] += 1.0
     place = table.schema.get_field_index("values")
     planted = table.set_column(place, table.schema.field(place), pa.array(values, table.schema.field(place).type))
     parquet.write_table(planted, path)

@@ -92,7 +92,8 @@ async def test_replay_and_audit_give_every_served_vector_back(store, tmp_path, m
         f"presage audit: {count} vectors the same, 0 different, 0 not comparable; {count} scores checked\n",
     )
     without = run("audit", tmp_path / "archive", "--models", models)
-    assert without.code == 0
+    assert without.code == 2
+    assert "name the servers' project with --project" in without.err
     assert f"{count}: feature set unknown to this release, to the bundles and to the project" in without.out
 
 

@@ -24,9 +24,9 @@ from presage_training.traffic.sending import client_event
 from support.proofs import START_UNIX_MICROS
 from support.running_server import server_process
 
-BUNDLE = shipped_models() / "conversion" / "2"
+BUNDLE = shipped_models() / "conversion" / "3"
 
-ORIGINAL = Path(__file__).parents[1] / "data" / "conversion-2.txt"
+ORIGINAL = Path(__file__).parents[1] / "data" / "conversion-3.txt"
 """What LightGBM itself wrote when the model was trained."""
 
 SEED = 99
@@ -119,7 +119,7 @@ def test_it_is_what_training_gives(tmp_path):
     installed = {name: version(name) for name in trained_with}
     if trained_with != installed:
         pytest.skip(f"the model was trained with {trained_with}, and here are {installed}")
-    bundle, original = tmp_path / "conversion" / "2", tmp_path / "original.txt"
+    bundle, original = tmp_path / "conversion" / "3", tmp_path / "original.txt"
     places = ("--to", tmp_path / "run", "--bundle", bundle, "--original", original)
     subprocess.run([*TRAIN, "--seed", "7", *places], stdout=subprocess.DEVNULL, check=True)
 
@@ -133,7 +133,7 @@ def test_it_is_what_training_gives(tmp_path):
 def test_training_again_gives_the_same_bytes(tmp_path):
     """In two processes that hash strings differently, as any two do."""
     small = ("--visitors", "300", "--days", "10", "--seed", "3")
-    bundles = [tmp_path / hash_seed / "conversion" / "2" for hash_seed in ("1", "2")]
+    bundles = [tmp_path / hash_seed / "conversion" / "3" for hash_seed in ("1", "2")]
     runs = [
         subprocess.Popen(
             [*TRAIN, *small, "--to", bundle.parents[1] / "run", "--bundle", bundle],

@@ -18,8 +18,8 @@ from support.events import DAY_MICROS, SESSION_IDS, any_log, at, fold_all
 UNITS = {
     *("brands", "categories", "events", "orders", "products", "units", "views"),
     *("currency", "share", "flag"),
-    *("days", "minutes", "hour", "day", "month", "quarter"),
-    *("device", "index", "segment"),
+    *("days", "minutes", "seconds", "hour", "day", "month", "quarter"),
+    *("device", "index", "segment", "step", "steps", "type"),
     *("bits", "events/day", "ratio", "score"),
 }
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from presage_featurizer import CATALOGUE, CONVERSION, CORE, FEATURE_SETS, FeatureSet, FeatureSetError
-from presage_featurizer.feature_set import BEHAVIOR, RFM
 from presage_featurizer.fold import FOLD_VERSION
+from presage_featurizer.shipped_sets import BEHAVIOR, RFM
 
 
 def changed(**fields):
@@ -20,7 +20,6 @@ def test_the_default_set_is_the_one_that_models_were_trained_on():
         "recency_days",
         "frequency",
         "monetary_value",
-        "avg_order_value",
         "days_since_first_purchase",
         "page_views",
         "product_views",
@@ -30,20 +29,21 @@ def test_the_default_set_is_the_one_that_models_were_trained_on():
         "bounce_rate",
         "cart_items_count",
         "avg_cart_item_price",
-        "cart_categories_count",
-        "session_duration_minutes",
         "max_cart_value",
         "hour_of_day",
-        "day_of_week",
         "user_segment_encoded",
         "device_encoded",
+        "session_searches",
+        "session_wishlist_adds",
+        "last_event_type",
+        "deepest_step",
     )
     # A change here means that every model trained before is refused. If it is meant, retrain them.
-    assert CONVERSION.fingerprint == "33611d32788c18c51a9aed24c0f862b322ec92c965e8eb87a4ec00165a395255"
+    assert CONVERSION.fingerprint == "985c5e68840475ec39ac999fe7a9f71962cf97a51c4f3d38f7206902da33d04a"
 
 
 def test_the_sets_build_on_one_another():
-    assert [len(CONVERSION.features), len(CORE.features), len(BEHAVIOR.features), len(CATALOGUE)] == [20, 27, 50, 53]
+    assert [len(CONVERSION.features), len(CORE.features), len(BEHAVIOR.features), len(CATALOGUE)] == [20, 46, 58, 72]
     assert CORE.features[:20] == BEHAVIOR.features[:20] == CONVERSION.features
     assert set(CORE.features) | set(BEHAVIOR.features) | {"purchases"} == set(CATALOGUE)
     assert all(CATALOGUE[name].scope == "visitor" for name in RFM.features)

@@ -252,6 +252,11 @@ def test_what_an_event_counts_in_its_session(each, expected):
     assert session.event_count == 1
 
 
+def test_views_of_products_seen_before_are_counted_as_repeated():
+    log = [event(EventType.VIEW_ITEM, 0, SHOE, SOCK), event(EventType.VIEW_ITEM, 1, SHOE, SHOE), event(minutes=2)]
+    assert fold_all(log).sessions[0].repeat_views == 2
+
+
 def test_distinct_products_are_told_apart_up_to_the_cap():
     items = [item(f"p{k}") for k in range(MAX_VIEWED_PRODUCTS + 5)]
     views = [event(EventType.VIEW_ITEM, 0, *items), event(EventType.VIEW_ITEM, 1, *items)]

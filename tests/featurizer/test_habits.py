@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections import Counter
 from math import log2
@@ -10,12 +11,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from presage_featurizer import CATALOGUE, CORE, FEATURE_SETS, MICROS, Event, EventType, encode_state, featurize, fold
 from presage_featurizer.digests import digest
-from presage_featurizer.feature_set import BEHAVIOR, FeatureSet
+from presage_featurizer.feature_set import FeatureSet
 from presage_featurizer.fold import begin, fold_into
 from presage_featurizer.habits import EVENT_WEIGHTS
+from presage_featurizer.shipped_sets import BEHAVIOR
 from presage_featurizer.state import MAX_CATEGORY_INTERESTS, MAX_ITEM_INTERESTS
 from support.events import DAY_MICROS, any_log, at, event, fold_all, item, logs
 
@@ -42,10 +45,12 @@ def expected_features(log: list[Event], now: int, time_zone: str) -> dict[str, f
     categories = Counter(it.category for it in dealt if it.category)
     first = min(each.event_time_unix_micros for each in log)
     last = max(each.event_time_unix_micros for each in log)
-    offset = dt.datetime.fromtimestamp((first + last) // 2 // MICROS, tz=ZoneInfo(time_zone)).utcoffset()
-    whole_hours = dt.timedelta(hours=offset // dt.timedelta(hours=1))
+    zone, year = ZoneInfo(time_zone), dt.datetime.fromtimestamp(last // MICROS, tz=dt.UTC).year
+    winter, summer = (
+        dt.datetime(year, month, 15, tzinfo=zone).utcoffset() // dt.timedelta(hours=1) for month in (1, 7)
+    )
     utc = [dt.datetime.fromtimestamp(each.event_time_unix_micros // MICROS, tz=dt.UTC) for each in own]
-    local = [moment + whole_hours for moment in utc]
+    local = [moment + dt.timedelta(hours=summer if 4 <= moment.month <= 10 else winter) for moment in utc]
 
     def rate(part: EventType, whole: EventType) -> float:
         return min(1.0, count[part] / count[whole]) if count[whole] else 0.0
@@ -140,18 +145,29 @@ def test_hours_do_not_move_when_the_clocks_change(days, asked_on):
     assert features["is_weekend_shopper"] == 0
 
 
-@pytest.mark.parametrize(
-    ("days", "hour"),
-    [
-        (("2026-01-05", "2026-08-03", "2026-08-10"), 20),  # mostly in summer, and so is the middle
-        (("2026-01-05", "2026-01-12", "2026-11-02"), 21),  # in two winters, but the middle is in summer
-    ],
-)
-def test_hours_across_seasons_may_be_off_by_one(days, hour):
-    """A limit: the state has no hours of each season."""
-    now = int(dt.datetime(2026, 12, 10, tzinfo=dt.UTC).timestamp()) * MICROS
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Sydney", "Asia/Tokyo"])
+@given(days=st.lists(st.dates(dt.date(2025, 1, 1), dt.date(2026, 12, 31)), min_size=1, max_size=40))
+def test_hours_of_all_seasons_are_those_of_the_local_clock(zone, days):
+    """Except in the weeks between a change of the clocks and the end of its month."""
+    days = [day for day in days if day.month not in {3, 4, 10, 11}] or [dt.date(2026, 1, 5)]
+    moments = [dt.datetime.combine(day, dt.time(20, 30), ZoneInfo(zone)) for day in days]
+    state = fold_all(
+        [
+            Event(
+                user_id="u",
+                event_id=str(number),
+                type=EventType.PAGE_VIEW,
+                event_time_unix_micros=int(moment.timestamp()) * MICROS,
+            )
+            for number, moment in enumerate(sorted(moments))
+        ]
+    )
 
-    assert behavior(fold_all(evenings(*days)), now, IN_BERLIN)["peak_activity_hour"] == hour
+    features = behavior(state, state.last_seen_unix_micros, dataclasses.replace(IN_BERLIN, time_zone=zone))
+
+    weekdays = Counter(day.weekday() for day in days)
+    assert features["peak_activity_hour"] == 20
+    assert features["peak_activity_day"] == min(weekdays, key=lambda day: (-weekdays[day], day))
 
 
 def test_the_meaning_of_hours_has_a_version_of_its_own():

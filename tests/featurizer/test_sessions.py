@@ -134,6 +134,26 @@ def test_a_late_event_begins_a_session_unless_that_would_be_over(session_id, lim
     assert open_sessions(too_late) == [("other", 1, 0, 0)]
 
 
+def test_the_newest_event_is_remembered_by_type_with_the_gaps_between_events():
+    state = fold_all([event(minutes=0), event(EventType.SEARCH, 20), event(EventType.LOGIN, 25)])
+    (session,) = state.sessions
+    assert (session.last_type, session.events) == (EventType.LOGIN, {1: 1, 5: 1, 21: 1})
+    assert (session.last_gap_micros, session.longest_gap_micros) == (5 * MINUTE_MICROS, 20 * MINUTE_MICROS)
+
+
+@pytest.mark.parametrize("minutes", [-5, 10])
+def test_a_late_event_is_counted_and_changes_neither_the_last_type_nor_the_gaps(minutes):
+    state = fold_all([event(minutes=0), event(EventType.SEARCH, 20), event(EventType.LOGIN, minutes)])
+    (session,) = state.sessions
+    assert (session.last_type, session.events) == (EventType.SEARCH, {1: 1, 5: 1, 21: 1})
+    assert (session.last_gap_micros, session.longest_gap_micros) == (20 * MINUTE_MICROS, 20 * MINUTE_MICROS)
+
+
+def test_of_two_events_at_the_same_time_the_one_that_came_last_is_the_newest():
+    state = fold_all([event(minutes=0), event(EventType.SEARCH, 0)])
+    assert (state.sessions[0].last_type, state.sessions[0].longest_gap_micros) == (EventType.SEARCH, 0)
+
+
 def test_a_refund_belongs_to_no_session_but_its_time_ends_those_that_are_over():
     state = fold_all([event(minutes=0), event(minutes=1), event(EventType.REFUND, 20, value=1.0)])
     assert open_sessions(state) == [("", 2, 0, 1)]

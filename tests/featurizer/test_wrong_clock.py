@@ -11,7 +11,7 @@ from presage_featurizer import BEHAVIOR, EventType, encode_state, featurize, fol
 from presage_featurizer.fold import fold_in_place
 from presage_featurizer.state import TimedValue, copy_state
 from presage_featurizer.wrong_clock import MAX_AHEAD_MICROS, move_back, with_server_clock
-from support.events import DAY_MICROS, SHOE, any_log, at, event, fold_all
+from support.events import DAY_MICROS, MINUTE_MICROS, SHOE, any_log, at, event, fold_all
 
 DAY_MINUTES = 24 * 60
 
@@ -52,6 +52,14 @@ def test_nothing_that_was_counted_is_lost():
     assert [interest.last_unix_micros for interest in corrected.habits.categories.values()] == [at(0)]
 
 
+def test_a_gap_up_to_a_wrong_time_is_no_longer_than_the_session():
+    state = fold_all([event(minutes=0, session_id="tab"), event(minutes=600, session_id="tab")])
+    assert state.sessions[0].longest_gap_micros == 600 * MINUTE_MICROS
+    corrected = fold_at(state, event(minutes=12, session_id="tab"), at(10))
+    (session,) = corrected.sessions
+    assert (session.last_gap_micros, session.longest_gap_micros) == (2 * MINUTE_MICROS, 10 * MINUTE_MICROS)
+
+
 def test_up_to_five_minutes_ahead_is_trusted():
     state = fold_all([event(minutes=5)])
     each = event(minutes=0)
@@ -90,7 +98,7 @@ def test_a_replay_of_what_was_recorded_gives_the_same_state_whatever_the_clock_d
             if ahead and folded:
                 assert state.last_seen_unix_micros == max(clock_unix_micros, each.event_time_unix_micros)
     assert encode_state(fold_all(recorded)) == encode_state(state)
-    assert featurize(state, log[-1].event_time_unix_micros, BEHAVIOR).size == 50
+    assert featurize(state, log[-1].event_time_unix_micros, BEHAVIOR).size == len(BEHAVIOR.features)
 
 
 @given(any_log(max_events=12), st.integers(0, 10**16))
@@ -114,6 +122,9 @@ def test_no_time_is_later_than_the_clock_afterwards(log, clock_unix_micros):
         *(value.unix_micros for value in timed),
     ]
     assert max(times) <= clock_unix_micros
+    for session in state.sessions:
+        assert session.last_gap_micros <= session.longest_gap_micros
+        assert session.longest_gap_micros <= session.last_unix_micros - session.start_unix_micros
     again = copy_state(state)
     move_back(again, clock_unix_micros)
     assert msgspec.structs.asdict(again) == msgspec.structs.asdict(state)

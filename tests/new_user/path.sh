@@ -50,11 +50,11 @@ run presage inspect log.csv --to shop.toml
 run sh -c "$(next_command)"
 serve_and_score "$(next_command)" frequency
 
-# The added feature, and the options that name it. With a project folder, the next two lines are:
-#   feature=NAME && run presage init project && echo 'ITS DECLARATION' >>project/features.toml
-#   with_feature="--project project"
-feature=view_to_cart_rate
-with_feature="--features frequency,recency_days,product_views,cart_items_count,session_duration_minutes,$feature"
-# shellcheck disable=SC2086 # several words
-run presage train log.csv --mapping shop.toml $with_feature --models lightgbm-classifier --to runs/second
+# A feature of the shop's own: a project, and one line in it.
+feature=lamp_views
+run presage init project --log log.csv
+cat >>project/features.toml <<END
+$feature = { aggregate = "count", over = "visitor", events = ["VIEW_ITEM"], where = { "item.category" = "Lampen" } }
+END
+run presage train log.csv --project project --models lightgbm-classifier --to runs/second
 serve_and_score "$(next_command)" "$feature"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from presage_featurizer.events import MICROS, Device, EventType
 
 _LIMITS = {1: 0.5, 2: 0.25}
+_LOW = -2
 
 
 def _seconds(micros):
@@ -141,6 +142,10 @@ def conditional_calls(view):
     return _seconds(10) if view.state.orders and _seconds(view.now_unix_micros) > _seconds(5) else _seconds(20)
 
 
+def negative_constant(view):
+    return _LOW**2 + _LOW.bit_length()
+
+
 def built_in_functions(view):
     return min(view.state.orders, 3) + sum([1, 2])
 
@@ -232,7 +237,13 @@ INLINED = (
     *(constant, with_a_docstring, alias, two_variables, counted, kept_before_a_change),
     *(given_before_and_after_a_change, early_returns, early_return_of_a_call, without_an_else, shared_call),
     *(shared_call_again, by_keyword, subject_of_a_helper, method, members, comprehension, chained, conditional_calls),
-    *(built_in_functions, default_of_a_helper, any_number_of_arguments, helper_that_changes_its_argument),
+    *(
+        negative_constant,
+        built_in_functions,
+        default_of_a_helper,
+        any_number_of_arguments,
+        helper_that_changes_its_argument,
+    ),
 )
 CALLED = (
     *(returns_from_a_loop, helper_returns_from_a_loop, conditional_helper_of_the_subject, conditional_method),

@@ -11,7 +11,7 @@ name = "myshop"
 extends = "conversion"
 
 [features]
-session_searches = { aggregate = "count", over = "session", events = ["SEARCH"] }
+visit_searches = { aggregate = "count", over = "session", events = ["SEARCH"] }
 shoe_views = { aggregate = "count", over = "visitor", events = ["VIEW_ITEM"], where = { "item.category" = "shoes" } }
 margin_viewed = { aggregate = "sum", of = "numbers.margin", over = "session" }
 brands_viewed = { aggregate = "distinct", of = "item.brand", over = "session", cap = 64 }
@@ -39,7 +39,7 @@ LEAST_EVENTS = 1
 @feature(unit="ratio", low=0.0, high=1.0)
 def search_share(view: View) -> float:
     """Share of searches among the session's events."""
-    return view.aggregate("session_searches") / at_least_one(view.session.event_count)
+    return view.aggregate("visit_searches") / at_least_one(view.session.event_count)
 
 
 @feature(unit="log currency")

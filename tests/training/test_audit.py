@@ -42,7 +42,7 @@ def served(events: int, models: Models, **changes) -> ServedVector:
         session_id="",
         as_of_unix_micros=now,
         last_event=last,
-        model_version="2",
+        model_version="3",
         fingerprint=CONVERSION.fingerprint,
         values=values,
     )
@@ -69,7 +69,8 @@ def test_what_a_replay_gives_back_is_the_same(models):
 def test_a_vector_that_differs_in_one_bit_is_found_and_named(models):
     true = served(3, models)
     values = true.features.copy()
-    values[5] = np.nextafter(values[5], np.float32(np.inf))
+    page_views = CONVERSION.features.index("page_views")
+    values[page_views] = np.nextafter(values[page_views], np.float32(np.inf))
     result = audit(EVENTS, [true, msgspec.structs.replace(true, values=values.tobytes())], models)
 
     assert (result.same, result.different) == (1, 1)

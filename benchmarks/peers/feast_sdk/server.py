@@ -27,7 +27,7 @@ class Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
         """Read the visitor's features, score them."""
         (row,) = await self._read(request.model, [request.user_id])
         score = self._scorer.score(row)
-        prediction = prediction_pb2.Prediction(score=score, model="conversion", model_version="2")
+        prediction = prediction_pb2.Prediction(score=score, model="conversion", model_version="3")
         return scoring_service_pb2.ScoreResponse(prediction=prediction)
 
     async def GetFeatures(self, request, _context):  # noqa: N802 - gRPC's name

@@ -26,7 +26,7 @@ class Scoring:
     async def Score(self, request):  # noqa: N802 - gRPC's name
         """Read the visitor's ready features, score them."""
         score = self._scorer.score(await self._reader.read(request.user_id))
-        prediction = prediction_pb2.Prediction(score=score, model="conversion", model_version="2")
+        prediction = prediction_pb2.Prediction(score=score, model="conversion", model_version="3")
         return scoring_service_pb2.ScoreResponse(prediction=prediction)
 
     async def ScoreVectors(self, request):  # noqa: N802 - gRPC's name
@@ -35,7 +35,7 @@ class Scoring:
         scores = (1.0 / (1.0 + np.exp(-self._scorer.margins(rows).astype(np.float64)))).tolist()
         return scoring_service_pb2.ScoreVectorsResponse(
             predictions=[
-                prediction_pb2.Prediction(score=score, model="conversion", model_version="2") for score in scores
+                prediction_pb2.Prediction(score=score, model="conversion", model_version="3") for score in scores
             ]
         )
 

@@ -27,6 +27,10 @@ class Block:
 
     def bind(self, value: object, name: str) -> ast.expr:
         """Make a value available to the statements, as a literal or a global."""
+        if (type(value) is int or type(value) is float) and repr(value).startswith("-"):
+            return ast.UnaryOp(
+                ast.USub(), ast.Constant(-value)
+            )  # as a constant, it would be written without parentheses
         if type(value) in _LITERALS:
             return ast.Constant(value)  # type: ignore[arg-type]
         if id(value) not in self._bound:

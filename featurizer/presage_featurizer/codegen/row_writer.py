@@ -50,14 +50,17 @@ _numbers = count(1)
 
 
 @cache
-def row_writer(functions: tuple[FeatureFunction, ...], checked: frozenset[FeatureFunction] = frozenset()) -> RowWriter:
+def row_writer(
+    functions: tuple[FeatureFunction, ...], in_python: frozenset[FeatureFunction] = frozenset()
+) -> RowWriter:
     """Generate the function that writes the values of these feature functions, in this order, for any number of visitors.
 
     Args:
         functions: The functions.
-        checked: Those that may give no finite float32; the row writer then raises ValueError.
+        in_python: Those of a project's ``features.py``. They are called as they are: what allows the others to be inlined was never
+            checked of them. They may give no finite float32; the row writer then raises ValueError.
     """
-    source, namespace = row_writer_source(functions, checked)
+    source, namespace = row_writer_source(functions, in_python)
     file_name = f"<row writer {next(_numbers)}>"
     # Tracebacks show the lines.
     linecache.cache[file_name] = len(source), None, source.splitlines(keepends=True), file_name
@@ -66,14 +69,14 @@ def row_writer(functions: tuple[FeatureFunction, ...], checked: frozenset[Featur
 
 
 def row_writer_source(
-    functions: Sequence[FeatureFunction], checked: frozenset[FeatureFunction] = frozenset()
+    functions: Sequence[FeatureFunction], in_python: frozenset[FeatureFunction] = frozenset()
 ) -> tuple[str, dict[str, object]]:
     """Compose the source of the function, and the globals that it needs."""
     block = Block()
-    values = _values(functions, block)
+    values = _values(functions, in_python, block)
     doubtful = []
     for place, function in enumerate(functions):
-        if function in checked:
+        if function in in_python:
             values[place] = block.assign(values[place], "checked")
             doubtful.append(f"-largest <= {_unparsed(values[place])} <= largest")
     statements = block.needed_for(values)
@@ -87,21 +90,39 @@ def row_writer_source(
     return source, {**block.namespace, "pack_into": row.pack_into, "largest": MAX_FLOAT32}
 
 
-def _values(functions: Sequence[FeatureFunction], block: Block) -> list[ast.expr]:
+def _values(
+    functions: Sequence[FeatureFunction], in_python: frozenset[FeatureFunction], block: Block
+) -> list[ast.expr]:
     inliner = Inliner(View, block)
     with suppress(NotInlinableError):
         inliner.inline(cast("FunctionType", View.__init__), {"self": SUBJECT, **_VIEW_ARGUMENTS})
-    values = [_value(function, inliner) for function in functions]
-    view = ast.Call(block.bind(View, "View"), list(_VIEW_ARGUMENTS.values()), [])
-    block.statements.insert(0, assignment(_VIEW.id, view))
+    attributes, place = dict(inliner.attributes), len(block.statements)
+    values = [_call(function, block) if function in in_python else _value(function, inliner) for function in functions]
+    if any(isinstance(value, ast.Call) and _VIEW in value.args for value in values):
+        block.statements[place:place] = _view(attributes, block)
     return values
+
+
+def _view(attributes: Mapping[str, ast.expr], block: Block) -> list[ast.stmt]:
+    """Write the statements that make a view, of the attributes that are there already if they are."""
+    view = block.bind(View, "View")
+    if attributes.keys() != set(View.__slots__):
+        return [assignment(_VIEW.id, ast.Call(view, list(_VIEW_ARGUMENTS.values()), []))]
+    stores: list[ast.stmt] = [
+        ast.Assign([ast.Attribute(_VIEW, name, ast.Store())], value) for name, value in attributes.items()
+    ]
+    return [assignment(_VIEW.id, ast.Call(block.bind(object.__new__, "new"), [view], [])), *stores]
 
 
 def _value(function: FeatureFunction, inliner: Inliner) -> ast.expr:
     if isinstance(function, FunctionType):
         with suppress(NotInlinableError):
             return inliner.inline(function, {function.__code__.co_varnames[0]: SUBJECT})
-    return ast.Call(inliner.block.bind(function, "feature"), [_VIEW], [])
+    return _call(function, inliner.block)
+
+
+def _call(function: FeatureFunction, block: Block) -> ast.expr:
+    return ast.Call(block.bind(function, "feature"), [_VIEW], [])
 
 
 def _unparsed(tree: ast.AST) -> str:

@@ -8,6 +8,7 @@ import linecache
 import sys
 from collections.abc import Iterator
 from functools import cache
+from io import StringIO
 from types import CodeType, FunctionType
 
 __all__ = ["definition_of", "load_functions"]
@@ -32,7 +33,7 @@ def load_functions(module_name: str, tree: ast.Module, text: str, namespace: dic
         The module's globals.
     """
     file_name = f"<{module_name}>"
-    linecache.cache[file_name] = len(text), None, text.splitlines(keepends=True), file_name
+    linecache.cache[file_name] = len(text), None, StringIO(text).readlines(), file_name
     _trees[module_name] = tree
     found = {"__name__": module_name, **namespace}
     exec(compile(tree, file_name, "exec", dont_inherit=True), found)  # noqa: S102 - generated, or the user's own

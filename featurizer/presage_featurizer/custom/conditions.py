@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any, TypeGuard
 
@@ -51,7 +50,7 @@ def _bounds(key: str, attribute: Attribute, given: dict[str, Any]) -> Condition:
         raise FeatureSetError(f"{key}: expected min, max or both, got {sorted(given)}")
     for name, bound in given.items():
         if not _is_number(bound):
-            raise FeatureSetError(f"{key}.{name}: expected a number of at most {_MAX_BOUND:g}, got {bound!r}")
+            raise FeatureSetError(f"{key}.{name}: expected a number of at most {_MAX_BOUND:g}, got {_shown(bound)}")
     low, high = given.get("min"), given.get("max")
     if low is not None and high is not None and low > high:
         raise FeatureSetError(f"{key}: expected min to be at most max, got {low} and {high}")
@@ -66,11 +65,11 @@ def _value(key: str, attribute: Attribute, value: Any) -> str | float:
     if attribute.kind == "number":
         if not _is_number(value):
             raise FeatureSetError(
-                f"{key}: expected a number, a list of numbers, or {{ min = .., max = .. }}, got {value!r}"
+                f"{key}: expected a number, a list of numbers, or {{ min = .., max = .. }}, got {_shown(value)}"
             )
         return float(value)
     if not isinstance(value, str) or not value:
-        raise FeatureSetError(f"{key}: expected a text or a list of texts, got {value!r}")
+        raise FeatureSetError(f"{key}: expected a text or a list of texts, got {_shown(value)}")
     if attribute.kind == "device" and value not in _DEVICES:
         raise FeatureSetError(f"{key}: expected one of {', '.join(_DEVICES)}, got {value!r}")
     if attribute.name == "country" and not _COUNTRY.fullmatch(value):
@@ -80,4 +79,13 @@ def _value(key: str, attribute: Attribute, value: Any) -> str | float:
 
 def _is_number(value: Any) -> TypeGuard[float]:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and abs(value) <= _MAX_BOUND
+    return is_number and abs(value) <= _MAX_BOUND  # false for nan
+
+
+def _shown(value: object) -> str:
+    # Python does not write integers of more than 4,300 digits.
+    return (
+        f"an integer of {value.bit_length()} bits"
+        if isinstance(value, int) and abs(value) > _MAX_BOUND
+        else repr(value)
+    )

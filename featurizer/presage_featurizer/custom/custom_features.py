@@ -8,7 +8,7 @@ from pathlib import Path
 
 from presage_featurizer.aggregates import Aggregates
 from presage_featurizer.catalogue import Feature
-from presage_featurizer.custom.declaration import check_feature_name, read_declaration
+from presage_featurizer.custom.declaration import Declaration, check_feature_name, read_declaration
 from presage_featurizer.custom.python_features import read_python_features
 from presage_featurizer.custom.reading import declared_features
 from presage_featurizer.errors import FeatureSetError
@@ -28,17 +28,18 @@ class CustomFeatures:
 
     declaration: str = field(repr=False)
     """The text of ``features.toml``."""
-    source: str = field(repr=False)
+    source: str = field(default="", repr=False)
     """The text of ``features.py``; empty if there is none."""
-    catalogue: Mapping[str, Feature] = field(repr=False, compare=False)
+    catalogue: Mapping[str, Feature] = field(init=False, repr=False, compare=False)
     """The features by name: the declared ones, then those in Python."""
-    definitions: Mapping[str, str] = field(compare=False)
+    definitions: Mapping[str, str] = field(init=False, compare=False)
     """What determines each feature's value: the canonical definition of a declared one, the digest of one in Python."""
-    in_python: frozenset[str] = field(repr=False, compare=False)
+    in_python: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of those in Python, whose values have to be checked."""
-    aggregates: Aggregates = field(repr=False, compare=False)
+    aggregates: Aggregates = field(init=False, repr=False, compare=False)
     """What the fold keeps for them."""
-    _feature_set: list[FeatureSet] = field(repr=False, compare=False)
+    feature_set: FeatureSet = field(init=False, repr=False, compare=False)
+    """The project's set."""
 
     @classmethod
     def parse(cls, declaration: str, source: str = "") -> CustomFeatures:
@@ -47,44 +48,38 @@ class CustomFeatures:
         Raises:
             FeatureSetError: Something in them cannot be used; the message names the key, or the line, and what is expected.
         """
-        read = read_declaration(declaration)
+        return cls(declaration, source)
+
+    def __post_init__(self) -> None:
+        read = read_declaration(self.declaration)
         declared = declared_features(read.declared.values())
         definitions = {name: each.definition for name, each in read.declared.items()}
-        in_python, digests = read_python_features(source, declared, definitions)
+        in_python, digests = read_python_features(self.source, declared, definitions)
         for name in in_python:
             check_feature_name(name, f"features.py: {name}")
             if name in declared:
                 raise FeatureSetError(f"features.py: {name}: features.toml declares a feature of this name; rename one")
-        custom = cls(
-            declaration,
-            source,
-            {**declared, **in_python},
-            {**definitions, **digests},
-            frozenset(in_python),
-            Aggregates(each.aggregate for each in read.declared.values()),
-            [],
-        )
-        names = (*read.extends, *custom.catalogue)
+        object.__setattr__(self, "catalogue", {**declared, **in_python})
+        object.__setattr__(self, "definitions", {**definitions, **digests})
+        object.__setattr__(self, "in_python", frozenset(in_python))
+        object.__setattr__(self, "aggregates", Aggregates(each.aggregate for each in read.declared.values()))
+        object.__setattr__(self, "feature_set", self._make_feature_set(read))
+
+    def _make_feature_set(self, read: Declaration) -> FeatureSet:
+        names = (*read.extends, *self.catalogue)
         unknown = read.exclude.difference(names)
         if unknown:
             raise FeatureSetError(f"exclude: {sorted(unknown)} are not in the set; it has {list(names)}")
-        feature_set = FeatureSet(
+        return FeatureSet(
             name=read.name,
             features=tuple(name for name in names if name not in read.exclude),
             time_zone=read.time_zone,
             countries=read.countries,
-            custom=custom,
+            custom=self,
         )
-        custom._feature_set.append(feature_set)
-        return custom
 
     def __reduce__(self) -> tuple[object, ...]:
         return CustomFeatures.parse, (self.declaration, self.source)
-
-    @property
-    def feature_set(self) -> FeatureSet:
-        """The project's set."""
-        return self._feature_set[0]
 
 
 def read_custom_features(folder: Path) -> CustomFeatures:
@@ -106,4 +101,7 @@ def read_custom_features(folder: Path) -> CustomFeatures:
 
 def _read(path: Path) -> str:
     with path.open("rb") as file:
-        return file.read(_MAX_BYTES).decode()
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise FeatureSetError(f"{path.parent}: {path.name}: expected at most {_MAX_BYTES >> 20} MiB")
+    return content.decode("utf-8-sig")

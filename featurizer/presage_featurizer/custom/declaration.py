@@ -15,13 +15,16 @@ from presage_featurizer.catalogue import CATALOGUE
 from presage_featurizer.custom.declared import Declared, declared_feature
 from presage_featurizer.custom.shape import FeatureShape
 from presage_featurizer.errors import FeatureSetError
-from presage_featurizer.feature_set import FEATURE_SETS
+from presage_featurizer.shipped_sets import FEATURE_SETS
 
 __all__ = ["Declaration", "check_feature_name", "read_declaration"]
 
 T = TypeVar("T")
 
 _FEATURE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+_MAX_DISTINCT = 1024
+"""Texts that all aggregates together may keep of a visitor or a session."""
+
 _SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -58,8 +61,10 @@ def read_declaration(text: str) -> Declaration:
     """
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise FeatureSetError(f"it is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise FeatureSetError("it is nested too deeply; write plain tables and lists") from error
     shape = _shaped(tables, _FileShape, "")
     if not _SET_NAME.fullmatch(shape.name) or shape.name in FEATURE_SETS:
         raise FeatureSetError(
@@ -82,6 +87,9 @@ def read_declaration(text: str) -> Declaration:
             )
     if len(keys) > MAX_AGGREGATES:
         raise FeatureSetError(f"features: expected at most {MAX_AGGREGATES} different aggregates, got {len(keys)}")
+    distinct = sum(each.aggregate.cap for each in keys.values())
+    if distinct > _MAX_DISTINCT:
+        raise FeatureSetError(f"features: the caps of distinct add up to {distinct}; expected at most {_MAX_DISTINCT}")
     return Declaration(
         name=shape.name,
         extends=extends,

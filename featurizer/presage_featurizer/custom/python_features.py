@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
-import copy
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
 from presage_featurizer.catalogue import Feature, Scope
 from presage_featurizer.codegen import finite_value, load_functions
 from presage_featurizer.custom.decorator import FeatureOptions, options_of
+from presage_featurizer.custom.problems import problem
 from presage_featurizer.custom.python_syntax import (
     Definitions,
     WithAggregates,
@@ -47,20 +47,22 @@ def read_python_features(
     Raises:
         FeatureSetError: The text cannot be used; the message says where and why.
     """
-    source = source.replace("\r\n", "\n")
+    try:
+        return _read(source.replace("\r\n", "\n").replace("\r", "\n"), declared, definitions_of_declared)
+    except RecursionError as error:
+        raise FeatureSetError("features.py: an expression is nested too deeply; split it") from error
+
+
+def _read(source: str, declared: Mapping[str, Feature], definitions_of_declared: Mapping[str, str]) -> PythonFeatures:
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (SyntaxError, ValueError) as error:
         raise FeatureSetError(f"features.py: it is not valid Python: {error}") from error
     definitions = module_definitions(tree)
-    with_aggregates = ast.fix_missing_locations(WithAggregates(declared).visit(copy.deepcopy(tree)))
-    readers: dict[str, object] = {READER_PREFIX + name: each.compute for name, each in declared.items()}
-    identity = json.dumps([source, sorted(definitions_of_declared.items())])
-    module = f"presage_featurizer.custom.python_{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
-    try:
-        found = load_functions(module, with_aggregates, source, readers)
-    except Exception as error:
-        raise FeatureSetError(f"features.py: it cannot be run: {type(error).__name__}: {error}") from error
+    found = _load(source, declared, definitions_of_declared)
+    for name, statement in definitions.items():
+        if isinstance(found.get(name), Iterator):
+            raise problem(statement, f"{name!r} is used up as it is read; write a tuple")
     features, digests = {}, {}
     for name in definitions:
         options = options_of(found[name]) if name in found else None
@@ -69,6 +71,21 @@ def read_python_features(
             features[name] = _feature(name, found[name], options, closure)
             digests[name] = _digest(source, closure, definitions_of_declared)
     return features, digests
+
+
+def _load(
+    source: str, declared: Mapping[str, Feature], definitions_of_declared: Mapping[str, str]
+) -> dict[str, object]:
+    tree = ast.fix_missing_locations(WithAggregates(declared).visit(ast.parse(source)))
+    readers: dict[str, object] = {READER_PREFIX + name: each.compute for name, each in declared.items()}
+    identity = json.dumps([source, sorted(definitions_of_declared.items())])
+    module = f"presage_featurizer.custom.python_{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+    try:
+        return load_functions(module, tree, source, readers)
+    except RecursionError:
+        raise
+    except Exception as error:
+        raise FeatureSetError(f"features.py: it cannot be run: {type(error).__name__}: {error}") from error
 
 
 def _closure(name: str, definitions: Definitions) -> Definitions:
@@ -85,7 +102,7 @@ def _closure(name: str, definitions: Definitions) -> Definitions:
 
 def _digest(source: str, closure: Definitions, definitions_of_declared: Mapping[str, str]) -> str:
     """Digest the texts of statements, not their syntax trees: those differ between releases of Python."""
-    lines = source.splitlines()
+    lines = source.split("\n")  # as Python does; splitlines knows more ends of lines
     aggregates = {
         name for statement in closure.values() for node in ast.walk(statement) if (name := aggregate_name(node))
     }
@@ -99,7 +116,7 @@ def _digest(source: str, closure: Definitions, definitions_of_declared: Mapping[
 def _text(statement: ast.stmt, lines: list[str]) -> str:
     decorators = statement.decorator_list if isinstance(statement, ast.FunctionDef) else []
     first = min([statement.lineno, *[each.lineno for each in decorators]])
-    return "\n".join(line.rstrip() for line in lines[first - 1 : statement.end_lineno])
+    return "\n".join(lines[first - 1 : statement.end_lineno])
 
 
 def _feature(name: str, function: object, options: FeatureOptions, closure: Definitions) -> Feature:

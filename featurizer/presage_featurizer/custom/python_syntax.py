@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
+from presage_featurizer.custom.changes import check_changes
+from presage_featurizer.custom.problems import problem
 from presage_featurizer.custom.reading import READER_PREFIX
 from presage_featurizer.errors import FeatureSetError
 
@@ -29,9 +31,10 @@ _IMPORTS = {
 """The modules that it may import from, and which of their names."""
 
 _REJECTED_BUILTINS = frozenset(
-    "__import__ breakpoint compile delattr eval exec getattr globals hash id input locals open print setattr vars".split()  # noqa: SIM905
+    "BaseException GeneratorExit KeyboardInterrupt SystemExit __import__ breakpoint compile delattr eval exec exit getattr globals "  # noqa: SIM905
+    "hash help id input locals open print quit setattr vars".split()
 )
-"""Names whose value or effect no fingerprint covers; ``hash`` and ``id`` differ between processes."""
+"""Names whose value or effect no fingerprint covers, or that end the process; ``hash`` and ``id`` differ between processes."""
 
 _REJECTED_NODES = (
     ast.AsyncFunctionDef,
@@ -56,14 +59,15 @@ def module_definitions(tree: ast.Module) -> Definitions:
     for statement in tree.body:
         for name in _defined(statement):
             if name in definitions:
-                raise _error(statement, f"{name!r} is defined twice; give each thing a name of its own")
+                raise problem(statement, f"{name!r} is defined twice; give each thing a name of its own")
             if name.startswith(READER_PREFIX):
-                raise _error(statement, f"names that begin with {READER_PREFIX!r} are reserved")
+                raise problem(statement, f"names that begin with {READER_PREFIX!r} are reserved")
             definitions[name] = statement
         inside = ast.iter_child_nodes(statement) if isinstance(statement, ast.Import | ast.ImportFrom) else [statement]
         for part in inside:
             for node in ast.walk(part):
-                _check(node, definitions)
+                _check(node)
+    check_changes(tree)
     return definitions
 
 
@@ -71,6 +75,8 @@ def _defined(statement: ast.stmt) -> list[str]:
     match statement:
         case ast.Import(names=names):
             for alias in names:
+                if alias.name in _IMPORTS and alias.name != "math":
+                    raise problem(statement, f"write from {alias.name} import and the names that you need")
                 if alias.name != "math":
                     raise _import_error(statement, alias.name)
             return [alias.asname or alias.name for alias in names]
@@ -87,40 +93,34 @@ def _defined(statement: ast.stmt) -> list[str]:
         case ast.Expr(value=ast.Constant()):
             return []  # a docstring
         case _:
-            raise _error(statement, "expected imports, constants and functions at the top level")
+            raise problem(statement, "expected imports, constants and functions at the top level")
 
 
-def _check(node: ast.AST, definitions: Definitions) -> None:
+def _check(node: ast.AST) -> None:
     match node:
         case ast.Import() | ast.ImportFrom():
-            raise _error(node, "import at the top of the file, not in a function")
+            raise problem(node, "import at the top of the file, not in a function")
         case ast.Name(id=name) if name in _REJECTED_BUILTINS or name.startswith("__"):
-            raise _error(node, f"{name} cannot be used: a feature must depend on the view alone")
+            raise problem(node, f"{name} cannot be used: a feature must depend on the view alone")
         case ast.Attribute(attr=name) if name.startswith("__"):
-            raise _error(node, f"{name} cannot be used: a feature must depend on the view alone")
+            raise problem(node, f"{name} cannot be used: a feature must depend on the view alone")
         case ast.Attribute(ctx=ast.Store()):
-            raise _error(node, "a feature must not change what it reads")
-        case ast.Subscript(ctx=ast.Store(), value=value) if not isinstance(value, ast.Name) or value.id in definitions:
-            raise _error(node, "a feature must not change what it reads, nor what other features see")
+            raise problem(node, "a feature must not change what it reads")
     if isinstance(node, _REJECTED_NODES):
-        raise _error(node, f"{type(node).__name__} is not for features; write plain functions")
+        raise problem(node, f"{type(node).__name__} is not for features; write plain functions")
 
 
 def _import_error(node: ast.AST, name: str) -> FeatureSetError:
     names = ", ".join(sorted(_IMPORTS["presage_featurizer"]))
-    return _error(
+    return problem(
         node,
         f"import of {name}: the fingerprint covers only this file, so it may import only math, typing, collections.abc, "
         f"presage_featurizer.custom.feature, and from presage_featurizer {names}",
     )
 
 
-def _error(node: ast.AST, reason: str) -> FeatureSetError:
-    return FeatureSetError(f"features.py: line {getattr(node, 'lineno', 0)}: {reason}")
-
-
 class WithAggregates(ast.NodeTransformer):
-    """Replaces ``view.aggregate("searches")`` by a call of the function that reads the slot.
+    """Replaces ``view.aggregate("searches")`` by a call of the function that reads the slot, and ``a += b`` by ``a = a + b``.
 
     Args:
         known: The names of the aggregates.
@@ -129,9 +129,16 @@ class WithAggregates(ast.NodeTransformer):
     def __init__(self, known: Iterable[str]) -> None:
         self._known = sorted(known)
 
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        # Of a list or dict, `a += b` would change what the view holds; `a = a + b` makes another.
+        if not isinstance(node.target, ast.Name):
+            return self.generic_visit(node)
+        value = ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, self.visit(node.value))
+        return ast.copy_location(ast.Assign([node.target], ast.copy_location(value, node)), node)
+
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if node.attr == "aggregate":
-            raise _error(node, 'expected a call of aggregate with a name, such as view.aggregate("searches")')
+            raise problem(node, 'expected a call of aggregate with a name, such as view.aggregate("searches")')
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -139,7 +146,7 @@ class WithAggregates(ast.NodeTransformer):
         if name is None:
             return self.generic_visit(node)
         if name not in self._known:
-            raise _error(node, f"aggregate {name!r} is not declared in features.toml; it has {self._known}")
+            raise problem(node, f"aggregate {name!r} is not declared in features.toml; it has {self._known}")
         assert isinstance(node.func, ast.Attribute)
         function = ast.copy_location(ast.Name(READER_PREFIX + name, ast.Load()), node)
         return ast.copy_location(ast.Call(function, [self.visit(node.func.value)], []), node)

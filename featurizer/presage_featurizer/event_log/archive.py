@@ -151,8 +151,11 @@ ITEM_COLUMNS = (
     Column("brand", "string", nullable=False),
     Column("price_micros", "int64", nullable=False),
     Column("quantity", "int64", nullable=False),
+    Column("position", "int64"),
+    Column("rank_id", "string"),
+    Column("propensity", "double"),
 )
-"""The fields of an ``Item``, in its order."""
+"""The fields of an ``Item``, in its order, then those of its ``Shown``, null where it has none."""
 
 EVENT_COLUMNS = (
     *PLACE_COLUMNS,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import log2
 
 from presage_featurizer.catalogue import feature
 from presage_featurizer.decay import decay_factor
 from presage_featurizer.digests import WIDTH
 from presage_featurizer.events import MICROS, EventType
-from presage_featurizer.habits import EVENT_WEIGHTS, interest_now
+from presage_featurizer.habits import EVENT_WEIGHTS, HOURS_PER_WEEK, interest_now
 from presage_featurizer.state import MAX_CATEGORY_INTERESTS, MAX_VIEWED_PRODUCTS, Interest
 from presage_featurizer.view import View, local_seconds
 
 _RECENCY_HALF_LIFE_MICROS = 7 * 86_400 * MICROS
+_YEAR_SECONDS = 31_556_952  # the mean of the Gregorian calendar
 _HALF_ENGAGED_WEIGHT = 50.0
 _HALF_AFFINITY_WEIGHT = 10.0
 _MAX_AFFINITY = 5.0
@@ -33,14 +35,32 @@ def _rate(step: int, before: int) -> float:
 
 
 def _local_hours(view: View) -> dict[int, int]:
-    """Count events by hour of the shop's week, from 0 (Monday 00:00) to 167.
+    """Count events by hour of the shop's week, from 0 (Monday 00:00) to 167."""
+    return _shifted(view.habits.hours_of_week, view.state.last_seen_unix_micros, view.time_zone)
 
-    The state has the sum over all seasons, by hour of UTC. All hours are read at the offset in the middle of the visitor's history,
-    so that a history within one season is right in every other: at the offset of now it would move when the clocks change.
+
+def _shifted(hours: dict[int, int], newest_unix_micros: int, time_zone: str) -> dict[int, int]:
+    """Read the hours of winter and of summer at the offsets that the zone has then, so that they do not move with the clocks.
+
+    Args:
+        hours: ``Habits.hours_of_week``.
+        newest_unix_micros: Offsets are those of its year.
+        time_zone: The shop's.
     """
-    middle = (view.state.first_seen_unix_micros + view.state.last_seen_unix_micros) // 2
-    shift = (local_seconds(middle, view.time_zone) - middle // MICROS) // 3_600
-    return {(hour + shift) % 168: count for hour, count in view.habits.hours_of_week.items()}
+    shifts = _season_offset_hours(time_zone, newest_unix_micros // (_YEAR_SECONDS * MICROS))
+    local: dict[int, int] = {}
+    for hour, count in hours.items():
+        key = (hour + shifts[hour >= HOURS_PER_WEEK]) % HOURS_PER_WEEK
+        local[key] = local.get(key, 0) + count
+    return local
+
+
+@lru_cache(maxsize=1_024)
+def _season_offset_hours(time_zone: str, years: int) -> tuple[int, int]:
+    """Return a zone's offset from UTC in the middle of winter and of summer, in whole hours, so many years after 1970."""
+    january, july = (years * _YEAR_SECONDS + days * 86_400 for days in (15, 196))
+    winter, summer = ((local_seconds(seconds * MICROS, time_zone) - seconds) // 3_600 for seconds in (january, july))
+    return winter, summer
 
 
 def _peak(counts: dict[int, int]) -> float:
@@ -55,8 +75,8 @@ def _grouped(counts: dict[int, int], group_of: list[int]) -> dict[int, int]:
     return grouped
 
 
-_HOUR_OF_DAY = [hour % 24 for hour in range(168)]
-_DAY_OF_WEEK = [hour // 24 for hour in range(168)]
+_HOUR_OF_DAY = [hour % 24 for hour in range(HOURS_PER_WEEK)]
+_DAY_OF_WEEK = [hour // 24 for hour in range(HOURS_PER_WEEK)]
 
 
 @feature(unit="events", scope="habits")

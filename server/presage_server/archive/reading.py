@@ -80,7 +80,9 @@ class ArchivedEvents:
         for done, files in enumerate(batches, 1):
             tables = [table for path in files if len(table := self._read_file(path, partitions))]
             if tables:
-                table = tables[0] if len(tables) == 1 else pa.concat_tables(tables).sort_by(_PLACE)
+                # The columns that a file of an older release lacks are nulls without a type here.
+                whole = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
+                table = whole if len(tables) == 1 else whole.sort_by(_PLACE)
                 for rows in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
                     yield from read_event_rows(rows)
             on_progress(done / len(batches))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from presage_server.errors import SettingsError
+from presage_server.setting_fields import check_field
 
 __all__ = ["ArchiveSettings"]
 
@@ -35,13 +35,8 @@ class ArchiveSettings:
 
     def __post_init__(self) -> None:
         schemes = ("redis://", "rediss://", "unix://")
-        self._check("redis_url", self.redis_url.startswith(schemes), f"one of {', '.join(schemes)}...")
-        self._check("flush_seconds", 0.0 < self.flush_seconds <= 86_400, "more than 0, at most 86400")
-        self._check("max_batch_events", 1 <= self.max_batch_events <= 1_000_000, "1 to 1000000")
-        self._check("report_seconds", self.report_seconds > 0.0, "more than 0")
-        self._check("timeout_seconds", self.timeout_seconds > 0.0, "more than 0")
-
-    def _check(self, field: str, holds: bool, expected: str) -> None:  # noqa: FBT001 - private and positional
-        if not holds:
-            shown = "a URL of another kind" if field == "redis_url" else repr(getattr(self, field))
-            raise SettingsError(f"{field}: expected {expected}, got {shown}")
+        check_field(self, "redis_url", self.redis_url.startswith(schemes), f"one of {', '.join(schemes)}...")
+        check_field(self, "flush_seconds", 0.0 < self.flush_seconds <= 86_400, "more than 0, at most 86400")
+        check_field(self, "max_batch_events", 1 <= self.max_batch_events <= 1_000_000, "1 to 1000000")
+        check_field(self, "report_seconds", self.report_seconds > 0.0, "more than 0")
+        check_field(self, "timeout_seconds", self.timeout_seconds > 0.0, "more than 0")

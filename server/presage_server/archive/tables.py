@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from presage_featurizer import Event, Item
+from presage_featurizer import Event, Item, Shown
 from presage_featurizer.event_log import EVENT_COLUMNS, ITEM_COLUMNS, VECTOR_COLUMNS, Column, Entry, ServedVector
 
 __all__ = ["EVENT_SCHEMA", "VECTOR_SCHEMA", "to_event_table", "to_vector_table"]
@@ -98,8 +98,15 @@ def _items(lists: Sequence[tuple[Item, ...] | None]) -> pa.Array:
         offsets.append(None if items is None else end)
         end += len(items or ())
     every_item = [item for items in lists for item in items or ()]
+    shown = [item.shown for item in every_item]
+
+    def column(field: pa.Field) -> list[object]:
+        if field.name in Shown.__struct_fields__:
+            return [None if how is None else getattr(how, field.name) for how in shown]
+        return [getattr(item, field.name) for item in every_item]
+
     values = pa.StructArray.from_arrays(
-        [pa.array([getattr(item, field.name) for item in every_item], field.type) for field in _ITEM],
+        [pa.array(column(field), field.type) for field in _ITEM],
         fields=list(_ITEM),
     )
     return pa.ListArray.from_arrays(

@@ -107,9 +107,9 @@ class Backfiller:
         if self._stop.is_set():  # the histories may lack events
             return set()
         now = self._clock() // _MICROS_PER_MILLI
-        histories = follower.histories(partition)
+        histories, is_whole = follower.histories(partition), follower.is_whole(partition)
         resolutions = [
-            (user_id, self._resolver.resolve(blob, histories[user_id], now))
+            (user_id, self._resolver.resolve(blob, histories[user_id], now, log_is_whole=is_whole))
             for user_id, blob in zip(user_ids, read.blobs, strict=True)
         ]
         writes = [(user_id, resolution) for user_id, resolution in resolutions if resolution.state is not None]

@@ -49,6 +49,10 @@ class Follower:
         self._positions: dict[int, Position] = {}
         """By partition, the last entry that was folded."""
         self._discontinuous: set[int] = set()
+        self._unreadable: set[int] = set()
+        """Partitions with events that this release cannot read."""
+        self._gaps: set[int] = set()
+        """Partitions with events that are neither in the archive nor in the stream any more."""
 
     def read_archive(self, group: range, on_progress: Callable[[float], None]) -> None:
         """Fold what is archived of some partitions."""
@@ -60,6 +64,10 @@ class Follower:
     def histories(self, partition: int) -> dict[str, History]:
         """Return the histories of a partition's visitors up to the last read, by user id."""
         return self._histories.of(partition)
+
+    def is_whole(self, partition: int) -> bool:
+        """Return whether no event of a partition is known to be missing, up to the last read."""
+        return not (partition in self._gaps or partition in self._unreadable or self._positions[partition].lost)
 
     def forget(self, partition: int) -> None:
         """Free the memory of a partition."""
@@ -100,6 +108,8 @@ class Follower:
         if discontinuity is not None and self._catch_up(partition):
             return False
         self._positions[partition] = corrected
+        if discontinuity is not None and discontinuity.kind is not DiscontinuityKind.STREAM_RESET:
+            self._gaps.add(partition)
         if discontinuity is not None and partition not in self._discontinuous:
             self._discontinuous.add(partition)
             self._report(partition, discontinuity)
@@ -134,6 +144,7 @@ class Follower:
     def _fold(self, partition: int, entry_id: EntryId, event: Event | None, *, fresh: bool) -> None:
         if event is None:
             self._progress.unreadable_events += 1
+            self._unreadable.add(partition)
         else:
             self._histories.fold(partition, entry_id, event, fresh=fresh)
             self._progress.events += 1

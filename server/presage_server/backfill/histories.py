@@ -19,6 +19,8 @@ class History(msgspec.Struct, gc=False):
     """Whether the log has the visitor's beginning: no event before the first one that was folded."""
     last_unix_millis: int
     """When the store received the last event."""
+    life: State | None = None
+    """What the events since the last one that found no state give, where they were joined to older ones."""
 
 
 class Histories:
@@ -56,7 +58,11 @@ class Histories:
         history = visitors.get(event.user_id)
         if history is None or (fresh and self._forgets(history, entry_id)):
             history = visitors[event.user_id] = History(begin(event), fresh, 0)
+        elif fresh:
+            history.life = begin(event)
         fold_in_place(history.state, event, self._aggregates)
+        if history.life is not None:
+            fold_in_place(history.life, event, self._aggregates)
         history.last_unix_millis = entry_id.unix_millis
 
     def _forgets(self, history: History, entry_id: EntryId) -> bool:

@@ -6,9 +6,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from presage_featurizer import Aggregates, NewerStateError, State, encode_state
-from presage_featurizer.event_log import last_event_of
+from presage_server.backfill.covering import covers
 from presage_server.backfill.histories import History
-from presage_server.backfill.slots import with_slots, without_slots
+from presage_server.backfill.slots import with_slots, with_undeclared_slots, without_slots
 from presage_server.store.snapshot import REVISION_BYTES, Snapshot, read_snapshot
 
 __all__ = ["Outcome", "Resolution", "Resolver"]
@@ -20,7 +20,7 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"
     """The stored state is the replayed one, in every bit."""
     BACKFILLED = "backfilled"
-    """It differed in the slots of declared features only; now it is the replayed one."""
+    """It differed in the slots of declared features only; now they are the replayed ones."""
     RESTORED = "restored"
     """The store had no state; now it has the replayed one."""
     REPLACED = "replaced"
@@ -65,8 +65,17 @@ class Resolver:
         self._rebuild = rebuild
         self._state_ttl_millis = state_ttl_millis
 
-    def resolve(self, blob: bytes | None, history: History, now_unix_millis: int) -> Resolution:
-        """Decide about a visitor, from its blob and its history up to the moment when the blob was read."""
+    def resolve(
+        self, blob: bytes | None, history: History, now_unix_millis: int, *, log_is_whole: bool = True
+    ) -> Resolution:
+        """Decide about a visitor.
+
+        Args:
+            blob: What is stored; None for nothing.
+            history: What the log gives, up to the moment when the blob was read.
+            now_unix_millis: The time.
+            log_is_whole: Whether no event of the visitor's partition is known to be missing.
+        """
         if blob is None:
             remaining = history.last_unix_millis + self._state_ttl_millis - now_unix_millis
             if remaining <= 0:
@@ -81,20 +90,26 @@ class Resolver:
         if base.state is None:
             newer = isinstance(base.damage, NewerStateError)
             return Resolution(Outcome.NEWER if newer else Outcome.UNREADABLE, base)
-        return self._resolve_difference(base, base.state, history)
+        return self._resolve_difference(base, base.state, history, log_is_whole=log_is_whole)
 
-    def _resolve_difference(self, base: Snapshot, stored: State, history: History) -> Resolution:
+    def _resolve_difference(self, base: Snapshot, stored: State, history: History, *, log_is_whole: bool) -> Resolution:
         if encode_state(without_slots(stored)) == encode_state(without_slots(history.state)):
-            if stored == history.state:  # an older release wrote the same
+            replayed = with_undeclared_slots(history.state, stored, self._aggregates)
+            if stored == replayed:  # an older release wrote the same, or servers keep more than is declared here
                 return Resolution(Outcome.UNCHANGED, base)
-            return Resolution(Outcome.BACKFILLED, base, history.state)
-        # A log that lacks the first event or the last one has lost it: what it gives must not replace what is stored.
-        reaches_back = history.state.first_seen_unix_micros <= stored.first_seen_unix_micros
-        if self._rebuild and reaches_back and last_event_of(stored) == last_event_of(history.state):
-            return Resolution(Outcome.REPLACED, base, history.state)
+            return Resolution(Outcome.BACKFILLED, base, replayed)
+        if self._rebuild and covers(history, stored, log_is_whole=log_is_whole):
+            replayed = with_undeclared_slots(history.state, stored, self._aggregates)
+            return Resolution(Outcome.REPLACED, base, replayed)
         outcome = Outcome.DIFFERENT if history.begins else Outcome.OLDER
-        kept = with_slots(stored, history.state, self._aggregates)
+        kept = with_slots(stored, _of_the_same_life(history, stored), self._aggregates)
         return Resolution(outcome, base, None if kept == stored else kept)
+
+
+def _of_the_same_life(history: History, stored: State) -> State:
+    """Return what the log gives, without what was before a loss if the stored state lacks that: slots do not reach further back."""
+    reaches_back = stored.first_seen_unix_micros <= history.state.first_seen_unix_micros
+    return history.state if history.life is None or reaches_back else history.life
 
 
 _NOTHING = Snapshot(None, b"")

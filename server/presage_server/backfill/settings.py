@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from presage_server.errors import SettingsError
+from presage_server.setting_fields import check_field
 
 __all__ = ["BackfillSettings"]
 
@@ -43,19 +43,14 @@ class BackfillSettings:
 
     def __post_init__(self) -> None:
         schemes = ("redis://", "rediss://", "unix://")
-        self._check("redis_url", self.redis_url.startswith(schemes), f"one of {', '.join(schemes)}...")
-        self._check("visitors_per_second", self.visitors_per_second >= 0.0, "0 or more")
-        self._check("state_ttl_days", 0.001 <= self.state_ttl_days <= 3_650, "0.001 to 3650")
-        self._check("max_batch_events", 1 <= self.max_batch_events <= 100_000_000, "1 to 100000000")
-        self._check("report_seconds", self.report_seconds > 0.0, "more than 0")
-        self._check("timeout_seconds", self.timeout_seconds > 0.0, "more than 0")
-        self._check("patience_seconds", self.patience_seconds >= 0.0, "0 or more")
+        check_field(self, "redis_url", self.redis_url.startswith(schemes), f"one of {', '.join(schemes)}...")
+        check_field(self, "visitors_per_second", self.visitors_per_second >= 0.0, "0 or more")
+        check_field(self, "state_ttl_days", 0.001 <= self.state_ttl_days <= 3_650, "0.001 to 3650")
+        check_field(self, "max_batch_events", 1 <= self.max_batch_events <= 100_000_000, "1 to 100000000")
+        check_field(self, "report_seconds", self.report_seconds > 0.0, "more than 0")
+        check_field(self, "timeout_seconds", self.timeout_seconds > 0.0, "more than 0")
+        check_field(self, "patience_seconds", self.patience_seconds >= 0.0, "0 or more")
 
     @property
     def state_ttl_millis(self) -> int:
         return round(self.state_ttl_days * _MILLIS_PER_DAY)
-
-    def _check(self, field: str, holds: bool, expected: str) -> None:  # noqa: FBT001 - private and positional
-        if not holds:
-            shown = "a URL of another kind" if field == "redis_url" else repr(getattr(self, field))
-            raise SettingsError(f"{field}: expected {expected}, got {shown}")

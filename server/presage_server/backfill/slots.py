@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from presage_featurizer import Aggregates, State
 from presage_featurizer.state import Session, Slots, TimedValue, copy_state
 
-__all__ = ["with_slots", "without_slots"]
+__all__ = ["with_slots", "with_undeclared_slots", "without_slots"]
 
 _Slot = int | float | bytes | TimedValue
 
@@ -38,6 +38,26 @@ def with_slots(stored: State, replayed: State, aggregates: Aggregates) -> State:
         if same is not None:
             session.slots = _merge(session.slots, same.slots, kinds)
     return state
+
+
+def with_undeclared_slots(replayed: State, stored: State, aggregates: Aggregates) -> State:
+    """Return a replayed state with those slots of the stored one that are not declared: servers may know more declarations.
+
+    A session that a rebuild lengthened has another beginning, so the same one is found by its last event.
+    """
+    declared = {aggregate.key for aggregate in aggregates.aggregates}
+    state = copy_state(replayed)
+    state.slots |= _undeclared(stored.slots, declared)
+    sessions = {(session.session_id, session.last_unix_micros): session for session in stored.sessions}
+    for session in state.sessions:
+        same = sessions.get((session.session_id, session.last_unix_micros))
+        if same is not None:
+            session.slots |= _undeclared(same.slots, declared)
+    return state
+
+
+def _undeclared(slots: Slots, declared: Collection[int]) -> Slots:
+    return {key: value for key, value in slots.items() if key not in declared}
 
 
 def _identity(session: Session) -> tuple[str, int]:

@@ -17,8 +17,10 @@ __all__ = [
     "MAX_ITEMS",
     "MAX_LABEL_BYTES",
     "MAX_NUMBER",
+    "MAX_POSITION",
     "MAX_PRICE",
     "MAX_QUANTITY",
+    "MAX_RANK_ID_BYTES",
     "MAX_VALUE",
     "MIN_UNIX_MICROS",
 ]
@@ -28,6 +30,12 @@ MAX_ID_BYTES = 256
 
 MAX_ITEMS = 2_000
 """Items in one event."""
+
+MAX_POSITION = 10_000
+"""The place of an item in a list."""
+
+MAX_RANK_ID_BYTES = 64
+"""Bytes of UTF-8 in the id of a ranking."""
 
 MAX_FUTURE_MICROS = MAX_AHEAD_MICROS
 """How far an event's time may be ahead of the server's clock."""

@@ -1,8 +1,8 @@
 """The messages between a supervisor and a worker: JSON objects, one per line, over a socket pair.
 
-The supervisor first sends ``settings`` and ``worker`` (its number), later ``command`` (drain, end, metrics or ping). The worker
-sends ``ready`` (HOST:PORT) or ``failed`` (the reason), ``metrics`` on request, and ``alive`` for each ping. If one side dies, the
-other reads the end of the stream.
+The supervisor first sends ``settings``, ``project`` (the texts of its features) and ``worker`` (its number), later ``command``
+(drain, end, metrics or ping). The worker sends ``ready`` (HOST:PORT) or ``failed`` (the reason), ``metrics`` on request, and
+``alive`` for each ping. If one side dies, the other reads the end of the stream.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from presage_featurizer.custom import CustomFeatures
 from presage_server.settings import Settings
 
-__all__ = ["Channel", "settings_from_json", "settings_to_json"]
+__all__ = ["Channel", "custom_from_json", "custom_to_json", "settings_from_json", "settings_to_json"]
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Settings)}
 _MAX_LINE_BYTES = 16 << 20
@@ -64,3 +65,13 @@ def settings_to_json(settings: Settings) -> dict[str, Any]:
 def settings_from_json(values: dict[str, Any]) -> Settings:
     """Make the settings that ``settings_to_json`` was given."""
     return Settings(**{name: type(_DEFAULTS[name])(value) for name, value in values.items()})
+
+
+def custom_to_json(custom: CustomFeatures | None) -> list[str] | None:
+    """Return the two texts of a project's features; None without a project."""
+    return None if custom is None else [custom.declaration, custom.source]
+
+
+def custom_from_json(texts: list[str] | None) -> CustomFeatures | None:
+    """Make the features that ``custom_to_json`` was given."""
+    return None if texts is None else CustomFeatures.parse(*texts)

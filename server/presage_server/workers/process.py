@@ -8,8 +8,9 @@ import socket
 import sys
 from contextlib import suppress
 
+from presage_featurizer.custom import CustomFeatures
 from presage_server.settings import Settings
-from presage_server.workers.channel import Channel, settings_to_json
+from presage_server.workers.channel import Channel, custom_to_json, settings_to_json
 
 __all__ = ["WorkerFailedError", "WorkerProcess"]
 
@@ -51,12 +52,13 @@ class WorkerProcess:
         self._listening = asyncio.create_task(self._listen())
 
     @classmethod
-    async def start(cls, number: int, settings: Settings) -> WorkerProcess:
+    async def start(cls, number: int, settings: Settings, custom: CustomFeatures | None = None) -> WorkerProcess:
         """Start a worker process.
 
         Args:
             number: Which of all it is.
             settings: How it serves.
+            custom: The features of the project that the settings name.
         """
         ours, theirs = socket.socketpair()
         channel = await Channel.open(ours)
@@ -68,7 +70,7 @@ class WorkerProcess:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,  # Ctrl-C is for the supervisor, which tells the workers what it wants of them
             )
-        channel.send(settings=settings_to_json(settings), worker=number)
+        channel.send(settings=settings_to_json(settings), project=custom_to_json(custom), worker=number)
         return cls(number, process, channel)
 
     @property

@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import Callable
 
+from presage_featurizer.custom import CustomFeatures
 from presage_server.app import running
 from presage_server.settings import Settings
 from presage_server.telemetry.interpreter import exported_pauses, tune_interpreter
@@ -42,6 +43,7 @@ async def serve_until(
     metrics: Metrics,
     *,
     share_port: bool = False,
+    custom: CustomFeatures | None = None,
 ) -> None:
     """Serve until shutdown is requested, then drain.
 
@@ -51,12 +53,14 @@ async def serve_until(
         announce: Called with HOST:PORT once calls are answered.
         metrics: What the server counts in; it gets the interpreter's pauses too.
         share_port: Whether other processes listen on the same port.
+        custom: The features of the project, if they were read before; else its folder is read.
 
     Raises:
         StartupError: The server cannot start; the message says why.
     """
     try:
-        async with running(settings, metrics, warmed_up=tune_interpreter, share_port=share_port) as address:
+        server = running(settings, metrics, warmed_up=tune_interpreter, share_port=share_port, custom=custom)
+        async with server as address:
             with watched_loop(), exported_pauses(metrics.registry):
                 announce(address)
                 await stop.wait()

@@ -12,7 +12,9 @@ from time import monotonic
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from presage_featurizer.custom import CustomFeatures
 from presage_server.errors import StartupError
+from presage_server.models.project import read_project
 from presage_server.settings import Settings
 from presage_server.store.embedded import embedded_store
 from presage_server.telemetry.exposition import serve_text
@@ -45,6 +47,8 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
     Raises:
         StartupError: The server cannot start, or go on; the message says why, in the worker's own words if it had any.
     """
+    # Read once: a worker that is started again serves what the others do, whatever the folder holds by then.
+    custom = read_project(settings.project)
     stop = ShutdownSignal()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.request)
@@ -56,7 +60,7 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
                 url = await stack.enter_async_context(embedded_store(settings.data_dir, fsync=settings.store_fsync))
                 _logger.info("store: embedded at %s, data in %s", url, settings.data_dir)
             of_each = replace(settings, port=port, redis_url=url, workers=1, metrics_port=-1)
-            workers = Workers(of_each, settings.workers)
+            workers = Workers(of_each, settings.workers, custom)
             if settings.metrics_port >= 0:
                 http = await serve_text(workers.metrics_text, settings.host, settings.metrics_port)
                 stack.callback(http.close)
@@ -87,10 +91,12 @@ class Workers:
     Args:
         settings: How each of them serves.
         count: How many there are.
+        custom: The features of the project that the settings name.
     """
 
-    def __init__(self, settings: Settings, count: int) -> None:
+    def __init__(self, settings: Settings, count: int, custom: CustomFeatures | None = None) -> None:
         self._settings = settings
+        self._custom = custom
         self._count = count
         self._processes: dict[int, WorkerProcess] = {}
         self._serving: set[int] = set()
@@ -147,7 +153,7 @@ class Workers:
 
     async def _run(self, number: int) -> None:
         """Run a worker until it ends."""
-        process = await WorkerProcess.start(number, self._settings)
+        process = await WorkerProcess.start(number, self._settings, self._custom)
         self._processes[number] = process
         if self._draining.is_set():
             process.drain()

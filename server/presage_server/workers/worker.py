@@ -14,7 +14,7 @@ from prometheus_client import generate_latest
 from presage_server.errors import StartupError
 from presage_server.logs import start_logging
 from presage_server.telemetry.metrics import Metrics
-from presage_server.workers.channel import Channel, settings_from_json
+from presage_server.workers.channel import Channel, custom_from_json, settings_from_json
 from presage_server.workers.serving import serve_until
 from presage_server.workers.shutdown import ShutdownSignal
 
@@ -52,6 +52,7 @@ async def work(end: socket.socket) -> None:
             lambda address: channel.send(ready=address),
             metrics,
             share_port=True,
+            custom=custom_from_json(order["project"]),
         )
     except StartupError as error:
         channel.send(failed=str(error))

@@ -6,29 +6,29 @@ import numpy as np
 import pytest
 from training.logs import shop
 
-from benchmarks.proofs import train_real
+from benchmarks.proofs import feature_groups, train_real
 from presage_featurizer import BEHAVIOR, CATALOGUE
 from presage_training.datasets.dataset import purchase_in_session
 
 
 def test_every_feature_is_in_one_group():
-    grouped = [name for group in train_real.FEATURE_GROUPS.values() for name in group]
+    grouped = [name for group in feature_groups.FEATURE_GROUPS.values() for name in group]
 
     assert sorted(grouped) == sorted(BEHAVIOR.features)
 
 
 def test_what_knows_of_carts_is_left_out_by_name():
-    assert set(BEHAVIOR.features) > train_real.CART_FEATURES
-    for name in set(BEHAVIOR.features) - train_real.CART_FEATURES:
+    assert set(BEHAVIOR.features) > feature_groups.CART_FEATURES
+    for name in set(BEHAVIOR.features) - feature_groups.CART_FEATURES:
         assert "cart" not in name or name == "overall_conversion_rate"
         assert CATALOGUE[name].scope != "cart"
 
 
 def test_leaving_features_out_leaves_the_others_as_they_are():
     dataset = purchase_in_session(shop(visitors=50), BEHAVIOR)
-    part = train_real.without(dataset, train_real.CART_FEATURES)
+    part = feature_groups.without(dataset, feature_groups.CART_FEATURES)
 
-    assert len(part.feature_set.features) == len(BEHAVIOR.features) - len(train_real.CART_FEATURES)
+    assert len(part.feature_set.features) == len(BEHAVIOR.features) - len(feature_groups.CART_FEATURES)
     for place, name in enumerate(part.feature_set.features):
         np.testing.assert_array_equal(part.features[:, place], dataset.features[:, BEHAVIOR.features.index(name)])
 

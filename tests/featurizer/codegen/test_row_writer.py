@@ -92,6 +92,12 @@ def test_what_several_features_need_is_computed_once():
     assert source.count("% 86400 // 3600") == 1
 
 
+def test_the_view_of_functions_that_are_called_is_made_of_what_the_others_need():
+    source, _ = row_writer_source([*CORE.functions, *feature_shapes.CALLED])
+    assert source.count(".cart_units = ") == 1
+    assert source.count(".price_micros * ") == 1
+
+
 def test_what_no_feature_needs_is_not_computed():
     source, _ = row_writer_source(FeatureSet(name="one", features=("frequency",)).functions)
     assert ".cart" not in source

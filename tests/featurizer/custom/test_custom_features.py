@@ -60,7 +60,7 @@ def test_the_set_of_a_project_is_what_it_extends_and_its_own():
 
 def test_what_is_excluded_is_still_kept_for_python_features():
     custom = CustomFeatures.parse(
-        DECLARATION.replace('extends = "conversion"', 'extends = []\nexclude = ["session_searches"]'), SOURCE
+        DECLARATION.replace('extends = "conversion"', 'extends = []\nexclude = ["visit_searches"]'), SOURCE
     )
     assert custom.feature_set.features == OWN[1:]
     assert values(custom, STORY)["search_share"] == 1.0
@@ -78,10 +78,42 @@ def test_rows_are_those_of_the_functions_called_one_by_one(log):
     assert pack_rows(states, moments, ["", ""], CUSTOM.feature_set) == expected
 
 
-def test_all_are_inlined_but_those_that_read_the_view_under_a_condition():
-    source, namespace = row_writer_source(CUSTOM.feature_set.functions)
+def test_declared_features_are_inlined_and_python_features_are_called():
+    in_python = frozenset(CUSTOM.catalogue[name].compute for name in CUSTOM.in_python)
+    source, namespace = row_writer_source(CUSTOM.feature_set.functions, in_python)
     called = [name for name, value in namespace.items() if f"{name}(view)" in source]
-    assert [namespace[name] for name in called] == [CUSTOM.catalogue["log_of_cheapest"].compute]
+    assert {namespace[name] for name in called} == in_python
+
+
+PYTHON_BODIES = {
+    "a variable that is not set for every visitor": (
+        "if view.state.orders:\n        found = 1\n    return found if view.state.orders else 7"
+    ),
+    "a negative constant": "return LOW ** 2",
+    "a call for its effect": "found = [1, 2]\n    last = found.pop()\n    return sum(found)",
+    "starred arguments": "return doubled(*[view.state.orders])",
+}
+
+
+@pytest.mark.parametrize("body", PYTHON_BODIES.values(), ids=PYTHON_BODIES)
+def test_a_python_feature_is_what_its_function_gives(body):
+    before = "LOW = -2\n\n\ndef doubled(number: int) -> int:\n    return 2 * number\n"
+    source = f'{SOURCE}\n{before}\n\n@feature()\ndef own(view: View) -> float:\n    """Own."""\n    {body}\n'
+    custom = custom_features(source=source)
+    states, moments = [folded(STORY), None], [at(95), at(95)]
+    rows = feature_rows(states, moments, ["", ""], custom.feature_set)
+    views = [View(state, moment, "", "UTC", {}) for state, moment in zip(states, moments, strict=True)]
+    assert rows[:, -1].tolist() == [custom.catalogue["own"].compute(view) for view in views]
+
+
+def test_a_variable_keeps_nothing_of_the_visitor_before():
+    body = "if not view.state.first_seen_unix_micros or view.state.orders:\n        found = 1\n    return found"
+    custom = custom_features(
+        source=f'{SOURCE}\n\n@feature()\ndef own(view: View) -> float:\n    """Own."""\n    {body}\n'
+    )
+    states = [folded(STORY), folded(STORY[:1])]
+    with pytest.raises(FeatureValueError, match="'own' raises UnboundLocalError"):
+        feature_rows(states, [at(95), at(95)], ["", ""], custom.feature_set)
 
 
 def test_a_core_state_does_for_them():
@@ -114,7 +146,7 @@ class TestDefinitions:
     @pytest.mark.parametrize(
         ("before", "after", "changed"),
         [
-            ('["SEARCH"]', '["LOGIN"]', {"session_searches", "search_share"}),
+            ('["SEARCH"]', '["LOGIN"]', {"visit_searches", "search_share"}),
             ('"numbers.margin"', '"numbers.other"', {"margin_viewed"}),
             ("cap = 64", "cap = 65", {"brands_viewed"}),
             ('"email", "ads"', '"ads", "email"', {"last_channel"}),
@@ -172,7 +204,7 @@ class TestRestore:
 
     def test_a_server_without_the_project_is_refused_the_model(self):
         with pytest.raises(
-            FeatureSetError, match=r"custom: 'session_searches' is a project's own .*--project or PRESAGE_"
+            FeatureSetError, match=r"custom: 'visit_searches' is a project's own .*--project or PRESAGE_"
         ):
             FeatureSet.restore(self.RECORDED)
 
@@ -246,6 +278,20 @@ class TestFolder:
             read_custom_features(tmp_path)
         (tmp_path / "features.toml").write_bytes(b"\xff")
         with pytest.raises(FeatureSetError, match=f"^{tmp_path}: .*utf-8"):
+            read_custom_features(tmp_path)
+
+    def test_a_byte_order_mark_is_no_part_of_a_file(self, tmp_path):
+        (tmp_path / "features.toml").write_text(DECLARATION, encoding="utf-8-sig")
+        (tmp_path / "features.py").write_text(SOURCE, encoding="utf-8-sig")
+        assert read_custom_features(tmp_path) == CUSTOM
+
+    @pytest.mark.parametrize("name", ["features.toml", "features.py"])
+    def test_a_file_that_is_too_long_is_not_cut(self, tmp_path, name):
+        (tmp_path / "features.toml").write_text(DECLARATION)
+        (tmp_path / "features.py").write_text(SOURCE)
+        with (tmp_path / name).open("a") as file:
+            file.write("#" * (1 << 20))
+        with pytest.raises(FeatureSetError, match=f"^{tmp_path}: {name}: expected at most 1 MiB"):
             read_custom_features(tmp_path)
 
 

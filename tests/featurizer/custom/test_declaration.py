@@ -116,6 +116,13 @@ BAD = {
     line(
         COUNT + ", where = { value = { min = inf } }"
     ): "features.x.where.value.min: expected a number of at most 1e[+]12",
+    line(COUNT + f", where = {{ value = 1{'0' * 400} }}"): "features.x.where.value: expected a number",
+    line(COUNT + f", where = {{ value = 0x{'f' * 5000} }}"): "features.x.where.value: expected a number",
+    line(
+        COUNT + f", where = {{ value = {{ min = 1{'0' * 400} }} }}"
+    ): "features.x.where.value.min: expected a number of",
+    f"{HEAD}x = 1{'0' * 5000}": "it is not valid TOML: ",
+    f"{HEAD}x = {'[' * 2000}{']' * 2000}": "it is nested too deeply",
     line(
         COUNT + ", where = { value = { min = 2, max = 1 } }"
     ): "features.x.where.value: expected min to be at most max",
@@ -135,6 +142,15 @@ def test_there_are_at_most_64_different_aggregates():
     assert len(CustomFeatures.parse("\n".join([HEAD, "[features]", *lines[:63], *same])).aggregates.aggregates) == 64
     with pytest.raises(FeatureSetError, match="features: expected at most 64 different aggregates, got 65"):
         CustomFeatures.parse("\n".join([HEAD, "[features]", *lines]))
+
+
+def test_there_are_at_most_1024_distinct_values():
+    distinct = 'aggregate = "distinct", of = "item.brand", over = "session"'
+    lines = [f'x{number} = {{ {distinct}, cap = 256, where = {{ "labels.x" = "{number}" }} }}' for number in range(4)]
+    same = f"same = {{ {distinct}, cap = 256, where = {{ 'labels.x' = '0' }} }}"
+    assert CustomFeatures.parse("\n".join([HEAD, "[features]", *lines, same]))
+    with pytest.raises(FeatureSetError, match=r"features: the caps of distinct add up to 1025; .* at most 1,?024"):
+        CustomFeatures.parse("\n".join([HEAD, "[features]", *lines, f"more = {{ {distinct}, cap = 1 }}"]))
 
 
 def test_two_aggregates_with_the_key_of_one_slot_are_refused(monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from presage_featurizer import CorruptStateError, Event, Item, NewerStateError
+from presage_featurizer import CorruptStateError, Event, Item, NewerStateError, Shown
 from presage_featurizer.event_log import (
     ARCHIVE_VERSION,
     CHECKPOINT_FILE,
@@ -148,6 +148,8 @@ def test_the_names_and_types_of_columns():
 def test_every_stored_field_has_a_column():
     columns = [column.name.replace("event_time", "event_time_unix_micros") for column in EVENT_COLUMNS]
     assert set(Event.__struct_fields__) <= set(columns)
-    assert tuple(column.name for column in ITEM_COLUMNS) == Item.__struct_fields__
+    names = tuple(column.name for column in ITEM_COLUMNS)
+    assert names == (*Item.__struct_fields__[:-1], *Shown.__struct_fields__)
+    assert Item.__struct_fields__[-1] == "shown"
     vector_columns = (column.name.replace("as_of", "as_of_unix_micros") for column in VECTOR_COLUMNS[3:])
     assert tuple(vector_columns) == tuple(field.name for field in msgspec.structs.fields(ServedVector))

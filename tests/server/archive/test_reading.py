@@ -4,7 +4,7 @@ import pytest
 from pyarrow import parquet
 
 from presage_featurizer import Event, EventType
-from presage_featurizer.event_log import PARTITIONS, partition_of, staged_file
+from presage_featurizer.event_log import NEWER_EVENT_COLUMNS, PARTITIONS, partition_of, staged_file
 from presage_server.archive import parts
 from presage_server.archive.errors import ArchiveReadError
 from presage_server.archive.reading import ArchivedEvents
@@ -95,3 +95,12 @@ def test_a_table_of_something_else_is_an_error(store, tmp_path):
     parquet.write_table(parquet.read_table(path, partitioning=None).drop_columns("user_id"), path)
     with pytest.raises(ArchiveReadError, match="lacks the column user_id"):
         rows(tmp_path, range(PARTITIONS))
+
+
+def test_a_batch_with_files_of_an_older_release_beside_newer_ones_is_read(archive):
+    """An archiver that is updated between the staging and the committing of a batch leaves both."""
+    expected = rows(archive, range(PARTITIONS))
+    for path in sorted(archive.glob("events/*/*"))[::2]:
+        table = parquet.read_table(path, partitioning=None)
+        parquet.write_table(table.drop_columns(sorted(NEWER_EVENT_COLUMNS)), path)
+    assert rows(archive, range(PARTITIONS)) == expected

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from presage_featurizer import Event, decode_state, encode_state, fold
+from presage_featurizer import Event, EventType, decode_state, encode_state, fold
 from presage_featurizer.event_log import partition_of, stream_key
+from presage_featurizer.state import MAX_RECENT_EVENTS
 from presage_server.backfill.resolving import Outcome
 from presage_server.errors import SettingsError
 from presage_server.store.keys import state_key
@@ -232,3 +233,49 @@ def test_events_that_left_the_stream_are_found_in_the_archive_and_otherwise_repo
             for session in (*ours.sessions, *old.sessions):
                 session.slots = {}
             assert encode_state(ours) == encode_state(old)
+
+
+@pytest.mark.parametrize("hole", ["none", "archived before", "now", "unreadable"])
+def test_a_long_history_is_replaced_unless_its_partition_has_a_known_hole(store, tmp_path, events, hole):
+    mine = [
+        Event(f"{number}", EventType.SEARCH, "ada", event.event_time_unix_micros)
+        for number, event in enumerate(events[:MAX_RECENT_EVENTS] + events[:20])
+    ]
+    neighbour = next(name for name in map(str, range(9_999)) if partition_of(name) == partition_of("ada"))
+    stream = stream_key(partition_of("ada"))
+    live(store, *mine)
+    if hole == "unreadable":
+        store.redis.xadd(stream, {"event": b"damaged"})
+    archive_once(store, tmp_path / "archive")
+    if hole in {"archived before", "now"}:
+        live(store, Event("of another", EventType.SEARCH, neighbour, events[-1].event_time_unix_micros))
+        store.redis.xtrim(stream, maxlen=0)
+    if hole == "archived before":
+        archive_once(store, tmp_path / "archive")
+    blob = store.blob("ada")
+    state = decode_state(blob[REVISION_BYTES:])
+    state.bounced_sessions += 1  # as if another release had folded
+    store.set_blob("ada", blob[:REVISION_BYTES] + encode_state(state))
+
+    progress = backfill(store, tmp_path / "archive", rebuild=True)
+
+    expected = Outcome.REPLACED if hole == "none" else Outcome.DIFFERENT
+    assert progress.outcomes == {expected: 1}
+    assert decode_state(store.blob("ada")[REVISION_BYTES:]) == state or hole == "none"
+
+
+def test_a_rebuild_from_an_archive_with_a_hole_keeps_what_the_store_has(store, tmp_path, events):
+    third = len(events) // 3
+    for part in (events[:third], events[third : 2 * third], events[2 * third :]):
+        live(store, *part, aggregates=CUSTOM.aggregates)
+        archive_once(store, tmp_path / "archive")
+    for path in (tmp_path / "archive").glob("events/*/*0002.parquet"):
+        path.unlink()
+    for partition in range(1024):
+        store.redis.xtrim(stream_key(partition), maxlen=0)
+    users = {event.user_id for event in events}
+    before = stored(store, users)
+    project = write_project(tmp_path / "project")
+    progress = backfill(store, tmp_path / "archive", project=project, rebuild=True)
+    assert progress.outcomes[Outcome.DIFFERENT] > 0
+    assert stored(store, users) == before

@@ -7,8 +7,17 @@ import json
 import socket
 from pathlib import Path
 
+import pytest
+
+from presage_featurizer.custom import CustomFeatures
 from presage_server.settings import Settings
-from presage_server.workers.channel import Channel, settings_from_json, settings_to_json
+from presage_server.workers.channel import (
+    Channel,
+    custom_from_json,
+    custom_to_json,
+    settings_from_json,
+    settings_to_json,
+)
 
 
 async def test_messages_arrive_in_order_and_the_end_is_empty():
@@ -48,3 +57,10 @@ def test_settings_come_out_as_they_went_in():
     for settings in (Settings(), Settings(**given)):
         assert settings_from_json(json.loads(json.dumps(settings_to_json(settings)))) == settings
     assert set(settings_to_json(Settings(**given))) == set(given), "every field was changed"
+
+
+@pytest.mark.parametrize(
+    "custom", [None, CustomFeatures.parse('name = "shop"  # größe\nextends = ["hour_of_day"]\n', "import math\n")]
+)
+def test_the_features_of_a_project_come_out_as_they_went_in(custom):
+    assert custom_from_json(json.loads(json.dumps(custom_to_json(custom)))) == custom

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import tomllib
 from functools import partial
 
 import pytest
+from redis import Redis
 from training.commands.running import run_here
 from training.logs import shop
 
 from presage_featurizer.custom import read_custom_features
-from presage_training.project.project import Project
+from presage_training.project.project import Project, log_source
 from presage_training.project.scaffold import FILES
 from presage_training.readers import LogFormat, SkippedRows, load_mapping, read_events, write_presage_log
+from support.archives import archive_once, log_event
 
 EVENTS = shop(visitors=40)
 
@@ -131,3 +134,42 @@ def test_a_project_may_name_the_format_of_its_log(tmp_path, init):
     write_presage_log(tmp_path / "log.jsonl", EVENTS)
 
     assert Project.read(project).log_format is LogFormat.PRESAGE
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "log.jsonl.gz", "logs"])
+def test_a_log_in_presages_own_format_gets_no_mapping(init, tmp_path, name):
+    if name == "logs":
+        (tmp_path / "logs").mkdir()
+        write_presage_log(tmp_path / "logs" / "1.jsonl", EVENTS)
+    else:
+        write_presage_log(tmp_path / name, EVENTS)
+    done = init("shop", "--log", name)
+    project = Project.read(tmp_path / "shop")
+
+    assert (done.code, done.err) == (0, "")
+    assert log_source(project, None, None) == (LogFormat.PRESAGE, None)
+    assert not tomllib.loads((tmp_path / "shop" / "mapping.toml").read_text())
+    assert f"{name}: Presage's own format, which needs no mapping: shop/training.toml names its format" in done.out
+    assert f"next: presage train {name} --project shop" in done.out
+
+
+def test_an_archive_gets_no_mapping(init, store, tmp_path, monkeypatch, capsys):
+    with Redis.from_url(store.url) as redis:
+        for event in EVENTS:
+            log_event(redis, event)
+    archive_once(store, tmp_path / "archive", max_batch_events=5_000)
+    done = init("shop", "--log", "archive")
+
+    assert (done.code, done.err) == (0, "")
+    assert log_source(Project.read(tmp_path / "shop"), None, None) == (LogFormat.ARCHIVE, None)
+    inspected = run_here(monkeypatch, capsys, "inspect", "archive")
+    assert (inspected.code, inspected.err) == (0, "")
+    assert inspected.out.startswith("archive: an archive, which needs no mapping")
+
+
+def test_a_training_file_that_is_kept_has_to_name_the_format(init, tmp_path):
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "training.toml").write_text("")
+    write_presage_log(tmp_path / "log.jsonl", EVENTS)
+
+    assert 'needs no mapping: add format = "presage" to shop/training.toml' in init("shop", "--log", "log.jsonl").out

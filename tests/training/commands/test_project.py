@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 
+import msgspec
 import pytest
 from training.commands.running import run_here
 from training.logs import shop
@@ -113,7 +114,7 @@ def test_the_variable_names_the_project_too(presage, monkeypatch):
     done = presage("train", "log.jsonl", "--to", "run-3")
 
     assert (done.code, done.err) == (
-        2, "presage train: nowhere: holds no features.toml; name a folder that presage init made\n",
+        2, "presage train: nowhere: no such folder; name a folder that presage init made\n",
     )  # fmt: skip
 
 
@@ -157,3 +158,86 @@ def test_what_is_wrong_in_training_toml_is_said_in_one_line(presage, folder, tex
     assert done.err.startswith("presage train: ")
     assert message in done.err
     assert done.err.count("\n") == 1
+
+
+FAILING = """
+from presage_featurizer import View
+from presage_featurizer.custom import feature
+
+@feature(unit="ratio")
+def inverse(view: View) -> float:
+    \"\"\"Fails for a session's third event.\"\"\"
+    return 1.0 / (view.session.event_count - 3)
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_own_feature_that_fails_is_said_in_one_line(presage, folder, workers):
+    (folder / "failing").mkdir(exist_ok=True)
+    (folder / "failing" / "features.toml").write_text('name = "failing"\nextends = "core"\n')
+    (folder / "failing" / "features.py").write_text(FAILING)
+    options = ("--project", "failing", "--format", "presage", "--workers", workers, "--to", "failed")
+    done = presage("train", "log.jsonl", *options)
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("presage train: ")
+    assert "inverse" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_an_own_feature_that_fails_on_another_log_is_said_in_one_line(presage, folder):
+    (folder / "later").mkdir()
+    (folder / "later" / "features.toml").write_text('name = "later"\nextends = "core"\n')
+    source = FAILING.replace("1.0 / (view.session.event_count - 3)", "1.0 / max(0, 500 - view.session.event_count)")
+    (folder / "later" / "features.py").write_text(source)
+    crowded = list(shop(visitors=400))
+    first = crowded[0]
+    micros = first.event_time_unix_micros
+    crowded += [
+        msgspec.structs.replace(
+            first, event_id=f"more-{number}", user_id="busy", event_time_unix_micros=micros + number
+        )
+        for number in range(600)
+    ]
+    write_presage_log(folder / "crowded.jsonl", crowded)
+    options = ("--project", "later", "--format", "presage")
+    trained = presage(
+        "train",
+        "log.jsonl",
+        *options,
+        "--models",
+        "logistic-regression",
+        "--to",
+        "later run",
+        "--bundle",
+        "models/later/1",
+    )
+    assert (trained.code, trained.err) == (0, "")
+    done = presage("evaluate", "models/later/1", "crowded.jsonl", *options, "--sort")
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("presage evaluate: ")
+    assert "inverse" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_features_that_the_log_cannot_fill_are_named(presage, folder):
+    (folder / "bare").mkdir()
+    (folder / "bare" / "features.toml").write_text(
+        'name = "bare"\nextends = "core"\n[features]\n'
+        'margin = { aggregate = "sum", of = "numbers.margin", over = "session" }\n'
+        'seen = { aggregate = "count", over = "session" }\n'
+    )
+    missing = "No event of the log has numbers.margin, which margin reads: name its column in the mapping, or remove the feature."
+    options = ("--project", "bare", "--format", "presage", "--models", "logistic-regression", "--to", "bare run")
+    done = presage("train", "log.jsonl", *options)
+
+    assert (done.code, done.err) == (0, "")
+    assert missing in done.out.splitlines()
+    assert "In every row the default: margin. No event of the log changes it" in done.out
+    assert missing in json.loads((folder / "bare run" / "results.json").read_text())["remarks"]
+
+    with serving(ScriptedServicer()) as target:
+        done = presage("replay", "log.jsonl", "--project", "bare", "--format", "presage", "--target", target)
+    assert (done.code, done.err) == (0, "")
+    assert missing in done.out.splitlines()

@@ -25,7 +25,7 @@ from presage_training.errors import DatasetError
 from presage_training.replaying.decisions import Calendar, EveryEvent
 
 EVENTS = {"visitors": 300, "days": 14}
-DURATION = CONVERSION.features.index("session_duration_minutes")
+RECENCY = CONVERSION.features.index("recency_days")
 DEVICE = CONVERSION.features.index("device_encoded")
 
 
@@ -62,7 +62,7 @@ def test_a_sound_dataset_and_model_smell_of_nothing(events, dataset):
     (train, test), (_, shifted_test) = split_by_time(dataset, 0.7), split_by_time(shifted, 0.7)
     score = fit(train)
 
-    assert roc_auc_score(test.positive, score(test.features)) > 0.65
+    assert roc_auc_score(test.positive, score(test.features)) > 0.6
     assert event_order(test) is None
     assert early_prefixes(test, score) is None
     assert lone_features(test) == []
@@ -128,12 +128,12 @@ def test_late_knowledge_is_no_smell_of_early_prefixes(dataset):
 
 
 def test_a_model_that_hangs_on_the_second_smells(dataset):
-    """Buyers' rows were made at full minutes, as those of a batch job are; others at any time."""
+    """Buyers' rows were made at full days, as those of a batch job are; others at any time."""
     seconds = np.random.default_rng(0).uniform(1, 59, len(dataset))
-    minutes = np.where(dataset.labels, 5.0, 5.0 + seconds / 60)
-    now, earlier = (with_feature(dataset, DURATION, minutes - shift) for shift in (0.0, 1 / 60))
+    days = np.where(dataset.labels, 5.0, 5.0 + seconds / 86_400)
+    now, earlier = (with_feature(dataset, RECENCY, days - shift) for shift in (0.0, 1 / 86_400))
     train, test = split_by_time(now, 0.7)
-    smell = shifted_now(test, split_by_time(earlier, 0.7)[1], lambda rows: -np.abs(rows[:, DURATION] - 5.0))
+    smell = shifted_now(test, split_by_time(earlier, 0.7)[1], lambda rows: -np.abs(rows[:, RECENCY] - 5.0))
 
     assert len(train) > 0
     assert smell is not None

@@ -4,7 +4,7 @@ import pytest
 
 from presage_featurizer.events import Device, EventType
 from presage_training.inspecting.vocabulary import plain_words
-from presage_training.inspecting.words import countries_of, devices_of, event_types_of
+from presage_training.inspecting.words import countries_of, devices_of, event_types_of, is_guess
 
 
 @pytest.mark.parametrize("event_type", [member for member in EventType if member])
@@ -25,12 +25,27 @@ def test_our_own_names_mean_themselves(event_type):
         ("clic en el producto", EventType.SELECT_ITEM),
         ("Bestellung abgeschlossen", EventType.PURCHASE),
         ("Bestellung storniert", None),
+        ("début commande", EventType.BEGIN_CHECKOUT),
+        ("Start order", EventType.BEGIN_CHECKOUT),
+        ("Bestellung begonnen", EventType.BEGIN_CHECKOUT),
+        ("iniciar compra", EventType.BEGIN_CHECKOUT),
+        ("view order", None),
+        ("page commande", None),
+        ("suivi commande", None),
+        ("purchase intent", None),
         ("payment_failed", None),
         ("scroll", None),
     ],
 )
 def test_words_of_shops(word, event_type):
     assert event_types_of([word]) == {word: event_type}
+
+
+def test_a_type_found_by_a_part_of_a_word_is_a_guess():
+    assert not is_guess("Purchase")
+    assert not is_guess("ajout au panier")
+    assert is_guess("début commande")
+    assert not is_guess("scroll")
 
 
 def test_a_vague_view_is_that_of_a_page_beside_views_of_items():

@@ -8,7 +8,8 @@ from presage_training.project.scaffold import FILES, commands, project_name, wri
 
 
 @pytest.mark.parametrize(
-    ("folder", "name"), [("my shop", "my-shop"), (".hidden", "hidden"), ("Größe", "Gr-e"), ("店", "shop"), ("x" * 99, "x" * 64)]
+    ("folder", "name"), [("my shop", "my-shop"), (".hidden", "hidden"), ("Größe", "Gr-e"), ("店", "shop"), ("x" * 99, "x" * 64),
+     ("conversion", "conversion-shop"), ("core", "core-shop"), ("rfm", "rfm-shop"), ("behavior", "behavior-shop")]
 )  # fmt: skip
 def test_the_name_is_one_that_a_model_may_have(tmp_path, folder, name):
     assert project_name(tmp_path / folder) == name

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from training.logs import shop
 
-from presage_featurizer import CORE
+from presage_featurizer import CORE, FeatureValueError
+from presage_featurizer.custom import CustomFeatures
 from presage_training.datasets.dataset import build_dataset
 from presage_training.datasets.targets import PurchaseInSession, RevenueWithin
 from presage_training.errors import DatasetError, WorkerError
@@ -86,3 +87,22 @@ def test_a_log_that_cannot_be_read_on_ends_the_workers(events):
 def test_a_number_of_workers_that_cannot_be_is_refused(workers):
     with pytest.raises(DatasetError, match=f"workers: expected a whole number from 1 to 64, got {workers}"):
         record([], decisions=EveryEvent(), feature_set=CORE, workers=workers)
+
+
+FAILING = """
+from presage_featurizer import View
+from presage_featurizer.custom import feature
+
+@feature(unit="ratio")
+def inverse(view: View) -> float:
+    \"\"\"Fails for a visitor's third event.\"\"\"
+    return 1.0 / (view.session.event_count - 3)
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_own_feature_that_fails_is_named_whatever_the_number_of_workers(events, workers):
+    custom = CustomFeatures.parse('name = "shop"\nextends = "core"\n', FAILING)
+    with pytest.raises(FeatureValueError, match="inverse"):
+        record(events * 20, decisions=EveryEvent(), feature_set=custom.feature_set, workers=workers)
+    assert not active_children()

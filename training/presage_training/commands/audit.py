@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from presage_featurizer import FeaturizerError
 from presage_training.project.option import project_option
 
 __all__ = ["audit"]
@@ -24,7 +25,8 @@ def audit(
 ) -> None:
     """Compare served vectors with a replay of the archived events, bit for bit.
 
-    Servers log a sample of vectors with `--sample-vectors-share`. The exit code is 1 if any vector or score differs.
+    Servers log a sample of vectors with `--sample-vectors-share`. The exit code is 1 if any vector or score differs, and 2 if
+    there are vectors but none could be compared.
     """
     # Imported here, so that the command's help does not wait for them.
     from presage_training.audit import Models  # noqa: PLC0415
@@ -44,7 +46,7 @@ def audit(
         known = Models.read(models, warn=console.print, custom=custom) if models else Models({}, custom)
         with console.status("replaying"):
             result = run(read_archive(archive, skipped=skipped), read_archived_vectors(archive), known)
-    except TrainingError as error:
+    except (TrainingError, FeaturizerError) as error:
         sys.exit(_fail(str(error)))
     except OSError as error:
         sys.exit(_fail(f"{error.filename or archive}: {error.strerror or error}; name a folder that can be read"))
@@ -64,6 +66,10 @@ def audit(
         )
     if result.different:
         sys.exit(1)
+    if result.skipped and not result.same:
+        sys.exit(
+            _fail("nothing could be compared; see the reasons above, and name the servers' project with --project")
+        )
 
 
 def _fail(message: str) -> int:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from presage_featurizer import FeaturizerError
 from presage_training.project.option import project_option
 from presage_training.project.training_file import MEASURING_KEYS
 from presage_training.readers import LogFormat
@@ -89,7 +90,7 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
         if to is not None:
             with arriving_folder(to.resolve(), overwrite=force) as folder:
                 write_results(folder, results)
-    except (TrainingError, ExportError) as error:
+    except (TrainingError, ExportError, FeaturizerError) as error:
         sys.exit(_fail(str(error)))
     except OSError as error:
         sys.exit(_fail(f"{error.filename or log}: {error.strerror or error}; name a place that can be read or written"))

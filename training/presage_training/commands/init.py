@@ -12,6 +12,7 @@ from rich.console import Console
 
 from presage_featurizer.events import EventType
 from presage_training.quoting import printable
+from presage_training.readers import OWN_FORMATS, LogFormat
 
 if TYPE_CHECKING:
     from presage_training.inspecting import Proposal, Sample, SampleCheck
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["init"]
 
 _SAMPLE_ROWS = 100_000
+_FORMAT = {
+    LogFormat.PRESAGE: {'# format = "archive"             ': 'format = "presage"               '},
+    LogFormat.ARCHIVE: {'# format = "archive"             ': 'format = "archive"               '},
+}
 _SORT = {"# sort = true  ": "sort = true    "}
 _NEXT_ORDERS = {
     'target = "purchase-in-session"  ': 'target = "purchase-within:30"    ',
@@ -37,29 +42,39 @@ def init(
     """
     # Imported here, so that the command's help does not wait for them.
     from presage_training.errors import TrainingError  # noqa: PLC0415
-    from presage_training.inspecting import mapping_toml, propose, read_sample  # noqa: PLC0415
+    from presage_training.inspecting import check_format, known_format, mapping_toml, propose, read_sample  # noqa: PLC0415
     from presage_training.project.scaffold import commands, write_project  # noqa: PLC0415
 
     console = Console(markup=False, emoji=False, highlight=False)
     proposal: Proposal | None = None
+    found: LogFormat | None = None
     mapping = None
     training: dict[str, str] = {}
     try:
         if log is not None:
             with console.status("reading"):
-                sample = read_sample(log, rows=_SAMPLE_ROWS)
-                proposal = propose(sample)
-                mapping = mapping_toml(sample, proposal)
-                training = {} if proposal.missing else _question(_check(sample, mapping))
+                found = known_format(log)
+                if found is not None:
+                    training = _FORMAT[found] | _question(check_format(log, found, events=_SAMPLE_ROWS))
+                else:
+                    sample = read_sample(log, rows=_SAMPLE_ROWS)
+                    proposal = propose(sample)
+                    mapping = mapping_toml(sample, proposal)
+                    training = {} if proposal.missing else _question(_check(sample, mapping))
         written, kept = write_project(folder, log=log, mapping=mapping, training=training)
     except TrainingError as error:
         sys.exit(_fail(str(error)))
     except OSError as error:
-        sys.exit(_fail(f"{error.filename or folder}: {error.strerror or error}; name a place that can be written"))
+        needed = "a log that can be read" if error.filename == str(log) else "a place that can be written"
+        sys.exit(_fail(f"{error.filename or folder}: {error.strerror or error}; name {needed}"))
     for name in written:
         console.print(f"wrote {folder / name}", soft_wrap=True)
     for name in kept:
         console.print(f"kept {folder / name}, which was there already", soft_wrap=True)
+    if found is not None:
+        where = folder / "training.toml"
+        reads = f"{where} names its format" if "training.toml" in written else f'add format = "{found}" to {where}'
+        console.print(f"{printable(str(log))}: {OWN_FORMATS[found]}, which needs no mapping: {reads}", soft_wrap=True)
     for remark in proposal.remarks if proposal else ():
         console.print(f"look at: {printable(remark, most=500)}", soft_wrap=True)
     if proposal and proposal.missing:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from presage_featurizer.events import EventType
 from presage_training.quoting import printable
+from presage_training.readers import OWN_FORMATS, LogFormat
 
 if TYPE_CHECKING:
     from presage_training.inspecting import Proposal, Sample, SampleCheck
@@ -36,15 +37,20 @@ def inspect(
 
     Reads the first rows, guesses what the columns and words mean and how numbers and times are written, and tries the mapping on
     these rows: how many become events, and which values are the reason for the others. Exit code 1 if a needed field is not found.
+    A log in Presage's own format, or an archive, needs no mapping: the command says so, and how to read it.
     """
     # Imported here, so that the command's help does not wait for them.
     from presage_training.errors import TrainingError  # noqa: PLC0415
-    from presage_training.inspecting import check_mapping, mapping_toml, propose, read_sample  # noqa: PLC0415
+    from presage_training.inspecting import check_mapping, known_format, mapping_toml, propose, read_sample  # noqa: PLC0415
 
     if to is not None and to.exists() and not force:
         sys.exit(_fail(f"{to} is there already; give --force to replace it, or name another file"))
     console = Console(markup=False, emoji=False, highlight=False)
     try:
+        found = known_format(log)
+        if found is not None:
+            _print_own_format(console, log, found)
+            sys.exit()
         with console.status("reading"):
             sample = read_sample(log, rows=rows)
             proposal = propose(sample)
@@ -66,6 +72,16 @@ def inspect(
     _print_next(console, log, to, proposal, check)
     if proposal.missing or (check and check.problem):
         sys.exit(1)
+
+
+def _print_own_format(console: Console, log: Path, found: LogFormat) -> None:
+    console.print(
+        f"{printable(str(log))}: {OWN_FORMATS[found]}, which needs no mapping, so that none is proposed: --format {found}, or "
+        f'format = "{found}" in a project\'s training.toml, reads all of it',
+        soft_wrap=True,
+    )
+    command = shlex.join(("presage", "train", str(log), "--format", found, "--to", "runs/first"))
+    console.print(f"next: {command}", soft_wrap=True)
 
 
 def _print_columns(console: Console, sample: Sample, proposal: Proposal) -> None:
@@ -102,13 +118,15 @@ def _examples(sample: Sample, column: str) -> str:
 def _print_words(console: Console, proposal: Proposal) -> None:
     if not proposal.event_types:
         return
+    from presage_training.inspecting.words import is_guess  # noqa: PLC0415 - as above
+
     table = Table("event in the log", "rows", "becomes", box=SIMPLE_HEAD)
     for word, count in proposal.event_words.items():
         event_type = proposal.event_types[word]
         table.add_row(
             printable(word, most=_MAX_CHARACTERS) or "(empty)",
             f"{count:,}",
-            event_type.name if event_type else "IGNORE: not known",
+            f"{event_type.name}{', a guess: check' * is_guess(word)}" if event_type else "IGNORE: not known",
         )
     console.print(table)
 

@@ -22,7 +22,8 @@ from rich.progress import (
 from rich.table import Table
 
 from presage_client import PresageError
-from presage_featurizer import Event
+from presage_featurizer import Event, FeaturizerError
+from presage_training.datasets.own_features import UnseenAttributes
 from presage_training.errors import TrainingError
 from presage_training.project.option import project_option
 from presage_training.project.project import Project, log_source
@@ -91,20 +92,23 @@ def replay(  # noqa: PLR0917 - the command line passes names
     try:
         project = None if project_folder is None else Project.read(project_folder)
         source = _source(*log_source(project, log_format, mapping))
-        events = _Counted(read_events(file, source, skipped=skipped, progress=progress))
+        unseen = UnseenAttributes(None if project is None else project.features)
+        events = _Counted(unseen.watch(read_events(file, source, skipped=skipped, progress=progress)))
         log = CountedOrder(sorted_by_time(events) if sort else events)
         with bar:
             stats = asyncio.run(send_log(log, target, lanes=lanes, timeout_ms=timeout_ms, on_progress=show))
             bar.update(task, total=stats.events)
     except OSError as error:
         sys.exit(_fail(f"{error.filename or file}: {error.strerror or error}; name a file that can be read"))
-    except TrainingError as error:
+    except (TrainingError, FeaturizerError) as error:
         sys.exit(_fail(str(error)))
     except PresageError as error:
         sys.exit(_fail(f"{error}; what was counted stays counted: run the same command again once {target} answers"))
     except KeyboardInterrupt:
         sys.exit(_fail("interrupted; run the same command again to send the rest"))
     _print_summary(console, file, stats, skipped)
+    for remark in unseen.remarks if stats.events else ():
+        console.print(remark, soft_wrap=True)
     if (order := log.order).late_events:
         console.print(f"{order.description}; --sort sends them in the order of time", soft_wrap=True)
     if skipped.total and not stats.events:

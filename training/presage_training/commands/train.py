@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
-from presage_featurizer import FeatureSetError
+from presage_featurizer import FeaturizerError
 from presage_training.project.option import project_option
 from presage_training.project.training_file import TRAINING_KEYS
 from presage_training.readers import LogFormat
@@ -140,7 +140,7 @@ def train(  # noqa: PLR0917 - the command line passes names
                 overwrite=force,
                 on_progress=status.update,
             )
-    except (TrainingError, ExportError, FeatureSetError) as error:
+    except (TrainingError, ExportError, FeaturizerError) as error:
         sys.exit(_fail(str(error)))
     except OSError as error:
         sys.exit(_fail(f"{error.filename or to}: {error.strerror or error}; name a place that can be read or written"))

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from presage_featurizer import MICROS, Event, FeatureSet
 from presage_training.datasets.dataset import Dataset, build_dataset
+from presage_training.datasets.own_features import UnseenAttributes
 from presage_training.datasets.targets import Target
 from presage_training.errors import DatasetError, EventOrderError
 from presage_training.readers import (
@@ -171,9 +172,10 @@ def read_dataset(
     skipped: SkippedRows,
     workers: int = 1,
     now_shift_micros: int = 0,
+    unseen: UnseenAttributes | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Dataset:
-    """Read a log into rows.
+    """Read a log into rows; ``unseen`` gets to know which attributes its events have.
 
     Raises:
         DatasetError: The log gives no rows, or too many of its events are out of order; the message names it.
@@ -181,9 +183,10 @@ def read_dataset(
         OSError: The log cannot be read.
     """
     progress = ReadProgress()
+    events = log.events(skipped, progress)
     try:
         dataset = build_dataset(
-            _report_progress(log.events(skipped, progress), progress, on_progress),
+            _report_progress(unseen.watch(events) if unseen else events, progress, on_progress),
             decisions=task.decisions,
             target=task.target,
             feature_set=task.feature_set,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from presage_training.replaying.event_order import EventOrder
 from presage_training.report import MeasuredModel
 
-__all__ = ["remarks_on", "remarks_on_order"]
+__all__ = ["remarks_on", "remarks_on_defaults", "remarks_on_order"]
 
 
 def remarks_on(models: Sequence[MeasuredModel], baseline: str) -> tuple[str, ...]:
@@ -57,3 +57,12 @@ def remarks_on_order(order: EventOrder) -> tuple[str, ...]:
     if not order.late_events or order.has_many_late:
         return ()
     return (f"{order.description}: few enough to train on.",)
+
+
+def remarks_on_defaults(features: Sequence[str]) -> tuple[str, ...]:
+    """Return a remark on the declared features that are their default in every row."""
+    if not features:
+        return ()
+    changes = f"No event of the log changes {'it' if len(features) == 1 else 'them'}"
+    advice = "look at what the mapping reads, and at their events and conditions"
+    return (f"In every row the default: {', '.join(features)}. {changes}: {advice}.",)

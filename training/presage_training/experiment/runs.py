@@ -9,11 +9,12 @@ from time import perf_counter
 
 from presage_export.bundle.parity import ParityReport
 from presage_export.errors import ParityError, UnsupportedModelError
+from presage_training.datasets.own_features import UnseenAttributes, always_default
 from presage_training.errors import DatasetError
 from presage_training.experiment.comparing import Experiment, run_experiment, with_export
 from presage_training.experiment.logs import LogSource, PredictionTask, read_dataset
 from presage_training.experiment.planning import ExperimentOptions, choose_kinds
-from presage_training.experiment.remarks import remarks_on, remarks_on_order
+from presage_training.experiment.remarks import remarks_on, remarks_on_defaults, remarks_on_order
 from presage_training.models import export_fitted
 from presage_training.readers import SkippedRows
 from presage_training.report import DataFacts, ModelResult, Results, write_results
@@ -113,7 +114,8 @@ def train_on_log(
     kinds = choose_kinds(task.target.name, kinds, classifies=task.target.is_classification)
     began = perf_counter()
     skipped = SkippedRows()
-    dataset = read_dataset(log, task, skipped=skipped, workers=workers, on_progress=on_progress)
+    unseen = UnseenAttributes(task.feature_set.custom)
+    dataset = read_dataset(log, task, skipped=skipped, workers=workers, unseen=unseen, on_progress=on_progress)
     replay_seconds = perf_counter() - began
     try:
         experiment = run_experiment(
@@ -156,7 +158,12 @@ def train_on_log(
             baseline=experiment.baseline,
             checks=experiment.checks,
             seconds={"reading and replaying": replay_seconds, **experiment.seconds},
-            remarks=(*remarks_on(experiment.models, experiment.baseline), *remarks_on_order(dataset.log.order)),
+            remarks=(
+                *remarks_on(experiment.models, experiment.baseline),
+                *remarks_on_order(dataset.log.order),
+                *unseen.remarks,
+                *remarks_on_defaults(always_default(dataset)),
+            ),
         )
         write_results(folder, results)
         if bundle is not None:

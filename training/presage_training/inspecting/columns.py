@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
 from presage_training.inspecting.column_names import COLUMN_NAMES
 from presage_training.inspecting.sample import Sample
 from presage_training.inspecting.vocabulary import plain_words
 from presage_training.inspecting.words import countries_of, devices_of, event_types_of
-from presage_training.readers.files.numbers import NotANumberError, read_number
+from presage_training.readers.files.numbers import readable_numbers
 from presage_training.readers.formats.mapping import CURRENCY
 
 __all__ = ["MAX_ROWS_PER_VISITOR", "assign_columns", "is_nameless", "name_score"]
@@ -103,14 +103,7 @@ def _with_content(score: float, content: float) -> float:
 
 def _number_share(sample: Sample, column: str) -> float:
     texts = [cell for cell in sample.columns[column] if cell is not None][:_CHECKED]
-    good = 0
-    for cell in texts:
-        try:
-            read_number(cell, decimal=sample.layout.decimal)
-        except NotANumberError:
-            continue
-        good += 1
-    share = good / len(texts) if texts else 0.0
+    share = len(readable_numbers(texts, decimal=sample.layout.decimal)) / len(texts) if texts else 0.0
     return share if share >= _MIN_NUMBERS else 0.0
 
 
@@ -130,18 +123,21 @@ def _event_word_share(sample: Sample, column: str) -> float:
 
 
 def _device_share(sample: Sample, column: str) -> float:
-    words = set(sample.texts(column))
-    if not words or len(words) > _MAX_DEVICE_WORDS:
-        return 0.0
-    share = sum(device is not None for device in devices_of(words).values()) / len(words)
-    return share if share >= _MIN_WORDS else 0.0
+    return _known_share(sample, column, devices_of, _MAX_DEVICE_WORDS)
 
 
 def _country_share(sample: Sample, column: str) -> float:
+    return _known_share(sample, column, countries_of, _MAX_COUNTRIES)
+
+
+def _known_share(
+    sample: Sample, column: str, meanings_of: Callable[[Iterable[str]], Mapping[str, object]], most: int
+) -> float:
+    """Return the share of a column's words that have a meaning; 0 if there are too many words, or too few known ones."""
     words = set(sample.texts(column))
-    if not words or len(words) > _MAX_COUNTRIES:
+    if not words or len(words) > most:
         return 0.0
-    share = sum(code is not None for code in countries_of(words).values()) / len(words)
+    share = sum(meaning is not None for meaning in meanings_of(words).values()) / len(words)
     return share if share >= _MIN_WORDS else 0.0
 
 

@@ -14,7 +14,7 @@ from presage_training.inspecting.columns import MAX_ROWS_PER_VISITOR, is_nameles
 from presage_training.inspecting.sample import Sample
 from presage_training.inspecting.times import guess_time
 from presage_training.inspecting.words import countries_of, devices_of, event_types_of
-from presage_training.readers.files.numbers import NotANumberError, read_number
+from presage_training.readers.files.numbers import readable_numbers
 from presage_training.readers.formats.mapping import CURRENCY
 
 __all__ = ["assign_by_contents"]
@@ -159,13 +159,13 @@ def _known_words(words: dict[str, Any]) -> Iterable[bool]:
 
 def _has_fractions(cells: Sequence[str | None], decimal: str) -> bool:
     present = [cell for cell in cells if cell is not None]
-    numbers = _numbers(present, decimal)
+    numbers = readable_numbers(present, decimal=decimal)
     return len(numbers) >= _MIN_SHARE * len(present) and sum(number % 1 > 0 for number in numbers) > 0.2 * len(numbers)
 
 
 def _are_units(cells: Sequence[str | None], decimal: str) -> bool:
     present = [cell for cell in cells if cell is not None]
-    numbers = _numbers(present, decimal)
+    numbers = readable_numbers(present, decimal=decimal)
     if len(numbers) < len(present) or not all(number.is_integer() and abs(number) <= _MOST_UNITS for number in numbers):
         return False
     return len(set(numbers)) > 1 and numbers.count(1.0) >= 0.5 * len(numbers)
@@ -173,22 +173,12 @@ def _are_units(cells: Sequence[str | None], decimal: str) -> bool:
 
 def _are_numbers(cells: Sequence[str | None], decimal: str) -> bool:
     present = [cell for cell in cells if cell is not None]
-    return len(_numbers(present, decimal)) == len(present)
+    return len(readable_numbers(present, decimal=decimal)) == len(present)
 
 
 def _neighbors(columns: Sequence[str], column: str) -> set[str]:
     """Return the columns before and after a column."""
     return {other for pair in pairwise(columns) if column in pair for other in pair} - {column}
-
-
-def _numbers(cells: Iterable[str], decimal: str) -> list[float]:
-    numbers = []
-    for cell in cells:
-        try:
-            numbers.append(read_number(cell, decimal=decimal))
-        except NotANumberError:
-            continue
-    return numbers
 
 
 def _order_rows(sample: Sample, column: str | None) -> list[bool]:

@@ -142,6 +142,12 @@ def _propose_words(sample: Sample, proposal: Proposal, found: Mapping[str, str])
         counts = Counter(_first_texts(sample, proposal.columns["event_type"]))
         proposal.event_words = dict(counts.most_common(_MAX_EVENT_WORDS))
         proposal.event_types = event_types_of(proposal.event_words)
+        orders = [word for word, kind in proposal.event_types.items() if kind is EventType.PURCHASE]
+        if len(orders) > 1:
+            words = ", ".join(repr(word) for word in orders)
+            proposal.remarks.append(
+                f"several words become PURCHASE: {words}; keep the one that says that an order was paid"
+            )
     else:
         is_order = "order_id" in found or "quantity" in found
         guess = "PURCHASE" if is_order else "VIEW_ITEM" if "item_id" in found else "PAGE_VIEW"

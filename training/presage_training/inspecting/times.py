@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from presage_training.readers.files.numbers import NotANumberError, read_number
+from presage_training.readers.files.numbers import readable_numbers
 from presage_training.readers.files.times import split_utc
 
 __all__ = ["TimeGuess", "guess_clock", "guess_time"]
@@ -90,12 +90,7 @@ def guess_clock(cells: Sequence[Any]) -> str | None:
 
 
 def _epoch(cells: Sequence[Any], decimal: str) -> TimeGuess | None:
-    numbers = []
-    for cell in cells:
-        try:
-            numbers.append(read_number(cell, decimal=decimal))
-        except NotANumberError:
-            continue
+    numbers = readable_numbers(cells, decimal=decimal)
     for unit, per_second in _UNITS.items():
         share = sum(_FIRST_SECOND <= number / per_second <= _LAST_SECOND for number in numbers) / len(cells)
         if share >= _MIN_SHARE:

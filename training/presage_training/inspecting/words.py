@@ -10,7 +10,7 @@ from presage_featurizer.events import Device, EventType
 from presage_training.inspecting.vocabulary import DEVICE_WORDS, EVENT_WORDS, plain_words
 from presage_training.readers.formats.countries import COUNTRY_CODES
 
-__all__ = ["countries_of", "devices_of", "event_types_of"]
+__all__ = ["countries_of", "devices_of", "event_types_of", "is_guess"]
 
 _MORE_COUNTRIES = {
     "AT": ("osterreich", "autriche", "aut"),
@@ -69,6 +69,22 @@ _NOT_DONE = frozenset(
     }
 )  # fmt: skip
 """Words beside which a known one means something else: an order that failed is no purchase."""
+_BEGINNING = frozenset(
+    {
+        "start", "started", "starting", "begin", "began", "begun", "initiate", "initiated", "debut", "commence", "commencer",
+        "commencee", "inicio", "iniciar", "iniciado", "inizio", "inizia", "iniziato", "beginn", "begonnen", "beginnen",
+        "gestartet", "starten", "gestart",
+    }
+)  # fmt: skip
+"""Words beside which an order has only begun."""
+_NO_ORDER = frozenset(
+    {
+        "view", "viewed", "show", "voir", "ver", "vedi", "bekijken", "ansicht", "ansehen", "form", "formular", "formulaire",
+        "page", "seite", "intent", "attempt", "suivi", "seguimiento", "verfolgung", "devis", "quote", "angebot", "button",
+        "list", "liste",
+    }
+)  # fmt: skip
+"""Words beside which an order is looked at, or only wanted."""
 _PAGES_BESIDE_ITEMS = frozenset({"pv", "view"})
 """Words for a view of an item that are views of any page where another word is a view of an item."""
 _ONLY_WHOLE = frozenset(
@@ -107,25 +123,54 @@ def countries_of(words: Iterable[str]) -> dict[str, str | None]:
     return found
 
 
+def is_guess(word: str) -> bool:
+    """Return whether the type of a word was found by a part of it, so that it may well mean something else."""
+    words = plain_words(word)
+    return _event_type(words) is not None and _whole(words) is None
+
+
+@cache
+def _known() -> dict[str, EventType]:
+    known = {name: event_type for event_type, names in EVENT_WORDS.items() for name in names}
+    return known | {plain_words(member.name): member for member in EventType if member}
+
+
 @cache
 def _event_type(words: str) -> EventType | None:
-    known = {name: event_type for event_type, names in EVENT_WORDS.items() for name in names}
-    known |= {plain_words(member.name): member for member in EventType if member}
+    whole = _whole(words)
+    return _by_part(words) if whole is None else whole
+
+
+@cache
+def _whole(words: str) -> EventType | None:
+    """Find the type that a name means as a whole, articles aside."""
+    known = _known()
     if words in known:
         return known[words]
     short = _without_articles(words)
-    if short in known:
-        return known[short]
-    if found := next((known[name] for name in known if short and _without_articles(name) == short), None):
-        return found
-    if _NOT_DONE & set(words.split()):
+    found = known.get(short) or next(
+        (known[name] for name in known if short and _without_articles(name) == short), None
+    )
+    # An article or "page" beside an order may make something else of it.
+    return None if found is EventType.PURCHASE and _NO_ORDER & set(words.split()) else found
+
+
+def _by_part(words: str) -> EventType | None:
+    """Find the type of the longest known name within a name."""
+    around = set(words.split())
+    if _NOT_DONE & around:
         return None
+    known = _known()
     # Of the names within the words the longest says most; the order of the vocabulary decides between equals.
     names = [
         name for name in known if f" {name} " in f" {words} " and name not in _ONLY_WHOLE and len(name) >= _MIN_INSIDE
     ]
     event_type = known[max(names, key=len)] if names else None
-    if event_type and _REMOVING & set(words.split()):
+    if event_type is EventType.PURCHASE:
+        if _BEGINNING & around:
+            return EventType.BEGIN_CHECKOUT
+        return None if _NO_ORDER & around else event_type
+    if event_type and _REMOVING & around:
         return _OPPOSITES.get(event_type, event_type)
     return event_type
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from presage_featurizer import EventType
 from presage_training.inspecting.proposal import Proposal
 from presage_training.inspecting.sample import Sample
+from presage_training.inspecting.vocabulary import plain_words
+from presage_training.inspecting.words import is_guess
 from presage_training.quoting import printable
 from presage_training.readers.formats.mapping_file import IGNORE
 
@@ -15,6 +18,9 @@ __all__ = ["mapping_toml"]
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _MAX_SHOWN = 12
+_MAX_ATTRIBUTE = 32
+_UNKNOWN = "not known"
+_GUESSED = "guessed by a part of the word: check"
 
 
 def mapping_toml(sample: Sample, proposal: Proposal) -> str:
@@ -29,6 +35,11 @@ def mapping_toml(sample: Sample, proposal: Proposal) -> str:
         shown = ", ".join(printable(column, most=60) for column in proposal.unplaced[:_MAX_SHOWN])
         more = len(proposal.unplaced) - _MAX_SHOWN
         lines += [f"# not used: {shown}{f', and {more} more' if more > 0 else ''}"]
+        first = proposal.unplaced[0]
+        name = plain_words(first).replace(" ", "_").lstrip("_0123456789")[:_MAX_ATTRIBUTE] or "name"
+        lines += [
+            f"# to use one: labels.{name} = {_text(first)} for words, numbers.{name} = {_text(first)} for numbers"
+        ]
     for split in proposal.splits:
         lines += [
             "",
@@ -37,12 +48,15 @@ def mapping_toml(sample: Sample, proposal: Proposal) -> str:
             f"into = {_value(split.into)}",
         ]
     lines += _time_table(proposal)
+    lines += _words("event_types", (_event_type(word, kind) for word, kind in proposal.event_types.items()))
     lines += _words(
-        "event_types", ((word, kind.name if kind else IGNORE, not kind) for word, kind in proposal.event_types.items())
+        "devices",
+        ((word, kind.name if kind else "", "" if kind else _UNKNOWN) for word, kind in proposal.devices.items()),
     )
-    lines += _words("devices", ((word, kind.name if kind else "", not kind) for word, kind in proposal.devices.items()))
-    lines += _words("countries", ((word, code or "", not code) for word, code in proposal.countries.items()))
-    lines += _words("constants", ((name, value, False) for name, value in proposal.constants.items()))
+    lines += _words(
+        "countries", ((word, code or "", "" if code else _UNKNOWN) for word, code in proposal.countries.items())
+    )
+    lines += _words("constants", ((name, value, "") for name, value in proposal.constants.items()))
     return "\n".join(lines) + "\n"
 
 
@@ -72,8 +86,15 @@ def _time_table(proposal: Proposal) -> list[str]:
     return ["", "[event_time]", *lines] if lines else []
 
 
-def _words(table: str, entries: Iterable[tuple[str, str, bool]]) -> list[str]:
-    lines = [f"{_key(word)} = {_text(name)}{'  # not known' if unknown else ''}" for word, name, unknown in entries]
+def _event_type(word: str, kind: EventType | None) -> tuple[str, str, str]:
+    if kind is None:
+        return word, IGNORE, _UNKNOWN
+    return word, kind.name, _GUESSED if is_guess(word) else ""
+
+
+def _words(table: str, entries: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Write a table of words, with what they mean and a comment each."""
+    lines = [f"{_key(word)} = {_text(name)}{f'  # {note}' if note else ''}" for word, name, note in entries]
     return ["", f"[{table}]", *lines] if lines else []
 
 

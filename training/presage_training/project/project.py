@@ -32,7 +32,8 @@ class Project:
             ProjectError: A file cannot be read, or is not valid; the message names it.
         """
         if not (folder / "features.toml").is_file():
-            raise ProjectError(f"{folder}: holds no features.toml; name a folder that presage init made")
+            problem = "holds no features.toml" if folder.is_dir() else "no such folder"
+            raise ProjectError(f"{folder}: {problem}; name a folder that presage init made")
         try:
             features = read_custom_features(folder)
         except FeatureSetError as error:

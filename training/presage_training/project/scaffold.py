@@ -9,6 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from presage_featurizer import FEATURE_SETS
+
 __all__ = ["FILES", "commands", "project_name", "write_project"]
 
 FILES: Final = ("features.toml", "features.py", "mapping.toml", "training.toml", "README.md")
@@ -21,8 +23,8 @@ _DEFAULT_NAME = "shop"
 
 def project_name(folder: Path) -> str:
     """Make the name of a project's feature set and first model from that of its folder."""
-    name = _NOT_IN_NAMES.sub("-", folder.resolve().name).lstrip("._-")[:_MAX_NAME]
-    return name or _DEFAULT_NAME
+    name = _NOT_IN_NAMES.sub("-", folder.resolve().name).lstrip("._-")[:_MAX_NAME] or _DEFAULT_NAME
+    return f"{name}-{_DEFAULT_NAME}" if name in FEATURE_SETS else name
 
 
 def commands(folder: Path, log: Path | None) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from presage_training.readers.skipped_rows import SkippedExample, SkippedRows
 from presage_training.readers.sorting import sorted_by_time
 
 __all__ = [
+    "OWN_FORMATS",
     "LogFormat",
     "LogMapping",
     "MappingError",
@@ -53,6 +54,10 @@ class LogFormat(StrEnum):
     def distinct_ids(self) -> bool:
         """Whether no two events have the same id, because the reader makes the ids or the server has removed duplicates."""
         return self in {LogFormat.REES46, LogFormat.ARCHIVE}
+
+
+OWN_FORMATS = {LogFormat.PRESAGE: "Presage's own format", LogFormat.ARCHIVE: "an archive"}
+"""Presage's own formats, in words."""
 
 
 def read_events(

@@ -11,7 +11,7 @@ from multiprocessing.process import BaseProcess
 
 import msgspec
 
-from presage_featurizer import Event, FeatureSet
+from presage_featurizer import Event, FeatureSet, FeaturizerError
 from presage_training.errors import DatasetError, WorkerError
 from presage_training.replaying.decisions import DecisionPoints
 from presage_training.replaying.recorder import Recorder
@@ -50,6 +50,7 @@ def record(
 
     Raises:
         DatasetError: The number of workers is out of range.
+        FeaturizerError: A feature cannot be computed.
         WorkerError: A worker process ended early.
     """
     if not 1 <= workers <= MAX_WORKERS:
@@ -95,17 +96,27 @@ def _record_in_processes(
                 share = lane_of(step[0].user_id, workers)
                 batches[share].append(step)
                 if len(batches[share]) == _BATCH_EVENTS:
+                    if pipes[share].poll():
+                        _received(pipes[share])  # before its recording is due, a worker sends errors only
                     pipes[share].send_bytes(encode(batches[share]))
                     batches[share] = []
             for pipe, batch in zip(pipes, batches, strict=True):
                 pipe.send_bytes(encode(batch))
                 pipe.send_bytes(b"")
                 pipe.send(log_end)
-            return [pipe.recv() for pipe in pipes]
+            return [_received(pipe) for pipe in pipes]
         except (EOFError, ConnectionError) as error:
             raise WorkerError(
                 f"one of {workers} worker processes ended early; it may have run out of memory: use fewer workers"
             ) from error
+
+
+def _received(pipe: Connection) -> Recording:
+    """Receive a worker's recording, or raise the error that it sent."""
+    result: Recording | FeaturizerError = pipe.recv()
+    if isinstance(result, FeaturizerError):
+        raise result
+    return result
 
 
 def _work(
@@ -121,10 +132,15 @@ def _work(
     recorder = Recorder(decisions, feature_set, distinct_ids=distinct_ids, now_shift_micros=now_shift_micros)
     decode = msgspec.msgpack.Decoder(list[_Step]).decode
     try:
-        while batch := pipe.recv_bytes():
-            for event, position, clock in decode(batch):
-                recorder.add(event, position, clock)
-        pipe.send(recorder.finish(pipe.recv()))
+        try:
+            while batch := pipe.recv_bytes():
+                for event, position, clock in decode(batch):
+                    recorder.add(event, position, clock)
+            pipe.send(recorder.finish(pipe.recv()))
+        except FeaturizerError as error:
+            pipe.send(error)
+            while True:
+                pipe.recv_bytes()  # until this process is terminated: the other side may be sending
     except (EOFError, ConnectionError):
         return  # the parent process is gone
 

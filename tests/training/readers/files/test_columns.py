@@ -63,3 +63,12 @@ def test_what_is_remembered_is_bounded_and_changes_nothing(different):
     found = [value for values in convert(batches, {"at": int}) for value in values.columns[0]]
 
     assert found == [number % different for number in range(150_000)]
+
+
+@pytest.mark.parametrize("cells", [[1, True, 1.0, None, "1"], [True, 1, "1", 1.0, None], [None, 1.0, True, 1]])
+def test_a_value_does_not_depend_on_equal_cells_of_other_types_before_it(cells):
+    batches = [Batch([1] * len(cells), [cells]), *(Batch([1], [[cell]]) for cell in cells)]
+    together, *alone = convert(batches, {"word": str})
+
+    assert together.columns[0] == [str(cell) for cell in cells]
+    assert [values.columns[0][0] for values in alone] == [str(cell) for cell in cells]

@@ -127,3 +127,19 @@ def test_memory_does_not_grow_with_the_array():
 def test_an_array_that_does_not_end_is_an_error():
     with pytest.raises(JsonDocumentError, match="object 1 is no JSON: the file ends within it"):
         list(read_values(io.BytesIO(b"["), 1))
+
+
+def test_a_value_with_half_of_a_character_is_skipped_with_the_reason(tmp_path):
+    rows = [{"user": "ann"}, {"user": "\ud800"}, {"user": "bob \U0001f600"}, {"user": {"deep": ["\udfff"]}}]
+    (tmp_path / "log.json").write_text(json.dumps(rows))
+
+    found, skipped = read(tmp_path / "log.json", "user")
+
+    assert found == [("ann",), ("bob \U0001f600",)]
+    assert skipped.counts == {
+        f"unreadable object: expected whole characters, got half of one: \\u{half}": 1 for half in ("d800", "dfff")
+    }
+    assert [example.where for reason in skipped.counts for example in skipped.examples[reason]] == [
+        "object 2",
+        "object 4",
+    ]

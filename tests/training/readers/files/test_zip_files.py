@@ -4,6 +4,7 @@ import gzip
 import zipfile
 
 import pytest
+from training.commands.running import run_here
 
 from presage_training.errors import LogFormatError
 from presage_training.readers import LogFormat, ReadProgress, SkippedRows, read_events
@@ -65,3 +66,36 @@ def test_the_zip_is_closed_with_its_file(archive):
     file.close()
 
     assert file.fileobj.closed
+
+
+def damaged(path, how, name):
+    """Write a zip of one file that cannot be read: encrypted, of an unknown method, or with another checksum."""
+    header, line = b"user,time,event\n", b"ann,2024-05-01 10:00:00,view\n"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
+        file.writestr(name, LINE * 50 if "json" in name else header + line * 50)
+    content = bytearray(path.read_bytes())
+    local, central = content.index(b"PK\x03\x04"), content.index(b"PK\x01\x02")
+    if how == "encrypted":
+        content[local + 6] |= 1
+        content[central + 8] |= 1
+    elif how == "method":
+        content[local + 8] = content[central + 10] = 97
+    else:
+        content[local + 200] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.jsonl", "log", "log.txt"])
+@pytest.mark.parametrize("how", ["encrypted", "method", "checksum"])
+def test_a_zip_that_cannot_be_unpacked_is_named(tmp_path, monkeypatch, capsys, how, name):
+    damaged(tmp_path / "a.zip", how, name)
+    (tmp_path / "mapping.toml").write_text('[columns]\nuser_id = "user"\nevent_time = "time"\nevent_type = "event"\n')
+    monkeypatch.chdir(tmp_path)
+
+    for arguments in (("inspect", "a.zip"), ("train", "a.zip", "--mapping", "mapping.toml", "--to", "run")):
+        done = run_here(monkeypatch, capsys, *arguments)
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith(f"presage {arguments[0]}: a.zip: cannot be unpacked (")
+        assert done.err.count("\n") == 1
+    with pytest.raises(LogFormatError, match=r"a\.zip: cannot be unpacked"):
+        ids(tmp_path / "a.zip")

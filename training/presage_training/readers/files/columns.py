@@ -48,11 +48,8 @@ class Values(NamedTuple):
     """Whether all cells are valid."""
 
 
-class _Converter(dict[Any, Any]):
-    """Converts the cells of one column, each distinct one once: most cells of a log repeat.
-
-    Equal cells give the same object, so events share their text.
-    """
+class _OfOneType(dict[Any, Any]):
+    """Converts cells of one type, each distinct one once."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         super().__init__()
@@ -68,10 +65,31 @@ class _Converter(dict[Any, Any]):
         self[cell] = value
         return value
 
+
+class _Converter:
+    """Converts the cells of one column, each distinct one once: most cells of a log repeat.
+
+    Equal cells of a type give the same object, so events share their text. Those of different types may be different texts: 1 is
+    equal to True.
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._function = function
+        self._by_type: dict[type, _OfOneType] = {}
+
+    @property
+    def failures(self) -> int:
+        return sum(converter.failures for converter in self._by_type.values())
+
     def convert(self, cells: Sequence[Any]) -> list[Any]:
-        if len(self) > _REMEMBERED:
-            self.clear()
-        return list(map(self.__getitem__, cells))
+        types = set(map(type, cells))
+        for kind in types:
+            known = self._by_type.setdefault(kind, _OfOneType(self._function))
+            if len(known) > _REMEMBERED:
+                known.clear()
+        if len(types) == 1:
+            return list(map(self._by_type[types.pop()].__getitem__, cells))
+        return [self._by_type[type(cell)][cell] for cell in cells]
 
 
 def convert(batches: Iterable[Batch], functions: Mapping[str, Callable[[Any], Any]]) -> Iterator[Values]:
@@ -79,7 +97,7 @@ def convert(batches: Iterable[Batch], functions: Mapping[str, Callable[[Any], An
 
     Args:
         batches: The table, with a column for each of ``functions``.
-        functions: By column name, the function that converts a cell or raises ValueError; equal cells give equal values.
+        functions: By column name, the function that converts a cell or raises ValueError; equal cells of a type give equal values.
             Times with a zone do not go through it.
     """
     converters = [_Converter(function) for function in functions.values()]

@@ -126,7 +126,10 @@ def _lines(file: BinaryIO) -> _Objects:
 
 def _values(file: BinaryIO, start: int) -> _Objects:
     for number, value in enumerate(read_values(file, start), 1):
-        yield number, value if isinstance(value, dict) else ValueError(f"expected an object, got {value!r}")
+        yield (
+            number,
+            value if isinstance(value, dict | ValueError) else ValueError(f"expected an object, got {value!r}"),
+        )
 
 
 def _keys(found: Mapping[str, Any], prefix: str) -> Iterator[str]:

@@ -59,6 +59,9 @@ def read_values(file: BinaryIO, start: int) -> Iterator[Any]:
         file: The file, in UTF-8.
         start: Where the first value is; see ``document_start``.
 
+    Yields:
+        Each value; a ValueError in place of one whose text is not valid Unicode.
+
     Raises:
         JsonDocumentError: after the values before it, if a value cannot be read, or the array does not end.
     """
@@ -87,7 +90,7 @@ def read_values(file: BinaryIO, start: int) -> Iterator[Any]:
                 raise JsonDocumentError(f"object {number + 1} cannot be read: {error}") from None
             else:
                 number, fault = number + 1, -1
-                yield value
+                yield _without_lone_surrogates(value) if text.find("\\u", between.end(), place) >= 0 else value
                 continue
         chunk = file.read(_CHUNK_BYTES)
         if not chunk:
@@ -95,6 +98,16 @@ def read_values(file: BinaryIO, start: int) -> Iterator[Any]:
                 raise JsonDocumentError(f"object {number + 1} is no JSON: {problem}")
             return
         text, place = text[place:] + utf8.decode(chunk), 0
+
+
+def _without_lone_surrogates(value: Any) -> Any:
+    """Return a value, or a ValueError if an escape in it is half of a character, which nothing can encode."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        return ValueError(f"expected whole characters, got half of one: {half}")
+    return value
 
 
 def _is_object(line: bytes) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["NotANumberError", "read_number"]
+__all__ = ["NotANumberError", "read_number", "readable_numbers"]
 
 _CURRENCY = r"(?:[A-Z]{3}|[A-Z]{0,2}[^\w\s+-]{1,2}|kr\.?|zł|Kč|Ft|lei)"
 _AROUND = re.compile(rf"{_CURRENCY}?\s*(?P<number>[-+]?[\d.,'\u2019\s]*\d[.,]?)\s*{_CURRENCY}?")
@@ -51,3 +52,14 @@ def read_number(cell: Any, *, decimal: str = ".") -> float:
                 pass
     written = "point" if decimal == "." else "comma"
     raise NotANumberError(f"expected a number with a decimal {written}, got {cell!r}")
+
+
+def readable_numbers(cells: Iterable[Any], *, decimal: str) -> list[float]:
+    """Read those of some cells that are numbers."""
+    numbers = []
+    for cell in cells:
+        try:
+            numbers.append(read_number(cell, decimal=decimal))
+        except NotANumberError:
+            continue
+    return numbers

@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from presage_training.errors import LogFormatError
 from presage_training.readers.files.zip_files import ZIP, open_in_zip, split_zip_path, zip_member
 
 __all__ = [
@@ -170,9 +171,17 @@ def is_encoding(name: str) -> bool:
 
 
 def read_beginning(path: Path) -> bytes:
-    """Return the first bytes of a file, decompressed: enough to guess its encoding."""
-    with open_binary(path) as file:
-        return file.read(_SNIFFED_BYTES)
+    """Return the first bytes of a file, decompressed: enough to guess its encoding.
+
+    Raises:
+        OSError: if it cannot be opened.
+        LogFormatError: if it cannot be decompressed.
+    """
+    try:
+        with open_binary(path) as file:
+            return file.read(_SNIFFED_BYTES)
+    except UNREADABLE as error:
+        raise LogFormatError(path, f"cannot be unpacked ({error})", advice="Download or write it again.") from error
 
 
 def _content(source: Any, suffix: str) -> Any:

@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 from presage_training.errors import LogFormatError
 from presage_training.quoting import printable
 from presage_training.readers.files.layout import COMMAS, FileLayout
-from presage_training.readers.files.opening import COMPRESSIONS, is_compressed, open_binary, uncompressed_name
+from presage_training.readers.files.opening import (
+    COMPRESSIONS,
+    is_compressed,
+    open_binary,
+    read_beginning,
+    uncompressed_name,
+)
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
 
@@ -94,9 +100,8 @@ def file_kind(path: Path) -> FileKind:
         return kind
     open_binary(path).close()  # a missing file, or a folder, is the better error
     if is_vague(suffix):
-        with open_binary(path) as file:
-            is_json = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
-            return FileKind.JSON if is_json else FileKind.TEXT
+        is_json = read_beginning(path)[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
+        return FileKind.JSON if is_json else FileKind.TEXT
     suffixes = ", ".join((*LOG_SUFFIXES, *VAGUE_SUFFIXES))
     advice = f"Expected a name that ends with one of {suffixes}, or, of text, with {', '.join(COMPRESSIONS)} after it."
     raise LogFormatError(path, "unknown kind of file", advice=advice)

@@ -14,6 +14,8 @@ __all__ = ["ZIP", "files_in_zip", "open_in_zip", "split_zip_path", "zip_member"]
 ZIP = ".zip"
 """The suffix of zip files."""
 
+_WRITE_AGAIN = "Download or write it again."
+
 
 def split_zip_path(path: Path) -> tuple[Path, str]:
     """Split a path at a zip file in it; the second part is empty if the path does not lead into one."""
@@ -56,14 +58,20 @@ def zip_member(path: Path) -> str:
 def open_in_zip(path: Path, source: BinaryIO) -> io.RawIOBase:
     """Return the content of the file that a path names; ``source`` is the open zip file. Raises as ``zip_member`` does."""
     member = zip_member(path)
-    return cast("io.RawIOBase", _opened(path, source).open(member))
+    try:
+        return cast("io.RawIOBase", _opened(path, source).open(member))
+    except zipfile.BadZipFile as error:
+        raise LogFormatError(path, f"cannot be unpacked ({error})", advice=_WRITE_AGAIN) from error
+    except RuntimeError as error:  # encrypted; NotImplementedError, of an unknown method, is one, too
+        advice = "Unpack it, or write it again without a password and with the usual compression."
+        raise LogFormatError(path, f"cannot be unpacked ({error})", advice=advice) from error
 
 
 def _opened(path: Path, source: BinaryIO) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(source)
     except zipfile.BadZipFile as error:
-        raise LogFormatError(path, f"cannot be unpacked ({error})", advice="Download or write it again.") from error
+        raise LogFormatError(path, f"cannot be unpacked ({error})", advice=_WRITE_AGAIN) from error
 
 
 def _names(archive: zipfile.ZipFile) -> list[str]:
