@@ -102,7 +102,7 @@ def _choose_diverse(order: Rows, alike: _Likeness, diversity: float, limits: _Li
     candidates = order.tolist()
     left = [True] * size
     first = 0  # of those that are left
-    while len(choice.places) < k:
+    while len(choice.places) < min(k, size):
         np.subtract(gains, losses, out=values)
         place = int(values.argmax())
         if not left[place]:
