@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from presage_featurizer.events import MICROS, EventType, Item
+from presage_featurizer.events import MICROS, Event, EventType, Item
 from presage_featurizer.ranking.items import ItemColumns
+from presage_featurizer.ranking.items_counter import CatalogueChange, item_number
+from presage_featurizer.ranking.items_replay import ItemReplay
 from presage_featurizer.ranking.placements import Scored
 
 DAY_MICROS = 86_400 * MICROS
@@ -31,34 +34,48 @@ class Good:
     views: int = 0
 
 
-class Shelf(ItemColumns):
-    """Columns with what holds now; rows are in the order of the goods, whose ids are `item-<row>`."""
+class Shelf:
+    """Columns with what holds now. Their rows have another order than the goods, whose ids are `item-<place>`."""
 
     def __init__(self, goods: Sequence[Good]) -> None:
-        super().__init__()
-        for row, good in enumerate(goods):
-            described = Item(f"item-{row}", category=good.category, brand=good.brand, price_micros=good.price * MICROS)
-            self.put(described, NOW - good.age_days * DAY_MICROS)
-        for row, good in enumerate(goods):
+        self.items = ItemColumns()
+        self.goods = goods
+        replay = ItemReplay(self.items)
+        for place, good in enumerate(goods):
+            change = CatalogueChange(
+                f"item-{place}",
+                price_micros=good.price * MICROS,
+                category=good.category,
+                brand=good.brand,
+                stock=None if good.stock < 0 else good.stock,
+                blocked=good.blocked,
+                first_seen_unix_micros=NOW - good.age_days * DAY_MICROS,
+            )
+            replay.add_change(change, NOW - DAY_MICROS, sequence=place)
+        for place, good in enumerate(goods):
             for kind, times in (
                 (EventType.VIEW_ITEM_LIST, good.shows),
                 (EventType.SELECT_ITEM, good.clicks),
                 (EventType.VIEW_ITEM, good.views),
             ):
-                if times:
-                    self.add_event(kind, [Item(f"item-{row}")] * times, NOW - DAY_MICROS)
-        self.close_before(NOW)
-        size = len(self.digests)
-        self.epoch = NOW // self.bucket_micros - 1
-        self.live_prices = self.prices.copy()
-        self.stock = np.full(size, -1)
-        self.stock[: len(goods)] = [good.stock for good in goods]
-        self.blocked = np.zeros(size, bool)
-        self.blocked[: len(goods)] = [good.blocked for good in goods]
+                shown = (Item(f"item-{place}"),) * times
+                replay.add(Event("", kind, "visitor", NOW - DAY_MICROS, items=shown), NOW - DAY_MICROS)
+        replay.close_before(NOW)
+        numbers = [item_number(f"item-{place}") for place in range(len(goods))]
+        self.digests = np.array(numbers, np.uint64)
+        self.rows = self.items.rows_of(numbers)
+
+    def __len__(self) -> int:
+        return len(self.goods)
+
+    def places_of(self, rows: NDArray[np.int64]) -> list[int]:
+        """Return the places of goods by their rows."""
+        return [self.rows.tolist().index(row) for row in rows.tolist()]
 
     def scored(self, scores: Sequence[float] | None = None, cold: int = 0) -> Scored:
-        """Return all items as candidates, and some that the columns do not have; by default in the order of the rows."""
+        """Return all goods as candidates, and some items that the columns do not have; by default in their order."""
         size = len(self) + cold
-        digests = np.concatenate([self.digests[: len(self)], np.arange(1, cold + 1, dtype=np.uint64)])
+        rows = np.concatenate([self.rows, np.arange(len(self.items), len(self.items) + cold)])
+        digests = np.concatenate([self.digests, np.arange(1, cold + 1, dtype=np.uint64)])
         values = -np.arange(size, dtype=np.float64) if scores is None else np.array(scores, np.float64)
-        return Scored(np.arange(size), digests, values, np.zeros(size, np.uint8))
+        return Scored(rows, digests, values, np.zeros(size, np.uint8))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,10 +12,20 @@ from support.shelves import Good, Shelf
 MILLION = 1_000_000
 
 
+class Added(NamedTuple):
+    """Places of goods."""
+
+    cheaper: list[int]
+    exploration: list[int]
+    popular: list[int]
+
+
 def added(shelf, candidates, placement, *, k=2, budget=None, cart=0):
-    return candidates_of_rules(
-        np.array(candidates, np.int64), placement, shelf, k=k, budget_micros=budget, cart_micros=cart
+    rows = [int(shelf.rows[place]) if place < len(shelf) else place for place in candidates]
+    found = candidates_of_rules(
+        np.array(rows, np.int64), placement, shelf.items, k=k, budget_micros=budget, cart_micros=cart
     )
+    return Added(*map(shelf.places_of, (found.cheaper, found.exploration, found.popular)))
 
 
 def test_affordable_items_of_the_categories_that_exceed_the_budget():
@@ -30,12 +42,12 @@ def test_affordable_items_of_the_categories_that_exceed_the_budget():
         ]
     )
     found = added(shelf, [0, 1], Placement(cheaper_alternatives=2), budget=60 * MILLION, cart=20 * MILLION)
-    assert found.cheaper.tolist() == [3, 7]
-    assert not len(found.popular)
-    assert not len(added(shelf, [0, 1], Placement(cheaper_alternatives=2)).cheaper)
-    assert not len(added(shelf, [0, 1], Placement(cheaper_alternatives=2), budget=1, cart=2).cheaper)
+    assert found.cheaper == [3, 7]
+    assert not (found.popular)
+    assert not (added(shelf, [0, 1], Placement(cheaper_alternatives=2)).cheaper)
+    assert not (added(shelf, [0, 1], Placement(cheaper_alternatives=2), budget=1, cart=2).cheaper)
     # The second is among the candidates already, and an unknown candidate has no category.
-    assert added(shelf, [0, 3, 8], Placement(cheaper_alternatives=1), budget=60 * MILLION).cheaper.tolist() == [7]
+    assert added(shelf, [0, 3, 8], Placement(cheaper_alternatives=1), budget=60 * MILLION).cheaper == [7]
 
 
 def test_the_newest_items_for_slots_that_explore():
@@ -43,17 +55,17 @@ def test_the_newest_items_for_slots_that_explore():
         [Good(age_days=30), Good(age_days=3), Good(age_days=1), Good(age_days=2, blocked=True), Good(age_days=9)]
     )
     placement = Placement(exploration=Exploration(slots=(1,), max_age_days=7))
-    assert added(shelf, [0, 4], placement).exploration.tolist() == [2, 1]
-    assert added(shelf, [0, 2], placement).exploration.tolist() == [1]
-    assert not len(added(shelf, [0, 4], Placement(exploration=Exploration(slots=(1,)))).exploration)
+    assert added(shelf, [0, 4], placement).exploration == [2, 1]
+    assert added(shelf, [0, 2], placement).exploration == [1]
+    assert not (added(shelf, [0, 4], Placement(exploration=Exploration(slots=(1,)))).exploration)
 
 
 def test_popular_items_where_too_few_may_be_shown():
     shelf = Shelf([Good(stock=0, views=9), Good(), Good(views=1), Good(views=2), Good(views=3, blocked=True)])
-    assert added(shelf, [0, 1], Placement(), k=3).popular.tolist() == [3, 2]
-    assert added(shelf, [0, 1], Placement(), k=2).popular.tolist() == [3]
-    assert not len(added(shelf, [0, 1], Placement(fill_up=False), k=3).popular)
-    assert not len(added(shelf, [0, 1], Placement(hide_out_of_stock=False), k=2).popular)
+    assert added(shelf, [0, 1], Placement(), k=3).popular == [3, 2]
+    assert added(shelf, [0, 1], Placement(), k=2).popular == [3]
+    assert not (added(shelf, [0, 1], Placement(fill_up=False), k=3).popular)
+    assert not (added(shelf, [0, 1], Placement(hide_out_of_stock=False), k=2).popular)
 
 
 @given(
@@ -75,7 +87,7 @@ def test_nothing_is_added_twice_or_that_may_not_be_shown(goods, data):
     candidates = data.draw(st.lists(st.integers(0, len(goods) + 2), unique=True))
     placement = Placement(cheaper_alternatives=2, exploration=Exploration(slots=(1,), max_age_days=5))
     found = added(shelf, candidates, placement, k=8, budget=5 * MILLION)
-    rows = np.concatenate([found.cheaper, found.exploration, found.popular]).tolist()
+    rows = found.cheaper + found.exploration + found.popular
     assert len(set(rows)) == len(rows)
     assert not set(rows) & set(candidates)
-    assert all(shelf.stock[row] != 0 for row in rows)
+    assert all(goods[row].stock != 0 for row in rows)

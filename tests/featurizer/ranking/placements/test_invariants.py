@@ -15,7 +15,6 @@ from presage_featurizer.ranking.placements import (
     Placement,
     Scored,
     arrange,
-    may_be_shown,
     place_probabilities,
 )
 from support.shelves import Good, Shelf
@@ -73,25 +72,26 @@ def calls(draw):
 @given(calls(), st.integers(0, 2**64 - 1))
 def test_a_list_keeps_to_its_placement(call, seed):
     shelf, scored, placement, arguments = call
-    arranged = arrange(scored, placement, shelf, seed=seed, **arguments)
+    arranged = arrange(scored, placement, shelf.items, seed=seed, **arguments)
     places, rules = arranged.places.tolist(), arranged.rules
-    shown = may_be_shown(scored.rows, placement, shelf)
+    shown = [True] * len(scored)
+    for place, good in enumerate(shelf.goods):
+        shown[place] = not good.blocked and (good.stock != 0 or not placement.hide_out_of_stock)
     assert len(places) == len(set(places)) == len(rules) == len(arranged.propensities)
     for place in places:
         assert shown[place]
-        assert place >= len(shelf) or not shelf.blocked[place]
-        assert place >= len(shelf) or shelf.stock[place] != 0 or not placement.hide_out_of_stock
     assert ((arranged.propensities > 0.0) & (arranged.propensities <= 1.0)).all()
-    available = min(arguments["k"], int(shown.sum()))
+    available = min(arguments["k"], sum(shown))
     limited = placement.max_per_category or placement.max_per_brand
     assert len(places) == available or (limited and not placement.fill_up and len(places) < available)
     # Exploration and filling up stand above the limits; nothing else does.
     kept = [place for place, moved in zip(places, rules, strict=True) if not {"exploration", "fill_up"} & set(moved)]
-    for limit, column in (
-        (placement.max_per_category, shelf.categories),
-        (placement.max_per_brand, shelf.brands),
+    known = [shelf.goods[place] for place in kept if place < len(shelf)]
+    for limit, names in (
+        (placement.max_per_category, [good.category for good in known]),
+        (placement.max_per_brand, [good.brand for good in known]),
     ):
-        counts = Counter(int(column[place]) for place in kept if place < len(shelf) and column[place])
+        counts = Counter(name for name in names if name)
         assert not limit or max(counts.values(), default=0) <= limit
 
 
@@ -99,15 +99,15 @@ def test_a_list_keeps_to_its_placement(call, seed):
 @given(calls(), st.integers(0, 2**64 - 1), st.randoms())
 def test_the_same_call_gives_the_same_list_in_whatever_order_candidates_come(call, seed, random):
     shelf, scored, placement, arguments = call
-    arranged = arrange(scored, placement, shelf, seed=seed, **arguments)
-    again = arrange(scored, placement, shelf, seed=seed, **arguments)
+    arranged = arrange(scored, placement, shelf.items, seed=seed, **arguments)
+    again = arrange(scored, placement, shelf.items, seed=seed, **arguments)
     assert again.places.tobytes() == arranged.places.tobytes()
     assert again.propensities.tobytes() == arranged.propensities.tobytes()
     assert again.rules == arranged.rules
     order = list(range(len(scored)))
     random.shuffle(order)
     shuffled = Scored(scored.rows[order], scored.digests[order], scored.scores[order], scored.sources[order])
-    other = arrange(shuffled, placement, shelf, seed=seed, **arguments)
+    other = arrange(shuffled, placement, shelf.items, seed=seed, **arguments)
     assert shuffled.rows[other.places].tolist() == scored.rows[arranged.places].tolist()
     assert other.propensities == pytest.approx(arranged.propensities)
     assert other.rules == arranged.rules
@@ -117,8 +117,8 @@ def test_the_same_call_gives_the_same_list_in_whatever_order_candidates_come(cal
 @given(calls(), st.integers(0, 2**64 - 1))
 def test_propensities_are_those_of_all_that_may_come_to_a_place(call, seed):
     shelf, scored, placement, arguments = call
-    arranged = arrange(scored, placement, shelf, seed=seed, **arguments)
-    every = place_probabilities(scored, placement, shelf, **arguments)
+    arranged = arrange(scored, placement, shelf.items, seed=seed, **arguments)
+    every = place_probabilities(scored, placement, shelf.items, **arguments)
     assert every.shape == (len(arranged.places), len(scored))
     assert every.sum(axis=1) == pytest.approx(np.ones(len(every)))
     assert every[np.arange(len(every)), arranged.places] == pytest.approx(arranged.propensities)
@@ -128,9 +128,9 @@ def test_propensities_are_those_of_all_that_may_come_to_a_place(call, seed):
 @given(calls())
 def test_without_rules_the_order_is_kept(call):
     shelf, scored, _, arguments = call
-    arranged = arrange(scored, Placement(hide_out_of_stock=False), shelf, seed=0, **arguments)
+    arranged = arrange(scored, Placement(hide_out_of_stock=False), shelf.items, seed=0, **arguments)
     order = np.lexsort((scored.digests, -scored.scores)).tolist()
-    rest = [place for place in order if place >= len(shelf) or not shelf.blocked[place]]
+    rest = [place for place in order if place >= len(shelf) or not shelf.goods[place].blocked]
     assert arranged.places.tolist() == rest[: arguments["k"]]
     assert not any(arranged.rules)
 
@@ -142,10 +142,10 @@ def test_lists_are_drawn_as_often_as_their_propensities_say(method, pool, slots)
     shelf = Shelf([Good("a", shows=10 * row, clicks=row) for row in range(k + pool)])
     exploration = Exploration(slots=slots, method=method, epsilon=0.5)
     call = {"k": k, "budget_micros": None, "cart_micros": 0}
-    every = place_probabilities(shelf.scored(), Placement(exploration=exploration), shelf, **call)
+    every = place_probabilities(shelf.scored(), Placement(exploration=exploration), shelf.items, **call)
     counts = np.zeros_like(every)
     for seed in range(draws):
-        arranged = arrange(shelf.scored(), Placement(exploration=exploration), shelf, seed=seed, **call)
+        arranged = arrange(shelf.scored(), Placement(exploration=exploration), shelf.items, seed=seed, **call)
         counts[np.arange(k), arranged.places] += 1
     # Five standard errors, of the widest share.
     assert np.abs(counts / draws - every).max() < 5 * 0.5 / draws**0.5
@@ -159,10 +159,10 @@ def test_epsilon_greedy_by_200_000_draws_and_by_enumeration():
     placement = Placement(exploration=Exploration(slots=(2,), epsilon=epsilon))
     counts = np.zeros(k + pool)
     for seed in range(draws):
-        arranged = arrange(scored, placement, shelf, k=k, budget_micros=None, cart_micros=0, seed=seed)
+        arranged = arrange(scored, placement, shelf.items, k=k, budget_micros=None, cart_micros=0, seed=seed)
         counts[arranged.places[1]] += 1
     enumerated = np.array([0.0, 1 - epsilon + epsilon / (pool + 1), 0.0, *[epsilon / (pool + 1)] * pool])
     assert enumerated.sum() == pytest.approx(1.0)
     assert np.abs(counts / draws - enumerated).max() < 5 * 0.5 / draws**0.5
-    every = place_probabilities(scored, placement, shelf, k=k, budget_micros=None, cart_micros=0)
+    every = place_probabilities(scored, placement, shelf.items, k=k, budget_micros=None, cart_micros=0)
     assert every[1] == pytest.approx(enumerated)

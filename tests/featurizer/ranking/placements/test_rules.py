@@ -1,9 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from presage_featurizer.ranking.placements import Exploration, FreshnessBoost, Placement, arrange, place_probabilities
+from presage_featurizer.ranking.items_counter import CatalogueChange, item_number
+from presage_featurizer.ranking.items_live import LiveValues
+from presage_featurizer.ranking.placements import (
+    Exploration,
+    FreshnessBoost,
+    Placement,
+    Scored,
+    arrange,
+    place_probabilities,
+)
 from support.shelves import Good, Shelf
 
 MILLION = 1_000_000
@@ -13,7 +24,7 @@ def listed(shelf, placement, *, k=20, budget=None, cart=0, seed=1, scored=None):
     return arrange(
         shelf.scored() if scored is None else scored,
         placement,
-        shelf,
+        shelf.items,
         k=k,
         budget_micros=budget,
         cart_micros=cart,
@@ -43,6 +54,24 @@ def test_items_that_the_columns_do_not_have_are_shown():
     empty = Shelf([])
     assert listed(empty, placement, scored=empty.scored(cold=2), budget=1).places.tolist() == [0, 1]
     assert listed(empty, placement).places.tolist() == []
+
+
+def test_the_catalogue_s_word_holds_for_items_that_no_bucket_has_yet():
+    shelf = Shelf([Good("a", price=90)])
+    for number, change in enumerate(
+        (CatalogueChange("x", blocked=True), CatalogueChange("y", stock=0), CatalogueChange("z"))
+    ):
+        shelf.items.apply_change(change)
+        digests = np.array([shelf.digests[0], item_number(change.item_id)], np.uint64)
+        scored = Scored(np.array([0, 1]), digests, np.zeros(2), np.zeros(2, np.uint8))
+        assert len(listed(shelf, Placement(), scored=scored).places) == (2 if number == 2 else 1)
+
+
+def test_values_that_were_read_before_count_more_than_the_columns():
+    shelf = Shelf([Good("a", stock=0), Good("a"), Good("a")])
+    live = LiveValues(np.zeros(3), np.array([1, 0, -1]), np.array([False, False, True]), [()] * 3)
+    scored = replace(shelf.scored(), live=live)
+    assert listed(shelf, Placement(), scored=scored).places.tolist() == [0]
 
 
 def test_a_limit_passes_over_items_and_the_list_is_filled_up_with_them():
@@ -83,7 +112,7 @@ def test_an_affordable_item_of_the_category_comes_ahead_of_one_that_exceeds_the_
 
 def test_a_price_counts_as_it_is_written():
     shelf = Shelf([Good("a", price=50), Good("a", price=1)])
-    shelf.live_prices[1] = 19.99
+    shelf.items.apply_change(CatalogueChange("item-1", price_micros=19_990_000))
     assert listed(shelf, Placement(cheaper_alternatives=1), budget=19_990_000).places.tolist() == [1, 0]
     assert listed(shelf, Placement(cheaper_alternatives=1), budget=19_989_999).places.tolist() == [0, 1]
 
@@ -166,7 +195,7 @@ def test_thompson_draws_items_of_which_nothing_is_known_evenly(alike):
 def test_thompson_is_close_to_drawing_rates():
     shelf = Shelf([Good("a", shows=100, clicks=10), Good("a", shows=50, clicks=8), Good("a", shows=20, clicks=1)])
     placement = Placement(exploration=Exploration(slots=(1,), method="thompson", prior_shows=50))
-    found = place_probabilities(shelf.scored(), placement, shelf, k=1, budget_micros=None, cart_micros=0)[0]
+    found = place_probabilities(shelf.scored(), placement, shelf.items, k=1, budget_micros=None, cart_micros=0)[0]
     overall = (19 + 1) / (170 + 50)
     rate = (19 + 50 * overall) / (170 + 50)
     random = np.random.default_rng(5)
