@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_featurizer import State
+from presage_featurizer.ranking.placements import Placement
 from presage_server.call import Call
 from presage_server.models.ranking import RankingModel
 from presage_server.telemetry.stages import Stages
@@ -44,6 +45,7 @@ class RankedItems(msgspec.Struct, frozen=True, gc=False):
 
 
 NOTHING = RankedItems((), (), (), (), (), (), (), ())
+_DEFAULT_RULES = Placement()
 
 
 # As ``ScoreJob``: quick to make, and filled in by the pipeline before ``respond`` is called.
@@ -70,6 +72,9 @@ class RankJob(msgspec.Struct, eq=False):
     next_items: bool = False
     """Whether only what comes next in the session is wanted."""
     placement: str = ""
+    """As the caller named it."""
+    rules: Placement = _DEFAULT_RULES
+    """The placement's."""
     budget_micros: int | None = None
     anchor_id: str = ""
     """The item of the page; empty if there is none."""
