@@ -37,8 +37,6 @@ class Exposure(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=T
     """The number of the newest bucket whose counts the items had."""
     placement: str
     """As the caller named it; empty for the rules that hold everywhere."""
-    rules_fingerprint: str
-    """Of the placement's rules, in hex."""
     next_items: bool
     """Whether NextItems was called, not Rank."""
     degraded: bool
