@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from presage_featurizer.events import MAX_ATTRIBUTES, MAX_LABEL_BYTES, MAX_NUMBER, MAX_PRICE, MAX_VALUE
+from presage_featurizer.events import (
+    MAX_ATTRIBUTES,
+    MAX_LABEL_BYTES,
+    MAX_NUMBER,
+    MAX_POSITION,
+    MAX_PRICE,
+    MAX_RANK_ID_BYTES,
+    MAX_VALUE,
+)
 from presage_featurizer.state import MAX_QUANTITY, MAX_RECENT_EVENTS
 from presage_featurizer.wrong_clock import MAX_AHEAD_MICROS
 
@@ -30,12 +38,6 @@ MAX_ID_BYTES = 256
 
 MAX_ITEMS = 2_000
 """Items in one event."""
-
-MAX_POSITION = 10_000
-"""The place of an item in a list."""
-
-MAX_RANK_ID_BYTES = 64
-"""Bytes of UTF-8 in the id of a ranking."""
 
 MAX_FUTURE_MICROS = MAX_AHEAD_MICROS
 """How far an event's time may be ahead of the server's clock."""
