@@ -108,7 +108,7 @@ class ItemFeatures:
         """
         before, self.size = self.size, len(self.items)
         new = np.arange(before, self.size)
-        rows = np.arange(self.size) if changed is None else np.union1d(changed, new)
+        rows = slice(0, self.size) if changed is None else np.union1d(changed, new)
         if self.size + MAX_COLD >= len(self.values):
             self._grow()
         if not len(rows):
