@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from presage_featurizer.digests import WIDTH
 from presage_featurizer.events import MICROS, EventType
 from presage_featurizer.habits import EVENT_WEIGHTS
-from presage_featurizer.item_history import HISTORY_TIME_SECONDS, growth_factor, session_items
+from presage_featurizer.item_history import HISTORY_TIME_SECONDS, growth_factor, newest_session_items
 from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.state import Session, State
 
@@ -105,12 +105,11 @@ class Interests:
 def _session_records(items: bytes) -> tuple[list[int], list[int], list[int]]:
     """Return the numbers of a session's items, the newest first, how often it has each, and each one's newest time in seconds."""
     counts: dict[int, int] = {}
-    times: list[int] = []
-    for group in reversed(session_items(items)):
-        for number in np.frombuffer(group.digests, "<u8").tolist()[::-1]:
-            if number in counts:
-                counts[number] += 1
-            else:
-                counts[number] = 1
-                times.append(group.unix_seconds)
-    return list(counts), list(counts.values()), times
+    newest: list[int] = []
+    for number, seconds in zip(*newest_session_items(items), strict=True):
+        if number in counts:
+            counts[number] += 1
+        else:
+            counts[number] = 1
+            newest.append(seconds)
+    return list(counts), list(counts.values()), newest
