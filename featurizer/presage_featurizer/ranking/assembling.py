@@ -52,7 +52,7 @@ def context_of(
     now, items = circumstances.now_unix_micros, item_features.items
     session = None if state is None else current_session(state, now, circumstances.session_id)
     budget, anchor = circumstances.budget_micros, circumstances.anchor
-    interests = Interests(state, session, items, now)
+    interests = Interests(state, session, item_features, now)
     return RankingContext(
         interests,
         item_features,
