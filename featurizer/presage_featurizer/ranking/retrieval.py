@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from presage_featurizer.ranking.context import RankingContext
+from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items import UNKNOWN
-from presage_featurizer.ranking.scores import TableName
+from presage_featurizer.ranking.scores import TABLES, TableName
 
-__all__ = ["SOURCES", "Candidates", "RetrievalLimits", "retrieve"]
+__all__ = ["SOURCES", "Candidates", "RetrievalLimits", "best_rows", "next_items", "retrieve"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -29,7 +31,7 @@ SOURCES = (
 )
 """Where candidates come from, in the order in which a candidate that several sources found is credited."""
 
-_TABLES: tuple[TableName, ...] = ("viewed_together", "followed_by", "liked_together", "similar_sessions")
+_NO_ROWS: Rows = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,30 +60,60 @@ class Candidates:
 
 def retrieve(context: RankingContext, limits: RetrievalLimits) -> Candidates:
     """Find candidates: the visitor's own items, their neighbours, similar items and popular ones."""
-    digests = context.items.digests
-    parts: list[Rows] = [context.interests.history, context.interests.session]
-    for name in _TABLES:
-        rows, scores = context.scores.found_by(name)
-        parts.append(rows[np.lexsort((digests[rows], -scores))[: getattr(limits, name)]])
+    interests = context.interests
+    parts: list[Rows] = [interests.history, interests.session]
+    parts += [_found_by(context, name, getattr(limits, name)) for name in TABLES]
     parts += _alike(context, limits)
-    parts.append(context.items.summary.popular[: limits.popular])
-    rows = np.concatenate(parts)
-    sources = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    _, first = np.unique(rows, return_index=True)
-    first.sort()
-    return Candidates(rows[first], sources[first].astype(np.uint8))
+    parts.append(context.item_features.popular[: limits.popular])
+    return _each_once(parts, range(len(SOURCES)), context)
+
+
+def next_items(context: RankingContext, limits: RetrievalLimits) -> Candidates:
+    """Find what the visitor may look at next, by the session alone; without its newest item."""
+    interests = context.interests
+    names: tuple[TableName, ...] = ("viewed_together", "followed_by", "similar_sessions")
+    parts = [interests.session[1:], *[_found_by(context, name, getattr(limits, name)) for name in names]]
+    parts += _alike(context, limits)
+    found = _each_once(parts, [SOURCES.index(name) for name in ("session", *names, "category", "price")], context)
+    if not len(interests.session):
+        return found
+    other = found.rows != interests.session[0]
+    return Candidates(found.rows[other], found.sources[other])
+
+
+def _found_by(context: RankingContext, name: TableName, limit: int) -> Rows:
+    rows, scores = context.scores.found_by(name)
+    return best_rows(rows, scores, context.items.digests, limit)
+
+
+def best_rows(rows: Rows, scores: Floats, digests: NDArray[np.uint64], limit: int) -> Rows:
+    """Return the rows with the highest scores, best first; equal ones in the order of their digests."""
+    if len(rows) > limit:
+        kept = np.flatnonzero(scores >= np.partition(scores, -limit)[-limit]) if limit else np.zeros(0, np.int64)
+        rows, scores = rows[kept], scores[kept]
+    return rows[np.lexsort((digests[rows], -scores))[:limit]]
 
 
 def _alike(context: RankingContext, limits: RetrievalLimits) -> list[Rows]:
     """Find items like the session's newest: of its category and brand, and near its price."""
-    items, session = context.items, context.interests.session
-    summary = items.summary
+    session = context.interests.session
     if not len(session):
-        return [summary.popular[:0]] * 2
-    newest = session[0]
-    category = int(items.categories[newest])
-    pair = int(summary.pairs[newest]) if newest < len(summary.pairs) else UNKNOWN
-    popular = [summary.by_pair[pair][: limits.category], summary.by_category[category][: limits.category]]
-    by_price = summary.by_price[category]
-    place = int(np.searchsorted(items.prices[by_price], items.prices[newest]))
-    return [np.concatenate(popular), by_price[max(0, place - limits.price) : place + limits.price]]
+        return [_NO_ROWS, _NO_ROWS]
+    return _like(context.item_features, int(session[0]), limits)
+
+
+def _like(features: ItemFeatures, row: int, limits: RetrievalLimits) -> list[Rows]:
+    category, brand = (features.codes[row, :2] // 3).tolist()
+    orders = features.orders
+    of_brand = orders.popular(category, brand)[: limits.category] if brand else _NO_ROWS
+    alike = np.concatenate([of_brand, orders.popular(category)[: limits.category]])
+    return [alike, orders.near_price(category, float(features.prices[row]), limits.price)]
+
+
+def _each_once(parts: Sequence[Rows], sources: Sequence[int], context: RankingContext) -> Candidates:
+    rows = np.concatenate(parts)
+    found_by = np.repeat(np.array(sources, np.uint8), [len(part) for part in parts])
+    known = (rows != UNKNOWN) & (rows < context.item_features.size)
+    rows, found_by = rows[known], found_by[known]
+    first = context.workspace.firsts(rows)
+    return Candidates(rows[first], found_by[first])
