@@ -67,8 +67,7 @@ def find_candidates(job: RankJob, item_features: ItemFeatures, workspace: Worksp
         rows, sources = _find(job, context, cart_micros)
     digests = context.digests_of(rows)
     live = items.live_values(rows, digests)
-    # Of items with a row, the rules look at this; the others are too new for them.
-    fits = ~context.is_cold(rows) | ~(live.blocked | (job.rules.hide_out_of_stock & (live.stock == 0)))
+    fits = np.ones(len(rows), bool)
     if job.conditions is not None:
         fits &= meeting(job.conditions, rows, items, live)
     if job.exclude:

@@ -184,7 +184,6 @@ class Ranker:
                 scored,
                 arranged,
                 given=candidates.given,
-                live=candidates.live,
                 features=candidates.features,
                 cart_micros=candidates.cart_micros,
             )
