@@ -79,9 +79,7 @@ def find_candidates(job: RankJob, item_features: ItemFeatures, workspace: Worksp
         rows, digests, sources = rows[kept], digests[kept], sources[kept]
         given = None if given is None else given[kept]
         live = LiveValues(live.prices[kept], live.stock[kept], live.blocked[kept], [live.tags[at] for at in kept])
-    return Candidates(
-        context, rows, digests, sources, given, live, pair_features(rows, context, given), cart_micros
-    )
+    return Candidates(context, rows, digests, sources, given, live, pair_features(rows, context, given), cart_micros)
 
 
 def _find(job: RankJob, context: RankingContext, cart_micros: int) -> tuple[Rows, NDArray[np.uint8]]:
