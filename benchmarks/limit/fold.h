@@ -17,7 +17,7 @@
 namespace limit {
 
 constexpr size_t kRecentBytes = 128 * kDigestBytes, kViewedBytes = 256 * kDigestBytes;
-constexpr size_t kMaxOpenSessions = 4, kMaxCartLines = 100, kMaxItemInterests = 12, kMaxCategoryInterests = 32;
+constexpr size_t kMaxOpenSessions = 4, kMaxCartLines = 100, kMaxEventInterests = 12, kMaxCategoryInterests = 32;
 
 class Fold {
  public:
@@ -221,16 +221,14 @@ class Fold {
     const int64_t hours = event_.time_unix_micros / kHourMicros;
     count(habits.hours_of_week, (hours + kThursday) % kHoursPerWeek + (in_summer(hours / 24) ? kHoursPerWeek : 0));
     if (weight == 0 || event_.items.empty()) return;
-    const size_t most = std::min(event_.items.size(), kMaxItemInterests);
+    const size_t most = std::min(event_.items.size(), kMaxEventInterests);
     for (size_t place = 0; place < most; ++place) {
       const Item& item = event_.items[place];
       if (event_.type == presage::v1::EVENT_TYPE_VIEW_ITEM) count_view(item);
-      add_interest(habits.items, item.digest, weight, kMaxItemInterests);
       if (!item.category.empty()) add_interest(habits.categories, item.category, weight, kMaxCategoryInterests);
     }
     if (is_newest) {
       const Item& item = event_.items[most - 1];
-      habits.last_item = item.digest;
       habits.last_category = item.category;
       habits.last_price_micros = item.price_micros;
     }

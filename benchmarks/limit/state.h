@@ -71,9 +71,7 @@ struct Habits {
   int64_t priced_views = 0;
   int64_t viewed_price_micros = 0;
   std::string_view viewed_products;
-  std::vector<Interest> items;
   std::vector<Interest> categories;
-  std::string_view last_item;
   std::string_view last_category;
   int64_t last_price_micros = 0;
 };
@@ -87,7 +85,7 @@ struct Order {
 struct ItemHistory {
   std::string_view digests;
   std::string_view scores;
-  std::string_view last_seconds;
+  std::string_view times;
   std::string_view counts;
 };
 
@@ -113,7 +111,7 @@ struct State {
 
 constexpr size_t kRevisionBytes = 8, kChecksumBytes = 4;
 constexpr uint8_t kStateVersion = 5;
-constexpr size_t kStateFields = 18, kOrderFields = 3, kSessionFields = 18, kHistoryFields = 4, kLineFields = 4, kHabitsFields = 12, kInterestFields = 3;
+constexpr size_t kStateFields = 18, kOrderFields = 3, kSessionFields = 18, kHistoryFields = 4, kLineFields = 4, kHabitsFields = 10, kInterestFields = 3;
 
 inline uint32_t checksum(std::string_view bytes) {
   return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
@@ -155,9 +153,7 @@ inline void read_habits(MsgpackReader& in, Habits& habits) {
   habits.priced_views = in.integer();
   habits.viewed_price_micros = in.integer();
   habits.viewed_products = in.text();
-  read_interests(in, habits.items);
   read_interests(in, habits.categories);
-  habits.last_item = in.text();
   habits.last_category = in.text();
   habits.last_price_micros = in.integer();
 }
@@ -258,11 +254,8 @@ inline void write_habits(MsgpackWriter& out, const Habits& habits) {
   write_counts(out, habits.hours_of_week);
   for (int64_t field : {habits.item_views, habits.repeat_views, habits.priced_views, habits.viewed_price_micros}) out.integer(field);
   out.bytes(habits.viewed_products);
-  out.map(habits.items.size());
-  for (const Interest& interest : habits.items) out.bytes(interest.key), write_interest(out, interest);
   out.map(habits.categories.size());
   for (const Interest& interest : habits.categories) out.text(interest.key), write_interest(out, interest);
-  out.bytes(habits.last_item);
   out.text(habits.last_category);
   out.integer(habits.last_price_micros);
 }
@@ -315,7 +308,7 @@ inline void write_state(std::string& to, const State& state) {
     out.bytes(order.lines);
   }
   out.array(kHistoryFields);
-  for (std::string_view column : {state.items.digests, state.items.scores, state.items.last_seconds, state.items.counts}) out.bytes(column);
+  for (std::string_view column : {state.items.digests, state.items.scores, state.items.times, state.items.counts}) out.bytes(column);
   set_checksum(to, start);
 }
 

@@ -67,6 +67,9 @@ def event_to_proto(event: Event) -> event_pb2.Event:
                 brand=item.brand,
                 price=item.price,
                 quantity=item.quantity,
+                position=item.position,
+                rank_id=item.rank_id,
+                propensity=item.propensity,
             )
             for item in event.items
         ],

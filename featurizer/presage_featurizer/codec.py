@@ -15,7 +15,8 @@ import msgspec
 
 from presage_featurizer.errors import CorruptStateError, NewerStateError
 from presage_featurizer.events import Event
-from presage_featurizer.state import CoreState, State, StatePart
+from presage_featurizer.item_history import history_of_interests
+from presage_featurizer.state import CoreState, Interest, State, StatePart
 
 __all__ = ["decode_event", "decode_needed", "decode_state", "encode_event", "encode_state"]
 
@@ -36,6 +37,9 @@ _decode_core_state = msgspec.msgpack.Decoder(CoreState).decode
 _decode_fields = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _SLOTS_FIELD = CoreState.__struct_fields__.index("slots")
 _NO_SLOTS = msgspec.Raw(_encode({}))
+_HABITS_FIELD = State.__struct_fields__.index("habits")
+_ITEMS_OF_HABITS, _LAST_ITEM_OF_HABITS = 7, 9
+_decode_interests = msgspec.msgpack.Decoder(dict[bytes, Interest]).decode
 
 
 def _with_slots(body: bytes) -> bytes:
@@ -44,11 +48,26 @@ def _with_slots(body: bytes) -> bytes:
     return _encode([*fields[:_SLOTS_FIELD], _NO_SLOTS, *fields[_SLOTS_FIELD:]])
 
 
+def _with_item_history(body: bytes) -> State:
+    """Decode a state whose habits have interests in items, as those before version 5 have, as a state with a history of items."""
+    fields = _decode_fields(body)
+    if len(fields) <= _HABITS_FIELD:
+        return _decode_state(body)
+    habits = _decode_fields(fields[_HABITS_FIELD])
+    kept = [field for place, field in enumerate(habits) if place not in (_ITEMS_OF_HABITS, _LAST_ITEM_OF_HABITS)]
+    fields[_HABITS_FIELD] = msgspec.Raw(_encode(kept))
+    state = _decode_state(_encode(fields))
+    if len(habits) > _ITEMS_OF_HABITS:
+        state.items = history_of_interests(_decode_interests(habits[_ITEMS_OF_HABITS]))
+    return state
+
+
 # Version 2 appended the habits, version 3 the recent orders; version 4 inserted the slots before them, and
-# appended fields to sessions; version 5 appended the items to sessions and to the state.
+# appended fields to sessions; version 5 appended the items to sessions and to the state, and took them out of the habits.
 _STATE_READERS: dict[int, Callable[[bytes], State]] = {
-    **dict.fromkeys((1, 2, 3), lambda body: _decode_state(_with_slots(body))),
-    **dict.fromkeys((4, 5), _decode_state),
+    **dict.fromkeys((1, 2, 3), lambda body: _with_item_history(_with_slots(body))),
+    4: _with_item_history,
+    5: _decode_state,
 }
 _CORE_STATE_READERS: dict[int, Callable[[bytes], CoreState]] = {
     **dict.fromkeys((1, 2, 3), lambda body: _decode_core_state(_with_slots(body))),

@@ -12,7 +12,9 @@ __all__ = [
     "MAX_ATTRIBUTES",
     "MAX_LABEL_BYTES",
     "MAX_NUMBER",
+    "MAX_POSITION",
     "MAX_PRICE",
+    "MAX_RANK_ID_BYTES",
     "MAX_VALUE",
     "MICROS",
     "Device",
@@ -31,6 +33,12 @@ MAX_PRICE = 1e9
 
 MAX_VALUE = 1e12
 """The highest value that an event may have, given or summed over its items."""
+
+MAX_POSITION = 10_000
+"""The last place of a list that an item may have been shown at."""
+
+MAX_RANK_ID_BYTES = 64
+"""Bytes of UTF-8 in the id of a ranking."""
 
 ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 """The names that the shop's own numbers and labels may have."""

@@ -15,7 +15,6 @@ __all__ = [
     "MAX_CART_LINES",
     "MAX_CATEGORY_INTERESTS",
     "MAX_HISTORY_ITEMS",
-    "MAX_ITEM_INTERESTS",
     "MAX_MONEY_MICROS",
     "MAX_OPEN_SESSIONS",
     "MAX_ORDER_LINES",
@@ -71,9 +70,6 @@ MAX_CART_LINES = 100
 
 MAX_CATEGORY_INTERESTS = 32
 """Categories whose interest is kept; the least recently changed one is dropped."""
-
-MAX_ITEM_INTERESTS = 12
-"""The same for products, at 29 bytes each."""
 
 MAX_HISTORY_ITEMS = 64
 """Items whose score, for ranking, is kept; the one with the lowest is dropped."""
@@ -143,7 +139,7 @@ class Session(msgspec.Struct, array_like=True, gc=False):
 
 
 class Interest(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A visitor's interest in one product or category."""
+    """A visitor's interest in one category."""
 
     score: float
     """Sum of its events' weights, decayed up to ``last_unix_micros``."""
@@ -166,14 +162,10 @@ class Habits(msgspec.Struct, array_like=True, gc=False):
     viewed_price_micros: int = 0
     viewed_products: bytes = b""
     """Digests of the distinct products viewed, at most MAX_VIEWED_PRODUCTS."""
-    items: dict[bytes, Interest] = {}
-    """Interest in products by the digest of their id, at most MAX_ITEM_INTERESTS."""
     categories: dict[str, Interest] = {}
     """Interest in categories, at most MAX_CATEGORY_INTERESTS."""
-    last_item: bytes = b""
-    """Digest of the product of the newest event that shows interest."""
     last_category: str = ""
-    """Its category."""
+    """The category of the product of the newest event that shows interest."""
     last_price_micros: int = 0
     """Its price; 0 if unknown."""
 
@@ -195,9 +187,9 @@ class ItemHistory(msgspec.Struct, array_like=True, gc=False):
     digests: bytes = b""
     """Digests of their ids."""
     scores: bytes = b""
-    """float64: the sum of their events' weights, each multiplied by its growth factor; see ``item_history``."""
-    last_seconds: bytes = b""
-    """uint32: their last event's time in seconds since 1970-01-01 UTC."""
+    """The upper halves of float64: the sum of their events' weights, each multiplied by its growth factor; see ``item_history``."""
+    times: bytes = b""
+    """Three bytes each: their last event's time in units of 256 seconds since 1970-01-01 UTC."""
     counts: bytes = b""
     """Two uint8: purchases and other events, at most 255 each."""
 
@@ -252,7 +244,6 @@ def copy_state(state: State) -> State:
     habits: Habits = state.habits.__copy__()  # type: ignore[attr-defined]
     habits.events = habits.events.copy()
     habits.hours_of_week = habits.hours_of_week.copy()
-    habits.items = habits.items.copy()
     habits.categories = habits.categories.copy()
     copied.habits = habits
     copied.items = state.items.__copy__()  # type: ignore[attr-defined]

@@ -51,7 +51,6 @@ def move_back(state: State, clock_unix_micros: int) -> None:
         session.longest_gap_micros = min(session.longest_gap_micros, span_micros)
         _move_slots_back(session.slots, clock_unix_micros)
     _move_slots_back(state.slots, clock_unix_micros)
-    _move_interests_back(state.habits.items, clock_unix_micros)
     _move_interests_back(state.habits.categories, clock_unix_micros)
     move_items_back(state, clock_unix_micros)
 

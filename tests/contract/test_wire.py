@@ -14,6 +14,9 @@ TRACK_EVENT_REQUEST = bytes.fromhex(
 ATTRIBUTES = bytes.fromhex("0a2562110a066d617267696e1100000000000004c06a100a076368616e6e656c120562c3b6686d")
 """What version 1 got later: the event's numbers and labels."""
 
+SHOWN = bytes.fromhex("0a12321030033a03722d3141000000000000d03f")
+"""What version 1 got later: how an item was shown."""
+
 
 def test_a_request_of_the_first_release_still_parses_to_the_same():
     request = scoring_service_pb2.TrackEventRequest.FromString(TRACK_EVENT_REQUEST)
@@ -47,12 +50,19 @@ def test_attributes_still_parse_to_the_same():
     assert expected == request
 
 
+def test_how_an_item_was_shown_still_parses_to_the_same():
+    request = scoring_service_pb2.TrackEventRequest.FromString(TRACK_EVENT_REQUEST + SHOWN)
+    expected = scoring_service_pb2.TrackEventRequest.FromString(TRACK_EVENT_REQUEST)
+    expected.event.items.add(position=3, rank_id="r-1", propensity=0.25)
+    assert expected == request
+
+
 def test_it_leaves_no_field_out():
     """Otherwise a changed number of one could go unnoticed."""
-    request = scoring_service_pb2.TrackEventRequest.FromString(TRACK_EVENT_REQUEST + ATTRIBUTES)
-    for message in (request, request.event, request.event.items[0]):
-        set_fields = {field.name for field, _ in message.ListFields()}
-        assert set_fields == set(message.DESCRIPTOR.fields_by_name)
+    request = scoring_service_pb2.TrackEventRequest.FromString(TRACK_EVENT_REQUEST + ATTRIBUTES + SHOWN)
+    for messages in ([request], [request.event], request.event.items):
+        set_fields = {field.name for message in messages for field, _ in message.ListFields()}
+        assert set_fields == set(messages[0].DESCRIPTOR.fields_by_name)
 
 
 def test_a_field_that_a_newer_client_knows_is_no_harm():

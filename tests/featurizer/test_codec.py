@@ -23,6 +23,7 @@ from presage_featurizer import (
     encode_state,
 )
 from presage_featurizer.codec import EVENT_VERSION, STATE_VERSION, _frame
+from presage_featurizer.item_history import history_of_interests
 from presage_featurizer.state import CartLine, Habits, Interest, ItemHistory, Session
 from support.events import SHOE, SOCK, STORY, any_log, fold_all
 
@@ -75,19 +76,17 @@ GOLDEN_STATE_4 = bytes.fromhex(
     "cb4018000000000000cf000619faaae6450001c40865891603c5d56305a468617473ce01312d0090"
 )
 GOLDEN_STATE_5 = bytes.fromhex(
-    "6b757ea905dc0012cf000619f965754800cf000619faae79cc0001ce042bf670cf000619f985a50700cf000619f985a50700"
+    "4da36de305dc0012cf000619f965754800cf000619faae79cc0001ce042bf670cf000619f985a50700cf000619f985a50700"
     "020102a2444592dc0012a0cf000619faae79cc00cf000619faae79cc00010000000000ce01ff2b60c4008105010500000080"
     "c400dc0012a3746162cf000619fa3c08ec00cf000619faaae645000301010101ce04c4b400ce01ff2b60c408ba6d6d7ec2da"
-    "60208301010601020106ce6edd5900ce6edd59000080c41aba6d6d7ec2da602002e0a65d6665891603c5d563050674a95d66"
-    "82a4736f636b94a5736f636b73a461636d65ce0044aa2003a368617494a468617473a0ce01312d0001c4583887807a2b30fc"
-    "732346061e71286d0aef40ddc904b88fa8f85f0b5ca68276a7067e2b8a85d4e82b3c6dbbd1d6502a1a85716fad371f5a8221"
-    "685f364cf224d41a571d65b2fd4eeff5f30d95897a545ec7a00a74a96e74eec2809c860102020306020d011501050182ccb2"
-    "06ccb304040204ce0e92c620c410ba6d6d7ec2da6020ef0dd3e9ff6c55dd83c408ba6d6d7ec2da602093cb4035ed22151555"
-    "1bcf000619fa838f780005c408ef0dd3e9ff6c55dd93cb401fffe5fe5fe5fecf000619f9702fdd0002c40865891603c5d563"
-    "0593cb4018000000000000cf000619faaae645000183a573686f657393cb4035ed221515551bcf000619fa838f780005a573"
-    "6f636b7393cb401fffe5fe5fe5fecf000619f9702fdd0002a46861747393cb4018000000000000cf000619faaae6450001c4"
-    "0865891603c5d56305a468617473ce01312d009094c418ba6d6d7ec2da6020ef0dd3e9ff6c55dd65891603c5d56305c41814"
-    "b90803a8637c366cd798af1ba5643678563412f0fd5e36c40ce0a65d66d4945d6674a95d66c406010400020001"
+    "60208301010601020106ce6edd5900ce6edd59000080c41cba6d6d7ec2da60200201e0a65d6665891603c5d56305060174a9"
+    "5d6682a4736f636b94a5736f636b73a461636d65ce0044aa2003a368617494a468617473a0ce01312d0001c4583887807a2b"
+    "30fc732346061e71286d0aef40ddc904b88fa8f85f0b5ca68276a7067e2b8a85d4e82b3c6dbbd1d6502a1a85716fad371f5a"
+    "8221685f364cf224d41a571d65b2fd4eeff5f30d95897a545ec7a00a74a96e74eec2809a860102020306020d011501050182"
+    "ccb206ccb304040204ce0e92c620c410ba6d6d7ec2da6020ef0dd3e9ff6c55dd83a573686f657393cb4035ed221515551bcf"
+    "000619fa838f780005a5736f636b7393cb401fffe5fe5fe5fecf000619f9702fdd0002a46861747393cb4018000000000000"
+    "cf000619faaae6450001a468617473ce01312d009094c418ba6d6d7ec2da6020ef0dd3e9ff6c55dd65891603c5d56305c40c"
+    "a7637c361ba56436f0fd5e36c409a65d66945d66a95d66c406010400020001"
 )
 GOLDEN_EVENT = bytes.fromhex(
     "9f9091f1019ba469642d310da776697369746f72cf000619f965754800a37461629295a473686f65a573686f6573a461636d"
@@ -122,17 +121,11 @@ HABITS = Habits(
     priced_views=4,
     viewed_price_micros=244500000,
     viewed_products=b"\xbamm~\xc2\xda` \xef\r\xd3\xe9\xfflU\xdd",
-    items={
-        b"\xbamm~\xc2\xda` ": Interest(score=21.92630130549251, last_unix_micros=1717413600000000, count=5),
-        b"\xef\r\xd3\xe9\xfflU\xdd": Interest(score=7.999900793650793, last_unix_micros=1717408980000000, count=2),
-        b"e\x89\x16\x03\xc5\xd5c\x05": Interest(score=6.0, last_unix_micros=1717414260000000, count=1),
-    },
     categories={
         "shoes": Interest(score=21.92630130549251, last_unix_micros=1717413600000000, count=5),
         "socks": Interest(score=7.999900793650793, last_unix_micros=1717408980000000, count=2),
         "hats": Interest(score=6.0, last_unix_micros=1717414260000000, count=1),
     },
-    last_item=b"e\x89\x16\x03\xc5\xd5c\x05",
     last_category="hats",
     last_price_micros=20000000,
 )
@@ -181,6 +174,13 @@ STATE = State(
         "6fad371f5a8221685f364cf224d41a571d65b2fd4eeff5f30d95897a545ec7a00a74a96e74ee"
     ),
 )
+INTERESTS = history_of_interests(
+    {
+        b"\xbamm~\xc2\xda` ": Interest(score=21.92630130549251, last_unix_micros=1717413600000000, count=5),
+        b"\xef\r\xd3\xe9\xfflU\xdd": Interest(score=7.999900793650793, last_unix_micros=1717408980000000, count=2),
+        b"e\x89\x16\x03\xc5\xd5c\x05": Interest(score=6.0, last_unix_micros=1717414260000000, count=1),
+    }
+)
 EVENT = Event(
     event_id="id-1",
     type=EventType.PURCHASE,
@@ -222,9 +222,11 @@ def before_version_4(state):
 
 
 def before_version_5(state):
-    """Return a state as it was decoded before it had items for ranking."""
+    """Return a state as it is decoded from before it had items for ranking; the interests in items are read into their history."""
     sessions = tuple(msgspec.structs.replace(session, items=b"") for session in state.sessions)
-    return msgspec.structs.replace(state, sessions=sessions, items=ItemHistory())
+    return msgspec.structs.replace(
+        state, sessions=sessions, items=ItemHistory() if state.habits == Habits() else INTERESTS
+    )
 
 
 def framed(lists, version=STATE_VERSION):
@@ -233,7 +235,7 @@ def framed(lists, version=STATE_VERSION):
 
 def test_the_story_still_folds_to_the_state_that_was_pinned():
     folded = fold_all(STORY)
-    assert msgspec.structs.replace(before_version_5(folded), habits=Habits()) == STATE
+    assert before_version_5(msgspec.structs.replace(folded, habits=Habits())) == STATE
     assert folded.habits == HABITS
 
 

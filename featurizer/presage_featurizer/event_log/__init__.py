@@ -27,10 +27,12 @@ from presage_featurizer.event_log.archive import (
     part_file,
     staged_file,
 )
+from presage_featurizer.event_log.exposures import Exposure, decode_exposure, encode_exposure
 from presage_featurizer.event_log.rows import NEWER_EVENT_COLUMNS, ArchivedRow, read_event_rows
 from presage_featurizer.event_log.streams import (
     BEGINNING,
     EVENT_FIELD,
+    EXPOSURE_FIELD,
     NO_PRIOR_STATE_FIELD,
     PARTITIONS,
     VECTOR_FIELD,
@@ -51,6 +53,7 @@ __all__ = [
     "EVENTS",
     "EVENT_COLUMNS",
     "EVENT_FIELD",
+    "EXPOSURE_FIELD",
     "ITEM_COLUMNS",
     "NEWER_EVENT_COLUMNS",
     "NO_PRIOR_STATE_FIELD",
@@ -66,13 +69,16 @@ __all__ = [
     "Column",
     "Entry",
     "EntryId",
+    "Exposure",
     "Position",
     "ServedVector",
     "batch_of",
     "day_folder",
     "decode_checkpoint",
+    "decode_exposure",
     "decode_served_vector",
     "encode_checkpoint",
+    "encode_exposure",
     "encode_served_vector",
     "last_event_of",
     "part_file",

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from presage_featurizer.digests import WIDTH
 from presage_featurizer.events import MICROS
-from presage_featurizer.item_history import SESSION_ITEM, growth_factor
+from presage_featurizer.item_history import growth_factor, history_scores, history_times, session_items
 from presage_featurizer.ranking.items import UNKNOWN, ItemColumns
 from presage_featurizer.state import Session, State
 
@@ -16,8 +16,6 @@ __all__ = ["Interests"]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-_SESSION_ITEM = np.dtype([("digest", "<u8"), ("kind", "u1"), ("seconds", "<u4")])
-assert _SESSION_ITEM.itemsize == SESSION_ITEM.size
 assert np.dtype(np.uint64).itemsize == WIDTH
 
 
@@ -36,8 +34,8 @@ class Interests:
         state = State() if state is None else state
         history = state.items
         rows = items.rows_of(np.frombuffer(history.digests, "<u8").tolist())
-        scores = np.frombuffer(history.scores, "<f8") / growth_factor(now_unix_micros)
-        last = np.frombuffer(history.last_seconds, "<u4").astype(np.int64)
+        scores = np.array(history_scores(history)) / growth_factor(now_unix_micros)
+        last = np.array(history_times(history), np.int64)
         counts = np.frombuffer(history.counts, np.uint8).reshape(-1, 2)
         order = np.argsort(-scores, kind="stable")
         order = order[rows[order] != UNKNOWN]
@@ -59,16 +57,17 @@ class Interests:
         return float(bought.min()) if len(bought) else -1.0
 
     def _set_session(self, session: Session | None, items: ItemColumns, seconds: int) -> None:
-        records = np.frombuffer(b"" if session is None else session.items, _SESSION_ITEM)[::-1]
-        rows = items.rows_of(records["digest"].tolist())
+        groups = session_items(b"" if session is None else session.items)
+        digests = b"".join([group.digests for group in groups])
+        rows = items.rows_of(np.frombuffer(digests, "<u8").tolist())[::-1]
+        sizes = [len(group.digests) // WIDTH for group in groups]
+        times = np.repeat(np.array([group.unix_seconds for group in groups], np.int64), sizes)[::-1]
         known = rows != UNKNOWN
-        rows, records = rows[known], records[known]
+        rows, times = rows[known], times[known]
         _, first, counts = np.unique(rows, return_index=True, return_counts=True)
         order = np.argsort(first)
         self.session: Rows = rows[first[order]]
         """Rows of the session's items, the newest first, each once."""
         self.session_counts: Floats = counts[order].astype(np.float64)
         """How often each is among the session's last items."""
-        self.session_ages_seconds: Floats = np.maximum(
-            0, seconds - records["seconds"][first[order]].astype(np.int64)
-        ).astype(np.float64)
+        self.session_ages_seconds: Floats = np.maximum(0, seconds - times[first[order]]).astype(np.float64)

@@ -1,20 +1,24 @@
 """Items as columns: what ranking knows of each, and how often it was viewed, put into carts and bought.
 
 Counts are integers by bucket of time, so that neither the order of events nor how they are spread over processes can matter: sums
-of integers commute. Only closed buckets are read; one that is closed never changes.
+of integers commute. Only closed buckets are read; one that is closed never changes. What rules use is live instead.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from copy import copy
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_featurizer.digests import product_digest
-from presage_featurizer.events import MICROS, EventType, Item
+from presage_featurizer.events import MICROS
+from presage_featurizer.ranking.items_bucket import COUNTED_TYPES, ItemBucket, Said
+from presage_featurizer.ranking.items_counter import CatalogueChange, item_number
+from presage_featurizer.ranking.items_live import LiveColumns, LiveValues
+from presage_featurizer.ranking.items_summary import Groups, Summary
+from presage_featurizer.ranking.items_windows import WINDOW_DAYS, Windows
 
 __all__ = ["COUNTED_TYPES", "UNKNOWN", "WINDOW_DAYS", "Groups", "ItemColumns", "Summary"]
 
@@ -24,208 +28,226 @@ Rows = NDArray[np.int64]
 UNKNOWN = -1
 """The row of an item that has none."""
 
-COUNTED_TYPES = (
-    EventType.VIEW_ITEM,
-    EventType.ADD_TO_CART,
-    EventType.PURCHASE,
-    EventType.VIEW_ITEM_LIST,
-    EventType.SELECT_ITEM,
-)
-"""The event types that are counted of each item, in the order of the columns."""
-
-WINDOW_DAYS = (1, 7, 30)
-"""The windows that the counts are summed over, besides all time."""
-
-_POPULARITY_WEIGHTS = (
-    2,
-    6,
-    10,
-    0,
-    0,
-)  # those of ``habits.EVENT_WEIGHTS``, and nothing for a list in which the item was shown
-_POPULARITY_WINDOW = 1
 _HOUR_MICROS = 3_600 * MICROS
-_DAY_HOURS = 24
-_MAX_POPULAR = 200
-_PLACES = {int(kind): place for place, kind in enumerate(COUNTED_TYPES)}
-
-
-@dataclass(frozen=True, slots=True)
-class Groups:
-    """Rows ordered within groups, such as the items of each category by price."""
-
-    order: Rows
-    """All rows, those of one group side by side."""
-    starts: Rows
-    """Where each group begins, and the end of the last one."""
-
-    @classmethod
-    def of(cls, codes: NDArray[np.int64], *keys: NDArray[np.generic]) -> Groups:
-        """Group rows by their codes, from 0, in ascending order of the keys, the first one most significant."""
-        order = np.lexsort((*reversed(keys), codes))
-        starts = np.searchsorted(codes[order], np.arange(int(codes.max(initial=-1)) + 2))
-        return cls(order, starts)
-
-    def __getitem__(self, code: int) -> Rows:
-        """Return the rows of a group; none for a code that no row has."""
-        if not 0 <= code < len(self.starts) - 1:
-            return self.order[:0]
-        return self.order[self.starts[code] : self.starts[code + 1]]
+_COLUMNS = ("digests", "prices", "categories", "brands", "first_seen_unix_micros", "said")
+_MIN_ROWS = 1_024
 
 
 class ItemColumns:
-    """All known items, one row each.
+    """All items that closed buckets name, one row each, in the order of the buckets and in them of the digests.
 
     Args:
         bucket_micros: The width of a bucket of time; a divisor of an hour.
     """
 
     def __init__(self, bucket_micros: int = 60 * MICROS) -> None:
+        if bucket_micros <= 0 or _HOUR_MICROS % bucket_micros:
+            raise ValueError(f"bucket_micros: expected a divisor of an hour, got {bucket_micros}")
         self.bucket_micros = bucket_micros
+        self.epoch = UNKNOWN
+        """The newest bucket that was applied."""
         self.ids: list[str] = []
         self.rows: dict[int, int] = {}
         """The row of each item by the number of its digest."""
         self.digests = np.zeros(0, np.uint64)
         """The number of each item's digest: the last key where others tie, since it says nothing of the item."""
         self.prices = np.zeros(0)
-        """The newest known price, in units of the shop's currency; 0 if unknown."""
+        """The price as of the epoch, in units of the shop's currency; 0 if unknown."""
         self.categories = np.zeros(0, np.int64)
-        """Codes of the newest known categories; 0 if unknown."""
+        """Codes of the categories as of the epoch; 0 if unknown."""
         self.brands = np.zeros(0, np.int64)
+        """Codes of the brands as of the epoch; 0 if unknown."""
         self.first_seen_unix_micros = np.zeros(0, np.int64)
-        self.sums = np.zeros((len(WINDOW_DAYS) + 1, len(COUNTED_TYPES), 0), np.int64)
-        """Events by window (the last one: all time), type and row, in closed buckets."""
-        self._codes: dict[str, dict[str, int]] = {"category": {"": 0}, "brand": {"": 0}}
+        """Since when each item has been there, as the catalogue says, or else when it was first named."""
+        self.said = np.zeros(0, np.uint8)
+        """Which of these the catalogue gave: bits of ``Said``."""
+        self.windows = Windows()
+        self.live = LiveColumns()
+        self.codes: dict[str, dict[str, int]] = {"category": {"": 0}, "brand": {"": 0}}
         self._used = 0
-        self._bucket = UNKNOWN
-        self._open: Counter[tuple[int, int]] = Counter()
-        """Counts of the open bucket by row and place of the type."""
-        self._hours: dict[int, Counter[tuple[int, int]]] = {}
-        """Counts of closed buckets by hour, as long as any window has them."""
-        self._first_hours = [0] * len(WINDOW_DAYS)
-        """The hour that each window begins with."""
+        self._new_rows: dict[int, int] = {}
+        self._new_ids: list[str] = []
+        self._changed: list[Rows] = []
+        """Rows of staged buckets, whose live prices may follow."""
         self._summary: Summary | None = None
 
     def __len__(self) -> int:
         return self._used
 
-    def add_event(self, kind: EventType, items: Sequence[Item], unix_micros: int) -> None:
-        """Count an event's items, in the bucket of its time, and take over what it says about them.
+    @property
+    def sums(self) -> NDArray[np.int64]:
+        """Events by window (the last one: all time), type and row, in closed buckets."""
+        return self.windows.sums
 
-        Buckets before that one are closed. An event of a closed bucket is counted in the open one: a closed bucket never changes.
-        """
-        self.close_before(unix_micros)
-        place = _PLACES.get(int(kind))
-        for item in items:
-            row = self.put(item, unix_micros)
-            if place is not None:
-                self._open[row, place] += 1
+    @property
+    def live_prices(self) -> NDArray[np.float64]:
+        """The newest price of each row, for rules; 0 if unknown."""
+        return self.live.prices
 
-    def put(self, item: Item, unix_micros: int) -> int:
-        """Add an item, or take over what is known of it now; return its row."""
-        number = int.from_bytes(product_digest(item.item_id), "little")
-        row = self.rows.get(number)
-        if row is None:
-            row = self.rows[number] = self._used
-            self._used += 1
-            if row >= len(self.digests):
-                self._grow()
-            self.ids.append(item.item_id)
-            self.digests[row] = number
-            self.first_seen_unix_micros[row] = unix_micros
-        if item.price_micros:
-            self.prices[row] = item.price_micros / MICROS
-        if item.category:
-            self.categories[row] = self._code("category", item.category)
-        if item.brand:
-            self.brands[row] = self._code("brand", item.brand)
-        return row
+    @property
+    def stock(self) -> NDArray[np.int64]:
+        """Units in stock by the newest change, of each row; -1 if unknown."""
+        return self.live.stock
+
+    @property
+    def blocked(self) -> NDArray[np.bool_]:
+        """Whether each row must not be shown, by the newest change."""
+        return self.live.blocked
+
+    @property
+    def tags(self) -> list[tuple[str, ...]]:
+        """The tags of each row, by the newest change."""
+        return self.live.tags
+
+    @property
+    def summary(self) -> Summary:
+        """What the closed buckets say about all items together."""
+        if self._summary is None:
+            self._summary = Summary.of(self)
+        return self._summary
 
     def rows_of(self, digests: Iterable[int]) -> Rows:
         """Return the rows of items by the numbers of their digests; UNKNOWN for those that have none."""
         get = self.rows.get
         return np.array([get(number, UNKNOWN) for number in digests], np.int64)
 
-    def close_before(self, unix_micros: int) -> None:
-        """Close all buckets that end at or before a moment."""
-        bucket = unix_micros // self.bucket_micros
-        if bucket <= self._bucket:
-            return
-        if self._open:
-            self._add(self._open, 1, range(len(WINDOW_DAYS) + 1))
-            self._hours.setdefault(self._bucket * self.bucket_micros // _HOUR_MICROS, Counter()).update(self._open)
-            self._open = Counter()
-        self._bucket = bucket
-        self._expire(bucket * self.bucket_micros // _HOUR_MICROS)
+    def category_code(self, name: str) -> int:
+        """Return the code of a category; 0 if no item has it."""
+        return self.codes["category"].get(name, 0)
+
+    def brand_code(self, name: str) -> int:
+        """Return the code of a brand; 0 if no item has it."""
+        return self.codes["brand"].get(name, 0)
+
+    def live_values(self, rows: Rows, digests: Sequence[int] | NDArray[np.uint64]) -> LiveValues:
+        """Return what rules use of some items, also of those that have no row yet.
+
+        Args:
+            rows: Of the items; UNKNOWN, or ``len(self)`` and more, for those that have none.
+            digests: The numbers of their digests.
+        """
+        return self.live.of(rows, digests, self._used)
+
+    def apply_change(self, change: CatalogueChange) -> None:
+        """Apply the newest change of the catalogue to the live values, and to nothing else."""
+        row = self.rows.get(item_number(change.item_id))
+        self.live.apply(change, row, 0.0 if row is None else float(self.prices[row]))
+
+    def apply(self, bucket: ItemBucket) -> None:
+        """Apply the next closed bucket. Buckets in between are empty.
+
+        Raises:
+            ValueError: It is not later than the epoch.
+        """
+        self.stage(bucket)
+        self.settle()
+
+    def fork(self) -> ItemColumns:
+        """Return columns on which buckets can be staged in another thread, while these are read.
+
+        Only ``stage`` and ``summary`` may be used until ``settle`` was called, which makes these columns useless.
+        """
+        other = copy(self)
+        other._own()  # noqa: SLF001 - its own class
+        return other
+
+    def stage(self, bucket: ItemBucket) -> None:
+        """Do all of ``apply`` that those who read other forks do not see; ``settle`` does the rest."""
+        if bucket.number <= self.epoch:
+            raise ValueError(f"bucket: expected one after {self.epoch}, got {bucket.number}")
+        rows = self._rows_for(bucket)
+        self._set_descriptions(rows, bucket)
+        self.windows.add(bucket.number * self.bucket_micros // _HOUR_MICROS, rows, bucket.counts)
+        self.epoch = bucket.number
+        self._changed.append(rows)
         self._summary = None
 
-    @property
-    def summary(self) -> Summary:
-        """What the closed buckets and the newest descriptions say about all items together."""
-        if self._summary is None:
-            self._summary = Summary.of(self)
-        return self._summary
+    def settle(self) -> None:
+        """Give new items their rows, and live prices to those that the catalogue gave none; in the thread that ranks."""
+        self.rows.update(self._new_rows)
+        self.ids.extend(self._new_ids)
+        live = self.live
+        live.grow(self._used)
+        for rows in self._changed:
+            live.take_known_prices(rows, self.prices[rows])
+        if live.pending:
+            for number in self._new_rows.keys() & live.pending.keys():
+                self.apply_change(live.pending.pop(number))
+        self._new_rows, self._new_ids, self._changed = {}, [], []
 
-    def _add(self, counts: Counter[tuple[int, int]], sign: int, windows: Sequence[int]) -> None:
-        keys = np.array(list(counts), np.int64)
-        amounts = sign * np.array(list(counts.values()), np.int64)
-        for window in windows:
-            self.sums[window, keys[:, 1], keys[:, 0]] += amounts
+    def fingerprint(self) -> str:
+        """Return a digest, in hex, of everything that features can depend on: equal if the columns are equal byte for byte."""
+        found = blake2b(f"{self.bucket_micros} {self.epoch} {self._used} {self.windows.first_hours}".encode())
+        for texts in (self.ids, *self.codes.values()):
+            for text in texts:
+                found.update(f"{len(text)} {text}".encode())
+        for name in _COLUMNS:
+            found.update(getattr(self, name)[: self._used].tobytes())
+        found.update(self.sums[:, :, : self._used].tobytes())
+        for hour, counts in self.windows.hours().items():
+            found.update(f"{hour} {len(counts.keys)}".encode())
+            found.update(counts.keys.tobytes() + counts.amounts.tobytes())
+        return found.hexdigest()
 
-    def _expire(self, hour: int) -> None:
-        for window, days in enumerate(WINDOW_DAYS):
-            first = hour - days * _DAY_HOURS
-            for expired in [known for known in self._hours if self._first_hours[window] <= known < first]:
-                self._add(self._hours[expired], -1, (window,))
-            self._first_hours[window] = max(first, self._first_hours[window])
-        for expired in [known for known in self._hours if known < self._first_hours[-1]]:
-            del self._hours[expired]
+    def resize(self, rows: int) -> None:
+        """Make room for this number of rows, and use them."""
+        capacity = len(self.digests)
+        if rows > capacity:
+            more = max(rows - capacity, _MIN_ROWS, capacity // 2)
+            for name in _COLUMNS:
+                column = getattr(self, name)
+                setattr(self, name, np.concatenate([column, np.zeros(more, column.dtype)]))
+            self.windows.grow(capacity + more)
+        self._used = rows
 
-    def _grow(self) -> None:
-        more = max(1_024, len(self.digests) // 2)
-        for name in ("digests", "prices", "categories", "brands", "first_seen_unix_micros"):
-            column = getattr(self, name)
-            setattr(self, name, np.concatenate([column, np.zeros(more, column.dtype)]))
-        self.sums = np.concatenate([self.sums, np.zeros((*self.sums.shape[:2], more), np.int64)], axis=2)
+    def _own(self) -> None:
+        """Stop sharing what staging changes."""
+        for name in _COLUMNS:
+            setattr(self, name, getattr(self, name).copy())
+        self.windows = self.windows.copy()
+        self.codes = {kind: dict(codes) for kind, codes in self.codes.items()}
+        self._new_rows, self._new_ids, self._changed = {}, [], []
 
-    def _code(self, kind: str, name: str) -> int:
-        codes = self._codes[kind]
-        return codes.setdefault(name, len(codes))
+    def _rows_for(self, bucket: ItemBucket) -> Rows:
+        """Return the rows of a bucket's items, and give rows to new ones."""
+        numbers = bucket.digests.tolist()
+        known, new = self.rows, self._new_rows
+        first = self._used
+        found = []
+        for place, number in enumerate(numbers):
+            row = known.get(number)
+            if row is None:
+                row = new.get(number)
+            if row is None:
+                row = new[number] = first
+                first += 1
+                self._new_ids.append(bucket.ids[place])
+            found.append(row)
+        rows = np.array(found, np.int64)
+        before = self._used
+        self.resize(first)
+        is_new = rows >= before
+        self.digests[rows[is_new]] = bucket.digests[is_new]
+        self.first_seen_unix_micros[rows[is_new]] = bucket.first_unix_micros[is_new]
+        return rows
 
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Orders of all items, and the rates of categories."""
-
-    popular: Rows
-    """The most popular items, best first, by the events of the last 7 days and their weights."""
-    by_category: Groups
-    """The items of each category, the most popular first."""
-    by_price: Groups
-    """The items of each category, the cheapest first."""
-    pairs: NDArray[np.int64]
-    """The code of each row's category and brand together."""
-    by_pair: Groups
-    """The items of each of these, the most popular first."""
-    category_counts: NDArray[np.int64]
-    """Events of all time by type and category, as the prior of an item's rates."""
-
-    @classmethod
-    def of(cls, items: ItemColumns) -> Summary:
-        size = len(items)
-        popularity = np.array(_POPULARITY_WEIGHTS) @ items.sums[_POPULARITY_WINDOW, :, :size]
-        digests, prices = items.digests[:size], items.prices[:size]
-        categories, brands = items.categories[:size], items.brands[:size]
-        best = np.lexsort((digests, -popularity))[:_MAX_POPULAR]
-        pairs = np.unique(categories * (int(brands.max(initial=0)) + 1) + brands, return_inverse=True)[1]
-        counts = [
-            np.bincount(categories, of_type, int(categories.max(initial=0)) + 1) for of_type in items.sums[-1, :, :size]
-        ]
-        return cls(
-            best[popularity[best] > 0],
-            Groups.of(categories, -popularity, digests),
-            Groups.of(categories, prices, digests),
-            pairs,
-            Groups.of(pairs, -popularity, digests),
-            np.stack(counts).astype(np.int64),
+    def _set_descriptions(self, rows: Rows, bucket: ItemBucket) -> None:
+        """Take over what was said. What events say does not replace what the catalogue said."""
+        categories, brands = (
+            texts.among(self.codes[kind]) for kind, texts in (("category", bucket.categories), ("brand", bucket.brands))
         )
+        before = self.said[rows]
+        for bit, column, values in (
+            (Said.PRICE, self.prices, bucket.price_micros / MICROS),
+            (Said.CATEGORY, self.categories, categories),
+            (Said.BRAND, self.brands, brands),
+        ):
+            by_catalogue = (bucket.said & bit) > 0
+            changed = by_catalogue | ((values != 0) & ((before & bit) == 0))
+            column[rows[changed]] = values[changed]
+            taken_back = by_catalogue & (values == 0)
+            before = np.where(by_catalogue, before | bit, before)
+            before = np.where(taken_back, before & (0xFF ^ bit), before)
+        given = (bucket.said & Said.FIRST_SEEN) > 0
+        self.first_seen_unix_micros[rows[given]] = bucket.first_unix_micros[given]
+        self.said[rows] = before | (bucket.said & Said.FIRST_SEEN)

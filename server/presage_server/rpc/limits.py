@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from presage_featurizer.events import MAX_ATTRIBUTES, MAX_LABEL_BYTES, MAX_NUMBER, MAX_PRICE, MAX_VALUE
+from presage_featurizer.events import (
+    MAX_ATTRIBUTES,
+    MAX_LABEL_BYTES,
+    MAX_NUMBER,
+    MAX_POSITION,
+    MAX_PRICE,
+    MAX_RANK_ID_BYTES,
+    MAX_VALUE,
+)
 from presage_featurizer.state import MAX_QUANTITY, MAX_RECENT_EVENTS
 from presage_featurizer.wrong_clock import MAX_AHEAD_MICROS
 
@@ -10,6 +18,8 @@ __all__ = [
     "MAX_ATTRIBUTES",
     "MAX_BATCH",
     "MAX_BATCH_ITEMS",
+    "MAX_CANDIDATES",
+    "MAX_CONDITIONS",
     "MAX_EVENTS_PER_VISITOR",
     "MAX_EVENT_BYTES",
     "MAX_FUTURE_MICROS",
@@ -20,6 +30,7 @@ __all__ = [
     "MAX_POSITION",
     "MAX_PRICE",
     "MAX_QUANTITY",
+    "MAX_RANKED_ITEMS",
     "MAX_RANK_ID_BYTES",
     "MAX_VALUE",
     "MIN_UNIX_MICROS",
@@ -30,12 +41,6 @@ MAX_ID_BYTES = 256
 
 MAX_ITEMS = 2_000
 """Items in one event."""
-
-MAX_POSITION = 10_000
-"""The place of an item in a list."""
-
-MAX_RANK_ID_BYTES = 64
-"""Bytes of UTF-8 in the id of a ranking."""
 
 MAX_FUTURE_MICROS = MAX_AHEAD_MICROS
 """How far an event's time may be ahead of the server's clock."""
@@ -54,3 +59,12 @@ MIN_UNIX_MICROS = 10**14
 
 MAX_EVENTS_PER_VISITOR = MAX_RECENT_EVENTS
 """Events of one visitor in one call: a call that is sent again must find all of them among those remembered."""
+
+MAX_CANDIDATES = 1_000
+"""Items to rank in one call."""
+
+MAX_RANKED_ITEMS = MAX_CANDIDATES
+"""Items of one response."""
+
+MAX_CONDITIONS = 100
+"""Categories, brands or tags, of each kind, that a filter names."""

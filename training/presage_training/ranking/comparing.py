@@ -18,7 +18,7 @@ from presage_training.ranking.queries import Period, Query, Question, Ranker, qu
 from presage_training.ranking.tables import TableBuilder
 from presage_training.report.metrics import Metric, MetricDraws
 
-__all__ = ["MODEL", "RankingComparison", "compare_rankers"]
+__all__ = ["MODEL", "Measured", "RankingComparison", "compare_rankers"]
 
 MODEL = "LambdaMART"
 

@@ -6,13 +6,12 @@ makes them breaks ties by a key that says nothing of the item (``ir-measures`` a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_training.report.metrics import Metric, MetricDraws
+from presage_training.report.metrics import MetricDraws
 
 __all__ = ["DEPTH", "RANKING_METRICS", "Answer", "RankingDraws", "list_metrics"]
 
@@ -88,8 +87,3 @@ class RankingDraws:
         sums = np.stack([np.bincount(self._of, column, self._weights.shape[1]) for column in values.T], axis=1)
         means = (self._weights @ sums) / (self._weights @ self._queries)[:, None]
         return MetricDraws(dict(zip(RANKING_METRICS, means.T, strict=True)))
-
-
-def compare(measured: Mapping[str, MetricDraws], name: str, others: Sequence[str], metric: str) -> dict[str, Metric]:
-    """Return how much better one ranker is than each of others, in pairs."""
-    return {other: measured[name].difference(measured[other], metric) for other in others}

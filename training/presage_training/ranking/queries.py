@@ -15,6 +15,7 @@ from presage_featurizer.habits import EVENT_WEIGHTS
 from presage_featurizer.ranking.context import RankingContext
 from presage_featurizer.ranking.interests import Interests
 from presage_featurizer.ranking.items import UNKNOWN, ItemColumns
+from presage_featurizer.ranking.items_replay import ItemReplay
 from presage_featurizer.ranking.pairs import pair_features
 from presage_featurizer.ranking.retrieval import RetrievalLimits, retrieve
 from presage_featurizer.ranking.scores import Workspace
@@ -116,9 +117,10 @@ def queries(events: Sequence[Event], question: Question, ranker: Ranker, periods
     visitors: dict[str, int] = {}
     states: dict[str, State] = {}
     known: dict[str, set[int]] = {}
-    for event, answer in zip(events, answers, strict=True):
+    replay = ItemReplay(ranker.items)
+    for place, (event, answer) in enumerate(zip(events, answers, strict=True)):
         now = event.event_time_unix_micros
-        ranker.items.close_before(now)
+        replay.close_before(now)
         while waiting and now >= waiting[0].from_unix_micros:
             ranker.use(waiting.pop(0))
         user_id = event.user_id
@@ -127,7 +129,7 @@ def queries(events: Sequence[Event], question: Question, ranker: Ranker, periods
         if question == "next-order" and is_asked and user_id in states:
             yield _query(ranker, states[user_id], event, answer or (), _Asked(visitor, known[user_id]))
         states[user_id] = VISITOR.fold(states.get(user_id), event)
-        ranker.items.add_event(event.type, event.items, now)
+        replay.add(event, now, place)
         shown = [_number(item.item_id) for item in event.items] if EVENT_WEIGHTS.get(event.type, 0.0) > 0.0 else []
         if question == "next-item" and is_asked:
             asked = _Asked(visitor, known.get(user_id, set()), shown)
