@@ -52,8 +52,9 @@ def context_of(
     now, items = circumstances.now_unix_micros, item_features.items
     session = None if state is None else current_session(state, now, circumstances.session_id)
     budget, anchor = circumstances.budget_micros, circumstances.anchor
+    interests = Interests(state, session, items, now)
     return RankingContext(
-        Interests(state, session, items, now),
+        interests,
         item_features,
         tables,
         now,
@@ -61,7 +62,7 @@ def context_of(
         anchor=UNKNOWN if anchor is None else items.rows.get(anchor, UNKNOWN),
         budget=None if budget is None else budget / MICROS,
         cart_value=0.0 if state is None else cart_value_micros(state.cart) / MICROS,
-        intent=session_intent(state, session, item_features),
+        intent=session_intent(session, interests, item_features),
     )
 
 

@@ -12,16 +12,15 @@ from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from time import monotonic
-from typing import cast
 
-from presage_featurizer import CoreState, State, StateError
+from presage_featurizer import CoreState, StateError
 from presage_featurizer.state import StatePart
 from presage_server.call import Call
 from presage_server.errors import DeadlineError, RpcError
 from presage_server.pipeline.batch import Batch
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
-from presage_server.ranking.jobs import RankJob
+from presage_server.pipeline.rank_reads import RankReads
 from presage_server.ranking.ranker import Ranker
 from presage_server.rpc.status import internal_error
 from presage_server.scoring.jobs import ScoreJob
@@ -40,7 +39,6 @@ _HOLD_SECONDS = 0.001
 _OVERLAPPING = 2
 """Batches that are started before the replies to the first are waited for."""
 _IDLE_SECONDS = 0.5
-_RANKING_NEEDS: frozenset[StatePart] = frozenset({"items"})
 
 
 class Pipeline:
@@ -75,6 +73,7 @@ class Pipeline:
         self._tracker = tracker
         self._scorer = scorer
         self._ranker = ranker
+        self._rank_reads = RankReads(ranker, store, scorer)
         self._overload = overload
         self._metrics = metrics
         self._wait_seconds = wait_seconds
@@ -179,7 +178,7 @@ class Pipeline:
             for features_job in features:
                 features_job.call.fail(unavailable())
             self._degrade(batch, scores)
-            self._degrade_ranks(ranks)
+            self._rank_reads.degrade(ranks)
             return
         if updates:
             self._set_snapshots(batch, blobs[len(scores) + len(features) + len(ranks) :])
@@ -187,26 +186,8 @@ class Pipeline:
             self._scorer.features(job, self._read(job.call, blob, needs=job.feature_set.needs))
         if scores:
             self._score(batch, scores, blobs)
-        for rank_job, blob in zip(ranks, blobs[len(scores) + len(features) :], strict=False):
-            self._rank(rank_job, blob)
-
-    def _rank(self, job: RankJob, blob: Blob) -> None:
-        """Have items ranked for a visitor whose state has been read."""
-        if job.call.code is not None or job.queued:
-            return
-        try:
-            state = read_state(blob, _RANKING_NEEDS) if blob.__class__ is bytes else self._store.snapshot(blob).damage
-        except RpcError:  # the store rejects reads, as while it loads its data
-            job.degraded, state = True, None
-        except Exception as error:  # noqa: BLE001 - the visitor's own
-            job.call.fail(internal_error(error, job.call.method))
-            return
-        if isinstance(state, StateError):
-            self._scorer.note_unreadable(job.user_id, state)
-            job.degraded = True
-        elif state is not None:
-            job.state = cast("State", state)
-        self._ranker.add(job)
+        if ranks:
+            self._rank_reads.add(ranks, blobs[len(scores) + len(features) :])
 
     def _score(self, batch: Batch, jobs: list[ScoreJob], blobs: Sequence[Blob]) -> None:
         ready = []
@@ -289,7 +270,7 @@ class Pipeline:
             for features_job in batch.features:
                 if features_job.call.deadline <= now:
                     features_job.call.fail(_late())
-            self._degrade_ranks([job for job in batch.ranks if 2 * now >= job.call.received + job.call.deadline])
+            self._rank_reads.degrade([job for job in batch.ranks if 2 * now >= job.call.received + job.call.deadline])
         self._tracker.fail_late(now, _late())
 
     def _degrade(self, batch: Batch, jobs: list[ScoreJob]) -> None:
@@ -299,13 +280,6 @@ class Pipeline:
         waiting = [job for job in jobs if job.call.code is None and job.rows is None]
         if waiting:
             self._scorer.score(waiting, batch.stages)
-
-    def _degrade_ranks(self, jobs: Sequence[RankJob]) -> None:
-        """Rank items for visitors without their history, marked as degraded."""
-        for job in jobs:
-            if job.call.code is None and not job.queued:
-                job.degraded = True
-                self._ranker.add(job)
 
 
 def _late() -> DeadlineError:
