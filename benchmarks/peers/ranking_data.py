@@ -98,7 +98,8 @@ def make_ranking_data(items: int = 100_000) -> RankingData:
     sessions = {visitor: _session(some, rows, numbers) for visitor, some in of_visitors.items()}
     random = np.random.default_rng(5)
     visitors = [shop.user_id(int(number)) for number in random.integers(_VISITORS, size=_CALLS + _FITTED_CALLS)]
-    asked = [(visitor, _candidates(shop, random, of_visitors[visitor], numbers)) for visitor in visitors]
+    seen = {visitor: [numbers[event.items[0].item_id] for event in some] for visitor, some in of_visitors.items()}
+    asked = [(visitor, shop.candidates(random, seen[visitor], CANDIDATES)) for visitor in visitors]
     matrix = np.array(
         [
             [*rows["features"][number].tolist(), *_pair_features(rows[number], item_id(number), own[visitor], session)]
@@ -171,16 +172,6 @@ def _session(events: Sequence[Event], rows: NDArray[np.void], numbers: dict[str,
     newest = [event.items[0].item_id for event in reversed(events[-_SESSION:])]
     found = [(name.encode(), *rows[["price", "category", "brand"]][numbers[name]]) for name in newest]
     return np.array(found, SESSION)
-
-
-def _candidates(shop: Shop, random: np.random.Generator, events: Sequence[Event], numbers: dict[str, int]) -> list[int]:
-    """Draw the candidates of a call: some of the visitor's own items, more of the same categories, and others."""
-    own = list(dict.fromkeys(numbers[event.items[0].item_id] for event in events))
-    known = random.permutation(own)[: CANDIDATES // 4]
-    alike = shop.draw(random, np.repeat(known % shop.categories, 2))
-    others = random.permutation(shop.items)[:CANDIDATES]
-    found = list(dict.fromkeys(np.concatenate([known, alike, others]).tolist()))[:CANDIDATES]
-    return [int(number) for number in random.permutation(found)]
 
 
 def _pair_features(item: np.void, name: str, own: NDArray[np.void], session: NDArray[np.void]) -> Iterator[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,6 +26,8 @@ _REVISITS, _CARTS, _PURCHASES = 0.25, 0.12, 0.03
 _POPULARITY_POWER = 3
 """Of an even number from 0 to 1, which makes the first items of a category the most popular ones."""
 _GAP_SECONDS = 40
+_COMPARED = 4
+"""Items that a visitor chooses one of."""
 
 
 def item_id(number: int) -> str:
@@ -86,14 +88,29 @@ class Shop:
         places = (sizes * random.random(len(categories)) ** _POPULARITY_POWER).astype(np.int64)
         return categories + places * self.categories
 
+    def candidates(self, random: np.random.Generator, own: Sequence[int], count: int) -> list[int]:
+        """Draw items to rank for a visitor, in any order: a quarter their own, then some like these, then others."""
+        known = random.permutation(list(dict.fromkeys(own)))[: count // 4]
+        alike = self.draw(random, np.repeat(known % self.categories, 2))
+        others = random.permutation(self.items)[:count]
+        found = list(dict.fromkeys(np.concatenate([known, alike, others]).tolist()))[:count]
+        return [int(number) for number in random.permutation(found)]
+
+    def _affordable(self, random: np.random.Generator, category: int, count: int, budget: float) -> Numbers:
+        """Draw items of a category: of some popular ones, those whose prices are the nearest to what a visitor likes to spend."""
+        drawn = self.draw(random, np.full(count * _COMPARED, category)).reshape(count, _COMPARED)
+        nearest = np.abs(np.log(self.prices[drawn] / budget)).argmin(axis=1)
+        return np.asarray(drawn[np.arange(count), nearest])
+
     def _events_of(self, visitor: int, described: list[Item]) -> Iterator[Event]:
         random = np.random.default_rng((self.seed, visitor))
         tastes = random.integers(self.categories, size=_TASTES)
+        budget = random.choice(self.prices)
         before: list[int] = []
         for session in range(_SESSIONS):
             count = int(random.integers(_LEAST_EVENTS, _MOST_EVENTS + 1))
             taste = tastes[random.integers(_TASTES)]
-            drawn = self.draw(random, np.full(count, taste)).tolist()
+            drawn = self._affordable(random, taste, count, budget).tolist()
             lots, places = random.random((2, count)).tolist(), random.random(count).tolist()
             end = self.end_unix_micros - int(random.integers(60, 600)) * MICROS
             end -= (_SESSIONS - 1 - session) * (_DAYS * 86_400 // _SESSIONS) * MICROS

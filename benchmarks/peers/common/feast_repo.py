@@ -1,4 +1,4 @@
-"""Feast's registry and online store, with the features of visitors and of items: ``python feast_repo.py`` in the server's folder."""
+"""Feast's registry and online store, with the features of visitors and of items: ``python feast_repo.py`` in its folder."""
 
 import os
 from datetime import UTC, datetime, timedelta
