@@ -6,10 +6,10 @@ Pure: the same candidates, items and seed give the same list, so that a logged l
 from __future__ import annotations
 
 from presage_featurizer.ranking.placements.adding import Additions, candidates_of_rules
-from presage_featurizer.ranking.placements.arrange import arrange, may_be_shown, place_probabilities
+from presage_featurizer.ranking.placements.arrange import arrange, place_probabilities
 from presage_featurizer.ranking.placements.parsing import EVERYWHERE, Placements
 from presage_featurizer.ranking.placements.placement import Exploration, FreshnessBoost, Placement
-from presage_featurizer.ranking.placements.scored import Arranged, RuleColumns, Scored
+from presage_featurizer.ranking.placements.scored import Arranged, Scored
 
 __all__ = [
     "EVERYWHERE",
@@ -19,10 +19,8 @@ __all__ = [
     "FreshnessBoost",
     "Placement",
     "Placements",
-    "RuleColumns",
     "Scored",
     "arrange",
     "candidates_of_rules",
-    "may_be_shown",
     "place_probabilities",
 ]

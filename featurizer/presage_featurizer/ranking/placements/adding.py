@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from presage_featurizer.events import MICROS
-from presage_featurizer.ranking.placements.arrange import may_be_shown
+from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.placements.placement import Placement
 from presage_featurizer.ranking.placements.reordering import AFFORDABLE, UNAFFORDABLE, affordability
-from presage_featurizer.ranking.placements.scored import Flags, Rows, RuleColumns, end_of_epoch
+from presage_featurizer.ranking.placements.scored import Flags, Rows, end_of_epoch
 
 __all__ = ["Additions", "candidates_of_rules"]
 
@@ -41,7 +41,7 @@ class Additions:
 def candidates_of_rules(
     candidates: Rows,
     placement: Placement,
-    items: RuleColumns,
+    items: ItemColumns,
     *,
     k: int,
     budget_micros: int | None,
@@ -57,38 +57,36 @@ def candidates_of_rules(
         budget_micros: What the visitor can spend, in millionths of the currency; None if unknown.
         cart_micros: What is in the cart already.
     """
-    shown = may_be_shown(candidates, placement, items)
+    known = candidates[candidates < len(items)]
+    shown = known[_may_be_shown(known, placement, items)]
     taken = set(candidates.tolist())
     cheaper = new = popular = np.zeros(0, np.int64)
     if placement.cheaper_alternatives and budget_micros is not None:
-        cheaper = _cheaper(candidates[shown], placement, items, budget_micros - cart_micros, taken)
+        cheaper = _cheaper(shown, placement, items, budget_micros - cart_micros, taken)
     if placement.exploration is not None and placement.exploration.max_age_days is not None:
         new = _new(placement, items, placement.exploration.max_age_days, taken)
-    missing = k - int(np.count_nonzero(shown)) - len(cheaper) - len(new)
+    missing = k - len(shown) - (len(candidates) - len(known)) - len(cheaper) - len(new)
     if placement.fill_up and missing > 0:
         popular = _untaken(items.summary.popular, placement, items, taken)[:missing]
     return Additions(cheaper, new, popular)
 
 
 def _cheaper(
-    candidates: Rows, placement: Placement, items: RuleColumns, remaining_micros: int, taken: set[int]
+    candidates: Rows, placement: Placement, items: ItemColumns, remaining_micros: int, taken: set[int]
 ) -> Rows:
-    inside = candidates[candidates < len(items)]
-    if remaining_micros <= 0 or not len(inside):
-        return np.zeros(0, np.int64)
-    exceeding = inside[affordability(inside, items, remaining_micros) == UNAFFORDABLE]
+    exceeding = candidates[affordability(items.live_prices[candidates], remaining_micros) == UNAFFORDABLE]
     categories = [code for code in dict.fromkeys(items.categories[exceeding].tolist()) if code]
     found = [np.zeros(0, np.int64)]
     for category in categories[:_MAX_CATEGORIES]:
         rows = items.summary.by_category[category][:_LOOKED_AT]
-        rows = rows[affordability(rows, items, remaining_micros) == AFFORDABLE]
+        rows = rows[affordability(items.live_prices[rows], remaining_micros) == AFFORDABLE]
         found.append(_untaken(rows, placement, items, taken)[: placement.cheaper_alternatives])
     cheaper = np.concatenate(found)
     taken.update(cheaper.tolist())
     return cheaper
 
 
-def _new(placement: Placement, items: RuleColumns, max_age_days: float, taken: set[int]) -> Rows:
+def _new(placement: Placement, items: ItemColumns, max_age_days: float, taken: set[int]) -> Rows:
     size = len(items)
     seen = items.first_seen_unix_micros[:size]
     recent = np.flatnonzero(seen >= end_of_epoch(items) - max_age_days * _DAY_MICROS)
@@ -98,7 +96,12 @@ def _new(placement: Placement, items: RuleColumns, max_age_days: float, taken: s
     return new
 
 
-def _untaken(rows: Rows, placement: Placement, items: RuleColumns, taken: set[int]) -> Rows:
-    rows = rows[may_be_shown(rows, placement, items)]
+def _untaken(rows: Rows, placement: Placement, items: ItemColumns, taken: set[int]) -> Rows:
+    rows = rows[_may_be_shown(rows, placement, items)]
     free: Flags = np.array([row not in taken for row in rows.tolist()], bool)
     return rows[free]
+
+
+def _may_be_shown(rows: Rows, placement: Placement, items: ItemColumns) -> Flags:
+    shown = ~items.blocked[rows]
+    return shown & (items.stock[rows] != 0) if placement.hide_out_of_stock else shown

@@ -13,21 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.placements.choosing import choose
 from presage_featurizer.ranking.placements.exploring import Slots
 from presage_featurizer.ranking.placements.placement import Placement
 from presage_featurizer.ranking.placements.reordering import boost_fresh, put_cheaper_ahead
-from presage_featurizer.ranking.placements.scored import (
-    Arranged,
-    Flags,
-    Floats,
-    Rows,
-    RuleColumns,
-    Scored,
-    known_values,
-)
+from presage_featurizer.ranking.placements.scored import Arranged, CandidateFacts, Floats, Rows, Scored
 
-__all__ = ["arrange", "may_be_shown", "place_probabilities"]
+__all__ = ["arrange", "place_probabilities"]
 
 _NO_RULES: tuple[str, ...] = ()
 
@@ -45,7 +38,7 @@ class _Listed(NamedTuple):
 def arrange(
     scored: Scored,
     placement: Placement,
-    items: RuleColumns,
+    items: ItemColumns,
     *,
     k: int,
     budget_micros: int | None,
@@ -63,12 +56,13 @@ def arrange(
         cart_micros: What is in the cart already.
         seed: At least 0; draws the items of slots that explore.
     """
-    listed = _list(scored, placement, items, k, _remaining(budget_micros, cart_micros))
+    facts = CandidateFacts(scored, items)
+    listed = _list(facts, placement, k, _remaining(budget_micros, cart_micros))
     places, propensities = listed.places, np.ones(len(listed.places))
     moved = listed.rules
     rules = [tuple(moved.get(place, _NO_RULES)) for place in places.tolist()] if moved else [_NO_RULES] * len(places)
     if placement.exploration is not None and len(places):
-        slots = Slots(scored, places, listed.others, placement.exploration, items)
+        slots = Slots(facts, places, listed.others, placement.exploration)
         drawn, propensities = slots.draw(np.random.Generator(np.random.PCG64(seed)))
         for slot in np.flatnonzero(drawn != places).tolist():
             rules[slot] = ("exploration",)
@@ -79,7 +73,7 @@ def arrange(
 def place_probabilities(
     scored: Scored,
     placement: Placement,
-    items: RuleColumns,
+    items: ItemColumns,
     *,
     k: int,
     budget_micros: int | None,
@@ -90,11 +84,12 @@ def place_probabilities(
     Returns:
         Shape (places of the list, candidates), float64; each place's sum is 1.
     """
-    listed = _list(scored, placement, items, k, _remaining(budget_micros, cart_micros))
+    facts = CandidateFacts(scored, items)
+    listed = _list(facts, placement, k, _remaining(budget_micros, cart_micros))
     probabilities = np.zeros((len(listed.places), len(scored)))
     probabilities[np.arange(len(listed.places)), listed.places] = 1.0
     if placement.exploration is not None and len(listed.places):
-        slots = Slots(scored, listed.places, listed.others, placement.exploration, items)
+        slots = Slots(facts, listed.places, listed.others, placement.exploration)
         for slot in slots.slots:
             places, shares = slots.probabilities(slot)
             probabilities[slot] = 0.0
@@ -102,27 +97,17 @@ def place_probabilities(
     return probabilities
 
 
-def may_be_shown(rows: Rows, placement: Placement, items: RuleColumns) -> Flags:
-    """Return for each row whether its item may be shown; those that the columns do not have may."""
-    size = len(items)
-    hidden = known_values(items.blocked, rows, size, 0).astype(bool)
-    if placement.hide_out_of_stock:
-        hidden |= known_values(items.stock, rows, size, -1) == 0
-    return ~hidden
-
-
-def _list(scored: Scored, placement: Placement, items: RuleColumns, k: int, remaining_micros: int | None) -> _Listed:
-    order = np.lexsort((scored.digests, -scored.scores))
-    order = order[may_be_shown(scored.rows[order], placement, items)]
+def _list(facts: CandidateFacts, placement: Placement, k: int, remaining_micros: int | None) -> _Listed:
+    order = np.lexsort((facts.scored.digests, -facts.scored.scores))
+    order = order[facts.may_be_shown(placement)[order]]
     rules: dict[int, list[str]] = {}
     if placement.freshness_boost is not None and len(order):
-        order, moved = boost_fresh(order, scored.rows, placement.freshness_boost, items)
+        order, moved = boost_fresh(order, facts, placement.freshness_boost)
         _note(rules, "freshness_boost", moved)
     if placement.cheaper_alternatives and remaining_micros is not None and len(order):
         order, moved = put_cheaper_ahead(
             order,
-            scored.rows,
-            items,
+            facts,
             k=k,
             slots=placement.cheaper_alternatives,
             remaining_micros=remaining_micros,
@@ -130,7 +115,7 @@ def _list(scored: Scored, placement: Placement, items: RuleColumns, k: int, rema
         _note(rules, "cheaper_alternatives", moved)
     if not (placement.max_per_category or placement.max_per_brand or placement.diversity > 0.0):
         return _Listed(order[:k], order[k:], rules)
-    choice = choose(order, scored.rows, placement, items, k)
+    choice = choose(order, facts, placement, k)
     _note(rules, "diversity", choice.diverse)
     for place, names in choice.limited.items():
         rules.setdefault(place, []).extend(names)

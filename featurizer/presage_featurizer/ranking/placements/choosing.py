@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from presage_featurizer.ranking.placements.placement import Placement
-from presage_featurizer.ranking.placements.scored import Floats, Rows, RuleColumns, known_values
+from presage_featurizer.ranking.placements.scored import CandidateFacts, Floats, Rows
 
 __all__ = ["Choice", "choose"]
 
@@ -33,21 +33,18 @@ class Choice:
     """Candidates that were chosen ahead of better ones."""
 
 
-def choose(order: Rows, rows: Rows, placement: Placement, items: RuleColumns, k: int) -> Choice:
+def choose(order: Rows, facts: CandidateFacts, placement: Placement, k: int) -> Choice:
     """Choose up to k candidates; fewer if the limits leave no more.
 
     Args:
         order: Places of candidates, best first.
-        rows: The candidates' rows.
+        facts: Of the candidates; unknown categories and brands are not limited, and like no other.
         placement: Limits and diversity.
-        items: All items; unknown categories and brands are not limited, and like no other.
         k: How many.
     """
-    limits = _Limits(order, rows, placement, items)
+    limits = _Limits(order, facts, placement)
     if placement.diversity > 0.0:
-        return _choose_diverse(
-            order, _Likeness(rows[order], items, placement.diversity), placement.diversity, limits, k
-        )
+        return _choose_diverse(order, _Likeness(order, facts, placement.diversity), placement.diversity, limits, k)
     choice = Choice()
     if not limits.any:
         choice.places = order[:k].tolist()
@@ -67,15 +64,14 @@ def choose(order: Rows, rows: Rows, placement: Placement, items: RuleColumns, k:
 class _Limits:
     """Counts what was chosen by category and brand."""
 
-    def __init__(self, order: Rows, rows: Rows, placement: Placement, items: RuleColumns) -> None:
+    def __init__(self, order: Rows, facts: CandidateFacts, placement: Placement) -> None:
         self._rules: list[tuple[str, int, list[int], Counter[int]]] = []
-        for name, limit, column in (
-            ("max_per_category", placement.max_per_category, items.categories),
-            ("max_per_brand", placement.max_per_brand, items.brands),
-        ):
-            if limit:
-                codes = known_values(column, rows[order], len(items), 0).tolist()
-                self._rules.append((name, limit, codes, Counter()))
+        if placement.max_per_category:
+            codes = facts.categories[order].tolist()
+            self._rules.append(("max_per_category", placement.max_per_category, codes, Counter()))
+        if placement.max_per_brand:
+            codes = facts.brands[order].tolist()
+            self._rules.append(("max_per_brand", placement.max_per_brand, codes, Counter()))
 
     @property
     def any(self) -> bool:
@@ -102,7 +98,7 @@ def _choose_diverse(order: Rows, alike: _Likeness, diversity: float, limits: _Li
     candidates = order.tolist()
     left = [True] * size
     first = 0  # of those that are left
-    while len(choice.places) < k:
+    while len(choice.places) < min(k, size):
         np.subtract(gains, losses, out=values)
         place = int(values.argmax())
         if not left[place]:
@@ -126,16 +122,14 @@ def _choose_diverse(order: Rows, alike: _Likeness, diversity: float, limits: _Li
 class _Likeness:
     """How alike items are by category, brand and price band, times a factor."""
 
-    def __init__(self, rows: Rows, items: RuleColumns, factor: float) -> None:
-        size = len(items)
+    def __init__(self, order: Rows, facts: CandidateFacts, factor: float) -> None:
         # Unknown values get a negative number each, so that no two are equal.
-        none = -1 - np.arange(len(rows))
-        codes = [known_values(column, rows, size, 0).astype(np.int64) for column in (items.categories, items.brands)]
-        codes.append(_bands(known_values(items.live_prices, rows, size, 0.0).astype(np.float64)))
+        none = -1 - np.arange(len(order))
+        codes = (facts.categories[order], facts.brands[order], _bands(facts.prices[order]))
         self._codes = [
             (np.where(code > 0, code, none), weight * factor) for code, weight in zip(codes, _WEIGHTS, strict=True)
         ]
-        self._block = max(1, _BLOCK_NUMBERS // max(1, len(rows)))
+        self._block = max(1, _BLOCK_NUMBERS // max(1, len(order)))
         self._blocks: dict[int, Floats] = {}
 
     def to(self, place: int) -> Floats:

@@ -12,7 +12,7 @@ import numpy as np
 from presage_featurizer.events import MICROS, EventType
 from presage_featurizer.ranking.items import COUNTED_TYPES, WINDOW_DAYS
 from presage_featurizer.ranking.placements.placement import Exploration
-from presage_featurizer.ranking.placements.scored import Floats, Rows, RuleColumns, Scored, end_of_epoch, known_values
+from presage_featurizer.ranking.placements.scored import CandidateFacts, Floats, Rows, end_of_epoch
 
 __all__ = ["Slots"]
 
@@ -37,32 +37,29 @@ class Slots:
     """The slots of one list that explore, and what may come there.
 
     Args:
-        scored: The candidates.
+        facts: Of the candidates.
         chosen: Places of candidates: the list as it is without exploration.
         others: Places of the candidates that may be shown and are not in it, best first.
         exploration: How to draw.
-        items: All items.
     """
 
-    def __init__(
-        self, scored: Scored, chosen: Rows, others: Rows, exploration: Exploration, items: RuleColumns
-    ) -> None:
+    def __init__(self, facts: CandidateFacts, chosen: Rows, others: Rows, exploration: Exploration) -> None:
         self._exploration = exploration
         self._chosen = chosen
-        if exploration.max_age_days is not None and len(others):
+        if exploration.max_age_days is not None:
+            oldest = end_of_epoch(facts.items) - exploration.max_age_days * _DAY_MICROS
             # An item that the columns do not have is new.
-            newest = end_of_epoch(items)
-            seen = known_values(items.first_seen_unix_micros, scored.rows[others], len(items), newest).astype(np.int64)
-            others = others[newest - seen <= exploration.max_age_days * _DAY_MICROS]
+            unknown = facts.scored.rows[others] >= len(facts.items)
+            others = others[unknown | (facts.first_seen_unix_micros[others] >= oldest)]
         self.slots = [slot - 1 for slot in sorted(exploration.slots) if slot <= len(chosen)]
         """Places in the list, from 0."""
         # By digest, so that the parts say nothing of the items.
-        pool = others[np.argsort(scored.digests[others], kind="stable")]
+        pool = others[np.argsort(facts.scored.digests[others], kind="stable")]
         self.parts = [pool[part :: len(self.slots)] for part in range(len(self.slots))]
         """Places of the candidates that may be drawn, by part."""
         self._rates = None
         if exploration.method == "thompson":
-            self._rates = _ClickRates(*_posteriors(scored.rows, items, exploration.prior_shows))
+            self._rates = _ClickRates(*_posteriors(facts, exploration.prior_shows))
 
     def draw(self, random: np.random.Generator) -> tuple[Rows, Floats]:
         """Draw the list; return it with the probability of each item at its place."""
@@ -133,18 +130,18 @@ class _ClickRates:
         return weights
 
 
-def _posteriors(rows: Rows, items: RuleColumns, prior_shows: float) -> tuple[Floats, Floats]:
+def _posteriors(facts: CandidateFacts, prior_shows: float) -> tuple[Floats, Floats]:
     """Return clicks and shows without one of each item, in closed buckets, with those that its category makes likely."""
-    size = len(items)
+    items = facts.items
     of_category = items.summary.category_counts
     all_shown, all_clicked = float(of_category[_SHOWN].sum()), float(of_category[_CLICKED].sum())
     overall = (all_clicked + 1.0) / (all_shown + _ALL_SHOWS)
     # The category of a new item may be newer than the counts.
-    categories = known_values(items.categories, rows, size, 0).astype(np.int64)
+    categories = facts.categories
     known = (categories > 0) & (categories < of_category.shape[1])
     shown = np.where(known, of_category[_SHOWN, np.where(known, categories, 0)], 0)
     clicked = np.where(known, of_category[_CLICKED, np.where(known, categories, 0)], 0)
     rates = np.clip((clicked + _ALL_SHOWS * overall) / (shown + _ALL_SHOWS), 1e-4, 0.9)
-    own_clicked = known_values(items.sums[_MONTH, _CLICKED], rows, size, 0).astype(np.float64)
-    own_shown = known_values(items.sums[_MONTH, _SHOWN], rows, size, 0).astype(np.float64)
+    own_clicked = facts.known(items.sums[_MONTH, _CLICKED])
+    own_shown = facts.known(items.sums[_MONTH, _SHOWN])
     return prior_shows * rates + own_clicked, prior_shows * (1.0 - rates) + np.maximum(own_shown - own_clicked, 0.0)

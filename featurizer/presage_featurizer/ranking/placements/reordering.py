@@ -8,7 +8,7 @@ import numpy as np
 
 from presage_featurizer.events import MICROS
 from presage_featurizer.ranking.placements.placement import FreshnessBoost
-from presage_featurizer.ranking.placements.scored import Floats, Rows, RuleColumns, end_of_epoch, known_values
+from presage_featurizer.ranking.placements.scored import CandidateFacts, Floats, Rows, end_of_epoch
 
 __all__ = ["AFFORDABLE", "UNAFFORDABLE", "affordability", "boost_fresh", "put_cheaper_ahead"]
 
@@ -18,34 +18,32 @@ _MAX_HALVINGS = 64
 AFFORDABLE, UNAFFORDABLE = 1, -1
 
 
-def boost_fresh(order: Rows, rows: Rows, boost: FreshnessBoost, items: RuleColumns) -> tuple[Rows, list[int]]:
+def boost_fresh(order: Rows, facts: CandidateFacts, boost: FreshnessBoost) -> tuple[Rows, list[int]]:
     """Move new items up.
 
     Args:
         order: Places of candidates, best first.
-        rows: The candidates' rows.
+        facts: Of the candidates; one whose first time is unknown stays.
         boost: How far.
-        items: All items; one whose first time is unknown stays.
 
     Returns:
         The new order, and the places of the candidates that moved up.
     """
-    seen = known_values(items.first_seen_unix_micros, rows[order], len(items), 0).astype(np.int64)
+    seen = facts.first_seen_unix_micros[order]
     places = np.arange(len(order))
-    up = np.where(seen > 0, boost.places * _remaining(end_of_epoch(items) - seen, boost.half_life_days), 0.0)
+    up = np.where(seen > 0, boost.places * _remaining(end_of_epoch(facts.items) - seen, boost.half_life_days), 0.0)
     new = np.argsort(places - up, kind="stable")
     return order[new], order[new[new > places]].tolist()
 
 
 def put_cheaper_ahead(
-    order: Rows, rows: Rows, items: RuleColumns, *, k: int, slots: int, remaining_micros: int
+    order: Rows, facts: CandidateFacts, *, k: int, slots: int, remaining_micros: int
 ) -> tuple[Rows, list[int]]:
     """Put affordable items ahead of those of their category that are not.
 
     Args:
         order: Places of candidates, best first.
-        rows: The candidates' rows.
-        items: All items; one whose price or category is unknown stays.
+        facts: Of the candidates; one whose price or category is unknown stays.
         k: Only the first k are looked at.
         slots: How many affordable items are moved at most.
         remaining_micros: What is left of the budget.
@@ -53,9 +51,8 @@ def put_cheaper_ahead(
     Returns:
         The new order, and the places of the candidates that moved up.
     """
-    ordered = rows[order]
-    kinds = affordability(ordered, items, remaining_micros).tolist()
-    categories = known_values(items.categories, ordered, len(items), 0).tolist()
+    kinds = affordability(facts.prices[order], remaining_micros).tolist()
+    categories = facts.categories[order].tolist()
     affordable = defaultdict(list)
     for place in range(len(kinds) - 1, -1, -1):
         if kinds[place] == AFFORDABLE and categories[place]:
@@ -79,9 +76,8 @@ def put_cheaper_ahead(
     return order[np.array(new, np.int64)], order[np.array(moved, np.int64)].tolist()
 
 
-def affordability(rows: Rows, items: RuleColumns, remaining_micros: int) -> Rows:
-    """Return AFFORDABLE or UNAFFORDABLE for each item; 0 where the price is unknown."""
-    prices = known_values(items.live_prices, rows, len(items), 0.0).astype(np.float64)
+def affordability(prices: Floats, remaining_micros: int) -> Rows:
+    """Return AFFORDABLE or UNAFFORDABLE for each price; 0 where it is unknown."""
     # Rounded: 19.99 has no exact binary fraction.
     return np.where(prices <= 0.0, 0, np.where(np.rint(prices * MICROS) <= remaining_micros, AFFORDABLE, UNAFFORDABLE))
 
