@@ -13,7 +13,7 @@ from time import monotonic
 from redis import Redis
 
 from presage_featurizer import StateError, decode_event
-from presage_featurizer.event_log import BEGINNING, PARTITIONS, Entry, EntryId, Position
+from presage_featurizer.event_log import PARTITIONS, Entry, EntryId, Position
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_counter import BucketCounter, Place
 from presage_server.eventlog.positions import DiscontinuityKind
@@ -82,7 +82,7 @@ class Follower:
     """Makes unique names."""
     warn: Callable[[str], None]
     """Called with one line for each thing that an operator must know."""
-    on_read: Callable[[], None] = lambda: None
+    on_read: Callable[[], object] = lambda: None
     """Called often while much is read."""
     checkpoint_seconds: float = 3_600.0
     progress: FollowerProgress = field(default_factory=FollowerProgress)
@@ -130,12 +130,13 @@ class Follower:
         self._streams.resume(self._settled)
         self._check()
         self._saved_at, self._unsaved = monotonic(), 0
-        # What changed in closed buckets is in the columns, except for live values since the checkpoint.
-        first_open = EntryId(max(self._open_from_millis - 1, 0), MAX_SEQUENCE)
-        old = ChangesReader(self.redis, changes)
-        while changes < first_open and (found := old.read(self._open_from_millis)):
-            self._apply(found)
-        self._changes = ChangesReader(self.redis, first_open if self._counter.closed >= 0 else BEGINNING)
+        self._changes = ChangesReader(self.redis)
+        if self._published.epoch >= 0:
+            # What changed in closed buckets is in the columns, except for live values since the checkpoint.
+            old = ChangesReader(self.redis, changes)
+            while found := old.read(self._open_from_millis):
+                self._apply(found)
+            self._changes.last = EntryId(self._open_from_millis - 1, MAX_SEQUENCE)
 
     def step(self) -> bool:
         """Read what the streams have, publish the buckets that are closed by then; return whether there may be more at once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Event as Flag
@@ -12,15 +13,18 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from presage_featurizer import StateError
 from presage_server.errors import ServerError
-from presage_server.items.follower import Follower
+from presage_server.eventlog.consumer_group import connect
+from presage_server.items.follower import Follower, FollowerProgress
 from presage_server.items.item_store import ChainBrokenError
 from presage_server.items.lease import Lease
 
-__all__ = ["ItemsError", "follow"]
+__all__ = ["ItemsError", "follow", "run"]
 
 _RETRY_SECONDS = 1.0
 _MAX_POLL_SECONDS = 1.0
 _POLLS_PER_BUCKET = 4
+_TIMEOUT_SECONDS = 20.0
+_MICROS = 1_000_000
 
 
 class ItemsError(ServerError):
@@ -72,3 +76,32 @@ def follow(
             stop.wait(poll_seconds)
     with suppress(RedisError):  # it expires
         lease.release()
+
+
+def run(
+    url: str,
+    *,
+    bucket_seconds: int,
+    stop: Flag,
+    warn: Callable[[str], None],
+    on_step: Callable[[FollowerProgress], None] = lambda _: None,
+) -> FollowerProgress:
+    """Connect to a store and follow it until ``stop`` is set.
+
+    Raises:
+        ItemsError: As ``follow``.
+        EventLogStoreError: The store cannot be reached, or is too old.
+    """
+    redis, counts_entries = connect(url, client_name="presage-items-follow", timeout_seconds=_TIMEOUT_SECONDS)
+    with redis:
+        lease = Lease(redis, holder=secrets.token_hex(8))
+        follower = Follower(
+            redis=redis,
+            counts_entries=counts_entries,
+            width_micros=bucket_seconds * _MICROS,
+            token=lambda: secrets.token_hex(6),
+            warn=warn,
+            on_read=lease.hold,
+        )
+        follow(follower, lease, stop=stop, on_step=lambda: on_step(follower.progress), warn=warn)
+        return follower.progress

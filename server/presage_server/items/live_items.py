@@ -80,7 +80,7 @@ class LiveItems:
             raise StoreStartError(f"redis_url: the items cannot be loaded: {error}") from error
         if len(items.columns):
             _logger.info("items: %d, counted up to bucket %d", len(items.columns), items.columns.epoch)
-        items._thread.start()  # noqa: SLF001 - its own class
+        items._thread.start()
         return items
 
     def close(self) -> None:
