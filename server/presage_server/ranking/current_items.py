@@ -46,7 +46,6 @@ class CurrentItems:
         if features is None or features.items.rows is not items.rows:
             features = self._features = ItemFeatures(items)
         elif features.items is not items or self._epoch != items.epoch:
-            features.items = items
-            features.refresh()
+            features.refresh(items)
         self._epoch = items.epoch
         return features
