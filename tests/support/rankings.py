@@ -108,7 +108,7 @@ def arrays_of(tables: RankingTables) -> dict[str, NDArray[Any]]:
 
 @cache
 def _training_rows() -> tuple[NDArray[np.float32], NDArray[np.int64], list[int]]:
-    """Rows of each visitor's candidates; wanted are those of the category of the item that was looked at last."""
+    """Rows of each visitor's candidates; wanted are those of the category looked at last, dear, popular and old."""
     shop, random = a_shop(), np.random.default_rng(12)
     features, workspace = ItemFeatures(shop.columns), Workspace()
     tables = shop.tables.bound(shop.columns)
@@ -121,7 +121,10 @@ def _training_rows() -> tuple[NDArray[np.float32], NDArray[np.int64], list[int]]
         values = pair_features(candidates, context)
         rows.append(values)
         of = {name: values[:, place] for place, name in enumerate(PAIR_FEATURES)}
-        labels.append((of["same_category"] + (of["own_score"] > 0) + (of["views"] > 3)).astype(np.int64))
+        wanted = (
+            of["same_category"] + (of["own_score"] > 0) + of["views"] / 4 + of["price"] / 200 + of["known_days"] * 4
+        )
+        labels.append(np.clip(wanted + random.normal(0, 0.5, _CANDIDATES), 0, 3).astype(np.int64))
     return np.concatenate(rows), np.concatenate(labels), [_CANDIDATES] * VISITORS
 
 
