@@ -19,7 +19,7 @@ from presage_featurizer.custom import CustomFeatures
 from presage_featurizer.ranking.items import ItemColumns
 from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
-from presage_server.models.loading import load_models
+from presage_server.models.loading import Models, load_models
 from presage_server.models.placements import read_placements
 from presage_server.models.project import read_project
 from presage_server.pipeline.intake import Intake
@@ -92,19 +92,7 @@ async def running(
         settings.models, settings.default_model, custom, default_ranking=settings.default_ranking_model
     )
     placements = read_placements(settings.placements)
-    _logger.info("presage %s", installed_version())
-    if custom is not None:
-        _logger.info(
-            "project %s: features %r with %d of its own, %d aggregates of each visitor",
-            settings.project,
-            custom.feature_set.name,
-            len(custom.catalogue),
-            len(custom.aggregates.aggregates),
-        )
-    for model in models:
-        _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
-    for ranking in models.ranking_models:
-        _logger.info("model %s version %s ranks items", ranking.name, ranking.version)
+    _log_start(settings, models, custom)
     metrics = metrics or Metrics()
     metrics.count_rejected_bundles(models.rejected)
     export_build_info(metrics.registry, [(model.name, model.version) for model in (*models, *models.ranking_models)])
@@ -220,6 +208,22 @@ def _make_grpcio_server(
     if settings.reflection:
         enable_reflection((*_SERVICES, health.SERVICE_NAME), server)
     return server, health_servicer
+
+
+def _log_start(settings: Settings, models: Models, custom: CustomFeatures | None) -> None:
+    _logger.info("presage %s", installed_version())
+    if custom is not None:
+        _logger.info(
+            "project %s: features %r with %d of its own, %d aggregates of each visitor",
+            settings.project,
+            custom.feature_set.name,
+            len(custom.catalogue),
+            len(custom.aggregates.aggregates),
+        )
+    for model in models:
+        _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
+    for ranking in models.ranking_models:
+        _logger.info("model %s version %s ranks items", ranking.name, ranking.version)
 
 
 def _make_exposure_log(settings: Settings, store: RedisStore, metrics: Metrics) -> ExposureLog | None:

@@ -59,7 +59,7 @@ class CurrentItems:
 
 
 def _changed_rows(before: ItemColumns, items: ItemColumns, size: int) -> NDArray[np.int64]:
-    """Return the rows, of those that both columns have, whose counts or descriptions differ; counts change when they expire, too."""
+    """Return the rows, of those that both columns have, whose counts or descriptions differ; counts expire, too."""
     differs = (before.sums[:, :, :size] != items.sums[:, :, :size]).any(axis=(0, 1))
     for name in ("prices", "categories", "brands", "first_seen_unix_micros"):
         differs |= getattr(before, name)[:size] != getattr(items, name)[:size]

@@ -79,9 +79,7 @@ def find_candidates(job: RankJob, item_features: ItemFeatures, workspace: Worksp
         rows, digests, sources = rows[kept], digests[kept], sources[kept]
         given = None if given is None else given[kept]
         live = LiveValues(live.prices[kept], live.stock[kept], live.blocked[kept], [live.tags[at] for at in kept])
-    return Candidates(
-        context, rows, digests, sources, given, live, pair_features(rows, context, given), cart_micros
-    )
+    return Candidates(context, rows, digests, sources, given, live, pair_features(rows, context, given), cart_micros)
 
 
 def _find(job: RankJob, context: RankingContext, cart_micros: int) -> tuple[Rows, NDArray[np.uint8]]:
@@ -92,7 +90,7 @@ def _find(job: RankJob, context: RankingContext, cart_micros: int) -> tuple[Rows
     rows, sources = [found.rows], [found.sources + np.uint8(_FIRST_FOUND)]
     if job.conditions is not None:
         meets = rows_meeting(job.conditions, items)
-        rows.append(best_rows(meets, features.popularity[meets], items.digests, _MAX_MEETING))
+        rows.append(best_rows(meets, features.popularity[meets].astype(np.float64), items.digests, _MAX_MEETING))
         sources.append(np.full(len(rows[-1]), pb.ITEM_SOURCE_POPULAR, np.uint8))
         together = np.concatenate(rows)
         first = context.workspace.firsts(together)
