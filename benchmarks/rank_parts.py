@@ -25,6 +25,7 @@ from presage_featurizer.ranking.intent import session_intent
 from presage_featurizer.ranking.interests import Interests
 from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items import ItemColumns
+from presage_featurizer.ranking.items_replay import ItemReplay
 from presage_featurizer.ranking.pairs import PAIR_FEATURES, pair_features
 from presage_featurizer.ranking.reasons import reasons
 from presage_featurizer.ranking.retrieval import RetrievalLimits, retrieve
@@ -94,8 +95,7 @@ def _rank(
     timed("intent", lambda: session_intent(session, interests, features))
     ranked = timed("context", context)
     rows = timed("rows of the candidates", lambda: ranked.resolve(digests))
-    timed("scores by table", lambda: ranked.scores.of(rows))
-    values = timed("the other features", lambda: pair_features(rows, ranked))
+    values = timed("features", lambda: pair_features(rows, ranked))
     margins = timed("ONNX", lambda: model.margins(values))
     order = timed("order", lambda: np.lexsort((ranked.digests_of(rows), -margins))[:_SHOWN])
     timed("reasons of 20", lambda: reasons(values[order]))
@@ -121,9 +121,11 @@ def _catalogue(random: np.random.Generator) -> ItemColumns:
         Item(f"item-{row}", f"category-{row % 200}", f"brand-{row % 1_999}", int(price))
         for row, price in enumerate(prices)
     ]
-    for kind, count in ((EventType.VIEW_ITEM, 1), (EventType.VIEW_ITEM, 3), (EventType.PURCHASE, 9)):
-        items.add_event(kind, known[::count], _NOW - 3_600 * MICROS)
-    items.close_before(_NOW)
+    replay = ItemReplay(items)
+    for kind, step in ((EventType.VIEW_ITEM, 1), (EventType.VIEW_ITEM, 3), (EventType.PURCHASE, 9)):
+        time = _NOW - 3_600 * MICROS
+        replay.add(Event("", kind, "", time, items=tuple(known[::step])), time)
+    replay.close_before(_NOW)
     return items
 
 

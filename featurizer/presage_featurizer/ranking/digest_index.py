@@ -14,6 +14,8 @@ Rows = NDArray[np.int64]
 
 _SLOTS_PER_ITEM = 4
 _LEAST_SLOTS = 1 << 10
+_DIGEST, _ROW = 0, 1  # side by side, so that a look-up reads one place in memory
+_NO_ROW = np.uint64(0xFFFF_FFFF_FFFF_FFFF)  # UNKNOWN as a signed number
 
 
 class DigestIndex:
@@ -22,8 +24,7 @@ class DigestIndex:
     def __init__(self) -> None:
         self._size = 0
         self._mask = np.uint64(_LEAST_SLOTS - 1)
-        self._rows: NDArray[np.int32] = np.full(_LEAST_SLOTS, UNKNOWN, np.int32)
-        self._keys: Digests = np.zeros(_LEAST_SLOTS, np.uint64)
+        self._slots = _empty(_LEAST_SLOTS)
 
     def add(self, digests: Digests) -> None:
         """Add the rows that are not in it yet.
@@ -31,31 +32,40 @@ class DigestIndex:
         Args:
             digests: Those of all rows, each once, the known ones first.
         """
-        if len(digests) * _SLOTS_PER_ITEM > len(self._rows):
-            slots = _LEAST_SLOTS
-            while slots < 2 * _SLOTS_PER_ITEM * len(digests):
-                slots *= 2
-            self._mask = np.uint64(slots - 1)
-            self._rows, self._keys = np.full(slots, UNKNOWN, np.int32), np.zeros(slots, np.uint64)
+        if len(digests) * _SLOTS_PER_ITEM > len(self._slots):
+            size = _LEAST_SLOTS
+            while size < 2 * _SLOTS_PER_ITEM * len(digests):
+                size *= 2
+            self._mask = np.uint64(size - 1)
+            self._slots = _empty(size)
             self._size = 0
         rows = np.arange(self._size, len(digests))
-        slots_of = (digests[rows] & self._mask).astype(np.int64)
+        places = (digests[rows] & self._mask).astype(np.int64)
         while len(rows):
-            free = self._rows[slots_of] == UNKNOWN
-            self._rows[slots_of[free]] = rows[free]  # of several that want a slot, the last one gets it
-            left = self._rows[slots_of] != rows
-            self._keys[slots_of[~left]] = digests[rows[~left]]
-            rows, slots_of = rows[left], (slots_of[left] + 1) & int(self._mask)
+            free = self._slots[places, _ROW] == _NO_ROW
+            self._slots[places[free], _ROW] = rows[free]  # of several that want a place, the last one gets it
+            left = self._slots[places, _ROW] != rows.astype(np.uint64)
+            self._slots[places[~left], _DIGEST] = digests[rows[~left]]
+            rows, places = rows[left], (places[left] + 1) & int(self._mask)
         self._size = len(digests)
 
     def rows_of(self, digests: Digests) -> Rows:
         """Return the row of each digest; UNKNOWN if it has none."""
-        slots = (digests & self._mask).astype(np.int64)
-        rows = self._rows.take(slots).astype(np.int64)
-        wrong = np.flatnonzero((self._keys.take(slots) != digests) & (rows != UNKNOWN))
+        places = (digests & self._mask).astype(np.int64)
+        found = self._slots.take(places, axis=0)
+        rows: Rows = found[:, _ROW].astype(np.int64)
+        wrong = np.flatnonzero((found[:, _DIGEST] != digests) & (rows != UNKNOWN))
+        places = places[wrong]
         while len(wrong):
-            next_slots = (slots[wrong] + 1) & int(self._mask)
-            slots[wrong] = next_slots
-            rows[wrong] = found = self._rows.take(next_slots)
-            wrong = wrong[(self._keys.take(next_slots) != digests[wrong]) & (found != UNKNOWN)]
+            places = (places + 1) & int(self._mask)
+            found = self._slots.take(places, axis=0)
+            rows[wrong] = found[:, _ROW].astype(np.int64)
+            still = np.flatnonzero((found[:, _DIGEST] != digests[wrong]) & (found[:, _ROW] != _NO_ROW))
+            wrong, places = wrong[still], places[still]
         return rows
+
+
+def _empty(size: int) -> Digests:
+    slots = np.zeros((size, 2), np.uint64)
+    slots[:, _ROW] = _NO_ROW
+    return slots

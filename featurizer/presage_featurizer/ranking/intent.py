@@ -62,8 +62,7 @@ def session_intent(session: Session | None, interests: Interests, item_features:
 
 
 def _is_returning(interests: Interests) -> bool:
-    size = len(interests.session)
-    same = interests.digests[:size, None] == interests.digests[size:]
+    same = interests.session_digests[:, None] == interests.history_digests
     known = (same * (interests.purchases + interests.others)).sum(axis=1) > interests.session_counts
     return bool(np.count_nonzero(known) >= _KNOWN_SHARE * len(known))
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from presage_featurizer.digests import WIDTH
 from presage_featurizer.events import MICROS, EventType
 from presage_featurizer.habits import EVENT_WEIGHTS
-from presage_featurizer.item_history import growth_factor, history_scores, history_times, session_items
+from presage_featurizer.item_history import HISTORY_TIME_SECONDS, growth_factor, newest_session_items
 from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.state import Session, State
 
@@ -21,6 +21,7 @@ MAX_RATING = 5.0
 """The highest implicit rating: that of an item bought just now."""
 
 _RATING = MAX_RATING / EVENT_WEIGHTS[EventType.PURCHASE]
+_TIME_PLACES = HISTORY_TIME_SECONDS * np.array([1, 1 << 8, 1 << 16])
 assert np.dtype(np.uint64).itemsize == WIDTH
 
 
@@ -39,36 +40,44 @@ class Interests:
     ) -> None:
         seconds = now_unix_micros // MICROS
         state = State() if state is None else state
+        numbers, session_counts, times = _session_records(b"" if session is None else session.items)
         history = state.items
-        records = _session_records(session)
-        scores = np.frombuffer(history_scores(history), np.float64)
+        scores = (np.frombuffer(history.scores, "<u4").astype(np.uint64) << np.uint64(32)).view(np.float64)
         order = np.argsort(-scores, kind="stable")
-        size = len(records)
-        digests = np.concatenate(
-            [np.array(list(records), np.uint64), np.frombuffer(history.digests, "<u8").take(order)], dtype=np.uint64
-        )
-        self.rows: Rows = item_features.index.rows_of(digests)
-        """Rows of the session's items, then of the history's."""
-        self.digests = digests
-        """Numbers of their digests."""
+        size = len(numbers)
+        self.digests = np.empty(size + len(order), np.uint64)
+        """Numbers of the digests of the session's items, then of the history's."""
+        self.digests[:size] = numbers
+        self.digests[size:] = np.frombuffer(history.digests, "<u8").take(order)
+        self.rows: Rows = item_features.index.rows_of(self.digests)
+        """Their rows."""
         self.session: Rows = self.rows[:size]
         """Rows of the session's items, the newest first, each once."""
         self.history: Rows = self.rows[size:]
         """Rows of the visitor's items, the highest score first."""
         self.scores: Floats = scores.take(order) / growth_factor(now_unix_micros)
-        last = np.array(history_times(history), np.float64).take(order)
+        last = (np.frombuffer(history.times, np.uint8).reshape(-1, 3) * _TIME_PLACES).sum(axis=1).take(order)
         self.ages_seconds: Floats = np.maximum(0.0, seconds - last)
         """Time since each item's last event."""
-        counts = np.frombuffer(history.counts, np.uint8).astype(np.float64)
-        self.purchases: Floats = counts[::2].take(order)
-        self.others: Floats = counts[1::2].take(order)
+        counts = np.frombuffer(history.counts, np.uint8).reshape(-1, 2).take(order, axis=0).astype(np.float64)
+        self.purchases: Floats = counts[:, 0]
+        self.others: Floats = counts[:, 1]
         """Events of each item that are not purchases."""
         self.orders = state.orders
-        columns = np.array(list(records.values()), np.float64).reshape(-1, 2)
-        self.session_counts: Floats = columns[:, 0]
+        self.session_counts: Floats = np.array(session_counts, np.float64)
         """How often each is among the session's last items."""
-        self.session_ages_seconds: Floats = np.maximum(0.0, seconds - columns[:, 1])
+        self.session_ages_seconds: Floats = np.maximum(0.0, seconds - np.array(times, np.float64))
         self._bought_last: NDArray[np.bool_] | None = None
+
+    @property
+    def session_digests(self) -> NDArray[np.uint64]:
+        """Numbers of the digests of the session's items, the newest first."""
+        return self.digests[: len(self.session)]
+
+    @property
+    def history_digests(self) -> NDArray[np.uint64]:
+        """Numbers of the digests of the visitor's items, the highest score first."""
+        return self.digests[len(self.session) :]
 
     @property
     def ratings(self) -> Floats:
@@ -93,14 +102,14 @@ class Interests:
         self.rows[self.digests == np.uint64(digest)] = row
 
 
-def _session_records(session: Session | None) -> dict[int, list[int]]:
-    """Return how often a session has each item, and the seconds of its last event; the newest item first."""
-    records: dict[int, list[int]] = {}
-    for group in reversed(session_items(b"" if session is None else session.items)):
-        for number in reversed(np.frombuffer(group.digests, "<u8").tolist()):
-            known = records.get(number)
-            if known is None:
-                records[number] = [1, group.unix_seconds]
-            else:
-                known[0] += 1
-    return records
+def _session_records(items: bytes) -> tuple[list[int], list[int], list[int]]:
+    """Return the numbers of a session's items, the newest first, how often it has each, and each one's newest time in seconds."""
+    counts: dict[int, int] = {}
+    newest: list[int] = []
+    for number, seconds in zip(*newest_session_items(items), strict=True):
+        if number in counts:
+            counts[number] += 1
+        else:
+            counts[number] = 1
+            newest.append(seconds)
+    return list(counts), list(counts.values()), newest

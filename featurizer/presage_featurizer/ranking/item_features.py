@@ -41,6 +41,7 @@ RATES = ((_CART, _VIEW), (_PURCHASE, _VIEW), (_CLICK, _SHOWN))
 """The types whose events are divided: additions to carts by views, purchases by views, clicks by times shown."""
 
 _PARTS, _WHOLES = [part for part, _ in RATES], [whole for _, whole in RATES]
+_COUNTED = _PARTS + _WHOLES
 _WIDTH = len(ITEM_FEATURES) + 2 * len(RATES)
 _POPULARITY_RANK = list(ITEM_FEATURES).index("popularity_rank")
 _TREND_SMOOTHING = 3.0
@@ -61,6 +62,7 @@ _FIRST_BAND = 0.01
 # Limits of price bands; multiplied, since powers and logarithms differ between machines.
 _BANDS = np.multiply.accumulate(np.array([_FIRST_BAND, *[_BAND_STEP] * 80]))
 _NEVER = 1 << 62
+_ROWS_AT_ONCE = 8_192  # few enough to stay in a cache
 
 
 class ItemFeatures:
@@ -107,69 +109,73 @@ class ItemFeatures:
             changed: Rows with other counts or descriptions than before; None if any may have changed.
         """
         before, self.size = self.size, len(self.items)
-        new = np.arange(before, self.size)
-        rows = np.arange(self.size) if changed is None else np.union1d(changed, new)
         if self.size + MAX_COLD >= len(self.values):
             self._grow()
-        if not len(rows):
-            return
+        self.index.add(self.items.digests[: self.size])
+        if changed is not None:
+            changed = np.union1d(changed[changed < before], np.arange(before, self.size))
+            parts: list[Rows | slice] = [changed] if len(changed) else []
+        else:
+            parts = [
+                slice(first, min(first + _ROWS_AT_ONCE, self.size)) for first in range(0, self.size, _ROWS_AT_ONCE)
+            ]
+        for rows in parts:
+            self._compute(rows)
+        self._set_priors()
+        self._rank_popular()
+        self.orders.read(self.popularity[: self.size], self.prices, self.items.digests, self.codes[: self.size])
+
+    def _compute(self, rows: Rows | slice) -> None:
         items = self.items
-        self.index.add(items.digests[: self.size])
         prices = items.prices[rows]
         bands = np.where(prices > 0.0, np.searchsorted(_BANDS, prices, side="right") + 1, 0)
         codes = np.stack([items.categories[rows], items.brands[rows], bands], axis=1) * _KINDS + np.arange(_KINDS)
         sums = items.sums[:, :, rows]
-        self._count_categories(rows, codes[:, 0] // _KINDS, sums[_EVER].T)
-        moved = (self.codes[rows] != codes).any(axis=1) | (self.prices[rows] != prices) | (rows >= before)
-        old = self.codes[rows, 0]
+        before = self.codes[rows].copy()
+        moved = (before != codes).any(axis=1) | (self.prices[rows] != prices)
+        self._count_categories(rows, before[:, 0] // _KINDS, codes[:, 0] // _KINDS, sums[_EVER].T)
         self.codes[rows], self.prices[rows] = codes, prices
         self.first_seen_unix_micros[rows] = items.first_seen_unix_micros[rows]
         self.popularity[rows] = _POPULARITY_WEIGHTS @ sums[_WEEK]
         self.code_count = max(self.code_count, int(codes.max()) + 1)
-        self._set_values(rows, prices, sums.astype(np.float64))
-        self._rank_popular()
-        self.orders.forget(
-            np.concatenate([old, codes[:, 0]]) // _KINDS, np.concatenate([old[moved], codes[moved, 0]]) // _KINDS
-        )
-        self.orders.read(self.popularity[: self.size], self.prices, items.digests, self.codes[: self.size])
+        self._set_values(rows, prices, sums)
+        categories = np.concatenate([before[:, 0], codes[:, 0]]) // _KINDS
+        self.orders.forget(categories, categories[np.tile(moved, 2)])
 
     def category_of(self, rows: Rows) -> list[int]:
         """Return the codes of items' categories; 0 if unknown."""
         codes: list[int] = (self.codes[rows, 0] // _KINDS).tolist()
         return codes
 
-    def _set_values(self, rows: Rows, prices: Floats, sums: Floats) -> None:
+    def _set_values(self, rows: Rows | slice, prices: Floats, sums: NDArray[np.int64]) -> None:
+        values = np.empty((len(prices), _WIDTH), np.float32)
         month = sums[_MONTH, _PURCHASE] + sums[_MONTH, _VIEW]
         trend = (sums[_WEEK, _PURCHASE] + sums[_WEEK, _VIEW]) / (month + _TREND_SMOOTHING)
-        columns = [
-            prices,
-            *sums[:, _PURCHASE],
-            *sums[:, _VIEW],
-            sums[_WEEK, _CART],
-            np.full(len(rows), FAR),
-            trend,
-            *sums[_EVER, _PARTS],
-            *sums[_EVER, _WHOLES],
-        ]
-        self.values[rows] = np.stack(columns, axis=1)
+        columns = [prices, *sums[:, _PURCHASE], *sums[:, _VIEW], sums[_WEEK, _CART], FAR, trend, *sums[_EVER, _COUNTED]]
+        for place, column in enumerate(columns):
+            values[:, place] = column
+        self.values[rows] = values
 
-    def _count_categories(self, rows: Rows, categories: Rows, counts: Rows) -> None:
-        size = max(len(self._category_counts), int(categories.max()) + 1)
+    def _count_categories(self, rows: Rows | slice, before: Rows, after: Rows, counts: Rows) -> None:
+        size = max(len(self._category_counts), int(after.max()) + 1)
         totals = np.zeros((size, len(COUNTED_TYPES)), np.int64)
         totals[: len(self._category_counts)] = self._category_counts
-        old = self.codes[rows, 0] // _KINDS
+        old = self._counts[rows]
         for place in range(len(COUNTED_TYPES)):  # sums of integers, which a double holds exactly
-            totals[:, place] += np.bincount(categories, counts[:, place], size).astype(np.int64)
-            totals[:, place] -= np.bincount(old, self._counts[rows, place], size).astype(np.int64)
+            totals[:, place] += np.bincount(after, counts[:, place], size).astype(np.int64)
+            totals[:, place] -= np.bincount(before, old[:, place], size).astype(np.int64)
         self._counts[rows] = counts
         self._category_counts = totals
+
+    def _set_priors(self) -> None:
+        totals = self._category_counts
         self.priors = totals[:, _PARTS] / np.maximum(1, totals[:, _WHOLES])
 
     def _rank_popular(self) -> None:
         self.values[self.popular, _POPULARITY_RANK] = FAR
         popularity, digests = self.popularity[: self.size], self.items.digests
         least = 1
-        if self.size > _MAX_POPULAR:
+        if self.size > _MAX_POPULAR:  # sorting all would take ten times as long
             least = max(least, int(np.partition(popularity, -_MAX_POPULAR)[-_MAX_POPULAR]))
         best = np.flatnonzero(popularity >= least)
         self.popular = best[np.lexsort((digests[best], -popularity[best]))[:_MAX_POPULAR]]

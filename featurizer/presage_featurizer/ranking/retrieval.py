@@ -9,11 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_featurizer.ranking.context import RankingContext
-from presage_featurizer.ranking.item_features import ItemFeatures
+from presage_featurizer.ranking.item_features import CODES, ItemFeatures
 from presage_featurizer.ranking.items import UNKNOWN
 from presage_featurizer.ranking.scores import TABLES, TableName
+from presage_featurizer.ranking.tables import RankingTables
+from presage_featurizer.ranking.workspace import Workspace
 
-__all__ = ["SOURCES", "Candidates", "RetrievalLimits", "best_rows", "next_items", "retrieve"]
+__all__ = [
+    "SOURCES",
+    "Candidates",
+    "RetrievalLimits",
+    "SimilarItems",
+    "best_rows",
+    "next_items",
+    "retrieve",
+    "similar_items",
+]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -58,6 +69,17 @@ class Candidates:
     """Places in SOURCES: which source found each first."""
 
 
+@dataclass(frozen=True, slots=True)
+class SimilarItems:
+    """Items like one, the nearest first."""
+
+    rows: Rows
+    scores: Floats
+    """How near they are, from 0."""
+    sources: NDArray[np.uint8]
+    """Places in SOURCES: which source found each first."""
+
+
 def retrieve(context: RankingContext, limits: RetrievalLimits) -> Candidates:
     """Find candidates: the visitor's own items, their neighbours, similar items and popular ones."""
     interests = context.interests
@@ -81,12 +103,62 @@ def next_items(context: RankingContext, limits: RetrievalLimits) -> Candidates:
     return Candidates(found.rows[other], found.sources[other])
 
 
+def similar_items(
+    row: int, features: ItemFeatures, tables: RankingTables, limits: RetrievalLimits, workspace: Workspace
+) -> SimilarItems:
+    """Find the items that are like one item, whoever looks at it.
+
+    The score is the sum of up to four parts from 0 to 1: the nearness by each table of neighbours beside that of the nearest item,
+    and how alike the items are: half of it for the category, a quarter for the brand, a quarter for the price.
+
+    Args:
+        row: The item's.
+        features: Of all items.
+        tables: Bound to them.
+        limits: How many items of its category and price are looked at.
+        workspace: Of the calling thread.
+    """
+    workspace.reserve(features.size)
+    parts, amounts, sources = [_NO_ROWS], [np.zeros(0)], [np.zeros(0, np.uint8)]
+    table_row = int(tables.table_rows_of[row])
+    for name, table in tables.neighbours.items() if table_row != UNKNOWN else ():
+        rows = tables.columns_of.take(table.rows[table_row], mode="wrap")
+        weights = table.weights[table_row].astype(np.float64)
+        near = (rows != UNKNOWN) & (weights > 0.0)
+        if near.any():
+            parts.append(rows[near])
+            amounts.append(weights[near] / weights.max())
+            sources.append(np.full(len(parts[-1]), SOURCES.index(name), np.uint8))
+    for name, rows in zip(("category", "price"), _like(features, row, limits), strict=True):
+        parts.append(rows)
+        amounts.append(np.zeros(len(rows)))
+        sources.append(np.full(len(rows), SOURCES.index(name), np.uint8))
+    found = np.concatenate(parts)
+    first = workspace.firsts(found)
+    first = first[found[first] != row]
+    scores = np.zeros(len(found))  # if the item itself is among them, its place is the last, which is cut off
+    np.add.at(scores, workspace.places(found, found[first]), np.concatenate(amounts))
+    rows = found[first]
+    scores = scores[: len(rows)] + _likeness(row, rows, features)
+    order = np.lexsort((features.items.digests[rows], -scores))
+    return SimilarItems(rows[order], scores[order], np.concatenate(sources)[first[order]])
+
+
+def _likeness(row: int, others: Rows, features: ItemFeatures) -> Floats:
+    codes, own = features.codes.take(others, axis=0), features.codes[row]
+    same = (codes == own) & (own >= len(CODES))
+    prices, price = features.prices.take(others), float(features.prices[row])
+    least, most = np.minimum(prices, price), np.maximum(prices, price)
+    likeness: Floats = same[:, 0] / 2.0 + same[:, 1] / 4.0
+    return likeness + np.where(least > 0.0, least / np.maximum(most, 1e-9), 0.0) / 4.0
+
+
 def _found_by(context: RankingContext, name: TableName, limit: int) -> Rows:
     rows, scores = context.scores.found_by(name)
     return best_rows(rows, scores, context.items.digests, limit)
 
 
-def best_rows(rows: Rows, scores: Floats, digests: NDArray[np.uint64], limit: int) -> Rows:
+def best_rows(rows: Rows, scores: Floats | Rows, digests: NDArray[np.uint64], limit: int) -> Rows:
     """Return the rows with the highest scores, best first; equal ones in the order of their digests."""
     if len(rows) > limit:
         kept = np.flatnonzero(scores >= np.partition(scores, -limit)[-limit]) if limit else np.zeros(0, np.int64)

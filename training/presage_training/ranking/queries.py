@@ -78,6 +78,7 @@ class Ranker:
         self.items = items
         self.period: Period | None = None
         self._features = ItemFeatures(items)
+        self._epoch = items.epoch
         self._tables: RankingTables | None = None
         self._workspace = Workspace()
         self._limits = limits or RetrievalLimits()
@@ -99,7 +100,9 @@ class Ranker:
     def context(self, state: State | None, session_id: str, now_unix_micros: int) -> RankingContext:
         """Gather what is known of a visitor at a moment."""
         session = None if state is None else current_session(state, now_unix_micros, session_id)
-        self._features.refresh()
+        if self._epoch != self.items.epoch:
+            self._features.refresh()
+            self._epoch = self.items.epoch
         interests = Interests(state, session, self._features, now_unix_micros)
         return RankingContext(
             interests,
