@@ -72,7 +72,7 @@ class ItemFeatures:
     candidates need no case of their own.
 
     Args:
-        items: All items; ``refresh`` must be called whenever they change.
+        items: All items; ``refresh`` must be called after each epoch.
     """
 
     def __init__(self, items: ItemColumns) -> None:
@@ -93,6 +93,7 @@ class ItemFeatures:
         """The most popular items, best first."""
         self.priors: Floats = np.zeros((1, len(RATES)))
         """By category: RATES of all its items together."""
+        self._epoch = UNKNOWN
         self.code_count = _KINDS
         """All codes are below it."""
         self._counts: Rows = np.zeros((0, len(COUNTED_TYPES)), np.int64)
@@ -100,25 +101,26 @@ class ItemFeatures:
         self.orders = CategoryOrders(self.popularity, self.prices, items.digests)
         self.refresh()
 
-    def refresh(self, changed: Rows | None = None) -> None:
-        """Compute the features of changed items again, and of new ones.
+    def refresh(self, items: ItemColumns | None = None) -> None:
+        """Compute the features of new and changed items.
 
-        What comes out does not depend on which calls were made before.
+        What comes out does not depend on which calls were made before. Little is done again for items that did not change.
 
         Args:
-            changed: Rows with other counts or descriptions than before; None if any may have changed.
+            items: Columns of a later epoch that take the place of those before, of which they are a fork; None for the same ones.
         """
+        if items is not None:
+            self.items = items
         before, self.size = self.size, len(self.items)
         if self.size + MAX_COLD >= len(self.values):
             self._grow()
         self.index.add(self.items.digests[: self.size])
-        if changed is not None:
-            changed = np.union1d(changed[changed < before], np.arange(before, self.size))
-            parts: list[Rows | slice] = [changed] if len(changed) else []
-        else:
-            parts = [
-                slice(first, min(first + _ROWS_AT_ONCE, self.size)) for first in range(0, self.size, _ROWS_AT_ONCE)
-            ]
+        changed = np.flatnonzero(self.items.changed_epochs[:before] > self._epoch)
+        self._epoch = self.items.epoch
+        parts: list[Rows | slice] = [changed] if len(changed) else []
+        parts += [
+            slice(first, min(first + _ROWS_AT_ONCE, self.size)) for first in range(before, self.size, _ROWS_AT_ONCE)
+        ]
         for rows in parts:
             self._compute(rows)
         self._set_priors()

@@ -45,9 +45,7 @@ class CurrentItems:
         # Columns of another epoch share the numbers of rows; others are of another store.
         if features is None or features.items.rows is not items.rows:
             features = self._features = ItemFeatures(items)
-        elif features.items is not items:
+        elif features.items is not items or self._epoch != items.epoch:
             features.refresh(items)
-        elif self._epoch != items.epoch:
-            features.refresh()
         self._epoch = items.epoch
         return features
