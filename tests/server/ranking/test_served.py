@@ -107,18 +107,25 @@ async def test_placements_come_from_a_file(store, ranking_folder, tmp_path):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("[home]\nmax_per_categorie = 1\n", "placements.toml: home: unknown key 'max_per_categorie'; is 'max_per_category' meant"),
+        (
+            "[home]\nmax_per_categorie = 1\n",
+            "placements.toml: home: unknown key 'max_per_categorie'; is 'max_per_category' meant",
+        ),
         ("[home\n", "placements.toml: it is not valid TOML"),
         (None, "placements.toml: cannot be read: No such file"),
         (b"\xff\xfe", "placements.toml: expected UTF-8 text"),
     ],
 )
-async def test_a_mistake_in_the_placements_stops_the_start(store, ranking_folder, tmp_path, *, text, expected):
+def test_a_mistake_in_the_placements_stops_the_start(store, ranking_folder, tmp_path, *, text, expected):
     file: Path = tmp_path / "placements.toml"
     if text is not None:
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(SettingsError) as failed:
+
+    async def start() -> None:
         async with serving(redis_url=store.url, models=ranking_folder, placements=str(file)):
             pass
+
+    with pytest.raises(SettingsError) as failed:
+        asyncio.run(start())
     assert str(failed.value).startswith("placements: ")
     assert expected in str(failed.value)
