@@ -96,7 +96,7 @@ async def running(
         settings.models, settings.default_model, custom, default_ranking=settings.default_ranking_model
     )
     placements = read_placements(settings.placements)
-    _log_start(settings, models, custom)
+    _log_what_is_served(settings, custom, models)
     metrics = metrics or Metrics()
     metrics.count_rejected_bundles(models.rejected)
     export_build_info(metrics.registry, [(model.name, model.version) for model in (*models, *models.ranking_models)])
@@ -173,6 +173,22 @@ async def running(
         await transport.stop(settings.drain_seconds)
 
 
+def _log_what_is_served(settings: Settings, custom: CustomFeatures | None, models: Models) -> None:
+    _logger.info("presage %s", installed_version())
+    if custom is not None:
+        _logger.info(
+            "project %s: features %r with %d of its own, %d aggregates of each visitor",
+            settings.project,
+            custom.feature_set.name,
+            len(custom.catalogue),
+            len(custom.aggregates.aggregates),
+        )
+    for model in models:
+        _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
+    for ranking in models.ranking_models:
+        _logger.info("model %s version %s ranks items", ranking.name, ranking.version)
+
+
 async def _open_link(settings: Settings, stack: AsyncExitStack) -> tuple[Link, Redis, str]:
     """Connect; return what calls share, a client for what is rare, and the store's URL."""
     url = settings.redis_url or await stack.enter_async_context(
@@ -211,22 +227,6 @@ def _make_grpcio_server(
     if settings.reflection:
         enable_reflection((*_SERVICES, health.SERVICE_NAME), server)
     return server, health_servicer
-
-
-def _log_start(settings: Settings, models: Models, custom: CustomFeatures | None) -> None:
-    _logger.info("presage %s", installed_version())
-    if custom is not None:
-        _logger.info(
-            "project %s: features %r with %d of its own, %d aggregates of each visitor",
-            settings.project,
-            custom.feature_set.name,
-            len(custom.catalogue),
-            len(custom.aggregates.aggregates),
-        )
-    for model in models:
-        _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
-    for ranking in models.ranking_models:
-        _logger.info("model %s version %s ranks items", ranking.name, ranking.version)
 
 
 def _make_methods(models: Models, placements: Placements, metrics: Metrics) -> list[Method]:
