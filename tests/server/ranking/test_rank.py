@@ -80,9 +80,9 @@ def test_candidates_that_the_catalogue_does_not_know_are_ranked_and_marked(serve
     given = [*candidates(1, 2, 3), "never-heard-of", "nor-of-this"]
     response = server.answer(rank(candidate_ids=given))
     assert {item.item_id for item in response.items if item.cold} == {"never-heard-of", "nor-of-this"}
-    assert [item.item_id for item in response.items] == expected_order(
-        ranking_models.ranking(""), "visitor-1", given
-    )[0]
+    assert [item.item_id for item in response.items] == expected_order(ranking_models.ranking(""), "visitor-1", given)[
+        0
+    ]
 
 
 def test_a_visitor_without_history_gets_a_list(server):
@@ -162,7 +162,9 @@ def test_what_is_excluded_is_left_out(server, shop):
 
 def test_all_items_meet_the_conditions(server, shop):
     for number in range(0, 30, 7):
-        condition = pb.ItemFilter(categories=["category-1", "category-3"], brands=["brand-2"], min_price=20, max_price=150)
+        condition = pb.ItemFilter(
+            categories=["category-1", "category-3"], brands=["brand-2"], min_price=20, max_price=150
+        )
         context = pb.RankContext(filter=condition)
         for request in (
             rank(f"visitor-{number}", context=context, k=5),
