@@ -24,6 +24,7 @@ _ORDER = (
     "audit",
     "train",
     "evaluate",
+    "rank",
     "models",
     "version",
 )
