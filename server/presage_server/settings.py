@@ -21,6 +21,7 @@ REMOVED_SETTINGS: Final = MappingProxyType(
 )
 """Settings that were removed, and why. For one release, a flag or variable that sets one is an error with the reason."""
 
+_HOUR_SECONDS = 3_600
 _STORE_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
@@ -149,6 +150,18 @@ class Settings:
         low=0,
         high=1,
     )
+    follow_items: bool = setting(
+        True,
+        "Count items from the event streams, in a process beside the server. Of all servers of a store, one at a time does it; "
+        "without any, run `presage items follow`, or items have no statistics.",
+    )
+    item_bucket_seconds: int = setting(
+        60,
+        "How often the items' statistics are brought up to date: a divisor of 3600. Fixed with the first bucket that is stored.",
+        unit="s",
+        low=1,
+        high=3_600,
+    )
     log_level: str = setting(
         "info", "The least severe messages that are logged, to stderr.", choices=("debug", "info", "warning", "error")
     )
@@ -173,5 +186,7 @@ class Settings:
             raise SettingsError(f"host: expected an address or a host name, got {self.host!r}")
         if self.redis_url and not self.redis_url.startswith(_STORE_SCHEMES):  # it may hold a password: never shown
             raise SettingsError(f"redis_url: expected one of {', '.join(_STORE_SCHEMES)}..., got a URL of another kind")
+        if _HOUR_SECONDS % self.item_bucket_seconds:
+            raise SettingsError(f"item_bucket_seconds: expected a divisor of 3600, got {self.item_bucket_seconds}")
         if self.workers > 1 and sys.platform != "linux":
             raise SettingsError(f"workers: expected 1, as only Linux distributes connections, got {self.workers}")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from presage_featurizer.cart import cart_value_micros
 from presage_featurizer.digests import product_digest
@@ -17,7 +21,7 @@ from presage_featurizer.ranking.workspace import Workspace
 from presage_featurizer.sessions import current_session
 from presage_featurizer.state import State
 
-__all__ = ["Circumstances", "context_of", "digest_number", "draw_seed"]
+__all__ = ["Circumstances", "context_of", "digest_number", "digest_numbers", "draw_seed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ def context_of(
     now, items = circumstances.now_unix_micros, item_features.items
     session = None if state is None else current_session(state, now, circumstances.session_id)
     budget, anchor = circumstances.budget_micros, circumstances.anchor
-    interests = Interests(state, session, items, now)
+    interests = Interests(state, session, item_features, now)
     return RankingContext(
         interests,
         item_features,
@@ -69,6 +73,11 @@ def context_of(
 def digest_number(item_id: str) -> int:
     """Return the number of an item's digest, by which columns, tables and exposures know it."""
     return int.from_bytes(product_digest(item_id), "little")
+
+
+def digest_numbers(item_ids: Iterable[str]) -> NDArray[np.uint64]:
+    """Return the numbers of many items' digests, in their order."""
+    return np.frombuffer(b"".join(map(product_digest, item_ids)), "<u8")
 
 
 def draw_seed(rank_id: str) -> int:

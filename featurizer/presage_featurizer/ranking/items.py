@@ -6,7 +6,7 @@ of integers commute. Only closed buckets are read; one that is closed never chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from hashlib import blake2b
 
@@ -31,6 +31,7 @@ UNKNOWN = -1
 _HOUR_MICROS = 3_600 * MICROS
 _COLUMNS = ("digests", "prices", "categories", "brands", "first_seen_unix_micros", "said")
 _MIN_ROWS = 1_024
+_ROWS_PER_STEP = 100
 
 
 class ItemColumns:
@@ -164,15 +165,25 @@ class ItemColumns:
 
     def settle(self) -> None:
         """Give new items their rows, and live prices to those that the catalogue gave none; in the thread that ranks."""
-        self.rows.update(self._new_rows)
-        self.ids.extend(self._new_ids)
+        for _ in self.settling():
+            pass
+
+    def settling(self) -> Iterator[None]:
+        """Do what ``settle`` does in steps, none of which takes long; no change may be applied in between."""
         live = self.live
         live.grow(self._used)
         for rows in self._changed:
             live.take_known_prices(rows, self.prices[rows])
-        if live.pending:
-            for number in self._new_rows.keys() & live.pending.keys():
-                self.apply_change(live.pending.pop(number))
+        known = self._new_rows.keys() & live.pending.keys() if live.pending else ()
+        for place, number in enumerate(known):
+            live.apply(live.pending[number], row := self._new_rows[number], float(self.prices[row]))
+            if place % _ROWS_PER_STEP == 0:
+                yield
+        # Until here those who read other forks have seen nothing.
+        for number in known:
+            del live.pending[number]
+        self.rows.update(self._new_rows)
+        self.ids.extend(self._new_ids)
         self._new_rows, self._new_ids, self._changed = {}, [], []
 
     def fingerprint(self) -> str:

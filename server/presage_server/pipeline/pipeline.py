@@ -95,16 +95,19 @@ class Pipeline:
         if not self._wait_seconds and link.pending:
             link.pump()
             # The calls of the next microseconds make one batch, if the reply is about to come.
-            if link.fast and self._reading and not self._ranker.pending and monotonic() - self._reading[-1].stages.started < _HOLD_SECONDS:
+            if (
+                link.fast
+                and self._reading
+                and not self._ranker.pending
+                and monotonic() - self._reading[-1].stages.started < _HOLD_SECONDS
+            ):
                 self._held += calls
                 return _HOLD_SECONDS
         if self._held:
             calls, self._held = self._held + calls, []
         now = monotonic()
         ranker = self._ranker
-        batch, units = self._intake.next_batch(
-            calls, now, required=self._tracker.ready, heavy=not ranker.pending
-        )
+        batch, units = self._intake.next_batch(calls, now, required=self._tracker.ready, heavy=not ranker.pending)
         if batch is not None:
             self._start(batch)
         if self._intake.waiting and len(self._reading) < _OVERLAPPING and self._pumped:

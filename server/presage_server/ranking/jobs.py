@@ -113,5 +113,3 @@ class SimilarJob(msgspec.Struct, eq=False):
     cold: bool = False
     """Whether the catalogue does not know the item."""
     items: RankedItems = NOTHING
-
-

@@ -32,6 +32,9 @@ __all__ = [
     "MAX_QUANTITY",
     "MAX_RANKED_ITEMS",
     "MAX_RANK_ID_BYTES",
+    "MAX_STOCK",
+    "MAX_TAGS",
+    "MAX_TAG_BYTES",
     "MAX_VALUE",
     "MIN_UNIX_MICROS",
 ]
@@ -41,6 +44,15 @@ MAX_ID_BYTES = 256
 
 MAX_ITEMS = 2_000
 """Items in one event."""
+
+MAX_TAGS = 32
+"""Tags of an item."""
+
+MAX_TAG_BYTES = 64
+"""Bytes of UTF-8 in a tag."""
+
+MAX_STOCK = 10**12
+"""Units in stock."""
 
 MAX_FUTURE_MICROS = MAX_AHEAD_MICROS
 """How far an event's time may be ahead of the server's clock."""

@@ -45,9 +45,7 @@ class RankingService:
         new_rank_id: Returns 32 hexadecimal digits, drawn at random.
     """
 
-    def __init__(
-        self, *, models: Models, placements: Placements, clock: Clock, new_rank_id: Callable[[], str]
-    ) -> None:
+    def __init__(self, *, models: Models, placements: Placements, clock: Clock, new_rank_id: Callable[[], str]) -> None:
         self._models = models
         self._placements = placements
         self._clock = clock

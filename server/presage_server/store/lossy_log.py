@@ -22,9 +22,7 @@ _CALM_SECONDS = 1.0
 class EntryWriter(Protocol):
     """Puts entries into the event log."""
 
-    def log_entry(
-        self, user_id: str, field: str, encoded: bytes, on_result: Callable[[RpcError | None], None]
-    ) -> None:
+    def log_entry(self, user_id: str, field: str, encoded: bytes, on_result: Callable[[RpcError | None], None]) -> None:
         """Append one to the stream of its visitor's events, at most once."""
         ...
 

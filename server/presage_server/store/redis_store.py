@@ -72,9 +72,7 @@ class RedisStore:
 
         self.link.send(_encode_scripts("EVALSHA", _COMMIT_SHA, calls), len(calls), on_replies)
 
-    def log_entry(
-        self, user_id: str, field: str, encoded: bytes, on_result: Callable[[RpcError | None], None]
-    ) -> None:
+    def log_entry(self, user_id: str, field: str, encoded: bytes, on_result: Callable[[RpcError | None], None]) -> None:
         """Append an entry that is no event to the stream of its visitor's events, at most once."""
         limit = ("MAXLEN", "~", self._stream_max_events) if self._stream_max_events else ()
         command = encode("XADD", stream_key(partition_of(user_id)), *limit, "*", field, encoded)

@@ -38,7 +38,7 @@ def _rank() -> None:
 
 
 @rank.command("evaluate")
-def _evaluate(
+def _evaluate(  # noqa: PLR0917 - the command line passes names
     archive: Annotated[Path, typer.Argument(help="The folder that presage archive writes.")],
     placements: Annotated[
         Path | None, typer.Option(help="Rules to be tried, a TOML file; without it those that hold by default.")
@@ -108,7 +108,7 @@ def _policy(placements: Path | None, model: Path | None) -> NewPolicy:
     if model is None:
         return NewPolicy(placements=rules)
     bundle = load_ranking_bundle(model.resolve())
-    return NewPolicy(placements=rules, model=bundle, fingerprint=bundle.manifest.fingerprint)
+    return NewPolicy(placements=rules, model=bundle, fingerprint=bundle.manifest.feature_set.fingerprint)
 
 
 def _print(console: Console, found: PolicyEvaluation) -> None:

@@ -12,7 +12,7 @@ from presage_training.errors import DatasetError
 from presage_training.ranking.policies.evaluating import evaluate_policy
 from presage_training.ranking.policies.impressions import Impressions
 from presage_training.ranking.policies.new_policy import NewPolicy
-from support.rankings import logged_ranking, seen
+from support.logged_lists import logged_ranking, seen
 from support.shelves import NOW, Good, Shelf
 
 K = 3

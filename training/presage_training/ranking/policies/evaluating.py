@@ -197,7 +197,7 @@ class _Rounds:
         sizes = np.array([len(shares) for shares in self._shares])
         round_of = np.repeat(np.arange(len(sizes)), sizes)
         others = models.predict(np.concatenate(self._others), models.folds[round_of])
-        expected = np.bincount(round_of, others * np.concatenate(self._shares), len(sizes))
+        expected = np.bincount(round_of, others * np.concatenate(self._shares), len(sizes)).astype(np.float64)
         return rounds, Predictions(shown=models.predict(features, models.folds), expected=expected)
 
 
