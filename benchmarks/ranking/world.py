@@ -111,7 +111,7 @@ class World:
         )
 
 
-def make_world(items: int = 100_000, visitors: int = 3_000, *, end_unix_micros: int | None = None) -> World:
+def make_world(items: int = 100_000, visitors: int = 2_000, *, end_unix_micros: int | None = None) -> World:
     """Make a shop, and replay its log.
 
     Args:
