@@ -17,19 +17,18 @@ from redis.asyncio import Redis
 
 from presage_featurizer import NO_AGGREGATES
 from presage_featurizer.custom import CustomFeatures
-from presage_featurizer.ranking.items import ItemColumns
 from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
 from presage_server.items.catalogue_service import CatalogueService
 from presage_server.items.running import live_items
-from presage_server.models.loading import load_models
+from presage_server.models.loading import Models, load_models
 from presage_server.models.placements import read_placements
 from presage_server.models.project import read_project
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
 from presage_server.pipeline.warming import warm_up
-from presage_server.ranking.current_items import CurrentItems, FixedItems
+from presage_server.ranking.current_items import CurrentItems
 from presage_server.ranking.exposures import ExposureLog
 from presage_server.ranking.ranker import Ranker
 from presage_server.rpc.ranking_service import SERVICE_NAME as RANKING_NAME
@@ -95,19 +94,7 @@ async def running(
         settings.models, settings.default_model, custom, default_ranking=settings.default_ranking_model
     )
     placements = read_placements(settings.placements)
-    _logger.info("presage %s", installed_version())
-    if custom is not None:
-        _logger.info(
-            "project %s: features %r with %d of its own, %d aggregates of each visitor",
-            settings.project,
-            custom.feature_set.name,
-            len(custom.catalogue),
-            len(custom.aggregates.aggregates),
-        )
-    for model in models:
-        _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
-    for ranking in models.ranking_models:
-        _logger.info("model %s version %s ranks items", ranking.name, ranking.version)
+    _log_what_is_served(settings, custom, models)
     metrics = metrics or Metrics()
     metrics.count_rejected_bundles(models.rejected)
     export_build_info(metrics.registry, [(model.name, model.version) for model in (*models, *models.ranking_models)])
@@ -132,7 +119,7 @@ async def running(
         link, redis, url = await _open_link(settings, stack)
         link.watch_with(watcher)
         CatalogueService(redis, timeout_seconds=settings.store_timeout_ms / 1e3).add_to(server)
-        items = await stack.enter_async_context(live_items(url, settings))
+        live = await stack.enter_async_context(live_items(url, settings))
         store = RedisStore(
             link,
             clock=system_clock,
@@ -147,7 +134,7 @@ async def running(
             share = settings.sample_vectors_share
             sampler = Sampler(share=share, random=Random().random, writer=store, metrics=metrics)  # noqa: S311 - a sample
         scorer = Scorer(metrics, sampler)
-        items = CurrentItems(FixedItems(ItemColumns()))
+        items = CurrentItems(live)
         ranker = Ranker(items, metrics, _make_exposure_log(settings, store, metrics))
         overload = OverloadPolicy()
         pipeline = Pipeline(
@@ -175,7 +162,7 @@ async def running(
         for name in ("", *_SERVICES):
             await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(_stop_at_once, transport)  # when there is nothing to drain, or no time for it
-        address = await transport.start(items.serve_with(pipeline.turn))
+        address = await transport.start(live.serve_with(pipeline.turn))
         self_check = SelfCheck(transport, "" if share_port else address)
         await self_check.run_once()
         checking = asyncio.create_task(self_check.run())
@@ -186,6 +173,22 @@ async def running(
         await health_servicer.enter_graceful_shutdown()
         await asyncio.sleep(settings.drain_delay_seconds)
         await transport.stop(settings.drain_seconds)
+
+
+def _log_what_is_served(settings: Settings, custom: CustomFeatures | None, models: Models) -> None:
+    _logger.info("presage %s", installed_version())
+    if custom is not None:
+        _logger.info(
+            "project %s: features %r with %d of its own, %d aggregates of each visitor",
+            settings.project,
+            custom.feature_set.name,
+            len(custom.catalogue),
+            len(custom.aggregates.aggregates),
+        )
+    for model in models:
+        _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
+    for ranking in models.ranking_models:
+        _logger.info("model %s version %s ranks items", ranking.name, ranking.version)
 
 
 async def _open_link(settings: Settings, stack: AsyncExitStack) -> tuple[Link, Redis, str]:

@@ -8,7 +8,6 @@ from itertools import count
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from presage_featurizer import Event, EventType, Item, decode_event
 from presage_featurizer.event_log import EntryId

@@ -148,7 +148,9 @@ class LocalPipeline:
             )
         self.items = items or ItemColumns()
         self.ranker = Ranker(CurrentItems(FixedItems(self.items)), self.metrics, exposures)
-        self.intake = Intake([*service.methods(), *ranking.methods()], interceptors, self.overload, self.metrics, timeout_seconds)
+        self.intake = Intake(
+            [*service.methods(), *ranking.methods()], interceptors, self.overload, self.metrics, timeout_seconds
+        )
         self.pipeline = Pipeline(
             intake=self.intake,
             store=view.store,

@@ -11,6 +11,8 @@ from presage_featurizer.event_log.archive import (
     CHECKPOINT_FILE,
     EVENT_COLUMNS,
     EVENTS,
+    EXPOSURE_COLUMNS,
+    EXPOSURES,
     ITEM_COLUMNS,
     PARTS_GLOB,
     PLACE_COLUMNS,
@@ -27,7 +29,7 @@ from presage_featurizer.event_log.archive import (
     part_file,
     staged_file,
 )
-from presage_featurizer.event_log.exposures import Exposure, decode_exposure, encode_exposure
+from presage_featurizer.event_log.exposures import EXPOSURE_ARRAYS, Exposure, decode_exposure, encode_exposure
 from presage_featurizer.event_log.rows import NEWER_EVENT_COLUMNS, ArchivedRow, read_event_rows
 from presage_featurizer.event_log.streams import (
     BEGINNING,
@@ -53,6 +55,9 @@ __all__ = [
     "EVENTS",
     "EVENT_COLUMNS",
     "EVENT_FIELD",
+    "EXPOSURES",
+    "EXPOSURE_ARRAYS",
+    "EXPOSURE_COLUMNS",
     "EXPOSURE_FIELD",
     "ITEM_COLUMNS",
     "NEWER_EVENT_COLUMNS",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from presage_featurizer.errors import CorruptStateError
 from presage_featurizer.view import MAX_UNIX_MICROS
 
-__all__ = ["Exposure", "decode_exposure", "encode_exposure"]
+__all__ = ["EXPOSURE_ARRAYS", "Exposure", "decode_exposure", "encode_exposure"]
 
 
 class Exposure(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=True):
@@ -88,6 +88,20 @@ class Exposure(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=T
         """The features of the candidates, one row each; no columns if they were not logged; read-only."""
         return np.frombuffer(self.features, "<f4").reshape(len(self.digests), -1)
 
+
+EXPOSURE_ARRAYS = {
+    "candidates": "<u8",
+    "sources": "|u1",
+    "given": "<u2",
+    "scores": "<f8",
+    "prices": "<f8",
+    "stocks": "<i8",
+    "blocked": "|u1",
+    "shown": "<u2",
+    "propensities": "<f8",
+    "features": "<f4",
+}
+"""The types of the numbers in an exposure's columns."""
 
 _CANDIDATE_COLUMNS = {"sources": 1, "given": 2, "scores": 8, "prices": 8, "stocks": 8, "blocked": 1}
 """Bytes of each candidate, by column."""

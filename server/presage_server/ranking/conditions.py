@@ -24,14 +24,15 @@ Rows = NDArray[np.int64]
 def excluded_numbers(exclude: Collection[int], context: RankingContext, state: State | None) -> set[int]:
     """Return the numbers of the digests of the items that a caller leaves out."""
     interests = context.interests
-    session: list[int] = interests.session_digests.tolist()
+    size = len(interests.session)
+    session, history = interests.digests[:size].tolist(), interests.digests[size:]
     excluded: set[int] = set()
     if pb.EXCLUSION_SESSION in exclude:
         excluded.update(session)
     elif pb.EXCLUSION_CURRENT in exclude:
         excluded.update(session[:1])
     if pb.EXCLUSION_BOUGHT in exclude:
-        excluded.update(interests.history_digests[interests.purchases > 0.0].tolist())
+        excluded.update(history[interests.purchases > 0.0].tolist())
     if pb.EXCLUSION_CART in exclude and state is not None:
         excluded.update(map(digest_number, state.cart))
     return excluded

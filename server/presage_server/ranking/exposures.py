@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from presage_featurizer.event_log import EXPOSURE_FIELD, Exposure, encode_exposure, last_event_of
 from presage_featurizer.ranking.assembling import digest_number
-from presage_featurizer.ranking.items_live import LiveValues
 from presage_featurizer.ranking.placements import Arranged, Scored
 from presage_server.ranking.jobs import RankJob
 from presage_server.store.lossy_log import EntryWriter, LossyLog
@@ -56,7 +55,6 @@ class ExposureLog:
         arranged: Arranged,
         *,
         given: NDArray[np.int64] | None,
-        live: LiveValues,
         features: NDArray[np.float32],
         cart_micros: int,
     ) -> None:
@@ -64,15 +62,16 @@ class ExposureLog:
 
         Args:
             job: What was asked for.
-            scored: The candidates, in any order.
+            scored: The candidates, in any order, with what the rules used of them.
             arranged: What was returned.
             given: The place of each candidate among those that the caller named, from 1; None if it named none.
-            live: What the rules used of each candidate.
             features: One row for each candidate.
             cart_micros: What the visitor's cart costs.
         """
         if not self._draws(self._share):
             return
+        live = scored.live
+        assert live is not None, "the rules have used it"
         order = np.lexsort((scored.digests, -scored.scores))
         places = np.empty(len(order), "<u2")
         places[order] = np.arange(len(order))

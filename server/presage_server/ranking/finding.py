@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from presage.v1 import ranking_service_pb2 as pb
 from presage_featurizer.cart import cart_value_micros
-from presage_featurizer.digests import product_digest
-from presage_featurizer.ranking.assembling import Circumstances, context_of, digest_number
+from presage_featurizer.ranking.assembling import Circumstances, context_of, digest_number, digest_numbers
 from presage_featurizer.ranking.context import RankingContext
 from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items_live import LiveValues
@@ -61,15 +60,14 @@ def find_candidates(job: RankJob, item_features: ItemFeatures, workspace: Worksp
     cart_micros = 0 if state is None else cart_value_micros(state.cart)
     given = None
     if job.candidate_ids:
-        rows = context.resolve(np.frombuffer(b"".join(map(product_digest, job.candidate_ids)), "<u8"))
+        rows = context.resolve(digest_numbers(job.candidate_ids))
         sources = np.full(len(rows), pb.ITEM_SOURCE_CANDIDATE, np.uint8)
         given = np.arange(1, len(rows) + 1)
     else:
         rows, sources = _find(job, context, cart_micros)
     digests = context.digests_of(rows)
     live = items.live_values(rows, digests)
-    # Of items with a row, the rules look at this; the others are too new for them.
-    fits = ~context.is_cold(rows) | ~(live.blocked | (job.rules.hide_out_of_stock & (live.stock == 0)))
+    fits = np.ones(len(rows), bool)
     if job.conditions is not None:
         fits &= meeting(job.conditions, rows, items, live)
     if job.exclude:

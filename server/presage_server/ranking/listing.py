@@ -17,7 +17,7 @@ __all__ = ["make_list"]
 def make_list(job: RankJob, candidates: Candidates, scores: NDArray[np.float64]) -> tuple[Scored, Arranged]:
     """Apply the rules to scored candidates, and fill in the job's items."""
     items = candidates.context.items
-    scored = Scored(candidates.rows, candidates.digests, scores, candidates.sources)
+    scored = Scored(candidates.rows, candidates.digests, scores, candidates.sources, candidates.live)
     arranged = arrange(
         scored,
         job.rules,

@@ -93,7 +93,7 @@ class Ranker:
         features = self._items.features()
         for job in jobs:
             try:
-                list_similar(job, features, self._workspace)
+                list_similar(job, features)
             except Exception as error:  # noqa: BLE001 - the call's own
                 job.call.fail(internal_error(error, job.call.method))
             else:
@@ -184,7 +184,6 @@ class Ranker:
                 scored,
                 arranged,
                 given=candidates.given,
-                live=candidates.live,
                 features=candidates.features,
                 cart_micros=candidates.cart_micros,
             )

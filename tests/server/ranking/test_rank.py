@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pytest
 
 from presage.v1 import ranking_service_pb2 as pb
-from presage_featurizer import EventType, encode_state
+from presage_featurizer import EventType
 from presage_featurizer.ranking.assembling import Circumstances, context_of, digest_numbers
 from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.pairs import pair_features
 from presage_featurizer.ranking.workspace import Workspace
-from presage_server.models.loading import Models, load_models
 from presage_server.models.ranking import RankingModel
-from presage_server.store.snapshot import REVISION_BYTES
-from support.pipelines import LocalCall, LocalPipeline, local_pipeline, track
-from support.rankings import ITEMS, VISITORS, Shop, a_shop, item_id, write_ranking_bundle
-from support.stores import opened
-
-
-@pytest.fixture(scope="session")
-def ranking_models(tmp_path_factory) -> Models:
-    directory = tmp_path_factory.mktemp("ranking-models")
-    write_ranking_bundle(directory)
-    return load_models(directory)
-
-
-@pytest.fixture
-def shop() -> Shop:
-    return a_shop()
-
-
-@pytest.fixture
-def server(store, ranking_models, shop) -> Iterator[LocalPipeline]:
-    for number in range(VISITORS):
-        user_id = f"visitor-{number}"
-        store.set_blob(user_id, bytes(REVISION_BYTES) + encode_state(shop.state_of(user_id)))
-    with opened(store) as view, local_pipeline(view, ranking_models, items=shop.columns) as local:
-        yield local
+from support.pipelines import LocalCall, track
+from support.rankings import ITEMS, a_shop, item_id
 
 
 def rank(user_id: str = "visitor-1", **fields: Any) -> pb.RankRequest:
@@ -221,3 +195,18 @@ def test_metrics_count_rankings(server):
     assert server.counted("presage_rankings_total", history="none") == 1
     assert server.counted("presage_cold_items_total") == 1
     assert server.counted("presage_candidates_bucket", found_by="caller", le="5") == 2
+
+
+def test_similar_items_share_sessions_or_the_category(server, shop):
+    response = server.answer(pb.SimilarItemsRequest(item_id=shop.columns.ids[3], k=10))
+    assert len(response.items) == 10
+    assert not response.cold
+    assert shop.columns.ids[3] not in {item.item_id for item in response.items}
+    scores = [item.score for item in response.items]
+    assert scores == sorted(scores, reverse=True)
+    assert min(scores) > 0
+    cheap = server.answer(pb.SimilarItemsRequest(item_id=shop.columns.ids[3], filter=pb.ItemFilter(max_price=50)))
+    assert all(0 < item.price <= 50 for item in cheap.items)
+    unknown = server.answer(pb.SimilarItemsRequest(item_id="never-heard-of"))
+    assert unknown.cold
+    assert not unknown.items
