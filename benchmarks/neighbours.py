@@ -1,8 +1,8 @@
 """``python -m benchmarks.neighbours``: what large calls do to the latencies of small ones.
 
 Score is measured with 16 in flight, or at a constant rate: alone, and while large calls are in flight all the time, on a connection
-of their own: four ScoreBatch of 1,000 visitors, four TrackEvents of 500 events, or both. The server is saturated then. Beside Rank of
-100 candidates, it is not: as many of these are made in a second as are half of what it answers at most.
+of their own: four ScoreBatch of 1,000 visitors, four TrackEvents of 500 events, or both. The server is saturated then. Beside Rank
+of 100 candidates, it is not: as many of these are made in a second as are half of what it answers at most.
 """
 
 from __future__ import annotations
