@@ -101,6 +101,16 @@ class Settings:
         "The model for calls that name none.",
         shown_default="conversion, or the only one",
     )
+    default_ranking_model: str = setting(
+        "",
+        "The model for calls of RankingService that name none.",
+        shown_default="ranking, or the only one",
+    )
+    placements: str = setting(
+        "",
+        "The TOML file with the rules of each placement that lists are ranked for.",
+        shown_default="none: only the rules that hold by default",
+    )
     state_ttl_days: float = setting(
         30.0, "A visitor is forgotten after this time without an event.", unit="days", low=0.001, high=3_650
     )
@@ -129,7 +139,14 @@ class Settings:
     )
     sample_vectors_share: float = setting(
         0.0,
-        "The share of scores whose features are also logged, for `presage audit` to compare with a replay.",
+        "The share of scores, and of the ranked lists in the event log, whose features are also logged, for `presage audit` to "
+        "compare with a replay.",
+        low=0,
+        high=1,
+    )
+    exposures_share: float = setting(
+        1.0,
+        "The share of ranked lists that are written to the event log, for training and for judging other rules.",
         low=0,
         high=1,
     )

@@ -13,7 +13,9 @@ from presage_featurizer import VISITOR, Event, EventType, State, current_session
 from presage_featurizer.digests import product_digest
 from presage_featurizer.habits import EVENT_WEIGHTS
 from presage_featurizer.ranking.context import RankingContext
+from presage_featurizer.ranking.intent import session_intent
 from presage_featurizer.ranking.interests import Interests
+from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items import UNKNOWN, ItemColumns
 from presage_featurizer.ranking.items_replay import ItemReplay
 from presage_featurizer.ranking.pairs import pair_features
@@ -75,6 +77,8 @@ class Ranker:
     def __init__(self, items: ItemColumns, limits: RetrievalLimits | None = None) -> None:
         self.items = items
         self.period: Period | None = None
+        self._features = ItemFeatures(items)
+        self._epoch = items.epoch
         self._tables: RankingTables | None = None
         self._workspace = Workspace()
         self._limits = limits or RetrievalLimits()
@@ -87,15 +91,27 @@ class Ranker:
     def tables(self) -> RankingTables:
         """The tables, bound to all items that are known by now."""
         assert self.period is not None
-        if self._tables is None or len(self._tables.table_rows_of) < len(self.items):
+        if self._tables is None:
             self._tables = self.period.tables.bound(self.items)
+        elif self._tables.bound_items < len(self.items):
+            self._tables = self._tables.bound(self.items)
         return self._tables
 
     def context(self, state: State | None, session_id: str, now_unix_micros: int) -> RankingContext:
         """Gather what is known of a visitor at a moment."""
         session = None if state is None else current_session(state, now_unix_micros, session_id)
-        interests = Interests(state, session, self.items, now_unix_micros)
-        return RankingContext(interests, self.items, self.tables, now_unix_micros, workspace=self._workspace)
+        if self._epoch != self.items.epoch:
+            self._features.refresh()
+            self._epoch = self.items.epoch
+        interests = Interests(state, session, self._features, now_unix_micros)
+        return RankingContext(
+            interests,
+            self._features,
+            self.tables,
+            now_unix_micros,
+            workspace=self._workspace,
+            intent=session_intent(session, interests, self._features),
+        )
 
     def candidates(self, context: RankingContext, without: Rows) -> Rows:
         """Retrieve candidates, except some."""
@@ -143,7 +159,7 @@ def _query(ranker: Ranker, state: State, event: Event, answer: Sequence[int], as
     context = ranker.context(state, event.session_id, now)
     rows = ranker.candidates(context, items.rows_of(asked.without))
     targets = items.rows_of(answer)
-    own = context.tables.table_rows_of[context.interests.history]
+    own = context.tables.table_rows_of[context.interests.history]  # UNKNOWN for UNKNOWN
     users = ranker.period.nearest_visitors.scores(own[own != UNKNOWN])
     return Query(
         asked.visitor,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from array import array
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,8 +15,9 @@ from presage_featurizer.habits import EVENT_WEIGHTS
 from presage_featurizer.ranking.items import UNKNOWN
 from presage_featurizer.ranking.tables import Neighbours, RankingTables, Sessions
 from presage_featurizer.state import SESSION_IDLE_MICROS
+from presage_training.ranking.pair_log import PairLog
 
-__all__ = ["TableBuilder"]
+__all__ = ["TableBuilder", "item_number"]
 
 Floats = NDArray[np.float64]
 
@@ -31,27 +32,36 @@ _REPEAT_PRIOR = 5.0
 _CHUNK_ROWS = 4_096
 
 
+def item_number(item_id: str) -> int:
+    """Return the number of an item's digest, by which tables and columns know it."""
+    return int.from_bytes(product_digest(item_id), "little")
+
+
 @dataclass(slots=True)
 class _Visitor:
+    number: int
     session: int = -1
     session_id: str = ""
     last_unix_micros: int = 0
     last_items: list[int] = field(default_factory=list)
-    items: dict[int, None] = field(default_factory=dict)
-    bought: set[int] = field(default_factory=set)
 
 
 class TableBuilder:
-    """Reads events in the order of the log; ``build`` makes the tables of what was read so far."""
+    """Reads events in the order of time; ``build`` makes the tables of what was read so far.
+
+    Takes about 40 bytes for each item of an event, of at most MAX_PAIRS of them, and some 300 for each visitor.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[int, int] = {}
         self._visitors: dict[str, _Visitor] = {}
-        self._sessions: list[dict[int, None]] = []
-        self._session_times: list[int] = []
-        self._followed: list[tuple[int, list[int], list[int]]] = []
-        self._purchases: dict[int, int] = {}
-        self._repeats: dict[int, int] = {}
+        self._session_times = array("q")
+        self._step_times = array("q")
+        self._sessions = PairLog()
+        self._interests = PairLog()
+        self._before, self._after = PairLog(), PairLog()
+        """What a visitor's event had, and what the next one had; groups are steps from one to the other."""
+        self._purchases = PairLog()
 
     def add(self, event: Event) -> None:
         """Read an event; only those that show interest in items matter."""
@@ -59,95 +69,79 @@ class TableBuilder:
             return
         now = event.event_time_unix_micros
         rows = list(dict.fromkeys([self._row(item.item_id) for item in event.items]))
-        visitor = self._visitors.setdefault(event.user_id, _Visitor())
+        visitor = self._visitors.get(event.user_id)
+        if visitor is None:
+            visitor = self._visitors[event.user_id] = _Visitor(len(self._visitors))
         is_over = now - visitor.last_unix_micros > SESSION_IDLE_MICROS or event.session_id != visitor.session_id
         if visitor.session < 0 or is_over:
-            visitor.session, visitor.session_id = len(self._sessions), event.session_id
-            self._sessions.append({})
+            visitor.session, visitor.session_id = len(self._session_times), event.session_id
             self._session_times.append(now)
-        items = self._sessions[visitor.session]
-        if len(items) < _MAX_SESSION_ITEMS:
-            items.update(dict.fromkeys(rows[:_MAX_SESSION_ITEMS]))
+        self._sessions.add(visitor.session, rows[:_MAX_SESSION_ITEMS])
         if visitor.last_items and visitor.last_items != rows:
-            self._followed.append((now, visitor.last_items, rows[:_MAX_EVENT_ITEMS]))
+            step = len(self._step_times)
+            self._step_times.append(now)
+            self._before.add(step, visitor.last_items)
+            self._after.add(step, rows[:_MAX_EVENT_ITEMS])
         visitor.last_items, visitor.last_unix_micros = rows[:_MAX_EVENT_ITEMS], now
-        visitor.items.update(dict.fromkeys(rows))
+        self._interests.add(visitor.number, rows)
         if event.type == EventType.PURCHASE:
-            for row in rows:
-                self._purchases[row] = self._purchases.get(row, 0) + 1
-                if row in visitor.bought:
-                    self._repeats[row] = self._repeats.get(row, 0) + 1
-            visitor.bought.update(rows)
+            self._purchases.add(visitor.number, rows)
 
     def build(self, now_unix_micros: int) -> RankingTables:
         """Make the tables; older sessions weigh less, halved every 60 days before ``now_unix_micros``."""
         size = len(self._rows)
-        digests = np.fromiter(self._rows, np.uint64, size)
         ages = now_unix_micros - np.array(self._session_times, np.int64)
-        sessions = _members([list(session) for session in self._sessions], size)
+        sessions = self._sessions.matrix(len(ages), size, first=_MAX_SESSION_ITEMS)
         lengths = np.maximum(1, np.diff(sessions.indptr))
-        counts = np.asarray(sessions.sum(axis=0)).ravel()
-        weights = 0.5 ** (ages / _HALF_LIFE_MICROS) / np.sqrt(lengths)
+        by_count = 1.0 / np.sqrt(np.asarray(sessions.sum(axis=0)).ravel() + _SMOOTHING)
         visitors = self.visitors()
         activity = np.maximum(1, np.diff(visitors.indptr))
-        fans = np.asarray(visitors.sum(axis=0)).ravel()
-        by_fans = 1.0 / np.sqrt(fans + _SMOOTHING)
-        total = np.zeros(size)
-        repeats = np.zeros(size)
-        total[list(self._purchases)] = list(self._purchases.values())
-        repeats[list(self._repeats)] = list(self._repeats.values())
-        prior = repeats.sum() / max(1.0, total.sum())
+        by_fans = 1.0 / np.sqrt(np.asarray(visitors.sum(axis=0)).ravel() + _SMOOTHING)
         nothing = np.zeros(0, np.int64)
         return RankingTables(
-            digests,
-            _nearest(sessions, weights, sessions, 1.0 / np.sqrt(counts + _SMOOTHING)),
-            self._followed_by(now_unix_micros, size, 1.0 / np.sqrt(counts + _SMOOTHING)),
+            np.fromiter(self._rows, np.uint64, size),
+            _nearest(sessions, 0.5 ** (ages / _HALF_LIFE_MICROS) / np.sqrt(lengths), sessions, by_count),
+            self._followed_by(now_unix_micros, size, by_count),
             _nearest(visitors, 1.0 / np.sqrt(activity), visitors, by_fans, rows_by=by_fans),
-            self._recent_sessions(size),
-            ((repeats + _REPEAT_PRIOR * prior) / (total + _REPEAT_PRIOR)).astype(np.float32),
+            _recent_sessions(sessions),
+            self._repeat_rates(size),
             nothing,
             nothing,
         )
 
     def visitors(self) -> sparse.csr_array:
         """Return the matrix of visitors by table rows, with 1 for each item that a visitor showed interest in."""
-        kept = [list(visitor.items)[-_MAX_VISITOR_ITEMS:] for visitor in self._visitors.values()]
-        return _members(kept, len(self._rows))
+        return self._interests.matrix(len(self._visitors), len(self._rows), last=_MAX_VISITOR_ITEMS)
 
     def _row(self, item_id: str) -> int:
-        return self._rows.setdefault(int.from_bytes(product_digest(item_id), "little"), len(self._rows))
+        return self._rows.setdefault(item_number(item_id), len(self._rows))
 
     def _followed_by(self, now_unix_micros: int, size: int, by: Floats) -> Neighbours:
-        before = _members([items for _, items, _ in self._followed], size)
-        after = _members([items for _, _, items in self._followed], size)
-        ages = now_unix_micros - np.array([time for time, _, _ in self._followed], np.int64)
+        ages = now_unix_micros - np.array(self._step_times, np.int64)
+        before, after = (steps.matrix(len(ages), size) for steps in (self._before, self._after))
         pairs = np.maximum(1, np.diff(before.indptr) * np.diff(after.indptr))
-        weights = 0.5 ** (ages / _HALF_LIFE_MICROS) / np.sqrt(pairs)
-        return _nearest(before, weights, after, by)
+        return _nearest(before, 0.5 ** (ages / _HALF_LIFE_MICROS) / np.sqrt(pairs), after, by)
 
-    def _recent_sessions(self, size: int) -> Sessions:
-        kept = [list(session) for session in self._sessions[-_MAX_SESSIONS:] if len(session) > 1]
-        members = _members(kept, size)
-        by_item = members.T.tocsr()
-        by_item.sort_indices()
-        newest_first = np.concatenate(
-            [by_item.indices[a:b][::-1] for a, b in zip(by_item.indptr, by_item.indptr[1:], strict=False)]
-            or [np.zeros(0)]
-        )
-        return Sessions(
-            members.indptr.astype(np.int32),
-            members.indices.astype(np.int32),
-            by_item.indptr.astype(np.int32),
-            newest_first.astype(np.int32),
-        )
+    def _repeat_rates(self, size: int) -> NDArray[np.float32]:
+        total = self._purchases.counts(size)
+        repeats = total - self._purchases.distinct_counts(size)
+        prior = repeats.sum() / max(1, total.sum())
+        return ((repeats + _REPEAT_PRIOR * prior) / (total + _REPEAT_PRIOR)).astype(np.float32)
 
 
-def _members(groups: Sequence[Iterable[int]], size: int) -> sparse.csr_array:
-    """Return the matrix of groups by items, with 1 for each member."""
-    lists = [list(group) for group in groups]
-    starts = np.append(0, np.cumsum([len(members) for members in lists])).astype(np.int64)
-    indices = np.fromiter((member for members in lists for member in members), np.int64, int(starts[-1]))
-    return sparse.csr_array((np.ones(len(indices)), indices, starts), shape=(len(lists), size))
+def _recent_sessions(sessions: sparse.csr_array) -> Sessions:
+    """Keep the newest sessions of more than one item."""
+    lengths = np.diff(sessions.indptr)
+    members = sessions[np.flatnonzero(lengths > 1)[-_MAX_SESSIONS:]]
+    # Sessions in descending order within each item: the numbers of the transposed matrix are turned round, twice.
+    by_item = members[::-1].T.tocsr()
+    by_item.sort_indices()
+    return Sessions(
+        members.indptr.astype(np.int32),
+        members.indices.astype(np.int32),
+        by_item.indptr.astype(np.int32),
+        (members.shape[0] - 1 - by_item.indices).astype(np.int32),
+    )
 
 
 def _nearest(
