@@ -28,6 +28,7 @@ JANUARY = 1_769_817_600_000_000
 
 @pytest.fixture(scope="module")
 def server(shared_store, models, tmp_path_factory):
+    shared_store.redis.flushall()
     flags = ("--redis-url", shared_store.url, "--models", str(models), "--no-follow-items")
     with server_process(tmp_path_factory.mktemp("server") / "log", *flags) as process:
         yield process
