@@ -130,8 +130,7 @@ class ItemFeatures:
     def _compute(self, rows: Rows | slice) -> None:
         items = self.items
         prices = items.prices[rows]
-        bands = np.where(prices > 0.0, np.searchsorted(_BANDS, prices, side="right") + 1, 0)
-        codes = np.stack([items.categories[rows], items.brands[rows], bands], axis=1) * _KINDS + np.arange(_KINDS)
+        codes = _codes(items.categories[rows], items.brands[rows], prices)
         sums = items.sums[:, :, rows]
         before = self.codes[rows].copy()
         moved = (before != codes).any(axis=1) | (self.prices[rows] != prices)
@@ -143,6 +142,14 @@ class ItemFeatures:
         self._set_values(rows, prices, sums)
         categories = np.concatenate([before[:, 0], codes[:, 0]]) // _KINDS
         self.orders.forget(categories, categories[np.tile(moved, 2)])
+
+    def codes_of(self, category: str, price: float) -> Rows:
+        """Return the codes of an item that has no row, by what is known of it."""
+        category_code = self.items.category_code(category)
+        if category_code >= len(self.priors):  # of an item that has a row, but no features yet
+            category_code = 0
+        found: Rows = _codes(np.array([category_code]), np.zeros(1, np.int64), np.array([price]))[0]
+        return found
 
     def category_of(self, rows: Rows) -> list[int]:
         """Return the codes of items' categories; 0 if unknown."""
@@ -193,6 +200,12 @@ class ItemFeatures:
         self.first_seen_unix_micros = np.append(self.first_seen_unix_micros, np.full(more, _NEVER))
         self.popularity = np.append(self.popularity, np.zeros(more, np.int64))
         self._counts = np.concatenate([self._counts, np.zeros((more, len(COUNTED_TYPES)), np.int64)])
+
+
+def _codes(categories: Rows, brands: Rows, prices: Floats) -> Rows:
+    bands = np.where(prices > 0.0, np.searchsorted(_BANDS, prices, side="right") + 1, 0)
+    codes: Rows = np.stack([categories, brands, bands], axis=1) * _KINDS + np.arange(_KINDS)
+    return codes
 
 
 assert UNKNOWN == -1, "the last element of each array"
