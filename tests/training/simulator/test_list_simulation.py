@@ -9,6 +9,7 @@ import pytest
 from training.simulator.world import DAY_MICROS, SEED, START_UNIX_MICROS
 
 from presage_featurizer.events import Event, EventType
+from presage_training.ranking.regret import measure_lists
 from presage_training.simulator import (
     ItemList,
     ListedItem,
@@ -17,7 +18,6 @@ from presage_training.simulator import (
     RandomLists,
     Shop,
     create_visitor,
-    measure_lists,
     simulate_lists,
 )
 from presage_training.simulator.tastes import Need, create_taste
