@@ -111,7 +111,7 @@ class World:
         )
 
 
-def make_world(items: int = 100_000, visitors: int = 3_000, *, end_unix_micros: int | None = None) -> World:
+def make_world(items: int = 100_000, visitors: int = 2_000, *, end_unix_micros: int | None = None) -> World:
     """Make a shop, and replay its log.
 
     Args:
@@ -132,7 +132,7 @@ def make_world(items: int = 100_000, visitors: int = 3_000, *, end_unix_micros: 
         item = shop.item(number)
         numbers[item.item_id] = number
         counted.add_change(
-            CatalogueChange(item.item_id, item.price_micros, item.category, item.brand, stock=number % 50),
+            CatalogueChange(item.item_id, item.price_micros, item.category, item.brand, stock=1 + number % 50),
             first,
             number,
         )
