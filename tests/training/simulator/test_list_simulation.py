@@ -34,9 +34,8 @@ class KnowingLists:
         for index in range(VISITORS):
             visitor = create_visitor(seed=SEED, index=index)
             taste = create_taste(visitor)
-            self._lists[visitor.user_id] = sorted(
-                SHOP.by_id, key=lambda item_id, taste=taste: -taste.utility(SHOP.by_id[item_id], Need("", 0, ()))
-            )
+            liked = taste.utilities(SHOP.by_id.values(), Need("", 0, ()))
+            self._lists[visitor.user_id] = sorted(liked, key=liked.__getitem__, reverse=True)
 
     def add(self, event) -> None:
         pass
