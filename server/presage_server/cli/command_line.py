@@ -25,6 +25,7 @@ _ORDER = (
     "audit",
     "train",
     "evaluate",
+    "rank",
     "models",
     "version",
 )

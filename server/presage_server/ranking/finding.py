@@ -90,7 +90,7 @@ def _find(job: RankJob, context: RankingContext, cart_micros: int) -> tuple[Rows
     rows, sources = [found.rows], [found.sources + np.uint8(_FIRST_FOUND)]
     if job.conditions is not None:
         meets = rows_meeting(job.conditions, items)
-        rows.append(best_rows(meets, features.popularity[meets], items.digests, _MAX_MEETING))
+        rows.append(best_rows(meets, features.popularity[meets].astype(np.float64), items.digests, _MAX_MEETING))
         sources.append(np.full(len(rows[-1]), pb.ITEM_SOURCE_POPULAR, np.uint8))
         together = np.concatenate(rows)
         first = context.workspace.firsts(together)
