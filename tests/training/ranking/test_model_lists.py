@@ -6,7 +6,8 @@ from training.simulator.world import START_UNIX_MICROS
 from presage_export.bundle.ranking import load_ranking_bundle
 from presage_featurizer import MICROS, EventType
 from presage_training.ranking.model_lists import ModelLists
-from presage_training.simulator import ItemList, ListRequest, RandomLists, Shop, measure_lists, simulate_lists
+from presage_training.ranking.regret import measure_lists
+from presage_training.simulator import ItemList, ListRequest, RandomLists, Shop, simulate_lists
 from support.rankings import write_ranking_bundle
 
 SHOP = Shop.create(seed=5)

@@ -26,7 +26,7 @@ from presage_training.simulator import Product, Shop
 __all__ = ["TourStep", "load_catalogue", "tour"]
 
 _TIMEOUT_MS = 2_000
-_NEW_TO_THEM = RankContext(exclude=(Exclusion.CURRENT, Exclusion.CART))
+_NEW_TO_THEM = RankContext(exclude=(Exclusion.SESSION, Exclusion.CART))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,8 +38,12 @@ class TourStep:
     ranking: Ranking
 
 
-def load_catalogue(target: str, shop: Shop) -> None:
-    """Tell a server of all products of a shop; raises TrainingError if a call fails or a product is rejected."""
+def load_catalogue(target: str, shop: Shop, *, first_seen_unix_micros: int) -> None:
+    """Tell a server of all products of a shop, and since when they have been there.
+
+    Raises:
+        TrainingError: A call failed, or a product was rejected.
+    """
     with _client(target) as client:
         items = [
             CatalogueItem(
@@ -47,6 +51,7 @@ def load_catalogue(target: str, shop: Shop) -> None:
                 price=product.item.price_micros / MICROS,
                 category=product.item.category,
                 brand=product.item.brand,
+                first_seen_unix_micros=first_seen_unix_micros,
             )
             for product in shop.by_id.values()
         ]
