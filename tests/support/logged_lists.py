@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from presage_featurizer import Event
-from presage_featurizer.event_log import Exposure
+from presage_featurizer import Event, encode_event
+from presage_featurizer.event_log import Entry, EntryId, Exposure, encode_exposure
 from presage_featurizer.events import EventType, Item, Shown
 from presage_featurizer.ranking.placements import Placement, arrange
+from presage_server.archive.folder import open_folder
+from presage_server.archive.parts import parts_by_day
 from support.shelves import NOW, Shelf
 
 
@@ -86,3 +89,17 @@ def seen(
             for place in clicked
         ),
     ]
+
+
+def write_archive(directory: Path, exposures: Iterable[Exposure], events: Iterable[Event]) -> None:
+    """Write an archive as ``presage archive`` does."""
+    entries = [
+        *(_entry(place, exposure=encode_exposure(exposure)) for place, exposure in enumerate(exposures)),
+        *(_entry(place, event=encode_event(event)) for place, event in enumerate(events)),
+    ]
+    with open_folder(directory, new_id=lambda: "lists") as folder:
+        folder.commit(parts_by_day(entries), positions={}, entries=len(entries))
+
+
+def _entry(place: int, *, event: bytes = b"", exposure: bytes = b"") -> Entry:
+    return Entry(0, EntryId(NOW // 1_000, place), event, no_prior_state=False, exposure=exposure)

@@ -145,7 +145,17 @@ def test_much_is_applied_in_small_steps(store):
         assert not items.columns.live.pending
 
 
-def test_stored_items_that_cannot_be_read_keep_a_server_from_starting(store):
+def test_a_server_starts_without_stored_items_that_cannot_be_read_and_takes_them_when_they_can(store, caplog):
     store.redis.xadd(BUCKETS, {"bucket": b"nonsense", "after": -1, "parts": 1, "width": 1}, id="5-0")
-    with pytest.raises(StoreStartError, match="redis_url: the items cannot be loaded: items' bucket"):
-        LiveItems.open(store.url, WIDTH_MICROS)
+    with live(store) as items:
+        assert "items stay as they are: items' bucket b'5-0': items' bucket: expected CRC-32" in caplog.text
+        assert len(items.columns) == 0
+        store.redis.delete(BUCKETS)
+        publish(store, "a")
+        until(items, lambda: items.columns.ids == ["a"])
+        assert "items are up to date again" in caplog.text
+
+
+def test_a_store_that_does_not_answer_keeps_a_server_from_starting(short_directory):
+    with pytest.raises(StoreStartError, match="redis_url: the items cannot be loaded"):
+        LiveItems.open(f"unix://{short_directory / 'nothing.sock'}", WIDTH_MICROS)
