@@ -44,6 +44,7 @@ def write_logs(folder: Path) -> None:
     _write_csv(folder / "export.csv.gz", list(_export(october)))
     _write_csv(folder / "2019-Oct.csv.gz", list(_rees46(october)))
     parquet.write_table(pa.Table.from_pylist(list(_wholesale())), folder / "online_retail.parquet")
+    _write_catalogue(folder / "items.csv", october)
     (folder / "clicks.toml").write_text(_mapping())
     shutil.copytree(ROOT / "models", folder / "models")
 
@@ -123,6 +124,19 @@ def _wholesale() -> Iterator[dict[str, object]]:
             "CustomerID": str(customer),
             "Country": "United Kingdom",
         }
+
+
+def _write_catalogue(path: Path, events: Sequence[Event]) -> None:
+    """Write the catalogue of a shop, in the columns that ``presage items load`` knows, and once more in those of another shop."""
+    sold = {item.item_id: item for event in events for item in event.items}
+    with path.open("w", newline="") as file, path.with_name("stock.csv").open("w", newline="") as stock:
+        items, units = csv.writer(file), csv.writer(stock)
+        items.writerow(["item_id", "price", "category", "brand", "tags", "stock", "blocked", "first_seen"])
+        units.writerow(["sku", "units"])
+        for item in sold.values():
+            price = item.price_micros / MICROS
+            items.writerow([item.item_id, price, item.category, item.brand, "new|sale", 5, "false", "2026-01-31"])
+            units.writerow([item.item_id, 4])
 
 
 def _write_csv(path: Path, rows: list[dict[str, object]]) -> None:
