@@ -121,7 +121,9 @@ def _training_rows() -> tuple[NDArray[np.float32], NDArray[np.int64], list[int]]
         values = pair_features(candidates, context)
         rows.append(values)
         of = {name: values[:, place] for place, name in enumerate(PAIR_FEATURES)}
-        wanted = of["same_category"] + (of["own_score"] > 0) + of["views"] / 4 + of["price"] / 200 + of["known_days"] * 4
+        wanted = (
+            of["same_category"] + (of["own_score"] > 0) + of["views"] / 4 + of["price"] / 200 + of["known_days"] * 4
+        )
         labels.append(np.clip(wanted + random.normal(0, 0.5, _CANDIDATES), 0, 3).astype(np.int64))
     return np.concatenate(rows), np.concatenate(labels), [_CANDIDATES] * VISITORS
 

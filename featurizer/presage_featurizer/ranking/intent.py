@@ -9,7 +9,7 @@ import numpy as np
 
 from presage_featurizer.events import EventType
 from presage_featurizer.ranking.interests import Interests
-from presage_featurizer.ranking.item_features import ItemFeatures
+from presage_featurizer.ranking.item_features import CODES, ItemFeatures
 from presage_featurizer.state import Session
 
 __all__ = ["Intent", "session_intent"]
@@ -55,8 +55,11 @@ def session_intent(session: Session | None, interests: Interests, item_features:
     if _is_returning(interests):
         return Intent.RETURNING
     rows = interests.session
-    categories = item_features.category_of(rows)
-    if _is_bargain(categories[:_LAST_ITEMS], item_features.prices[rows[:_LAST_ITEMS]].tolist(), item_features):
+    categories, prices = item_features.category_of(rows), item_features.prices[rows[:_LAST_ITEMS]].tolist()
+    if interests.newest is not None:
+        categories[0] = int(interests.newest.codes[0]) // len(CODES)
+        prices[0] = interests.newest.price
+    if _is_bargain(categories[:_LAST_ITEMS], prices, item_features):
         return Intent.BARGAIN
     return Intent.COMPARING if _is_comparing(categories, interests) else Intent.BROWSING
 

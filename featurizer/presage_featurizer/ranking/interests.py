@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,7 @@ from presage_featurizer.events import MICROS, EventType
 from presage_featurizer.habits import EVENT_WEIGHTS
 from presage_featurizer.item_history import HISTORY_TIME_SECONDS, growth_factor, newest_session_items
 from presage_featurizer.ranking.item_features import ItemFeatures
+from presage_featurizer.ranking.items import UNKNOWN
 from presage_featurizer.state import Session, State
 
 __all__ = ["MAX_RATING", "Interests"]
@@ -23,6 +26,16 @@ MAX_RATING = 5.0
 _RATING = MAX_RATING / EVENT_WEIGHTS[EventType.PURCHASE]
 _TIME_PLACES = HISTORY_TIME_SECONDS * np.array([1, 1 << 8, 1 << 16])
 assert np.dtype(np.uint64).itemsize == WIDTH
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a visitor's state says of an item."""
+
+    codes: Rows
+    """As in ``ItemFeatures.codes``; it does not know the brand."""
+    price: float
+    """In units of the shop's currency; 0 if unknown."""
 
 
 class Interests:
@@ -67,6 +80,11 @@ class Interests:
         self.session_counts: Floats = np.array(session_counts, np.float64)
         """How often each is among the session's last items."""
         self.session_ages_seconds: Floats = np.maximum(0.0, seconds - np.array(times, np.float64))
+        self.newest: Description | None = None
+        """What is known of the session's newest item if it is too new for a row."""
+        if size and self.rows[0] == UNKNOWN and _is_newest(session, state):
+            price = state.habits.last_price_micros / MICROS
+            self.newest = Description(item_features.codes_of(state.habits.last_category, price), price)
         self._bought_last: NDArray[np.bool_] | None = None
 
     @property
@@ -113,3 +131,9 @@ def _session_records(items: bytes) -> tuple[list[int], list[int], list[int]]:
             counts[number] = 1
             newest.append(seconds)
     return list(counts), list(counts.values()), newest
+
+
+def _is_newest(session: Session | None, state: State) -> bool:
+    """Return whether the visitor's newest event is of this session, so that the habits tell of its item."""
+    newest = max([known.last_unix_micros for known in state.sessions], default=0)
+    return session is not None and session.last_unix_micros >= newest

@@ -72,7 +72,7 @@ class ItemFeatures:
     candidates need no case of their own.
 
     Args:
-        items: All items; ``refresh`` must be called whenever they change.
+        items: All items; ``refresh`` must be called after each epoch.
     """
 
     def __init__(self, items: ItemColumns) -> None:
@@ -93,6 +93,7 @@ class ItemFeatures:
         """The most popular items, best first."""
         self.priors: Floats = np.zeros((1, len(RATES)))
         """By category: RATES of all its items together."""
+        self._epoch = UNKNOWN
         self.code_count = _KINDS
         """All codes are below it."""
         self._counts: Rows = np.zeros((0, len(COUNTED_TYPES)), np.int64)
@@ -100,25 +101,26 @@ class ItemFeatures:
         self.orders = CategoryOrders(self.popularity, self.prices, items.digests)
         self.refresh()
 
-    def refresh(self, changed: Rows | None = None) -> None:
-        """Compute the features of changed items again, and of new ones.
+    def refresh(self, items: ItemColumns | None = None) -> None:
+        """Compute the features of new and changed items.
 
-        What comes out does not depend on which calls were made before.
+        What comes out does not depend on which calls were made before. Little is done again for items that did not change.
 
         Args:
-            changed: Rows with other counts or descriptions than before; None if any may have changed.
+            items: Columns of a later epoch that take the place of those before, of which they are a fork; None for the same ones.
         """
+        if items is not None:
+            self.items = items
         before, self.size = self.size, len(self.items)
         if self.size + MAX_COLD >= len(self.values):
             self._grow()
         self.index.add(self.items.digests[: self.size])
-        if changed is not None:
-            changed = np.union1d(changed[changed < before], np.arange(before, self.size))
-            parts: list[Rows | slice] = [changed] if len(changed) else []
-        else:
-            parts = [
-                slice(first, min(first + _ROWS_AT_ONCE, self.size)) for first in range(0, self.size, _ROWS_AT_ONCE)
-            ]
+        changed = np.flatnonzero(self.items.changed_epochs[:before] > self._epoch)
+        self._epoch = self.items.epoch
+        parts: list[Rows | slice] = [changed] if len(changed) else []
+        parts += [
+            slice(first, min(first + _ROWS_AT_ONCE, self.size)) for first in range(before, self.size, _ROWS_AT_ONCE)
+        ]
         for rows in parts:
             self._compute(rows)
         self._set_priors()
@@ -128,8 +130,7 @@ class ItemFeatures:
     def _compute(self, rows: Rows | slice) -> None:
         items = self.items
         prices = items.prices[rows]
-        bands = np.where(prices > 0.0, np.searchsorted(_BANDS, prices, side="right") + 1, 0)
-        codes = np.stack([items.categories[rows], items.brands[rows], bands], axis=1) * _KINDS + np.arange(_KINDS)
+        codes = _codes(items.categories[rows], items.brands[rows], prices)
         sums = items.sums[:, :, rows]
         before = self.codes[rows].copy()
         moved = (before != codes).any(axis=1) | (self.prices[rows] != prices)
@@ -141,6 +142,14 @@ class ItemFeatures:
         self._set_values(rows, prices, sums)
         categories = np.concatenate([before[:, 0], codes[:, 0]]) // _KINDS
         self.orders.forget(categories, categories[np.tile(moved, 2)])
+
+    def codes_of(self, category: str, price: float) -> Rows:
+        """Return the codes of an item that has no row, by what is known of it."""
+        category_code = self.items.category_code(category)
+        if category_code >= len(self.priors):  # of an item that has a row, but no features yet
+            category_code = 0
+        found: Rows = _codes(np.array([category_code]), np.zeros(1, np.int64), np.array([price]))[0]
+        return found
 
     def category_of(self, rows: Rows) -> list[int]:
         """Return the codes of items' categories; 0 if unknown."""
@@ -191,6 +200,12 @@ class ItemFeatures:
         self.first_seen_unix_micros = np.append(self.first_seen_unix_micros, np.full(more, _NEVER))
         self.popularity = np.append(self.popularity, np.zeros(more, np.int64))
         self._counts = np.concatenate([self._counts, np.zeros((more, len(COUNTED_TYPES)), np.int64)])
+
+
+def _codes(categories: Rows, brands: Rows, prices: Floats) -> Rows:
+    bands = np.where(prices > 0.0, np.searchsorted(_BANDS, prices, side="right") + 1, 0)
+    codes: Rows = np.stack([categories, brands, bands], axis=1) * _KINDS + np.arange(_KINDS)
+    return codes
 
 
 assert UNKNOWN == -1, "the last element of each array"

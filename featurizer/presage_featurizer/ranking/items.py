@@ -62,6 +62,8 @@ class ItemColumns:
         """Since when each item has been there, as the catalogue says, or else when it was first named."""
         self.said = np.zeros(0, np.uint8)
         """Which of these the catalogue gave: bits of ``Said``."""
+        self.changed_epochs = np.zeros(0, np.int64)
+        """The bucket that each row's counts or description changed with last, as far as this process applied it."""
         self.windows = Windows()
         self.live = LiveColumns()
         self.codes: dict[str, dict[str, int]] = {"category": {"": 0}, "brand": {"": 0}}
@@ -76,7 +78,7 @@ class ItemColumns:
         return self._used
 
     @property
-    def sums(self) -> NDArray[np.int64]:
+    def sums(self) -> NDArray[np.int32]:
         """Events by window (the last one: all time), type and row, in closed buckets."""
         return self.windows.sums
 
@@ -158,8 +160,9 @@ class ItemColumns:
             raise ValueError(f"bucket: expected one after {self.epoch}, got {bucket.number}")
         rows = self._rows_for(bucket)
         self._set_descriptions(rows, bucket)
-        self.windows.add(bucket.number * self.bucket_micros // _HOUR_MICROS, rows, bucket.counts)
+        dropped = self.windows.add(bucket.number * self.bucket_micros // _HOUR_MICROS, rows, bucket.counts)
         self.epoch = bucket.number
+        self.changed_epochs[rows] = self.changed_epochs[dropped] = self.epoch
         self._changed.append(rows)
         self._summary = None
 
@@ -204,10 +207,11 @@ class ItemColumns:
         """Make room for this number of rows, and use them."""
         capacity = len(self.digests)
         if rows > capacity:
-            more = max(rows - capacity, _MIN_ROWS, capacity // 2)
+            more = max(rows - capacity, _MIN_ROWS, capacity // 8)
             for name in _COLUMNS:
                 column = getattr(self, name)
                 setattr(self, name, np.concatenate([column, np.zeros(more, column.dtype)]))
+            self.changed_epochs = np.append(self.changed_epochs, np.full(more, UNKNOWN))
             self.windows.grow(capacity + more)
         self._used = rows
 
@@ -215,6 +219,7 @@ class ItemColumns:
         """Stop sharing what staging changes."""
         for name in _COLUMNS:
             setattr(self, name, getattr(self, name).copy())
+        self.changed_epochs = self.changed_epochs.copy()
         self.windows = self.windows.copy()
         self.codes = {kind: dict(codes) for kind, codes in self.codes.items()}
         self._new_rows, self._new_ids, self._changed = {}, [], []

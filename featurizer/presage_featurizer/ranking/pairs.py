@@ -175,7 +175,9 @@ def _set_near(block: Values, rows: Rows, context: RankingContext) -> None:
 def _set_alike(shares: Values, same: Values, rows: Rows, context: RankingContext) -> None:
     """How much they are like the visitor's items."""
     interests, all_codes = context.interests, context.item_features.codes
-    own = all_codes.take(interests.rows, axis=0)
+    own = all_codes.take(interests.rows, axis=0, mode="wrap")
+    if interests.newest is not None:
+        own[0] = interests.newest.codes
     codes = all_codes.take(rows, axis=0)
     # The codes of the visitor's items are numbered by where they are among them, so that sums take no more room than these items.
     flat = own.ravel()
@@ -211,7 +213,7 @@ def _set_prices(block: Values, rows: Rows, context: RankingContext) -> None:
     own = all_prices.take(interests.history, mode="wrap")
     own = own[own > 0.0]
     prices = all_prices.take(rows)
-    newest_price = float(all_prices[newest])
+    newest_price = float(all_prices[newest]) if interests.newest is None else interests.newest.price
     anchor_price = float(all_prices[context.anchor]) if context.anchor != UNKNOWN else newest_price
     left = -1.0 if context.budget is None else max(context.budget - context.cart_value, 0.0)
     for place, divisor in enumerate((newest_price, float(own.sum()) / len(own) if len(own) else 0.0)):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_featurizer.ranking.category_orders import CategoryOrders
 from presage_featurizer.ranking.context import RankingContext
 from presage_featurizer.ranking.item_features import CODES, ItemFeatures
 from presage_featurizer.ranking.items import UNKNOWN
@@ -129,7 +130,8 @@ def similar_items(
             parts.append(rows[near])
             amounts.append(weights[near] / weights.max())
             sources.append(np.full(len(parts[-1]), SOURCES.index(name), np.uint8))
-    for name, rows in zip(("category", "price"), _like(features, row, limits), strict=True):
+    alike = _like(features.codes[row], float(features.prices[row]), features.orders, limits)
+    for name, rows in zip(("category", "price"), alike, strict=True):
         parts.append(rows)
         amounts.append(np.zeros(len(rows)))
         sources.append(np.full(len(rows), SOURCES.index(name), np.uint8))
@@ -168,18 +170,20 @@ def best_rows(rows: Rows, scores: Floats | Rows, digests: NDArray[np.uint64], li
 
 def _alike(context: RankingContext, limits: RetrievalLimits) -> list[Rows]:
     """Find items like the session's newest: of its category and brand, and near its price."""
-    session = context.interests.session
-    if not len(session):
+    interests, features = context.interests, context.item_features
+    if not len(interests.session):
         return [_NO_ROWS, _NO_ROWS]
-    return _like(context.item_features, int(session[0]), limits)
+    if interests.newest is not None:
+        return _like(interests.newest.codes, interests.newest.price, features.orders, limits)
+    newest = interests.session[0]
+    return _like(features.codes[newest], float(features.prices[newest]), features.orders, limits)
 
 
-def _like(features: ItemFeatures, row: int, limits: RetrievalLimits) -> list[Rows]:
-    category, brand = (features.codes[row, :2] // 3).tolist()
-    orders = features.orders
+def _like(codes: Rows, price: float, orders: CategoryOrders, limits: RetrievalLimits) -> list[Rows]:
+    category, brand = (codes[:2] // len(CODES)).tolist()
     of_brand = orders.popular(category, brand)[: limits.category] if brand else _NO_ROWS
     alike = np.concatenate([of_brand, orders.popular(category)[: limits.category]])
-    return [alike, orders.near_price(category, float(features.prices[row]), limits.price)]
+    return [alike, orders.near_price(category, price, limits.price)]
 
 
 def _each_once(parts: Sequence[Rows], sources: Sequence[int], context: RankingContext) -> Candidates:

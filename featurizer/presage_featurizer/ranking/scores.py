@@ -54,7 +54,7 @@ class SourceScores:
         table_rows = self._tables.table_rows_of.take(rows)
         slots = self._workspace.begin_slots(table_rows)
         size = len(rows) + 1
-        sums: list[Floats] = [
+        sums = [
             np.bincount(slots.take(near), amounts, size).astype(
                 np.float64, copy=False
             )  # of no items, it counts in integers
@@ -62,6 +62,8 @@ class SourceScores:
         ]
         own = slots.take(table_rows)
         self._workspace.end_slots(table_rows)
+        for of_table in sums:
+            of_table[0] = 0.0  # the items that were not asked for, whose slot is also that of items without a table row
         return [of_table.take(own) for of_table in sums]
 
     def ranks(self, name: TableName, scores: Floats) -> Floats:

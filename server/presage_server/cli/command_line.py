@@ -19,6 +19,7 @@ _ORDER = (
     "init",
     "inspect",
     "replay",
+    "items",
     "archive",
     "backfill",
     "audit",

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items import ItemColumns
 
@@ -48,19 +45,7 @@ class CurrentItems:
         # Columns of another epoch share the numbers of rows; others are of another store.
         if features is None or features.items.rows is not items.rows:
             features = self._features = ItemFeatures(items)
-        elif features.items is not items:
-            changed = _changed_rows(features.items, items, features.size)
-            features.items = items
-            features.refresh(changed)
-        elif self._epoch != items.epoch:
-            features.refresh()
+        elif features.items is not items or self._epoch != items.epoch:
+            features.refresh(items)
         self._epoch = items.epoch
         return features
-
-
-def _changed_rows(before: ItemColumns, items: ItemColumns, size: int) -> NDArray[np.int64]:
-    """Return the rows, of those that both columns have, whose counts or descriptions differ; counts change when they expire, too."""
-    differs = (before.sums[:, :, :size] != items.sums[:, :, :size]).any(axis=(0, 1))
-    for name in ("prices", "categories", "brands", "first_seen_unix_micros"):
-        differs |= getattr(before, name)[:size] != getattr(items, name)[:size]
-    return np.flatnonzero(differs)

@@ -52,7 +52,11 @@ BAD = [
     (rank(user_id="u" * 257), "user_id", "expected at most 256 bytes, got 257"),
     (rank(session_id="ü" * 200), "session_id", "expected at most 256 bytes, got 400"),
     (rank(as_of_unix_micros=1_700_000_000), "as_of_unix_micros", "not seconds or milliseconds"),
-    (rank(candidate_ids=["a", "b", "a"]), "candidate_ids[2]", r"expected each item once, got that of candidate_ids\[0\]"),
+    (
+        rank(candidate_ids=["a", "b", "a"]),
+        "candidate_ids[2]",
+        r"expected each item once, got that of candidate_ids\[0\]",
+    ),
     (rank(candidate_ids=["a", ""]), "candidate_ids[1]", "expected 1 to 256 bytes, got none"),
     (rank(candidate_ids=["a", "ü" * 150]), "candidate_ids[1]", "expected 1 to 256 bytes, got 300"),
     (rank(candidate_ids=map(str, range(1_001))), "candidate_ids", "expected at most 1000, got 1001"),
@@ -81,7 +85,9 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("request_", "field", "text"), BAD, ids=[f"{number}-{field}" for number, (_, field, _) in enumerate(BAD)])
+@pytest.mark.parametrize(
+    ("request_", "field", "text"), BAD, ids=[f"{number}-{field}" for number, (_, field, _) in enumerate(BAD)]
+)
 def test_a_request_that_breaks_the_contract_names_the_field(server, store, request_, field, text):
     before = store.everything()
     good = LocalCall(rank(candidate_ids=["a", "b"]))
