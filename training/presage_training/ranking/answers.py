@@ -211,6 +211,34 @@ class _ShownLists:
             self._close(self._lists.pop(user_id), 0)
 
 
+class _Reader:
+    """Reads a log for some questions."""
+
+    def __init__(self, questions: Sequence[Question]) -> None:
+        self.answers = {question: _Answers() for question in questions}
+        add = {question: answers.add for question, answers in self.answers.items()}
+        self._items = _NextItems(add["next-item"]) if "next-item" in add else None
+        self._orders = _NextOrders(add["next-order"]) if "next-order" in add else None
+        self._lists = _ShownLists(add["shown-list"]) if "shown-list" in add else None
+
+    def read(self, place: int, event: Event, draw: int, *, is_interest: bool) -> None:
+        if is_interest and self._items:
+            self._items.read(place, event, draw)
+        if is_interest and self._orders:
+            self._orders.read(place, event, draw)
+        if self._lists:
+            self._lists.read(place, event, draw)
+
+    def finish(self) -> int:
+        """Note the last answers; returns how many lists were shown."""
+        if self._orders:
+            self._orders.finish()
+        if not self._lists:
+            return 0
+        self._lists.finish()
+        return self._lists.count
+
+
 def survey(events: Iterable[Event], questions: Sequence[Question] = QUESTIONS) -> Survey:
     """Read a log once, in memory that does not grow with it but for some bytes for each visitor.
 
@@ -218,12 +246,7 @@ def survey(events: Iterable[Event], questions: Sequence[Question] = QUESTIONS) -
         events: In the order of time.
         questions: Which of them to answer.
     """
-    found = Survey()
-    answers = {question: _Answers() for question in questions}
-    readers: dict[Question, _NextItems | _NextOrders | _ShownLists] = {}
-    kinds = {"next-item": _NextItems, "next-order": _NextOrders, "shown-list": _ShownLists}
-    for question in questions:
-        readers[question] = kinds[question](answers[question].add)
+    found, reader = Survey(), _Reader(questions)
     draws: dict[str, int] = {}
     stride = 1
     for place, event in enumerate(events):
@@ -236,25 +259,19 @@ def survey(events: Iterable[Event], questions: Sequence[Question] = QUESTIONS) -
             draw = draws[event.user_id] = visitor_draw(event.user_id)
         if not event.items:
             continue
-        if _shows_interest(event):
+        is_interest = _shows_interest(event)
+        reader.read(place, event, draw, is_interest=is_interest)
+        if is_interest:
             if found.item_events % stride == 0:
                 found.times.append(event.event_time_unix_micros)
                 if len(found.times) >= _MAX_TIMES:
                     found.times, stride = found.times[::2], stride * 2
             found.item_events += 1
             found.purchases += event.type == EventType.PURCHASE
-            for question in ("next-item", "next-order"):
-                if question in readers:
-                    readers[question].read(place, event, draw)
-        if "shown-list" in readers:
-            readers["shown-list"].read(place, event, draw)
-    for question, reader in readers.items():
-        if not isinstance(reader, _NextItems):
-            reader.finish()
-        if isinstance(reader, _ShownLists):
-            found.lists = reader.count
-        found.counts[question] = answers[question].count
-        found.answers[question] = sorted(answers[question].kept, key=lambda answer: answer.place)
+    found.lists = reader.finish()
+    for question, answers in reader.answers.items():
+        found.counts[question] = answers.count
+        found.answers[question] = sorted(answers.kept, key=lambda answer: answer.place)
     found.visitors = len(draws)
     return found
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from presage_featurizer import Event
 from presage_featurizer.ranking.tables import RankingTables
+from presage_training.errors import DatasetError
 from presage_training.ranking.baselines import baseline_scores
 from presage_training.ranking.measuring import RankerMeasure
 from presage_training.ranking.model import FitRows, fit_ranker
 from presage_training.ranking.planning import RankingOptions, RankingPlan
 from presage_training.ranking.queries import LogReplay, Query
-from presage_training.errors import DatasetError
 
 __all__ = ["MODEL", "RankingComparison", "compare_rankers"]
 

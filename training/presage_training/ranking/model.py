@@ -12,7 +12,15 @@ from presage_featurizer.ranking.pairs import PAIR_FEATURES
 from presage_training.errors import DatasetError
 from presage_training.ranking.queries import Query
 
-__all__ = ["LABEL_GAINS", "MIN_QUERIES", "OBJECTIVE", "TRUNCATION_LEVEL", "FitRows", "feature_importances", "fit_ranker"]
+__all__ = [
+    "LABEL_GAINS",
+    "MIN_QUERIES",
+    "OBJECTIVE",
+    "TRUNCATION_LEVEL",
+    "FitRows",
+    "feature_importances",
+    "fit_ranker",
+]
 
 OBJECTIVE = "lambdarank"
 LABEL_GAINS = (0.0, 1.0)
@@ -49,8 +57,8 @@ _PARAMETERS = {
 class FitRows:
     """Queries to fit, as rows side by side, in the order of time.
 
-    Queries none of whose candidates was taken teach nothing and are left out; LightGBM would count them as perfect. The rows of each
-    query are shuffled: LightGBM breaks ties by their order, and candidates come with the best first.
+    Queries none of whose candidates was taken teach nothing and are left out; LightGBM would count them as perfect. The rows of
+    each query are shuffled: LightGBM breaks ties by their order, and candidates come with the best first.
 
     Args:
         seed: Of the shuffles.

@@ -126,7 +126,7 @@ class TableBuilder:
         total = self._purchases.counts(size)
         repeats = total - self._purchases.distinct_counts(size)
         prior = repeats.sum() / max(1, total.sum())
-        return ((repeats + _REPEAT_PRIOR * prior) / (total + _REPEAT_PRIOR)).astype(np.float32)
+        return np.asarray((repeats + _REPEAT_PRIOR * prior) / (total + _REPEAT_PRIOR), np.float32)
 
 
 def _recent_sessions(sessions: sparse.csr_array) -> Sessions:
