@@ -121,33 +121,32 @@ class _NextItems:
 class _NextOrders:
     def __init__(self, add: Callable[[Answer], None]) -> None:
         self._add = add
-        self._known: set[str] = set()
-        self._open: dict[str, tuple[str, Answer]] = {}
-        """The newest order of a visitor: purchases with its id add to it."""
+        self._open: dict[str, tuple[str, Answer | None]] = {}
+        """The newest order of each visitor, which purchases with its id add to; None if it was the first thing they did."""
 
     def read(self, place: int, event: Event, draw: int) -> None:
-        if event.type == EventType.PURCHASE:
-            numbers = tuple(dict.fromkeys(item_number(item.item_id) for item in event.items))
-            order_id, answer = self._open.get(event.user_id, ("", None))
-            if answer is not None and event.order_id and event.order_id == order_id:
-                merged = tuple(dict.fromkeys((*answer.targets, *numbers)))
-                self._open[event.user_id] = order_id, Answer(answer.place, answer.unix_micros, draw, merged)
-                return
-            self._close(event.user_id)
-            if event.user_id in self._known:
-                self._open[event.user_id] = (
-                    event.order_id,
-                    Answer(place, event.event_time_unix_micros, draw, numbers),
-                )
-        self._known.add(event.user_id)
+        is_known = event.user_id in self._open
+        order_id, answer = self._open.get(event.user_id, ("", None))
+        if event.type != EventType.PURCHASE:
+            if not is_known:
+                self._open[event.user_id] = "", None
+            return
+        numbers = tuple(dict.fromkeys(item_number(item.item_id) for item in event.items))
+        if event.order_id and event.order_id == order_id:
+            if answer is not None:
+                numbers = tuple(dict.fromkeys((*answer.targets, *numbers)))
+                self._open[event.user_id] = order_id, Answer(answer.place, answer.unix_micros, draw, numbers)
+            return
+        if answer is not None:
+            self._add(answer)
+        asked = Answer(place, event.event_time_unix_micros, draw, numbers) if is_known else None
+        self._open[event.user_id] = event.order_id, asked
 
     def finish(self) -> None:
-        for user_id in list(self._open):
-            self._close(user_id)
-
-    def _close(self, user_id: str) -> None:
-        if (found := self._open.pop(user_id, None)) is not None:
-            self._add(found[1])
+        for _, answer in self._open.values():
+            if answer is not None:
+                self._add(answer)
+        self._open = {}
 
 
 @dataclass(slots=True)
