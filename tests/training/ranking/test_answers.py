@@ -131,7 +131,7 @@ def test_sessions_that_are_over_take_no_memory(monkeypatch):
     monkeypatch.setattr(module, "_MAX_OPEN_SESSIONS", 2)
 
     assert next_items(log) == expected
-    assert expected == {0: number(2), 29: number(4)}
+    assert expected == {0: number(2), 30: number(4)}
 
 
 def test_an_empty_log_has_nothing():
