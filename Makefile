@@ -8,7 +8,7 @@ STUBS := proto
 DEMO_EXTRAS ?= server,native
 
 .PHONY: help setup demo test new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
-        budget soak bench-replay skew-proof backfill-proof served-parity train-real train-rank clean
+        budget soak bench-replay bench-open-bandit skew-proof backfill-proof served-parity train-real train-rank clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -110,6 +110,9 @@ soak: setup ## an hour of mixed load at 60 % of saturation
 
 bench-replay: setup ## how fast logs become training rows
 	@$(BIN)/python -m benchmarks.replay_speed $(ARGS)
+
+bench-open-bandit: setup ## estimates of one policy from the log of another, beside what it brought
+	@$(BIN)/python -m benchmarks.proofs.open_bandit $(ARGS)
 
 train-real: setup ## train every kind of model on the real logs, and report
 	@$(BIN)/python -m benchmarks.proofs.train_real

@@ -38,6 +38,7 @@ __all__ = [
     "history_times",
     "move_items_back",
     "newest_item_score",
+    "newest_session_items",
     "session_items",
 ]
 
@@ -50,6 +51,8 @@ HISTORY_TIME_SECONDS = 256
 _LANDMARK_MICROS = 2_524_608_000 * MICROS  # 2050-01-01, so that neither 1970 nor 2200 leaves the range of a double
 _MAX_DOUBLINGS = 960
 _DOUBLE = Struct("<d")
+_NUMBER = Struct("<Q")
+assert _NUMBER.size == WIDTH
 _SCORE_BYTES = 4
 _TIME_BYTES = 3
 _GROUP = Struct("<BBI")
@@ -80,6 +83,21 @@ def session_items(items: bytes) -> list[SessionItems]:
         end = start
     groups.reverse()
     return groups
+
+
+def newest_session_items(items: bytes) -> tuple[list[int], list[int]]:
+    """Read a session's items, the newest first: the numbers of their digests, and the seconds of their events."""
+    numbers: list[int] = []
+    times: list[int] = []
+    end = len(items)
+    while end:
+        _, count, seconds = _GROUP.unpack_from(items, end - _GROUP.size)
+        start = end - _GROUP.size - count * WIDTH
+        for at in range(end - _GROUP.size - WIDTH, start - 1, -WIDTH):
+            numbers.append(_NUMBER.unpack_from(items, at)[0])
+            times.append(seconds)
+        end = start
+    return numbers, times
 
 
 def history_scores(history: ItemHistory) -> array[float]:

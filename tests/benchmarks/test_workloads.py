@@ -18,7 +18,7 @@ def digest_of(visitor):
 
 
 def fields_of(value):
-    """Describe a value without the fields that have their default: events stay the same when they gain a field, or are encoded anew."""
+    """Describe a value without the fields that have their default, so that an event stays the same when it gains a field."""
     if isinstance(value, tuple):
         return [fields_of(part) for part in value]
     if not isinstance(value, msgspec.Struct):

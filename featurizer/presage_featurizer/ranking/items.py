@@ -6,7 +6,7 @@ of integers commute. Only closed buckets are read; one that is closed never chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from hashlib import blake2b
 
@@ -31,6 +31,7 @@ UNKNOWN = -1
 _HOUR_MICROS = 3_600 * MICROS
 _COLUMNS = ("digests", "prices", "categories", "brands", "first_seen_unix_micros", "said")
 _MIN_ROWS = 1_024
+_ROWS_PER_STEP = 100
 
 
 class ItemColumns:
@@ -61,6 +62,8 @@ class ItemColumns:
         """Since when each item has been there, as the catalogue says, or else when it was first named."""
         self.said = np.zeros(0, np.uint8)
         """Which of these the catalogue gave: bits of ``Said``."""
+        self.changed_epochs = np.zeros(0, np.int64)
+        """The bucket that each row's counts or description changed with last, as far as this process applied it."""
         self.windows = Windows()
         self.live = LiveColumns()
         self.codes: dict[str, dict[str, int]] = {"category": {"": 0}, "brand": {"": 0}}
@@ -157,22 +160,33 @@ class ItemColumns:
             raise ValueError(f"bucket: expected one after {self.epoch}, got {bucket.number}")
         rows = self._rows_for(bucket)
         self._set_descriptions(rows, bucket)
-        self.windows.add(bucket.number * self.bucket_micros // _HOUR_MICROS, rows, bucket.counts)
+        dropped = self.windows.add(bucket.number * self.bucket_micros // _HOUR_MICROS, rows, bucket.counts)
         self.epoch = bucket.number
+        self.changed_epochs[rows] = self.changed_epochs[dropped] = self.epoch
         self._changed.append(rows)
         self._summary = None
 
     def settle(self) -> None:
         """Give new items their rows, and live prices to those that the catalogue gave none; in the thread that ranks."""
-        self.rows.update(self._new_rows)
-        self.ids.extend(self._new_ids)
+        for _ in self.settling():
+            pass
+
+    def settling(self) -> Iterator[None]:
+        """Do what ``settle`` does in steps, none of which takes long; no change may be applied in between."""
         live = self.live
         live.grow(self._used)
         for rows in self._changed:
             live.take_known_prices(rows, self.prices[rows])
-        if live.pending:
-            for number in self._new_rows.keys() & live.pending.keys():
-                self.apply_change(live.pending.pop(number))
+        known = self._new_rows.keys() & live.pending.keys() if live.pending else ()
+        for place, number in enumerate(known):
+            live.apply(live.pending[number], row := self._new_rows[number], float(self.prices[row]))
+            if place % _ROWS_PER_STEP == 0:
+                yield
+        # Until here those who read other forks have seen nothing.
+        for number in known:
+            del live.pending[number]
+        self.rows.update(self._new_rows)
+        self.ids.extend(self._new_ids)
         self._new_rows, self._new_ids, self._changed = {}, [], []
 
     def fingerprint(self) -> str:
@@ -197,6 +211,7 @@ class ItemColumns:
             for name in _COLUMNS:
                 column = getattr(self, name)
                 setattr(self, name, np.concatenate([column, np.zeros(more, column.dtype)]))
+            self.changed_epochs = np.append(self.changed_epochs, np.full(more, UNKNOWN))
             self.windows.grow(capacity + more)
         self._used = rows
 
@@ -204,6 +219,7 @@ class ItemColumns:
         """Stop sharing what staging changes."""
         for name in _COLUMNS:
             setattr(self, name, getattr(self, name).copy())
+        self.changed_epochs = self.changed_epochs.copy()
         self.windows = self.windows.copy()
         self.codes = {kind: dict(codes) for kind, codes in self.codes.items()}
         self._new_rows, self._new_ids, self._changed = {}, [], []

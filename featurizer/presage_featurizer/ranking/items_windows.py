@@ -64,25 +64,25 @@ class Windows:
         if more > 0:
             self.sums = np.concatenate([self.sums, np.zeros((*self.sums.shape[:2], more), np.int64)], axis=2)
 
-    def add(self, hour: int, rows: NDArray[np.int64], counts: NDArray[np.uint32]) -> None:
-        """Add the counts of a bucket.
+    def add(self, hour: int, rows: NDArray[np.int64], counts: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """Add the counts of a bucket, and return the rows whose counts left a window.
 
         Args:
             hour: The hour that it is in, since 1970; none earlier than those before.
             rows: Each once; there must be room for them.
             counts: Shape (rows, COUNTED_TYPES).
         """
-        if hour != self.newest_hour:
-            self._start(hour)
+        dropped = self._start(hour) if hour != self.newest_hour else rows[:0]
         found, kinds = np.nonzero(counts)
         if not len(found):
-            return
+            return dropped
         keys = rows[found] * _KINDS + kinds
         order = np.argsort(keys)
         part = HourCounts(keys[order], counts[found, kinds][order].astype(np.int64))
         for window in range(len(self.sums)):
             self._change(window, part, 1)
         self._hours.setdefault(hour, []).append(part)
+        return dropped
 
     def hours(self) -> dict[int, HourCounts]:
         """Return the hours that some window has, in order."""
@@ -92,7 +92,8 @@ class Windows:
         """Put an hour back that ``hours`` returned; the sums have it already."""
         self._hours.setdefault(hour, []).append(counts)
 
-    def _start(self, hour: int) -> None:
+    def _start(self, hour: int) -> NDArray[np.int64]:
+        dropped = [np.zeros(0, np.int64)]
         if self.newest_hour in self._hours:
             self._hours[self.newest_hour] = [HourCounts.of(self._hours[self.newest_hour])]
         self.newest_hour = hour
@@ -101,9 +102,11 @@ class Windows:
             for expired in [known for known in self._hours if self.first_hours[window] <= known < first]:
                 for part in self._hours[expired]:
                     self._change(window, part, -1)
+                    dropped.append(part.keys // _KINDS)
             self.first_hours[window] = max(first, self.first_hours[window])
         for expired in [known for known in self._hours if known < self.first_hours[-1]]:
             del self._hours[expired]
+        return np.concatenate(dropped)
 
     def _change(self, window: int, part: HourCounts, sign: int) -> None:
         rows, kinds = np.divmod(part.keys, _KINDS)

@@ -7,15 +7,17 @@ from numpy.typing import NDArray
 
 from presage_featurizer.events import MICROS
 from presage_featurizer.ranking.context import RankingContext
-from presage_featurizer.ranking.items import COUNTED_TYPES, UNKNOWN, WINDOW_DAYS
+from presage_featurizer.ranking.item_features import CODES, FAR, ITEM_FEATURES, RATES
+from presage_featurizer.ranking.items import UNKNOWN
+from presage_featurizer.ranking.scores import TABLES
 
 __all__ = ["PAIR_FEATURES", "pair_features"]
 
 Floats = NDArray[np.float64]
+Values = NDArray[np.float32]
 Rows = NDArray[np.int64]
-Columns = list[Floats | Rows | NDArray[np.bool_] | float]
 
-PAIR_FEATURES: dict[str, str] = {
+_OWN = {
     "own_score": "the visitor's interest in the item: weights of events, decayed with 60 days",
     "own_rank": "its place among the visitor's items by that score; -1 if it is none of them",
     "own_days": "days since the visitor's last event of it; -1 without one",
@@ -23,184 +25,235 @@ PAIR_FEATURES: dict[str, str] = {
     "own_events": "the visitor's other events of it",
     "own_order_share": "purchases of it for each of the visitor's orders",
     "in_last_basket": "whether it was among the items bought last",
+}
+_SESSION = {
     "session_rank": "its place among the session's items, the newest first; -1 if it is none of them",
     "session_count": "how often it is among the session's last items",
     "session_minutes": "minutes since its last event in the session; -1 without one",
+}
+_TABLES = {
     "viewed_together": "how near it is to the session's items, or those bought last, by sessions that have both",
     "followed_by": "how near it is to them by what visitors did next",
     "liked_together": "how near it is to the visitor's items by visitors that have both",
-    "liked_together_rank": "its place by that; 1,000 where it is 0",
     "similar_sessions": "how often it is in the sessions that share most with this one",
+    "liked_together_rank": "its place by that; 1,000 where it is 0",
+}
+_SHARES = {
     "category_share": "the share of the session's items with its category",
     "brand_share": "the share of the session's items with its brand; -1 without one",
-    "same_category": "whether its category is that of the session's newest item",
-    "same_brand": "whether its brand is that of the session's newest item; -1 without one",
-    "history_category_share": "the share of the visitor's interest in its category",
-    "price": "its price; 0 if unknown",
-    "price_to_newest": "its price divided by that of the session's newest item; -1 if unknown",
+    "category_affinity": "the share of the visitor's implicit ratings, 0 to 5 for each item, that items of its category have",
+    "brand_affinity": "the share of these ratings that items of its brand have; -1 without one",
+    "price_affinity": "the share of these ratings that items of its price band have",
+}
+_SAME = {
+    "same_category": "whether its category is that of the session's newest item, or else of the visitor's strongest interest",
+    "same_brand": "whether its brand is that item's",
+}
+_PRICES = {
+    "price_to_newest": "its price divided by that item's; -1 if unknown",
     "price_to_own": "its price divided by the mean price of the visitor's items; -1 if unknown",
-    **{f"purchases_{days}_days": f"purchases of it in {days} days" for days in WINDOW_DAYS},
-    "purchases": "purchases of it",
-    **{f"views_{days}_days": f"views of it in {days} days" for days in WINDOW_DAYS},
-    "views": "views of it",
-    "carts_7_days": "additions of it to carts in 7 days",
-    "popularity_rank": "its place among the most popular items of 7 days; 1,000 if it is none of them",
-    "trend": "its purchases and views in 7 days for each in 30 days, smoothed",
+    "budget_pressure": "its price divided by what the cart leaves of the budget, at most 1,000; -1 if unknown",
+    "price_saving": "how much cheaper it is than the page's item, or else the newest one, as a share; 0 if unknown",
+}
+_RATES = {
     "cart_rate": "additions to carts for each view, smoothed by the rate of its category",
     "purchase_rate": "purchases for each view, smoothed by the rate of its category",
     "click_rate": "clicks for each list that showed it, smoothed by the rate of its category",
-    "repeat_rate": "the share of its orders that were not the visitor's first with it",
-    "known_days": "days since it was first seen",
+}
+_CANDIDATE = {
+    "repeat_rate": "the share of its orders that were not the visitor's first with it; -1 if unknown",
+    "known_days": "days since it was first seen: how fresh it is",
+    "position": "its place in the caller's list, from 1; 0 if Presage found it",
+}
+_VISITOR = {
     "own_items": "how many items the visitor's history has",
     "orders": "the visitor's orders",
     "session_items": "how many items the session has",
     "days_since_event": "days since the visitor's last event with an item; -1 without one",
+    "intent": "the number of the session's intent",
 }
+_BLOCKS = (
+    _OWN, _SESSION, _TABLES, _SHARES, _SAME, _PRICES, ITEM_FEATURES, _RATES, _CANDIDATE, _VISITOR,
+)  # fmt: skip
+
+PAIR_FEATURES: dict[str, str] = {name: meaning for block in _BLOCKS for name, meaning in block.items()}
 """The names of the features, in their order, with their meanings."""
 
-_VIEW, _CART, _PURCHASE, _SHOWN, _CLICK = range(len(COUNTED_TYPES))
-_WEEK, _MONTH, _EVER = 1, 2, 3
 _DAY_SECONDS = 86_400
 _MINUTE_SECONDS = 60
-_TREND_SMOOTHING = 3.0
-_FAR = 1_000.0
 _PRIOR_EVENTS = 20.0
 """Events of its category that an item's rates begin with."""
 
+_NOT_OWN = np.array([0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 0.0], np.float32)
+_NOT_IN_SESSION = np.array([-1.0, 0.0, -1.0], np.float32)
+_LIKED = TABLES.index("liked_together")
+_LEAST_RATING = 1e-9
+_NO_BRAND = -2  # the element before the last of the sums
+"""Where a candidate without a brand finds its share."""
 
-def pair_features(rows: Rows, context: RankingContext) -> NDArray[np.float32]:
+
+def pair_features(rows: Rows, context: RankingContext, positions: Rows | None = None) -> Values:
     """Compute the features of candidates.
 
     Args:
-        rows: Column rows of the candidates.
+        rows: Rows of the candidates, each once; of ``context.resolve`` where the columns may not have them all.
         context: The visitor, the items and the tables.
+        positions: Places in the caller's list, from 1; None if Presage found the candidates.
 
     Returns:
-        Shape (len(rows), len(PAIR_FEATURES)), float32, all finite.
+        Shape (len(rows), len(PAIR_FEATURES)), float32, all finite. A row depends on nothing but its candidate and the context.
     """
     values = np.empty((len(rows), len(PAIR_FEATURES)), np.float32)
-    parts = (
-        _own(rows, context),
-        _near(rows, context),
-        _alike(rows, context),
-        _counts(rows, context),
-        _visitor(context),
-    )
-    columns = [column for part in parts for column in part]
-    assert len(columns) == len(PAIR_FEATURES), len(columns)
-    for place, column in enumerate(columns):
-        values[:, place] = column
+    blocks = iter(_columns(values))
+    _set_own(next(blocks), rows, context)
+    _set_session(next(blocks), rows, context)
+    _set_near(next(blocks), rows, context)
+    _set_alike(next(blocks), next(blocks), rows, context)
+    _set_prices(next(blocks), rows, context)
+    _set_items(next(blocks), next(blocks), rows, context)
+    candidate = next(blocks)
+    tables = context.tables
+    candidate[:, 0] = tables.padded_repeat_rates.take(tables.table_rows_of.take(rows), mode="wrap")
+    known_micros = np.maximum(0, context.now_unix_micros - context.item_features.first_seen_unix_micros.take(rows))
+    candidate[:, 1] = known_micros / (_DAY_SECONDS * MICROS)
+    candidate[:, 2] = 0.0 if positions is None else positions
+    next(blocks)[:] = _visitor(context)
     return values
 
 
-def _own(rows: Rows, context: RankingContext) -> Columns:
+def _columns(values: Values) -> list[Values]:
+    blocks, begin = [], 0
+    for block in _BLOCKS:
+        blocks.append(values[:, begin : begin + len(block)])
+        begin += len(block)
+    return blocks
+
+
+def _set_own(block: Values, rows: Rows, context: RankingContext) -> None:
     """What the visitor did with the items."""
     interests = context.interests
-    own = context.places(rows, interests.history)
-    purchases = _taken(interests.purchases, own, 0.0)
-    in_session = context.places(rows, interests.session)
-    return [
-        _taken(interests.scores, own, 0.0),
-        own,
-        _taken(interests.ages_seconds / _DAY_SECONDS, own, -1.0),
-        purchases,
-        _taken(interests.others, own, 0.0),
-        purchases / max(1, interests.orders),
-        context.places(rows, interests.last_basket) != UNKNOWN,
-        in_session,
-        _taken(interests.session_counts, in_session, 0.0),
-        _taken(interests.session_ages_seconds / _MINUTE_SECONDS, in_session, -1.0),
-    ]
+    size = len(interests.history)
+    if not size:
+        block[:] = _NOT_OWN
+        return
+    own = np.empty((len(_OWN), size + 1), np.float32)  # the last one: for items that are not the visitor's
+    own[0, :size] = interests.scores
+    own[1, :size] = np.arange(size)
+    own[2, :size] = interests.ages_seconds / _DAY_SECONDS
+    own[3, :size] = interests.purchases
+    own[4, :size] = interests.others
+    own[5, :size] = interests.purchases / max(1, interests.orders)
+    own[6, :size] = interests.bought_last
+    own[:, size] = _NOT_OWN
+    block[:] = own.take(context.workspace.places(rows, interests.history), axis=1, mode="wrap").T
 
 
-def _near(rows: Rows, context: RankingContext) -> Columns:
+def _set_session(block: Values, rows: Rows, context: RankingContext) -> None:
+    """What the visitor did with them in this session."""
+    interests = context.interests
+    size = len(interests.session)
+    if not size:
+        block[:] = _NOT_IN_SESSION
+        return
+    own = np.empty((len(_SESSION), size + 1), np.float32)
+    own[0, :size] = np.arange(size)
+    own[1, :size] = interests.session_counts
+    own[2, :size] = interests.session_ages_seconds / _MINUTE_SECONDS
+    own[:, size] = _NOT_IN_SESSION
+    block[:] = own.take(context.workspace.places(rows, interests.session), axis=1, mode="wrap").T
+
+
+def _set_near(block: Values, rows: Rows, context: RankingContext) -> None:
     """How near they are to the visitor's items by the tables."""
-    scores = context.scores
-    found, sums = scores.liked_together
-    order = np.lexsort((context.items.digests[found], -sums))
-    ranks = context.places(rows, found[order])
-    return [
-        scores.of("viewed_together", rows),
-        scores.of("followed_by", rows),
-        scores.of("liked_together", rows),
-        np.where(ranks == UNKNOWN, _FAR, ranks),
-        scores.of("similar_sessions", rows),
-    ]
+    scores = context.scores.of(rows)
+    for place, of_table in enumerate(scores):
+        block[:, place] = of_table
+    liked = scores[_LIKED]
+    block[:, len(scores)] = np.where(liked > 0.0, context.scores.ranks(TABLES[_LIKED], liked), FAR)
 
 
-def _alike(rows: Rows, context: RankingContext) -> Columns:
+def _set_alike(shares: Values, same: Values, rows: Rows, context: RankingContext) -> None:
     """How much they are like the visitor's items."""
-    items, interests = context.items, context.interests
-    categories, brands, prices = items.categories[rows], items.brands[rows], items.prices[rows]
-    session = interests.session
-    newest = session[:1] if len(session) else interests.history[:1]
-    equally = np.ones(len(session))
-    has_brand = brands > 0
-    return [
-        _share(categories, items.categories[session], equally),
-        np.where(has_brand, _share(brands, items.brands[session], equally), -1.0),
-        (categories == items.categories[newest]) & (categories > 0) if len(newest) else 0.0,
-        np.where(has_brand, brands == items.brands[newest], -1.0) if len(newest) else -1.0,
-        _share(categories, items.categories[interests.history], interests.scores),
-        prices,
-        _ratio(prices, items.prices[newest]),
-        _ratio(prices, items.prices[interests.history]),
-    ]
+    interests, all_codes = context.interests, context.item_features.codes
+    own = all_codes.take(interests.rows, axis=0, mode="wrap")
+    if interests.newest is not None:
+        own[0] = interests.newest.codes
+    codes = all_codes.take(rows, axis=0)
+    # The codes of the visitor's items are numbered by where they are among them, so that sums take no more room than these items.
+    flat = own.ravel()
+    places = context.workspace.places(np.concatenate([flat, codes.ravel()]), flat)
+    groups, wanted = places[: len(flat)], places[len(flat) :].reshape(codes.shape)
+    is_unknown = codes < len(CODES)
+    wanted[is_unknown] = UNKNOWN
+    wanted[is_unknown[:, 1], 1] = _NO_BRAND
+    session = len(interests.session)
+    # Price bands are left out of the session: there, the price beside the newest item's says more.
+    equally = np.full(len(CODES) * session, 1.0 / max(1, session))
+    shares[:, :2] = _shares(groups[: len(equally)], equally, len(flat)).take(wanted[:, :2], mode="wrap")
+    ratings = interests.ratings
+    ratings = np.repeat(ratings / max(float(ratings.sum()), _LEAST_RATING), len(CODES))
+    shares[:, 2:] = _shares(groups[len(equally) :], ratings, len(flat)).take(wanted, mode="wrap")
+    if len(own):
+        same[:] = (codes[:, :2] == own[0, :2]) & (own[0, :2] >= len(CODES))
+    else:
+        same[:] = 0.0
 
 
-def _counts(rows: Rows, context: RankingContext) -> Columns:
+def _shares(groups: NDArray[np.int16], weights: Floats, size: int) -> Floats:
+    """Sum weights by group, with the values at _NO_BRAND and UNKNOWN at the end."""
+    shares = np.bincount(groups, weights, size + 2).astype(np.float64, copy=False)
+    shares[_NO_BRAND] = -1.0
+    return shares
+
+
+def _set_prices(block: Values, rows: Rows, context: RankingContext) -> None:
+    """What they cost beside what the visitor looks at, usually takes, and can spend."""
+    interests, all_prices = context.interests, context.item_features.prices
+    newest = _newest(context)
+    own = all_prices.take(interests.history, mode="wrap")
+    own = own[own > 0.0]
+    prices = all_prices.take(rows)
+    newest_price = float(all_prices[newest]) if interests.newest is None else interests.newest.price
+    anchor_price = float(all_prices[context.anchor]) if context.anchor != UNKNOWN else newest_price
+    left = -1.0 if context.budget is None else max(context.budget - context.cart_value, 0.0)
+    for place, divisor in enumerate((newest_price, float(own.sum()) / len(own) if len(own) else 0.0)):
+        block[:, place] = prices / divisor if divisor > 0.0 else -1.0
+    block[:, 2] = -1.0 if left < 0.0 else np.minimum(prices / left, FAR) if left > 0.0 else FAR
+    block[:, 3] = 1.0 - prices / anchor_price if anchor_price > 0.0 else 0.0
+    unknown = prices <= 0.0
+    if unknown.any():
+        block[unknown, :3] = -1.0
+        block[unknown, 3] = 0.0
+
+
+def _newest(context: RankingContext) -> int:
+    interests = context.interests
+    rows = interests.session if len(interests.session) else interests.history
+    return int(rows[0]) if len(rows) else UNKNOWN
+
+
+def _set_items(block: Values, rates: Values, rows: Rows, context: RankingContext) -> None:
     """What all visitors did with them."""
-    items, summary = context.items, context.items.summary
-    sums = items.sums[:, :, rows].astype(np.float64)
-    popular = context.places(rows, summary.popular)
-    month = sums[_MONTH, _PURCHASE] + sums[_MONTH, _VIEW]
-    columns: Columns = [sums[window, kind] for kind in (_PURCHASE, _VIEW) for window in range(len(WINDOW_DAYS) + 1)]
-    columns += [
-        sums[_WEEK, _CART],
-        np.where(popular == UNKNOWN, _FAR, popular),
-        (sums[_WEEK, _PURCHASE] + sums[_WEEK, _VIEW]) / (month + _TREND_SMOOTHING),
-    ]
-    of_category = summary.category_counts[:, np.minimum(items.categories[rows], summary.category_counts.shape[1] - 1)]
-    for part, whole in ((_CART, _VIEW), (_PURCHASE, _VIEW), (_CLICK, _SHOWN)):
-        prior = of_category[part] / np.maximum(1, of_category[whole])
-        columns.append((sums[_EVER, part] + _PRIOR_EVENTS * prior) / (sums[_EVER, whole] + _PRIOR_EVENTS))
-    known_micros = np.maximum(0, context.now_unix_micros - items.first_seen_unix_micros[rows])
-    columns += [
-        _taken(context.tables.repeat_rates.astype(np.float64), context.tables.table_rows_of[rows], -1.0),
-        known_micros / (_DAY_SECONDS * MICROS),
-    ]
-    return columns
+    features = context.item_features
+    values = features.values.take(rows, axis=0)
+    known = len(ITEM_FEATURES)
+    block[:] = values[:, :known]
+    priors = features.priors.take(features.codes.take(rows, axis=0)[:, 0] // len(CODES), axis=0)
+    parts, wholes = values[:, known : known + len(RATES)], values[:, known + len(RATES) :]
+    rates[:] = (parts + _PRIOR_EVENTS * priors) / (wholes + _PRIOR_EVENTS)
 
 
-def _visitor(context: RankingContext) -> Columns:
+def _visitor(context: RankingContext) -> Values:
     """What is the same for all candidates, and tells the model how much to trust the rest."""
     interests = context.interests
     ages = interests.ages_seconds
-    return [
-        float(len(interests.history)),
-        float(interests.orders),
-        float(len(interests.session)),
-        float(ages.min()) / _DAY_SECONDS if len(ages) else -1.0,
-    ]
-
-
-def _taken(column: Floats, places: Rows, otherwise: float) -> Floats:
-    """Take values by place; places are -1 where there is none."""
-    return np.append(column, otherwise)[places]
-
-
-def _share(codes: NDArray[np.int64], among: NDArray[np.int64], weights: Floats) -> Floats:
-    """Return the share of the weight of others that have the same code; 0 for the unknown code and without others."""
-    total = weights.sum()
-    if total <= 0.0:
-        return np.zeros(len(codes))
-    sums = np.bincount(among, weights, int(max(codes.max(initial=0), among.max(initial=0))) + 1)
-    sums[0] = 0.0
-    return np.asarray(sums[codes] / total, np.float64)
-
-
-def _ratio(prices: Floats, others: Floats) -> Floats:
-    known = others[others > 0.0]
-    if not len(known):
-        return np.full(len(prices), -1.0)
-    return np.where(prices > 0.0, prices / known.mean(), -1.0)
+    return np.array(
+        [
+            len(interests.history),
+            interests.orders,
+            len(interests.session),
+            float(ages.min()) / _DAY_SECONDS if len(ages) else -1.0,
+            int(context.intent),
+        ],
+        np.float32,
+    )

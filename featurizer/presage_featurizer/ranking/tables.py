@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_featurizer.ranking.item_features import MAX_COLD
 from presage_featurizer.ranking.items import UNKNOWN, ItemColumns
 
 __all__ = ["Neighbours", "RankingTables", "Sessions"]
@@ -58,7 +59,13 @@ class RankingTables:
     columns_of: NDArray[np.int64]
     """Shape (items,): the column row of each table row; UNKNOWN if the item is not known any more."""
     table_rows_of: NDArray[np.int64]
-    """Shape (column rows,): the table row of each column row; UNKNOWN for newer items."""
+    """The table row of each column row; UNKNOWN for newer items, and for rows beyond the columns, of which there is room."""
+    bound_items: int = 0
+    """How many column rows the translations know."""
+    by_digest: NDArray[np.int64] | None = None
+    """The order of the digests; None as long as the tables are not bound."""
+    padded_repeat_rates: NDArray[np.float32] = field(default_factory=lambda: np.full(1, -1.0, np.float32))
+    """The repeat rates, and -1 at UNKNOWN."""
 
     ARRAYS = (
         "digests",
@@ -82,6 +89,8 @@ class RankingTables:
                 arrays[f"{name}.weights"].astype(np.float32, copy=False),
             )
 
+        # As plain arrays: each slice of a memory-mapped one takes microseconds more.
+        arrays = {name: np.asarray(array) for name, array in arrays.items()}
         nothing = np.zeros(0, np.int64)
         return cls(
             arrays["digests"].astype(np.uint64, copy=False),
@@ -99,19 +108,38 @@ class RankingTables:
             nothing,
         )
 
+    @property
+    def neighbours(self) -> Mapping[str, Neighbours]:
+        """The tables of neighbours by name."""
+        return {
+            "viewed_together": self.viewed_together,
+            "followed_by": self.followed_by,
+            "liked_together": self.liked_together,
+        }
+
     def bound(self, items: ItemColumns) -> RankingTables:
-        """Return the tables with the translations to and from the rows of columns that may have grown since."""
-        columns_of = items.rows_of(self.digests.tolist())
-        table_rows_of = np.full(len(items), UNKNOWN, np.int64)
-        known = np.flatnonzero(columns_of != UNKNOWN)
-        table_rows_of[columns_of[known]] = known
-        return RankingTables(
-            self.digests,
-            self.viewed_together,
-            self.followed_by,
-            self.liked_together,
-            self.sessions,
-            self.repeat_rates,
-            columns_of,
-            table_rows_of,
+        """Return the tables with the translations to and from the rows of columns that may have grown since.
+
+        Rows of items never change, so tables that were bound to the same columns before only look for the new items.
+        """
+        order = np.argsort(self.digests, kind="stable") if self.by_digest is None else self.by_digest
+        before = self.bound_items
+        room = self.table_rows_of
+        if len(items) + MAX_COLD >= len(room):
+            room = np.append(room, np.full(len(items) + MAX_COLD + 1 + len(items) // 4 - len(room), UNKNOWN))
+        columns_of = np.full(len(self.digests), UNKNOWN, np.int64) if before == 0 else self.columns_of
+        if len(self.digests) and len(items) > before:
+            new = items.digests[before : len(items)]
+            found = order[np.minimum(np.searchsorted(self.digests, new, sorter=order), len(order) - 1)]
+            known = np.flatnonzero(self.digests[found] == new)
+            room, columns_of = room.copy(), columns_of.copy()
+            room[before + known] = found[known]
+            columns_of[found[known]] = before + known
+        return replace(
+            self,
+            columns_of=columns_of,
+            table_rows_of=room,
+            bound_items=len(items),
+            by_digest=order,
+            padded_repeat_rates=np.append(self.repeat_rates, np.float32(-1.0)),
         )

@@ -33,6 +33,7 @@ from presage_server.rpc.limits import (
 )
 
 __all__ = [
+    "COUNTRY",
     "check_batch",
     "check_batch_items",
     "check_batch_of_visitor",
@@ -49,7 +50,7 @@ M = TypeVar("M", bound=Message)
 
 _TYPES = {int(kind): kind for kind in EventType if kind}
 _DEVICES = {int(device): device for device in Device}
-_COUNTRY = re.compile(r"[A-Z]{2}")
+COUNTRY = re.compile(r"[A-Z]{2}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -82,7 +83,7 @@ def decode_event(
     # Each read of a message's field costs as much as a check, so those of optional fields are read once.
     country, currency, items = message.country, message.currency, message.items
     numbers, labels = message.numbers, message.labels
-    if country and not _COUNTRY.fullmatch(country):
+    if country and not COUNTRY.fullmatch(country):
         raise InvalidRequestError(
             f"expected an ISO 3166-1 alpha-2 code in capitals, got {country[:32]!r}", field=f"{field}.country"
         )

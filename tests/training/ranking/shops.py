@@ -46,9 +46,7 @@ def baskets(*, visitors: int = 50, orders: int = 8, items: int = 60, size: int =
             now = START + 7 * order * DAY + int(random.integers(DAY))
             bought = np.where(random.random(size) < 0.7, favourites[visitor], random.integers(items, size=size))
             events.append(
-                event(
-                    EventType.PURCHASE, visitor, now, tuple(item(int(one), plain=True) for one in np.unique(bought))
-                )
+                event(EventType.PURCHASE, visitor, now, tuple(item(int(one), plain=True) for one in np.unique(bought)))
             )
     return sorted(events, key=lambda found: found.event_time_unix_micros)
 

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 from training.ranking.shops import START, event, item, lists
 
 from presage_featurizer import MICROS, EventType, Item, Shown
+from presage_featurizer.ranking.assembling import digest_number
 from presage_training.ranking import answers as module
 from presage_training.ranking.answers import survey
-from presage_training.ranking.tables import item_number
 
 MINUTE = 60 * MICROS
 
 
 def number(of: int) -> int:
-    return item_number(f"item-{of}")
+    return digest_number(f"item-{of}")
 
 
 def views(*steps: tuple[int, int, int]) -> list:

@@ -9,8 +9,8 @@ from typing import Final, Literal, get_args
 from presage_featurizer import Event, EventType
 from presage_featurizer.digests import digest
 from presage_featurizer.habits import EVENT_WEIGHTS
+from presage_featurizer.ranking.assembling import digest_number
 from presage_featurizer.state import SESSION_IDLE_MICROS
-from presage_training.ranking.tables import item_number
 
 __all__ = ["QUESTIONS", "Answer", "Question", "Survey", "survey"]
 
@@ -97,7 +97,7 @@ class _NextItems:
 
     def read(self, place: int, event: Event, draw: int) -> None:
         now, key = event.event_time_unix_micros, (event.user_id, event.session_id)
-        number = item_number(event.items[-1].item_id)
+        number = digest_number(event.items[-1].item_id)
         session = self._sessions.get(key)
         if session is None or now - session.last_unix_micros > SESSION_IDLE_MICROS:
             if len(self._sessions) >= _MAX_OPEN_SESSIONS:
@@ -131,7 +131,7 @@ class _NextOrders:
             if not is_known:
                 self._open[event.user_id] = "", None
             return
-        numbers = tuple(dict.fromkeys(item_number(item.item_id) for item in event.items))
+        numbers = tuple(dict.fromkeys(digest_number(item.item_id) for item in event.items))
         if event.order_id and event.order_id == order_id:
             if answer is not None:
                 numbers = tuple(dict.fromkeys((*answer.targets, *numbers)))
@@ -172,7 +172,7 @@ class _ShownLists:
             self._close(lists, 0)
             lists = []
         if event.type == EventType.VIEW_ITEM_LIST:
-            numbers = frozenset(item_number(item.item_id) for item in event.items)
+            numbers = frozenset(digest_number(item.item_id) for item in event.items)
             if len(numbers) > 1:
                 self.count += 1
                 rank_ids = frozenset(item.shown.rank_id for item in event.items if item.shown and item.shown.rank_id)
@@ -183,7 +183,7 @@ class _ShownLists:
                 self._lists[event.user_id] = lists
             return
         for item in event.items if event.type == EventType.SELECT_ITEM or _shows_interest(event) else ():
-            number = item_number(item.item_id)
+            number = digest_number(item.item_id)
             rank_id = item.shown.rank_id if item.shown else ""
             for shown in reversed(lists):
                 if number in shown.numbers and (not rank_id or rank_id in shown.rank_ids):

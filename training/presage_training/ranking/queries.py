@@ -9,19 +9,20 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_featurizer import MICROS, Event, current_session
+from presage_featurizer import MICROS, Event
+from presage_featurizer.ranking.assembling import Circumstances, context_of, digest_number, digest_numbers
 from presage_featurizer.ranking.context import RankingContext
-from presage_featurizer.ranking.interests import Interests
+from presage_featurizer.ranking.item_features import CODES, ItemFeatures
 from presage_featurizer.ranking.items import UNKNOWN, ItemColumns
 from presage_featurizer.ranking.items_replay import ItemReplay
 from presage_featurizer.ranking.pairs import pair_features
 from presage_featurizer.ranking.retrieval import RetrievalLimits, retrieve
-from presage_featurizer.ranking.scores import Workspace
 from presage_featurizer.ranking.tables import RankingTables
+from presage_featurizer.ranking.workspace import Workspace
 from presage_training.ranking.answers import Answer
 from presage_training.ranking.nearest import NearestVisitors
 from presage_training.ranking.planning import RankingPlan
-from presage_training.ranking.tables import TableBuilder, item_number
+from presage_training.ranking.tables import TableBuilder
 from presage_training.ranking.visitors import Visitors
 
 __all__ = ["LogReplay", "Part", "Query"]
@@ -32,6 +33,10 @@ Numbers = NDArray[np.uint64]
 Part = Literal["fit", "test"]
 
 _MAX_CANDIDATES = 1_000
+_WEEK = 1
+"""The place of 7 days among the windows."""
+_CATEGORY = CODES.index("category")
+_NO_EPOCH = -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,9 @@ class Query:
     items: Numbers
     """The candidates."""
     rows: Rows
-    """Their column rows; UNKNOWN for those that the columns do not have."""
+    """Their rows; beyond those of the columns for items that those do not have."""
+    sources: NDArray[np.uint8]
+    """Places in SOURCES; all 0 for a list that was shown."""
     features: NDArray[np.float32]
     """Shape (candidates, features)."""
     is_current: NDArray[np.bool_]
@@ -96,8 +103,11 @@ class LogReplay:
         self._workspace = Workspace()
         self._period: _Period | None = None
         self._bound: RankingTables | None = None
-        self._totals: tuple[int, float] = (UNKNOWN, 0.0)
-        """The epoch, and the events of 7 days in it."""
+        self._features = ItemFeatures(self.items)
+        self._epoch = self.items.epoch
+        """That of the features."""
+        self._totals: tuple[int, Floats] = (_NO_EPOCH, np.zeros(0))
+        """An epoch, and the events of 7 days of each item in it."""
 
     def queries(self, events: Iterable[Event]) -> Iterator[tuple[Part, Query]]:
         """Replay events in the order of time."""
@@ -123,59 +133,56 @@ class LogReplay:
         self._period = _Period(self.builder.build(unix_micros), NearestVisitors(self.builder.visitors()))
         self._bound = None
 
-    @property
-    def _tables(self) -> RankingTables:
-        """The tables, bound to all items that are known by now."""
-        assert self._period is not None
-        if self._bound is None or len(self._bound.table_rows_of) < len(self.items):
-            self._bound = self._period.tables.bound(self.items)
-        return self._bound
-
     def _context(self, event: Event) -> RankingContext:
-        now = event.event_time_unix_micros
+        assert self._period is not None
+        if self._epoch != self.items.epoch:
+            self._features.refresh()
+            self._epoch = self.items.epoch
+        if self._bound is None or self._bound.bound_items < len(self.items):
+            self._bound = (self._bound or self._period.tables).bound(self.items)
+        circumstances = Circumstances(event.event_time_unix_micros, event.session_id)
         state = self._visitors.state(event.user_id)
-        session = None if state is None else current_session(state, now, event.session_id)
-        interests = Interests(state, session, self.items, now)
-        return RankingContext(interests, self.items, self._tables, now, workspace=self._workspace)
+        return context_of(state, circumstances, self._features, self._bound, self._workspace)
 
     def _query(self, event: Event, answer: Answer) -> Query:
         assert self._period is not None
         context = self._context(event)
-        shown = self.plan.question == "shown-list"
-        numbers_named = list(dict.fromkeys(item_number(item.item_id) for item in event.items))
-        named = np.array(numbers_named[:_MAX_CANDIDATES], np.uint64)
-        rows = self.items.rows_of(named.tolist()) if shown else retrieve(context, self.limits).rows
-        positions = np.zeros(len(rows), np.int64)
-        if shown:
-            positions = _positions(event, named)[rows != UNKNOWN]
-            rows = rows[rows != UNKNOWN]
-        numbers = self.items.digests[rows]
+        named = np.array(list(dict.fromkeys(digest_numbers(item.item_id for item in event.items).tolist())), np.uint64)
+        if self.plan.question == "shown-list":
+            rows = context.resolve(named[:_MAX_CANDIDATES])
+            sources = np.zeros(len(rows), np.uint8)
+            positions = _positions(event, named[:_MAX_CANDIDATES])
+        else:
+            found = retrieve(context, self.limits)
+            rows, sources = found.rows, found.sources
+            positions = np.zeros(len(rows), np.int64)
+        numbers = context.digests_of(rows)
         tables = context.tables.table_rows_of
-        own = tables[context.interests.history]
+        own = tables[context.interests.history]  # UNKNOWN for UNKNOWN
         users = self._period.nearest_visitors.scores(own[own != UNKNOWN])
         return Query(
             self._numbers.setdefault(event.user_id, len(self._numbers)),
             event.event_time_unix_micros,
             numbers,
             rows,
-            pair_features(rows, context),
+            sources,
+            pair_features(rows, context, positions if positions.any() else None),
             np.isin(numbers, named) if self.plan.question == "next-item" else np.zeros(len(rows), np.bool_),
             np.array(answer.targets, np.uint64),
             self._visitors.taken(event.user_id),
             self._visitors.bought(event.user_id),
-            self.items.digests[context.interests.session],
+            context.interests.session_digests.copy(),
             np.append(users, 0.0)[tables[rows]],  # the last one: not in the tables
-            self.items.categories[rows],
+            self._features.codes[rows, _CATEGORY].astype(np.int64),
             self._bits(rows),
             positions,
         )
 
     def _bits(self, rows: Rows) -> Floats:
-        week = self.items.sums[1]
         if self._totals[0] != self.items.epoch:
-            self._totals = self.items.epoch, float(week.sum())
-        shares = (week[:, rows].sum(axis=0) + 1.0) / (self._totals[1] + max(1, len(self.items)))
-        return np.asarray(-np.log2(shares), np.float64)
+            self._totals = self.items.epoch, self.items.sums[_WEEK, :, : len(self.items)].sum(axis=0).astype(np.float64)
+        counts = np.append(self._totals[1], 0.0)[np.minimum(rows, len(self.items))]
+        return np.asarray(-np.log2((counts + 1.0) / (self._totals[1].sum() + max(1, len(self.items)))), np.float64)
 
 
 def _positions(event: Event, named: Numbers) -> NDArray[np.int64]:
@@ -183,5 +190,5 @@ def _positions(event: Event, named: Numbers) -> NDArray[np.int64]:
     found: dict[int, int] = {}
     for place, item in enumerate(event.items, start=1):
         stated = item.shown.position if item.shown else 0
-        found.setdefault(item_number(item.item_id), stated or place)
+        found.setdefault(digest_number(item.item_id), stated or place)
     return np.array([found[number] for number in named.tolist()], np.int64)

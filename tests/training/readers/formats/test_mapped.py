@@ -57,7 +57,7 @@ ROW = {
     "screen": "phone",
 }
 EVENT = Event(
-    "e1", EventType.PURCHASE, "ann", 1_569_888_001 * MICROS, "s1", 
+    "e1", EventType.PURCHASE, "ann", 1_569_888_001 * MICROS, "s1",
     (Item("lamp", "light", "acme", 2_500_000, 2, Shown(3, "r1", 0.25)),),
     "DE", Device.MOBILE, "o1", 5_250_000, "EUR",
 )  # fmt: skip
