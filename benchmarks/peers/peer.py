@@ -116,6 +116,8 @@ class Site:
     """An ``.npz`` with the items and their ready features."""
     ranker: Path
     """The LightGBM file of the peers' own ranking model."""
+    models: Path
+    """Presage's models."""
     folder: Path
     """A folder of its own, or of those that share its preparation; it goes when all is measured."""
 

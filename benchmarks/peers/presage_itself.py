@@ -30,7 +30,7 @@ def _presage(transport: str) -> Peer:
     def command(site: Site) -> Sequence[str]:
         return (
             *(sys.executable, "-m", "presage_server", "serve", "--transport", transport),
-            *("--port", str(site.port), "--redis-url", site.redis_url),
+            *("--port", str(site.port), "--redis-url", site.redis_url, "--models", str(site.models)),
         )
 
     return Peer(

@@ -26,7 +26,10 @@ from benchmarks.peers.common.ranking_layout import (
     SESSION_PREFIX,
 )
 from benchmarks.peers.dataset import Sample
+from benchmarks.ranking.serving import copy_models
 from benchmarks.ranking.shop import Shop, item_id
+from benchmarks.ranking.world import World, make_world
+from benchmarks.rig.server_parts import state_key, store_items, stored_state
 from presage_featurizer import MICROS, Event, EventType
 from presage_featurizer.habits import EVENT_WEIGHTS
 
@@ -40,7 +43,6 @@ _CALLS = 1_000
 _FITTED_CALLS = 300
 _TREES, _LEAVES = 60, 31
 """About those of a model that Presage trains."""
-_END_UNIX_MICROS = 1_790_000_000 * MICROS
 _HOUR_SECONDS = 3_600
 _WINDOW_HOURS = (1, 6, 24, 1_000)
 _KINDS = (EventType.VIEW_ITEM, EventType.ADD_TO_CART, EventType.PURCHASE)
@@ -52,8 +54,6 @@ _KEYS_PER_ROUND_TRIP = 1_000
 class RankingData:
     """A shop's items with their ready features, its visitors' items, and a model."""
 
-    shop: Shop
-    events: Sequence[Event]
     items: NDArray[np.void]
     """Of the type ITEM, by the item's number."""
     own: dict[str, NDArray[np.void]]
@@ -63,9 +63,11 @@ class RankingData:
     booster: lightgbm.Booster
     samples: Sequence[Sample]
     """The calls."""
+    world: World
+    """The same shop, as Presage keeps it."""
 
     def fill(self, redis_url: str) -> None:
-        """Put items and visitors into a store, as the re-ranker by hand reads them."""
+        """Put items and visitors into a store: as the re-ranker by hand reads them, and as Presage does."""
         blobs: dict[str, bytes] = {}
         blobs |= {ITEM_PREFIX + item_id(number): row.tobytes() for number, row in enumerate(self.items)}
         blobs |= {OWN_PREFIX + visitor: rows.tobytes() for visitor, rows in self.own.items()}
@@ -74,21 +76,25 @@ class RankingData:
         with redis.Redis.from_url(redis_url) as store:
             for start in range(0, len(keys), _KEYS_PER_ROUND_TRIP):
                 store.mset({key: blobs[key] for key in keys[start : start + _KEYS_PER_ROUND_TRIP]})
+            for user, state in zip(self.world.users, self.world.states, strict=True):
+                store.set(state_key(user), stored_state(state, self.world.shop.end_unix_micros))
+        store_items(redis_url, self.world.columns)
 
     def save(self, path: Path) -> None:
         """Write the items and their ready features to an ``.npz``, for peers that load a store of their own."""
         names = np.array([item_id(number) for number in range(len(self.items))])
         np.savez(path, item_ids=names, rows=self.items["features"], features=np.array(ITEM_FEATURES))
 
-    def save_model(self, path: Path) -> None:
-        """Write the model as LightGBM does."""
-        self.booster.save_model(path)
+    def save_models(self, original: Path, models: Path) -> None:
+        """Write the peers' model as LightGBM does, and a folder of models for Presage."""
+        self.booster.save_model(original)
+        self.world.write_bundle(copy_models(models))
 
 
 def make_ranking_data(items: int = 100_000) -> RankingData:
     """Draw a shop, fit a model to what its visitors came back to, and make the calls with their answers."""
-    shop = Shop(items=items, visitors=_VISITORS, end_unix_micros=_END_UNIX_MICROS)
-    events = shop.events()
+    world = make_world(items, _VISITORS)
+    shop, events, now = world.shop, world.events, world.shop.end_unix_micros
     numbers = {item_id(number): number for number in range(items)}
     rows = _item_rows(shop, events, numbers)
     of_visitors: defaultdict[str, list[Event]] = defaultdict(list)
@@ -98,11 +104,14 @@ def make_ranking_data(items: int = 100_000) -> RankingData:
     sessions = {visitor: _session(some, rows, numbers) for visitor, some in of_visitors.items()}
     random = np.random.default_rng(5)
     visitors = [shop.user_id(int(number)) for number in random.integers(_VISITORS, size=_CALLS + _FITTED_CALLS)]
-    seen = {visitor: [numbers[event.items[0].item_id] for event in some] for visitor, some in of_visitors.items()}
+    seen = dict(zip(world.users, world.seen, strict=True))
     asked = [(visitor, shop.candidates(random, seen[visitor], CANDIDATES)) for visitor in visitors]
     matrix = np.array(
         [
-            [*rows["features"][number].tolist(), *_pair_features(rows[number], item_id(number), own[visitor], session)]
+            [
+                *rows["features"][number].tolist(),
+                *_pair_features(rows[number], item_id(number), own[visitor], session, now),
+            ]
             for visitor, candidates in asked
             for session in (sessions[visitor],)
             for number in candidates
@@ -112,12 +121,10 @@ def make_ranking_data(items: int = 100_000) -> RankingData:
     booster = _fit(matrix[:fitted], random)
     scores = np.asarray(booster.predict(matrix[fitted:], num_threads=1)).reshape(_CALLS, CANDIDATES)
     samples = [
-        Sample((visitor,), rows["features"][candidates], answer, _END_UNIX_MICROS, tuple(map(item_id, candidates)))
+        Sample((visitor,), rows["features"][candidates], answer, now, tuple(map(item_id, candidates)))
         for (visitor, candidates), answer in zip(asked[_FITTED_CALLS:], scores, strict=True)
     ]
-    return RankingData(
-        shop=shop, events=events, items=rows, own=own, sessions=sessions, booster=booster, samples=samples
-    )
+    return RankingData(items=rows, own=own, sessions=sessions, booster=booster, samples=samples, world=world)
 
 
 def _item_rows(shop: Shop, events: Sequence[Event], numbers: dict[str, int]) -> NDArray[np.void]:
@@ -126,7 +133,7 @@ def _item_rows(shop: Shop, events: Sequence[Event], numbers: dict[str, int]) -> 
     first, last = np.full(size, -1.0), np.full(size, -1.0)
     visitors: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for event in events:
-        hours = (_END_UNIX_MICROS - event.event_time_unix_micros) / (_HOUR_SECONDS * MICROS)
+        hours = (shop.end_unix_micros - event.event_time_unix_micros) / (_HOUR_SECONDS * MICROS)
         number, kind = numbers[event.items[0].item_id], _KINDS.index(event.type)
         counts[[hours < window for window in _WINDOW_HOURS], kind, number] += 1
         first[number] = hours if first[number] < 0 else first[number]
@@ -174,7 +181,9 @@ def _session(events: Sequence[Event], rows: NDArray[np.void], numbers: dict[str,
     return np.array(found, SESSION)
 
 
-def _pair_features(item: np.void, name: str, own: NDArray[np.void], session: NDArray[np.void]) -> Iterator[float]:
+def _pair_features(
+    item: np.void, name: str, own: NDArray[np.void], session: NDArray[np.void], now_unix_micros: int
+) -> Iterator[float]:
     """Compute PAIR_FEATURES, one value after the other."""
     price, category, brand = float(item["price"]), int(item["category"]), int(item["brand"])
     ids = own["id"].tolist()
@@ -182,7 +191,7 @@ def _pair_features(item: np.void, name: str, own: NDArray[np.void], session: NDA
     yield price
     yield float(own["score"][place]) if place >= 0 else 0.0
     yield float(own["events"][place]) if place >= 0 else 0.0
-    yield (_END_UNIX_MICROS // MICROS - int(own["seconds"][place])) / _HOUR_SECONDS if place >= 0 else -1.0
+    yield (now_unix_micros // MICROS - int(own["seconds"][place])) / _HOUR_SECONDS if place >= 0 else -1.0
     seen = session["id"].tolist()
     yield float(seen.index(name.encode())) if name.encode() in seen else -1.0
     yield float(seen.count(name.encode()))

@@ -27,8 +27,8 @@ IN_FLIGHT = (1, 16, 64)
 
 _CHECKED_CALLS = 25
 _TARGETS = 20_000
-_ROWS, _ITEMS, _RANKER = "rows.npz", "items.npz", "ranker.txt"
-"""The files that peers read."""
+_ROWS, _ITEMS, _RANKER, _MODELS = "rows.npz", "items.npz", "ranker.txt", "models"
+"""What peers and Presage read."""
 _ROOT = Path(__file__).parents[2]
 _FAILURES = (EnvironmentMakingError, PeerStartError, WrongAnswerError, GeneratorError, OSError)
 
@@ -84,7 +84,7 @@ def measure(  # noqa: PLR0917 - each is needed, and there is one caller
         if ranking is not None:
             samples[Task.RANK] = ranking.samples
             ranking.save(folder / _ITEMS)
-            ranking.save_model(folder / _RANKER)
+            ranking.save_models(folder / _RANKER, folder / _MODELS)
         sites: dict[str, Site] = {}
         for number in range(rounds):
             for peer in peers:
@@ -140,6 +140,7 @@ def _site(peer: Peer, store: Store, shared: Path) -> Site:
         rows=shared / _ROWS,
         items=shared / _ITEMS,
         ranker=shared / _RANKER,
+        models=shared / _MODELS if (shared / _MODELS).exists() else shipped_models(),
         folder=folder,
     )
     prepared = folder / "prepared"

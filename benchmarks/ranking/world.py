@@ -54,10 +54,12 @@ class World:
 
     shop: Shop
     events: list[Event]
+    users: list[str]
+    """The ids of its visitors, in the order of their first events."""
     states: list[State]
-    """Of its visitors, in the order of their first events."""
+    """Those of the visitors, in their order."""
     seen: list[list[int]]
-    """The numbers of the items that each of these visitors came across."""
+    """The numbers of the items that each visitor came across, in their order."""
     columns: ItemColumns
     """Of all items, with all events counted."""
 
@@ -111,7 +113,7 @@ class World:
         )
 
 
-def make_world(items: int = 100_000, visitors: int = 3_000, *, end_unix_micros: int | None = None) -> World:
+def make_world(items: int = 100_000, visitors: int = 2_000, *, end_unix_micros: int | None = None) -> World:
     """Make a shop, and replay its log.
 
     Args:
@@ -132,7 +134,7 @@ def make_world(items: int = 100_000, visitors: int = 3_000, *, end_unix_micros: 
         item = shop.item(number)
         numbers[item.item_id] = number
         counted.add_change(
-            CatalogueChange(item.item_id, item.price_micros, item.category, item.brand, stock=number % 50),
+            CatalogueChange(item.item_id, item.price_micros, item.category, item.brand, stock=1 + number % 50),
             first,
             number,
         )
@@ -142,5 +144,10 @@ def make_world(items: int = 100_000, visitors: int = 3_000, *, end_unix_micros: 
         counted.add(event, event.event_time_unix_micros, place)
     counted.close_before(end)
     return World(
-        shop=shop, events=events, states=list(replay.states.values()), seen=list(seen.values()), columns=columns
+        shop=shop,
+        events=events,
+        users=list(seen),
+        states=[replay.states[user] for user in seen],
+        seen=list(seen.values()),
+        columns=columns,
     )

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 import presage_server.store
 from presage_featurizer import State
-from presage_featurizer.event_log import PARTITIONS, partition_of, stream_key
+from presage_featurizer.event_log import BEGINNING, PARTITIONS, partition_of, stream_key
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_counter import BucketCounter
-from presage_server.items.item_store import ItemStore, Published
+from presage_server.items.item_store import ItemStore, LoadedItems, Published
 from presage_server.models.loading import load_models
 from presage_server.settings import shipped_models
 from presage_server.store.embedded import embedded_store, end_with_parent
@@ -54,7 +54,7 @@ def store_items(url: str, columns: ItemColumns) -> None:
         store = ItemStore(client)
         counter = BucketCounter(columns.bucket_micros, columns.epoch - 1)
         store.publish(counter.close(columns.epoch), Published(), {}, columns.bucket_micros)
-        store.save(columns, token="benchmark", keep_from_millis=0)
+        store.save(LoadedItems(columns, BEGINNING), token="benchmark", keep_from_millis=0)
 
 
 def reference_scores(rows: NDArray[np.float32]) -> list[float]:

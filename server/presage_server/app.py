@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 
 from presage_featurizer import NO_AGGREGATES
 from presage_featurizer.custom import CustomFeatures
+from presage_featurizer.ranking.placements import Placements
 from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
 from presage_server.items.catalogue_service import CatalogueService
@@ -34,6 +35,7 @@ from presage_server.ranking.ranker import Ranker
 from presage_server.rpc.ranking_service import SERVICE_NAME as RANKING_NAME
 from presage_server.rpc.ranking_service import RankingService
 from presage_server.rpc.reflection import enable_reflection
+from presage_server.rpc.registry import Method
 from presage_server.rpc.scoring_service import SERVICE_NAME, ScoringService
 from presage_server.scoring.sampler import Sampler
 from presage_server.scoring.scorer import Scorer
@@ -108,11 +110,7 @@ async def running(
             share_port=share_port,
             io_threads=settings.io_threads,
         )
-        scoring = ScoringService(models=models, clock=system_clock, new_id=lambda: uuid4().hex, metrics=metrics)
-        ranking_service = RankingService(
-            models=models, placements=placements, clock=system_clock, new_rank_id=lambda: uuid4().hex
-        )
-        methods = [*scoring.methods(), *ranking_service.methods()]
+        methods = _make_methods(models, placements, metrics)
         server, health_servicer = _make_grpcio_server(settings, options)
         paths = [method.path for method in methods]
         transport, watcher = make_transport(transport_name, options, paths, server)
@@ -229,6 +227,16 @@ def _make_grpcio_server(
     if settings.reflection:
         enable_reflection((*_SERVICES, health.SERVICE_NAME), server)
     return server, health_servicer
+
+
+def _make_methods(models: Models, placements: Placements, metrics: Metrics) -> list[Method]:
+    scoring = ScoringService(models=models, clock=system_clock, new_id=_new_id, metrics=metrics)
+    ranking = RankingService(models=models, placements=placements, clock=system_clock, new_rank_id=_new_id)
+    return [*scoring.methods(), *ranking.methods()]
+
+
+def _new_id() -> str:
+    return uuid4().hex
 
 
 def _make_exposure_log(settings: Settings, store: RedisStore, metrics: Metrics) -> ExposureLog | None:

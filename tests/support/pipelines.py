@@ -198,6 +198,7 @@ def local_pipeline(view: View, models: Path | Models, **options: Any) -> Iterato
     yield local
     assert not local.pipeline._reading
     assert not local.intake.waiting
+    assert not local.intake.heavy_waiting
     assert not local.tracker._in_flight
     assert not local.ranker.pending
 

@@ -78,7 +78,7 @@ class ItemColumns:
         return self._used
 
     @property
-    def sums(self) -> NDArray[np.int64]:
+    def sums(self) -> NDArray[np.int32]:
         """Events by window (the last one: all time), type and row, in closed buckets."""
         return self.windows.sums
 
@@ -207,7 +207,7 @@ class ItemColumns:
         """Make room for this number of rows, and use them."""
         capacity = len(self.digests)
         if rows > capacity:
-            more = max(rows - capacity, _MIN_ROWS, capacity // 2)
+            more = max(rows - capacity, _MIN_ROWS, capacity // 8)
             for name in _COLUMNS:
                 column = getattr(self, name)
                 setattr(self, name, np.concatenate([column, np.zeros(more, column.dtype)]))

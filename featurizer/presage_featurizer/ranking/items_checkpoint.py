@@ -91,7 +91,7 @@ def checkpoint_chunks(columns: ItemColumns) -> Iterator[bytes]:
     for hour, start in pieces:
         piece = slice(start, start + _COUNTS_PER_CHUNK)
         counts = hours[hour]
-        yield _framed(_Hour(hour, counts.keys[piece].tobytes(), counts.amounts[piece].astype("<u4").tobytes()))
+        yield _framed(_Hour(hour, counts.keys[piece].tobytes(), counts.amounts[piece].astype("<i4").tobytes()))
     for start in pending_starts:
         yield _framed(_Pending(pending[start : start + ROWS_PER_CHUNK]))
 
@@ -116,7 +116,7 @@ def restore_checkpoint(chunks: Iterable[bytes]) -> ItemColumns:
         if isinstance(chunk, _Rows):
             _restore_rows(columns, chunk)
         elif isinstance(chunk, _Hour):
-            keys, amounts = np.frombuffer(chunk.keys, "<i8"), np.frombuffer(chunk.amounts, "<u4").astype(np.int64)
+            keys, amounts = np.frombuffer(chunk.keys, "<i8"), np.frombuffer(chunk.amounts, "<i4")
             columns.windows.restore(chunk.hour, HourCounts(keys, amounts))
         else:
             for change in chunk.changes:
@@ -137,7 +137,7 @@ def _rows(columns: ItemColumns, start: int) -> _Rows:
         start,
         columns.ids[piece],
         {name: getattr(columns, name)[piece].astype(kind).tobytes() for name, kind in _COLUMNS.items()},
-        columns.sums[:, :, piece].astype("<i8").tobytes(),
+        columns.sums[:, :, piece].astype("<i4").tobytes(),
         {name: getattr(live, name)[piece].astype(kind).tobytes() for name, kind in _LIVE_COLUMNS.items()},
         {place: tags for place, tags in enumerate(live.tags[piece]) if tags},
     )
@@ -162,7 +162,7 @@ def _restore_rows(columns: ItemColumns, chunk: _Rows) -> None:
         for name, kind in _LIVE_COLUMNS.items():
             getattr(columns.live, name)[piece] = np.frombuffer(chunk.live[name], kind)
         sums = columns.sums[:, :, piece]
-        sums[:] = np.frombuffer(chunk.sums, "<i8").reshape(sums.shape)
+        sums[:] = np.frombuffer(chunk.sums, "<i4").reshape(sums.shape)
     except (KeyError, ValueError) as error:
         raise CorruptStateError(f"items' checkpoint: {error}") from error
     columns.ids.extend(chunk.ids)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +16,7 @@ __all__ = ["CATALOGUE", "BucketCounter", "CatalogueChange", "Place", "item_numbe
 CATALOGUE = -1
 """Stands for the stream of changes of the catalogue where a ``Place`` names a partition."""
 
+_NO_COUNTS = [0] * len(COUNTED_TYPES)
 _TYPES = {int(kind): place for place, kind in enumerate(COUNTED_TYPES)}
 
 
@@ -63,21 +63,56 @@ class _Register:
 
 
 class _Gathered:
-    """What one bucket has of one item."""
+    """What one bucket has of one item. Parts that many items lack are made when they are needed: catalogues are large."""
 
-    __slots__ = ("by_catalogue", "by_events", "counts", "first", "item_id")
+    __slots__ = ("changes", "counts", "first", "item_id", "registers")
 
     def __init__(self, item_id: str, first: int) -> None:
         self.item_id = item_id
         self.first = first
-        self.counts = [0] * len(COUNTED_TYPES)
-        self.by_events: dict[int, _Register] = {}
-        self.by_catalogue: dict[int, _Register] = {}
+        self.counts: list[int] | None = None
+        self.registers: dict[int, _Register] | None = None
+        """What events say."""
+        self.changes: list[tuple[Place, CatalogueChange]] | None = None
 
-    def value(self, bit: int, otherwise: int | str) -> int | str:
-        """Return what was said last; the catalogue knows better than events."""
-        register = self.by_catalogue.get(bit) or self.by_events.get(bit)
-        return otherwise if register is None else register.value
+    def note(self, bit: int, place: Place, value: int | str) -> None:
+        """Note what an event says; within one entry, the last one holds."""
+        if self.registers is None:
+            self.registers = {}
+        register = self.registers.get(bit)
+        if register is None:
+            self.registers[bit] = _Register(place, value)
+        elif place >= register.place:
+            register.place, register.value = place, value
+
+    def merge(self, other: _Gathered) -> None:
+        """Take over what another counter gathered."""
+        self.first = min(self.first, other.first)
+        if other.counts is not None:
+            mine = self.counts or _NO_COUNTS
+            self.counts = [count + more for count, more in zip(mine, other.counts, strict=True)]
+        for bit, register in (other.registers or {}).items():
+            self.note(bit, register.place, register.value)
+        if other.changes is not None:
+            self.changes = (self.changes or []) + other.changes
+
+    def said(self) -> dict[int, int | str]:
+        """Return the newest values that the catalogue gave, by bits of ``Said``."""
+        return {
+            bit: value
+            for _, change in sorted(self.changes or (), key=_place_of)  # keeps the order within one entry
+            for bit, value in (
+                (Said.PRICE, change.price_micros),
+                (Said.CATEGORY, change.category),
+                (Said.BRAND, change.brand),
+                (Said.FIRST_SEEN, change.first_seen_unix_micros),
+            )
+            if value is not None
+        }
+
+    def heard(self) -> dict[int, int | str]:
+        """Return the newest values that events gave."""
+        return {bit: register.value for bit, register in (self.registers or {}).items()}
 
 
 class BucketCounter:
@@ -112,27 +147,22 @@ class BucketCounter:
         for item in event.items:
             gathered = self._of(bucket, item.item_id, place)
             if kind is not None:
+                if gathered.counts is None:
+                    gathered.counts = [0] * len(COUNTED_TYPES)
                 gathered.counts[kind] += 1
-            registers = gathered.by_events
             if item.price_micros:
-                _note(registers, Said.PRICE, place, item.price_micros)
+                gathered.note(Said.PRICE, place, item.price_micros)
             if item.category:
-                _note(registers, Said.CATEGORY, place, item.category)
+                gathered.note(Said.CATEGORY, place, item.category)
             if item.brand:
-                _note(registers, Said.BRAND, place, item.brand)
+                gathered.note(Said.BRAND, place, item.brand)
 
     def add_change(self, change: CatalogueChange, place: Place) -> None:
         """Note what the catalogue says of an item."""
-        registers = self._of(self._bucket(place), change.item_id, place).by_catalogue
-        said = (
-            (Said.PRICE, change.price_micros),
-            (Said.CATEGORY, change.category),
-            (Said.BRAND, change.brand),
-            (Said.FIRST_SEEN, change.first_seen_unix_micros),
-        )
-        for bit, value in said:
-            if value is not None:
-                _note(registers, bit, place, value)
+        gathered = self._of(self._bucket(place), change.item_id, place)
+        if gathered.changes is None:
+            gathered.changes = []
+        gathered.changes.append((place, change))
 
     def merge(self, other: BucketCounter) -> None:
         """Take over what another counter has counted of open buckets; no entry may have been counted by both."""
@@ -142,14 +172,7 @@ class BucketCounter:
                 known = bucket.get(digest)
                 if known is None:
                     known = bucket[digest] = _Gathered(gathered.item_id, gathered.first)
-                known.first = min(known.first, gathered.first)
-                known.counts = [mine + theirs for mine, theirs in zip(known.counts, gathered.counts, strict=True)]
-                for registers, others in (
-                    (known.by_events, gathered.by_events),
-                    (known.by_catalogue, gathered.by_catalogue),
-                ):
-                    for bit, register in others.items():
-                        _note(registers, bit, register.place, register.value)
+                known.merge(gathered)
         self.late += other.late
 
     def close(self, bucket: int) -> ItemBucket:
@@ -164,16 +187,21 @@ class BucketCounter:
         self.closed = bucket
         items = sorted(self._open.pop(bucket, {}).items())
         gathered = [found for _, found in items]
+        said = [found.said() for found in gathered]
+        newest = [found.heard() | by_catalogue for found, by_catalogue in zip(gathered, said, strict=True)]
         return ItemBucket(
             bucket,
             tuple(found.item_id for found in gathered),
             np.array([number for number, _ in items], np.uint64),
-            np.array([found.counts for found in gathered], np.uint32).reshape(-1, len(COUNTED_TYPES)),
-            np.array([found.value(Said.FIRST_SEEN, found.first) for found in gathered], np.int64),
-            np.array([found.value(Said.PRICE, 0) for found in gathered], np.int64),
-            Texts.of([str(found.value(Said.CATEGORY, "")) for found in gathered]),
-            Texts.of([str(found.value(Said.BRAND, "")) for found in gathered]),
-            np.array([_bits(found.by_catalogue) for found in gathered], np.uint8),
+            np.array([found.counts or _NO_COUNTS for found in gathered], np.uint32).reshape(-1, len(COUNTED_TYPES)),
+            np.array(
+                [values.get(Said.FIRST_SEEN, found.first) for found, values in zip(gathered, newest, strict=True)],
+                np.int64,
+            ),
+            np.array([values.get(Said.PRICE, 0) for values in newest], np.int64),
+            Texts.of([str(values.get(Said.CATEGORY, "")) for values in newest]),
+            Texts.of([str(values.get(Said.BRAND, "")) for values in newest]),
+            np.array([sum(by_catalogue) for by_catalogue in said], np.uint8),
         )
 
     def _bucket(self, place: Place) -> dict[int, _Gathered]:
@@ -202,13 +230,5 @@ def item_number(item_id: str) -> int:
     return int.from_bytes(product_digest(item_id), "little")
 
 
-def _note(registers: dict[int, _Register], bit: int, place: Place, value: int | str) -> None:
-    register = registers.get(bit)
-    if register is None:
-        registers[bit] = _Register(place, value)
-    elif place >= register.place:  # within one entry, the last one holds
-        register.place, register.value = place, value
-
-
-def _bits(registers: Iterable[int]) -> int:
-    return sum(registers)
+def _place_of(change: tuple[Place, CatalogueChange]) -> Place:
+    return change[0]

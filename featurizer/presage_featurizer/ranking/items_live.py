@@ -79,7 +79,7 @@ class LiveColumns:
         more = rows - len(self.stock)
         if more <= 0:
             return
-        more = max(more, _MIN_ROWS, len(self.stock) // 2)
+        more = max(more, _MIN_ROWS, len(self.stock) // 8)
         self.prices = np.concatenate([self.prices, np.zeros(more)])
         self.is_priced = np.concatenate([self.is_priced, np.zeros(more, bool)])
         self.stock = np.concatenate([self.stock, np.full(more, NO_STOCK_KNOWN)])

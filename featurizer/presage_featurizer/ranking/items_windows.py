@@ -24,7 +24,7 @@ class HourCounts:
 
     keys: NDArray[np.int64]
     """Row * COUNTED_TYPES + place of the type, ascending."""
-    amounts: NDArray[np.int64]
+    amounts: NDArray[np.int32]
 
     @classmethod
     def of(cls, parts: list[HourCounts]) -> HourCounts:
@@ -32,7 +32,7 @@ class HourCounts:
         if len(parts) == 1:
             return parts[0]
         keys, inverse = np.unique(np.concatenate([part.keys for part in parts]), return_inverse=True)
-        amounts = np.zeros(len(keys), np.int64)
+        amounts = np.zeros(len(keys), np.int32)
         np.add.at(amounts, inverse, np.concatenate([part.amounts for part in parts]))
         return cls(keys, amounts)
 
@@ -41,7 +41,7 @@ class Windows:
     """Sums by window, type and row, and the hours that some window will drop."""
 
     def __init__(self) -> None:
-        self.sums = np.zeros((len(WINDOW_DAYS) + 1, _KINDS, 0), np.int64)
+        self.sums = np.zeros((len(WINDOW_DAYS) + 1, _KINDS, 0), np.int32)
         """Shape (windows, COUNTED_TYPES, rows or more); the last window is all time."""
         self.first_hours = [0] * len(WINDOW_DAYS)
         """The hour that each window begins with."""
@@ -62,7 +62,7 @@ class Windows:
         """Make room for this number of rows."""
         more = rows - self.sums.shape[2]
         if more > 0:
-            self.sums = np.concatenate([self.sums, np.zeros((*self.sums.shape[:2], more), np.int64)], axis=2)
+            self.sums = np.concatenate([self.sums, np.zeros((*self.sums.shape[:2], more), np.int32)], axis=2)
 
     def add(self, hour: int, rows: NDArray[np.int64], counts: NDArray[np.uint32]) -> NDArray[np.int64]:
         """Add the counts of a bucket, and return the rows whose counts left a window.
@@ -78,7 +78,7 @@ class Windows:
             return dropped
         keys = rows[found] * _KINDS + kinds
         order = np.argsort(keys)
-        part = HourCounts(keys[order], counts[found, kinds][order].astype(np.int64))
+        part = HourCounts(keys[order], counts[found, kinds][order].astype(np.int32))
         for window in range(len(self.sums)):
             self._change(window, part, 1)
         self._hours.setdefault(hour, []).append(part)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +23,6 @@ _PLACES = [
         "known_days",
     )
 ]  # fmt: skip
-_TABLES = 4
 _STRONG_SHARE = 0.5
 _SIMILAR_PRICE = 1.25
 _CHEAPER = 0.1
@@ -56,28 +57,36 @@ def reasons(values: NDArray[np.float32]) -> list[tuple[str, ...]]:
     Returns:
         For each item its codes of REASONS that hold, the strongest first, at most MAX_REASONS.
     """
-    seen = values.take(_PLACES, axis=1)
-    nearest = [_STRONG_SHARE * highest for highest in seen[:, :_TABLES].max(axis=0, initial=0.0).tolist()]
-    return [_reasons_of(row, nearest) for row in seen.tolist()]
-
-
-def _reasons_of(row: list[float], nearest: list[float]) -> tuple[str, ...]:
     (
         together, similar, followed, liked, session_rank, purchases, brand, category, saving, ratio, trend, views, bought,
         popularity, days,
-    ) = row  # fmt: skip
-    holds = (
-        session_rank >= 0.0,
-        purchases > 0.0,
-        0.0 < together >= nearest[0] or 0.0 < similar >= nearest[1],
-        0.0 < followed >= nearest[2],
-        0.0 < liked >= nearest[3],
-        brand > 0.0,
-        category > 0.0,
-        saving >= _CHEAPER,
-        1.0 / _SIMILAR_PRICE <= ratio <= _SIMILAR_PRICE,
-        trend >= _TRENDING and views + bought >= _MIN_TRENDING_EVENTS,
-        popularity < _POPULAR_PLACES,
-        days <= _NEW_DAYS,
+    ) = values.T.take(_PLACES, axis=0)  # fmt: skip
+    holds = np.array(
+        [
+            session_rank >= 0.0,
+            purchases > 0.0,
+            _is_near(together) | _is_near(similar),
+            _is_near(followed),
+            _is_near(liked),
+            brand > 0.0,
+            category > 0.0,
+            saving >= _CHEAPER,
+            (ratio >= 1.0 / _SIMILAR_PRICE) & (ratio <= _SIMILAR_PRICE),
+            (trend >= _TRENDING) & (views + bought >= _MIN_TRENDING_EVENTS),
+            popularity < _POPULAR_PLACES,
+            days <= _NEW_DAYS,
+        ]
     )
-    return tuple([code for code, does_hold in zip(REASONS, holds, strict=True) if does_hold][:MAX_REASONS])
+    lower, higher = np.packbits(holds, axis=0, bitorder="little").tolist()
+    return [_codes(one | other << 8) for one, other in zip(lower, higher, strict=True)]
+
+
+def _is_near(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+    is_near: NDArray[np.bool_] = (scores > 0.0) & (scores >= _STRONG_SHARE * scores.max(initial=0.0))
+    return is_near
+
+
+@cache
+def _codes(holds: int) -> tuple[str, ...]:
+    """Return the strongest codes by which hold, as bits in the order of REASONS."""
+    return tuple([code for place, code in enumerate(REASONS) if holds >> place & 1][:MAX_REASONS])

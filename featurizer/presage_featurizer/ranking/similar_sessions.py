@@ -74,9 +74,9 @@ def items_of_similar_sessions(
     np.add.at(marks, numbers, bits)  # an item has a session once
     shared = marks.take(numbers)
     marks[numbers] = 0
-    is_first = shared & -shared == bits  # once for each session: at the newest of the items that it shares
+    first = np.flatnonzero(shared & -shared == bits)  # once for each session: at the newest of the items that it shares
     similarities = _FADING if fade else _EQUAL
-    keys = similarities.keys.take(shared[is_first]) | numbers[is_first]
+    keys = similarities.keys.take(shared.take(first)) | numbers.take(first)
     if len(keys) > _SIMILAR_SESSIONS:
         keys = np.partition(keys, -_SIMILAR_SESSIONS)[-_SIMILAR_SESSIONS:]
     keys.sort()

@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from presage.v1 import ranking_service_pb2 as pb
 from presage_featurizer.ranking.items_counter import CatalogueChange
@@ -93,9 +93,9 @@ class CatalogueService:
             async with asyncio.timeout(self._timeout_seconds):
                 for encoded in encode_changes(changes):
                     await self._redis.xadd(CATALOGUE_STREAM, {CHANGES_FIELD: encoded})
+        except OutOfMemoryError as error:
+            raise StoreFullError("the store is out of memory") from error
         except ResponseError as error:
-            if str(error).startswith("OOM"):
-                raise StoreFullError("the store is out of memory") from error
             _logger.error("UpsertItems: the store refuses: %s", str(error)[:200])  # noqa: TRY400 - no defect of ours
             raise StoreUnavailableError("the store rejected the items; see the server's log") from error
         except (RedisError, OSError) as error:  # a timeout is an OSError

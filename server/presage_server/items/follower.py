@@ -27,8 +27,8 @@ _MILLI_MICROS = 1_000
 _ALL = range(PARTITIONS)
 _SLICE_MILLIS = 600_000
 """What is read at once by a follower that is far behind: open buckets are in memory."""
-_CHANGES_PER_CHECKPOINT = 200_000
-"""Changes of the catalogue after which a checkpoint is written early: a new server would have to read them one by one."""
+_ITEMS_PER_CHECKPOINT = 200_000
+"""Items in changes and buckets after which a checkpoint is written early: a new server would have to read them one by one."""
 _CHECK_SECONDS = 60.0
 _KEPT_MILLIS = 24 * 3_600 * 1_000
 """How long closed buckets and changes stay in the store: a server that hears nothing for longer loads its columns again."""
@@ -97,7 +97,7 @@ class Follower:
     _marks: dict[int, list[tuple[int, Position]]] = field(default_factory=dict)
     """By partition, the last entry in each open bucket, in order."""
     _unsaved: int = 0
-    """Changes of the catalogue since the last checkpoint."""
+    """Items in changes and buckets since the last checkpoint."""
     _saved_at: float = 0.0
     _checked_at: float = 0.0
     _warned: set[str] = field(default_factory=set)
@@ -150,7 +150,7 @@ class Follower:
         self._update_progress(now_millis)
         if monotonic() - self._checked_at >= _CHECK_SECONDS:
             self._check()
-        due = monotonic() - self._saved_at >= self.checkpoint_seconds or self._unsaved >= _CHANGES_PER_CHECKPOINT
+        due = monotonic() - self._saved_at >= self.checkpoint_seconds or self._unsaved >= _ITEMS_PER_CHECKPOINT
         if due and published and until_millis > now_millis:
             self.save()
         return until_millis <= now_millis
@@ -245,6 +245,7 @@ class Follower:
                 return False
             self._published, self._settled = published, settled
             self._columns.apply(bucket)
+            self._unsaved += len(bucket)
             self.progress.published += 1
             self.on_read()
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +25,7 @@ _FIRST_DELAY_SECONDS = 0.5
 _MAX_DELAY_SECONDS = 60.0
 _STEADY_SECONDS = 60.0
 _END_SECONDS = 10.0
+_CHECK_INTERVAL_SECONDS = 0.5
 
 
 @asynccontextmanager
@@ -50,40 +52,40 @@ async def _keep(url: str, settings: Settings) -> None:
     delay = _FIRST_DELAY_SECONDS
     while True:
         started = monotonic()
-        process = await _start(url, settings)
+        process = _start(url, settings)
         try:
-            code = await process.wait()
+            while process.poll() is None:  # noqa: ASYNC110 - a process tells nobody
+                await asyncio.sleep(_CHECK_INTERVAL_SECONDS)
         finally:
             await _end(process)
         delay = _FIRST_DELAY_SECONDS if monotonic() - started > _STEADY_SECONDS else min(2 * delay, _MAX_DELAY_SECONDS)
-        _logger.error("the process that counts items ended with code %d and is started again in %g s", code, delay)
+        _logger.error(
+            "the process that counts items ended with code %d and is started again in %g s", process.returncode, delay
+        )
         await asyncio.sleep(delay)
 
 
-async def _start(url: str, settings: Settings) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *end_with_parent(),
-        sys.executable,
-        "-m",
-        "presage_server.items",
-        str(settings.item_bucket_seconds),
-        settings.log_level,
+def _start(url: str, settings: Settings) -> subprocess.Popen[bytes]:
+    arguments = ["-m", "presage_server.items", str(settings.item_bucket_seconds), settings.log_level]
+    # Not by the event loop: uvloop's fork runs gRPC's handlers, which may fail while its threads work.
+    return subprocess.Popen(  # noqa: S603 - this interpreter with arguments from here
+        [*end_with_parent(), sys.executable, *arguments],
         env={**os.environ, URL_VARIABLE: url},
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
         # In its own session, Ctrl-C does not reach it: it ends with the server.
         start_new_session=True,
     )
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    with suppress(ProcessLookupError):
+async def _end(process: subprocess.Popen[bytes]) -> None:
+    """Stop a follower; kill it if that takes too long."""
+    if process.poll() is None:
         process.terminate()
     try:
-        async with asyncio.timeout(_END_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        with suppress(ProcessLookupError):
+        await asyncio.to_thread(process.wait, _END_SECONDS)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        if process.poll() is None:
             process.kill()
-        await process.wait()
+            process.wait()

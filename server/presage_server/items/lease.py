@@ -29,7 +29,7 @@ class Lease:
     """
 
     def __init__(
-        self, redis: Redis, *, holder: str, seconds: float = 10.0, clock: Callable[[], float] = monotonic
+        self, redis: Redis, *, holder: str, seconds: float = 5.0, clock: Callable[[], float] = monotonic
     ) -> None:
         self._redis: Any = redis
         self._holder = holder

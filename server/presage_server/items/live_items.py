@@ -60,10 +60,15 @@ class LiveItems:
         self._adopted = threading.Event()
         self._stop = threading.Event()
         self._parts: list[BucketPart] = []
-        self._changes: ChangesReader
+        self._changes = ChangesReader(redis)
         self._last_part = ""
         self._failed = False
-        self.columns = self._newest = self._load()
+        try:
+            self.columns = self._newest = self._load()
+        except (StateError, ChainBrokenError) as error:
+            # Scores need no items.
+            self._report(error, wait_seconds=0.0)
+            self.columns = self._newest = ItemColumns(width_micros)
         self._thread = threading.Thread(target=self._run, name="presage-items", daemon=True)
 
     @classmethod
@@ -76,7 +81,7 @@ class LiveItems:
         try:
             redis, _ = connect(url, client_name="presage-items", timeout_seconds=_TIMEOUT_SECONDS)
             items = cls(redis, width_micros)
-        except (EventLogStoreError, RedisError, OSError, StateError, ChainBrokenError) as error:
+        except (EventLogStoreError, RedisError, OSError) as error:
             raise StoreStartError(f"redis_url: the items cannot be loaded: {error}") from error
         if len(items.columns):
             _logger.info("items: %d, counted up to bucket %d", len(items.columns), items.columns.epoch)
@@ -146,11 +151,11 @@ class LiveItems:
                 _logger.exception("items")
                 self._report(error)
 
-    def _report(self, error: Exception) -> None:
+    def _report(self, error: Exception, wait_seconds: float = _RETRY_SECONDS) -> None:
         if not self._failed:
             _logger.warning("items stay as they are: %s", str(error)[:200])
         self._failed = True
-        self._stop.wait(_RETRY_SECONDS)
+        self._stop.wait(wait_seconds)
 
     def _follow(self) -> None:
         """Read what follows, waiting for it, and hand it over."""

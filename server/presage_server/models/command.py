@@ -71,13 +71,14 @@ def _list(
                 errors.print(f"presage models: {error}", soft_wrap=True)
                 continue
             manifest = model.bundle.manifest
-            ranks = manifest.ranking is not UNSET
+            ranking = manifest.ranking
+            ranks = ranking is not UNSET
             quality = manifest.metrics.get("ndcg_at_10" if ranks else "roc_auc")
             table.add_row(
                 model.name,
                 model.version,
                 f"{manifest.feature_set.name} ({len(manifest.feature_set.features)})",
-                manifest.ranking.question if ranks else str(manifest.data.get("target", manifest.objective)),
+                ranking.question if ranking is not UNSET else str(manifest.data.get("target", manifest.objective)),
                 str(manifest.data.get("source", "")),
                 "" if quality is None else f"{'NDCG@10' if ranks else 'ROC-AUC'} {quality:.3f}",
             )

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage.v1 import prediction_pb2
-from presage_export.bundle import Bundle, BundleError, read_bundle
-from presage_export.bundle.ranking import is_ranking_bundle
+from presage_export.bundle import Bundle, BundleError, is_ranking_bundle, read_bundle
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError
 from presage_featurizer.custom import CustomFeatures
 from presage_server.errors import ModelError, ModelNotFoundError
@@ -91,7 +90,8 @@ class Models:
         """
         model = self._models.get(name or self._default)
         if model is None:
-            raise ModelNotFoundError(f"expected one of {sorted(self._models)}, got {name[:64]!r}", field="model")
+            expected = f"one of {sorted(self._models)}" if self._models else "a model that scores, but none is served"
+            raise ModelNotFoundError(f"expected {expected}, got {name[:64]!r}", field="model")
         return model
 
     def __iter__(self) -> Iterator[Model]:

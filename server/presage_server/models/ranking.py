@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.bundle import BundleError
-from presage_export.bundle.ranking import RankingBundle, load_ranking_bundle
+from presage_export.bundle import BundleError, RankingBundle, load_ranking_bundle
 from presage_featurizer import FeatureSetError
 from presage_featurizer.ranking.definition import check_ranking_features
 from presage_featurizer.ranking.items import ItemColumns

@@ -62,8 +62,13 @@ class Intake:
 
     @property
     def waiting(self) -> bool:
-        """Whether calls wait for a later batch."""
-        return bool(self._backlog or self._heavy)
+        """Whether calls wait for a later batch, but for heavy ones."""
+        return bool(self._backlog)
+
+    @property
+    def heavy_waiting(self) -> bool:
+        """Whether heavy calls wait for a later batch."""
+        return bool(self._heavy)
 
     def small_lately(self, now: float) -> bool:
         """Return whether there were small calls a moment ago."""

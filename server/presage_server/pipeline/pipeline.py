@@ -110,21 +110,23 @@ class Pipeline:
         batch, units = self._intake.next_batch(calls, now, required=self._tracker.ready, heavy=not ranker.pending)
         if batch is not None:
             self._start(batch)
-        if self._intake.waiting and len(self._reading) < _OVERLAPPING and self._pumped:
+        intake = self._intake
+        waiting = intake.waiting or (intake.heavy_waiting and not ranker.pending)
+        if waiting and len(self._reading) < _OVERLAPPING and self._pumped:
             link.flush()  # the store works on this batch while the next one is decoded
             self._pumped = False  # at the end of the next turn, replies and new connections are looked for in any case
         else:
-            link.pump(self._wait_seconds)
+            link.pump(0.0 if ranker.pending else self._wait_seconds)
             self._pumped = True
         if self._reading or link.pending:
             self._look_for_late(monotonic())
         if ranker.pending:
             # After all scores have been sent, and not much at once where more of them may have come.
             now = monotonic()
-            ranker.work(now, briefly=self._intake.small_lately(now))
+            ranker.work(now, briefly=intake.small_lately(now))
         if units:
             self._overload.note_work(units)
-        if self._intake.waiting or self._tracker.ready or ranker.pending:
+        if intake.waiting or intake.heavy_waiting or self._tracker.ready or ranker.pending:
             return 0.0
         if link.pending:
             return 0.0 if self._wait_seconds else _LATE_SECONDS

@@ -12,6 +12,7 @@ from presage_featurizer.cart import cart_value_micros
 from presage_featurizer.ranking.assembling import Circumstances, context_of, digest_number, digest_numbers
 from presage_featurizer.ranking.context import RankingContext
 from presage_featurizer.ranking.item_features import ItemFeatures
+from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_live import LiveValues
 from presage_featurizer.ranking.pairs import pair_features
 from presage_featurizer.ranking.placements import candidates_of_rules
@@ -66,20 +67,31 @@ def find_candidates(job: RankJob, item_features: ItemFeatures, workspace: Worksp
     else:
         rows, sources = _find(job, context, cart_micros)
     digests = context.digests_of(rows)
-    live = items.live_values(rows, digests)
-    fits = np.ones(len(rows), bool)
-    if job.conditions is not None:
-        fits &= meeting(job.conditions, rows, items, live)
-    if job.exclude:
-        excluded = excluded_numbers(job.exclude, context, state)
-        if excluded:
-            fits &= not_among(digests, excluded)
-    if not fits.all():
-        kept = np.flatnonzero(fits)
+    kept = _kept(job, context, rows, digests)
+    if kept is not None:
         rows, digests, sources = rows[kept], digests[kept], sources[kept]
         given = None if given is None else given[kept]
-        live = LiveValues(live.prices[kept], live.stock[kept], live.blocked[kept], [live.tags[at] for at in kept])
+    live = _live_values(rows, digests, items)
     return Candidates(context, rows, digests, sources, given, live, pair_features(rows, context, given), cart_micros)
+
+
+def _kept(job: RankJob, context: RankingContext, rows: Rows, digests: NDArray[np.uint64]) -> Rows | None:
+    """Return the places of the candidates that the caller does not leave out, and that meet its conditions; None: all of them."""
+    fits = np.ones(len(rows), bool)
+    if job.conditions is not None:
+        fits &= meeting(job.conditions, rows, context.items, context.items.live_values(rows, digests))
+    if job.exclude:
+        excluded = excluded_numbers(job.exclude, context, job.state)
+        if excluded:
+            fits &= not_among(digests, excluded)
+    return None if fits.all() else np.flatnonzero(fits)
+
+
+def _live_values(rows: Rows, digests: NDArray[np.uint64], items: ItemColumns) -> LiveValues:
+    """Return what the rules use of the candidates now; their tags, which rules do not use, are left out."""
+    if rows.max(initial=-1) < len(items):
+        return LiveValues(items.live_prices[rows], items.stock[rows], items.blocked[rows], [])
+    return items.live_values(rows, digests)
 
 
 def _find(job: RankJob, context: RankingContext, cart_micros: int) -> tuple[Rows, NDArray[np.uint8]]:
@@ -90,7 +102,7 @@ def _find(job: RankJob, context: RankingContext, cart_micros: int) -> tuple[Rows
     rows, sources = [found.rows], [found.sources + np.uint8(_FIRST_FOUND)]
     if job.conditions is not None:
         meets = rows_meeting(job.conditions, items)
-        rows.append(best_rows(meets, features.popularity[meets], items.digests, _MAX_MEETING))
+        rows.append(best_rows(meets, features.popularity[meets].astype(np.float64), items.digests, _MAX_MEETING))
         sources.append(np.full(len(rows[-1]), pb.ITEM_SOURCE_POPULAR, np.uint8))
         together = np.concatenate(rows)
         first = context.workspace.firsts(together)

@@ -37,9 +37,9 @@ class RankedItems(msgspec.Struct, frozen=True, gc=False):
     cold: Sequence[bool]
     prices: Sequence[float]
     """The prices that the rules used; 0 if unknown."""
-    reasons: Sequence[Sequence[str]]
+    reasons: Sequence[tuple[str, ...]]
     propensities: Sequence[float]
-    rules: Sequence[Sequence[str]]
+    rules: Sequence[tuple[str, ...]]
     features: NDArray[np.float32] | None = None
     """One row for each item, if they were asked for."""
 

@@ -17,7 +17,7 @@ from presage_server.ranking.jobs import RankedItems, SimilarJob
 __all__ = ["list_similar"]
 
 _ALIKE_WEIGHT = 0.25
-"""What the most popular item of the same category, or the one nearest in price, counts beside the nearest by a table, which counts 1."""
+"""What the most popular item of the same category counts, and the one nearest in price; the nearest item by a table counts 1."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

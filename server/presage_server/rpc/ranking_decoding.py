@@ -55,7 +55,7 @@ def decode_candidates(candidate_ids: Sequence[str]) -> list[str]:
                     field=f"candidate_ids[{place}]",
                 )
             first[item_id] = place
-    if (count and max(map(len, found)) * 4 > MAX_ID_BYTES) or "" in found:
+    if count and ("" in found or max(map(len, found)) * 4 > MAX_ID_BYTES):
         for place, item_id in enumerate(found):
             decode_item_id(item_id, f"candidate_ids[{place}]")
     return found

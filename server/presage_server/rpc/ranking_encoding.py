@@ -6,6 +6,7 @@ from struct import Struct
 
 from presage.v1 import ranking_service_pb2 as pb
 from presage.v1.prediction_pb2 import FeatureVector
+from presage_featurizer.ranking.definition import RANKING_FEATURES
 from presage_server.ranking.jobs import RankedItems, RankJob, SimilarJob
 from presage_server.rpc.encoding import encode_timings, tag_message
 
@@ -14,8 +15,7 @@ __all__ = ["encode_ranking", "encode_similar"]
 _DOUBLE = Struct("<cd").pack
 _SHORT = 128
 """Lengths below it are one byte."""
-FEATURE_SET = "ranking"
-"""What the features of a ranking model are called in responses."""
+_MAX_COMBINATIONS = 4_096
 
 
 def encode_ranking(job: RankJob) -> bytes:
@@ -48,24 +48,41 @@ def encode_similar(job: SimilarJob) -> bytes:
 
 def _encode_items(items: RankedItems, tag: bytes, names: tuple[str, ...]) -> list[bytes]:
     parts = []
-    for place, item_id in enumerate(items.ids):
-        encoded = tag_message(b"\x0a", item_id.encode())
-        score = items.scores[place]
+    for place, (item_id, score, source, cold, price, propensity) in enumerate(
+        zip(items.ids, items.scores, items.sources, items.cold, items.prices, items.propensities, strict=True)
+    ):
+        encoded = item_id.encode()
+        size = len(encoded)
+        encoded = b"\x0a%c%b" % (size, encoded) if size < _SHORT else tag_message(b"\x0a", encoded)
         if score:
             encoded += _DOUBLE(b"\x11", score)
-        encoded += b"\x18%c" % items.sources[place]
-        for reason in items.reasons[place]:
-            encoded += b"\x22%c%b" % (len(reason), reason.encode())
-        if items.cold[place]:
+        encoded += b"\x18%c%b" % (source, _REASONS[items.reasons[place]])
+        if cold:
             encoded += b"\x28\x01"
-        encoded += _DOUBLE(b"\x31", items.propensities[place])
-        for rule in items.rules[place]:
-            encoded += b"\x3a%c%b" % (len(rule), rule.encode())
-        price = items.prices[place]
+        encoded += _DOUBLE(b"\x31", propensity)
+        if rules := items.rules[place]:
+            encoded += _RULES[rules]
         if price:
             encoded += _DOUBLE(b"\x41", price)
         if items.features is not None:
-            vector = FeatureVector(feature_set=FEATURE_SET, names=names, values=items.features[place].tolist())
+            vector = FeatureVector(feature_set=RANKING_FEATURES, names=names, values=items.features[place].tolist())
             encoded += tag_message(b"\x4a", vector.SerializeToString())
         parts.append(b"%b%c%b" % (tag, len(encoded), encoded) if len(encoded) < _SHORT else tag_message(tag, encoded))
     return parts
+
+
+class _Words(dict[tuple[str, ...], bytes]):
+    """Repeated fields of a few words each, encoded; there are only so many combinations of them."""
+
+    def __init__(self, tag: bytes) -> None:
+        super().__init__()
+        self._tag = tag
+
+    def __missing__(self, words: tuple[str, ...]) -> bytes:
+        if len(self) >= _MAX_COMBINATIONS:
+            self.clear()
+        self[words] = encoded = b"".join([tag_message(self._tag, word.encode()) for word in words])
+        return encoded
+
+
+_REASONS, _RULES = _Words(b"\x22"), _Words(b"\x3a")

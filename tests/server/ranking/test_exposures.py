@@ -89,9 +89,9 @@ def replayed(exposure: Exposure, model) -> Recomputed:
         state,
         ItemFeatures(shop.columns),
         shop.tables.bound(shop.columns),
-        model.scores,
-        PLACEMENTS[exposure.placement],
-        Workspace(),
+        score=model.scores,
+        placement=PLACEMENTS[exposure.placement],
+        workspace=Workspace(),
     )
 
 
@@ -128,9 +128,9 @@ def test_a_replay_tells_when_something_was_different(server, shop_store, ranking
         shop.state_of("visitor-4"),
         ItemFeatures(shop.columns),
         shop.tables.bound(shop.columns),
-        ranking_models.ranking("").scores,
-        PLACEMENTS[""],
-        Workspace(),
+        score=ranking_models.ranking("").scores,
+        placement=PLACEMENTS[""],
+        workspace=Workspace(),
     )
     assert "scores" in other.differences(exposure)
 

@@ -9,6 +9,7 @@ import pytest
 from training.simulator.world import DAY_MICROS, SEED, START_UNIX_MICROS
 
 from presage_featurizer.events import Event, EventType
+from presage_training.ranking.regret import measure_lists
 from presage_training.simulator import (
     ItemList,
     ListedItem,
@@ -17,7 +18,6 @@ from presage_training.simulator import (
     RandomLists,
     Shop,
     create_visitor,
-    measure_lists,
     simulate_lists,
 )
 from presage_training.simulator.tastes import Need, create_taste
@@ -34,9 +34,8 @@ class KnowingLists:
         for index in range(VISITORS):
             visitor = create_visitor(seed=SEED, index=index)
             taste = create_taste(visitor)
-            self._lists[visitor.user_id] = sorted(
-                SHOP.by_id, key=lambda item_id, taste=taste: -taste.utility(SHOP.by_id[item_id], Need("", 0, ()))
-            )
+            liked = taste.utilities(SHOP.by_id.values(), Need("", 0, ()))
+            self._lists[visitor.user_id] = sorted(liked, key=liked.__getitem__, reverse=True)
 
     def add(self, event) -> None:
         pass

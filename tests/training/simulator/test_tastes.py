@@ -20,8 +20,7 @@ def visitors():
 
 
 def utilities(visitor):
-    taste = create_taste(visitor)
-    return {item_id: taste.utility(product, NOTHING) for item_id, product in SHOP.by_id.items()}
+    return create_taste(visitor).utilities(SHOP.by_id.values(), NOTHING)
 
 
 def test_a_taste_depends_on_the_visitor_only(visitors):
@@ -63,9 +62,8 @@ def test_budget_hunters_like_what_is_cheap_and_quality_seekers_good_brands(visit
 )
 def test_what_a_visitor_came_for_and_has_changes_what_a_product_is_worth(visitors, change, worse):
     taste, product = create_taste(visitors[0]), SHOP.by_id["audio-000"]
-    before, after = (
-        taste.utility(product, need) for need in (NOTHING, NOTHING.__class__(**dataclasses.asdict(NOTHING) | change))
-    )
+    need = Need(**dataclasses.asdict(NOTHING) | change)
+    before, after = (taste.utilities([product], each)["audio-000"] for each in (NOTHING, need))
 
     assert (after < before) == worse
     assert after != before

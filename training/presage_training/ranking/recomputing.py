@@ -49,6 +49,7 @@ def recompute(
     state: State | None,
     item_features: ItemFeatures,
     tables: RankingTables,
+    *,
     score: Callable[[NDArray[np.float32]], NDArray[np.float64]],
     placement: Placement,
     workspace: Workspace,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,7 +131,7 @@ class _Visit:
             for place, (product, listed) in enumerate(zip(products, shown.items, strict=True), 1)
         ]
         self._emit(EventType.VIEW_ITEM_LIST, *items)
-        worths = self._utilities()
+        worths = self._utilities(self._shop.by_id.values())
         utilities = [worths[product.item.item_id] for product in products]
         chosen = choose(utilities, self._rng)
         self.lists.append(
@@ -162,14 +162,14 @@ class _Visit:
         products = self._shop.products[self._category]
         self._emit(EventType.SEARCH, numbers={"hits": float(len(products))}, labels={"term": self._category})
         found = self._rng.sample(products, min(_SEARCHED, len(products)))
-        utilities = self._utilities()
+        utilities = self._utilities(found)
         return max(found, key=lambda product: utilities[product.item.item_id])
 
     def _look_at(self, product: Product) -> None:
         self._emit(EventType.VIEW_ITEM, product.item)
         self._page = product.item.item_id
         cart = self._visitor.cart
-        liked = self._shopper.taste.utility(product, self._need())
+        liked = self._utilities([product])[self._page]
         if self._page not in cart and self._rng.random() < logistic(1.5 * (liked - _LIKED)):
             cart[self._page] = CartLine(product, 1)
             self._emit(EventType.ADD_TO_CART, product.item)
@@ -179,11 +179,8 @@ class _Visit:
         if check_out(self._visitor, self._recorder, intent=1.0):
             self._shopper.bought |= bought
 
-    def _utilities(self) -> Mapping[str, float]:
-        """Return what each product of the shop is worth at this moment, by its id."""
-        need = self._need()
-        return {item_id: self._shopper.taste.utility(product, need) for item_id, product in self._shop.by_id.items()}
-
-    def _need(self) -> Need:
+    def _utilities(self, products: Collection[Product]) -> dict[str, float]:
+        """Return what products are worth at this moment, by their ids."""
         visitor = self._visitor
-        return Need(self._category, visitor.cart_value_micros, self._shopper.bought | visitor.cart.keys())
+        owned = self._shopper.bought | visitor.cart.keys()
+        return self._shopper.taste.utilities(products, Need(self._category, visitor.cart_value_micros, owned))

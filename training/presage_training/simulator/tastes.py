@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import exp, log
 
 from presage_training.simulator.shop import BRANDS, CATEGORIES, Product
@@ -46,15 +46,32 @@ class Taste:
     """The utility that a price loses when it is e times as high as its category's."""
     budget_micros: int
     """What an order may cost; more than that loses utility."""
+    _likings: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def utility(self, product: Product, need: Need) -> float:
-        """Return what a product is worth to the visitor at this moment."""
-        item = product.item
-        utility = self.categories[item.category] + self.brands[item.brand] + self.quality * (product.tier - 1)
-        utility -= self.price_sensitivity * product.relative_price
-        utility += _NEEDED * (item.category == need.category)
-        over_budget = log((need.cart_value_micros + item.price_micros) / self.budget_micros)
-        return utility - _OVER_BUDGET * max(0.0, over_budget) + _OWNED * (item.item_id in need.owned)
+    def utilities(self, products: Collection[Product], need: Need) -> dict[str, float]:
+        """Return what products are worth to the visitor at this moment, by their ids."""
+        room_micros = self.budget_micros - need.cart_value_micros
+        utilities = {product.item.item_id: self.liking(product) for product in products}
+        for product in products:
+            item = product.item
+            if item.category == need.category:
+                utilities[item.item_id] += _NEEDED
+            if item.price_micros > room_micros:
+                over_budget = (need.cart_value_micros + item.price_micros) / self.budget_micros
+                utilities[item.item_id] -= _OVER_BUDGET * log(over_budget)
+        for item_id in need.owned:
+            if item_id in utilities:
+                utilities[item_id] += _OWNED
+        return utilities
+
+    def liking(self, product: Product) -> float:
+        """Return what a product is worth to the visitor at any time."""
+        if (known := self._likings.get(product.item.item_id)) is None:
+            item = product.item
+            known = self.categories[item.category] + self.brands[item.brand] + self.quality * (product.tier - 1)
+            known -= self.price_sensitivity * product.relative_price
+            self._likings[item.item_id] = known
+        return known
 
 
 def create_taste(visitor: Visitor) -> Taste:

@@ -89,11 +89,7 @@ def place_probabilities(
     probabilities = np.zeros((len(listed.places), len(scored)))
     probabilities[np.arange(len(listed.places)), listed.places] = 1.0
     if placement.exploration is not None and len(listed.places):
-        slots = Slots(facts, listed.places, listed.others, placement.exploration)
-        for slot in slots.slots:
-            places, shares = slots.probabilities(slot)
-            probabilities[slot] = 0.0
-            probabilities[slot, places] = shares
+        Slots(facts, listed.places, listed.others, placement.exploration).add_to(probabilities)
     return probabilities
 
 

@@ -21,6 +21,8 @@ _SHOWN = COUNTED_TYPES.index(EventType.VIEW_ITEM_LIST)
 _CLICKED = COUNTED_TYPES.index(EventType.SELECT_ITEM)
 _MONTH = WINDOW_DAYS.index(30)
 
+_NOWHERE = -1
+
 _FLOOR = 0.02
 """The share of Thompson sampling's probability that is spread evenly, so that whatever may win is shown now and then."""
 
@@ -36,67 +38,99 @@ _LOG_OTHERS = -np.log1p(np.exp(_LOG_ODDS))
 class Slots:
     """The slots of one list that explore, and what may come there.
 
+    An item that is drawn and has another place in the list changes places with that of the slot; otherwise that of the slot leaves
+    the list. So whatever may be shown may come to each slot, and estimates of other rankings are possible there.
+
     Args:
         facts: Of the candidates.
         chosen: Places of candidates: the list as it is without exploration.
-        others: Places of the candidates that may be shown and are not in it, best first.
+        others: Places of the candidates that may be shown and are not in it.
         exploration: How to draw.
     """
 
     def __init__(self, facts: CandidateFacts, chosen: Rows, others: Rows, exploration: Exploration) -> None:
         self._exploration = exploration
         self._chosen = chosen
+        self._slots = [slot - 1 for slot in sorted(exploration.slots) if slot <= len(chosen)]
+        fixed = np.ones(len(chosen), bool)
+        fixed[self._slots] = False
+        pool = np.concatenate([chosen[fixed], others])
+        listed_at = np.concatenate([np.flatnonzero(fixed), np.full(len(others), _NOWHERE)])
         if exploration.max_age_days is not None:
             oldest = end_of_epoch(facts.items) - exploration.max_age_days * _DAY_MICROS
             # An item that the columns do not have is new.
-            unknown = facts.scored.rows[others] >= len(facts.items)
-            others = others[unknown | (facts.first_seen_unix_micros[others] >= oldest)]
-        self.slots = [slot - 1 for slot in sorted(exploration.slots) if slot <= len(chosen)]
-        """Places in the list, from 0."""
+            unknown = facts.scored.rows[pool] >= len(facts.items)
+            young = unknown | (facts.first_seen_unix_micros[pool] >= oldest)
+            pool, listed_at = pool[young], listed_at[young]
         # By digest, so that the parts say nothing of the items.
-        pool = others[np.argsort(facts.scored.digests[others], kind="stable")]
-        self.parts = [pool[part :: len(self.slots)] for part in range(len(self.slots))]
-        """Places of the candidates that may be drawn, by part."""
-        self._rates = None
+        order = np.argsort(facts.scored.digests[pool], kind="stable")
+        self._pool, self._listed_at = pool[order], listed_at[order]
+        """Candidates that may be drawn, and where they are in the list."""
+        rates = None
         if exploration.method == "thompson":
-            self._rates = _ClickRates(*_posteriors(facts, exploration.prior_shows))
+            rates = _ClickRates(*_posteriors(facts, exploration.prior_shows))
+        count = len(self._slots)
+        self._draws = [[self._weights(slot, part, rates) for part in range(count)] for slot in self._slots]
+        """By slot and part: the probability of the slot's own item, then those of the part's, if the slot draws from it."""
 
     def draw(self, random: np.random.Generator) -> tuple[Rows, Floats]:
         """Draw the list; return it with the probability of each item at its place."""
         listed, propensities = self._chosen.copy(), np.ones(len(self._chosen))
-        count = len(self.slots)
+        count = len(self._slots)
+        taken = self._taken()
+        inside = self._listed_at != _NOWHERE
+        propensities[self._listed_at[inside]] -= taken[:, inside].sum(axis=0)
         rotation = int(random.integers(count)) if count > 1 else 0
-        for number, slot in enumerate(self.slots):
+        for number, slot in enumerate(self._slots):
             part = (number + rotation) % count
-            weights = self._weights(slot, part)
+            weights = self._draws[number][part]
             drawn = min(int(np.searchsorted(np.cumsum(weights), random.random(), side="right")), len(weights) - 1)
-            if drawn:
-                listed[slot] = self.parts[part][drawn - 1]
-                propensities[slot] = weights[drawn] / count
-            else:
-                propensities[slot] = self._share_of_chosen(slot, part, weights)
+            if not drawn:
+                propensities[slot] = self._stays(number)
+                continue
+            place = part + (drawn - 1) * count
+            listed[slot] = self._pool[place]
+            propensities[slot] = taken[number, place]
+            other = self._listed_at[place]
+            if other != _NOWHERE:
+                listed[other] = self._chosen[slot]
+                propensities[other] = taken[number, place]
         return listed, propensities
 
-    def probabilities(self, slot: int) -> tuple[Rows, Floats]:
-        """Return the places of the candidates that may come to a slot, and the probability of each; the sum is 1."""
-        count = len(self.slots)
-        by_part = [self._weights(slot, part) for part in range(count)]
-        places = np.concatenate([self._chosen[slot : slot + 1], *self.parts])
-        shares = [sum(weights[:1] for weights in by_part), *(weights[1:] for weights in by_part)]
-        return places, np.concatenate(shares) / count
+    def add_to(self, probabilities: Floats) -> None:
+        """Change the probabilities of a list without exploration to those of one with it.
 
-    def _share_of_chosen(self, slot: int, part: int, weights: Floats) -> float:
-        count = len(self.slots)
-        others = (self._weights(slot, other)[0] for other in range(count) if other != part)
-        return float(weights[0] + sum(others)) / count
+        Args:
+            probabilities: Shape (places of the list, candidates).
+        """
+        taken = self._taken()
+        inside = self._listed_at != _NOWHERE
+        at = self._listed_at[inside]
+        probabilities[at, self._pool[inside]] -= taken[:, inside].sum(axis=0)
+        for number, slot in enumerate(self._slots):
+            probabilities[slot, self._chosen[slot]] = self._stays(number)
+            probabilities[slot, self._pool] = taken[number]
+            probabilities[at, self._chosen[slot]] = taken[number, inside]
 
-    def _weights(self, slot: int, part: int) -> Floats:
-        """Return the probabilities of what the list has at a slot, and of each item of a part, if it draws from that one."""
-        pool = self.parts[part]
+    def _taken(self) -> Floats:
+        """Return the probability of each slot to draw each item of the pool, shape (slots, pool)."""
+        count = len(self._slots)
+        taken = np.zeros((count, len(self._pool)))
+        for number, by_part in enumerate(self._draws):
+            for part, weights in enumerate(by_part):
+                taken[number, part::count] = weights[1:] / count
+        return taken
+
+    def _stays(self, number: int) -> float:
+        """Return the probability that a slot keeps its own item."""
+        return float(sum(weights[0] for weights in self._draws[number])) / len(self._slots)
+
+    def _weights(self, slot: int, part: int, rates: _ClickRates | None) -> Floats:
+        pool = self._pool[part :: len(self._slots)]
         if not len(pool):
             return np.ones(1)
-        if self._rates is not None:
-            return self._rates.best(np.concatenate([self._chosen[slot : slot + 1], pool]))
+        if rates is not None:
+            return rates.best(np.concatenate([self._chosen[slot : slot + 1], pool]))
         weights = np.full(len(pool) + 1, self._exploration.epsilon / (len(pool) + 1))
         weights[0] += 1.0 - self._exploration.epsilon
         return weights

@@ -15,6 +15,7 @@ ExplorationMethod = Literal["epsilon-greedy", "thompson"]
 MAX_SLOT = 1_000
 """The last place of a list, which is the highest number of items that a response has."""
 
+_MAX_SLOTS = 10
 _MAX_DAYS = 36_500.0
 
 
@@ -37,7 +38,7 @@ class Exploration:
     """Gives some places to items that the ranking would not show there, so that something is learned of them."""
 
     slots: tuple[int, ...]
-    """The places, from 1."""
+    """The places, from 1; at most 10."""
     method: ExplorationMethod = "epsilon-greedy"
     """``epsilon-greedy`` draws any item with a fixed probability, ``thompson`` each by how likely its click rate is the best."""
     epsilon: float = 0.1
@@ -50,6 +51,8 @@ class Exploration:
     def __post_init__(self) -> None:
         if not self.slots or len(set(self.slots)) != len(self.slots):
             raise PlacementError(f"slots: expected places, each once, such as [3, 8], got {list(self.slots)}")
+        if len(self.slots) > _MAX_SLOTS:
+            raise PlacementError(f"slots: expected at most {_MAX_SLOTS}, got {len(self.slots)}")
         for slot in self.slots:
             _check_number("slots", slot, 1, MAX_SLOT)
         if self.method not in get_args(ExplorationMethod):

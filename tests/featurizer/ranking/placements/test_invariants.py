@@ -138,7 +138,7 @@ def test_without_rules_the_order_is_kept(call):
 @pytest.mark.parametrize("method", ["epsilon-greedy", "thompson"])
 @pytest.mark.parametrize(("pool", "slots"), [(1, (1, 3)), (2, (2,)), (5, (1, 2, 4))])
 def test_lists_are_drawn_as_often_as_their_propensities_say(method, pool, slots):
-    draws, k = 20_000, 4
+    draws, k = 10_000, 4
     shelf = Shelf([Good("a", shows=10 * row, clicks=row) for row in range(k + pool)])
     exploration = Exploration(slots=slots, method=method, epsilon=0.5)
     call = {"k": k, "budget_micros": None, "cart_micros": 0}
@@ -152,17 +152,32 @@ def test_lists_are_drawn_as_often_as_their_propensities_say(method, pool, slots)
     assert ((counts == 0) == (every == 0.0)).all()
 
 
-def test_epsilon_greedy_by_200_000_draws_and_by_enumeration():
-    draws, epsilon, k, pool = 200_000, 0.3, 3, 5
-    shelf = Shelf([Good()] * (k + pool))
+def test_epsilon_greedy_by_draws_and_by_enumeration():
+    draws, epsilon, k, size = 50_000, 0.3, 3, 8
+    shelf = Shelf([Good()] * size)
     scored = shelf.scored()
     placement = Placement(exploration=Exploration(slots=(2,), epsilon=epsilon))
-    counts = np.zeros(k + pool)
+    counts = np.zeros((k, size))
     for seed in range(draws):
         arranged = arrange(scored, placement, shelf.items, k=k, budget_micros=None, cart_micros=0, seed=seed)
-        counts[arranged.places[1]] += 1
-    enumerated = np.array([0.0, 1 - epsilon + epsilon / (pool + 1), 0.0, *[epsilon / (pool + 1)] * pool])
-    assert enumerated.sum() == pytest.approx(1.0)
+        counts[np.arange(k), arranged.places] += 1
+    share = epsilon / size
+    enumerated = np.zeros((k, size))
+    enumerated[1] = share
+    enumerated[1, 1] += 1 - epsilon
+    for place in (0, 2):
+        enumerated[place, [place, 1]] = 1 - share, share
+    assert enumerated.sum(axis=1) == pytest.approx(np.ones(k))
     assert np.abs(counts / draws - enumerated).max() < 5 * 0.5 / draws**0.5
+    assert ((counts == 0) == (enumerated == 0.0)).all()
     every = place_probabilities(scored, placement, shelf.items, k=k, budget_micros=None, cart_micros=0)
-    assert every[1] == pytest.approx(enumerated)
+    assert every == pytest.approx(enumerated)
+
+
+def test_whatever_may_be_shown_may_come_to_a_slot():
+    shelf = Shelf([Good("a", shows=row, clicks=row // 3) for row in range(9)])
+    for method in ("epsilon-greedy", "thompson"):
+        placement = Placement(exploration=Exploration(slots=(1, 3), method=method), max_per_category=2)
+        every = place_probabilities(shelf.scored(), placement, shelf.items, k=5, budget_micros=None, cart_micros=0)
+        # All but the item of the other slot.
+        assert (every[0] > 0).sum() == (every[2] > 0).sum() == 8

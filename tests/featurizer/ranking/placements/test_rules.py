@@ -144,13 +144,14 @@ def test_items_of_unknown_category_are_unlike_each_other():
 def test_a_drawn_item_is_named_and_says_how_likely_it_was():
     shelf = Shelf([Good()] * 6)
     placement = Placement(exploration=Exploration(slots=(2,), epsilon=1.0))
-    found = {}
-    for seed in range(200):
+    found = {tuple(listed(shelf, placement, k=3, seed=seed).places.tolist()) for seed in range(200)}
+    # Items of the list change places with that of the slot, which leaves it for others.
+    assert found == {(0, 1, 2), (1, 0, 2), (0, 2, 1), (0, 3, 2), (0, 4, 2), (0, 5, 2)}
+    for seed in range(50):
         arranged = listed(shelf, placement, k=3, seed=seed)
-        assert arranged.places[[0, 2]].tolist() == [0, 2]
-        assert arranged.propensities.tolist() == [1.0, 0.25, 1.0]
-        found[int(arranged.places[1])] = arranged.rules[1]
-    assert found == {1: (), 3: ("exploration",), 4: ("exploration",), 5: ("exploration",)}
+        moved = arranged.places != np.arange(3)
+        assert arranged.propensities == pytest.approx(np.where(np.arange(3) == 1, 1 / 6, np.where(moved, 1 / 6, 5 / 6)))
+        assert arranged.rules == tuple(("exploration",) if place else () for place in moved)
 
 
 def test_only_new_items_are_drawn_if_the_placement_says_so():
@@ -165,11 +166,11 @@ def test_only_new_items_are_drawn_if_the_placement_says_so():
 
 
 def test_slots_beyond_the_list_and_an_empty_choice_change_nothing():
-    shelf = Shelf([Good()] * 3)
-    placement = Placement(exploration=Exploration(slots=(1, 2, 9), epsilon=1.0))
-    arranged = listed(shelf, placement)
-    assert arranged.places.tolist() == [0, 1, 2]
-    assert arranged.propensities.tolist() == [1.0] * 3
+    for goods, slots in ((2, (1, 2, 9)), (3, (7,)), (1, (1,)), (0, (1,))):
+        shelf = Shelf([Good()] * goods)
+        arranged = listed(shelf, Placement(exploration=Exploration(slots=slots, epsilon=1.0)))
+        assert arranged.places.tolist() == list(range(goods))
+        assert arranged.propensities.tolist() == [1.0] * goods
 
 
 def test_thompson_prefers_what_is_clicked_and_does_not_give_up_the_rest():
