@@ -129,7 +129,9 @@ def check_groups(queries: NDArray[np.int64], sizes: Sequence[int]) -> None:
 
 
 def fit_ranker(rows: FitRows, *, seed: int) -> lightgbm.Booster:
-    """Fit LambdaMART to queries in the order of time; the newest of them say when to stop.
+    """Fit LambdaMART to queries in the order of time.
+
+    The newest of them say how many trees there should be; then all are fitted, since the newest are the most like what comes next.
 
     Raises:
         DatasetError: There are too few queries.
@@ -141,14 +143,15 @@ def fit_ranker(rows: FitRows, *, seed: int) -> lightgbm.Booster:
             f"of {count + rows.left_out}; what visitors take next is hardly ever known before: give a longer log"
         )
     first = count - max(1, int(count * _LATEST_SHARE))
-    fit, stop = _dataset(rows, 0, first), _dataset(rows, first, count)
-    return lightgbm.train(
-        {**_PARAMETERS, "seed": seed},
-        fit,
+    parameters = {**_PARAMETERS, "seed": seed}
+    held_out = lightgbm.train(
+        parameters,
+        _dataset(rows, 0, first),
         _MAX_TREES,
-        valid_sets=[stop],
+        valid_sets=[_dataset(rows, first, count)],
         callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
     )
+    return lightgbm.train(parameters, _dataset(rows, 0, count), held_out.best_iteration)
 
 
 def feature_importances(booster: lightgbm.Booster) -> dict[str, float]:

@@ -149,7 +149,7 @@ def ranking_results(  # noqa: PLR0917 - one for each step of a run
         draws=options.draws,
         model=MODEL,
         data=data,
-        trees=compared.booster.best_iteration,
+        trees=compared.booster.num_trees(),
         candidates=measure.candidates / max(1, measure.queries),
         found=measure.found,
         parts=parts,
