@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -135,11 +135,15 @@ def _run_loader(file: Path, address: str) -> float:
         RuntimeError: It failed.
     """
     command = (sys.executable, "-m", "presage_server", "items", "load", str(file), "--target", address)
-    pid = os.posix_spawn(sys.executable, command, os.environ)
-    _, status, usage = os.wait4(pid, 0)
-    if status:
-        raise RuntimeError(f"presage items load ended with {os.waitstatus_to_exitcode(status)}")
-    return usage.ru_maxrss / 1e3
+    peak = 0.0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            # What it had last is the most: the kernel keeps the maximum. Once it has ended, there is nothing to read.
+            peak = memory_mb(process.pid, peak=True) or peak
+            sleep(_POLL_SECONDS * 20)
+    if process.returncode:
+        raise RuntimeError(f"presage items load ended with {process.returncode}")
+    return peak
 
 
 def _wait_until_known(server: Server, item: str) -> None:
