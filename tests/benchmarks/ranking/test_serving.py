@@ -44,7 +44,7 @@ def test_calls_are_the_same_on_every_run_and_about_the_visitors_whose_states_the
 
 def test_a_models_folder_has_the_shipped_models_and_a_ranking_one(world, tmp_path):
     models = copy_models(tmp_path / "models")
-    world.write_bundle(models)
+    make_world(200, 10, end_unix_micros=world.shop.end_unix_micros).write_bundle(models)
 
     assert {folder.name for folder in models.iterdir() if folder.is_dir()} >= {"conversion", "ranking"}
 
