@@ -198,13 +198,14 @@ def test_an_invalid_list_is_refused(item_ids):
         run(Bad(SHOP, seed=1))
 
 
-def test_an_empty_list_is_no_impression():
+def test_an_empty_list_is_no_impression_and_all_that_could_have_been_is_regretted():
     class Empty(RandomLists):
         def rank(self, _):
             return ItemList([])
 
     simulation = run(Empty(SHOP, seed=1), visitors=20)
-    assert simulation.lists == []
+    assert {(each.worth, each.chosen) for each in simulation.lists} == {(0.0, None)}
+    assert min(each.regret for each in simulation.lists) > 0.0
     assert EventType.VIEW_ITEM_LIST not in {event.type for event in simulation.events}
 
 

@@ -77,6 +77,14 @@ def test_the_first_list_is_waited_for():
     assert len(steps) == 4
 
 
+def test_a_shorter_list_is_taken_when_patience_ends():
+    waits: list[None] = []
+    steps = run(RankingServicer(), k=5, wait=lambda: waits.append(None))
+
+    assert {len(step.ranking.items) for step in steps} == {3}
+    assert len(waits) == 5 * len(steps)
+
+
 def test_no_list_is_an_error_that_says_why():
     with pytest.raises(TrainingError, match="counted no products in time"):
         run(RankingServicer(empty=100))

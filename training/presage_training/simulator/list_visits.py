@@ -38,7 +38,7 @@ class Shopper:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShownList:
-    """One list that a visitor was shown, and how good it was."""
+    """One list that a visitor was shown, and how good it was; an empty one is worth nothing, and no impression."""
 
     user_id: str
     unix_micros: int
@@ -124,13 +124,12 @@ class _Visit:
             )
         )
         products = self._products(shown)
-        if not products:
-            return None
         items = [
             structs.replace(product.item, shown=Shown(place, shown.rank_id, listed.propensity))
             for place, (product, listed) in enumerate(zip(products, shown.items, strict=True), 1)
         ]
-        self._emit(EventType.VIEW_ITEM_LIST, *items)
+        if items:
+            self._emit(EventType.VIEW_ITEM_LIST, *items)
         worths = self._utilities(self._shop.by_id.values())
         utilities = [worths[product.item.item_id] for product in products]
         chosen = choose(utilities, self._rng)

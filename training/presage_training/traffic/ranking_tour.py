@@ -73,8 +73,8 @@ def tour(
         user_id: A visitor of whom nothing is known.
         category: What the visitor comes for.
         k: Places of a list.
-        wait: Called between attempts to get the first list, which is empty as long as no product was counted.
-        patience: How many attempts.
+        wait: Called between attempts to get a full list: there is none as long as the server has counted no products.
+        patience: How many attempts there are after the first.
 
     Returns:
         A step for each list: before any event, then after each of the three things that the visitor does.
@@ -91,11 +91,11 @@ def tour(
         def show(happened: str) -> Ranking:
             ranking = client.rank(user_id, k=k, context=_NEW_TO_THEM)
             for _ in range(patience):
-                if ranking.items:
+                if len(ranking.items) == k:
                     break
                 wait()
                 ranking = client.rank(user_id, k=k, context=_NEW_TO_THEM)
-            else:
+            if not ranking.items:
                 raise TrainingError(f"no list for {user_id!r}: the server counted no products in time")
             client.track(ranking.impression(user_id))
             steps.append(TourStep(happened=happened, ranking=ranking))
