@@ -8,7 +8,7 @@ STUBS := proto
 DEMO_EXTRAS ?= server,native
 
 .PHONY: help setup demo test new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
-        budget soak bench-replay bench-open-bandit skew-proof backfill-proof served-parity train-real list-regret clean
+        budget soak bench-replay bench-open-bandit skew-proof backfill-proof served-parity train-real train-rank list-regret clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -116,6 +116,9 @@ bench-open-bandit: setup ## estimates of one policy from the log of another, bes
 
 train-real: setup ## train every kind of model on the real logs, and report
 	@$(BIN)/python -m benchmarks.proofs.train_real
+
+train-rank: setup ## train a ranking model on the real logs, beside all that it has to beat
+	@$(BIN)/python -m benchmarks.proofs.train_rank
 
 served-parity: setup ## score real rows over gRPC with every kind of model, and compare with the libraries
 	@$(BIN)/python -m benchmarks.proofs.served_parity

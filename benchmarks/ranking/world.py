@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from operator import attrgetter
 from pathlib import Path
 
 import lightgbm
@@ -22,8 +21,10 @@ from presage_featurizer.ranking.items_replay import ItemReplay
 from presage_featurizer.ranking.pairs import PAIR_FEATURES
 from presage_featurizer.ranking.retrieval import SOURCES, RetrievalLimits
 from presage_featurizer.ranking.tables import RankingTables
-from presage_training.ranking.baselines import NearestVisitors
-from presage_training.ranking.queries import Period, Query, Ranker, queries
+from presage_training.ranking.answers import survey
+from presage_training.ranking.exporting import table_arrays
+from presage_training.ranking.planning import RankingPlan
+from presage_training.ranking.queries import LogReplay, Query
 from presage_training.ranking.tables import TableBuilder
 from presage_training.replaying.replay import Replay
 
@@ -76,11 +77,19 @@ class World:
             if event.event_time_unix_micros < start:
                 builder.add(event)
         tables = builder.build(start)
-        columns = ItemColumns(_BUCKET_SECONDS * MICROS)
-        ranker = Ranker(columns)
-        fitted_on = list(
-            queries(log, "next-item", ranker, [Period(start, tables, NearestVisitors(builder.visitors()))])
+        answers = survey(log, ("next-item",)).answers["next-item"]
+        wanted = tuple(answer for answer in answers if answer.unix_micros >= start)
+        plan = RankingPlan(
+            question="next-item",
+            why="",
+            fit_from_unix_micros=start,
+            test_from_unix_micros=self.shop.end_unix_micros + 1,
+            fit=wanted,
+            test=(),
+            fit_count=len(wanted),
+            test_count=0,
         )
+        fitted_on = [query for _, query in LogReplay(plan, bucket_seconds=_BUCKET_SECONDS).queries(log)]
         folder = models / "ranking" / "1"
         self._export(folder, fitted_on, tables)
         return folder
@@ -88,7 +97,7 @@ class World:
     @staticmethod
     def _export(folder: Path, fitted_on: list[Query], tables: RankingTables) -> None:
         rows = np.concatenate([query.features for query in fitted_on])
-        labels = np.concatenate([np.isin(query.rows, query.targets) for query in fitted_on]).astype(np.int32)
+        labels = np.concatenate([np.isin(query.items, query.targets) for query in fitted_on]).astype(np.int32)
         groups = [len(query.rows) for query in fitted_on]
         data = lightgbm.Dataset(rows, labels, group=groups, feature_name=list(PAIR_FEATURES))
         export_ranking_model(
@@ -96,7 +105,7 @@ class World:
             folder,
             rows=rows,
             groups=groups,
-            arrays={name: attrgetter(name)(tables) for name in RankingTables.ARRAYS},
+            arrays=table_arrays(tables),
             feature_set=FeatureSetSpec(**ranking_definition()),
             ranking=RankingSpec(
                 question="next-item",

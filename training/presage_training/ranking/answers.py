@@ -9,8 +9,8 @@ from typing import Final, Literal, get_args
 from presage_featurizer import Event, EventType
 from presage_featurizer.digests import digest
 from presage_featurizer.habits import EVENT_WEIGHTS
+from presage_featurizer.ranking.assembling import digest_number
 from presage_featurizer.state import SESSION_IDLE_MICROS
-from presage_training.ranking.tables import item_number
 
 __all__ = ["QUESTIONS", "Answer", "Question", "Survey", "survey"]
 
@@ -97,7 +97,7 @@ class _NextItems:
 
     def read(self, place: int, event: Event, draw: int) -> None:
         now, key = event.event_time_unix_micros, (event.user_id, event.session_id)
-        number = item_number(event.items[-1].item_id)
+        number = digest_number(event.items[-1].item_id)
         session = self._sessions.get(key)
         if session is None or now - session.last_unix_micros > SESSION_IDLE_MICROS:
             if len(self._sessions) >= _MAX_OPEN_SESSIONS:
@@ -121,33 +121,32 @@ class _NextItems:
 class _NextOrders:
     def __init__(self, add: Callable[[Answer], None]) -> None:
         self._add = add
-        self._known: set[str] = set()
-        self._open: dict[str, tuple[str, Answer]] = {}
-        """The newest order of a visitor: purchases with its id add to it."""
+        self._open: dict[str, tuple[str, Answer | None]] = {}
+        """The newest order of each visitor, which purchases with its id add to; None if it was the first thing they did."""
 
     def read(self, place: int, event: Event, draw: int) -> None:
-        if event.type == EventType.PURCHASE:
-            numbers = tuple(dict.fromkeys(item_number(item.item_id) for item in event.items))
-            order_id, answer = self._open.get(event.user_id, ("", None))
-            if answer is not None and event.order_id and event.order_id == order_id:
-                merged = tuple(dict.fromkeys((*answer.targets, *numbers)))
-                self._open[event.user_id] = order_id, Answer(answer.place, answer.unix_micros, draw, merged)
-                return
-            self._close(event.user_id)
-            if event.user_id in self._known:
-                self._open[event.user_id] = (
-                    event.order_id,
-                    Answer(place, event.event_time_unix_micros, draw, numbers),
-                )
-        self._known.add(event.user_id)
+        is_known = event.user_id in self._open
+        order_id, answer = self._open.get(event.user_id, ("", None))
+        if event.type != EventType.PURCHASE:
+            if not is_known:
+                self._open[event.user_id] = "", None
+            return
+        numbers = tuple(dict.fromkeys(digest_number(item.item_id) for item in event.items))
+        if event.order_id and event.order_id == order_id:
+            if answer is not None:
+                numbers = tuple(dict.fromkeys((*answer.targets, *numbers)))
+                self._open[event.user_id] = order_id, Answer(answer.place, answer.unix_micros, draw, numbers)
+            return
+        if answer is not None:
+            self._add(answer)
+        asked = Answer(place, event.event_time_unix_micros, draw, numbers) if is_known else None
+        self._open[event.user_id] = event.order_id, asked
 
     def finish(self) -> None:
-        for user_id in list(self._open):
-            self._close(user_id)
-
-    def _close(self, user_id: str) -> None:
-        if (found := self._open.pop(user_id, None)) is not None:
-            self._add(found[1])
+        for _, answer in self._open.values():
+            if answer is not None:
+                self._add(answer)
+        self._open = {}
 
 
 @dataclass(slots=True)
@@ -173,7 +172,7 @@ class _ShownLists:
             self._close(lists, 0)
             lists = []
         if event.type == EventType.VIEW_ITEM_LIST:
-            numbers = frozenset(item_number(item.item_id) for item in event.items)
+            numbers = frozenset(digest_number(item.item_id) for item in event.items)
             if len(numbers) > 1:
                 self.count += 1
                 rank_ids = frozenset(item.shown.rank_id for item in event.items if item.shown and item.shown.rank_id)
@@ -184,7 +183,7 @@ class _ShownLists:
                 self._lists[event.user_id] = lists
             return
         for item in event.items if event.type == EventType.SELECT_ITEM or _shows_interest(event) else ():
-            number = item_number(item.item_id)
+            number = digest_number(item.item_id)
             rank_id = item.shown.rank_id if item.shown else ""
             for shown in reversed(lists):
                 if number in shown.numbers and (not rank_id or rank_id in shown.rank_ids):
@@ -211,6 +210,34 @@ class _ShownLists:
             self._close(self._lists.pop(user_id), 0)
 
 
+class _Reader:
+    """Reads a log for some questions."""
+
+    def __init__(self, questions: Sequence[Question]) -> None:
+        self.answers = {question: _Answers() for question in questions}
+        add = {question: answers.add for question, answers in self.answers.items()}
+        self._items = _NextItems(add["next-item"]) if "next-item" in add else None
+        self._orders = _NextOrders(add["next-order"]) if "next-order" in add else None
+        self._lists = _ShownLists(add["shown-list"]) if "shown-list" in add else None
+
+    def read(self, place: int, event: Event, draw: int, *, is_interest: bool) -> None:
+        if is_interest and self._items:
+            self._items.read(place, event, draw)
+        if is_interest and self._orders:
+            self._orders.read(place, event, draw)
+        if self._lists:
+            self._lists.read(place, event, draw)
+
+    def finish(self) -> int:
+        """Note the last answers; returns how many lists were shown."""
+        if self._orders:
+            self._orders.finish()
+        if not self._lists:
+            return 0
+        self._lists.finish()
+        return self._lists.count
+
+
 def survey(events: Iterable[Event], questions: Sequence[Question] = QUESTIONS) -> Survey:
     """Read a log once, in memory that does not grow with it but for some bytes for each visitor.
 
@@ -218,12 +245,7 @@ def survey(events: Iterable[Event], questions: Sequence[Question] = QUESTIONS) -
         events: In the order of time.
         questions: Which of them to answer.
     """
-    found = Survey()
-    answers = {question: _Answers() for question in questions}
-    readers: dict[Question, _NextItems | _NextOrders | _ShownLists] = {}
-    kinds = {"next-item": _NextItems, "next-order": _NextOrders, "shown-list": _ShownLists}
-    for question in questions:
-        readers[question] = kinds[question](answers[question].add)
+    found, reader = Survey(), _Reader(questions)
     draws: dict[str, int] = {}
     stride = 1
     for place, event in enumerate(events):
@@ -236,25 +258,19 @@ def survey(events: Iterable[Event], questions: Sequence[Question] = QUESTIONS) -
             draw = draws[event.user_id] = visitor_draw(event.user_id)
         if not event.items:
             continue
-        if _shows_interest(event):
+        is_interest = _shows_interest(event)
+        reader.read(place, event, draw, is_interest=is_interest)
+        if is_interest:
             if found.item_events % stride == 0:
                 found.times.append(event.event_time_unix_micros)
                 if len(found.times) >= _MAX_TIMES:
                     found.times, stride = found.times[::2], stride * 2
             found.item_events += 1
             found.purchases += event.type == EventType.PURCHASE
-            for question in ("next-item", "next-order"):
-                if question in readers:
-                    readers[question].read(place, event, draw)
-        if "shown-list" in readers:
-            readers["shown-list"].read(place, event, draw)
-    for question, reader in readers.items():
-        if not isinstance(reader, _NextItems):
-            reader.finish()
-        if isinstance(reader, _ShownLists):
-            found.lists = reader.count
-        found.counts[question] = answers[question].count
-        found.answers[question] = sorted(answers[question].kept, key=lambda answer: answer.place)
+    found.lists = reader.finish()
+    for question, answers in reader.answers.items():
+        found.counts[question] = answers.count
+        found.answers[question] = sorted(answers.kept, key=lambda answer: answer.place)
     found.visitors = len(draws)
     return found
 

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from presage_featurizer.ranking.pairs import PAIR_FEATURES
+from presage_training.ranking.queries import Query
 
-if TYPE_CHECKING:
-    from presage_training.ranking.queries import Query
-
-__all__ = ["BASELINES", "NearestVisitors", "baseline_scores"]
+__all__ = ["BASELINES", "SHOWN_BASELINES", "baseline_scores"]
 
 Floats = NDArray[np.float64]
 
-_NEAREST_VISITORS = 100
 _PLACES = {name: place for place, name in enumerate(PAIR_FEATURES)}
 
 BASELINES: dict[str, str] = {
-    "popular": "most views and purchases in 7 days",
+    "popular": "most views and purchases in 7 days, in closed buckets",
     "own history": "the visitor's own items by decayed interest, then popular ones",
     "own session": "the session's items, the newest first, then popular ones",
     "viewed together": "items of the same sessions",
     "transitions": "items that came next",
-    "liked together": "item-kNN: items of the same visitors",
+    "item-kNN": "items of the same visitors",
     "VS-kNN": "items of the sessions that share most with this one",
     "content": "the same category, brand and price band",
     "user-kNN": "items of the 100 visitors with the most similar items",
@@ -37,25 +32,11 @@ BASELINES: dict[str, str] = {
 }
 """The names of the baselines, with what each ranks by."""
 
-
-class NearestVisitors:
-    """User-kNN: the visitors whose items are the most similar, by the cosine.
-
-    Args:
-        visitors: The matrix of visitors by table rows, of ``TableBuilder.visitors``.
-    """
-
-    def __init__(self, visitors: sparse.csr_array) -> None:
-        lengths = np.sqrt(np.maximum(1, np.diff(visitors.indptr)))
-        self._visitors = (sparse.diags_array(1.0 / lengths) @ visitors).tocsr()
-
-    def scores(self, table_rows: NDArray[np.int64]) -> Floats:
-        """Score all items, by table row, for a visitor with these."""
-        own = np.zeros(self._visitors.shape[1])
-        own[table_rows] = 1.0
-        similarity = self._visitors @ own
-        nearest = np.lexsort((np.arange(len(similarity)), -similarity))[:_NEAREST_VISITORS]
-        return np.asarray(similarity[nearest] @ self._visitors[nearest])
+SHOWN_BASELINES: dict[str, str] = {
+    "as shown": "the order in which the list was shown",
+    "last touched": "items touched in the session, the newest first, then as shown",
+}
+"""Those that only lists that were shown have."""
 
 
 def baseline_scores(query: Query) -> Mapping[str, Floats]:
@@ -71,13 +52,13 @@ def baseline_scores(query: Query) -> Mapping[str, Floats]:
     band = np.where(ratio > 0.0, np.minimum(ratio, 1.0 / np.maximum(ratio, 1e-9)), 0.0)
     content = (2.0 * column["same_category"] + np.maximum(column["same_brand"], 0.0) + band) / 4.0
     sparing = 1e-3 * popular  # where nothing else is known
-    return {
+    found = {
         "popular": popular,
         "own history": own + sparing,
         "own session": session + sparing,
         "viewed together": together + sparing,
         "transitions": followed + sparing,
-        "liked together": liked + sparing,
+        "item-kNN": liked + sparing,
         "VS-kNN": similar + sparing,
         "content": content + sparing,
         "user-kNN": users + sparing,
@@ -85,6 +66,10 @@ def baseline_scores(query: Query) -> Mapping[str, Floats]:
         "blend 50/30/20": 0.5 * content + 0.3 * followed + 0.2 * np.maximum(session, together) + sparing,
         "blend 60/40": 0.6 * liked + 0.4 * content + sparing,
     }
+    if query.positions.any():
+        found["as shown"] = -query.positions.astype(np.float64)
+        found["last touched"] = session - query.positions * 1e-6
+    return found
 
 
 def _scaled(scores: Floats) -> Floats:

@@ -2,154 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import lightgbm
 import numpy as np
+from numpy.typing import NDArray
 
-from presage_featurizer import MICROS, Event
-from presage_featurizer.ranking.items import ItemColumns
-from presage_featurizer.ranking.pairs import PAIR_FEATURES
+from presage_featurizer import Event
+from presage_featurizer.ranking.tables import RankingTables
 from presage_training.errors import DatasetError
-from presage_training.ranking.baselines import NearestVisitors, baseline_scores
-from presage_training.ranking.metrics import Answer, RankingDraws, list_metrics
-from presage_training.ranking.model import fit_ranker
-from presage_training.ranking.queries import Period, Query, Question, Ranker, queries
-from presage_training.ranking.tables import TableBuilder
-from presage_training.report.metrics import Metric, MetricDraws
+from presage_training.ranking.baselines import baseline_scores
+from presage_training.ranking.measuring import RankerMeasure
+from presage_training.ranking.model import FitRows, fit_ranker
+from presage_training.ranking.planning import RankingOptions, RankingPlan
+from presage_training.ranking.queries import LogReplay, Query
 
-__all__ = ["MODEL", "Measured", "RankingComparison", "compare_rankers"]
+__all__ = ["MODEL", "RankingComparison", "compare_rankers"]
 
 MODEL = "LambdaMART"
+_GATE_ROWS = 20_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
-    """How good each ranker is on some of the answers."""
-
-    queries: int
-    metrics: dict[str, dict[str, Metric]]
-    """By ranker, then by metric."""
-    ahead: dict[str, Metric]
-    """How much higher the model's NDCG at 10 is than that of each other, in pairs."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RankingComparison:
-    """A ranking model and the baselines on the last part of a log."""
+    """A fitted model, its measures, and what its bundle needs."""
 
-    fitted_on: int
-    """Queries that the model was fitted on."""
-    trees: int
-    candidates: float
-    """Candidates of a query, on average."""
-    found: float
-    """The share of the items taken that were among them: no ranker can do better."""
-    everything: Measured
-    unknown: Measured | None
-    """Only items that the visitor had not taken before; None if there are none."""
-    importances: dict[str, float]
-    """The share of each feature in the model's gain, the highest first."""
+    booster: lightgbm.Booster
+    fit_queries: int
+    """Queries that it was fitted on."""
+    left_out: int
+    """Queries that taught it nothing, because no candidate was taken."""
+    measure: RankerMeasure
+    replay: LogReplay
+    """At the end of the log."""
+    rows: NDArray[np.float32]
+    """Candidates of some tested queries, one query after the other."""
+    sizes: tuple[int, ...]
+    """How many of each query."""
+
+    def tables(self) -> RankingTables:
+        """The tables of the whole log."""
+        return self.replay.builder.build(self.replay.last_unix_micros)
+
+
+class _GateRows:
+    """An even sample of the tested queries, for the parity of the export: every so many, doubled when there are too many."""
+
+    def __init__(self) -> None:
+        self.kept: list[NDArray[np.float32]] = []
+        self._rows = self._seen = 0
+        self._stride = 1
+
+    def add(self, features: NDArray[np.float32]) -> None:
+        if self._seen % self._stride == 0 and len(features):
+            self.kept.append(features)
+            self._rows += len(features)
+            if self._rows > _GATE_ROWS and len(self.kept) > 1:
+                self.kept = self.kept[::2]
+                self._rows = sum(len(kept) for kept in self.kept)
+                self._stride *= 2
+        self._seen += 1
 
 
 def compare_rankers(
-    events: Sequence[Event],
-    question: Question,
+    events: Iterable[Event],
+    plan: RankingPlan,
+    options: RankingOptions,
     *,
-    fit_from_unix_micros: int,
-    test_from_unix_micros: int,
-    bucket_seconds: int = 60,
-    seed: int = 7,
-    draws: int = 500,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> RankingComparison:
-    """Fit a ranking model on one part of a log and measure it on the next.
-
-    The tables are older than the answers in both parts: those for fitting end where fitting begins, those for testing where testing
-    begins. Visitors and counts are up to date at each question.
+    """Fit a ranking model on one part of a log and measure it, and the baselines, on the next.
 
     Args:
-        events: In the order of time.
-        question: What is asked.
-        fit_from_unix_micros: Where the first part ends, which only makes tables.
-        test_from_unix_micros: Where the last part begins.
-        bucket_seconds: The width of a bucket of the items' counts.
-        seed: For the model and the draws.
-        draws: Draws that each interval rests on.
+        events: In the order of time, as they were surveyed.
+        plan: What to ask and when.
+        options: How to train and measure.
+        on_progress: Called with a short description of each step.
 
     Raises:
         DatasetError: A part has too few queries.
     """
-    periods = _periods(events, (fit_from_unix_micros, test_from_unix_micros))
-    ranker = Ranker(ItemColumns(bucket_seconds * MICROS))
-    asked = list(queries(events, question, ranker, periods))
-    fit = [query for query in asked if query.unix_micros < test_from_unix_micros]
-    test = [query for query in asked if query.unix_micros >= test_from_unix_micros]
-    if not test:
+    replay = LogReplay(plan, bucket_seconds=options.bucket_seconds)
+    rows = FitRows(options.seed)
+    measure = RankerMeasure(plan.question, MODEL)
+    gate = _GateRows()
+    booster: lightgbm.Booster | None = None
+    for part, query in replay.queries(events):
+        if part == "fit":
+            rows.add(query)
+            continue
+        if booster is None:
+            on_progress(f"fitting {len(rows.sizes):,} queries")
+            booster = fit_ranker(rows, seed=options.seed)
+            fit_queries, left_out = len(rows.sizes), rows.left_out
+            rows = FitRows(options.seed)  # frees the memory of those that were fitted
+        measure.add(query, {**baseline_scores(query), MODEL: _predict(booster, query)})
+        gate.add(query.features)
+    if booster is None:
         raise DatasetError("queries: expected at least one in the last part of the log, got none")
-    model = fit_ranker(fit, seed=seed)
-    digests = ranker.items.digests
-    lists: dict[str, list[np.ndarray]] = {}
-    for query in test:
-        scores = {**baseline_scores(query), MODEL: np.asarray(model.predict(query.features), np.float64)}
-        for name, values in scores.items():
-            lists.setdefault(name, []).append(_ordered(query, values, digests))
-    gains = dict(zip(PAIR_FEATURES, model.feature_importance("gain"), strict=True))
-    total = sum(gains.values())
     return RankingComparison(
-        fitted_on=len(fit),
-        trees=model.best_iteration,
-        candidates=float(np.mean([len(query.rows) for query in test])),
-        found=float(np.mean([np.isin(query.targets, query.rows).sum() / query.target_count for query in test])),
-        everything=_measure(test, lists, seed, draws, only_unknown=False),
-        unknown=_measure(test, lists, seed, draws, only_unknown=True) if _has_unknown(test) else None,
-        importances={name: gains[name] / total for name in sorted(gains, key=gains.__getitem__, reverse=True)},
+        booster,
+        fit_queries,
+        left_out,
+        measure,
+        replay,
+        np.concatenate(gate.kept),
+        tuple(len(kept) for kept in gate.kept),
     )
 
 
-def _periods(events: Sequence[Event], moments: Sequence[int]) -> list[Period]:
-    builder = TableBuilder()
-    periods: list[Period] = []
-    for event in events:
-        while len(periods) < len(moments) and event.event_time_unix_micros >= moments[len(periods)]:
-            moment = moments[len(periods)]
-            periods.append(Period(moment, builder.build(moment), NearestVisitors(builder.visitors())))
-        builder.add(event)
-    return periods
-
-
-def _ordered(query: Query, scores: np.ndarray, digests: np.ndarray) -> np.ndarray:
-    return query.rows[np.lexsort((digests[query.rows], -scores))]
-
-
-def _has_unknown(test: Sequence[Query]) -> bool:
-    return any(_unknown_answer(query).count for query in test)
-
-
-def _unknown_answer(query: Query) -> Answer:
-    """The items of the answer that the visitor had not taken before."""
-    known = np.isin(query.targets, query.known)
-    return Answer(query.targets[~known], query.target_count - int(known.sum()))
-
-
-def _measure(
-    test: Sequence[Query], lists: dict[str, list[np.ndarray]], seed: int, draws: int, *, only_unknown: bool
-) -> Measured:
-    answers = [_unknown_answer(query) if only_unknown else Answer(query.targets, query.target_count) for query in test]
-    asked = [place for place, answer in enumerate(answers) if answer.count]
-    drawn = RankingDraws(np.array([test[place].visitor for place in asked]), seed=seed, draws=draws)
-    measured: dict[str, MetricDraws] = {}
-    for name, ranked in lists.items():
-        values = []
-        for place in asked:
-            rows = ranked[place]
-            values.append(
-                list_metrics(rows[~np.isin(rows, test[place].known)] if only_unknown else rows, answers[place])
-            )
-        measured[name] = drawn.measure(np.array(values))
-    return Measured(
-        queries=len(asked),
-        metrics={name: found.metrics() for name, found in measured.items()},
-        ahead={
-            name: measured[MODEL].difference(found, "ndcg_at_10") for name, found in measured.items() if name != MODEL
-        },
-    )
+def _predict(booster: lightgbm.Booster, query: Query) -> NDArray[np.float64]:
+    if not len(query.rows):
+        return np.zeros(0)
+    return np.asarray(booster.predict(query.features, num_threads=1), np.float64)

@@ -6,17 +6,14 @@ makes them breaks ties by a key that says nothing of the item (``ir-measures`` a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from presage_training.report.metrics import MetricDraws
 
-__all__ = ["DEPTH", "RANKING_METRICS", "Answer", "RankingDraws", "list_metrics"]
+__all__ = ["DEPTH", "RANKING_METRICS", "SHORT", "RankingDraws", "list_metrics"]
 
 Floats = NDArray[np.float64]
-Rows = NDArray[np.int64]
 
 RANKING_METRICS = ("ndcg_at_10", "precision_at_10", "recall_at_10", "hit_rate_at_10", "hit_rate_at_20", "mrr_at_20")
 """``ndcg`` with a gain of 1 for each item taken; ``mrr`` is 1 / the place of the first of them."""
@@ -24,38 +21,29 @@ RANKING_METRICS = ("ndcg_at_10", "precision_at_10", "recall_at_10", "hit_rate_at
 DEPTH = 20
 """Places of a list that count."""
 
-_SHORT = 10
-_DISCOUNTS = 1.0 / np.log2(np.arange(2, _SHORT + 2))
+SHORT = 10
+"""Places of a list that most metrics look at."""
+
+_DISCOUNTS = 1.0 / np.log2(np.arange(2, SHORT + 2))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What was taken."""
-
-    rows: Rows
-    """Its items that can be found."""
-    count: int
-    """All of them, also those that cannot be found since they are new."""
-
-
-def list_metrics(ranked: Rows, answer: Answer) -> Floats:
+def list_metrics(hits: NDArray[np.bool_], count: int) -> Floats:
     """Measure one list: an array of the RANKING_METRICS.
 
     Args:
-        ranked: Rows, best first, each once; only the first DEPTH count.
-        answer: At least one item.
+        hits: Whether each item of the list was taken, best first; only the first DEPTH count. A list may be shorter.
+        count: How many items were taken, at least 1, also those that no list can have since they are new.
     """
-    hits = np.isin(ranked[:DEPTH], answer.rows)
-    found = np.flatnonzero(hits)
-    short = hits[:_SHORT]
-    gain = float((_DISCOUNTS[: len(short)] * short).sum()) / float(_DISCOUNTS[: answer.count].sum())
+    found = np.flatnonzero(hits[:DEPTH])
+    short = hits[:SHORT]
+    gain = float((_DISCOUNTS[: len(short)] * short).sum()) / float(_DISCOUNTS[:count].sum())
     return np.array(
         [
             gain,
-            short.sum() / _SHORT,
-            short.sum() / answer.count,
-            short.any(),
-            len(found) > 0,
+            short.sum() / SHORT,
+            short.sum() / count,
+            float(short.any()),
+            float(len(found) > 0),
             1.0 / (found[0] + 1) if len(found) else 0.0,
         ]
     )
@@ -78,12 +66,13 @@ class RankingDraws:
         self._weights = np.stack([np.ones(count), *drawn])
         self._queries = np.bincount(self._of, minlength=count)
 
-    def measure(self, values: Floats) -> MetricDraws:
+    def measure(self, values: Floats, names: tuple[str, ...] = RANKING_METRICS) -> MetricDraws:
         """Average metrics over the queries of each draw.
 
         Args:
-            values: Shape (queries, len(RANKING_METRICS)).
+            values: Shape (queries, len(names)).
+            names: What they are.
         """
         sums = np.stack([np.bincount(self._of, column, self._weights.shape[1]) for column in values.T], axis=1)
         means = (self._weights @ sums) / (self._weights @ self._queries)[:, None]
-        return MetricDraws(dict(zip(RANKING_METRICS, means.T, strict=True)))
+        return MetricDraws(dict(zip(names, means.T, strict=True)))

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from presage_featurizer import MICROS, Event, EventType
-from presage_featurizer.digests import product_digest
 from presage_featurizer.habits import EVENT_WEIGHTS
+from presage_featurizer.ranking.assembling import digest_number
 from presage_featurizer.ranking.items import UNKNOWN
 from presage_featurizer.ranking.tables import Neighbours, RankingTables, Sessions
 from presage_featurizer.state import SESSION_IDLE_MICROS
 from presage_training.ranking.pair_log import PairLog
 
-__all__ = ["TableBuilder", "item_number"]
+__all__ = ["TableBuilder"]
 
 Floats = NDArray[np.float64]
 
@@ -30,11 +30,6 @@ _MAX_SESSIONS = 200_000
 _SMOOTHING = 10.0
 _REPEAT_PRIOR = 5.0
 _CHUNK_ROWS = 4_096
-
-
-def item_number(item_id: str) -> int:
-    """Return the number of an item's digest, by which tables and columns know it."""
-    return int.from_bytes(product_digest(item_id), "little")
 
 
 @dataclass(slots=True)
@@ -114,7 +109,7 @@ class TableBuilder:
         return self._interests.matrix(len(self._visitors), len(self._rows), last=_MAX_VISITOR_ITEMS)
 
     def _row(self, item_id: str) -> int:
-        return self._rows.setdefault(item_number(item_id), len(self._rows))
+        return self._rows.setdefault(digest_number(item_id), len(self._rows))
 
     def _followed_by(self, now_unix_micros: int, size: int, by: Floats) -> Neighbours:
         ages = now_unix_micros - np.array(self._step_times, np.int64)
@@ -126,7 +121,7 @@ class TableBuilder:
         total = self._purchases.counts(size)
         repeats = total - self._purchases.distinct_counts(size)
         prior = repeats.sum() / max(1, total.sum())
-        return ((repeats + _REPEAT_PRIOR * prior) / (total + _REPEAT_PRIOR)).astype(np.float32)
+        return np.asarray((repeats + _REPEAT_PRIOR * prior) / (total + _REPEAT_PRIOR), np.float32)
 
 
 def _recent_sessions(sessions: sparse.csr_array) -> Sessions:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from presage_featurizer import VISITOR, Event, EventType, State
 from presage_featurizer.habits import EVENT_WEIGHTS
-from presage_training.ranking.tables import item_number
+from presage_featurizer.ranking.assembling import digest_number
 
 __all__ = ["Visitors"]
 
@@ -43,7 +43,7 @@ class Visitors:
             oldest, state = self._states.popitem(last=False)
             self._encoded[oldest] = VISITOR.encode(state)
         if EVENT_WEIGHTS.get(event.type, 0.0) > 0.0 and event.items:
-            numbers = [item_number(item.item_id) for item in event.items]
+            numbers = [digest_number(item.item_id) for item in event.items]
             self._taken.setdefault(user_id, array("Q")).extend(numbers)
             if event.type == EventType.PURCHASE:
                 self._bought.setdefault(user_id, array("Q")).extend(numbers)
