@@ -117,7 +117,7 @@ async def running(
         link, redis, url = await _open_link(settings, stack)
         link.watch_with(watcher)
         CatalogueService(redis, timeout_seconds=settings.store_timeout_ms / 1e3).add_to(server)
-        live = await stack.enter_async_context(live_items(url, settings))
+        live = await stack.enter_async_context(live_items(url, settings, metrics.registry))
         store = RedisStore(
             link,
             clock=system_clock,

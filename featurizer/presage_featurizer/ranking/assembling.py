@@ -21,7 +21,7 @@ from presage_featurizer.ranking.workspace import Workspace
 from presage_featurizer.sessions import current_session
 from presage_featurizer.state import State
 
-__all__ = ["Circumstances", "context_of", "digest_number", "digest_numbers", "draw_seed"]
+__all__ = ["Circumstances", "context_of", "digest_number", "digest_numbers", "draw_seed", "row_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def context_of(
         tables: Bound to them.
         workspace: Of the calling thread.
     """
-    now, items = circumstances.now_unix_micros, item_features.items
+    now = circumstances.now_unix_micros
     session = None if state is None else current_session(state, now, circumstances.session_id)
     budget, anchor = circumstances.budget_micros, circumstances.anchor
     interests = Interests(state, session, item_features, now)
@@ -63,11 +63,17 @@ def context_of(
         tables,
         now,
         workspace=workspace,
-        anchor=UNKNOWN if anchor is None else items.rows.get(anchor, UNKNOWN),
+        anchor=UNKNOWN if anchor is None else row_of(anchor, item_features),
         budget=None if budget is None else budget / MICROS,
         cart_value=0.0 if state is None else cart_value_micros(state.cart) / MICROS,
         intent=session_intent(session, interests, item_features),
     )
+
+
+def row_of(number: int, item_features: ItemFeatures) -> int:
+    """Return the row of an item as of the epoch by the number of its digest; UNKNOWN if it has none."""
+    # Not from the columns' dict, which has the items of the next epoch a moment before all else does.
+    return int(item_features.index.rows_of(np.array([number], np.uint64))[0])
 
 
 def digest_number(item_id: str) -> int:

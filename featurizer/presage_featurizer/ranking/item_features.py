@@ -156,7 +156,7 @@ class ItemFeatures:
         codes: list[int] = (self.codes[rows, 0] // _KINDS).tolist()
         return codes
 
-    def _set_values(self, rows: Rows | slice, prices: Floats, sums: NDArray[np.int64]) -> None:
+    def _set_values(self, rows: Rows | slice, prices: Floats, sums: NDArray[np.int32]) -> None:
         values = np.empty((len(prices), _WIDTH), np.float32)
         month = sums[_MONTH, _PURCHASE] + sums[_MONTH, _VIEW]
         trend = (sums[_WEEK, _PURCHASE] + sums[_WEEK, _VIEW]) / (month + _TREND_SMOOTHING)

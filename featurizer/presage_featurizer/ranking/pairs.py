@@ -50,8 +50,8 @@ _SAME = {
     "same_brand": "whether its brand is that item's",
 }
 _PRICES = {
-    "price_to_newest": "its price divided by that item's; -1 if unknown",
-    "price_to_own": "its price divided by the mean price of the visitor's items; -1 if unknown",
+    "price_to_newest": "its price divided by that item's, at most 1,000; -1 if unknown",
+    "price_to_own": "its price divided by the mean price of the visitor's items, at most 1,000; -1 if unknown",
     "budget_pressure": "its price divided by what the cart leaves of the budget, at most 1,000; -1 if unknown",
     "price_saving": "how much cheaper it is than the page's item, or else the newest one, as a share; 0 if unknown",
 }
@@ -85,11 +85,14 @@ _PRIOR_EVENTS = 20.0
 """Events of its category that an item's rates begin with."""
 
 _NOT_OWN = np.array([0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 0.0], np.float32)
+_NO_PRICE = np.array([-1.0, -1.0, -1.0, 0.0], np.float32)
+_LEAST_MONEY = 1e-6
 _NOT_IN_SESSION = np.array([-1.0, 0.0, -1.0], np.float32)
 _LIKED = TABLES.index("liked_together")
 _LEAST_RATING = 1e-9
 _NO_BRAND = -2  # the element before the last of the sums
 """Where a candidate without a brand finds its share."""
+_UNKNOWN_CODES = np.array([UNKNOWN, _NO_BRAND, UNKNOWN], np.int16)
 
 
 def pair_features(rows: Rows, context: RankingContext, positions: Rows | None = None) -> Values:
@@ -181,11 +184,7 @@ def _set_alike(shares: Values, same: Values, rows: Rows, context: RankingContext
     codes = all_codes.take(rows, axis=0)
     # The codes of the visitor's items are numbered by where they are among them, so that sums take no more room than these items.
     flat = own.ravel()
-    places = context.workspace.places(np.concatenate([flat, codes.ravel()]), flat)
-    groups, wanted = places[: len(flat)], places[len(flat) :].reshape(codes.shape)
-    is_unknown = codes < len(CODES)
-    wanted[is_unknown] = UNKNOWN
-    wanted[is_unknown[:, 1], 1] = _NO_BRAND
+    groups, wanted = context.workspace.groups(flat, codes, _UNKNOWN_CODES)
     session = len(interests.session)
     # Price bands are left out of the session: there, the price beside the newest item's says more.
     equally = np.full(len(CODES) * session, 1.0 / max(1, session))
@@ -193,10 +192,8 @@ def _set_alike(shares: Values, same: Values, rows: Rows, context: RankingContext
     ratings = interests.ratings
     ratings = np.repeat(ratings / max(float(ratings.sum()), _LEAST_RATING), len(CODES))
     shares[:, 2:] = _shares(groups[len(equally) :], ratings, len(flat)).take(wanted, mode="wrap")
-    if len(own):
-        same[:] = (codes[:, :2] == own[0, :2]) & (own[0, :2] >= len(CODES))
-    else:
-        same[:] = 0.0
+    for place, newest in enumerate(own[0, :2].tolist() if len(own) else (UNKNOWN, UNKNOWN)):
+        same[:, place] = codes[:, place] == newest if newest >= len(CODES) else 0.0
 
 
 def _shares(groups: NDArray[np.int16], weights: Floats, size: int) -> Floats:
@@ -211,19 +208,30 @@ def _set_prices(block: Values, rows: Rows, context: RankingContext) -> None:
     interests, all_prices = context.interests, context.item_features.prices
     newest = _newest(context)
     own = all_prices.take(interests.history, mode="wrap")
-    own = own[own > 0.0]
-    prices = all_prices.take(rows)
+    own_mean = float(own.sum()) / max(1, int(np.count_nonzero(own)))
     newest_price = float(all_prices[newest]) if interests.newest is None else interests.newest.price
     anchor_price = float(all_prices[context.anchor]) if context.anchor != UNKNOWN else newest_price
-    left = -1.0 if context.budget is None else max(context.budget - context.cart_value, 0.0)
-    for place, divisor in enumerate((newest_price, float(own.sum()) / len(own) if len(own) else 0.0)):
-        block[:, place] = prices / divisor if divisor > 0.0 else -1.0
-    block[:, 2] = -1.0 if left < 0.0 else np.minimum(prices / left, FAR) if left > 0.0 else FAR
-    block[:, 3] = 1.0 - prices / anchor_price if anchor_price > 0.0 else 0.0
+    # Each feature is the price times one number plus another.
+    pressure = (0.0, -1.0)
+    if context.budget is not None:
+        left = context.budget - context.cart_value
+        pressure = (1.0 / left, 0.0) if left > _LEAST_MONEY else (0.0, FAR)
+    lines = (
+        _ratio(newest_price),
+        _ratio(own_mean),
+        pressure,
+        (-1.0 / anchor_price, 1.0) if anchor_price > 0.0 else (0.0, 0.0),
+    )
+    factors, sums = np.array(lines).T
+    prices = all_prices.take(rows)
+    block[:] = np.minimum(prices[:, None] * factors + sums, FAR)
     unknown = prices <= 0.0
     if unknown.any():
-        block[unknown, :3] = -1.0
-        block[unknown, 3] = 0.0
+        block[unknown] = _NO_PRICE
+
+
+def _ratio(other: float) -> tuple[float, float]:
+    return (1.0 / other, 0.0) if other > 0.0 else (0.0, -1.0)
 
 
 def _newest(context: RankingContext) -> int:

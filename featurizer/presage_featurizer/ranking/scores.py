@@ -101,17 +101,19 @@ class SourceScores:
             return items_of_similar_sessions(tables.sessions, last, self._workspace, fade=has_session)
         if name == "liked_together":
             rows = tables.table_rows_of.take(self._interests.history)
-            weights = np.minimum(self._interests.scores, _MAX_SCORE) / _MAX_SCORE
+            rows, weights = _known(rows, np.minimum(self._interests.scores, _MAX_SCORE) / _MAX_SCORE)
+        elif name == "viewed_together":
+            rows, weights = _known(self._context, self._weights)
         else:
-            rows, weights = self._context, self._weights
-            if name == "followed_by":
-                rows, weights = rows[:MAX_LAST_ITEMS], weights[:MAX_LAST_ITEMS]
-        known = rows != UNKNOWN
-        if not known.all():
-            rows, weights = rows[known], weights[known]
+            rows, weights = _known(self._context[:MAX_LAST_ITEMS], self._weights[:MAX_LAST_ITEMS])
         table = tables.neighbours[name]
         near = table.rows.take(rows, axis=0).ravel().astype(np.int64)
         return near, (table.weights.take(rows, axis=0) * weights[:, None]).ravel()
+
+
+def _known(rows: Rows, weights: Floats) -> tuple[Rows, Floats]:
+    known = np.flatnonzero(rows != UNKNOWN)
+    return (rows, weights) if len(known) == len(rows) else (rows.take(known), weights.take(known))
 
 
 def _context(interests: Interests) -> tuple[Rows, Floats]:

@@ -44,6 +44,24 @@ class Workspace:
         places[among] = UNKNOWN
         return found
 
+    def groups(
+        self, own: Rows, wanted: Rows, special: NDArray[np.int16]
+    ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+        """Return for each of a visitor's numbers the place of the last equal one, and where each wanted number is among them.
+
+        Args:
+            own: The visitor's numbers.
+            wanted: Of any shape; UNKNOWN comes out for those that the visitor does not have.
+            special: What comes out for the numbers from 0 to its length, whether the visitor has them or not.
+        """
+        places = self._places
+        places[own] = _order(len(own))
+        groups = places.take(own)
+        places[: len(special)] = special
+        found = places.take(wanted)
+        places[own] = places[: len(special)] = UNKNOWN
+        return groups, found
+
     def firsts(self, numbers: Rows) -> Rows:
         """Return the places of numbers that did not come before, in their order."""
         places = self._places

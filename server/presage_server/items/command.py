@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from threading import Event as Flag
 from time import monotonic
@@ -52,13 +51,14 @@ def load(
         import grpc  # noqa: PLC0415
 
         from presage_server.items.catalogue_files import open_catalogue  # noqa: PLC0415
+        from presage_server.items.following import every  # noqa: PLC0415
         from presage_server.items.loading import load_catalogue  # noqa: PLC0415
 
         started = monotonic()
         with open_catalogue(file, _parse_columns(columns)) as catalogue, grpc.insecure_channel(target) as channel:
             if catalogue.unused:
                 err.print(f"presage items load: not used: columns {', '.join(map(repr, catalogue.unused))}")
-            show = _every(
+            show = every(
                 report_seconds, lambda found: _print("load", f"{catalogue.share:.0%}, {_line(found, started)}")
             )
             progress = load_catalogue(catalogue, channel, show)
@@ -99,7 +99,7 @@ def follow(
     stop = Flag()
     try:
         from presage_server.items.follow_settings import FollowSettings  # noqa: PLC0415
-        from presage_server.items.following import run  # noqa: PLC0415
+        from presage_server.items.following import every, run  # noqa: PLC0415
 
         settings = FollowSettings(redis_url=redis_url, bucket_seconds=bucket_seconds, report_seconds=report_seconds)
         with stop_on_signals(stop):
@@ -108,7 +108,7 @@ def follow(
                 bucket_seconds=settings.bucket_seconds,
                 stop=stop,
                 warn=lambda line: err.print(f"presage items follow: {line}"),
-                on_step=_every(settings.report_seconds, lambda found: _print("follow", found.line())),
+                on_step=every(settings.report_seconds, lambda found: _print("follow", found.line())),
             )
     except ServerError as error:
         err.print(f"presage items follow: {error}")
@@ -136,17 +136,3 @@ def _line(progress: Any, started: float) -> str:
 
 def _print(command: str, line: str) -> None:
     print(f"presage items {command}: {line}", flush=True)  # noqa: T201 - a line for logs
-
-
-def _every(seconds: float, show: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Show the first of what is given, and then one every so often."""
-    shown = float("-inf")
-
-    def show_sometimes(given: Any) -> None:
-        nonlocal shown
-        now = monotonic()
-        if now - shown >= seconds:
-            shown = now
-            show(given)
-
-    return show_sometimes

@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Event as Flag
+from time import monotonic
+from typing import TypeVar
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -18,7 +20,9 @@ from presage_server.items.follower import Follower, FollowerProgress
 from presage_server.items.item_store import ChainBrokenError
 from presage_server.items.lease import Lease
 
-__all__ = ["ItemsError", "follow", "run"]
+__all__ = ["ItemsError", "every", "follow", "run"]
+
+T = TypeVar("T")
 
 _RETRY_SECONDS = 1.0
 _MAX_POLL_SECONDS = 1.0
@@ -105,3 +109,17 @@ def run(
         )
         follow(follower, lease, stop=stop, on_step=lambda: on_step(follower.progress), warn=warn)
         return follower.progress
+
+
+def every(seconds: float, show: Callable[[T], None]) -> Callable[[T], None]:
+    """Show the first of what is given, and then one every so often."""
+    shown = float("-inf")
+
+    def show_sometimes(given: T) -> None:
+        nonlocal shown
+        now = monotonic()
+        if now - shown >= seconds:
+            shown = now
+            show(given)
+
+    return show_sometimes

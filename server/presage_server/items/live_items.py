@@ -10,6 +10,9 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -38,11 +41,12 @@ _BUDGET_SECONDS = 0.0002
 """How long changes may keep a batch of calls waiting."""
 _FOREVER_MILLIS = 2**62
 _JOIN_SECONDS = 10.0
+_MICROS = 1_000_000
 
 Turn = Callable[[list[Call]], float]
 
 
-class LiveItems:
+class LiveItems(Collector):
     """Columns of the newest epoch, with live prices, stock, block list and tags.
 
     ``columns`` and ``apply_pending`` are for the thread that serves. Use ``open``, and ``close`` at the end.
@@ -60,6 +64,8 @@ class LiveItems:
         self._adopted = threading.Event()
         self._stop = threading.Event()
         self._parts: list[BucketPart] = []
+        self._applied = 0
+        """Changes of the catalogue that were applied."""
         self._changes = ChangesReader(redis)
         self._last_part = ""
         self._failed = False
@@ -108,6 +114,20 @@ class LiveItems:
         while self._step() and monotonic() < until:
             pass
 
+    def collect(self) -> Iterator[Metric]:
+        """Report how many items there are, how fresh their statistics are, and how many changes have come."""
+        columns = self.columns
+        end = (columns.epoch + 1) * columns.bucket_micros / _MICROS
+        yield GaugeMetricFamily("presage_items", "Items that closed buckets name.", value=len(columns))
+        yield GaugeMetricFamily(
+            "presage_items_counted_until_seconds",
+            "Until when the items' statistics are counted, in seconds since 1970; 0 before the first bucket.",
+            value=end if columns.epoch >= 0 else 0,
+        )
+        yield CounterMetricFamily(
+            "presage_item_changes", "Items changed by the catalogue since the start.", value=self._applied
+        )
+
     def serve_with(self, turn: Turn) -> Turn:
         """Return a turn of the thread that serves which applies what is pending before it takes on calls."""
 
@@ -134,6 +154,7 @@ class LiveItems:
         else:
             for change in piece:
                 self.columns.apply_change(change)
+            self._applied += len(piece)
         return True
 
     def _run(self) -> None:

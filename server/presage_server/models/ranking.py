@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,8 @@ class RankingModel:
         self.bucket_micros = bundle.spec.bucket_seconds * 1_000_000
         """The width of the buckets that its items were counted in."""
         self._tables = RankingTables.restore(bundle.arrays)
-        self._items: ItemColumns | None = None
+        self._rows: Mapping[int, int] | None = None
+        """Of the columns that they are bound to; shared by those of successive epochs."""
 
     def scores(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Score candidates: float64 of shape (rows,); only comparable within one list."""
@@ -52,8 +54,8 @@ class RankingModel:
 
     def tables(self, items: ItemColumns) -> RankingTables:
         """Return the tables, bound to all items that there are now; only new ones are looked up."""
-        if self._items is not items:
-            self._tables, self._items = RankingTables.restore(self.bundle.arrays).bound(items), items
+        if self._rows is not items.rows:
+            self._tables, self._rows = RankingTables.restore(self.bundle.arrays).bound(items), items.rows
         elif self._tables.bound_items < len(items):
             self._tables = self._tables.bound(items)
         return self._tables

@@ -49,14 +49,19 @@ class OverloadPolicy:
         self._units = 0
         """Work done since the processor time was last read."""
         self._unit_seconds = _FIRST_GUESS_SECONDS
+        self._long_units = _LONG_UNITS
         self._long_since: float | None = None
         self._rejected_at = 0.0
         self.overloaded = False
         """Whether the newest calls go first and the queue is kept short."""
 
-    def companion(self) -> OverloadPolicy:
-        """Return a policy for another queue of the same thread: with a state of its own, and these estimates of what work costs."""
-        return _Companion(self, self._clock, self._processor_clock)
+    def companion(self, *, call_units: int) -> OverloadPolicy:
+        """Return a policy for another queue of the same thread: with a state of its own, and these estimates of what work costs.
+
+        Args:
+            call_units: How much work a usual call of that queue is.
+        """
+        return _Companion(self, self._clock, self._processor_clock, call_units)
 
     @property
     def unit_seconds(self) -> float:
@@ -84,7 +89,7 @@ class OverloadPolicy:
         if self.overloaded:
             if self._clock() - self._rejected_at > _CALM_SECONDS:
                 self.overloaded, self._long_since = False, None
-        elif units <= _LONG_UNITS or units * self.unit_seconds < _LONG_SHARE * seconds_left:
+        elif units <= self._long_units or units * self.unit_seconds < _LONG_SHARE * seconds_left:
             self._long_since = None
         elif self._long_since is None:
             self._long_since = self._processor_clock()
@@ -115,10 +120,15 @@ class OverloadPolicy:
 
 class _Companion(OverloadPolicy):
     def __init__(
-        self, measuring: OverloadPolicy, clock: Callable[[], float], processor_clock: Callable[[], float]
+        self,
+        measuring: OverloadPolicy,
+        clock: Callable[[], float],
+        processor_clock: Callable[[], float],
+        call_units: int,
     ) -> None:
         super().__init__(clock, processor_clock)
         self._measuring = measuring
+        self._long_units = _LONG_UNITS * call_units  # a closed loop of as many callers is no overload here, either
 
     @property
     def unit_seconds(self) -> float:

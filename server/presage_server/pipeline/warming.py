@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from time import monotonic
 from typing import Any
 
+from presage_featurizer import MICROS
 from presage_server.call import Call
 from presage_server.clock import system_clock
 from presage_server.errors import ModelError
@@ -22,6 +24,8 @@ from presage_server.store.redis_store import RedisStore
 from presage_server.telemetry.metrics import Metrics
 
 __all__ = ["warm_up"]
+
+_logger = logging.getLogger(__name__)
 
 _BATCHES = 50
 _SIZES = (1, 32)
@@ -73,7 +77,15 @@ def _warm_up_scores(models: Models, store: RedisStore) -> None:
 
 def _warm_up_rankings(models: Models, items: CurrentItems) -> None:
     ranker = Ranker(items, Metrics())
+    width = items.features().items.bucket_micros
     for model in models.ranking_models:
+        if model.bucket_micros != width:
+            _logger.warning(
+                "model %s was trained on items counted every %d s, but here they are every %d s: set item_bucket_seconds",
+                model.name,
+                model.bucket_micros // MICROS,
+                width // MICROS,
+            )
         for _ in range(_RANKINGS):
             now = monotonic()
             call = _WarmUpCall("", b"", now, now + _WAIT_SECONDS)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage.v1 import ranking_service_pb2 as pb
-from presage_featurizer.ranking.assembling import digest_number
+from presage_featurizer.ranking.assembling import digest_number, row_of
 from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items import UNKNOWN
 from presage_featurizer.ranking.retrieval import RetrievalLimits, best_rows
@@ -29,7 +29,7 @@ def list_similar(job: SimilarJob, features: ItemFeatures) -> None:
     The list is the same for every visitor.
     """
     items, model = features.items, job.model
-    row = items.rows.get(digest_number(job.item_id), UNKNOWN)
+    row = row_of(digest_number(job.item_id), features)
     job.cold = row == UNKNOWN
     if job.cold:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import grpc
@@ -12,7 +13,8 @@ from presage.v1 import ranking_service_pb2_grpc
 from presage_featurizer.ranking.items_counter import CatalogueChange
 from presage_server.items.changes import CHANGES_PER_ENTRY, ChangesReader
 from presage_server.items.keys import CATALOGUE_STREAM
-from support.running_server import serving
+from support.metrics import metric
+from support.running_server import GENEROUS_SECONDS, serving
 from support.stores import local_store
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT.value[0]
@@ -79,6 +81,16 @@ async def test_a_bad_item_is_rejected_by_its_field_and_its_neighbours_are_stored
     for place, (expected, (_, message)) in enumerate(zip(BAD, results[1:-1], strict=True), 1):
         assert message.startswith(f"items[{place}].{expected}")
     assert [change.item_id for change in stored(store)] == ["first", "last"]
+
+
+async def test_changes_are_counted_in_the_metrics(store, models, unused_tcp_port):
+    async with serving(redis_url=store.url, models=models, metrics_port=unused_tcp_port) as served:
+        assert await metric(unused_tcp_port, "presage_items_counted_until_seconds") == 0
+        await upsert(served, pb.CatalogueItem(item_id="a"), pb.CatalogueItem(item_id="b"))
+        async with asyncio.timeout(GENEROUS_SECONDS):
+            while await metric(unused_tcp_port, "presage_item_changes_total") < 2:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+        assert await metric(unused_tcp_port, "presage_items") == 0, "no bucket is closed"
 
 
 async def test_an_item_that_comes_twice_in_a_call_is_rejected_once(store, models):

@@ -121,7 +121,9 @@ def _list(facts: CandidateFacts, placement: Placement, k: int, remaining_micros:
         _note(rules, "fill_up", more)
         places = places + more
     listed = np.array(places, np.int64)
-    return _Listed(listed, order[~np.isin(order, listed)], rules)
+    rest = np.ones(len(facts.scored), bool)
+    rest[listed] = False
+    return _Listed(listed, order[rest[order]], rules)
 
 
 def _remaining(budget_micros: int | None, cart_micros: int) -> int | None:

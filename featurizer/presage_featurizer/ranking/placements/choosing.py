@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -65,13 +64,14 @@ class _Limits:
     """Counts what was chosen by category and brand."""
 
     def __init__(self, order: Rows, facts: CandidateFacts, placement: Placement) -> None:
-        self._rules: list[tuple[str, int, list[int], Counter[int]]] = []
+        # Plain dictionaries: this is asked of each candidate.
+        self._rules: list[tuple[str, int, list[int], dict[int, int]]] = []
         if placement.max_per_category:
             codes = facts.categories[order].tolist()
-            self._rules.append(("max_per_category", placement.max_per_category, codes, Counter()))
+            self._rules.append(("max_per_category", placement.max_per_category, codes, {}))
         if placement.max_per_brand:
             codes = facts.brands[order].tolist()
-            self._rules.append(("max_per_brand", placement.max_per_brand, codes, Counter()))
+            self._rules.append(("max_per_brand", placement.max_per_brand, codes, {}))
 
     @property
     def any(self) -> bool:
@@ -79,11 +79,15 @@ class _Limits:
 
     def reached(self, place: int) -> list[str]:
         """Return the names of the limits that leave no room for a candidate."""
-        return [name for name, limit, codes, chosen in self._rules if codes[place] and chosen[codes[place]] >= limit]
+        names = []
+        for name, limit, codes, chosen in self._rules:
+            if chosen.get(codes[place], 0) >= limit and codes[place]:
+                names.append(name)
+        return names
 
     def count(self, place: int) -> None:
         for _, _, codes, chosen in self._rules:
-            chosen[codes[place]] += 1
+            chosen[codes[place]] = chosen.get(codes[place], 0) + 1
 
 
 def _choose_diverse(order: Rows, alike: _Likeness, diversity: float, limits: _Limits, k: int) -> Choice:

@@ -19,7 +19,9 @@ def remarks(found: PolicyEstimate) -> list[str]:
             f"{found.rounds:,} places are worth {found.effective_rounds:,.0f}, too few for an interval to be trusted: log more,"
             " explore more, or limit weights with --clip"
         )
-    if found.mean_weight < _LEAST_SUPPORT:
+    # By chance alone, the mean is within three standard errors of 1.
+    spread = found.rounds / found.effective_rounds - 1.0 if found.effective_rounds else 0.0
+    if found.mean_weight < min(_LEAST_SUPPORT, 1.0 - 3.0 * (max(0.0, spread) / found.rounds) ** 0.5):
         lines.append(
             f"weights are {found.mean_weight:.2f} on average, not 1: the log has nothing of {1.0 - found.mean_weight:.0%} of what"
             " the new policy would show, which only the model's estimates count; explore in more slots"
