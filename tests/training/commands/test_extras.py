@@ -35,11 +35,13 @@ def test_help_lists_the_commands_in_the_order_of_use():
         "init",
         "inspect",
         "replay",
+        "items",
         "archive",
         "backfill",
         "audit",
         "train",
         "evaluate",
+        "rank",
         "models",
         "version",
     ]
