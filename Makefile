@@ -70,9 +70,10 @@ check-generated: setup
 	  for stub in "$$fresh"/presage/v1/*_pb2*; do cmp -s "$$stub" "proto/presage/v1/$${stub##*/}" || \
 	    { echo "proto/presage/v1/$${stub##*/} is not what 'make generate' writes; run it and commit"; exit 1; }; done
 
-models: setup ## train the shipped model again; the files come out the same
+models: setup ## train the shipped models again; the files come out the same
 	@$(BIN)/presage train --simulate --seed 7 --models lightgbm-classifier --calibration none --draws 100 --force \
 	  --to build/conversion --bundle models/conversion/3 --original tests/data/conversion-3.txt
+	@$(BIN)/presage train --simulate --rank --seed 7 --question next-item --draws 100 --force --to build/ranking --bundle models/ranking/1
 
 bench: setup ## time each stage and the whole, and print a table
 	@mkdir -p .benchmarks

@@ -119,7 +119,7 @@ def train(  # noqa: PLR0917 - the command line passes names
     try:
         project = None if project_folder is None else Project.read(project_folder)
         source = (
-            SimulatedShop(seed=seed, visitors=visitors, days=days)
+            SimulatedShop(seed=seed, visitors=visitors, days=days, lists=rank)
             if log is None
             else LogFile.of(log, *log_source(project, log_format, mapping), is_sorted=sort, as_recorded=as_recorded)
         )
