@@ -17,6 +17,7 @@ from presage_server.errors import ServerError
 __all__ = ["items"]
 
 items = typer.Typer(
+    name="items",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="markdown",
