@@ -7,7 +7,8 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
+.PHONY: help setup demo test new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-rank bench-items \
+        bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
         budget soak bench-replay bench-open-bandit skew-proof backfill-proof served-parity train-real train-rank list-regret clean
 .DEFAULT_GOAL := help
 
@@ -87,6 +88,12 @@ bench-limit: setup ## Presage beside the same Score and TrackEvent in C++, and a
 
 bench-peers: setup ## Presage beside other ways to serve scores, each in an environment of its own
 	@$(BIN)/python -m benchmarks.peers --to .benchmarks/peers.json $(ARGS)
+
+bench-rank: setup ## Rank of 100 candidates among 100,000 items, beside Score and the Score in C++
+	@$(BIN)/python -m benchmarks.ranking --to .benchmarks/rank.json $(ARGS)
+
+bench-items: setup ## a catalogue of a million items loaded into two servers, and how soon they see a change of stock
+	@$(BIN)/python -m benchmarks.ranking.catalogue --to .benchmarks/items.json $(ARGS)
 
 bench-slow-store: setup ## Score and TrackEvent with a store that is a network away
 	@$(BIN)/python -m benchmarks.slow_store --to .benchmarks/slow-store.json $(ARGS)

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
+import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -29,12 +32,13 @@ from benchmarks.rig.command import load_options, run_benchmark, write_json
 from benchmarks.rig.processes import memory_mb, process_tree
 from benchmarks.rig.rig import Rig, open_rig
 from benchmarks.rig.serving import Server
-from presage.v1 import ranking_service_pb2
+from presage.v1 import ranking_service_pb2, scoring_service_pb2
 from presage.v1.ranking_service_pb2_grpc import RankingServiceStub
+from presage.v1.scoring_service_pb2_grpc import ScoringServiceStub
 
 __all__ = ["LoadedCatalogue", "main", "write_catalogue"]
 
-_CALL_SECONDS = 5.0
+_CALL_SECONDS = 60.0
 _KNOWN_SECONDS, _CHANGE_SECONDS = 900.0, 30.0
 _POLL_SECONDS = 0.001
 _FITTED_ITEMS, _FITTED_VISITORS = 2_000, 400
@@ -55,6 +59,8 @@ class LoadedCatalogue:
     server_peak_mb: float
     follower_peak_mb: float
     store_mb: float
+    slowest_score_ms: float
+    """Of calls to the second server, one after the other, until all items were known."""
     start_seconds: float
     """Until another server serves, which reads all items first."""
 
@@ -103,11 +109,12 @@ def _load(rig: Rig, servers: Sequence[Server], url: str, flags: Sequence[str], s
     first = servers[0]
     before = memory_mb(first.pid)
     start = monotonic()
-    peak_mb = _run_loader(file, first.address)
-    loaded = monotonic()
-    for server in servers:
-        _wait_until_known(server, item_id(shop.items - 1))
-    known = monotonic()
+    with _scoring(servers[-1]) as slowest:
+        peak_mb = _run_loader(file, first.address)
+        loaded = monotonic()
+        for server in servers:
+            _wait_until_known(server, item_id(shop.items - 1))
+        known = monotonic()
     followers = [pid for server in servers for pid in process_tree(server.pid) if pid != server.pid]
     with redis.Redis.from_url(url) as client:
         store_mb = client.info("memory")["used_memory"] / 1e6
@@ -124,6 +131,7 @@ def _load(rig: Rig, servers: Sequence[Server], url: str, flags: Sequence[str], s
         server_peak_mb=server_peak,
         follower_peak_mb=follower_peak,
         store_mb=store_mb,
+        slowest_score_ms=slowest[0],
         start_seconds=monotonic() - starting,
     )
 
@@ -135,11 +143,37 @@ def _run_loader(file: Path, address: str) -> float:
         RuntimeError: It failed.
     """
     command = (sys.executable, "-m", "presage_server", "items", "load", str(file), "--target", address)
-    pid = os.posix_spawn(sys.executable, command, os.environ)
-    _, status, usage = os.wait4(pid, 0)
-    if status:
-        raise RuntimeError(f"presage items load ended with {os.waitstatus_to_exitcode(status)}")
-    return usage.ru_maxrss / 1e3
+    peak = 0.0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            # What it had last is the most: the kernel keeps the maximum. Once it has ended, there is nothing to read.
+            peak = memory_mb(process.pid, peak=True) or peak
+            sleep(_POLL_SECONDS * 20)
+    if process.returncode:
+        raise RuntimeError(f"presage items load ended with {process.returncode}")
+    return peak
+
+
+@contextmanager
+def _scoring(server: Server) -> Iterator[list[float]]:
+    """Make one Score after the other during the context; yields a list with the time of the slowest one, in ms."""
+    slowest, stop = [0.0], threading.Event()
+
+    def score() -> None:
+        with grpc.insecure_channel(server.address) as channel:
+            stub = ScoringServiceStub(channel)
+            while not stop.wait(_POLL_SECONDS * 5):
+                start = monotonic()
+                stub.Score(scoring_service_pb2.ScoreRequest(user_id="somebody"), timeout=_CALL_SECONDS)
+                slowest[0] = max(slowest[0], (monotonic() - start) * 1_000)
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(score)
+        try:
+            yield slowest
+        finally:
+            stop.set()
+        running.result()
 
 
 def _wait_until_known(server: Server, item: str) -> None:
@@ -193,6 +227,7 @@ def _loaded_table(loaded: LoadedCatalogue) -> Table:
     )
     table.add_row("the follower's memory, at most", f"{loaded.follower_peak_mb:,.0f} MB")
     table.add_row("the store's memory", f"{loaded.store_mb:,.0f} MB")
+    table.add_row("the slowest Score meanwhile", f"{loaded.slowest_score_ms:,.0f} ms")
     table.add_row("another server starts in", f"{loaded.start_seconds:.1f} s")
     return table
 

@@ -146,8 +146,9 @@ class LocalPipeline:
                 writer=view.store,
                 metrics=self.metrics,
             )
-        self.items = items or ItemColumns()
-        self.ranker = Ranker(CurrentItems(FixedItems(self.items)), self.metrics, exposures)
+        self.items = FixedItems(items or ItemColumns())
+        """Where the items are; tests may put other columns there."""
+        self.ranker = Ranker(CurrentItems(self.items), self.metrics, exposures)
         self.intake = Intake(
             [*service.methods(), *ranking.methods()], interceptors, self.overload, self.metrics, timeout_seconds
         )

@@ -102,6 +102,18 @@ def a_shop() -> Shop:
     return Shop(events, columns, builder.build(now), now)
 
 
+def columns_at(epoch: int) -> ItemColumns:
+    """Return the columns of the shop as of an epoch, counted from its events alone."""
+    columns = ItemColumns()
+    replay = ItemReplay(columns)
+    end = (epoch + 1) * columns.bucket_micros
+    for event in a_shop().events:
+        if event.event_time_unix_micros < end:
+            replay.add(event, event.event_time_unix_micros)
+    replay.close_before(end)
+    return columns
+
+
 def arrays_of(tables: RankingTables) -> dict[str, NDArray[Any]]:
     return {name: np.ascontiguousarray(attrgetter(name)(tables)) for name in RankingTables.ARRAYS}
 

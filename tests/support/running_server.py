@@ -125,7 +125,10 @@ def server_process(log: Path, *flags: str, wait: bool = True, **variables: str) 
     """
     given = "--port" in flags or "PRESAGE_PORT" in variables
     port = () if given else ("--port", "0")
-    process = ServerProcess(log, "--transport", carried_by, *port, *flags, **variables)
+    # Without a process for each server, unless a test is about it.
+    followed = "--follow-items" in flags or "--no-follow-items" in flags
+    follow = () if followed else ("--no-follow-items",)
+    process = ServerProcess(log, "--transport", carried_by, *port, *follow, *flags, **variables)
     try:
         if wait:
             process.wait_until_ready()

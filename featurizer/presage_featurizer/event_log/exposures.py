@@ -86,7 +86,8 @@ class Exposure(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=T
     @property
     def feature_rows(self) -> NDArray[np.float32]:
         """The features of the candidates, one row each; no columns if they were not logged; read-only."""
-        return np.frombuffer(self.features, "<f4").reshape(len(self.digests), -1)
+        count, values = len(self.digests), np.frombuffer(self.features, "<f4")
+        return values.reshape(count, len(values) // count if count else 0)
 
 
 EXPOSURE_ARRAYS = {
@@ -133,7 +134,7 @@ def decode_exposure(encoded: bytes) -> Exposure:
         and all(len(getattr(exposure, name)) == size * count for name, size in _CANDIDATE_COLUMNS.items())
         and len(exposure.shown) == shown * _PLACE_BYTES
         and len(exposure.propensities) == shown * _NUMBER_BYTES
-        and len(exposure.features) % max(1, count * _FLOAT_BYTES) == 0
+        and (len(exposure.features) % (count * _FLOAT_BYTES) == 0 if count else not exposure.features)
     )
     if not fits or (shown and int(exposure.order.max()) >= count):
         raise CorruptStateError(f"exposure: expected columns of {count} candidates and {shown} items that fit together")

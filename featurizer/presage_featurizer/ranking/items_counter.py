@@ -187,21 +187,26 @@ class BucketCounter:
         self.closed = bucket
         items = sorted(self._open.pop(bucket, {}).items())
         gathered = [found for _, found in items]
-        said = [found.said() for found in gathered]
-        newest = [found.heard() | by_catalogue for found, by_catalogue in zip(gathered, said, strict=True)]
+        columns: tuple[list[int], list[int], list[str], list[str], list[int]] = ([], [], [], [], [])
+        firsts, prices, categories, brands, bits = columns
+        for found in gathered:  # one at a time: a catalogue may change a million items in one bucket
+            said = found.said()
+            newest = found.heard() | said
+            firsts.append(int(newest.get(Said.FIRST_SEEN, found.first)))
+            prices.append(int(newest.get(Said.PRICE, 0)))
+            categories.append(str(newest.get(Said.CATEGORY, "")))
+            brands.append(str(newest.get(Said.BRAND, "")))
+            bits.append(sum(said))
         return ItemBucket(
             bucket,
             tuple(found.item_id for found in gathered),
             np.array([number for number, _ in items], np.uint64),
             np.array([found.counts or _NO_COUNTS for found in gathered], np.uint32).reshape(-1, len(COUNTED_TYPES)),
-            np.array(
-                [values.get(Said.FIRST_SEEN, found.first) for found, values in zip(gathered, newest, strict=True)],
-                np.int64,
-            ),
-            np.array([values.get(Said.PRICE, 0) for values in newest], np.int64),
-            Texts.of([str(values.get(Said.CATEGORY, "")) for values in newest]),
-            Texts.of([str(values.get(Said.BRAND, "")) for values in newest]),
-            np.array([sum(by_catalogue) for by_catalogue in said], np.uint8),
+            np.array(firsts, np.int64),
+            np.array(prices, np.int64),
+            Texts.of(categories),
+            Texts.of(brands),
+            np.array(bits, np.uint8),
         )
 
     def _bucket(self, place: Place) -> dict[int, _Gathered]:

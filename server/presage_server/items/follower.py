@@ -19,9 +19,10 @@ from presage_featurizer.ranking.items_counter import BucketCounter, Place
 from presage_server.eventlog.positions import DiscontinuityKind
 from presage_server.items.changes import ChangesEntry, ChangesReader
 from presage_server.items.event_streams import EventStreams
+from presage_server.items.follower_progress import FollowerProgress
 from presage_server.items.item_store import MAX_SEQUENCE, ChainBrokenError, ItemStore, LoadedItems, Published
 
-__all__ = ["Follower", "FollowerProgress"]
+__all__ = ["Follower"]
 
 _MILLI_MICROS = 1_000
 _ALL = range(PARTITIONS)
@@ -33,39 +34,6 @@ _CHECK_SECONDS = 60.0
 _KEPT_MILLIS = 24 * 3_600 * 1_000
 """How long closed buckets and changes stay in the store: a server that hears nothing for longer loads its columns again."""
 _TRIES = 5
-
-
-@dataclass(kw_only=True, slots=True)
-class FollowerProgress:
-    """What a follower has done since it was started."""
-
-    epoch: int = -1
-    """The newest closed bucket."""
-    items: int = 0
-    """Items that closed buckets name."""
-    entries: int = 0
-    """Entries of the event streams that were read."""
-    changes: int = 0
-    """Changes of the catalogue that were read."""
-    published: int = 0
-    """Buckets that were published."""
-    behind_seconds: float = 0.0
-    """How long ago the newest closed bucket ended."""
-    late: int = 0
-    """Entries of buckets that were closed already: the store's clock went back."""
-    unreadable: int = 0
-    """Entries that this release cannot read."""
-    lost: int = 0
-    """Entries known to have left the streams before they were counted."""
-    checkpoints: int = 0
-
-    def line(self) -> str:
-        """Write it as one line for logs."""
-        return (
-            f"epoch={self.epoch} items={self.items} entries={self.entries} changes={self.changes} "
-            f"published={self.published} behind_seconds={self.behind_seconds:.0f} late={self.late} "
-            f"unreadable={self.unreadable} lost={self.lost} checkpoints={self.checkpoints}"
-        )
 
 
 @dataclass(kw_only=True, slots=True)

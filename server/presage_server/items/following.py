@@ -16,7 +16,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from presage_featurizer import StateError
 from presage_server.errors import ServerError
 from presage_server.eventlog.consumer_group import connect
-from presage_server.items.follower import Follower, FollowerProgress
+from presage_server.items.follower import Follower
+from presage_server.items.follower_progress import FollowerProgress
 from presage_server.items.item_store import ChainBrokenError
 from presage_server.items.lease import Lease
 

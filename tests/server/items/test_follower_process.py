@@ -17,7 +17,7 @@ from presage_server.items.keys import LEASE
 from support.items import loaded
 from support.running_server import GENEROUS_SECONDS, gone, server_process, track
 
-FLAGS = ("--item-bucket-seconds", "1")
+FLAGS = ("--follow-items", "--item-bucket-seconds", "1")
 
 
 def until(condition):

@@ -22,7 +22,7 @@ __all__ = ["train"]
 
 _LOG_OPTIONS = ("log_format", "mapping", "sort", "as_recorded")
 _SIMULATION_OPTIONS = ("visitors", "days")
-_RANKING_OPTIONS = ("question",)
+_RANKING_OPTIONS = ("question", "placements")
 _SCORING_OPTIONS = (
     "target", "decisions", "features", "time_zone", "known_only", "models", "calibration", "workers", "original",
 )  # fmt: skip
@@ -48,6 +48,10 @@ def train(  # noqa: PLR0917 - the command line passes names
     question: Annotated[
         Literal["next-item", "next-order", "shown-list"] | None,
         typer.Option(help="With --rank: what the ranking should foresee.", show_default="what the log answers best"),
+    ] = None,
+    placements: Annotated[
+        Path | None,
+        typer.Option(help="With --rank: rules after the model, a TOML file; lists are measured with them, too."),
     ] = None,
     target: Annotated[
         str, typer.Option(help="purchase-in-session, purchase-within:DAYS or revenue-within:DAYS.")
@@ -120,7 +124,15 @@ def train(  # noqa: PLR0917 - the command line passes names
             else LogFile.of(log, *log_source(project, log_format, mapping), is_sorted=sort, as_recorded=as_recorded)
         )
         if rank:
-            ranking = RankingCommand(to=to, bundle=bundle, question=question, seed=seed, draws=draws, force=force)
+            ranking = RankingCommand(
+                to=to,
+                bundle=bundle,
+                question=question,
+                placements=placements,
+                seed=seed,
+                draws=draws,
+                force=force,
+            )
             ranking.run(source, console)
             return
         task = PredictionTask(

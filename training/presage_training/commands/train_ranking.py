@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from presage_featurizer.ranking.placements import Placements
     from presage_training.experiment import LogSource
     from presage_training.ranking.answers import Question
 
@@ -23,6 +24,7 @@ class RankingCommand:
     to: Path
     bundle: Path | None
     question: Question | None
+    placements: Path | None
     seed: int
     draws: int
     force: bool
@@ -38,6 +40,7 @@ class RankingCommand:
                 log,
                 self.to,
                 question=self.question,
+                placements=self._read_placements(),
                 options=RankingOptions(seed=self.seed, draws=self.draws),
                 bundle=self.bundle,
                 overwrite=self.force,
@@ -50,3 +53,14 @@ class RankingCommand:
             console.print(f"{self.bundle}", soft_wrap=True)
         folder = self.to / "models" if self.bundle is None else self.bundle.absolute().parents[1]
         console.print(f"next: {shlex.join(('presage', 'serve', '--models', str(folder)))}", soft_wrap=True)
+
+    def _read_placements(self) -> Placements | None:
+        from presage_featurizer.ranking.placements import Placements  # noqa: PLC0415
+        from presage_training.errors import DatasetError  # noqa: PLC0415
+
+        if self.placements is None:
+            return None
+        try:
+            return Placements.parse(self.placements.read_text("utf-8"), str(self.placements))
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{self.placements}: expected text in UTF-8 ({error})") from error

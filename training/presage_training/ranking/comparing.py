@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_featurizer import Event
+from presage_featurizer.ranking.placements import Placement, Placements, Scored, arrange
 from presage_featurizer.ranking.tables import RankingTables
 from presage_training.errors import DatasetError
 from presage_training.ranking.baselines import baseline_scores
 from presage_training.ranking.measuring import RankerMeasure
+from presage_training.ranking.metrics import DEPTH
 from presage_training.ranking.model import FitRows, fit_ranker
 from presage_training.ranking.planning import RankingOptions, RankingPlan
 from presage_training.ranking.queries import LogReplay, Query
 
-__all__ = ["MODEL", "RankingComparison", "compare_rankers"]
+__all__ = ["MODEL", "RankingComparison", "compare_rankers", "with_rules"]
 
 MODEL = "LambdaMART"
 _GATE_ROWS = 20_000
@@ -70,6 +72,7 @@ def compare_rankers(
     plan: RankingPlan,
     options: RankingOptions,
     *,
+    placements: Placements | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> RankingComparison:
     """Fit a ranking model on one part of a log and measure it, and the baselines, on the next.
@@ -78,6 +81,7 @@ def compare_rankers(
         events: In the order of time, as they were surveyed.
         plan: What to ask and when.
         options: How to train and measure.
+        placements: Rules after the model: the lists that they make of its scores are measured, too.
         on_progress: Called with a short description of each step.
 
     Raises:
@@ -97,7 +101,12 @@ def compare_rankers(
             booster = fit_ranker(rows, seed=options.seed)
             fit_queries, left_out = len(rows.sizes), rows.left_out
             rows = FitRows(options.seed)  # frees the memory of those that were fitted
-        measure.add(query, {**baseline_scores(query), MODEL: _predict(booster, query)})
+        scores = _predict(booster, query)
+        measure.add(query, {**baseline_scores(query), MODEL: scores})
+        if placements is not None:
+            for name in ("", *placements):
+                places = _arranged(query, scores, replay, placements[name], seed=measure.queries)
+                measure.add_ordered(with_rules(name), query, places)
         gate.add(query.features)
     if booster is None:
         raise DatasetError("queries: expected at least one in the last part of the log, got none")
@@ -110,6 +119,21 @@ def compare_rankers(
         np.concatenate(gate.kept),
         tuple(len(kept) for kept in gate.kept),
     )
+
+
+def with_rules(placement: str) -> str:
+    """Name the model with the rules of a placement; those that hold everywhere for the empty name."""
+    return f"{MODEL} + rules of {placement}" if placement else f"{MODEL} + rules"
+
+
+def _arranged(
+    query: Query, scores: NDArray[np.float64], replay: LogReplay, placement: Placement, *, seed: int
+) -> NDArray[np.int64]:
+    """Return the places of the candidates that rules put into a list, in its order."""
+    candidates = np.flatnonzero(~query.is_current)
+    scored = Scored(query.rows[candidates], query.items[candidates], scores[candidates], query.sources[candidates])
+    listed = arrange(scored, placement, replay.items, k=DEPTH, budget_micros=None, cart_micros=0, seed=seed)
+    return candidates[listed.places]
 
 
 def _predict(booster: lightgbm.Booster, query: Query) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from presage_training.ranking.comparing import MODEL
 from presage_training.ranking.parts import ALL, EXPLORE
 from presage_training.report.ranking_results import PartResult, RankingResults
 
@@ -34,7 +35,9 @@ def remarks_on_ranking(results: RankingResults) -> Iterator[str]:
 
 def _doubtful_leads(name: str, part: PartResult) -> Iterator[str]:
     doubtful = [
-        ranker for ranker, metrics in part.ahead.items() if (low := metrics[_METRIC].low) is not None and low <= 0.0
+        ranker
+        for ranker, metrics in part.ahead.items()
+        if not ranker.startswith(MODEL) and (low := metrics[_METRIC].low) is not None and low <= 0.0
     ]
     if doubtful:
         yield f"{name}: the lead over {', '.join(doubtful)} may be chance"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from presage_featurizer import Event
 from presage_featurizer.ranking.definition import RANKING_FEATURES
+from presage_featurizer.ranking.placements import Placements
 from presage_training.errors import DatasetError
 from presage_training.experiment.logs import LogSource
 from presage_training.ranking.answers import QUESTIONS, Question, Survey, survey
@@ -31,6 +32,7 @@ _RANKERS = {
     **SHOWN_BASELINES,
     MODEL: "LightGBM's lambdarank over the candidates and their features",
 }
+_WITH_RULES = "its list after the rules of a placement"
 
 
 def train_ranking(
@@ -39,6 +41,7 @@ def train_ranking(
     *,
     question: Question | None = None,
     options: RankingOptions,
+    placements: Placements | None = None,
     bundle: Path | None = None,
     overwrite: bool = False,
     on_progress: Callable[[str], None] = lambda _: None,
@@ -50,6 +53,7 @@ def train_ranking(
         to: The folder: ``results.json``, ``report.html``, and the bundle ``models/ranking/1``. Written as a whole or not at all.
         question: What to ask; None to choose it from the log.
         options: How to train and measure.
+        placements: Rules after the model, whose lists are measured, too.
         bundle: Where to write the bundle in addition, NAME/VERSION.
         overwrite: Whether to replace the folder and the bundle if they exist.
         on_progress: Called with a short description of each step.
@@ -69,7 +73,7 @@ def train_ranking(
         found = survey(_read(log, skipped, "reading", on_progress), QUESTIONS if question is None else (question,))
         plan = make_plan(found, options, question)
         replayed = _read(log, SkippedRows(), f"replaying for {plan.question}", on_progress)
-        compared = compare_rankers(replayed, plan, options, on_progress=on_progress)
+        compared = compare_rankers(replayed, plan, options, placements=placements, on_progress=on_progress)
     except DatasetError as error:
         raise DatasetError(f"{log.location}: {error}") from error
     on_progress("making the tables of the whole log")
@@ -155,7 +159,7 @@ def ranking_results(  # noqa: PLR0917 - one for each step of a run
         parts=parts,
         lists=measure.lists(catalogue),
         importances=feature_importances(compared.booster),
-        rankers={ranker: _RANKERS[ranker] for ranker in next(iter(parts.values())).metrics},
+        rankers={ranker: _RANKERS.get(ranker, _WITH_RULES) for ranker in next(iter(parts.values())).metrics},
         remarks=(),
         export="",
     )
