@@ -19,13 +19,14 @@ from presage.v1 import ranking_service_pb2
 
 __all__ = ["check_ranking", "copy_models", "start_ranking", "write_rank_calls"]
 
+_SCORES = "conversion"
 _CALL_SECONDS = 10.0
 _CHECKED_CALLS = 200
 
 
 def copy_models(folder: Path) -> Path:
-    """Copy the shipped models into a folder, so that ranking ones can be added; returns it."""
-    shutil.copytree(shipped_models(), folder)
+    """Copy the shipped model of scores into a folder, so that a ranking one can be added; returns it."""
+    shutil.copytree(shipped_models() / _SCORES, folder / _SCORES)
     return folder
 
 

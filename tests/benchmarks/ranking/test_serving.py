@@ -42,11 +42,11 @@ def test_calls_are_the_same_on_every_run_and_about_the_visitors_whose_states_the
         assert not request.candidate_ids or own & set(request.candidate_ids)
 
 
-def test_a_models_folder_has_the_shipped_models_and_a_ranking_one(world, tmp_path):
+def test_a_models_folder_has_the_shipped_model_of_scores_and_one_that_ranks_the_shop(world, tmp_path):
     models = copy_models(tmp_path / "models")
     make_world(200, 10, end_unix_micros=world.shop.end_unix_micros).write_bundle(models)
 
-    assert {folder.name for folder in models.iterdir() if folder.is_dir()} >= {"conversion", "ranking"}
+    assert {path.parent.parent.name for path in models.glob("*/*/manifest.json")} == {"conversion", "ranking"}
 
 
 def test_a_wrong_ranking_is_named():
