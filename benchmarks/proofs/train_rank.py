@@ -33,6 +33,7 @@ __all__ = ["main"]
 _FIT_FROM, _TEST_FROM = dt.datetime(2011, 8, 1, tzinfo=dt.UTC), dt.datetime(2011, 11, 1, tzinfo=dt.UTC)
 _FIT_SHARE, _TEST_SHARE = 0.3, 0.65  # by events: nearly all of the file lies within forty minutes
 _SHOWN_FEATURES = 12
+_WIDTH = 120  # of tables that go to a file
 
 # What was measured elsewhere by the same protocol, less its interval.
 _LEAST_RETAIL = {"ndcg_at_10": 0.294, "precision_at_10": 0.23, "recall_at_10": 0.195}
@@ -47,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.proofs.train_rank")
     parser.add_argument("--draws", type=int, default=500, help="draws that each interval rests on")
     given = parser.parse_args(arguments)
-    console = Console(emoji=False, markup=False)
+    console = Console(emoji=False, markup=False, width=None if sys.stdout.isatty() else _WIDTH)
     missing = [path.name for path in (ONLINE_RETAIL, REES46) if not path.exists()]
     if missing:
         console.print(f"train-rank: skipped, because {' and '.join(missing)} is not at {ONLINE_RETAIL.parent}")

@@ -15,7 +15,7 @@ from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items import UNKNOWN
 from presage_featurizer.state import Session, State
 
-__all__ = ["MAX_RATING", "Interests"]
+__all__ = ["MAX_RATING", "Description", "Interests"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

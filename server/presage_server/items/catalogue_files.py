@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from presage_server.errors import ServerError
 
-__all__ = ["FIELDS", "CatalogueFile", "CatalogueFileError", "open_catalogue"]
+__all__ = ["FIELDS", "CatalogueFile", "CatalogueFileError", "Row", "open_catalogue"]
 
 FIELDS = ("item_id", "price", "category", "brand", "tags", "stock", "blocked", "first_seen")
 """What a file can say of an item; ``item_id`` it must."""

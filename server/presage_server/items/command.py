@@ -14,7 +14,7 @@ from rich.console import Console
 from presage_server.cli.stopping import stop_on_signals
 from presage_server.errors import ServerError
 
-__all__ = ["items"]
+__all__ = ["follow", "items", "load"]
 
 items = typer.Typer(
     name="items",

@@ -61,12 +61,13 @@ def find_candidates(job: RankJob, item_features: ItemFeatures, workspace: Worksp
     cart_micros = 0 if state is None else cart_value_micros(state.cart)
     given = None
     if job.candidate_ids:
-        rows = context.resolve(digest_numbers(job.candidate_ids))
+        digests = digest_numbers(job.candidate_ids)
+        rows = context.resolve(digests)
         sources = np.full(len(rows), pb.ITEM_SOURCE_CANDIDATE, np.uint8)
         given = np.arange(1, len(rows) + 1)
     else:
         rows, sources = _find(job, context, cart_micros)
-    digests = context.digests_of(rows)
+        digests = items.digests[rows]
     kept = _kept(job, context, rows, digests)
     if kept is not None:
         rows, digests, sources = rows[kept], digests[kept], sources[kept]
@@ -77,6 +78,8 @@ def find_candidates(job: RankJob, item_features: ItemFeatures, workspace: Worksp
 
 def _kept(job: RankJob, context: RankingContext, rows: Rows, digests: NDArray[np.uint64]) -> Rows | None:
     """Return the places of the candidates that the caller does not leave out, and that meet its conditions; None: all of them."""
+    if job.conditions is None and not job.exclude:
+        return None
     fits = np.ones(len(rows), bool)
     if job.conditions is not None:
         fits &= meeting(job.conditions, rows, context.items, context.items.live_values(rows, digests))

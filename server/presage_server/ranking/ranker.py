@@ -177,7 +177,8 @@ class Ranker:
             candidates=len(candidates.rows),
             given=candidates.given is not None,
         )
-        metrics.cold_items.inc(int(np.count_nonzero(candidates.context.is_cold(candidates.rows))))
+        if candidates.context.cold_digests:
+            metrics.cold_items.inc(int(np.count_nonzero(candidates.context.is_cold(candidates.rows))))
         if self._exposures is not None:
             self._exposures.offer(
                 job,

@@ -46,7 +46,8 @@ def decode_candidates(candidate_ids: Sequence[str]) -> list[str]:
     if count > MAX_CANDIDATES:
         raise InvalidRequestError(f"expected at most {MAX_CANDIDATES}, got {count}", field="candidate_ids")
     found = list(candidate_ids)
-    if len(set(found)) < count:
+    distinct = set(found)
+    if len(distinct) < count:
         first: dict[str, int] = {}
         for place, item_id in enumerate(found):
             if item_id in first:
@@ -55,7 +56,7 @@ def decode_candidates(candidate_ids: Sequence[str]) -> list[str]:
                     field=f"candidate_ids[{place}]",
                 )
             first[item_id] = place
-    if count and ("" in found or max(map(len, found)) * 4 > MAX_ID_BYTES):
+    if count and ("" in distinct or max(map(len, found)) * 4 > MAX_ID_BYTES):
         for place, item_id in enumerate(found):
             decode_item_id(item_id, f"candidate_ids[{place}]")
     return found

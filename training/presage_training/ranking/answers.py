@@ -255,7 +255,7 @@ def survey(events: Iterable[Event], questions: Sequence[Question] = QUESTIONS) -
             found.first_unix_micros = event.event_time_unix_micros
         draw = draws.get(event.user_id)
         if draw is None:
-            draw = draws[event.user_id] = visitor_draw(event.user_id)
+            draw = draws[event.user_id] = _visitor_draw(event.user_id)
         if not event.items:
             continue
         is_interest = _shows_interest(event)
@@ -275,7 +275,7 @@ def survey(events: Iterable[Event], questions: Sequence[Question] = QUESTIONS) -
     return found
 
 
-def visitor_draw(user_id: str) -> int:
+def _visitor_draw(user_id: str) -> int:
     """Return a number below 2**64 that is as good as random, and the same for a visitor in every run."""
     return int.from_bytes(digest(user_id), "little")
 

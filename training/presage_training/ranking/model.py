@@ -18,6 +18,7 @@ __all__ = [
     "OBJECTIVE",
     "TRUNCATION_LEVEL",
     "FitRows",
+    "check_groups",
     "feature_importances",
     "fit_ranker",
 ]
