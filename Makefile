@@ -7,8 +7,9 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
-        budget soak bench-replay skew-proof backfill-proof served-parity train-real clean
+.PHONY: help setup demo test new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-rank bench-items \
+        bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
+        budget soak bench-replay bench-open-bandit skew-proof backfill-proof served-parity train-real train-rank list-regret clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -69,9 +70,10 @@ check-generated: setup
 	  for stub in "$$fresh"/presage/v1/*_pb2*; do cmp -s "$$stub" "proto/presage/v1/$${stub##*/}" || \
 	    { echo "proto/presage/v1/$${stub##*/} is not what 'make generate' writes; run it and commit"; exit 1; }; done
 
-models: setup ## train the shipped model again; the files come out the same
+models: setup ## train the shipped models again; the files come out the same
 	@$(BIN)/presage train --simulate --seed 7 --models lightgbm-classifier --calibration none --draws 100 --force \
 	  --to build/conversion --bundle models/conversion/3 --original tests/data/conversion-3.txt
+	@$(BIN)/presage train --simulate --rank --seed 7 --question next-item --draws 100 --force --to build/ranking --bundle models/ranking/1
 
 bench: setup ## time each stage and the whole, and print a table
 	@mkdir -p .benchmarks
@@ -86,6 +88,12 @@ bench-limit: setup ## Presage beside the same Score and TrackEvent in C++, and a
 
 bench-peers: setup ## Presage beside other ways to serve scores, each in an environment of its own
 	@$(BIN)/python -m benchmarks.peers --to .benchmarks/peers.json $(ARGS)
+
+bench-rank: setup ## Rank of 100 candidates among 100,000 items, beside Score and the Score in C++
+	@$(BIN)/python -m benchmarks.ranking --to .benchmarks/rank.json $(ARGS)
+
+bench-items: setup ## a catalogue of a million items loaded into two servers, and how soon they see a change of stock
+	@$(BIN)/python -m benchmarks.ranking.catalogue --to .benchmarks/items.json $(ARGS)
 
 bench-slow-store: setup ## Score and TrackEvent with a store that is a network away
 	@$(BIN)/python -m benchmarks.slow_store --to .benchmarks/slow-store.json $(ARGS)
@@ -111,8 +119,14 @@ soak: setup ## an hour of mixed load at 60 % of saturation
 bench-replay: setup ## how fast logs become training rows
 	@$(BIN)/python -m benchmarks.replay_speed $(ARGS)
 
+bench-open-bandit: setup ## estimates of one policy from the log of another, beside what it brought
+	@$(BIN)/python -m benchmarks.proofs.open_bandit $(ARGS)
+
 train-real: setup ## train every kind of model on the real logs, and report
 	@$(BIN)/python -m benchmarks.proofs.train_real
+
+train-rank: setup ## train a ranking model on the real logs, beside all that it has to beat
+	@$(BIN)/python -m benchmarks.proofs.train_rank
 
 served-parity: setup ## score real rows over gRPC with every kind of model, and compare with the libraries
 	@$(BIN)/python -m benchmarks.proofs.served_parity
@@ -122,6 +136,9 @@ skew-proof: setup ## replay all of the real logs through a server and compare ev
 
 backfill-proof: setup ## backfill 100,000 visitors under 1,000 live events/s and compare every state with a replay
 	@$(BIN)/python -m benchmarks.proofs.backfill_proof --to .benchmarks/backfill.json $(ARGS)
+
+list-regret: setup ## how far lists are from the best ones: at random, popular, by the shipped ranking model
+	@$(BIN)/python -m benchmarks.proofs.list_regret $(ARGS)
 
 clean: ## remove what the targets made
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

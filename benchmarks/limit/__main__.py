@@ -12,19 +12,18 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from rich.console import Console
 
 from benchmarks.limit.answers import compare_scores
 from benchmarks.limit.build import Servers, build_servers
+from benchmarks.limit.command import echo_command, service_command
 from benchmarks.limit.states import compare_states
 from benchmarks.rig.command import FAILED, load_options, run_benchmark, write_json
 from benchmarks.rig.figures import Figure, LoadShape, figures_table, ratios_table
 from benchmarks.rig.rig import Rig, open_rig
 from benchmarks.rig.rounds import measure
-from benchmarks.rig.server_parts import COMMIT_SCRIPT, shipped_models
+from benchmarks.rig.server_parts import shipped_models
 from benchmarks.rig.serving import Server
 
 __all__ = ["main"]
@@ -34,7 +33,6 @@ _TRANSPORTS = ("native", "grpcio")
 _FLAGS = ("--metrics-port", "0")
 """Of every Presage: with metrics, as in production."""
 _IN_FLIGHT: Mapping[str, Sequence[int]] = {"score": (1, 16, 64), "track": (4, 64), "score_batch_100": (1, 4)}
-_DATA = Path(__file__).parents[2] / "tests" / "data"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,20 +75,10 @@ def _run(given: argparse.Namespace, console: Console) -> int:
 
 def _start(given: argparse.Namespace, programs: Servers, rig: Rig, console: Console) -> dict[str, Server]:
     """Start all servers, each on a store of its own: they fold the same events, but not equally many in the same time."""
-    version = _model_version()
-    original = _DATA / f"conversion-{version}.txt"
     url = rig.start_store()
-    words = {
-        "threads": given.threads,
-        "socket": urlsplit(url).path,
-        "model": original,
-        "model-version": version,
-        "script": COMMIT_SCRIPT,
-    }
-    options = [word for name, value in words.items() for word in (f"--{name}", str(value))]
     servers = {
-        _ECHO: rig.start_program((str(programs.echo), *options[:2]), url),
-        _WHOLE: rig.start_program((str(programs.service), *options), url),
+        _ECHO: rig.start_program(echo_command(programs.echo, threads=given.threads), url),
+        _WHOLE: rig.start_program(service_command(programs.service, url, threads=given.threads), url),
     }
     models = ("--models", str(shipped_models()))
     urls = {}
@@ -117,11 +105,6 @@ def _serves(name: str, scenario: str) -> bool:
 
 def _base_name(given: argparse.Namespace) -> str:
     return f"{str(given.base)[:12]}, native"
-
-
-def _model_version() -> str:
-    """Find the version of the shipped model that is served."""
-    return max((path.name for path in (shipped_models() / "conversion").iterdir() if path.name.isdigit()), key=int)
 
 
 if __name__ == "__main__":

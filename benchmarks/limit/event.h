@@ -120,8 +120,8 @@ inline const char* read_event(const presage::v1::Event& message, int64_t now, Ev
 
 // Appends an event: a checksum, a version, then MessagePack.
 inline void write_event(std::string& to, const Event& event) {
-  constexpr char kEventVersion = 3;
-  constexpr size_t kEventFields = 14, kItemFields = 5;
+  constexpr char kEventVersion = 4;
+  constexpr size_t kEventFields = 14, kItemFields = 6;
   const size_t start = to.size();
   to.append(kChecksumBytes, '\0');
   to += kEventVersion;
@@ -140,6 +140,7 @@ inline void write_event(std::string& to, const Event& event) {
     out.text(item.brand);
     out.integer(item.price_micros);
     out.integer(item.quantity);
+    out.nil();  // how it was shown: no event of the benchmark says
   }
   out.text(event.country);
   out.integer(event.device);

@@ -10,13 +10,14 @@
 #include "digests.h"
 #include "event.h"
 #include "featurize.h"
+#include "items.h"
 #include "orders.h"
 #include "state.h"
 
 namespace limit {
 
 constexpr size_t kRecentBytes = 128 * kDigestBytes, kViewedBytes = 256 * kDigestBytes;
-constexpr size_t kMaxOpenSessions = 4, kMaxCartLines = 100, kMaxItemInterests = 12, kMaxCategoryInterests = 32;
+constexpr size_t kMaxOpenSessions = 4, kMaxCartLines = 100, kMaxEventInterests = 12, kMaxCategoryInterests = 32;
 
 class Fold {
  public:
@@ -54,14 +55,16 @@ class Fold {
       if (!event_.country.empty()) state_.country = event_.country;
     }
     const double weight = weight_of(event_.type);
-    const size_t digested = event_.type == EVENT_TYPE_VIEW_ITEM ? event_.items.size()
-                            : weight != 0                      ? std::min(event_.items.size(), kMaxItemInterests)
-                                                               : 0;
-    for (size_t place = 0; place < digested; ++place) event_.items[place].digest = stored_digest(event_.items[place].item_id);
+    if (event_.type == EVENT_TYPE_VIEW_ITEM || weight != 0) {
+      for (Item& item : event_.items) item.digest = stored_digest(item.item_id);
+    }
     fold_habits(weight, is_newest);
+    const Items items(event_, weight, arena_);
+    items.fold(state_.items);
     if (event_.type != EVENT_TYPE_VIEW_ITEM) change_cart_and_orders();
     if (Session* const session = enter_session()) {
       count_in_session(*session);
+      items.append(session->items);
       if (!state_.cart.empty()) session->max_cart_value_micros = std::max(session->max_cart_value_micros, cart_value_micros());
     }
   }
@@ -218,16 +221,14 @@ class Fold {
     const int64_t hours = event_.time_unix_micros / kHourMicros;
     count(habits.hours_of_week, (hours + kThursday) % kHoursPerWeek + (in_summer(hours / 24) ? kHoursPerWeek : 0));
     if (weight == 0 || event_.items.empty()) return;
-    const size_t most = std::min(event_.items.size(), kMaxItemInterests);
+    const size_t most = std::min(event_.items.size(), kMaxEventInterests);
     for (size_t place = 0; place < most; ++place) {
       const Item& item = event_.items[place];
       if (event_.type == presage::v1::EVENT_TYPE_VIEW_ITEM) count_view(item);
-      add_interest(habits.items, item.digest, weight, kMaxItemInterests);
       if (!item.category.empty()) add_interest(habits.categories, item.category, weight, kMaxCategoryInterests);
     }
     if (is_newest) {
       const Item& item = event_.items[most - 1];
-      habits.last_item = item.digest;
       habits.last_category = item.category;
       habits.last_price_micros = item.price_micros;
     }

@@ -53,6 +53,7 @@ struct Session {
   int64_t last_gap_micros = 0;
   int64_t longest_gap_micros = 0;
   int64_t repeat_views = 0;
+  std::string_view items;
 };
 
 struct Interest {
@@ -70,9 +71,7 @@ struct Habits {
   int64_t priced_views = 0;
   int64_t viewed_price_micros = 0;
   std::string_view viewed_products;
-  std::vector<Interest> items;
   std::vector<Interest> categories;
-  std::string_view last_item;
   std::string_view last_category;
   int64_t last_price_micros = 0;
 };
@@ -81,6 +80,13 @@ struct Order {
   std::string_view order;
   int64_t money_micros;
   std::string_view lines;
+};
+
+struct ItemHistory {
+  std::string_view digests;
+  std::string_view scores;
+  std::string_view times;
+  std::string_view counts;
 };
 
 struct State {
@@ -100,11 +106,12 @@ struct State {
   bool cart_saturated = false;
   Habits habits;
   std::vector<Order> recent_orders;
+  ItemHistory items;
 };
 
 constexpr size_t kRevisionBytes = 8, kChecksumBytes = 4;
-constexpr uint8_t kStateVersion = 4;
-constexpr size_t kStateFields = 17, kOrderFields = 3, kSessionFields = 17, kLineFields = 4, kHabitsFields = 12, kInterestFields = 3;
+constexpr uint8_t kStateVersion = 5;
+constexpr size_t kStateFields = 18, kOrderFields = 3, kSessionFields = 18, kHistoryFields = 4, kLineFields = 4, kHabitsFields = 10, kInterestFields = 3;
 
 inline uint32_t checksum(std::string_view bytes) {
   return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
@@ -146,9 +153,7 @@ inline void read_habits(MsgpackReader& in, Habits& habits) {
   habits.priced_views = in.integer();
   habits.viewed_price_micros = in.integer();
   habits.viewed_products = in.text();
-  read_interests(in, habits.items);
   read_interests(in, habits.categories);
-  habits.last_item = in.text();
   habits.last_category = in.text();
   habits.last_price_micros = in.integer();
 }
@@ -190,6 +195,7 @@ inline void read_core(MsgpackReader& in, State& state) {
     for (int64_t* field : {&session.last_type, &session.last_gap_micros, &session.longest_gap_micros, &session.repeat_views})
       *field = in.integer();
     read_slots(in);
+    session.items = in.text();
   }
   state.cart.resize(in.map());
   for (CartLine& line : state.cart) {
@@ -226,6 +232,8 @@ inline void read_state(std::string_view blob, State& state, bool whole) {
     order.money_micros = in.integer();
     order.lines = in.text();
   }
+  if (in.array() != kHistoryFields) throw std::runtime_error("fields of an item history");
+  state.items = {in.text(), in.text(), in.text(), in.text()};
 }
 
 inline void write_counts(MsgpackWriter& out, const Counts& counts) {
@@ -246,11 +254,8 @@ inline void write_habits(MsgpackWriter& out, const Habits& habits) {
   write_counts(out, habits.hours_of_week);
   for (int64_t field : {habits.item_views, habits.repeat_views, habits.priced_views, habits.viewed_price_micros}) out.integer(field);
   out.bytes(habits.viewed_products);
-  out.map(habits.items.size());
-  for (const Interest& interest : habits.items) out.bytes(interest.key), write_interest(out, interest);
   out.map(habits.categories.size());
   for (const Interest& interest : habits.categories) out.text(interest.key), write_interest(out, interest);
-  out.bytes(habits.last_item);
   out.text(habits.last_category);
   out.integer(habits.last_price_micros);
 }
@@ -280,6 +285,7 @@ inline void write_state(std::string& to, const State& state) {
     for (int64_t field : {session.last_type, session.last_gap_micros, session.longest_gap_micros, session.repeat_views})
       out.integer(field);
     out.map(0);
+    out.bytes(session.items);
   }
   out.map(state.cart.size());
   for (const CartLine& line : state.cart) {
@@ -301,6 +307,8 @@ inline void write_state(std::string& to, const State& state) {
     out.integer(order.money_micros);
     out.bytes(order.lines);
   }
+  out.array(kHistoryFields);
+  for (std::string_view column : {state.items.digests, state.items.scores, state.items.times, state.items.counts}) out.bytes(column);
   set_checksum(to, start);
 }
 

@@ -16,6 +16,7 @@ from benchmarks.peers.catalogue import PEERS
 from benchmarks.peers.dataset import make_dataset
 from benchmarks.peers.peer import Peer, Task
 from benchmarks.peers.presage_itself import OURS, PRESAGES, TRANSPORTS
+from benchmarks.peers.ranking_data import make_ranking_data
 from benchmarks.peers.report import print_report, write_json
 from benchmarks.peers.rounds import IN_FLIGHT, measure
 from benchmarks.peers.store import peers_store
@@ -34,15 +35,22 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     build_program("load")
     peers = chosen(options.only, options.tasks, options.transport)
-    print(f"{options.visitors:,} visitors", flush=True)
-    dataset = make_dataset(options.visitors)
+    tasks = {case.task for peer in peers for case in peer.cases}
+    dataset = make_dataset(options.visitors) if tasks - {Task.RANK} else None
+    ranking = make_ranking_data(options.items) if Task.RANK in tasks else None
     with peers_store() as store:
-        dataset.fill(store.url)
-        outcome = measure(peers, dataset, store, options.rounds, options.seconds, options.in_flight)
+        if dataset is not None:
+            print(f"{options.visitors:,} visitors", flush=True)
+            dataset.fill(store.url)
+        if ranking is not None:
+            print(f"{options.items:,} items", flush=True)
+            ranking.fill(store.url)
+        how = (options.rounds, options.seconds, options.in_flight)
+        outcome = measure(peers, dataset, store, *how, ranking=ranking)
     print_report(outcome, peers, options.rounds)
     if options.to:
-        how = {name: getattr(options, name) for name in ("rounds", "seconds", "visitors", "in_flight")}
-        write_json(options.to, outcome, peers, how)
+        named = {name: getattr(options, name) for name in ("rounds", "seconds", "visitors", "items", "in_flight")}
+        write_json(options.to, outcome, peers, named)
         print(f"every figure: {options.to}")
     return FAILED if outcome.failures else 0
 
@@ -64,6 +72,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="how long each load lasts, after half a second")
     parser.add_argument("--visitors", type=int, default=100_000)
+    parser.add_argument("--items", type=int, default=100_000, help="that are ranked")
     parser.add_argument("--in-flight", type=int, nargs="+", default=list(IN_FLIGHT))
     parser.add_argument("--to", type=Path, help="a file for the figures, as JSON")
     return parser.parse_args(arguments)

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.peers.dataset import Sample
-from benchmarks.peers.peer import Case, Protocol, Task
-from presage.v1 import prediction_pb2, scoring_service_pb2
+from benchmarks.peers.peer import RANKED, Case, Protocol, Task
+from presage.v1 import prediction_pb2, ranking_service_pb2, scoring_service_pb2
 
-__all__ = ["READY_VALUES", "features_100_case", "features_case", "score_case", "vector_case"]
+__all__ = [
+    "FEWER_FEATURES",
+    "READY_VALUES",
+    "features_100_case",
+    "features_case",
+    "items_case",
+    "rank_case",
+    "score_case",
+    "vector_case",
+]
 
 READY_VALUES = "less work: it reads 20 ready values, assembled by another system and as old as that"
 """The difference of all peers whose store holds features instead of a state."""
 
+FEWER_FEATURES = (
+    "less work: 20 features of an item are ready values, 12 more are computed; no reasons, no log of what was shown"
+)
+
 _SERVICE = "/presage.v1.ScoringService/"
+_RANKING_SERVICE = "/presage.v1.RankingService/"
 
 
 def score_case(*, variant: str = "", differs: str = "", named: str = "") -> Case:
@@ -75,6 +93,53 @@ def features_100_case(*, variant: str = "", differs: str = "", named: str = "") 
     return _case(Task.FEATURES_100, "ScoreBatch", encode, decode, variant=variant, differs=differs)
 
 
+def rank_case(*, differs: str = "") -> Case:
+    """Rank, with candidates. The model is Presage's own, so what is checked is that the best of the candidates come in order."""
+
+    def decode(answer: bytes) -> Sequence[float]:
+        items = ranking_service_pb2.RankResponse.FromString(answer).items
+        scores = [item.score for item in items]
+        if scores != sorted(scores, reverse=True):
+            raise ValueError(f"expected items by descending score, got {scores}")
+        return [float(len({item.item_id for item in items})), float(any(item.cold for item in items))]
+
+    return _case(
+        Task.RANK,
+        "Rank",
+        _rank_request,
+        decode,
+        variant="",
+        service=_RANKING_SERVICE,
+        expected=lambda _: np.array([RANKED, 0.0]),
+        differs=differs,
+    )
+
+
+def items_case(*, named: str, variant: str, differs: str) -> Case:
+    """Rank, of a server that only reads the candidates' ready features: the scores are their sums, in the order of the request."""
+
+    def decode(answer: bytes) -> Sequence[float]:
+        return [item.score for item in ranking_service_pb2.RankResponse.FromString(answer).items]
+
+    return _case(
+        Task.RANK,
+        "Rank",
+        partial(_rank_request, named=named),
+        decode,
+        variant=variant,
+        service=_RANKING_SERVICE,
+        expected=lambda sample: sample.rows.astype(np.float64).sum(axis=1),
+        differs=differs,
+    )
+
+
+def _rank_request(sample: Sample, named: str = "") -> bytes:
+    (user_id,) = sample.user_ids
+    return ranking_service_pb2.RankRequest(
+        user_id=user_id, candidate_ids=sample.item_ids, as_of_unix_micros=sample.as_of_unix_micros, model=named
+    ).SerializeToString()
+
+
 def _case(
     task: Task,
     method: str,
@@ -83,11 +148,14 @@ def _case(
     *,
     variant: str,
     differs: str,
+    service: str = _SERVICE,
+    expected: Callable[[Sample], NDArray[np.float64]] | None = None,
 ) -> Case:
     return Case(
         task=task,
         protocol=Protocol.GRPC,
-        path=_SERVICE + method,
+        path=service + method,
+        expected=expected,
         encode=encode,
         decode=decode,
         variant=variant,

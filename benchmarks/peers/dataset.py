@@ -41,6 +41,8 @@ class Sample:
     """Their scores by the reference: the shipped bundle, run by Presage's own code in this process."""
     as_of_unix_micros: int
     """The moment that all of this holds at."""
+    item_ids: tuple[str, ...] = ()
+    """The items to rank for one visitor; ``rows`` and ``scores`` are theirs then."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.peers.dataset import Sample
-from benchmarks.peers.peer import Case, Protocol, Task
+from benchmarks.peers.peer import Case, Protocol, Task, number_parts
 
-__all__ = ["json_case", "one_user", "vectors_of"]
+__all__ = ["json_case", "one_user", "ranking_of", "ranking_request", "vectors_of"]
 
 
 def json_case(
@@ -42,3 +42,15 @@ def one_user(sample: Sample) -> dict[str, str]:
 def vectors_of(sample: Sample) -> dict[str, list[list[float]]]:
     """Send the sample's rows."""
     return {"vectors": sample.rows.tolist()}
+
+
+def ranking_request(sample: Sample) -> dict[str, Any]:
+    """Make a request that ranks the sample's items."""
+    as_of = {"as_of_unix_micros": sample.as_of_unix_micros}
+    return {**one_user(sample), "candidate_ids": sample.item_ids, **as_of}
+
+
+def ranking_of(answer: dict[str, Any]) -> list[float]:
+    """Read ranked items as numbers, as ``Task.RANK`` expects them."""
+    pairs = zip(answer["item_ids"], answer["scores"], strict=True)
+    return [part for item, score in pairs for part in (*number_parts(item), score)]

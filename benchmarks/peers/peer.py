@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.peers.dataset import FEATURES, Sample
 
-__all__ = ["Case", "Peer", "Protocol", "Site", "Task", "pinned"]
+__all__ = ["RANKED", "Case", "Peer", "Protocol", "Site", "Task", "number_parts", "pinned"]
 
 _PIN = re.compile(r"[A-Za-z0-9._-]+(\[[A-Za-z0-9_,-]+\])?==[A-Za-z0-9.+!-]+")
 
@@ -29,6 +29,8 @@ class Task(StrEnum):
     """The 20 features of one visitor, from the store."""
     FEATURES_100 = "features-100"
     """The 20 features of each of 100 visitors, in one call."""
+    RANK = "rank"
+    """The best 20 of 100 items for one visitor, from what the store holds of the visitor and the items."""
 
     @property
     def visitors(self) -> int:
@@ -36,8 +38,29 @@ class Task(StrEnum):
         return 100 if self is Task.FEATURES_100 else 1
 
     def expected(self, sample: Sample) -> NDArray[np.float64]:
-        """What the answer to a sample has to be: scores or features, one after the other."""
+        """What the answer to a sample has to be: scores or features, one after the other, or else ``ranked_numbers``."""
+        if self is Task.RANK:
+            return ranked_numbers(sample)
         return sample.scores if self in {Task.SCORE, Task.VECTOR} else sample.rows.astype(np.float64).ravel()
+
+
+RANKED = 20
+"""Items in the answer to a call that ranks."""
+
+
+def ranked_numbers(sample: Sample) -> NDArray[np.float64]:
+    """Return the items of an answer as numbers, best first: of each the thousands of its number, the rest of it, and its score.
+
+    Numbers are compared with a relative tolerance, which would take a large one for its neighbour.
+    """
+    best = np.argsort(-sample.scores, kind="stable")[:RANKED]
+    return np.array([part for place in best for part in (*number_parts(sample.item_ids[place]), sample.scores[place])])
+
+
+def number_parts(item: str) -> tuple[float, float]:
+    """Return the thousands of an item's number, and the rest."""
+    thousands, rest = divmod(int(item.rpartition("-")[2]), 1_000)
+    return float(thousands), float(rest)
 
 
 class Protocol(StrEnum):
@@ -61,6 +84,8 @@ class Case:
     """Makes the body of a call: a protobuf message, or JSON."""
     decode: Callable[[bytes], Sequence[float]]
     """Reads scores or features out of the body of an answer."""
+    expected: Callable[[Sample], NDArray[np.float64]] | None = None
+    """What the answer to a sample has to be, where that is not what the task says."""
     variant: str = ""
     """Distinguishes two ways of one peer to do the same task."""
     differs: str = ""
@@ -87,6 +112,12 @@ class Site:
     """The LightGBM file that the bundle was made of."""
     rows: Path
     """An ``.npz`` with the visitors and their features, for a peer that loads a store of its own."""
+    items: Path
+    """An ``.npz`` with the items and their ready features."""
+    ranker: Path
+    """The LightGBM file of the peers' own ranking model."""
+    models: Path
+    """Presage's models."""
     folder: Path
     """A folder of its own, or of those that share its preparation; it goes when all is measured."""
 
@@ -101,6 +132,8 @@ class Site:
             "MODEL": self.model,
             "ORIGINAL": self.original,
             "ROWS": self.rows,
+            "ITEMS": self.items,
+            "RANKER": self.ranker,
             "FOLDER": self.folder,
             "FEATURES": ",".join(FEATURES),
         }

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.peers.contract import features_100_case, features_case, score_case, vector_case
+from benchmarks.peers.contract import features_100_case, features_case, rank_case, score_case, vector_case
 from benchmarks.peers.peer import Peer, Site
 
 __all__ = ["OURS", "PRESAGES", "TRANSPORTS"]
@@ -22,6 +22,7 @@ _CASES = (
     vector_case(),
     features_case(),
     features_100_case(differs="more work: 100 scores come with them"),
+    rank_case(),
 )
 
 
@@ -29,7 +30,7 @@ def _presage(transport: str) -> Peer:
     def command(site: Site) -> Sequence[str]:
         return (
             *(sys.executable, "-m", "presage_server", "serve", "--transport", transport),
-            *("--port", str(site.port), "--redis-url", site.redis_url),
+            *("--port", str(site.port), "--redis-url", site.redis_url, "--models", str(site.models)),
         )
 
     return Peer(

@@ -28,6 +28,7 @@ _TITLES = {
     Task.VECTOR: "score of one vector, no store",
     Task.FEATURES: "the 20 features of one visitor",
     Task.FEATURES_100: "the 20 features of each of 100 visitors",
+    Task.RANK: "the best 20 of 100 items for one visitor",
 }
 _WIDTH = 175
 

@@ -15,6 +15,7 @@ from benchmarks.peers.generator import GeneratorError, Measured, load, write_bod
 from benchmarks.peers.peer import Peer, Site, Task
 from benchmarks.peers.ports import free_port
 from benchmarks.peers.presage_itself import OURS
+from benchmarks.peers.ranking_data import RankingData
 from benchmarks.peers.running import PeerStartError, prepare, running
 from benchmarks.peers.store import Store
 from benchmarks.rig.server_parts import shipped_models
@@ -26,6 +27,8 @@ IN_FLIGHT = (1, 16, 64)
 
 _CHECKED_CALLS = 25
 _TARGETS = 20_000
+_ROWS, _ITEMS, _RANKER, _MODELS = "rows.npz", "items.npz", "ranker.txt", "models"
+"""What peers and Presage read."""
 _ROOT = Path(__file__).parents[2]
 _FAILURES = (EnvironmentMakingError, PeerStartError, WrongAnswerError, GeneratorError, OSError)
 
@@ -51,18 +54,37 @@ class Outcome:
 
 def measure(  # noqa: PLR0917 - each is needed, and there is one caller
     peers: Sequence[Peer],
-    dataset: Dataset,
+    dataset: Dataset | None,
     store: Store,
     rounds: int,
     seconds: float,
     in_flight: Sequence[int] = IN_FLIGHT,
+    *,
+    ranking: RankingData | None = None,
 ) -> Outcome:
-    """Measure peers in interleaved rounds; one that fails is skipped from there on, and the reason kept."""
+    """Measure peers in interleaved rounds; one that fails is skipped from there on, and the reason kept.
+
+    Args:
+        peers: With cases of tasks that there are calls for.
+        dataset: Makes the calls of all tasks but ``Task.RANK``; None if there are no cases of them.
+        store: Filled from both.
+        rounds: How often each peer is measured.
+        seconds: The length of each load.
+        in_flight: Calls in flight, one load for each number.
+        ranking: The calls of ``Task.RANK``; None if there are no cases of it.
+    """
     outcome = Outcome()
-    samples = {task: list(dataset.samples(task.visitors, _TARGETS // task.visitors)) for task in Task}
-    with tempfile.TemporaryDirectory(prefix="presage-peers-") as folder:
-        rows = Path(folder) / "rows.npz"
-        dataset.save(rows)
+    samples: dict[Task, Sequence[Sample]] = {}
+    with tempfile.TemporaryDirectory(prefix="presage-peers-") as name:
+        folder = Path(name)
+        if dataset is not None:
+            others = [task for task in Task if task is not Task.RANK]
+            samples |= {task: list(dataset.samples(task.visitors, _TARGETS // task.visitors)) for task in others}
+            dataset.save(folder / _ROWS)
+        if ranking is not None:
+            samples[Task.RANK] = ranking.samples
+            ranking.save(folder / _ITEMS)
+            ranking.save_models(folder / _RANKER, folder / _MODELS)
         sites: dict[str, Site] = {}
         for number in range(rounds):
             for peer in peers:
@@ -71,7 +93,7 @@ def measure(  # noqa: PLR0917 - each is needed, and there is one caller
                 print(f"round {number + 1} of {rounds}: {peer.name}", flush=True)
                 try:
                     if peer.name not in sites:
-                        sites[peer.name] = _site(peer, store, rows, Path(folder) / (peer.prepared_as or peer.name))
+                        sites[peer.name] = _site(peer, store, folder)
                     # Ports that were free in another round may be in use by now.
                     site = replace(sites[peer.name], port=free_port(), spare_port=free_port())
                     _measure(peer, site, samples, seconds, in_flight, outcome)
@@ -104,8 +126,9 @@ def _measure(  # noqa: PLR0917 - as above
             check(case, site.port, samples[case.task][-_CHECKED_CALLS:])
 
 
-def _site(peer: Peer, store: Store, rows: Path, folder: Path) -> Site:
-    """Find a place for a peer, and prepare it unless another one has."""
+def _site(peer: Peer, store: Store, shared: Path) -> Site:
+    """Find a place for a peer in the folder that all share, and prepare it unless another one has."""
+    folder = shared / (peer.prepared_as or peer.name)
     site = Site(
         python=Path(sys.executable) if peer.name.startswith(OURS) else environment_python(peer),
         port=free_port(),
@@ -114,7 +137,10 @@ def _site(peer: Peer, store: Store, rows: Path, folder: Path) -> Site:
         redis_port=store.port,
         model=shipped_models() / "conversion" / "3" / "model.onnx",
         original=_ROOT / "tests" / "data" / "conversion-3.txt",
-        rows=rows,
+        rows=shared / _ROWS,
+        items=shared / _ITEMS,
+        ranker=shared / _RANKER,
+        models=shared / _MODELS if (shared / _MODELS).exists() else shipped_models(),
         folder=folder,
     )
     prepared = folder / "prepared"

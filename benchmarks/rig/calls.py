@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,7 @@ from benchmarks.rig.visitors import simulated_states, user_id
 from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
 from presage_featurizer import CONVERSION, MICROS, featurize
 
-__all__ = ["SCENARIOS", "write_calls"]
+__all__ = ["SCENARIOS", "Call", "save_calls", "write_calls"]
 
 _SERVICE = "/presage.v1.ScoringService/"
 _CALLS = 20_000
@@ -91,9 +91,14 @@ _FILE_CALLS = {"track_events_500": 200, "score_batch_100": 1_000, "score_batch_1
 
 def write_calls(scenario: str, file: Path, *, visitors: int, now_unix_micros: int, seed: int = 1) -> Calls:
     """Write a scenario's calls as the load generator reads them."""
-    methods: dict[str, int] = {}
     calls = SCENARIOS[scenario](Random(seed), visitors, now_unix_micros // MICROS * MICROS)
+    return save_calls(file, islice(calls, _FILE_CALLS.get(scenario, _CALLS)))
+
+
+def save_calls(file: Path, calls: Iterable[Call], *, service: str = _SERVICE) -> Calls:
+    """Write calls of one service's methods as the load generator reads them."""
+    methods: dict[str, int] = {}
     with file.open("wb") as out:
-        for method, request in islice(calls, _FILE_CALLS.get(scenario, _CALLS)):
+        for method, request in calls:
             out.write(pack_call(methods.setdefault(method, len(methods)), request))
-    return Calls(file, [_SERVICE + method for method in methods])
+    return Calls(file, [service + method for method in methods])

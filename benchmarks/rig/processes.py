@@ -1,4 +1,4 @@
-"""Processor time of processes and their children."""
+"""Processor time and memory of processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import resource
 from pathlib import Path
 
-__all__ = ["cpu_seconds", "ended_cpu_seconds", "process_tree"]
+__all__ = ["cpu_seconds", "ended_cpu_seconds", "memory_mb", "process_tree"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -40,3 +40,13 @@ def ended_cpu_seconds() -> float:
     """Sum the processor time of this process's children that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def memory_mb(pid: int, *, peak: bool = False) -> float:
+    """Read the resident memory of a process, in MB: that of now, or the most that it ever had. 0 if it has ended."""
+    name = "VmHWM:" if peak else "VmRSS:"
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith(name)) * 1_024 / 1e6

@@ -112,6 +112,11 @@ class Rig:
         address, pid = self._stack.enter_context(serving_process(command))
         return Server(address, pid, store_process(url))
 
+    @property
+    def folder(self) -> Path:
+        """For files of the run; it ends with it."""
+        return self._folder
+
     def write_calls(self, scenario: str) -> Calls:
         """Write the calls of a scenario, for the rig's visitors, to a file."""
         file = self._folder / scenario

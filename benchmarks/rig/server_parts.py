@@ -9,11 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import redis
 from numpy.typing import NDArray
 
 import presage_server.store
 from presage_featurizer import State
-from presage_featurizer.event_log import PARTITIONS, partition_of, stream_key
+from presage_featurizer.event_log import BEGINNING, PARTITIONS, partition_of, stream_key
+from presage_featurizer.ranking.items import ItemColumns
+from presage_featurizer.ranking.items_counter import BucketCounter
+from presage_server.items.item_store import ItemStore, LoadedItems, Published
 from presage_server.models.loading import load_models
 from presage_server.settings import shipped_models
 from presage_server.store.embedded import embedded_store, end_with_parent
@@ -30,6 +34,7 @@ __all__ = [
     "reference_scores",
     "shipped_models",
     "state_key",
+    "store_items",
     "stored_state",
     "stream_key",
 ]
@@ -41,6 +46,15 @@ COMMIT_SCRIPT = Path(presage_server.store.__file__).with_name("commit.lua")
 def stored_state(state: State, now_unix_micros: int) -> bytes:
     """Encode a visitor's first state as a server stores it."""
     return Change("", read_snapshot(None), state, ()).blob(now_unix_micros, b"wr")
+
+
+def store_items(url: str, columns: ItemColumns) -> None:
+    """Store items as a follower does that has closed their newest bucket."""
+    with redis.Redis.from_url(url) as client:
+        store = ItemStore(client)
+        counter = BucketCounter(columns.bucket_micros, columns.epoch - 1)
+        store.publish(counter.close(columns.epoch), Published(), {}, columns.bucket_micros)
+        store.save(LoadedItems(columns, BEGINNING), token="benchmark", keep_from_millis=0)
 
 
 def reference_scores(rows: NDArray[np.float32]) -> list[float]:

@@ -1,7 +1,11 @@
-"""Client of a Presage server: track what visitors do, ask what they are about to do. Needs grpcio and protobuf only."""
+"""Client of a Presage server: track what visitors do, ask what they are about to do and what to show them.
+
+Needs grpcio and protobuf only.
+"""
 
 from presage_client.aio import AsyncClient
 from presage_client.blocking import Client
+from presage_client.catalogue import CatalogueItem, UpsertOutcome
 from presage_client.errors import (
     AccessDeniedError,
     DeadlineExceededError,
@@ -15,6 +19,16 @@ from presage_client.errors import (
     UnsupportedError,
 )
 from presage_client.options import ClientOptions
+from presage_client.ranking import (
+    Exclusion,
+    Intent,
+    ItemFilter,
+    ItemSource,
+    RankContext,
+    RankedItem,
+    Ranking,
+    SimilarItems,
+)
 from presage_client.types import (
     Device,
     Event,
@@ -31,25 +45,35 @@ from presage_client.types import (
 __all__ = [
     "AccessDeniedError",
     "AsyncClient",
+    "CatalogueItem",
     "Client",
     "ClientOptions",
     "DeadlineExceededError",
     "Device",
     "Event",
     "EventType",
+    "Exclusion",
     "Features",
+    "Intent",
     "InternalError",
     "InvalidRequestError",
     "Item",
+    "ItemFilter",
+    "ItemSource",
     "NotFoundError",
     "OverloadedError",
     "Prediction",
     "PresageError",
+    "RankContext",
+    "RankedItem",
+    "Ranking",
     "RequestCancelledError",
     "ScoreTarget",
+    "SimilarItems",
     "Timings",
     "TrackOutcome",
     "TrackResult",
     "UnavailableError",
     "UnsupportedError",
+    "UpsertOutcome",
 ]

@@ -15,7 +15,13 @@ from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message
 
-from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
+from presage.v1 import (
+    event_pb2,
+    prediction_pb2,
+    ranking_service_pb2_grpc,
+    scoring_service_pb2,
+    scoring_service_pb2_grpc,
+)
 from presage_client._checks import to_unix_micros
 from presage_client._convert import (
     build,
@@ -35,6 +41,7 @@ __all__ = [
     "MAX_ROWS",
     "Call",
     "features",
+    "make_stubs",
     "score",
     "score_batch",
     "score_vectors",
@@ -72,6 +79,14 @@ class Call(Generic[T_co]):
     """What is sent."""
     read: Callable[[Any], T_co]
     """Turns the RPC's response into the result; raises InternalError where it breaks the contract."""
+
+
+def make_stubs(channel: Any) -> dict[str, Any]:
+    """Make what sends the calls of each method over a channel, by the method's name; no two services share one."""
+    return {
+        **vars(scoring_service_pb2_grpc.ScoringServiceStub(channel)),
+        **vars(ranking_service_pb2_grpc.RankingServiceStub(channel)),
+    }
 
 
 def track(event: Event, *, score: bool, model: str, include_features: bool, include_timings: bool) -> Call[TrackResult]:

@@ -8,14 +8,17 @@ from enum import IntEnum
 from typing import Any, Final
 
 __all__ = [
+    "check_flag",
     "check_instance",
     "check_integers",
     "check_items",
     "check_labels",
     "check_member",
+    "check_members",
     "check_named_numbers",
     "check_numbers",
     "check_text",
+    "check_text_sequence",
     "check_texts",
     "to_unix_micros",
 ]
@@ -78,6 +81,38 @@ def check_member(name: str, value: Any, kind: type[IntEnum]) -> None:
         raise _wrong_type(name, f"a member of {kind.__name__}", value)
 
 
+def check_members(name: str, values: Any, kind: type[IntEnum]) -> None:
+    """Check that an argument is a list, a tuple or another sequence of members of an enum.
+
+    Raises:
+        TypeError: It is not; the message names the argument, or the first wrong one of its elements.
+    """
+    _check_sequence(name, values, f"a sequence of {kind.__name__}")
+    for position, value in enumerate(values):
+        check_member(f"{name}[{position}]", value, kind)
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Check that an argument is true or false.
+
+    Raises:
+        TypeError: It is not; the message names the argument.
+    """
+    if not isinstance(value, bool):
+        raise _wrong_type(name, "True or False", value)
+
+
+def check_text_sequence(name: str, values: Any) -> None:
+    """Check that an argument is a list, a tuple or another sequence of strings, and not a string, whose letters would be taken.
+
+    Raises:
+        TypeError: It is not; the message names the argument, or the first wrong one of its elements.
+    """
+    _check_sequence(name, values, "a sequence of strings")
+    for position, value in enumerate(values):
+        check_text(f"{name}[{position}]", value)
+
+
 def check_instance(name: str, value: Any, kind: type[Any]) -> None:
     """Check that an argument is of a class.
 
@@ -95,11 +130,15 @@ def check_items(name: str, values: Any, kind: type[Any]) -> None:
     Raises:
         TypeError: It is not; the message names the argument, or the first wrong one of its elements.
     """
-    # An iterator would be empty when the event is sent a second time.
-    if isinstance(values, str) or not isinstance(values, Sequence):
-        raise _wrong_type(name, f"a sequence of {kind.__name__}", values)
+    _check_sequence(name, values, f"a sequence of {kind.__name__}")
     for position, value in enumerate(values):
         check_instance(f"{name}[{position}]", value, kind)
+
+
+def _check_sequence(name: str, values: Any, expected: str) -> None:
+    # An iterator would be empty when the same object is sent a second time.
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence):
+        raise _wrong_type(name, expected, values)
 
 
 def check_named_numbers(name: str, values: Any) -> None:

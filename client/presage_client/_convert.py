@@ -21,6 +21,7 @@ __all__ = [
     "outcome_from_proto",
     "prediction_from_proto",
     "target_to_proto",
+    "timings_from_proto",
 ]
 
 M = TypeVar("M", bound=Message)
@@ -67,6 +68,9 @@ def event_to_proto(event: Event) -> event_pb2.Event:
                 brand=item.brand,
                 price=item.price,
                 quantity=item.quantity,
+                position=item.position,
+                rank_id=item.rank_id,
+                propensity=item.propensity,
             )
             for item in event.items
         ],
@@ -103,11 +107,12 @@ def prediction_from_proto(message: prediction_pb2.Prediction) -> Prediction:
         degraded=message.degraded,
         no_session=message.no_session,
         features=features_from_proto(message.features) if message.HasField("features") else None,
-        timings=_timings_from_proto(message.timings) if message.HasField("timings") else None,
+        timings=timings_from_proto(message.timings) if message.HasField("timings") else None,
     )
 
 
-def _timings_from_proto(message: prediction_pb2.Timings) -> Timings:
+def timings_from_proto(message: prediction_pb2.Timings) -> Timings:
+    """Read how long each stage took."""
     return Timings(
         decode_micros=message.decode_micros,
         queue_micros=message.queue_micros,

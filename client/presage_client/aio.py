@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
-import grpc
-from grpc import aio
-
-from presage.v1 import scoring_service_pb2_grpc
-from presage_client import _calls, _failures
-from presage_client._checks import check_instance
-from presage_client._target import full_target
-from presage_client.options import ClientOptions, channel_arguments
+from presage_client import _calls, _failures, _ranking_calls
+from presage_client._aio_connection import AsyncConnection
+from presage_client.catalogue import CatalogueItem, UpsertOutcome
+from presage_client.options import ClientOptions
+from presage_client.ranking import ItemFilter, RankContext, Ranking, SimilarItems
 from presage_client.types import Event, Features, Prediction, ScoreTarget, TrackOutcome, TrackResult
 
 __all__ = ["AsyncClient"]
-
-T = TypeVar("T")
 
 
 class AsyncClient:
@@ -43,14 +37,7 @@ class AsyncClient:
     """
 
     def __init__(self, target: str, *, options: ClientOptions | None = None) -> None:
-        self._target = full_target(target)
-        if options is not None:
-            check_instance("options", options, ClientOptions)
-        self._options = options or ClientOptions()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._channel: aio.Channel | None = None
-        self._stub: scoring_service_pb2_grpc.ScoringServiceAsyncStub | None = None
-        self._closed = False
+        self._connection = AsyncConnection(target, options)
 
     async def __aenter__(self) -> Self:
         """Return the client itself; nothing is sent yet."""
@@ -64,9 +51,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the connection; calls under way end with RequestCancelledError. Closing twice does nothing more."""
-        self._closed = True
-        if self._channel is not None:
-            await self._channel.close(None)
+        await self._connection.close()
 
     async def wait_until_ready(self, timeout_s: float = 10.0) -> None:
         """Wait for a connection, as at start-up, when the server may not be there yet.
@@ -74,12 +59,7 @@ class AsyncClient:
         Raises:
             DeadlineExceededError: None came about within ``timeout_s`` seconds.
         """
-        try:
-            await asyncio.wait_for(self._connected().channel_ready(), timeout_s)
-        except TimeoutError:
-            raise _failures.not_ready(self._target, timeout_s) from None
-        except aio.UsageError:
-            raise _failures.closed(self._target) from None
+        await self._connection.wait_until_ready(timeout_s)
 
     async def track(
         self,
@@ -99,7 +79,7 @@ class AsyncClient:
         call = _calls.track(
             event, score=score, model=model, include_features=include_features, include_timings=include_timings
         )
-        return await self._run(call, timeout_ms)
+        return await self._connection.run(call, timeout_ms)
 
     async def track_many(self, events: Iterable[Event], *, timeout_ms: float | None = None) -> list[TrackOutcome]:
         """Fold any number of events, in their order; answer what became of each, in that order.
@@ -111,7 +91,7 @@ class AsyncClient:
         outcomes: list[TrackOutcome] = []
         with _failures.keep_outcomes(outcomes):
             for call in _calls.track_many(events):
-                outcomes.extend(await self._run(call, timeout_ms))
+                outcomes.extend(await self._connection.run(call, timeout_ms))
         return outcomes
 
     async def score(
@@ -140,7 +120,7 @@ class AsyncClient:
             include_features=include_features,
             include_timings=include_timings,
         )
-        return await self._run(call, timeout_ms)
+        return await self._connection.run(call, timeout_ms)
 
     async def score_batch(
         self,
@@ -158,7 +138,7 @@ class AsyncClient:
         calls = _calls.score_batch(
             targets, model=model, as_of_unix_micros=as_of_unix_micros, include_features=include_features
         )
-        return [prediction for call in calls for prediction in await self._run(call, timeout_ms)]
+        return [prediction for call in calls for prediction in await self._connection.run(call, timeout_ms)]
 
     async def score_vectors(
         self, rows: Iterable[Sequence[float]], *, model: str = "", timeout_ms: float | None = None
@@ -168,7 +148,7 @@ class AsyncClient:
         A row has one finite value for each feature of the model's feature set, in its order, and is sent as float32.
         """
         calls = _calls.score_vectors(rows, model=model)
-        return [prediction for call in calls for prediction in await self._run(call, timeout_ms)]
+        return [prediction for call in calls for prediction in await self._connection.run(call, timeout_ms)]
 
     async def features(
         self,
@@ -186,38 +166,84 @@ class AsyncClient:
         call = _calls.features(
             user_id, session_id=session_id, feature_set=feature_set, as_of_unix_micros=as_of_unix_micros
         )
-        return await self._run(call, timeout_ms)
+        return await self._connection.run(call, timeout_ms)
 
-    async def _run(self, call: _calls.Call[T], timeout_ms: float | None) -> T:
-        if timeout_ms is None:
-            timeout_ms = self._options.timeout_ms
-        self._connected()
-        try:
-            response = await getattr(self._stub, call.method)(call.request, timeout=timeout_ms / 1_000)
-        except grpc.RpcError as error:
-            raise _failures.from_rpc(error, call.method, self._target, timeout_ms) from error
-        except asyncio.CancelledError:
-            # gRPC cancels the calls of a closing channel; only a caller who was cancelled should see it as that.
-            task = asyncio.current_task()
-            if self._closed and task is not None and not task.cancelling():
-                raise _failures.closed(self._target) from None
-            raise
-        return call.read(response)
+    async def rank(
+        self,
+        user_id: str,
+        *,
+        candidate_ids: Sequence[str] = (),
+        k: int = 0,
+        context: RankContext | None = None,
+        session_id: str = "",
+        model: str = "",
+        as_of_unix_micros: int | datetime = 0,
+        include_features: bool = False,
+        include_timings: bool = False,
+        timeout_ms: float | None = None,
+    ) -> Ranking:
+        """Rank items for one visitor: the ``candidate_ids``, each once, or what Presage finds where there are none.
 
-    def _connected(self) -> aio.Channel:
-        """Return the channel, made at first use because it binds to the running loop."""
-        loop = asyncio.get_running_loop()
-        if self._closed:
-            raise _failures.closed(self._target)
-        if self._channel is None:
-            arguments, credentials = channel_arguments(self._options), self._options.credentials
-            self._channel = (
-                aio.insecure_channel(self._target, options=arguments)
-                if credentials is None
-                else aio.secure_channel(self._target, credentials, options=arguments)
-            )
-            self._stub = scoring_service_pb2_grpc.ScoringServiceStub(self._channel)
-            self._loop = loop
-        elif self._loop is not loop:
-            raise RuntimeError("an AsyncClient belongs to the event loop of its first call; make one for each loop")
-        return self._channel
+        ``k`` is how many items come back, at most 1,000 (0: 20, or all candidates if there are fewer); ``context`` says where and
+        for what the list is shown. ``session_id``, ``model``, ``as_of_unix_micros`` and the rest are as for ``score``. The ranking
+        is no impression: track its ``impression`` once the visitor saw it.
+        """
+        call = _ranking_calls.rank(
+            user_id,
+            candidate_ids=candidate_ids,
+            k=k,
+            context=context,
+            session_id=session_id,
+            model=model,
+            as_of_unix_micros=as_of_unix_micros,
+            include_features=include_features,
+            include_timings=include_timings,
+        )
+        return await self._connection.run(call, timeout_ms)
+
+    async def next_items(
+        self,
+        user_id: str,
+        *,
+        k: int = 0,
+        context: RankContext | None = None,
+        session_id: str = "",
+        model: str = "",
+        as_of_unix_micros: int | datetime = 0,
+        timeout_ms: float | None = None,
+    ) -> Ranking:
+        """Rank what a visitor may look at next, going by the session, whose current item is left out.
+
+        The arguments are as for ``rank``; ``k`` of 0 means 20.
+        """
+        call = _ranking_calls.next_items(
+            user_id, k=k, context=context, session_id=session_id, model=model, as_of_unix_micros=as_of_unix_micros
+        )
+        return await self._connection.run(call, timeout_ms)
+
+    async def similar_items(
+        self,
+        item_id: str,
+        *,
+        k: int = 0,
+        filter: ItemFilter | None = None,  # noqa: A002 - the contract's name
+        model: str = "",
+        timeout_ms: float | None = None,
+    ) -> SimilarItems:
+        """Find the items that are like one item, or are seen and bought with it; the same for every visitor.
+
+        ``k`` is how many (0: 20), ``filter`` what they must meet, ``model`` whose tables are read (empty: the server's default).
+        """
+        call = _ranking_calls.similar_items(item_id, k=k, item_filter=filter, model=model)
+        return await self._connection.run(call, timeout_ms)
+
+    async def upsert_items(
+        self, items: Iterable[CatalogueItem], *, timeout_ms: float | None = None
+    ) -> list[UpsertOutcome]:
+        """Add any number of items to the catalogue, or change what it holds of them; say what became of each, in their order.
+
+        Only the fields that are set change. One bad item never fails its neighbours: look at each outcome's ``error``. The items
+        travel in calls of at most 1,000; where a call fails as a whole, its error is raised, and the same items can be sent again.
+        """
+        calls = _ranking_calls.upsert_items(items)
+        return [outcome for call in calls for outcome in await self._connection.run(call, timeout_ms)]

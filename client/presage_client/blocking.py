@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
-import grpc
-
-from presage.v1 import scoring_service_pb2_grpc
-from presage_client import _calls, _failures
-from presage_client._checks import check_instance
-from presage_client._target import full_target
-from presage_client.options import ClientOptions, channel_arguments
+from presage_client import _calls, _failures, _ranking_calls
+from presage_client._blocking_connection import Connection
+from presage_client.catalogue import CatalogueItem, UpsertOutcome
+from presage_client.options import ClientOptions
+from presage_client.ranking import ItemFilter, RankContext, Ranking, SimilarItems
 from presage_client.types import Event, Features, Prediction, ScoreTarget, TrackOutcome, TrackResult
 
 __all__ = ["Client"]
-
-T = TypeVar("T")
 
 
 class Client:
@@ -39,14 +34,7 @@ class Client:
     """
 
     def __init__(self, target: str, *, options: ClientOptions | None = None) -> None:
-        self._target = full_target(target)
-        if options is not None:
-            check_instance("options", options, ClientOptions)
-        self._options = options or ClientOptions()
-        self._lock = threading.Lock()
-        self._channel: grpc.Channel | None = None
-        self._stub: scoring_service_pb2_grpc.ScoringServiceStub | None = None
-        self._closed = False
+        self._connection = Connection(target, options)
 
     def __enter__(self) -> Self:
         """Return the client itself; nothing is sent yet."""
@@ -60,20 +48,11 @@ class Client:
 
     def close(self) -> None:
         """Close the connection; calls under way end with RequestCancelledError. Closing twice does nothing more."""
-        with self._lock:
-            self._closed = True
-            if self._channel is not None:
-                self._channel.close()
+        self._connection.close()
 
     def wait_until_ready(self, timeout_s: float = 10.0) -> None:
         """Wait for a connection; see AsyncClient.wait_until_ready."""
-        ready = grpc.channel_ready_future(self._connected())
-        try:
-            ready.result(timeout_s)
-        except grpc.FutureTimeoutError:
-            raise _failures.not_ready(self._target, timeout_s) from None
-        finally:
-            ready.cancel()
+        self._connection.wait_until_ready(timeout_s)
 
     def track(
         self,
@@ -89,14 +68,14 @@ class Client:
         call = _calls.track(
             event, score=score, model=model, include_features=include_features, include_timings=include_timings
         )
-        return self._run(call, timeout_ms)
+        return self._connection.run(call, timeout_ms)
 
     def track_many(self, events: Iterable[Event], *, timeout_ms: float | None = None) -> list[TrackOutcome]:
         """Fold any number of events, in their order; see AsyncClient.track_many."""
         outcomes: list[TrackOutcome] = []
         with _failures.keep_outcomes(outcomes):
             for call in _calls.track_many(events):
-                outcomes.extend(self._run(call, timeout_ms))
+                outcomes.extend(self._connection.run(call, timeout_ms))
         return outcomes
 
     def score(
@@ -119,7 +98,7 @@ class Client:
             include_features=include_features,
             include_timings=include_timings,
         )
-        return self._run(call, timeout_ms)
+        return self._connection.run(call, timeout_ms)
 
     def score_batch(
         self,
@@ -134,14 +113,14 @@ class Client:
         calls = _calls.score_batch(
             targets, model=model, as_of_unix_micros=as_of_unix_micros, include_features=include_features
         )
-        return [prediction for call in calls for prediction in self._run(call, timeout_ms)]
+        return [prediction for call in calls for prediction in self._connection.run(call, timeout_ms)]
 
     def score_vectors(
         self, rows: Iterable[Sequence[float]], *, model: str = "", timeout_ms: float | None = None
     ) -> list[Prediction]:
         """Score any number of your own vectors, in their order; see AsyncClient.score_vectors."""
         calls = _calls.score_vectors(rows, model=model)
-        return [prediction for call in calls for prediction in self._run(call, timeout_ms)]
+        return [prediction for call in calls for prediction in self._connection.run(call, timeout_ms)]
 
     def features(
         self,
@@ -156,34 +135,67 @@ class Client:
         call = _calls.features(
             user_id, session_id=session_id, feature_set=feature_set, as_of_unix_micros=as_of_unix_micros
         )
-        return self._run(call, timeout_ms)
+        return self._connection.run(call, timeout_ms)
 
-    def _run(self, call: _calls.Call[T], timeout_ms: float | None) -> T:
-        if timeout_ms is None:
-            timeout_ms = self._options.timeout_ms
-        self._connected()
-        try:
-            response = getattr(self._stub, call.method)(call.request, timeout=timeout_ms / 1_000)
-        except grpc.RpcError as error:
-            raise _failures.from_rpc(error, call.method, self._target, timeout_ms) from error
-        except ValueError:
-            # What gRPC says where another thread closed the client a moment ago.
-            if self._closed:
-                raise _failures.closed(self._target) from None
-            raise
-        return call.read(response)
+    def rank(
+        self,
+        user_id: str,
+        *,
+        candidate_ids: Sequence[str] = (),
+        k: int = 0,
+        context: RankContext | None = None,
+        session_id: str = "",
+        model: str = "",
+        as_of_unix_micros: int | datetime = 0,
+        include_features: bool = False,
+        include_timings: bool = False,
+        timeout_ms: float | None = None,
+    ) -> Ranking:
+        """Rank items for one visitor; see AsyncClient.rank."""
+        call = _ranking_calls.rank(
+            user_id,
+            candidate_ids=candidate_ids,
+            k=k,
+            context=context,
+            session_id=session_id,
+            model=model,
+            as_of_unix_micros=as_of_unix_micros,
+            include_features=include_features,
+            include_timings=include_timings,
+        )
+        return self._connection.run(call, timeout_ms)
 
-    def _connected(self) -> grpc.Channel:
-        """Return the channel, made at first use because a channel does not survive a fork."""
-        with self._lock:
-            if self._closed:
-                raise _failures.closed(self._target)
-            if self._channel is None:
-                arguments, credentials = channel_arguments(self._options), self._options.credentials
-                self._channel = (
-                    grpc.insecure_channel(self._target, options=arguments)
-                    if credentials is None
-                    else grpc.secure_channel(self._target, credentials, options=arguments)
-                )
-                self._stub = scoring_service_pb2_grpc.ScoringServiceStub(self._channel)
-            return self._channel
+    def next_items(
+        self,
+        user_id: str,
+        *,
+        k: int = 0,
+        context: RankContext | None = None,
+        session_id: str = "",
+        model: str = "",
+        as_of_unix_micros: int | datetime = 0,
+        timeout_ms: float | None = None,
+    ) -> Ranking:
+        """Rank what a visitor may look at next; see AsyncClient.next_items."""
+        call = _ranking_calls.next_items(
+            user_id, k=k, context=context, session_id=session_id, model=model, as_of_unix_micros=as_of_unix_micros
+        )
+        return self._connection.run(call, timeout_ms)
+
+    def similar_items(
+        self,
+        item_id: str,
+        *,
+        k: int = 0,
+        filter: ItemFilter | None = None,  # noqa: A002 - the contract's name
+        model: str = "",
+        timeout_ms: float | None = None,
+    ) -> SimilarItems:
+        """Find the items that are like one item; see AsyncClient.similar_items."""
+        call = _ranking_calls.similar_items(item_id, k=k, item_filter=filter, model=model)
+        return self._connection.run(call, timeout_ms)
+
+    def upsert_items(self, items: Iterable[CatalogueItem], *, timeout_ms: float | None = None) -> list[UpsertOutcome]:
+        """Add items to the catalogue, or change them; see AsyncClient.upsert_items."""
+        calls = _ranking_calls.upsert_items(items)
+        return [outcome for call in calls for outcome in self._connection.run(call, timeout_ms)]

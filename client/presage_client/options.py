@@ -7,14 +7,18 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from presage.v1 import scoring_service_pb2
+from presage.v1 import ranking_service_pb2, scoring_service_pb2
 from presage_client._checks import check_instance, check_integers, check_numbers
 
 __all__ = ["ClientOptions", "channel_arguments"]
 
 _NUMBERS = ("timeout_ms", "initial_backoff_ms", "max_backoff_ms")
 _INTEGERS = ("keepalive_interval_ms", "keepalive_timeout_ms", "max_send_bytes", "max_receive_bytes")
-_SERVICE = scoring_service_pb2.DESCRIPTOR.services_by_name["ScoringService"].full_name
+_SERVICES = [
+    service.full_name
+    for contract in (scoring_service_pb2, ranking_service_pb2)
+    for service in contract.DESCRIPTOR.services_by_name.values()
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,9 +93,9 @@ def channel_arguments(options: ClientOptions) -> list[tuple[str, str | int]]:
 
 def _service_config(options: ClientOptions) -> dict[str, object]:
     """Write the service config: https://github.com/grpc/grpc/blob/master/doc/service_config.md."""
-    method: dict[str, object] = {"name": [{"service": _SERVICE}]}
+    method: dict[str, object] = {"name": [{"service": service} for service in _SERVICES]}
     if options.max_attempts > 1:
-        # Tracking may be repeated too: every event carries its id.
+        # Tracking may be repeated too: every event carries its id. So may rankings, and items, whose values are absolute.
         method["retryPolicy"] = {
             "maxAttempts": options.max_attempts,
             "initialBackoff": _seconds(options.initial_backoff_ms),

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 
-_ITEM_TEXTS: Final = ("item_id", "category", "brand")
+_ITEM_TEXTS: Final = ("item_id", "category", "brand", "rank_id")
 _EVENT_TEXTS: Final = ("user_id", "event_id", "session_id", "country", "order_id", "currency")
 
 
@@ -97,11 +97,17 @@ class Item:
     """The price of one unit in the shop's currency; 0 if unknown or free."""
     quantity: int = 1
     """How many units, at least 1."""
+    position: int = 0
+    """Its place in the list that showed it, from 1; 0 if unknown. For VIEW_ITEM_LIST and SELECT_ITEM."""
+    rank_id: str = ""
+    """The id of the ranking that put it there; empty if none did."""
+    propensity: float = 0.0
+    """The probability with which that ranking put it there, 0 to 1; 0 if unknown."""
 
     def __post_init__(self) -> None:
         check_texts(self, _ITEM_TEXTS)
-        check_numbers(self, ("price",))
-        check_integers(self, ("quantity",))
+        check_numbers(self, ("price", "propensity"))
+        check_integers(self, ("quantity", "position"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -23,7 +23,7 @@ from presage_export.golden_rows import choose_golden_rows
 from presage_export.graph import build_graph
 from presage_export.reading.source_model import read_source_model
 
-__all__ = ["export_model"]
+__all__ = ["export_model", "library_versions"]
 
 # Some libraries are distributed under more than one name.
 _DISTRIBUTIONS = {"xgboost": ("xgboost", "xgboost-cpu")}
@@ -81,9 +81,7 @@ def export_model(
             trees=len(source.model.trees),
             metrics=dict(metrics or {}),
             data=dict(data or {}),
-            libraries={
-                name: _version(name) for name in sorted({"presage-scoring", "onnx", "numpy", *source.libraries})
-            },
+            libraries=library_versions(source.libraries),
         )
     except ValueError as error:
         raise BundleError(directory, str(error)) from error
@@ -96,6 +94,11 @@ def export_model(
         overwrite=overwrite,
     )
     return report
+
+
+def library_versions(libraries: Iterable[str]) -> dict[str, str]:
+    """Return the versions of the libraries that trained and exported a model."""
+    return {name: _version(name) for name in sorted({"presage-scoring", "onnx", "numpy", *libraries})}
 
 
 def _version(library: str) -> str:

@@ -18,7 +18,7 @@ _INFINITY = np.float32(np.inf)
 
 
 def choose_golden_rows(
-    ensemble: Ensemble | None, rows: NDArray[np.float32], *, missing_values: bool = False
+    ensemble: Ensemble | None, rows: NDArray[np.float32], *, missing_values: bool = False, others: int = 0
 ) -> NDArray[np.float32]:
     """Choose real rows, and change more of them until every split has a row on its threshold and one just above it.
 
@@ -28,11 +28,12 @@ def choose_golden_rows(
         ensemble: The trees of the model, if it has any.
         rows: Real rows, float32 ``[N, F]``, N > 0.
         missing_values: Whether splits also get a row whose value is missing.
+        others: How many more golden rows there will be.
     """
     real = rows[:: max(1, len(rows) // _REAL_ROWS)][:_REAL_ROWS]
     if ensemble is None:
         return real
-    limit = min(_MAX_ROWS, MAX_GOLDEN_VISITS // count_visits(ensemble, 1))
+    limit = min(_MAX_ROWS, MAX_GOLDEN_VISITS // count_visits(ensemble, 1) - others)
     chosen = real
     for tree, root in enumerate(ensemble.roots):
         trace = trace_rows(ensemble, chosen, ensemble.roots[tree : tree + 1])

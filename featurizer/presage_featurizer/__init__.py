@@ -19,7 +19,7 @@ from presage_featurizer.errors import (
     NewerStateError,
     StateError,
 )
-from presage_featurizer.events import MICROS, Device, Event, EventType, Item, money_micros
+from presage_featurizer.events import MICROS, Device, Event, EventType, Item, Shown, money_micros
 from presage_featurizer.feature_set import FeatureSet
 from presage_featurizer.featurize import feature_rows, featurize
 from presage_featurizer.fold import fold
@@ -55,6 +55,7 @@ __all__ = [
     "Item",
     "NewerStateError",
     "Segment",
+    "Shown",
     "State",
     "StateError",
     "Subject",

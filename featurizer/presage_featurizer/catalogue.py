@@ -12,7 +12,7 @@ from presage_featurizer.view import View
 __all__ = ["CATALOGUE", "Feature", "FeatureFunction", "Scope", "feature"]
 
 FeatureFunction = Callable[[View], float]
-Scope = Literal["visitor", "habits", "session", "cart", "calendar"]
+Scope = Literal["visitor", "habits", "items", "session", "cart", "calendar"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

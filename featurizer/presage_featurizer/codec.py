@@ -15,14 +15,15 @@ import msgspec
 
 from presage_featurizer.errors import CorruptStateError, NewerStateError
 from presage_featurizer.events import Event
-from presage_featurizer.state import CoreState, State, StatePart
+from presage_featurizer.item_history import history_of_interests
+from presage_featurizer.state import CoreState, Interest, State, StatePart
 
 __all__ = ["decode_event", "decode_needed", "decode_state", "encode_event", "encode_state"]
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 """Increases with every change of the structs, even an appended field: an older release must not drop fields it does not know."""
 
-EVENT_VERSION = 3
+EVENT_VERSION = 4
 """Increases likewise, so that an older archiver keeps the bytes of an event that it does not fully know."""
 
 _HEADER = struct.Struct(">IB")
@@ -36,6 +37,9 @@ _decode_core_state = msgspec.msgpack.Decoder(CoreState).decode
 _decode_fields = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _SLOTS_FIELD = CoreState.__struct_fields__.index("slots")
 _NO_SLOTS = msgspec.Raw(_encode({}))
+_HABITS_FIELD = State.__struct_fields__.index("habits")
+_ITEMS_OF_HABITS, _LAST_ITEM_OF_HABITS = 7, 9
+_decode_interests = msgspec.msgpack.Decoder(dict[bytes, Interest]).decode
 
 
 def _with_slots(body: bytes) -> bytes:
@@ -44,19 +48,34 @@ def _with_slots(body: bytes) -> bytes:
     return _encode([*fields[:_SLOTS_FIELD], _NO_SLOTS, *fields[_SLOTS_FIELD:]])
 
 
+def _with_item_history(body: bytes) -> State:
+    """Decode a state whose habits have interests in items, as those before version 5 have, as a state with a history of items."""
+    fields = _decode_fields(body)
+    if len(fields) <= _HABITS_FIELD:
+        return _decode_state(body)
+    habits = _decode_fields(fields[_HABITS_FIELD])
+    kept = [field for place, field in enumerate(habits) if place not in (_ITEMS_OF_HABITS, _LAST_ITEM_OF_HABITS)]
+    fields[_HABITS_FIELD] = msgspec.Raw(_encode(kept))
+    state = _decode_state(_encode(fields))
+    if len(habits) > _ITEMS_OF_HABITS:
+        state.items = history_of_interests(_decode_interests(habits[_ITEMS_OF_HABITS]))
+    return state
+
+
 # Version 2 appended the habits, version 3 the recent orders; version 4 inserted the slots before them, and
-# appended fields to sessions.
+# appended fields to sessions; version 5 appended the items to sessions and to the state, and took them out of the habits.
 _STATE_READERS: dict[int, Callable[[bytes], State]] = {
-    **dict.fromkeys((1, 2, 3), lambda body: _decode_state(_with_slots(body))),
-    4: _decode_state,
+    **dict.fromkeys((1, 2, 3), lambda body: _with_item_history(_with_slots(body))),
+    4: _with_item_history,
+    5: _decode_state,
 }
 _CORE_STATE_READERS: dict[int, Callable[[bytes], CoreState]] = {
     **dict.fromkeys((1, 2, 3), lambda body: _decode_core_state(_with_slots(body))),
-    4: _decode_core_state,
+    **dict.fromkeys((4, 5), _decode_core_state),
 }
 _decode_event = msgspec.msgpack.Decoder(Event).decode
-# Version 2 appended the server's clock, version 3 the numbers and labels.
-_EVENT_READERS: dict[int, Callable[[bytes], Event]] = dict.fromkeys((1, 2, 3), _decode_event)
+# Version 2 appended the server's clock, version 3 the numbers and labels, version 4 to items how they were shown.
+_EVENT_READERS: dict[int, Callable[[bytes], Event]] = dict.fromkeys((1, 2, 3, 4), _decode_event)
 
 
 def encode_state(state: State) -> bytes:
@@ -80,7 +99,7 @@ def decode_state(blob: bytes, start: int = 0) -> State:
 
 def decode_needed(blob: bytes, needs: frozenset[StatePart], start: int = 0) -> CoreState:
     """Decode a state without the parts that are not needed; otherwise like ``decode_state``."""
-    readers: Mapping[int, Callable[[bytes], CoreState]] = _STATE_READERS if "habits" in needs else _CORE_STATE_READERS
+    readers: Mapping[int, Callable[[bytes], CoreState]] = _STATE_READERS if needs else _CORE_STATE_READERS
     return _read(blob, start, readers, "state")
 
 

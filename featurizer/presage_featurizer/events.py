@@ -12,13 +12,16 @@ __all__ = [
     "MAX_ATTRIBUTES",
     "MAX_LABEL_BYTES",
     "MAX_NUMBER",
+    "MAX_POSITION",
     "MAX_PRICE",
+    "MAX_RANK_ID_BYTES",
     "MAX_VALUE",
     "MICROS",
     "Device",
     "Event",
     "EventType",
     "Item",
+    "Shown",
     "money_micros",
 ]
 
@@ -30,6 +33,12 @@ MAX_PRICE = 1e9
 
 MAX_VALUE = 1e12
 """The highest value that an event may have, given or summed over its items."""
+
+MAX_POSITION = 10_000
+"""The last place of a list that an item may have been shown at."""
+
+MAX_RANK_ID_BYTES = 64
+"""Bytes of UTF-8 in the id of a ranking."""
 
 ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 """The names that the shop's own numbers and labels may have."""
@@ -81,6 +90,17 @@ class Device(IntEnum):
     OTHER = 4
 
 
+class Shown(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """How a product came before the visitor's eyes: its place in a list, and the ranking that put it there."""
+
+    position: int = 0
+    """Its place in the list, from 1; 0 if unknown."""
+    rank_id: str = ""
+    """The id of the ranking's response; empty if no ranking was involved."""
+    propensity: float = 0.0
+    """The probability with which it was put there, 0 to 1; 0 if unknown."""
+
+
 class Item(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One product in an event."""
 
@@ -94,6 +114,8 @@ class Item(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The price of one unit in millionths of the shop's currency; 0 if unknown or free."""
     quantity: int = 1
     """How many units, at least 1."""
+    shown: Shown | None = None
+    """How it was shown; None if nothing is known of that."""
 
 
 class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):

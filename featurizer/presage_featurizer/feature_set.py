@@ -96,7 +96,10 @@ class FeatureSet:
         object.__setattr__(self, "definitions", definitions)
         object.__setattr__(self, "functions", tuple(known[name].compute for name in self.features))
         scopes = {known[name].scope for name in self.features}
-        object.__setattr__(self, "needs", frozenset(part for part in ALL_PARTS if part in scopes))
+        whole = any(
+            known[name].scope == "habits" for name, _ in definitions
+        )  # a Python feature that reads the whole state
+        object.__setattr__(self, "needs", ALL_PARTS if whole else frozenset(ALL_PARTS & scopes))
         object.__setattr__(self, "country_indices", {code: place for place, code in enumerate(self.countries, start=1)})
         object.__setattr__(self, "_write_rows", None)
 

@@ -7,6 +7,7 @@ from presage_featurizer.cart import add_items, cart_value_micros, remove_items
 from presage_featurizer.digests import WIDTH, contains, digest, product_digest
 from presage_featurizer.events import Event, EventType
 from presage_featurizer.habits import fold_habits
+from presage_featurizer.item_history import fold_items
 from presage_featurizer.orders import fold_purchase, fold_refund
 from presage_featurizer.sessions import close_finished, enter_session
 from presage_featurizer.state import (
@@ -129,6 +130,7 @@ def fold_into(
             cart_value = cart_value_micros(state.cart)
             if cart_value > session.max_cart_value_micros:
                 session.max_cart_value_micros = min(cart_value, MAX_MONEY_MICROS)
+    fold_items(state, session, event, needs)
     fold_slots(aggregates, state, session, event)
     return session
 

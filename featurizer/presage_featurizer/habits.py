@@ -10,7 +10,6 @@ from presage_featurizer.digests import WIDTH, contains, product_digest
 from presage_featurizer.events import MICROS, Event, EventType, Item
 from presage_featurizer.state import (
     MAX_CATEGORY_INTERESTS,
-    MAX_ITEM_INTERESTS,
     MAX_MONEY_MICROS,
     MAX_VIEWED_PRODUCTS,
     Habits,
@@ -50,6 +49,7 @@ _UNIX_EPOCH_DAY = 719_468  # days from 1 March of the year 0
 _DAYS_PER_400_YEARS = 146_097
 _VIEWED_BYTES = MAX_VIEWED_PRODUCTS * WIDTH
 _VIEW_ITEM = EventType.VIEW_ITEM
+_MAX_EVENT_ITEMS = 12
 
 
 def fold_habits(habits: Habits, event: Event, *, is_newest: bool) -> None:
@@ -69,15 +69,12 @@ def fold_habits(habits: Habits, event: Event, *, is_newest: bool) -> None:
     if weight and event.items:
         # The rest of an order of a thousand lines would only displace the first few.
         now = event.event_time_unix_micros
-        for item in event.items[:MAX_ITEM_INTERESTS]:
-            item_digest = product_digest(item.item_id)
+        for item in event.items[:_MAX_EVENT_ITEMS]:
             if kind == _VIEW_ITEM:
-                _count_view(habits, item, item_digest)
-            _add_interest(habits.items, item_digest, weight, now, MAX_ITEM_INTERESTS)
+                _count_view(habits, item, product_digest(item.item_id))
             if item.category:
                 _add_interest(habits.categories, item.category, weight, now, MAX_CATEGORY_INTERESTS)
         if is_newest:
-            habits.last_item = item_digest
             habits.last_category = item.category
             habits.last_price_micros = item.price_micros
 

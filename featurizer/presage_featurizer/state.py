@@ -14,13 +14,14 @@ __all__ = [
     "ALL_PARTS",
     "MAX_CART_LINES",
     "MAX_CATEGORY_INTERESTS",
-    "MAX_ITEM_INTERESTS",
+    "MAX_HISTORY_ITEMS",
     "MAX_MONEY_MICROS",
     "MAX_OPEN_SESSIONS",
     "MAX_ORDER_LINES",
     "MAX_QUANTITY",
     "MAX_RECENT_EVENTS",
     "MAX_RECENT_ORDERS",
+    "MAX_SESSION_ITEMS",
     "MAX_VIEWED_PRODUCTS",
     "NAMED_SESSION_IDLE_MICROS",
     "SESSION_IDLE_MICROS",
@@ -28,6 +29,7 @@ __all__ = [
     "CoreState",
     "Habits",
     "Interest",
+    "ItemHistory",
     "Order",
     "Session",
     "Slots",
@@ -37,10 +39,10 @@ __all__ = [
     "copy_state",
 ]
 
-StatePart = Literal["habits"]
-"""A part of a state that not all feature sets need; decoding and folding the habits takes as long as all the rest."""
+StatePart = Literal["habits", "items"]
+"""A part of a state that not all uses need; decoding and folding the habits takes as long as all the rest."""
 
-ALL_PARTS: frozenset[StatePart] = frozenset({"habits"})
+ALL_PARTS: frozenset[StatePart] = frozenset({"habits", "items"})
 
 SESSION_IDLE_MICROS = 30 * 60 * 1_000_000
 """A session without a name ends when its last event is longer ago than this."""
@@ -69,8 +71,11 @@ MAX_CART_LINES = 100
 MAX_CATEGORY_INTERESTS = 32
 """Categories whose interest is kept; the least recently changed one is dropped."""
 
-MAX_ITEM_INTERESTS = 12
-"""The same for products, at 29 bytes each."""
+MAX_HISTORY_ITEMS = 64
+"""Items whose score, for ranking, is kept; the one with the lowest is dropped."""
+
+MAX_SESSION_ITEMS = 20
+"""The last items of a session, for ranking."""
 
 MAX_QUANTITY = 1_000_000
 """Units of one product in a cart."""
@@ -129,10 +134,12 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     """Views of products that were already in ``viewed_products``."""
     slots: Slots = {}
     """What aggregates over the session keep."""
+    items: bytes = b""
+    """The last MAX_SESSION_ITEMS items of events that show interest, in order, repeats included; see ``item_history``."""
 
 
 class Interest(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A visitor's interest in one product or category."""
+    """A visitor's interest in one category."""
 
     score: float
     """Sum of its events' weights, decayed up to ``last_unix_micros``."""
@@ -155,14 +162,10 @@ class Habits(msgspec.Struct, array_like=True, gc=False):
     viewed_price_micros: int = 0
     viewed_products: bytes = b""
     """Digests of the distinct products viewed, at most MAX_VIEWED_PRODUCTS."""
-    items: dict[bytes, Interest] = {}
-    """Interest in products by the digest of their id, at most MAX_ITEM_INTERESTS."""
     categories: dict[str, Interest] = {}
     """Interest in categories, at most MAX_CATEGORY_INTERESTS."""
-    last_item: bytes = b""
-    """Digest of the product of the newest event that shows interest."""
     last_category: str = ""
-    """Its category."""
+    """The category of the product of the newest event that shows interest."""
     last_price_micros: int = 0
     """Its price; 0 if unknown."""
 
@@ -176,6 +179,19 @@ class Order(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What it brought so far, refunds taken off, in millionths."""
     lines: bytes
     """Digests of its lines, at most MAX_ORDER_LINES; empty if they are not known, as of all but the last order."""
+
+
+class ItemHistory(msgspec.Struct, array_like=True, gc=False):
+    """The items that a visitor showed the most interest in, at most MAX_HISTORY_ITEMS: columns of numbers, little-endian."""
+
+    digests: bytes = b""
+    """Digests of their ids."""
+    scores: bytes = b""
+    """The upper halves of float64: the sum of their events' weights, each multiplied by its growth factor; see ``item_history``."""
+    times: bytes = b""
+    """Three bytes each: their last event's time in units of 256 seconds since 1970-01-01 UTC."""
+    counts: bytes = b""
+    """Two uint8: purchases and other events, at most 255 each."""
 
 
 class CoreState(msgspec.Struct, array_like=True, gc=False):
@@ -216,6 +232,7 @@ class State(CoreState, array_like=True, gc=False):
     habits: Habits = msgspec.field(default_factory=Habits)
     recent_orders: tuple[Order, ...] = ()
     """At most MAX_RECENT_ORDERS, the last changed one at the end."""
+    items: ItemHistory = msgspec.field(default_factory=ItemHistory)
 
 
 def copy_state(state: State) -> State:
@@ -227,9 +244,9 @@ def copy_state(state: State) -> State:
     habits: Habits = state.habits.__copy__()  # type: ignore[attr-defined]
     habits.events = habits.events.copy()
     habits.hours_of_week = habits.hours_of_week.copy()
-    habits.items = habits.items.copy()
     habits.categories = habits.categories.copy()
     copied.habits = habits
+    copied.items = state.items.__copy__()  # type: ignore[attr-defined]
     return copied
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from presage_featurizer.errors import FeatureSetError
 from presage_featurizer.events import MICROS
 from presage_featurizer.sessions import current_session
-from presage_featurizer.state import CoreState, Habits, Session, State
+from presage_featurizer.state import CoreState, Habits, ItemHistory, Session, State
 
 __all__ = ["MAX_UNIX_MICROS", "View", "local_seconds"]
 
@@ -54,6 +54,12 @@ class View:
         """The visitor's habits; the state must include them."""
         assert isinstance(self.state, State), "expected a whole state for features of habits, got a CoreState"
         return self.state.habits
+
+    @property
+    def items(self) -> ItemHistory:
+        """The visitor's items; the state must include them."""
+        assert isinstance(self.state, State), "expected a whole state for features of items, got a CoreState"
+        return self.state.items
 
     def aggregate(self, name: str) -> float:
         """Return the value of an aggregate that the project declares; only for a project's Python features, by a literal name."""

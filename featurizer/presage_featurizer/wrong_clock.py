@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from presage_featurizer.events import MICROS, Event
+from presage_featurizer.item_history import move_items_back
 from presage_featurizer.state import CoreState, Interest, Slots, State, TimedValue
 
 __all__ = ["MAX_AHEAD_MICROS", "move_back", "with_server_clock"]
@@ -50,8 +51,8 @@ def move_back(state: State, clock_unix_micros: int) -> None:
         session.longest_gap_micros = min(session.longest_gap_micros, span_micros)
         _move_slots_back(session.slots, clock_unix_micros)
     _move_slots_back(state.slots, clock_unix_micros)
-    _move_interests_back(state.habits.items, clock_unix_micros)
     _move_interests_back(state.habits.categories, clock_unix_micros)
+    move_items_back(state, clock_unix_micros)
 
 
 def _move_interests_back(interests: dict[K, Interest], clock_unix_micros: int) -> None:

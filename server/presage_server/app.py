@@ -13,18 +13,29 @@ from uuid import uuid4
 import grpc
 from google.protobuf.internal import api_implementation
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from redis.asyncio import Redis
 
 from presage_featurizer import NO_AGGREGATES
 from presage_featurizer.custom import CustomFeatures
+from presage_featurizer.ranking.placements import Placements
 from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
-from presage_server.models.loading import load_models
+from presage_server.items.catalogue_service import CatalogueService
+from presage_server.items.running import live_items
+from presage_server.models.loading import Models, load_models
+from presage_server.models.placements import read_placements
 from presage_server.models.project import read_project
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
 from presage_server.pipeline.warming import warm_up
+from presage_server.ranking.current_items import CurrentItems
+from presage_server.ranking.exposures import ExposureLog
+from presage_server.ranking.ranker import Ranker
+from presage_server.rpc.ranking_service import SERVICE_NAME as RANKING_NAME
+from presage_server.rpc.ranking_service import RankingService
 from presage_server.rpc.reflection import enable_reflection
+from presage_server.rpc.registry import Method
 from presage_server.rpc.scoring_service import SERVICE_NAME, ScoringService
 from presage_server.scoring.sampler import Sampler
 from presage_server.scoring.scorer import Scorer
@@ -49,6 +60,7 @@ __all__ = ["running"]
 
 _logger = logging.getLogger(__name__)
 
+_SERVICES = (SERVICE_NAME, RANKING_NAME)
 _STORE_SECONDS = 10.0
 _STOP_SECONDS = 1.0
 _POLL_SECONDS = 0.00025
@@ -80,21 +92,14 @@ async def running(
         StartupError: The server cannot start; the message says why.
     """
     custom = custom or read_project(settings.project)
-    models = load_models(settings.models, settings.default_model, custom)
-    _logger.info("presage %s", installed_version())
-    if custom is not None:
-        _logger.info(
-            "project %s: features %r with %d of its own, %d aggregates of each visitor",
-            settings.project,
-            custom.feature_set.name,
-            len(custom.catalogue),
-            len(custom.aggregates.aggregates),
-        )
-    for model in models:
-        _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
+    models = load_models(
+        settings.models, settings.default_model, custom, default_ranking=settings.default_ranking_model
+    )
+    placements = read_placements(settings.placements)
+    _log_what_is_served(settings, custom, models)
     metrics = metrics or Metrics()
     metrics.count_rejected_bundles(models.rejected)
-    export_build_info(metrics.registry, [(model.name, model.version) for model in models])
+    export_build_info(metrics.registry, [(model.name, model.version) for model in (*models, *models.ranking_models)])
     transport_name, reason = choose_transport(settings)
     _logger.info("transport: %s (%s)", transport_name, reason)
     async with AsyncExitStack() as stack:
@@ -105,12 +110,14 @@ async def running(
             share_port=share_port,
             io_threads=settings.io_threads,
         )
-        service = ScoringService(models=models, clock=system_clock, new_id=lambda: uuid4().hex, metrics=metrics)
+        methods = _make_methods(models, placements, metrics)
         server, health_servicer = _make_grpcio_server(settings, options)
-        paths = [method.path for method in service.methods()]
+        paths = [method.path for method in methods]
         transport, watcher = make_transport(transport_name, options, paths, server)
-        link = await _open_link(settings, stack)
+        link, redis, url = await _open_link(settings, stack)
         link.watch_with(watcher)
+        CatalogueService(redis, timeout_seconds=settings.store_timeout_ms / 1e3).add_to(server)
+        live = await stack.enter_async_context(live_items(url, settings, metrics.registry))
         store = RedisStore(
             link,
             clock=system_clock,
@@ -125,9 +132,11 @@ async def running(
             share = settings.sample_vectors_share
             sampler = Sampler(share=share, random=Random().random, writer=store, metrics=metrics)  # noqa: S311 - a sample
         scorer = Scorer(metrics, sampler)
+        items = CurrentItems(live)
+        ranker = Ranker(items, metrics, _make_exposure_log(settings, store, metrics))
         overload = OverloadPolicy()
         pipeline = Pipeline(
-            intake=Intake(service.methods(), (), overload, metrics, settings.timeout_ms / 1e3),
+            intake=Intake(methods, (), overload, metrics, settings.timeout_ms / 1e3),
             store=store,
             tracker=Tracker(
                 store,
@@ -137,6 +146,7 @@ async def running(
                 aggregates=NO_AGGREGATES if custom is None else custom.aggregates,
             ),
             scorer=scorer,
+            ranker=ranker,
             overload=overload,
             metrics=metrics,
             wait_seconds=0.0 if watcher else _POLL_SECONDS,
@@ -144,13 +154,13 @@ async def running(
         if settings.metrics_port >= 0:
             http = await serve_metrics(metrics, settings.host, settings.metrics_port)
             stack.callback(http.close)
-        warm_up(models, store)
+        warm_up(models, store, items)
         warmed_up()
         # Only now, for the port may be one that others listen on, too: no caller should meet a server that is not ready.
-        for name in ("", SERVICE_NAME):
+        for name in ("", *_SERVICES):
             await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(_stop_at_once, transport)  # when there is nothing to drain, or no time for it
-        address = await transport.start(pipeline.turn)
+        address = await transport.start(live.serve_with(pipeline.turn))
         self_check = SelfCheck(transport, "" if share_port else address)
         await self_check.run_once()
         checking = asyncio.create_task(self_check.run())
@@ -163,7 +173,24 @@ async def running(
         await transport.stop(settings.drain_seconds)
 
 
-async def _open_link(settings: Settings, stack: AsyncExitStack) -> Link:
+def _log_what_is_served(settings: Settings, custom: CustomFeatures | None, models: Models) -> None:
+    _logger.info("presage %s", installed_version())
+    if custom is not None:
+        _logger.info(
+            "project %s: features %r with %d of its own, %d aggregates of each visitor",
+            settings.project,
+            custom.feature_set.name,
+            len(custom.catalogue),
+            len(custom.aggregates.aggregates),
+        )
+    for model in models:
+        _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
+    for ranking in models.ranking_models:
+        _logger.info("model %s version %s ranks items", ranking.name, ranking.version)
+
+
+async def _open_link(settings: Settings, stack: AsyncExitStack) -> tuple[Link, Redis, str]:
+    """Connect; return what calls share, a client for what is rare, and the store's URL."""
     url = settings.redis_url or await stack.enter_async_context(
         embedded_store(settings.data_dir, fsync=settings.store_fsync)
     )
@@ -183,7 +210,7 @@ async def _open_link(settings: Settings, stack: AsyncExitStack) -> Link:
         _logger.info("store: %s", kind)
     else:
         _logger.info("store: embedded %s at %s, data in %s", kind, url, settings.data_dir)
-    return link
+    return link, redis, url
 
 
 def _make_grpcio_server(
@@ -198,8 +225,30 @@ def _make_grpcio_server(
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if settings.reflection:
-        enable_reflection((SERVICE_NAME, health.SERVICE_NAME), server)
+        enable_reflection((*_SERVICES, health.SERVICE_NAME), server)
     return server, health_servicer
+
+
+def _make_methods(models: Models, placements: Placements, metrics: Metrics) -> list[Method]:
+    scoring = ScoringService(models=models, clock=system_clock, new_id=_new_id, metrics=metrics)
+    ranking = RankingService(models=models, placements=placements, clock=system_clock, new_rank_id=_new_id)
+    return [*scoring.methods(), *ranking.methods()]
+
+
+def _new_id() -> str:
+    return uuid4().hex
+
+
+def _make_exposure_log(settings: Settings, store: RedisStore, metrics: Metrics) -> ExposureLog | None:
+    if not settings.exposures_share:
+        return None
+    return ExposureLog(
+        share=settings.exposures_share,
+        features_share=settings.sample_vectors_share,
+        random=Random().random,  # noqa: S311 - a sample
+        writer=store,
+        metrics=metrics,
+    )
 
 
 async def _stop_at_once(transport: Transport) -> None:

@@ -21,6 +21,7 @@ REMOVED_SETTINGS: Final = MappingProxyType(
 )
 """Settings that were removed, and why. For one release, a flag or variable that sets one is an error with the reason."""
 
+_HOUR_SECONDS = 3_600
 _STORE_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
@@ -100,6 +101,16 @@ class Settings:
         "The model for calls that name none.",
         shown_default="conversion, or the only one",
     )
+    default_ranking_model: str = setting(
+        "",
+        "The model for calls of RankingService that name none.",
+        shown_default="ranking, or the only one",
+    )
+    placements: str = setting(
+        "",
+        "The TOML file with the rules of each placement that lists are ranked for.",
+        shown_default="none: only the rules that hold by default",
+    )
     state_ttl_days: float = setting(
         30.0, "A visitor is forgotten after this time without an event.", unit="days", low=0.001, high=3_650
     )
@@ -128,9 +139,28 @@ class Settings:
     )
     sample_vectors_share: float = setting(
         0.0,
-        "The share of scores whose features are also logged, for `presage audit` to compare with a replay.",
+        "The share of scores, and of the ranked lists in the event log, whose features are also logged, for `presage audit` to "
+        "compare with a replay.",
         low=0,
         high=1,
+    )
+    exposures_share: float = setting(
+        1.0,
+        "The share of ranked lists that are written to the event log, for training and for judging other rules.",
+        low=0,
+        high=1,
+    )
+    follow_items: bool = setting(
+        True,
+        "Count items from the event streams, in a process beside the server. Of all servers of a store, one at a time does it; "
+        "without any, run `presage items follow`, or items have no statistics.",
+    )
+    item_bucket_seconds: int = setting(
+        60,
+        "How often the items' statistics are brought up to date: a divisor of 3600. Fixed with the first bucket that is stored.",
+        unit="s",
+        low=1,
+        high=3_600,
     )
     log_level: str = setting(
         "info", "The least severe messages that are logged, to stderr.", choices=("debug", "info", "warning", "error")
@@ -156,5 +186,7 @@ class Settings:
             raise SettingsError(f"host: expected an address or a host name, got {self.host!r}")
         if self.redis_url and not self.redis_url.startswith(_STORE_SCHEMES):  # it may hold a password: never shown
             raise SettingsError(f"redis_url: expected one of {', '.join(_STORE_SCHEMES)}..., got a URL of another kind")
+        if _HOUR_SECONDS % self.item_bucket_seconds:
+            raise SettingsError(f"item_bucket_seconds: expected a divisor of 3600, got {self.item_bucket_seconds}")
         if self.workers > 1 and sys.platform != "linux":
             raise SettingsError(f"workers: expected 1, as only Linux distributes connections, got {self.workers}")

@@ -34,15 +34,21 @@ def loaded(monkeypatch):
         yield Rig()
 
     def measure_once(server, calls, shape, _seconds):
-        assert (server, calls.file, shape.in_flight) == (SERVER, "score", 16)
+        assert (server, calls.file, shape.in_flight or shape.rate) == (SERVER, "score", 16)
         return RoundFigures.of(outcome(100.0))
 
     def run_load(address, calls, **options):
-        large.append((address, calls.file, options["in_flight"]))
+        large.append((address, calls.file, options.get("in_flight") or options["rate"]))
         return outcome(1_000.0)
 
     monkeypatch.setattr(neighbours, "open_rig", open_rig)
-    monkeypatch.setattr(neighbours, "_start", lambda *_: {"this checkout": SERVER})
+
+    def start(given, rig, calls):
+        if "Rank" in given.background:
+            calls["rank_100"] = Calls("rank_100", ["/Rank"])
+        return {"this checkout": SERVER}
+
+    monkeypatch.setattr(neighbours, "_start", start)
     monkeypatch.setattr(neighbours, "measure_once", measure_once)
     monkeypatch.setattr(neighbours, "run_load", run_load)
     return large
@@ -61,9 +67,23 @@ def test_score_is_measured_alone_and_beside_each_kind_of_large_calls(loaded, tmp
         ("score (both)", 16, 2),
         ("score_batch_1000 (both)", 4, 2),
         ("track_events_500 (both)", 4, 2),
+        ("score (Rank)", 16, 2),
+        ("rank_100 (Rank)", 0, 2),
     ]
-    assert sorted(loaded) == [("here:1", "score_batch_1000", 4)] * 4 + [("here:1", "track_events_500", 4)] * 4
+    assert [load for load in sorted(loaded) if load[1] != "rank_100"] == [
+        *[("here:1", "score_batch_1000", 4)] * 4,
+        *[("here:1", "track_events_500", 4)] * 4,
+    ]
     assert capsys.readouterr().out.count("1.00") >= 9
+
+
+def test_rankings_are_made_at_half_of_the_rate_at_which_the_server_answers_them(loaded):
+    """Each of the loads above answers 100 calls in a second."""
+    assert main(["--rounds", "2", "--rate", "16", "--background", "alone", "Rank"]) == 0
+
+    saturating, *beside = loaded
+    assert saturating == ("here:1", "rank_100", 16)
+    assert beside == [("here:1", "rank_100", 50.0)] * 2
 
 
 def test_large_calls_that_cannot_be_made_are_a_failure(loaded, monkeypatch, capsys):

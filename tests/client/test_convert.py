@@ -15,7 +15,19 @@ from presage_client._convert import build, event_to_proto
 # protobuf's strings are UTF-8, which has no lone surrogates.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 INT64S = st.integers(-(2**63), 2**63 - 1)
-ITEMS = st.builds(Item, item_id=TEXTS, category=TEXTS, brand=TEXTS, price=st.floats(allow_nan=False), quantity=INT64S)
+FLOATS = st.floats(allow_nan=False)
+INT32S = st.integers(-(2**31), 2**31 - 1)
+ITEMS = st.builds(
+    Item,
+    item_id=TEXTS,
+    category=TEXTS,
+    brand=TEXTS,
+    price=FLOATS,
+    quantity=INT64S,
+    position=INT32S,
+    rank_id=TEXTS,
+    propensity=FLOATS,
+)
 EVENTS = st.builds(
     Event,
     event_id=TEXTS,
@@ -46,8 +58,8 @@ def test_an_event_arrives_as_it_was_sent(event):
         session_id=arrived.session_id,
         event_time_unix_micros=arrived.event_time_unix_micros,
         items=[
-            Item(item_id=i.item_id, category=i.category, brand=i.brand, price=i.price, quantity=i.quantity)
-            for i in arrived.items
+            Item(**{field.name: getattr(item, field.name) for field in event_pb2.Item.DESCRIPTOR.fields})
+            for item in arrived.items
         ],
         country=arrived.country,
         device=Device(arrived.device),

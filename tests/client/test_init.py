@@ -29,6 +29,7 @@ with Client(sys.argv[1], options=options) as client:
     assert client.track(event, score=True).prediction.model == "plain"
     assert client.score_vectors([[1.0, 2.0]])[0].score == 0
     assert client.features("u-1")["a"] == 2.0
+    assert client.rank("u-1", candidate_ids=["lamp"]).items[0].item_id == "lamp"
 
 async def main():
     async with AsyncClient(sys.argv[1], options=options) as client:
@@ -45,27 +46,37 @@ def test_the_public_names():
     assert presage_client.__all__ == [
         "AccessDeniedError",
         "AsyncClient",
+        "CatalogueItem",
         "Client",
         "ClientOptions",
         "DeadlineExceededError",
         "Device",
         "Event",
         "EventType",
+        "Exclusion",
         "Features",
+        "Intent",
         "InternalError",
         "InvalidRequestError",
         "Item",
+        "ItemFilter",
+        "ItemSource",
         "NotFoundError",
         "OverloadedError",
         "Prediction",
         "PresageError",
+        "RankContext",
+        "RankedItem",
+        "Ranking",
         "RequestCancelledError",
         "ScoreTarget",
+        "SimilarItems",
         "Timings",
         "TrackOutcome",
         "TrackResult",
         "UnavailableError",
         "UnsupportedError",
+        "UpsertOutcome",
     ]
     assert sorted(presage_client.__all__) == presage_client.__all__
     assert all(hasattr(presage_client, name) for name in presage_client.__all__)

@@ -55,12 +55,12 @@ def test_credentials_stay_out_of_the_repr():
     assert "credentials" not in repr(ClientOptions())
 
 
-def test_the_service_config_covers_exactly_this_service_and_repeats_only_what_no_server_has_processed():
+def test_the_service_config_covers_exactly_these_services_and_repeats_only_what_no_server_has_processed():
     config = json.loads(dict(channel_arguments(ClientOptions()))["grpc.service_config"])
     assert config["loadBalancingConfig"] == [{"round_robin": {}}]
     assert config["methodConfig"] == [
         {
-            "name": [{"service": "presage.v1.ScoringService"}],
+            "name": [{"service": "presage.v1.ScoringService"}, {"service": "presage.v1.RankingService"}],
             "retryPolicy": {
                 "maxAttempts": 3,
                 "initialBackoff": "0.005000s",

@@ -129,6 +129,9 @@ def test_an_item_of_the_wrong_type_is_refused_by_its_position():
         ("price", None, "a number"),
         ("quantity", 1.0, "an integer"),
         ("quantity", True, "an integer"),
+        ("position", 1.0, "an integer"),
+        ("rank_id", None, "a string"),
+        ("propensity", "1", "a number"),
     ],
 )
 def test_a_field_of_an_item_is_refused_by_name(field, value, expected):

@@ -14,6 +14,7 @@ from presage_featurizer import (
     Event,
     EventType,
     NewerStateError,
+    Shown,
     State,
     decode_event,
     decode_needed,
@@ -22,7 +23,8 @@ from presage_featurizer import (
     encode_state,
 )
 from presage_featurizer.codec import EVENT_VERSION, STATE_VERSION, _frame
-from presage_featurizer.state import CartLine, Habits, Interest, Session
+from presage_featurizer.item_history import history_of_interests
+from presage_featurizer.state import CartLine, Habits, Interest, ItemHistory, Session
 from support.events import SHOE, SOCK, STORY, any_log, fold_all
 
 # Bytes that releases wrote. Never change them: whoever upgrades has them in the store.
@@ -73,6 +75,19 @@ GOLDEN_STATE_4 = bytes.fromhex(
     "4035ed221515551bcf000619fa838f780005a5736f636b7393cb401fffe5fe5fe5fecf000619f9702fdd0002a46861747393"
     "cb4018000000000000cf000619faaae6450001c40865891603c5d56305a468617473ce01312d0090"
 )
+GOLDEN_STATE_5 = bytes.fromhex(
+    "4da36de305dc0012cf000619f965754800cf000619faae79cc0001ce042bf670cf000619f985a50700cf000619f985a50700"
+    "020102a2444592dc0012a0cf000619faae79cc00cf000619faae79cc00010000000000ce01ff2b60c4008105010500000080"
+    "c400dc0012a3746162cf000619fa3c08ec00cf000619faaae645000301010101ce04c4b400ce01ff2b60c408ba6d6d7ec2da"
+    "60208301010601020106ce6edd5900ce6edd59000080c41cba6d6d7ec2da60200201e0a65d6665891603c5d56305060174a9"
+    "5d6682a4736f636b94a5736f636b73a461636d65ce0044aa2003a368617494a468617473a0ce01312d0001c4583887807a2b"
+    "30fc732346061e71286d0aef40ddc904b88fa8f85f0b5ca68276a7067e2b8a85d4e82b3c6dbbd1d6502a1a85716fad371f5a"
+    "8221685f364cf224d41a571d65b2fd4eeff5f30d95897a545ec7a00a74a96e74eec2809a860102020306020d011501050182"
+    "ccb206ccb304040204ce0e92c620c410ba6d6d7ec2da6020ef0dd3e9ff6c55dd83a573686f657393cb4035ed221515551bcf"
+    "000619fa838f780005a5736f636b7393cb401fffe5fe5fe5fecf000619f9702fdd0002a46861747393cb4018000000000000"
+    "cf000619faaae6450001a468617473ce01312d009094c418ba6d6d7ec2da6020ef0dd3e9ff6c55dd65891603c5d56305c40c"
+    "a7637c361ba56436f0fd5e36c409a65d66945d66a95d66c406010400020001"
+)
 GOLDEN_EVENT = bytes.fromhex(
     "9f9091f1019ba469642d310da776697369746f72cf000619f965754800a37461629295a473686f65a573686f6573a461636d"
     "65ce04c4b4000195a4736f636ba5736f636b73a461636d65ce0044aa2003a2474202a76f726465722d37ce04c48cf0a34742"
@@ -89,6 +104,12 @@ GOLDEN_EVENT_3 = bytes.fromhex(
     "500082a66d617267696ecb4029000000000000a472616e6bcbbfb999999999999a82a76368616e6e656ca5656d61696ca474"
     "65726da562c3b6686d"
 )
+GOLDEN_EVENT_4 = bytes.fromhex(
+    "43225b83049ea469642d310da776697369746f72cf000619f965754800a37461629296a473686f65a573686f6573a461636d"
+    "65ce04c4b400019303a672616e6b2d39cb3fd000000000000096a4736f636ba5736f636b73a461636d65ce0044aa2003c0a2"
+    "474202a76f726465722d37ce04c48cf0a34742500082a66d617267696ecb4029000000000000a472616e6bcbbfb999999999"
+    "999a82a76368616e6e656ca5656d61696ca47465726da562c3b6686d"
+)
 
 decode_core = partial(decode_needed, needs=frozenset())
 
@@ -100,17 +121,11 @@ HABITS = Habits(
     priced_views=4,
     viewed_price_micros=244500000,
     viewed_products=b"\xbamm~\xc2\xda` \xef\r\xd3\xe9\xfflU\xdd",
-    items={
-        b"\xbamm~\xc2\xda` ": Interest(score=21.92630130549251, last_unix_micros=1717413600000000, count=5),
-        b"\xef\r\xd3\xe9\xfflU\xdd": Interest(score=7.999900793650793, last_unix_micros=1717408980000000, count=2),
-        b"e\x89\x16\x03\xc5\xd5c\x05": Interest(score=6.0, last_unix_micros=1717414260000000, count=1),
-    },
     categories={
         "shoes": Interest(score=21.92630130549251, last_unix_micros=1717413600000000, count=5),
         "socks": Interest(score=7.999900793650793, last_unix_micros=1717408980000000, count=2),
         "hats": Interest(score=6.0, last_unix_micros=1717414260000000, count=1),
     },
-    last_item=b"e\x89\x16\x03\xc5\xd5c\x05",
     last_category="hats",
     last_price_micros=20000000,
 )
@@ -159,6 +174,13 @@ STATE = State(
         "6fad371f5a8221685f364cf224d41a571d65b2fd4eeff5f30d95897a545ec7a00a74a96e74ee"
     ),
 )
+INTERESTS = history_of_interests(
+    {
+        b"\xbamm~\xc2\xda` ": Interest(score=21.92630130549251, last_unix_micros=1717413600000000, count=5),
+        b"\xef\r\xd3\xe9\xfflU\xdd": Interest(score=7.999900793650793, last_unix_micros=1717408980000000, count=2),
+        b"e\x89\x16\x03\xc5\xd5c\x05": Interest(score=6.0, last_unix_micros=1717414260000000, count=1),
+    }
+)
 EVENT = Event(
     event_id="id-1",
     type=EventType.PURCHASE,
@@ -175,6 +197,9 @@ EVENT = Event(
 EVENT_WITH_ATTRIBUTES = msgspec.structs.replace(
     EVENT, numbers={"margin": 12.5, "rank": -0.1}, labels={"channel": "email", "term": "böhm"}
 )
+EVENT_OF_A_RANKING = msgspec.structs.replace(
+    EVENT_WITH_ATTRIBUTES, items=(msgspec.structs.replace(SHOE, shown=Shown(3, "rank-9", 0.25)), SOCK)
+)
 ALL_STATE_FIELDS = len(State.__struct_fields__)
 ALL_SESSION_FIELDS = len(Session.__struct_fields__)
 
@@ -188,10 +213,19 @@ def before_version_4(state):
     """Return a state as it was decoded before sessions had counts by type and gaps, and hours of summer were apart."""
     fields = {"events": {}, "last_type": 0, "last_gap_micros": 0, "longest_gap_micros": 0, "repeat_views": 0}
     hours = {hour % 168: count for hour, count in state.habits.hours_of_week.items()}
+    state = before_version_5(state)
     return msgspec.structs.replace(
         state,
         sessions=tuple(msgspec.structs.replace(session, **fields) for session in state.sessions),
         habits=msgspec.structs.replace(state.habits, hours_of_week=hours),
+    )
+
+
+def before_version_5(state):
+    """Return a state as it is decoded from before it had items for ranking; the interests in items are read into their history."""
+    sessions = tuple(msgspec.structs.replace(session, items=b"") for session in state.sessions)
+    return msgspec.structs.replace(
+        state, sessions=sessions, items=ItemHistory() if state.habits == Habits() else INTERESTS
     )
 
 
@@ -201,7 +235,7 @@ def framed(lists, version=STATE_VERSION):
 
 def test_the_story_still_folds_to_the_state_that_was_pinned():
     folded = fold_all(STORY)
-    assert msgspec.structs.replace(folded, habits=Habits()) == STATE
+    assert before_version_5(msgspec.structs.replace(folded, habits=Habits())) == STATE
     assert folded.habits == HABITS
 
 
@@ -209,10 +243,12 @@ def test_bytes_of_every_version_are_read():
     assert decode_state(GOLDEN_STATE) == before_version_4(STATE)  # version 1 knew no habits
     assert decode_state(GOLDEN_STATE_2) == before_version_4(fold_all(STORY))  # version 2 knew no orders by their ids
     assert decode_state(GOLDEN_STATE_3) == before_version_4(fold_all(STORY))
-    assert decode_state(GOLDEN_STATE_4) == fold_all(STORY)
+    assert decode_state(GOLDEN_STATE_4) == before_version_5(fold_all(STORY))
+    assert decode_state(GOLDEN_STATE_5) == fold_all(STORY)
     assert decode_event(GOLDEN_EVENT) == EVENT  # version 1 knew no clock of the server
     assert decode_event(GOLDEN_EVENT_2) == EVENT  # version 2 knew no numbers and labels
     assert decode_event(GOLDEN_EVENT_3) == EVENT_WITH_ATTRIBUTES
+    assert decode_event(GOLDEN_EVENT_4) == EVENT_OF_A_RANKING
     assert [
         [getattr(decode_core(golden), name) for name in CoreState.__struct_fields__]
         for golden in (GOLDEN_STATE, GOLDEN_STATE_2, GOLDEN_STATE_3)
@@ -220,8 +256,8 @@ def test_bytes_of_every_version_are_read():
 
 
 def test_bytes_are_those_of_the_newest_versions():
-    assert encode_state(fold_all(STORY)).hex() == GOLDEN_STATE_4.hex()
-    assert encode_event(EVENT_WITH_ATTRIBUTES).hex() == GOLDEN_EVENT_3.hex()
+    assert encode_state(fold_all(STORY)).hex() == GOLDEN_STATE_5.hex()
+    assert encode_event(EVENT_OF_A_RANKING).hex() == GOLDEN_EVENT_4.hex()
 
 
 @settings(deadline=None)
@@ -249,7 +285,7 @@ def test_session_fields_that_an_older_release_did_not_know_take_their_defaults(k
 
 @pytest.mark.parametrize(
     ("decode", "golden"),
-    [(decode_state, GOLDEN_STATE), (decode_core, GOLDEN_STATE_4), (decode_event, GOLDEN_EVENT_3)],
+    [(decode_state, GOLDEN_STATE), (decode_core, GOLDEN_STATE_5), (decode_event, GOLDEN_EVENT_4)],
     ids=["state", "core state", "event"],
 )
 class TestDamage:

@@ -18,7 +18,7 @@ from support.events import DAY_MICROS, MINUTE_MICROS, SESSION_IDS, fold_all, log
 
 WITHOUT_HABITS = FeatureSet(
     name="without-habits",
-    features=tuple(name for name, feature in CATALOGUE.items() if feature.scope != "habits"),
+    features=tuple(name for name, feature in CATALOGUE.items() if feature.scope not in {"habits", "items"}),
     time_zone="Europe/London",
     countries=("FR", "GB"),
 )

@@ -14,13 +14,14 @@ from presage_featurizer.fold import begin, fold_in_place, fold_into, remember
 from presage_featurizer.state import (
     MAX_CART_LINES,
     MAX_CATEGORY_INTERESTS,
-    MAX_ITEM_INTERESTS,
+    MAX_HISTORY_ITEMS,
     MAX_MONEY_MICROS,
     MAX_OPEN_SESSIONS,
     MAX_ORDER_LINES,
     MAX_QUANTITY,
     MAX_RECENT_EVENTS,
     MAX_RECENT_ORDERS,
+    MAX_SESSION_ITEMS,
     MAX_VIEWED_PRODUCTS,
 )
 from support.events import (
@@ -41,14 +42,14 @@ STRING_BYTES = 3 + 256
 """The longest string that the contract lets in, in msgpack."""
 INT_BYTES = 9
 CART_LINE_BYTES = STRING_BYTES + 1 + 2 * STRING_BYTES + 2 * INT_BYTES
-SESSION_BYTES = 1 + STRING_BYTES + 9 * INT_BYTES + 3 + MAX_VIEWED_PRODUCTS * WIDTH
+SESSION_ITEMS_BYTES = 3 + MAX_SESSION_ITEMS * (WIDTH + 6)
+SESSION_BYTES = 1 + STRING_BYTES + 9 * INT_BYTES + 3 + MAX_VIEWED_PRODUCTS * WIDTH + SESSION_ITEMS_BYTES
 INTEREST_BYTES = 1 + 3 * INT_BYTES
 HABITS_BYTES = (
-    (1 + 5 * INT_BYTES + 2 + WIDTH + STRING_BYTES)
+    (1 + 5 * INT_BYTES + STRING_BYTES)
     + (3 + len(EventType) * (1 + INT_BYTES))
     + (3 + 7 * 24 * (2 + INT_BYTES))
     + (3 + MAX_VIEWED_PRODUCTS * WIDTH)
-    + (3 + MAX_ITEM_INTERESTS * (2 + WIDTH + INTEREST_BYTES))
     + (3 + MAX_CATEGORY_INTERESTS * (STRING_BYTES + INTEREST_BYTES))
 )
 MAX_STATE_BYTES = (
@@ -58,6 +59,7 @@ MAX_STATE_BYTES = (
     + (3 + MAX_RECENT_EVENTS * WIDTH)
     + 1
     + HABITS_BYTES
+    + (1 + 4 * 3 + MAX_HISTORY_ITEMS * (WIDTH + 4 + 3 + 2))
     + (1 + MAX_RECENT_ORDERS * (1 + 2 + WIDTH + INT_BYTES + 3 + MAX_ORDER_LINES * WIDTH))
 )
 
@@ -71,7 +73,9 @@ def assert_bounded(state):
     assert abs(state.spent_micros) <= MAX_MONEY_MICROS
     assert 0 <= state.bounced_sessions <= state.closed_sessions
     assert len(state.habits.viewed_products) <= MAX_VIEWED_PRODUCTS * WIDTH
-    assert len(state.habits.items) <= MAX_ITEM_INTERESTS
+    assert len(state.items.digests) <= MAX_HISTORY_ITEMS * WIDTH
+    lengths = [len(getattr(state.items, name)) for name in ("digests", "scores", "times", "counts")]
+    assert [4 * length for length in lengths] == [lengths[0] * factor for factor in (4, 2, 1.5, 1)]
     assert len(state.habits.categories) <= MAX_CATEGORY_INTERESTS
     for session in state.sessions:
         assert len(session.viewed_products) <= MAX_VIEWED_PRODUCTS * WIDTH
@@ -163,7 +167,8 @@ def test_state_at_every_cap_is_within_the_bound():
     assert [len(session.viewed_products) for session in state.sessions] == [MAX_VIEWED_PRODUCTS * WIDTH] * 4
     assert len(state.cart) == MAX_CART_LINES
     assert state.cart_saturated
-    assert (len(state.habits.items), len(state.habits.categories)) == (MAX_ITEM_INTERESTS, MAX_ITEM_INTERESTS)
+    assert len(state.habits.categories) == 12  # of one event
+    assert len(state.items.digests) == MAX_HISTORY_ITEMS * WIDTH
     assert len(state.recent_events) == MAX_RECENT_EVENTS * WIDTH
     assert len(encode_state(state)) > 0.9 * MAX_STATE_BYTES
 

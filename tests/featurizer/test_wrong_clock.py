@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presage_featurizer import BEHAVIOR, EventType, encode_state, featurize, fold
+from presage_featurizer.events import MICROS
 from presage_featurizer.fold import fold_in_place
+from presage_featurizer.item_history import HISTORY_TIME_SECONDS, history_times, newest_item_score
 from presage_featurizer.state import TimedValue, copy_state
 from presage_featurizer.wrong_clock import MAX_AHEAD_MICROS, move_back, with_server_clock
 from support.events import DAY_MICROS, MINUTE_MICROS, SHOE, any_log, at, event, fold_all
@@ -47,8 +49,11 @@ def test_nothing_that_was_counted_is_lost():
     assert (corrected.first_order_unix_micros, corrected.last_order_unix_micros) == (at(0), at(0))
     assert (corrected.first_seen_unix_micros, corrected.last_seen_unix_micros) == (at(0), at(0))
     assert corrected.sessions[0].event_count == 3
-    (before,), (after,) = state.habits.items.values(), corrected.habits.items.values()
-    assert (after.score, after.count, after.last_unix_micros) == (before.score, before.count, at(0))
+    assert corrected.items.counts == state.items.counts
+    assert newest_item_score(corrected.items, at(0)) == pytest.approx(
+        newest_item_score(state.items, at(DAY_MINUTES)), rel=1e-4
+    )
+    assert history_times(corrected.items) == [at(0) // MICROS // HISTORY_TIME_SECONDS * HISTORY_TIME_SECONDS]
     assert [interest.last_unix_micros for interest in corrected.habits.categories.values()] == [at(0)]
 
 
@@ -111,7 +116,7 @@ def test_no_time_is_later_than_the_clock_afterwards(log, clock_unix_micros):
     move_back(state, clock_unix_micros)
     timed = [state.slots[1], *[session.slots[2] for session in state.sessions]]
     assert [value.value for value in timed] == [1.0, *["ads"] * len(state.sessions)]
-    interests = [*state.habits.items.values(), *state.habits.categories.values()]
+    interests = state.habits.categories.values()
     times = [
         state.first_seen_unix_micros,
         state.last_seen_unix_micros,

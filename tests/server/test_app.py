@@ -26,7 +26,7 @@ from support.stores import local_store
 pytestmark = pytest.mark.usefixtures("each_transport")  # both behave the same here
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
-SERVICE = "presage.v1.ScoringService"
+SERVICE, RANKING = "presage.v1.ScoringService", "presage.v1.RankingService"
 NOW = 1_700_000_000_000_000
 
 
@@ -46,14 +46,14 @@ async def listed_services(channel) -> set[str]:
 
 async def test_health_knows_the_server_and_the_service_by_name(served):
     stub = health_pb2_grpc.HealthStub(served.channel)
-    for name in ("", SERVICE):
+    for name in ("", SERVICE, RANKING):
         assert (await stub.Check(health_pb2.HealthCheckRequest(service=name))).status == SERVING
     assert await code_of(stub.Check(health_pb2.HealthCheckRequest(service="another"))) == "NOT_FOUND"
 
 
 async def test_reflection_lists_the_services_unless_it_is_switched_off(store, models, served):
     reflections = {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
-    expected = {SERVICE, "grpc.health.v1.Health"} | reflections
+    expected = {SERVICE, RANKING, "grpc.health.v1.Health"} | reflections
     assert await listed_services(served.channel) == expected
     async with serving(redis_url=store.url, models=models, reflection=False) as silent:
         # pygrpc-native resets the stream right behind its answer, and the client sees the one or the other.
@@ -220,5 +220,5 @@ async def test_nobody_can_connect_until_all_is_warm(store, models, unused_tcp_po
         assert steps == ["warm", "refused"]
         async with grpc.aio.insecure_channel(address) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
-            for name in ("", SERVICE):
+            for name in ("", SERVICE, RANKING):
                 assert (await stub.Check(health_pb2.HealthCheckRequest(service=name))).status == SERVING

@@ -25,6 +25,8 @@ BOUNDS = {
     "drain_delay_seconds": (0, 3_600),
     "drain_seconds": (0, 3_600),
     "sample_vectors_share": (0, 1),
+    "exposures_share": (0, 1),
+    "item_bucket_seconds": (1, 3_600),
     "workers": (1, 256),
     "metrics_port": (-1, 65_535),
 }

@@ -17,10 +17,13 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from presage_featurizer import MICROS, Event, EventType
+from presage_featurizer.ranking.placements import Exploration, Placement
 from presage_training.readers.formats.presage_log import write_presage_log
 from presage_training.simulator import simulate
 from support.doc_blocks import ROOT, blocks_of
 from support.events import DAY_MICROS, START_UNIX_MICROS
+from support.logged_lists import logged_ranking, seen, write_archive
+from support.shelves import Good, Shelf
 
 _BERLIN = ZoneInfo("Europe/Berlin")
 _VISITORS, _DAYS = 120, 14
@@ -44,7 +47,10 @@ def write_logs(folder: Path) -> None:
     _write_csv(folder / "export.csv.gz", list(_export(october)))
     _write_csv(folder / "2019-Oct.csv.gz", list(_rees46(october)))
     parquet.write_table(pa.Table.from_pylist(list(_wholesale())), folder / "online_retail.parquet")
+    _write_catalogue(folder / "items.csv", october)
     (folder / "clicks.toml").write_text(_mapping())
+    (folder / "placements.toml").write_text(_placements())
+    _write_lists(folder / "archive")
     shutil.copytree(ROOT / "models", folder / "models")
 
 
@@ -52,6 +58,21 @@ def _mapping() -> str:
     """Return the mapping that the docs show."""
     tables = (block.text for block in blocks_of(ROOT / "docs/how-to/replay-a-log.md") if block.language == "toml")
     return next(text for text in tables if "event_types" in tomllib.loads(text))
+
+
+def _placements() -> str:
+    """Return the rules that the docs show."""
+    return next(
+        block.text for block in blocks_of(ROOT / "docs/how-to/rules-of-placements.md") if block.language == "toml"
+    )
+
+
+def _write_lists(directory: Path) -> None:
+    """Write an archive of lists that visitors were shown, whose first item they clicked."""
+    shelf = Shelf([Good("shoes", "b", price) for price in range(10, 40)])
+    placement = Placement(exploration=Exploration(slots=(1, 2, 3), epsilon=0.9))
+    exposures = [logged_ranking(shelf, placement, number=number, k=5, name="home") for number in range(200)]
+    write_archive(directory, exposures, [event for exposure in exposures for event in seen(exposure, shelf, (0,))])
 
 
 def _shop(start_unix_micros: int) -> list[Event]:
@@ -123,6 +144,19 @@ def _wholesale() -> Iterator[dict[str, object]]:
             "CustomerID": str(customer),
             "Country": "United Kingdom",
         }
+
+
+def _write_catalogue(path: Path, events: Sequence[Event]) -> None:
+    """Write the catalogue of a shop, in the columns that ``presage items load`` knows, and once more in those of another shop."""
+    sold = {item.item_id: item for event in events for item in event.items}
+    with path.open("w", newline="") as file, path.with_name("stock.csv").open("w", newline="") as stock:
+        items, units = csv.writer(file), csv.writer(stock)
+        items.writerow(["item_id", "price", "category", "brand", "tags", "stock", "blocked", "first_seen"])
+        units.writerow(["sku", "units"])
+        for item in sold.values():
+            price = item.price_micros / MICROS
+            items.writerow([item.item_id, price, item.category, item.brand, "new|sale", 5, "false", "2026-01-31"])
+            units.writerow([item.item_id, 4])
 
 
 def _write_csv(path: Path, rows: list[dict[str, object]]) -> None:

@@ -57,7 +57,8 @@ class Terminal:
             return
         if words[-1] == "&":
             raise ValueError(f"expected only 'presage serve' in the background, got {command!r}")
-        variables = {"PRESAGE_TARGET": self.address} if words[:2] == ["presage", "replay"] else {}
+        sends = words[:2] == ["presage", "replay"] or words[:3] == ["presage", "items", "load"]
+        variables = {"PRESAGE_TARGET": self.address} if sends else {}
         done = subprocess.run(
             ["sh", "-c", self._adapted(command)],
             cwd=self._folder,

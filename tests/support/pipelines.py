@@ -13,14 +13,22 @@ from typing import Any
 from google.protobuf.message import Message
 
 from presage.v1 import event_pb2
+from presage.v1 import ranking_service_pb2 as ranking_pb
 from presage.v1 import scoring_service_pb2 as pb
 from presage_featurizer import NO_AGGREGATES, Aggregates
+from presage_featurizer.ranking.items import ItemColumns
+from presage_featurizer.ranking.placements import Placements
 from presage_server.call import Call
 from presage_server.clock import Clock, system_clock
 from presage_server.models.loading import Models, load_models
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
+from presage_server.ranking.current_items import CurrentItems, FixedItems
+from presage_server.ranking.exposures import ExposureLog
+from presage_server.ranking.ranker import Ranker
+from presage_server.rpc.ranking_service import SERVICE_NAME as RANKING_NAME
+from presage_server.rpc.ranking_service import RankingService
 from presage_server.rpc.registry import Interceptor
 from presage_server.rpc.scoring_service import SERVICE_NAME, ScoringService
 from presage_server.rpc.status import CODE_NAMES, Status
@@ -32,8 +40,12 @@ from presage_server.tracking.tracker import Tracker
 from support.stores import GENEROUS_SECONDS, View
 
 _RESPONSES: dict[str, type[Message]] = {
-    name: getattr(pb, f"{name}Response")
-    for name in ("Score", "ScoreBatch", "ScoreVectors", "GetFeatures", "TrackEvent", "TrackEvents")
+    name: getattr(contract, f"{name}Response")
+    for contract, names in (
+        (pb, ("Score", "ScoreBatch", "ScoreVectors", "GetFeatures", "TrackEvent", "TrackEvents")),
+        (ranking_pb, ("Rank", "NextItems", "SimilarItems")),
+    )
+    for name in names
 }
 _NUMBERS = itertools.count()
 
@@ -55,7 +67,8 @@ class LocalCall(Call):
         name = method or type(request).__name__.removesuffix("Request")
         data = request if isinstance(request, bytes) else request.SerializeToString()
         now = time.monotonic()
-        super().__init__(f"/{SERVICE_NAME}/{name}", data, now, now + seconds, metadata, peer)
+        service = RANKING_NAME if hasattr(ranking_pb, f"{name}Request") else SERVICE_NAME
+        super().__init__(f"/{service}/{name}", data, now, now + seconds, metadata, peer)
         self.number = next(_NUMBERS)
         self.payload = b""
         self.status: Status | None = None
@@ -100,6 +113,9 @@ class LocalPipeline:
         wait_seconds: float = 0.00025,
         clock: Clock = system_clock,
         aggregates: Aggregates = NO_AGGREGATES,
+        items: ItemColumns | None = None,
+        placements: Placements | None = None,
+        exposures_share: float = 0.0,
     ) -> None:
         self.view = view
         self.link = view.link
@@ -115,12 +131,33 @@ class LocalPipeline:
             sampler = Sampler(share=share, random=random.random, writer=view.store, metrics=self.metrics)
         self.scorer = Scorer(self.metrics, sampler)
         self.tracker = Tracker(view.store, self.metrics, self.recent, self.scorer.count, clock, aggregates=aggregates)
-        self.intake = Intake(service.methods(), interceptors, self.overload, self.metrics, timeout_seconds)
+        ranking = RankingService(
+            models=models,
+            placements=placements or Placements.default(),
+            clock=clock,
+            new_rank_id=lambda: f"{next(_NUMBERS):032x}",
+        )
+        exposures = None
+        if exposures_share:
+            exposures = ExposureLog(
+                share=exposures_share,
+                features_share=share,
+                random=random.random,
+                writer=view.store,
+                metrics=self.metrics,
+            )
+        self.items = FixedItems(items or ItemColumns())
+        """Where the items are; tests may put other columns there."""
+        self.ranker = Ranker(CurrentItems(self.items), self.metrics, exposures)
+        self.intake = Intake(
+            [*service.methods(), *ranking.methods()], interceptors, self.overload, self.metrics, timeout_seconds
+        )
         self.pipeline = Pipeline(
             intake=self.intake,
             store=view.store,
             tracker=self.tracker,
             scorer=self.scorer,
+            ranker=self.ranker,
             overload=self.overload,
             metrics=self.metrics,
             wait_seconds=wait_seconds,
@@ -162,7 +199,9 @@ def local_pipeline(view: View, models: Path | Models, **options: Any) -> Iterato
     yield local
     assert not local.pipeline._reading
     assert not local.intake.waiting
+    assert not local.intake.heavy_waiting
     assert not local.tracker._in_flight
+    assert not local.ranker.pending
 
 
 def an_event(user_id: str = "visitor", event_id: str = "", **fields: Any) -> event_pb2.Event:

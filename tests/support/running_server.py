@@ -44,10 +44,10 @@ class Served:
 @asynccontextmanager
 async def serving(**settings: Any) -> AsyncIterator[Served]:
     """Run a server in this process, on a free port unless told otherwise; ``settings`` are those of Settings."""
+    # Without a process for each server, unless a test is about it.
+    usual = {"port": 0, "timeout_ms": 20_000, "drain_seconds": 5.0, "transport": carried_by, "follow_items": False}
     async with (
-        running(
-            Settings(**({"port": 0, "timeout_ms": 20_000, "drain_seconds": 5.0, "transport": carried_by} | settings))
-        ) as address,
+        running(Settings(**(usual | settings))) as address,
         grpc.aio.insecure_channel(address) as channel,
     ):
         yield Served(address, channel, scoring_service_pb2_grpc.ScoringServiceStub(channel))
@@ -125,7 +125,10 @@ def server_process(log: Path, *flags: str, wait: bool = True, **variables: str) 
     """
     given = "--port" in flags or "PRESAGE_PORT" in variables
     port = () if given else ("--port", "0")
-    process = ServerProcess(log, "--transport", carried_by, *port, *flags, **variables)
+    # Without a process for each server, unless a test is about it.
+    followed = "--follow-items" in flags or "--no-follow-items" in flags
+    follow = () if followed else ("--no-follow-items",)
+    process = ServerProcess(log, "--transport", carried_by, *port, *follow, *flags, **variables)
     try:
         if wait:
             process.wait_until_ready()

@@ -1,4 +1,4 @@
-"""A ScoringService that answers as told and remembers what it was asked, behind a real gRPC server."""
+"""A ScoringService and a RankingService that answer as told and remember what they were asked, behind a real gRPC server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from presage.v1 import prediction_pb2, scoring_service_pb2, scoring_service_pb2_grpc
+from presage.v1 import (
+    prediction_pb2,
+    ranking_service_pb2,
+    ranking_service_pb2_grpc,
+    scoring_service_pb2,
+    scoring_service_pb2_grpc,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,10 +49,12 @@ class Received:
     time_remaining_s: float
 
 
-class ScriptedServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
+class ScriptedServicer(
+    scoring_service_pb2_grpc.ScoringServiceServicer, ranking_service_pb2_grpc.RankingServiceServicer
+):
     """Answers each call with the next step of ``script``: a response, an Abort or a Hold; without one, plainly.
 
-    The plain answers: no duplicate, no error, and predictions whose score counts from 0 in each call.
+    The plain answers: no duplicate, no error, predictions whose score counts from 0 in each call, and the candidates as they came.
     """
 
     def __init__(self) -> None:
@@ -85,6 +93,21 @@ class ScriptedServicer(scoring_service_pb2_grpc.ScoringServiceServicer):
         plain = scoring_service_pb2.GetFeaturesResponse(features=features, no_session=True)
         return self._answer("GetFeatures", request, context, plain)
 
+    def Rank(self, request, context):  # noqa: N802  # the contract's name
+        ranked = [ranking_service_pb2.RankedItem(item_id=item_id) for item_id in request.candidate_ids]
+        return self._answer("Rank", request, context, ranking_service_pb2.RankResponse(rank_id="r", items=ranked))
+
+    def NextItems(self, request, context):  # noqa: N802  # the contract's name
+        return self._answer("NextItems", request, context, ranking_service_pb2.NextItemsResponse(rank_id="r"))
+
+    def SimilarItems(self, request, context):  # noqa: N802  # the contract's name
+        return self._answer("SimilarItems", request, context, ranking_service_pb2.SimilarItemsResponse())
+
+    def UpsertItems(self, request, context):  # noqa: N802  # the contract's name
+        results = [ranking_service_pb2.UpsertItemResult() for _ in request.items]
+        plain = ranking_service_pb2.UpsertItemsResponse(results=results)
+        return self._answer("UpsertItems", request, context, plain)
+
     def _answer(self, method, request, context, plain):
         self.received.append(Received(method, request, context.time_remaining()))
         step = self.script.popleft() if self.script else plain
@@ -118,6 +141,7 @@ def serving(
         options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", max_receive_bytes)],
     )
     scoring_service_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
+    ranking_service_pb2_grpc.add_RankingServiceServicer_to_server(servicer, server)
     port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     server.start()
     try:

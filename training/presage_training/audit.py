@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from presage_export.bundle import Bundle, read_bundle
+from presage_export.bundle.ranking import is_ranking_bundle
 from presage_export.errors import BundleError
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError, State, featurize
 from presage_featurizer.custom import NO_AGGREGATES, CustomFeatures
@@ -73,12 +74,13 @@ class Models:
 
     @classmethod
     def read(cls, directory: Path, *, warn: Callable[[str], None], custom: CustomFeatures | None = None) -> Models:
-        """Read every bundle of a folder; of one that cannot be read, no score is checked."""
+        """Read every bundle of a folder that scores visitors; of one that cannot be read, no score is checked."""
         bundles = {}
         for manifest in sorted(directory.glob("*/*/manifest.json")):
             folder = manifest.parent
             try:
-                bundles[folder.parent.name, folder.name] = read_bundle(folder)
+                if not is_ranking_bundle(folder):  # those score no vectors
+                    bundles[folder.parent.name, folder.name] = read_bundle(folder)
             except BundleError as error:
                 warn(f"skipped: {error}")
         if not bundles:

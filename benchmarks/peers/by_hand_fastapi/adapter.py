@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.peers.contract import READY_VALUES
-from benchmarks.peers.json_calls import json_case, one_user, vectors_of
+from benchmarks.peers.contract import FEWER_FEATURES, READY_VALUES
+from benchmarks.peers.json_calls import json_case, one_user, ranking_of, ranking_request, vectors_of
 from benchmarks.peers.peer import Peer, Task
 
 __all__ = ["PEER"]
@@ -18,5 +18,6 @@ PEER: Peer = Peer(
     cases=(
         json_case(Task.SCORE, "/score", one_user, lambda answer: answer["scores"], differs=READY_VALUES),
         json_case(Task.VECTOR, "/vectors", vectors_of, lambda answer: answer["scores"]),
+        json_case(Task.RANK, "/rank", ranking_request, ranking_of, differs=FEWER_FEATURES),
     ),
 )

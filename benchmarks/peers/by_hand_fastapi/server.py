@@ -1,6 +1,7 @@
 """A scoring service as one writes it in another afternoon: FastAPI, uvicorn, redis-py, LightGBM."""
 
 import os
+from pathlib import Path
 
 import lightgbm
 import numpy as np
@@ -52,6 +53,11 @@ async def vectors(request: VectorsRequest) -> Scores:
     """Score the caller's own vectors."""
     return _predict(request.vectors)
 
+
+if Path(os.environ["PEER_RANKER"]).exists():
+    from ranker import router
+
+    app.include_router(router)
 
 if __name__ == "__main__":
     uvicorn.run(

@@ -1,8 +1,9 @@
-"""Feast's registry and online store, filled with the visitors' features: ``python feast_repo.py`` in the server's folder."""
+"""Feast's registry and online store, with the features of visitors and of items: ``python feast_repo.py`` in its folder."""
 
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,35 +29,48 @@ _ROWS_AT_ONCE = 2_000
 
 
 def main() -> None:
-    """Describe the features, then write them."""
+    """Describe the features, then write them: those of visitors and those of items, whichever there are."""
     Path("feature_store.yaml").write_text(_SETTINGS.format(port=os.environ["PEER_REDIS_PORT"]))
-    loaded = np.load(os.environ["PEER_ROWS"])
-    names = [str(name) for name in loaded["features"]]
-    now = datetime.now(tz=UTC)
-    frame = pd.DataFrame(loaded["rows"], columns=names)
-    frame.insert(0, "user_id", [str(user_id) for user_id in loaded["user_ids"]])
-    frame["event_timestamp"] = now
-    frame.head(1).to_parquet(
-        "source.parquet"
-    )  # a source that nothing is read from: the values go straight to the store
-
     store = FeatureStore(".")
-    visitor = Entity(name="visitor", join_keys=["user_id"], value_type=ValueType.STRING)
+    if Path(os.environ["PEER_ROWS"]).exists():
+        write(store, "conversion", "user_id", np.load(os.environ["PEER_ROWS"]), (PLAIN, READY))
+    if Path(os.environ["PEER_ITEMS"]).exists():
+        write(store, "items", "item_id", np.load(os.environ["PEER_ITEMS"]), (f"items_{PLAIN}", f"items_{READY}"))
+
+
+def write(store: FeatureStore, view_name: str, key: str, loaded: Any, services: tuple[str, str]) -> None:
+    """Describe one view and its two services, and write its rows.
+
+    Args:
+        store: The store.
+        view_name: The view's name.
+        key: The name of the ids, of which ``loaded`` has the plural.
+        loaded: The ids, the features' names, and the rows.
+        services: Whose features are read one by one, and whose are ready in one value.
+    """
+    names = [str(name) for name in loaded["features"]]
+    frame = pd.DataFrame(loaded["rows"], columns=names)
+    frame.insert(0, key, [str(found) for found in loaded[f"{key}s"]])
+    frame["event_timestamp"] = datetime.now(tz=UTC)
+    # A source that nothing is read from: the values go straight to the store.
+    frame.head(1).to_parquet(f"{view_name}.parquet")
+    entity = Entity(name=key.removesuffix("_id"), join_keys=[key], value_type=ValueType.STRING)
     view = FeatureView(
-        name="conversion",
-        entities=[visitor],
+        name=view_name,
+        entities=[entity],
         ttl=timedelta(0),
         schema=[Field(name=name, dtype=Float32) for name in names],
-        source=FileSource(path="source.parquet", timestamp_field="event_timestamp"),
+        source=FileSource(path=f"{view_name}.parquet", timestamp_field="event_timestamp"),
     )
-    services = [
-        FeatureService(name=PLAIN, features=[view]),
-        FeatureService(name=READY, features=[view], precompute_online=True),
+    plain, ready = services
+    described = [
+        FeatureService(name=plain, features=[view]),
+        FeatureService(name=ready, features=[view], precompute_online=True),
     ]
-    store.apply([visitor, view, *services])
+    store.apply([entity, view, *described])
     for start in range(0, len(frame), _ROWS_AT_ONCE):
-        store.write_to_online_store("conversion", frame.iloc[start : start + _ROWS_AT_ONCE])
-    store.precompute_feature_service(READY)
+        store.write_to_online_store(view_name, frame.iloc[start : start + _ROWS_AT_ONCE])
+    store.precompute_feature_service(ready)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,16 @@ of training libraries belongs in ``reading``; exporting them belongs in the modu
 """
 
 from presage_export.bundle.bundle import Bundle, read_bundle
+from presage_export.bundle.ranking import RankingBundle, is_ranking_bundle, load_ranking_bundle
 from presage_export.bundle.writing import write_bundle
 from presage_export.errors import BundleError
 
-__all__ = ["Bundle", "BundleError", "read_bundle", "write_bundle"]
+__all__ = [
+    "Bundle",
+    "BundleError",
+    "RankingBundle",
+    "is_ranking_bundle",
+    "load_ranking_bundle",
+    "read_bundle",
+    "write_bundle",
+]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +28,17 @@ from presage_export.bundle.session import OnnxModel
 from presage_export.bundle.structure import check_structure
 from presage_export.errors import BundleError, OnnxModelError, ParityError
 
-__all__ = ["MAX_FILE_BYTES", "Bundle", "load_model", "read_bundle", "run_model", "verify_bundle"]
+__all__ = [
+    "MAX_FILE_BYTES",
+    "Bundle",
+    "decode_manifest_file",
+    "load_model",
+    "read_bundle",
+    "read_file",
+    "run_model",
+    "verify_bundle",
+    "verify_model",
+]
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 """Largest file of a bundle, compressed and uncompressed; enough for thousands of trees."""
@@ -73,13 +84,38 @@ def read_bundle(directory: Path) -> Bundle:
     Raises:
         BundleError: A check fails; the error names the file and the reason.
     """
-    return verify_bundle(directory, lambda file_name: _read_file(directory / file_name))
+    return verify_bundle(directory, lambda file_name: read_file(directory / file_name))
 
 
 def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
     """Verify a bundle whose files ``read`` returns by name; ``directory`` is named in errors."""
+    path = directory / MANIFEST_FILE
+    manifest = decode_manifest_file(path, read(MANIFEST_FILE))
+    if manifest.ranking is not msgspec.UNSET:
+        raise BundleError(path, "is that of a ranking model, which ranks items and does not score visitors")
+    if manifest.files.keys() != {MODEL_FILE, GOLDEN_FILE}:
+        raise BundleError(path, f"files: expected {GOLDEN_FILE} and {MODEL_FILE}, got {sorted(manifest.files)}")
+    model, _, _ = verify_model(directory, manifest, read)
+    return Bundle(directory=directory, manifest=manifest, model=model)
+
+
+def verify_model(
+    directory: Path, manifest: Manifest, read: Callable[[str], bytes]
+) -> tuple[OnnxModel, Golden, NDArray[np.float32]]:
+    """Verify the model and the golden rows of a bundle.
+
+    Args:
+        directory: Named in errors.
+        manifest: The decoded manifest.
+        read: Returns the files by name.
+
+    Returns:
+        The model, the golden rows, and this host's margins of them.
+
+    Raises:
+        BundleError: A check fails.
+    """
     manifest_path, model_path, golden_path = (directory / name for name in (MANIFEST_FILE, MODEL_FILE, GOLDEN_FILE))
-    manifest = _decode_manifest(manifest_path, read(MANIFEST_FILE))
     model_bytes, golden_bytes = read(MODEL_FILE), read(GOLDEN_FILE)
     for path, data in ((model_path, model_bytes), (golden_path, golden_bytes)):
         _require_size(path, data)
@@ -97,11 +133,13 @@ def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
     except ValueError as error:
         raise BundleError(golden_path, str(error)) from error
     _check_coverage(golden_path, manifest, ensemble, golden)
-    _check_golden(golden_path, manifest, golden, run_model(model_path, model, golden.rows))
-    return Bundle(directory=directory, manifest=manifest, model=model)
+    margins = run_model(model_path, model, golden.rows)
+    _check_golden(golden_path, manifest, golden, margins)
+    return model, golden, margins
 
 
-def _read_file(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """Read a regular file of at most MAX_FILE_BYTES, or one byte more; raises BundleError."""
     try:
         # Opening a pipe would wait for a writer.
         if not stat.S_ISREG(path.stat().st_mode):
@@ -119,14 +157,13 @@ def _require_size(path: Path, data: bytes) -> None:
         raise BundleError(path, f"expected at most {MAX_FILE_BYTES} bytes, got more")
 
 
-def _decode_manifest(path: Path, text: bytes) -> Manifest:
+def decode_manifest_file(path: Path, text: bytes) -> Manifest:
+    """Decode a manifest that names the folder that it lies in; raises BundleError."""
     _require_size(path, text)
     try:
         manifest = decode_manifest(text)
     except ValueError as error:
         raise BundleError(path, f"is no valid manifest: {error}") from error
-    if manifest.files.keys() != {MODEL_FILE, GOLDEN_FILE}:
-        raise BundleError(path, f"files: expected {GOLDEN_FILE} and {MODEL_FILE}, got {sorted(manifest.files)}")
     folder = path.parent.absolute()
     for field, named, expected in (
         ("name", manifest.name, folder.parent.name),

@@ -13,6 +13,7 @@ import msgspec
 from presage_export.bundle.calibration import Calibration
 from presage_export.bundle.coverage import GoldenCoverage
 from presage_export.bundle.link import Link
+from presage_export.bundle.ranking_spec import RankingSpec
 
 __all__ = ["FORMAT_VERSION", "FeatureSetSpec", "Manifest", "decode_manifest", "encode_manifest", "seal_manifest"]
 
@@ -86,6 +87,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """SHA-256 of every other file of the bundle, by file name. Filled in by ``write_bundle``."""
     golden: GoldenCoverage = GoldenCoverage(leaves=0.0, thresholds=0.0)
     """The share of the model that its golden rows exercise. Filled in by ``write_bundle``."""
+    ranking: RankingSpec | msgspec.UnsetType = msgspec.UNSET
+    """What only ranking models have; left out of the file for others."""
     manifest_sha256: str = ""
     """SHA-256 of this manifest as written with this field empty. Filled in by ``write_bundle``."""
 

@@ -12,7 +12,7 @@ from presage_export.bundle.calibration import Calibration, to_scores
 from presage_export.bundle.link import Link
 from presage_export.errors import ParityError
 
-__all__ = ["MAX_PROBABILITY_ERROR", "ParityReport", "compare_margins"]
+__all__ = ["MAX_PROBABILITY_ERROR", "ParityReport", "compare_margins", "margin_limits"]
 
 MAX_PROBABILITY_ERROR: Final = 1e-6
 """Largest permitted difference of two probabilities."""
@@ -32,6 +32,13 @@ class ParityReport:
     """Largest absolute difference of two margins."""
     max_probability_error: float
     """Largest absolute difference of two probabilities; 0 for a model whose scores are not probabilities."""
+
+
+def margin_limits(expected: NDArray[np.float64], *, link: Link, trees: int) -> NDArray[np.float64]:
+    """Return by how much each margin may differ from the source model's, as ``compare_margins`` says."""
+    magnitudes = np.abs(expected)
+    unit = max(1.0, float(np.max(magnitudes))) if link == "identity" else 1.0
+    return np.asarray(_MARGIN_ERROR * (1 + trees / _TREES_PER_MARGIN_ERROR) * unit + _FLOAT32_STEP * magnitudes)
 
 
 def compare_margins(
@@ -60,11 +67,8 @@ def compare_margins(
     Raises:
         ParityError: A row is beyond the tolerance, or a margin is not finite.
     """
-    magnitudes = np.abs(expected)
-    unit = max(1.0, float(np.max(magnitudes))) if link == "identity" else 1.0
-    rounding = _MARGIN_ERROR * (1 + trees / _TREES_PER_MARGIN_ERROR) * unit
     checks = {
-        "margins": (np.abs(expected - actual), rounding + _FLOAT32_STEP * magnitudes),
+        "margins": (np.abs(expected - actual), margin_limits(expected, link=link, trees=trees)),
         "probabilities": (np.zeros(len(rows)), np.full(len(rows), MAX_PROBABILITY_ERROR)),
     }
     if link != "identity" or calibration is not None:

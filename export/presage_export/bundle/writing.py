@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -24,9 +26,12 @@ from presage_export.bundle.coverage import measure_coverage
 from presage_export.bundle.golden import Golden, curve_of, pack_golden
 from presage_export.bundle.manifest import Manifest, encode_manifest, seal_manifest
 from presage_export.bundle.structure import check_structure
+from presage_export.bundle.table_files import TABLES_FOLDER
 from presage_export.errors import BundleError
 
-__all__ = ["write_bundle"]
+__all__ = ["make_files", "replaced_directory", "require_replaceable", "write_bundle"]
+
+_FILES = frozenset({MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE, TABLES_FOLDER})
 
 
 def write_bundle(
@@ -58,21 +63,25 @@ def write_bundle(
         BundleError: ``directory`` exists, and ``overwrite`` is false or it contains other files; or ``read_bundle`` would
             reject the bundle.
     """
-    if directory.exists():
-        if not overwrite:
-            raise BundleError(directory, "exists already; pass overwrite=True to replace it, or choose another version")
-        _require_nothing_but_a_bundle(directory)
-    manifest, contents = _make_files(directory, manifest, model_bytes, golden_rows, golden_margins)
+    require_replaceable(directory, overwrite=overwrite)
+    manifest, contents = make_files(directory, manifest, model_bytes, golden_rows, golden_margins)
     verify_bundle(directory, contents.__getitem__)
+    with replaced_directory(directory) as new:
+        for file_name, data in contents.items():
+            (new / file_name).write_bytes(data)
+    return manifest
 
+
+@contextmanager
+def replaced_directory(directory: Path) -> Iterator[Path]:
+    """Make a directory that takes the place of another, or of none, when the block ends without an error."""
     # Siblings of the target, because a rename is only atomic within one file system.
     unique = uuid.uuid4().hex
     new = directory.with_name(f".{directory.name}.{unique}.new")
     old = directory.with_name(f".{directory.name}.{unique}.old")
     new.mkdir(parents=True)
     try:
-        for file_name, data in contents.items():
-            (new / file_name).write_bytes(data)
+        yield new
         if directory.exists():
             directory.rename(old)
         try:
@@ -84,17 +93,18 @@ def write_bundle(
     finally:
         shutil.rmtree(new, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
-    return manifest
 
 
-def _make_files(
+def make_files(
     directory: Path,
     manifest: Manifest,
     model_bytes: bytes,
     golden_rows: NDArray[np.float32],
     golden_margins: NDArray[np.float64],
+    *,
+    digests: Mapping[str, str] | None = None,
 ) -> tuple[Manifest, dict[str, bytes]]:
-    """Compute the scores and the coverage of the golden rows, and all digests."""
+    """Compute the scores and the coverage of the golden rows, and all digests; ``digests`` are those of further files."""
     feature_count = len(manifest.feature_set.features)
     path = directory / MODEL_FILE
     try:
@@ -110,17 +120,26 @@ def _make_files(
         curve=curve_of(manifest.link, manifest.calibration),
     )
     contents = {MODEL_FILE: model_bytes, GOLDEN_FILE: pack_golden(golden)}
-    digests = {file_name: hashlib.sha256(data).hexdigest() for file_name, data in contents.items()}
-    manifest = msgspec.structs.replace(manifest, files=digests, golden=measure_coverage(ensemble, golden_rows))
+    own = {file_name: hashlib.sha256(data).hexdigest() for file_name, data in contents.items()}
+    manifest = msgspec.structs.replace(
+        manifest, files={**(digests or {}), **own}, golden=measure_coverage(ensemble, golden_rows)
+    )
     manifest = seal_manifest(manifest)
     contents[MANIFEST_FILE] = encode_manifest(manifest)
     return manifest, contents
 
 
-def _require_nothing_but_a_bundle(directory: Path) -> None:
-    """Refuse to replace a directory that may have been named by mistake."""
+def require_replaceable(directory: Path, *, overwrite: bool) -> None:
+    """Refuse to replace a directory that may have been named by mistake; raises BundleError."""
+    if not directory.exists():
+        return
+    if not overwrite:
+        raise BundleError(directory, "exists already; pass overwrite=True to replace it, or choose another version")
     try:
-        foreign = sorted({path.name for path in directory.iterdir()} - {MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE})
+        foreign = sorted({path.name for path in directory.iterdir()} - _FILES)
+        tables = directory / TABLES_FOLDER
+        if tables.exists():
+            foreign += sorted(f"{TABLES_FOLDER}/{path.name}" for path in tables.iterdir() if path.suffix != ".npy")
     except OSError as error:
         raise BundleError(directory, f"cannot be replaced: {error.strerror}") from error
     if foreign:

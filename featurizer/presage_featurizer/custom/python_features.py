@@ -27,7 +27,7 @@ from presage_featurizer.view import View
 __all__ = ["PythonFeatures", "read_python_features"]
 
 _ANY_MOMENT = 1_700_000_000_000_000
-_WHOLE_STATE = frozenset({"habits", "recent_orders"})
+_WHOLE_STATE = frozenset({"habits", "items", "recent_orders"})
 """Attributes that a state has only if all of it was decoded."""
 
 PythonFeatures = tuple[dict[str, Feature], dict[str, str]]
@@ -125,9 +125,7 @@ def _feature(name: str, function: object, options: FeatureOptions, closure: Defi
     meaning = (function.__doc__ or "").strip().partition("\n")[0]
     if not meaning:
         raise FeatureSetError(f"features.py: {name}: expected a docstring; its first line is the feature's meaning")
-    attributes = {
-        node.attr for statement in closure.values() for node in ast.walk(statement) if isinstance(node, ast.Attribute)
-    }
+    attributes = set[str]().union(*map(_values_read, closure.values()))
     try:
         finite_value(name, function, View(None, _ANY_MOMENT, "", "UTC", {}))
     except FeatureValueError as error:
@@ -144,3 +142,10 @@ def _feature(name: str, function: object, options: FeatureOptions, closure: Defi
         version=1,
         compute=function,
     )
+
+
+def _values_read(statement: ast.stmt) -> set[str]:
+    """Return the names of the attributes that are read; not of methods that are called, such as a dictionary's ``items``."""
+    nodes = list(ast.walk(statement))
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    return {node.attr for node in nodes if isinstance(node, ast.Attribute) and id(node) not in called}

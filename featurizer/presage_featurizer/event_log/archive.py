@@ -3,6 +3,7 @@
 archive.json                             the checkpoint
 events/day=2026-01-31/part-0000000042.parquet
 vectors/day=2026-01-31/part-0000000042.parquet
+exposures/day=2026-01-31/part-0000000042.parquet
 staging/                                 files that are not committed yet
 lock                                     held by the process that writes
 """
@@ -24,6 +25,8 @@ __all__ = [
     "CHECKPOINT_FILE",
     "EVENTS",
     "EVENT_COLUMNS",
+    "EXPOSURES",
+    "EXPOSURE_COLUMNS",
     "ITEM_COLUMNS",
     "PARTS_GLOB",
     "PLACE_COLUMNS",
@@ -50,10 +53,12 @@ EVENTS = "events"
 """The kind of files that hold events."""
 VECTORS = "vectors"
 """The kind of files that hold served vectors."""
+EXPOSURES = "exposures"
+"""The kind of files that hold exposures."""
 PARTS_GLOB = "day=*/part-*.parquet"
 """The files of one kind, below its folder."""
 
-_PART = re.compile(rf"(?:{EVENTS}|{VECTORS})/day=[^/]+/part-(\d+)\.parquet")
+_PART = re.compile(rf"(?:{EVENTS}|{VECTORS}|{EXPOSURES})/day=[^/]+/part-(\d+)\.parquet")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -151,8 +156,11 @@ ITEM_COLUMNS = (
     Column("brand", "string", nullable=False),
     Column("price_micros", "int64", nullable=False),
     Column("quantity", "int64", nullable=False),
+    Column("position", "int64"),
+    Column("rank_id", "string"),
+    Column("propensity", "double"),
 )
-"""The fields of an ``Item``, in its order."""
+"""The fields of an ``Item``, in its order, then those of its ``Shown``, null where it has none."""
 
 EVENT_COLUMNS = (
     *PLACE_COLUMNS,
@@ -188,3 +196,36 @@ VECTOR_COLUMNS = (
     Column("score", "double", nullable=False),
 )
 """A served vector's place and its fields."""
+
+EXPOSURE_COLUMNS = (
+    *PLACE_COLUMNS,
+    Column("rank_id", "string", nullable=False),
+    Column("user_id", "string", nullable=False),
+    Column("session_id", "string", nullable=False),
+    Column("as_of", "timestamp[us, tz=UTC]", nullable=False),
+    Column("last_event", "binary", nullable=False),
+    Column("model", "string", nullable=False),
+    Column("model_version", "string", nullable=False),
+    Column("fingerprint", "string", nullable=False),
+    Column("epoch", "int64", nullable=False),
+    Column("placement", "string", nullable=False),
+    Column("next_items", "bool", nullable=False),
+    Column("degraded", "bool", nullable=False),
+    Column("k", "int64", nullable=False),
+    Column("budget_micros", "int64"),
+    Column("cart_micros", "int64", nullable=False),
+    Column("anchor", "uint64"),
+    Column("country", "string", nullable=False),
+    Column("candidates", "list<uint64>", nullable=False),
+    Column("sources", "list<uint8>", nullable=False),
+    Column("given", "list<uint16>", nullable=False),
+    Column("scores", "list<double>", nullable=False),
+    Column("prices", "list<double>", nullable=False),
+    Column("stocks", "list<int64>", nullable=False),
+    Column("blocked", "list<uint8>", nullable=False),
+    Column("shown", "list<uint16>", nullable=False),
+    Column("propensities", "list<double>", nullable=False),
+    Column("rules", "list<list<string>>", nullable=False),
+    Column("features", "list<float>", nullable=False),
+)
+"""An exposure's place and its fields."""

@@ -12,7 +12,7 @@ from presage_featurizer.codec import decode_event
 from presage_featurizer.errors import StateError
 from presage_featurizer.event_log.archive import EVENT_COLUMNS, ITEM_COLUMNS, PLACE_COLUMNS
 from presage_featurizer.event_log.streams import EntryId
-from presage_featurizer.events import Device, Event, EventType, Item
+from presage_featurizer.events import Device, Event, EventType, Item, Shown
 
 __all__ = ["NEWER_EVENT_COLUMNS", "ArchivedRow", "read_event_rows"]
 
@@ -21,7 +21,8 @@ NEWER_EVENT_COLUMNS = frozenset({"server_clock_unix_micros", "numbers", "labels"
 
 _COLUMNS = tuple(column.name for column in EVENT_COLUMNS)
 _PLACE = tuple(column.name for column in PLACE_COLUMNS)
-_ITEM_FIELDS = tuple(column.name for column in ITEM_COLUMNS)
+_ITEM_FIELDS = tuple(column.name for column in ITEM_COLUMNS[:5])
+_SHOWN_FIELDS = tuple(column.name for column in ITEM_COLUMNS[5:])
 
 
 class ArchivedRow(NamedTuple):
@@ -80,9 +81,18 @@ def _items(column: Any) -> Iterator[tuple[Item, ...]]:
     """Read the lists of items; a null is an empty one."""
     # Arrow's own way makes a dictionary of every item, which takes most of the time of reading.
     flat = column.flatten()
-    every = [Item(*fields) for fields in zip(*(flat.field(name).to_pylist() for name in _ITEM_FIELDS), strict=True)]
+    fields = [flat.field(name).to_pylist() for name in _ITEM_FIELDS]
+    every = list(map(Item, *fields, _shown(flat)))
     start = 0
     for length in column.value_lengths().to_pylist():
         end = start + (length or 0)
         yield tuple(every[start:end])
         start = end
+
+
+def _shown(items: Any) -> list[Shown | None]:
+    """Read how each item was shown; files of an older release do not say."""
+    if items.type.get_field_index(_SHOWN_FIELDS[0]) < 0 or items.field(_SHOWN_FIELDS[0]).null_count == len(items):
+        return [None] * len(items)
+    columns = (items.field(name).to_pylist() for name in _SHOWN_FIELDS)
+    return [None if position is None else Shown(position, *rest) for position, *rest in zip(*columns, strict=True)]

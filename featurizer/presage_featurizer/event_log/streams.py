@@ -1,4 +1,4 @@
-"""The event streams: a stream for each partition of visitors; each entry is an event or a served vector."""
+"""The event streams: a stream for each partition of visitors; each entry is an event, a served vector or an exposure."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from presage_featurizer.view import MAX_UNIX_MICROS
 __all__ = [
     "BEGINNING",
     "EVENT_FIELD",
+    "EXPOSURE_FIELD",
     "NO_PRIOR_STATE_FIELD",
     "PARTITIONS",
     "VECTOR_FIELD",
@@ -52,8 +53,11 @@ NO_PRIOR_STATE_FIELD = "fresh"
 """Present if the event was folded into no state: the visitor was new, had expired, or could not be read."""
 VECTOR_FIELD = "vector"
 """Holds a served vector, as ``encode_served_vector`` writes it; such an entry has no event."""
+EXPOSURE_FIELD = "exposure"
+"""Holds an exposure, as ``encode_exposure`` writes it; such an entry has no event."""
 
 _EVENT, _NO_PRIOR_STATE, _VECTOR = EVENT_FIELD.encode(), NO_PRIOR_STATE_FIELD.encode(), VECTOR_FIELD.encode()
+_EXPOSURE = EXPOSURE_FIELD.encode()
 
 
 class EntryId(NamedTuple):
@@ -88,12 +92,15 @@ class Entry:
     """Whether the event was folded into no state."""
     vector: bytes = b""
     """The encoded vector; empty if the entry has none."""
+    exposure: bytes = b""
+    """The encoded exposure; empty if the entry has none."""
 
     @classmethod
     def parse(cls, partition: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Entry:
         """Read an entry as the store returns it."""
         event, vector = fields.get(_EVENT, b""), fields.get(_VECTOR, b"")
-        return cls(partition, EntryId.parse(entry_id), event, _NO_PRIOR_STATE in fields, vector)
+        exposure = fields.get(_EXPOSURE, b"")
+        return cls(partition, EntryId.parse(entry_id), event, _NO_PRIOR_STATE in fields, vector, exposure)
 
 
 class ServedVector(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=True):

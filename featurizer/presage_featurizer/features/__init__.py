@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from presage_featurizer.features import calendar, cart, habits, session, visitor
+from presage_featurizer.features import calendar, cart, habits, items, session, visitor
 
-__all__ = ["calendar", "cart", "habits", "session", "visitor"]
+__all__ = ["calendar", "cart", "habits", "items", "session", "visitor"]

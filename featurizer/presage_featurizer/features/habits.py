@@ -9,15 +9,14 @@ from presage_featurizer.catalogue import feature
 from presage_featurizer.decay import decay_factor
 from presage_featurizer.digests import WIDTH
 from presage_featurizer.events import MICROS, EventType
+from presage_featurizer.features.items import MAX_AFFINITY, affinity
 from presage_featurizer.habits import EVENT_WEIGHTS, HOURS_PER_WEEK, interest_now
-from presage_featurizer.state import MAX_CATEGORY_INTERESTS, MAX_VIEWED_PRODUCTS, Interest
+from presage_featurizer.state import MAX_CATEGORY_INTERESTS, MAX_VIEWED_PRODUCTS
 from presage_featurizer.view import View, local_seconds
 
 _RECENCY_HALF_LIFE_MICROS = 7 * 86_400 * MICROS
 _YEAR_SECONDS = 31_556_952  # the mean of the Gregorian calendar
 _HALF_ENGAGED_WEIGHT = 50.0
-_HALF_AFFINITY_WEIGHT = 10.0
-_MAX_AFFINITY = 5.0
 _WEIGHTS = {int(kind): weight for kind, weight in EVENT_WEIGHTS.items()}
 
 
@@ -217,23 +216,11 @@ def engagement_score(view: View) -> float:
     return weight / (weight + _HALF_ENGAGED_WEIGHT) if weight > 0 else 0.0
 
 
-def _affinity(view: View, interest: Interest | None) -> float:
-    weight = interest_now(interest, view.now_unix_micros)
-    return _MAX_AFFINITY * weight / (weight + _HALF_AFFINITY_WEIGHT) if weight > 0 else 0.0
-
-
-@feature(unit="score", scope="habits", high=_MAX_AFFINITY)
-def item_affinity(view: View) -> float:
-    """Interest in the last product, 0 to 5: 5w / (w + 10) for the sum w of its events' weights, halved every 7 days."""
-    habits = view.habits
-    return _affinity(view, habits.items.get(habits.last_item))
-
-
-@feature(unit="score", scope="habits", high=_MAX_AFFINITY)
+@feature(unit="score", scope="habits", high=MAX_AFFINITY)
 def category_affinity(view: View) -> float:
-    """Interest in the category of the last product, 0 to 5, computed like item_affinity."""
+    """Interest in the category of the last product, 0 to 5: as item_affinity, but halved every 7 days."""
     habits = view.habits
-    return _affinity(view, habits.categories.get(habits.last_category))
+    return affinity(interest_now(habits.categories.get(habits.last_category), view.now_unix_micros))
 
 
 @feature(unit="share", scope="habits", high=1.0)

@@ -162,6 +162,9 @@ class Item(_message.Message):
     BRAND_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    RANK_ID_FIELD_NUMBER: _builtins.int
+    PROPENSITY_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """The shop's id of the product; 1 to 256 bytes."""
     category: _builtins.str
@@ -172,6 +175,14 @@ class Item(_message.Message):
     """The price of one unit in the shop's currency, 0 to 1e9; 0 means unknown or free. Kept to six decimals."""
     quantity: _builtins.int
     """How many units, 1 to 1,000,000; unset means 1."""
+    position: _builtins.int
+    """Its place in the list that showed it, 1 to 10,000; 0 if unknown. For VIEW_ITEM_LIST and SELECT_ITEM."""
+    rank_id: _builtins.str
+    """The `rank_id` of the response that put it there, at most 64 bytes; empty if no ranking was involved. It joins what visitors did
+    with what they were shown.
+    """
+    propensity: _builtins.float
+    """The `propensity` of that response: the probability with which it was put there, 0 to 1; 0 if unknown."""
     def __init__(
         self,
         *,
@@ -180,10 +191,13 @@ class Item(_message.Message):
         brand: _builtins.str = ...,
         price: _builtins.float = ...,
         quantity: _builtins.int | None = ...,
+        position: _builtins.int = ...,
+        rank_id: _builtins.str = ...,
+        propensity: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_quantity", b"_quantity", "quantity", b"quantity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quantity", b"_quantity", "brand", b"brand", "category", b"category", "item_id", b"item_id", "price", b"price", "quantity", b"quantity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quantity", b"_quantity", "brand", b"brand", "category", b"category", "item_id", b"item_id", "position", b"position", "price", b"price", "propensity", b"propensity", "quantity", b"quantity", "rank_id", b"rank_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__quantity: _TypeAlias = _typing.Literal["quantity"]  # noqa: Y015
     _WhichOneofArgType__quantity: _TypeAlias = _typing.Literal["_quantity", b"_quantity"]  # noqa: Y015

@@ -75,7 +75,9 @@ class Archiver:
         for start in range(0, len(partitions), STREAMS_PER_READ):
             result = self.reader.read(partitions[start : start + STREAMS_PER_READ])
             self._collected += result.entries
-            self._collected_bytes += sum(len(entry.event) + len(entry.vector) for entry in result.entries)
+            self._collected_bytes += sum(
+                len(entry.event) + len(entry.vector) + len(entry.exposure) for entry in result.entries
+            )
             self._report(result.discontinuities)
             more += result.more
             if len(self._collected) >= self.max_batch_events or self._collected_bytes >= _MAX_BATCH_BYTES:

@@ -2,7 +2,7 @@
 
 A batch is written into ``staging``; replacing the checkpoint commits it; then its files move to their places. A process that dies
 before the checkpoint is replaced has archived nothing. If it dies later, only moves are left to do, and opening the folder does
-them. So a file under ``events`` or ``vectors`` is complete as soon as it can be seen, and never changes.
+them. So a file under ``events``, ``vectors`` or ``exposures`` is complete as soon as it can be seen, and never changes.
 """
 
 from __future__ import annotations

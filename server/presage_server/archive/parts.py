@@ -1,4 +1,4 @@
-"""A batch of entries as Parquet files: one for each day, events and served vectors apart."""
+"""A batch of entries as Parquet files: one for each day, events, served vectors and exposures apart."""
 
 from __future__ import annotations
 
@@ -9,12 +9,23 @@ from typing import Any, BinaryIO
 from pyarrow import parquet
 
 from presage_featurizer import Event, StateError, decode_event
-from presage_featurizer.event_log import EVENTS, VECTORS, Entry, ServedVector, day_folder, decode_served_vector
-from presage_server.archive.tables import to_event_table, to_vector_table
+from presage_featurizer.event_log import (
+    EVENTS,
+    EXPOSURES,
+    VECTORS,
+    Entry,
+    Exposure,
+    ServedVector,
+    day_folder,
+    decode_exposure,
+    decode_served_vector,
+)
+from presage_server.archive.tables import to_event_table, to_exposure_table, to_vector_table
 
 __all__ = ["parts_by_day"]
 
 _MAX_INT64 = 2**63 - 1
+_MAX_UINT64 = 2**64 - 1
 _ROWS_PER_GROUP = 8_192
 """Rows are sorted by partition, so a reader of a few partitions skips the groups of rows that have none of them."""
 
@@ -22,19 +33,25 @@ _ROWS_PER_GROUP = 8_192
 def parts_by_day(entries: Iterable[Entry]) -> dict[str, Callable[[BinaryIO], None]]:
     """Distribute entries by day.
 
-    An event goes to the day on which it happened, a served vector to the day that it was computed for, and an event that cannot be
-    read to the day on which the store received it.
+    An event goes to the day on which it happened, a served vector or an exposure to the day that it was computed for, and an event
+    that cannot be read to the day on which the store received it.
 
     Returns:
         By folder, a function that writes the file.
     """
     events: dict[str, list[tuple[Entry, Event | None]]] = {}
     vectors: dict[str, list[tuple[Entry, ServedVector]]] = {}
+    exposures: dict[str, list[tuple[Entry, Exposure]]] = {}
     for entry in sorted(entries, key=_place):
         vector = _read_vector(entry.vector)
         if vector is not None:
             folder = day_folder(VECTORS, vector.as_of_unix_micros)
             vectors.setdefault(folder, []).append((entry, vector))
+            continue
+        exposure = _read_exposure(entry.exposure)
+        if exposure is not None:
+            folder = day_folder(EXPOSURES, exposure.as_of_unix_micros)
+            exposures.setdefault(folder, []).append((entry, exposure))
             continue
         event = _read_event(entry.event)
         time = entry.entry_id.unix_millis * 1_000 if event is None else event.event_time_unix_micros
@@ -42,6 +59,7 @@ def parts_by_day(entries: Iterable[Entry]) -> dict[str, Callable[[BinaryIO], Non
     return {
         **{folder: partial(_write, to_event_table(rows)) for folder, rows in events.items()},
         **{folder: partial(_write, to_vector_table(rows)) for folder, rows in vectors.items()},
+        **{folder: partial(_write, to_exposure_table(rows)) for folder, rows in exposures.items()},
     }
 
 
@@ -74,3 +92,15 @@ def _read_vector(encoded: bytes) -> ServedVector | None:
         return decode_served_vector(encoded)
     except StateError:
         return None
+
+
+def _read_exposure(encoded: bytes) -> Exposure | None:
+    if not encoded:
+        return None
+    try:
+        exposure = decode_exposure(encoded)
+    except StateError:
+        return None
+    numbers = (exposure.epoch, exposure.k, exposure.budget_micros or 0, exposure.cart_micros)
+    fits = all(-_MAX_INT64 <= number <= _MAX_INT64 for number in numbers)
+    return exposure if fits and 0 <= (exposure.anchor or 0) <= _MAX_UINT64 else None

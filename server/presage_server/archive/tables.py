@@ -1,4 +1,4 @@
-"""Entries of the event streams as Arrow tables: one row each, events and served vectors apart."""
+"""Entries of the event streams as Arrow tables: one row each, events, served vectors and exposures apart."""
 
 from __future__ import annotations
 
@@ -8,10 +8,25 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from presage_featurizer import Event, Item
-from presage_featurizer.event_log import EVENT_COLUMNS, ITEM_COLUMNS, VECTOR_COLUMNS, Column, Entry, ServedVector
+from presage_featurizer import Event, Item, Shown
+from presage_featurizer.event_log import (
+    EVENT_COLUMNS,
+    EXPOSURE_ARRAYS,
+    EXPOSURE_COLUMNS,
+    ITEM_COLUMNS,
+    VECTOR_COLUMNS,
+    Column,
+    Entry,
+    Exposure,
+    ServedVector,
+)
 
-__all__ = ["EVENT_SCHEMA", "VECTOR_SCHEMA", "to_event_table", "to_vector_table"]
+__all__ = ["EVENT_SCHEMA", "EXPOSURE_SCHEMA", "VECTOR_SCHEMA", "to_event_table", "to_exposure_table", "to_vector_table"]
+
+
+def _list_of(element: Any) -> Any:
+    return pa.list_(pa.field("element", element, nullable=False))
+
 
 _TYPES: dict[str, Any] = {
     "binary": pa.binary(),
@@ -21,7 +36,14 @@ _TYPES: dict[str, Any] = {
     "int64": pa.int64(),
     "string": pa.string(),
     "timestamp[us, tz=UTC]": pa.timestamp("us", tz="UTC"),
-    "list<float>": pa.list_(pa.field("element", pa.float32(), nullable=False)),
+    "uint64": pa.uint64(),
+    "list<double>": _list_of(pa.float64()),
+    "list<float>": _list_of(pa.float32()),
+    "list<int64>": _list_of(pa.int64()),
+    "list<uint8>": _list_of(pa.uint8()),
+    "list<uint16>": _list_of(pa.uint16()),
+    "list<uint64>": _list_of(pa.uint64()),
+    "list<list<string>>": _list_of(_list_of(pa.string())),
     "map<string, double>": pa.map_(pa.string(), pa.field("value", pa.float64(), nullable=False)),
     "map<string, string>": pa.map_(pa.string(), pa.field("value", pa.string(), nullable=False)),
 }
@@ -36,6 +58,7 @@ _TYPES["list<item>"] = pa.list_(pa.field("element", _ITEM, nullable=False))
 
 EVENT_SCHEMA = pa.schema(_fields(EVENT_COLUMNS))
 VECTOR_SCHEMA = pa.schema(_fields(VECTOR_COLUMNS))
+EXPOSURE_SCHEMA = pa.schema(_fields(EXPOSURE_COLUMNS))
 
 
 def to_event_table(rows: Sequence[tuple[Entry, Event | None]]) -> pa.Table:
@@ -71,16 +94,35 @@ def to_event_table(rows: Sequence[tuple[Entry, Event | None]]) -> pa.Table:
 def to_vector_table(rows: Sequence[tuple[Entry, ServedVector]]) -> pa.Table:
     """Make a table of entries and their vectors."""
     vectors = [vector for _, vector in rows]
-    features = [vector.features for vector in vectors]
-    offsets = np.cumsum([0, *map(len, features)], dtype=np.int32)
     same_names = ("user_id", "session_id", "last_event", "model", "model_version", "fingerprint", "score")
     columns: dict[str, Any] = {
         **_place([entry for entry, _ in rows]),
         "as_of": [vector.as_of_unix_micros for vector in vectors],
-        "values": pa.ListArray.from_arrays(offsets, np.concatenate(features), type=VECTOR_SCHEMA.field("values").type),
+        "values": _lists([vector.features for vector in vectors], VECTOR_SCHEMA.field("values")),
         **{name: [getattr(vector, name) for vector in vectors] for name in same_names},
     }
     return _table(columns, VECTOR_SCHEMA)
+
+
+def to_exposure_table(rows: Sequence[tuple[Entry, Exposure]]) -> pa.Table:
+    """Make a table of entries and their exposures."""
+    exposures = [exposure for _, exposure in rows]
+    columns: dict[str, Any] = {
+        **_place([entry for entry, _ in rows]),
+        "as_of": [exposure.as_of_unix_micros for exposure in exposures],
+    }
+    for name in EXPOSURE_SCHEMA.names:
+        if dtype := EXPOSURE_ARRAYS.get(name):
+            arrays = [np.frombuffer(getattr(exposure, name), dtype) for exposure in exposures]
+            columns[name] = _lists(arrays, EXPOSURE_SCHEMA.field(name))
+        elif name not in columns:
+            columns[name] = [getattr(exposure, name) for exposure in exposures]
+    return _table(columns, EXPOSURE_SCHEMA)
+
+
+def _lists(arrays: Sequence[Any], field: pa.Field) -> pa.Array:
+    offsets = np.cumsum([0, *map(len, arrays)], dtype=np.int32)
+    return pa.ListArray.from_arrays(offsets, np.concatenate(arrays), type=field.type)
 
 
 def _place(entries: Sequence[Entry]) -> dict[str, list[int]]:
@@ -98,8 +140,15 @@ def _items(lists: Sequence[tuple[Item, ...] | None]) -> pa.Array:
         offsets.append(None if items is None else end)
         end += len(items or ())
     every_item = [item for items in lists for item in items or ()]
+    shown = [item.shown for item in every_item]
+
+    def column(field: pa.Field) -> list[object]:
+        if field.name in Shown.__struct_fields__:
+            return [None if how is None else getattr(how, field.name) for how in shown]
+        return [getattr(item, field.name) for item in every_item]
+
     values = pa.StructArray.from_arrays(
-        [pa.array([getattr(item, field.name) for item in every_item], field.type) for field in _ITEM],
+        [pa.array(column(field), field.type) for field in _ITEM],
         fields=list(_ITEM),
     )
     return pa.ListArray.from_arrays(

@@ -19,11 +19,13 @@ _ORDER = (
     "init",
     "inspect",
     "replay",
+    "items",
     "archive",
     "backfill",
     "audit",
     "train",
     "evaluate",
+    "rank",
     "models",
     "version",
 )

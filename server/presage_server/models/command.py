@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import UNSET
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
@@ -46,13 +47,13 @@ def _list(
     """List every version of every model, verified as a server does; exit code 2 if a bundle is broken."""
     # Imported here, so that the command's help does not wait for ONNX Runtime.
     from presage_server.errors import StartupError  # noqa: PLC0415
-    from presage_server.models.loading import find_bundles, load_model  # noqa: PLC0415
+    from presage_server.models.loading import find_bundles, load_any_model  # noqa: PLC0415
     from presage_server.models.project import read_project  # noqa: PLC0415
 
     folder = folder or shipped_models()
     console, errors = Console(markup=False, emoji=False), Console(stderr=True, markup=False, emoji=False)
     whole = [Column(title, no_wrap=True) for title in ("model", "version")]  # to be copied
-    facts = [Column(title, overflow="fold") for title in ("features", "predicts", "trained on", "ROC-AUC")]
+    facts = [Column(title, overflow="fold") for title in ("features", "predicts", "trained on", "quality")]
     table = Table(*whole, *facts, box=SIMPLE_HEAD)
     broken = 0
     try:
@@ -64,20 +65,22 @@ def _list(
     for versions in found.values():
         for bundle in versions:
             try:
-                model = load_model(bundle, custom)
+                model = load_any_model(bundle, custom)
             except StartupError as error:
                 broken += 1
                 errors.print(f"presage models: {error}", soft_wrap=True)
                 continue
             manifest = model.bundle.manifest
-            roc_auc = manifest.metrics.get("roc_auc")
+            ranking = manifest.ranking
+            ranks = ranking is not UNSET
+            quality = manifest.metrics.get("ndcg_at_10" if ranks else "roc_auc")
             table.add_row(
                 model.name,
                 model.version,
-                f"{model.feature_set.name} ({len(model.feature_set.features)})",
-                str(manifest.data.get("target", manifest.objective)),
+                f"{manifest.feature_set.name} ({len(manifest.feature_set.features)})",
+                ranking.question if ranking is not UNSET else str(manifest.data.get("target", manifest.objective)),
                 str(manifest.data.get("source", "")),
-                "" if roc_auc is None else f"{roc_auc:.3f}",
+                "" if quality is None else f"{'NDCG@10' if ranks else 'ROC-AUC'} {quality:.3f}",
             )
     if table.row_count:
         console.print(table)

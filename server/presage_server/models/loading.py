@@ -12,16 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage.v1 import prediction_pb2
-from presage_export.bundle import Bundle, BundleError, read_bundle
+from presage_export.bundle import Bundle, BundleError, is_ranking_bundle, read_bundle
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError
 from presage_featurizer.custom import CustomFeatures
 from presage_server.errors import ModelError, ModelNotFoundError
+from presage_server.models.ranking import RankingModel, load_ranking_model
 
-__all__ = ["Model", "Models", "find_bundles", "load_model", "load_models"]
+__all__ = ["Model", "Models", "find_bundles", "load_any_model", "load_model", "load_models"]
 
 _logger = logging.getLogger(__name__)
 
-_DEFAULT = "conversion"
+_DEFAULT, _DEFAULT_RANKING = "conversion", "ranking"
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
 
 
@@ -65,8 +66,12 @@ class Models:
         default: str,
         rejected: Mapping[str, int] | None = None,
         custom: CustomFeatures | None = None,
+        *,
+        ranking: Mapping[str, RankingModel] | None = None,
+        default_ranking: str = "",
     ) -> None:
         self._models = dict(models)
+        self._ranking, self._default_ranking = dict(ranking or {}), default_ranking
         self._default = default
         self.rejected = dict(rejected or {})
         """How many newer versions of a model cannot be served, by its name."""
@@ -85,12 +90,34 @@ class Models:
         """
         model = self._models.get(name or self._default)
         if model is None:
-            raise ModelNotFoundError(f"expected one of {sorted(self._models)}, got {name[:64]!r}", field="model")
+            expected = f"one of {sorted(self._models)}" if self._models else "a model that scores, but none is served"
+            raise ModelNotFoundError(f"expected {expected}, got {name[:64]!r}", field="model")
         return model
 
     def __iter__(self) -> Iterator[Model]:
-        """Go through the models."""
+        """Go through the models that score visitors."""
         return iter(self._models.values())
+
+    @property
+    def ranking_models(self) -> list[RankingModel]:
+        """The models that rank items."""
+        return list(self._ranking.values())
+
+    def ranking(self, name: str) -> RankingModel:
+        """Find a ranking model; the empty name is the default's.
+
+        Raises:
+            ModelNotFoundError: There is none of that name.
+        """
+        model = self._ranking.get(name or self._default_ranking)
+        if model is None:
+            expected = f"one of {sorted(self._ranking)}" if self._ranking else "a ranking model, but none is served"
+            raise ModelNotFoundError(
+                f"expected {expected}, got {name[:64]!r}; train one with presage train LOG --rank, and serve its folder with "
+                "--models",
+                field="model",
+            )
+        return model
 
     def feature_set(self, name: str) -> FeatureSet:
         """Find a feature set; the empty name is that of the default model's.
@@ -106,40 +133,60 @@ class Models:
         return found
 
 
-def load_models(directory: Path, default: str = "", custom: CustomFeatures | None = None) -> Models:
+def load_models(
+    directory: Path, default: str = "", custom: CustomFeatures | None = None, *, default_ranking: str = ""
+) -> Models:
     """Verify and load the highest version of every model in a folder of bundles, <name>/<version>/.
 
     Of a model whose highest version cannot be served, the highest one that can be is loaded; every version above it is logged.
 
     Args:
         directory: The folder.
-        default: The model of calls that name none; empty for the usual one.
+        default: The model of calls of ScoringService that name none; empty for the usual one.
         custom: The features of the project that is served; without them, models that need them are rejected.
+        default_ranking: The model of calls of RankingService that name none; empty for the usual one.
 
     Raises:
-        ModelError: There is no bundle, no version of a model can be served, or the default is not among them.
+        ModelError: There is no bundle, no version of a model can be served, or a default is not among them.
     """
-    models, rejected = {}, {}
+    models: dict[str, Model] = {}
+    ranking: dict[str, RankingModel] = {}
+    rejected = {}
     for name, versions in find_bundles(directory).items():
-        models[name], rejected[name] = _load_highest(versions[::-1], custom)
-    if not models:
+        model, rejected[name] = _load_highest(versions[::-1], custom)
+        if isinstance(model, RankingModel):
+            ranking[name] = model
+        else:
+            models[name] = model
+    if not (models or ranking):
         raise ModelError(f"models: no bundle found under {directory}; expected <name>/<version>/manifest.json")
     _check_feature_sets(models.values(), custom)
-    if not default:
-        default = _DEFAULT if _DEFAULT in models or len(models) > 1 else next(iter(models))
-    if default not in models:
+    return Models(
+        models,
+        _choose_default(models, default, _DEFAULT, "default_model"),
+        rejected,
+        custom,
+        ranking=ranking,
+        default_ranking=_choose_default(ranking, default_ranking, _DEFAULT_RANKING, "default_ranking_model"),
+    )
+
+
+def _choose_default(models: Mapping[str, object], given: str, usual: str, setting: str) -> str:
+    """Choose the model of calls that name none: the given one, the usual one, or the only one; empty where there are no models."""
+    chosen = given or (usual if usual in models or len(models) > 1 else next(iter(models), ""))
+    if chosen and chosen not in models:
         raise ModelError(
-            f"default_model: expected one of {sorted(models)}, got {default!r}; name it with --default-model"
+            f"{setting}: expected one of {sorted(models)}, got {chosen!r}; name it with --{setting.replace('_', '-')}"
         )
-    return Models(models, default, rejected, custom)
+    return chosen
 
 
-def _load_highest(versions: Sequence[Path], custom: CustomFeatures | None) -> tuple[Model, int]:
+def _load_highest(versions: Sequence[Path], custom: CustomFeatures | None) -> tuple[Model | RankingModel, int]:
     """Load the first version that can be served, and count those before it; raises the first one's ModelError if none can."""
     errors = []
     for path in versions:
         try:
-            model = load_model(path, custom)
+            model = load_any_model(path, custom)
         except ModelError as error:
             errors.append(error)
             continue
@@ -162,6 +209,15 @@ def find_bundles(directory: Path) -> dict[str, list[Path]]:
     except OSError as error:
         raise ModelError(f"models: {directory} cannot be read: {error.strerror}") from error
     return found
+
+
+def load_any_model(directory: Path, custom: CustomFeatures | None = None) -> Model | RankingModel:
+    """Verify and load one bundle, <name>/<version>, of either kind; raises ModelError if it cannot be served."""
+    try:
+        ranks = is_ranking_bundle(directory)
+    except BundleError as error:
+        raise ModelError(str(error)) from error
+    return load_ranking_model(directory) if ranks else load_model(directory, custom)
 
 
 def load_model(directory: Path, custom: CustomFeatures | None = None) -> Model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from presage_server.ranking.jobs import RankJob, SimilarJob
 from presage_server.scoring.jobs import FeaturesJob, ScoreJob, VectorsJob
 from presage_server.telemetry.stages import Stages
 from presage_server.tracking.jobs import EventJob, Update
@@ -14,13 +15,15 @@ __all__ = ["Batch", "Slices"]
 class Batch:
     """What the calls of a batch want done. Decoders append to the lists; the pipeline empties them."""
 
-    __slots__ = ("events", "features", "scores", "stages", "updates", "vectors")
+    __slots__ = ("events", "features", "ranks", "scores", "similar", "stages", "updates", "vectors")
 
     def __init__(self, started: float) -> None:
         self.stages = Stages(started)
         self.scores: list[ScoreJob] = []
         self.features: list[FeaturesJob] = []
         self.vectors: list[VectorsJob] = []
+        self.ranks: list[RankJob] = []
+        self.similar: list[SimilarJob] = []
         self.events: list[EventJob] = []
         self.updates: list[Update] = []
         """The events by visitor, where the visitor must be read."""

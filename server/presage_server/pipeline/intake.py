@@ -22,6 +22,9 @@ _LARGE_UNITS = 16
 _SLICE_UNITS, _LONE_SLICE_UNITS = 32, 128
 """The work of a slice in a batch with small calls, and if there have been none for a moment; otherwise it is a whole batch."""
 _MOMENT_SECONDS = 0.01
+_HEAVY_CALL_UNITS = 16
+_HEAVY_UNITS = 1
+"""The work of heavy calls in a batch where small calls are about: one call, since the small calls of the next batch wait for it."""
 
 _OVERLOADED = status_of(
     OverloadedError("more calls are waiting than can be answered in time; try again, later or elsewhere")
@@ -53,21 +56,35 @@ class Intake:
         self._metrics = metrics
         self._timeout_seconds = timeout_seconds
         self._backlog = Backlog()
+        self._heavy = Backlog()
+        self._heavy_overload = overload.companion(call_units=_HEAVY_CALL_UNITS)
         self._small_at = 0.0
         """When there last were small calls."""
 
     @property
     def waiting(self) -> bool:
-        """Whether calls wait for a later batch."""
+        """Whether calls wait for a later batch, but for heavy ones."""
         return bool(self._backlog)
 
-    def next_batch(self, arrived: Sequence[Call], now: float, *, required: bool) -> tuple[Batch | None, int]:
+    @property
+    def heavy_waiting(self) -> bool:
+        """Whether heavy calls wait for a later batch."""
+        return bool(self._heavy)
+
+    def small_lately(self, now: float) -> bool:
+        """Return whether there were small calls a moment ago."""
+        return now - self._small_at < _MOMENT_SECONDS
+
+    def next_batch(
+        self, arrived: Sequence[Call], now: float, *, required: bool, heavy: bool = True
+    ) -> tuple[Batch | None, int]:
         """Choose and decode the calls of the next batch.
 
         Args:
             arrived: The calls that have arrived since the batch before.
             now: The time, in seconds of ``time.monotonic``.
             required: Whether a batch is needed even without any call.
+            heavy: Whether heavy calls may be taken.
 
         Returns:
             The batch, None if there is nothing to do, and its units of work.
@@ -75,23 +92,28 @@ class Intake:
         backlog, overload = self._backlog, self._overload
         if overload.overloaded and len(arrived) > overload.batch_units:
             arrived = self._reject_excess(arrived)
-        small = []
+        small, heavies = [], []
         for call in arrived:
             if self._passes(call, now):
-                if call.units <= _LARGE_UNITS:
+                if self._methods[call.method].heavy:
+                    heavies.append(call)
+                elif call.units <= _LARGE_UNITS:
                     small.append(call)
                 else:
                     self._open(call, now)
         if backlog.units or len(small) > overload.batch_units:
-            self._queue(small, now)
+            self._queue(small, backlog, overload, now)
             small = backlog.take(overload.batch_units, newest_first=overload.overloaded)
-        if not (small or backlog.large or required):
+        if heavies:
+            self._queue(heavies, self._heavy, self._heavy_overload, now, ahead=backlog.units)
+        heavies = self._take_heavy(small, now) if heavy and self._heavy else []
+        if not (small or heavies or backlog.large or required):
             return None, 0
         batch = Batch(now)
         if small:
             self._small_at = now
         units = 0
-        for call in small:
+        for call in small + heavies:
             units += call.units
             self._decode(call, batch, now)
         if backlog.large:
@@ -140,11 +162,18 @@ class Intake:
         call.units = method.units + len(call.request) // method.bytes_per_unit
         return True
 
-    def _queue(self, calls: list[Call], now: float) -> None:
-        """Queue calls, and reject those that could not be answered in time."""
-        backlog, overload = self._backlog, self._overload
+    def _take_heavy(self, small: Sequence[Call], now: float) -> list[Call]:
+        """Take heavy calls: as many as fill a batch, or one if small calls are about."""
+        overload = self._heavy_overload
+        units = _HEAVY_UNITS if small or self.small_lately(now) else overload.batch_units
+        return self._heavy.take(units, newest_first=overload.overloaded)
+
+    def _queue(
+        self, calls: list[Call], backlog: Backlog, overload: OverloadPolicy, now: float, *, ahead: int = 0
+    ) -> None:
+        """Queue calls behind so much other work, and reject those that could not be answered in time."""
         queued = []
-        ahead = backlog.units
+        ahead += backlog.units
         rejected = []
         for call in calls:
             if overload.can_answer(call, ahead, now):

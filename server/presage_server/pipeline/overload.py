@@ -49,10 +49,24 @@ class OverloadPolicy:
         self._units = 0
         """Work done since the processor time was last read."""
         self._unit_seconds = _FIRST_GUESS_SECONDS
+        self._long_units = _LONG_UNITS
         self._long_since: float | None = None
         self._rejected_at = 0.0
         self.overloaded = False
         """Whether the newest calls go first and the queue is kept short."""
+
+    def companion(self, *, call_units: int) -> OverloadPolicy:
+        """Return a policy for another queue of the same thread: with a state of its own, and these estimates of what work costs.
+
+        Args:
+            call_units: How much work a usual call of that queue is.
+        """
+        return _Companion(self, self._clock, self._processor_clock, call_units)
+
+    @property
+    def unit_seconds(self) -> float:
+        """What a unit of work costs."""
+        return self._unit_seconds
 
     @property
     def batch_units(self) -> int:
@@ -62,20 +76,20 @@ class OverloadPolicy:
     @property
     def queue_units(self) -> int:
         """How much work may wait in an overload."""
-        return max(_NO_QUEUE_UNITS, int(_SHORT_QUEUE_SECONDS / self._unit_seconds))
+        return max(_NO_QUEUE_UNITS, int(_SHORT_QUEUE_SECONDS / self.unit_seconds))
 
     def can_answer(self, call: Call, units_ahead: int, now: float) -> bool:
         """Return whether a call could be answered before its deadline if it were queued behind so many units of work."""
         if units_ahead <= _NO_QUEUE_UNITS:
             return True
-        return units_ahead * self._unit_seconds <= _DEADLINE_SHARE * (call.deadline - now)
+        return units_ahead * self.unit_seconds <= _DEADLINE_SHARE * (call.deadline - now)
 
     def note_queue(self, units: int, seconds_left: float) -> None:
         """Note how much work waits, and how much time the oldest call has left: a long queue that stays is an overload."""
         if self.overloaded:
             if self._clock() - self._rejected_at > _CALM_SECONDS:
                 self.overloaded, self._long_since = False, None
-        elif units <= _LONG_UNITS or units * self._unit_seconds < _LONG_SHARE * seconds_left:
+        elif units <= self._long_units or units * self.unit_seconds < _LONG_SHARE * seconds_left:
             self._long_since = None
         elif self._long_since is None:
             self._long_since = self._processor_clock()
@@ -102,3 +116,20 @@ class OverloadPolicy:
     def note_idle(self) -> None:
         """Note that nothing is in progress: what the thread does until the next call is not that call's cost."""
         self._spent, self._units = None, 0
+
+
+class _Companion(OverloadPolicy):
+    def __init__(
+        self,
+        measuring: OverloadPolicy,
+        clock: Callable[[], float],
+        processor_clock: Callable[[], float],
+        call_units: int,
+    ) -> None:
+        super().__init__(clock, processor_clock)
+        self._measuring = measuring
+        self._long_units = _LONG_UNITS * call_units  # a closed loop of as many callers is no overload here, either
+
+    @property
+    def unit_seconds(self) -> float:
+        return self._measuring.unit_seconds

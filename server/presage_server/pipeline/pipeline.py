@@ -20,6 +20,8 @@ from presage_server.errors import DeadlineError, RpcError
 from presage_server.pipeline.batch import Batch
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
+from presage_server.pipeline.rank_reads import RankReads
+from presage_server.ranking.ranker import Ranker
 from presage_server.rpc.status import internal_error
 from presage_server.scoring.jobs import ScoreJob
 from presage_server.scoring.scorer import Scorer
@@ -47,6 +49,7 @@ class Pipeline:
         store: Holds the visitors.
         tracker: Applies events.
         scorer: Scores visitors.
+        ranker: Ranks items for visitors.
         overload: Learns what work costs.
         metrics: Counts stages.
         wait_seconds: How long a turn waits for the store's replies; 0 where an event loop watches its socket.
@@ -59,6 +62,7 @@ class Pipeline:
         store: RedisStore,
         tracker: Tracker,
         scorer: Scorer,
+        ranker: Ranker,
         overload: OverloadPolicy,
         metrics: Metrics,
         wait_seconds: float,
@@ -68,6 +72,8 @@ class Pipeline:
         self._link = store.link
         self._tracker = tracker
         self._scorer = scorer
+        self._ranker = ranker
+        self._rank_reads = RankReads(ranker, store, scorer)
         self._overload = overload
         self._metrics = metrics
         self._wait_seconds = wait_seconds
@@ -89,26 +95,38 @@ class Pipeline:
         if not self._wait_seconds and link.pending:
             link.pump()
             # The calls of the next microseconds make one batch, if the reply is about to come.
-            if link.fast and self._reading and monotonic() - self._reading[-1].stages.started < _HOLD_SECONDS:
+            if (
+                link.fast
+                and self._reading
+                and not self._ranker.pending
+                and monotonic() - self._reading[-1].stages.started < _HOLD_SECONDS
+            ):
                 self._held += calls
                 return _HOLD_SECONDS
         if self._held:
             calls, self._held = self._held + calls, []
         now = monotonic()
-        batch, units = self._intake.next_batch(calls, now, required=self._tracker.ready)
+        ranker = self._ranker
+        batch, units = self._intake.next_batch(calls, now, required=self._tracker.ready, heavy=not ranker.pending)
         if batch is not None:
             self._start(batch)
-        if self._intake.waiting and len(self._reading) < _OVERLAPPING and self._pumped:
+        intake = self._intake
+        waiting = intake.waiting or (intake.heavy_waiting and not ranker.pending)
+        if waiting and len(self._reading) < _OVERLAPPING and self._pumped:
             link.flush()  # the store works on this batch while the next one is decoded
             self._pumped = False  # at the end of the next turn, replies and new connections are looked for in any case
         else:
-            link.pump(self._wait_seconds)
+            link.pump(0.0 if ranker.pending else self._wait_seconds)
             self._pumped = True
         if self._reading or link.pending:
             self._look_for_late(monotonic())
+        if ranker.pending:
+            # After all scores have been sent, and not much at once where more of them may have come.
+            now = monotonic()
+            ranker.work(now, briefly=intake.small_lately(now))
         if units:
             self._overload.note_work(units)
-        if self._intake.waiting or self._tracker.ready:
+        if intake.waiting or intake.heavy_waiting or self._tracker.ready or ranker.pending:
             return 0.0
         if link.pending:
             return 0.0 if self._wait_seconds else _LATE_SECONDS
@@ -125,15 +143,19 @@ class Pipeline:
             if known:
                 self._fold(batch, known)
         scores, features = batch.scores, batch.features
-        if scores or features or batch.updates:
+        ranks = batch.ranks
+        if scores or features or ranks or batch.updates:
             self._reading.append(batch)
             user_ids = [job.user_id for job in scores]
             user_ids += [job.user_id for job in features]
+            user_ids += [job.user_id for job in ranks]
             user_ids += [update.user_id for update in batch.updates]
             self._store.read(user_ids, partial(self._on_blobs, batch))
             self._link.flush()
         if batch.vectors:
             self._scorer.score_vectors(batch.vectors)
+        if batch.similar:
+            self._ranker.find_similar(batch.similar)
 
     def _on_blobs(self, batch: Batch, blobs: Sequence[Blob] | None) -> None:
         """Process a batch whose visitors have been read; None: the store does not answer."""
@@ -144,6 +166,7 @@ class Pipeline:
             failure = internal_error(error, "batch")  # one line in the log, whose id all of them get
             calls = [job.call for job in batch.scores]
             calls += [job.call for job in batch.features]
+            calls += [job.call for job in batch.ranks]
             calls += [job.call for job in batch.events]
             for call in calls:
                 call.fail(failure)
@@ -154,19 +177,22 @@ class Pipeline:
     def _process(self, batch: Batch, blobs: Sequence[Blob] | None) -> None:
         stages = batch.stages
         stages.mark("store")
-        scores, features, updates = batch.scores, batch.features, batch.updates
+        scores, features, ranks, updates = batch.scores, batch.features, batch.ranks, batch.updates
         if blobs is None:
             self._tracker.fail(updates, unavailable())
             for features_job in features:
                 features_job.call.fail(unavailable())
             self._degrade(batch, scores)
+            self._rank_reads.degrade(ranks)
             return
         if updates:
-            self._set_snapshots(batch, blobs[len(scores) + len(features) :])
+            self._set_snapshots(batch, blobs[len(scores) + len(features) + len(ranks) :])
         for job, blob in zip(features, blobs[len(scores) :], strict=False):
             self._scorer.features(job, self._read(job.call, blob, needs=job.feature_set.needs))
         if scores:
             self._score(batch, scores, blobs)
+        if ranks:
+            self._rank_reads.add(ranks, blobs[len(scores) + len(features) :])
 
     def _score(self, batch: Batch, jobs: list[ScoreJob], blobs: Sequence[Blob]) -> None:
         ready = []
@@ -249,6 +275,7 @@ class Pipeline:
             for features_job in batch.features:
                 if features_job.call.deadline <= now:
                     features_job.call.fail(_late())
+            self._rank_reads.degrade([job for job in batch.ranks if 2 * now >= job.call.received + job.call.deadline])
         self._tracker.fail_late(now, _late())
 
     def _degrade(self, batch: Batch, jobs: list[ScoreJob]) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from time import monotonic
+from typing import Any
 
+from presage_featurizer import MICROS
 from presage_server.call import Call
 from presage_server.clock import system_clock
 from presage_server.errors import ModelError
 from presage_server.models.loading import Models
 from presage_server.pipeline.batch import Batch
+from presage_server.ranking.current_items import CurrentItems
+from presage_server.ranking.jobs import RankJob
+from presage_server.ranking.ranker import Ranker
 from presage_server.rpc.encoding import encode_prediction
+from presage_server.rpc.ranking_encoding import encode_ranking
 from presage_server.rpc.status import Status
 from presage_server.scoring.jobs import ScoreJob
 from presage_server.scoring.scorer import Scorer
@@ -18,27 +25,40 @@ from presage_server.telemetry.metrics import Metrics
 
 __all__ = ["warm_up"]
 
+_logger = logging.getLogger(__name__)
+
 _BATCHES = 50
 _SIZES = (1, 32)
+_RANKINGS = 20
+_RANK_ID = "0" * 32
 _WAIT_SECONDS = 1.0
 
 
 class _WarmUpCall(Call):
-    __slots__ = ()
+    __slots__ = ("failure",)
+
+    def __init__(self, *described: Any) -> None:
+        super().__init__(*described)
+        self.failure: Status | None = None
 
     def send_reply(self, payload: bytes) -> None:
         pass
 
     def send_failure(self, status: Status) -> None:
-        pass
+        self.failure = status
 
 
-def warm_up(models: Models, store: RedisStore) -> None:
-    """Read from the store, and run every model; nothing of it is counted or sampled.
+def warm_up(models: Models, store: RedisStore, items: CurrentItems) -> None:
+    """Read from the store, and run every model; nothing of it is counted or logged.
 
     Raises:
-        ModelError: A model cannot score a visitor without history.
+        ModelError: A model cannot score a visitor without history, or rank items for one.
     """
+    _warm_up_scores(models, store)
+    _warm_up_rankings(models, items)
+
+
+def _warm_up_scores(models: Models, store: RedisStore) -> None:
     scorer = Scorer(Metrics())
     for model in models:
         for _ in range(_BATCHES):
@@ -53,6 +73,32 @@ def warm_up(models: Models, store: RedisStore) -> None:
                 scorer.score(jobs, batch.stages)
                 if jobs[0].error is not None:
                     raise ModelError(f"models: {model.name} {model.version} cannot score: {jobs[0].error}")
+
+
+def _warm_up_rankings(models: Models, items: CurrentItems) -> None:
+    ranker = Ranker(items, Metrics())
+    width = items.features().items.bucket_micros
+    for model in models.ranking_models:
+        if model.bucket_micros != width:
+            _logger.warning(
+                "model %s was trained on items counted every %d s, but here they are every %d s: set item_bucket_seconds",
+                model.name,
+                model.bucket_micros // MICROS,
+                width // MICROS,
+            )
+        for _ in range(_RANKINGS):
+            now = monotonic()
+            call = _WarmUpCall("", b"", now, now + _WAIT_SECONDS)
+            job = RankJob(call, _RANK_ID, "warm-up", "", model, system_clock(), Batch(now).stages, _reply_ranking)
+            job.candidate_ids = [f"warm-up-{number}" for number in range(job.k)]
+            ranker.add(job)
+            ranker.work(now, briefly=False)
+            if call.failure is not None:
+                raise ModelError(f"models: {model.name} {model.version} cannot rank: {call.failure.message}")
+
+
+def _reply_ranking(job: RankJob) -> None:
+    job.call.reply(encode_ranking(job))
 
 
 def _encode(job: ScoreJob, error: object) -> None:

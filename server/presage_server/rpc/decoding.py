@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError, Message
 from numpy.typing import NDArray
 
 from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
-from presage_featurizer import MAX_UNIX_MICROS, Device, Event, EventType, FeatureSet, Item, money_micros
+from presage_featurizer import MAX_UNIX_MICROS, Device, Event, EventType, FeatureSet, Item, Shown, money_micros
 from presage_server.errors import InvalidRequestError
 from presage_server.rpc.attributes import decode_labels, decode_numbers
 from presage_server.rpc.limits import (
@@ -24,13 +24,16 @@ from presage_server.rpc.limits import (
     MAX_FUTURE_MICROS,
     MAX_ID_BYTES,
     MAX_ITEMS,
+    MAX_POSITION,
     MAX_PRICE,
     MAX_QUANTITY,
+    MAX_RANK_ID_BYTES,
     MAX_VALUE,
     MIN_UNIX_MICROS,
 )
 
 __all__ = [
+    "COUNTRY",
     "check_batch",
     "check_batch_items",
     "check_batch_of_visitor",
@@ -47,7 +50,7 @@ M = TypeVar("M", bound=Message)
 
 _TYPES = {int(kind): kind for kind in EventType if kind}
 _DEVICES = {int(device): device for device in Device}
-_COUNTRY = re.compile(r"[A-Z]{2}")
+COUNTRY = re.compile(r"[A-Z]{2}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -80,7 +83,7 @@ def decode_event(
     # Each read of a message's field costs as much as a check, so those of optional fields are read once.
     country, currency, items = message.country, message.currency, message.items
     numbers, labels = message.numbers, message.labels
-    if country and not _COUNTRY.fullmatch(country):
+    if country and not COUNTRY.fullmatch(country):
         raise InvalidRequestError(
             f"expected an ISO 3166-1 alpha-2 code in capitals, got {country[:32]!r}", field=f"{field}.country"
         )
@@ -256,7 +259,21 @@ def _decode_each_item(items: Iterable[event_pb2.Item], field: str) -> Iterable[I
             brand=_decode_id(item.brand, where, "brand"),
             price_micros=_decode_money(item.price, MAX_PRICE, f"{where}.price"),
             quantity=quantity,
+            shown=_decode_shown(item, where),
         )
+
+
+def _decode_shown(item: event_pb2.Item, where: str) -> Shown | None:
+    position, rank_id, propensity = item.position, item.rank_id, item.propensity
+    if not (position or rank_id or propensity):  # -0.0 and 0 say the same
+        return None
+    if not 0 <= position <= MAX_POSITION:
+        raise InvalidRequestError(f"expected 0 to {MAX_POSITION}, got {position}", field=f"{where}.position")
+    if len(rank_id.encode()) > MAX_RANK_ID_BYTES:
+        raise InvalidRequestError(f"expected at most {MAX_RANK_ID_BYTES} bytes", field=f"{where}.rank_id")
+    if not 0.0 <= propensity <= 1.0:  # also false for NaN
+        raise InvalidRequestError(f"expected 0 to 1, got {propensity:g}", field=f"{where}.propensity")
+    return Shown(position, rank_id, propensity)
 
 
 def _decode_money(amount: float, most: float, field: str) -> int:

@@ -10,8 +10,10 @@ from struct import Struct
 
 from presage.v1 import prediction_pb2, scoring_service_pb2
 from presage_featurizer import FeatureSet
+from presage_server.call import Call
 from presage_server.errors import RpcError
 from presage_server.scoring.jobs import ScoreJob, Vector
+from presage_server.telemetry.stages import Stages
 from presage_server.tracking.jobs import EventJob
 
 __all__ = [
@@ -19,7 +21,9 @@ __all__ = [
     "encode_rejection",
     "encode_result",
     "encode_scores",
+    "encode_timings",
     "encode_vector",
+    "tag_message",
     "tag_prediction",
 ]
 
@@ -44,9 +48,9 @@ def encode_prediction(job: ScoreJob) -> bytes:
     if job.degraded:
         encoded += _DEGRADED
     if job.include_features:
-        encoded += _message(_FEATURES, encode_vector(job.vector, job.model.feature_set).SerializeToString())
+        encoded += tag_message(_FEATURES, encode_vector(job.vector, job.model.feature_set).SerializeToString())
     if job.include_timings:
-        encoded += _message(_TIMINGS, _encode_timings(job).SerializeToString())
+        encoded += tag_message(_TIMINGS, encode_timings(job.call, job.stages).SerializeToString())
     if job.no_session:
         encoded += _NO_SESSION
     return encoded
@@ -54,7 +58,7 @@ def encode_prediction(job: ScoreJob) -> bytes:
 
 def tag_prediction(encoded: bytes, tag: bytes = b"\x0a") -> bytes:
     """Wrap a prediction as a field of a response: field 1 of ScoreResponse and of batch responses, unless another tag is given."""
-    return b"%b%c%b" % (tag, len(encoded), encoded) if len(encoded) < _SHORT else _message(tag, encoded)
+    return b"%b%c%b" % (tag, len(encoded), encoded) if len(encoded) < _SHORT else tag_message(tag, encoded)
 
 
 def encode_scores(scores: list[float], encoded_name: bytes) -> bytes:
@@ -79,23 +83,24 @@ def encode_result(job: EventJob, error: RpcError | None) -> bytes:
 def encode_rejection(error: RpcError) -> bytes:
     """Encode the ``TrackEventResult`` of an event that was rejected, as a field of ``TrackEventsResponse``."""
     result = scoring_service_pb2.TrackEventResult(code=error.code.value[0], message=str(error))
-    return _message(b"\x0a", result.SerializeToString())
+    return tag_message(b"\x0a", result.SerializeToString())
 
 
-def _encode_timings(job: ScoreJob) -> prediction_pb2.Timings:
-    stages = job.stages
+def encode_timings(call: Call, stages: Stages) -> prediction_pb2.Timings:
+    """Return how long a call spent in each stage so far."""
     seconds = stages.seconds()
     return prediction_pb2.Timings(
-        queue_micros=(stages.started - job.call.received) * 1e6,
+        queue_micros=(stages.started - call.received) * 1e6,
         decode_micros=seconds.get("decode", 0.0) * 1e6,
         store_micros=(seconds.get("store", 0.0) + seconds.get("fold", 0.0)) * 1e6,
         featurize_micros=seconds.get("featurize", 0.0) * 1e6,
         model_micros=seconds.get("model", 0.0) * 1e6,
-        total_micros=(stages.ended - job.call.received) * 1e6,
+        total_micros=(stages.ended - call.received) * 1e6,
     )
 
 
-def _message(tag: bytes, encoded: bytes) -> bytes:
+def tag_message(tag: bytes, encoded: bytes) -> bytes:
+    """Wrap a message, or text, as a field of a response."""
     length, size = len(encoded), bytearray()
     while length >= _SHORT:
         size.append(length & 0x7F | _SHORT)

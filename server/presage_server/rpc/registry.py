@@ -26,6 +26,8 @@ class Method:
     """How much work any call is, in scores of one visitor."""
     bytes_per_unit: int = 1_024
     """How many bytes of a request are about one further unit of work."""
+    heavy: bool = False
+    """Whether a call is much work that cannot be sliced before it is decoded: such calls come after all others, few at a time."""
 
 
 class Interceptor(Protocol):

@@ -97,12 +97,12 @@ class ScoringService:
         try:
             request = decode_message(pb.TrackEventRequest, call.request)
             event = decode_event(request.event, self._clock(), self._new_id)
-            model = self._models[request.model]
+            model = self._models[request.model] if request.score or request.model else None
         except RpcError:
             self._metrics.events_invalid.inc()
             raise
         job = EventJob(call, event, batch.stages, _reply_event)
-        if request.score:
+        if request.score and model is not None:
             job.score = ScoreJob(
                 call,
                 event.user_id,

@@ -35,7 +35,7 @@ class Scorer:
     def set_state(self, job: ScoreJob, state: CoreState | StateError | None) -> None:
         """Give a job the state that was read; one that cannot be decoded makes the score degraded."""
         if isinstance(state, StateError):
-            self._note_unreadable(job.user_id, state)
+            self.note_unreadable(job.user_id, state)
             job.degraded = True
         else:
             job.state = state
@@ -87,7 +87,7 @@ class Scorer:
     def features(self, job: FeaturesJob, state: CoreState | StateError | None) -> None:
         """Assemble the vector that a model of the feature set would see, and respond."""
         if isinstance(state, StateError):
-            self._note_unreadable(job.user_id, state)
+            self.note_unreadable(job.user_id, state)
             error = StateTooNewError if isinstance(state, NewerStateError) else UnreadableStateError
             job.call.fail(error(str(state)))
             return
@@ -120,7 +120,8 @@ class Scorer:
                 job.error = internal_error(error, job.call.method)
                 job.respond(job, job.error)
 
-    def _note_unreadable(self, user_id: str, error: StateError) -> None:
+    def note_unreadable(self, user_id: str, error: StateError) -> None:
+        """Count a state that cannot be decoded, and log it."""
         self._metrics.unreadable_states.inc()
         if not isinstance(error, NewerStateError):
             _logger.error("the state of visitor %r cannot be read, it is left as it is: %s", user_id, error)

@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any
 
 from presage_featurizer import CorruptStateError, encode_event
-from presage_featurizer.event_log import VECTOR_FIELD, partition_of, stream_key
+from presage_featurizer.event_log import partition_of, stream_key
 from presage_server.clock import Clock
 from presage_server.errors import CommandRejectedError, RpcError, StoreFullError, StoreUnavailableError
 from presage_server.store.keys import encode_reads, keys_of_commit
@@ -72,10 +72,10 @@ class RedisStore:
 
         self.link.send(_encode_scripts("EVALSHA", _COMMIT_SHA, calls), len(calls), on_replies)
 
-    def log_vector(self, user_id: str, encoded: bytes, on_result: Callable[[RpcError | None], None]) -> None:
-        """Append a served vector to the stream of its visitor's events, at most once."""
+    def log_entry(self, user_id: str, field: str, encoded: bytes, on_result: Callable[[RpcError | None], None]) -> None:
+        """Append an entry that is no event to the stream of its visitor's events, at most once."""
         limit = ("MAXLEN", "~", self._stream_max_events) if self._stream_max_events else ()
-        command = encode("XADD", stream_key(partition_of(user_id)), *limit, "*", VECTOR_FIELD, encoded)
+        command = encode("XADD", stream_key(partition_of(user_id)), *limit, "*", field, encoded)
 
         def on_replies(replies: list[Any] | None) -> None:
             if replies is None:

@@ -24,6 +24,7 @@ _BUCKETS_SECONDS = (
 
 _UNAVAILABLE = grpc.StatusCode.UNAVAILABLE.value[0]
 _STAGE_BUCKETS_SECONDS = (0.000005, 0.00001, 0.00002, 0.00005, *_BUCKETS_SECONDS)
+_CANDIDATE_BUCKETS = (1, 5, 10, 20, 50, 100, 150, 200, 300, 500, 1_000)
 
 
 class Metrics:
@@ -80,6 +81,27 @@ class Metrics:
         )
         self.vectors_logged = vectors["logged", ""]
         self.vectors_dropped = {reason: vectors["dropped", reason] for reason in ("backlog", "rejected", "unavailable")}
+        exposures = Counters(
+            "presage_exposures",
+            "Rankings that were to be logged, by outcome and the reason to drop them.",
+            ("outcome", "reason"),
+        )
+        self.exposures_logged = exposures["logged", ""]
+        self.exposures_dropped = {
+            reason: exposures["dropped", reason] for reason in ("backlog", "rejected", "unavailable")
+        }
+        rankings = Counters(
+            "presage_rankings",
+            "Lists of items ranked for visitors, by what was known of them.",
+            ("history",),
+            known=[("known",), ("none",), ("unreadable",)],
+        )
+        self._rankings = {history: rankings[history,] for history in ("known", "none", "unreadable")}
+        self.candidates = Histograms(
+            "presage_candidates", "Candidates of each ranking, by who found them.", "found_by", _CANDIDATE_BUCKETS
+        )
+        cold = Counters("presage_cold_items", "Ranked items that the catalogue does not know.", known=[()])
+        self.cold_items = cold[()]
         self._bundles_rejected = Counters(
             "presage_bundles_rejected", "Newer versions of a model that cannot be served, found at start.", ("model",)
         )
@@ -90,7 +112,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         for collector in (
             *(handled, seconds, self.stages, events, scores, unreadable, ahead, conflicts, vectors, jumps),
-            self._bundles_rejected,
+            *(exposures, rankings, self.candidates, cold, self._bundles_rejected),
         ):
             self.registry.register(collector)
         self._handled, self._seconds = handled, seconds
@@ -122,6 +144,11 @@ class Metrics:
         self._scores_known.inc(known)
         self._scores_cold.inc(cold)
         self._scores_degraded.inc(degraded)
+
+    def count_ranking(self, *, cold: bool, degraded: bool, candidates: int, given: bool) -> None:
+        """Count a list that was ranked for a visitor."""
+        self._rankings["unreadable" if degraded else "none" if cold else "known"].inc()
+        self.candidates["caller" if given else "server"].observe(candidates)
 
     def count_rejected_bundles(self, rejected: Mapping[str, int]) -> None:
         """Count versions of models that were rejected in favor of an older one, by the model's name."""

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from presage_featurizer.custom import CustomFeatures
 from presage_server.errors import StartupError
+from presage_server.items.follower_process import follower_process
 from presage_server.models.project import read_project
 from presage_server.settings import Settings
 from presage_server.store.embedded import embedded_store
@@ -59,7 +60,8 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
             if not url:
                 url = await stack.enter_async_context(embedded_store(settings.data_dir, fsync=settings.store_fsync))
                 _logger.info("store: embedded at %s, data in %s", url, settings.data_dir)
-            of_each = replace(settings, port=port, redis_url=url, workers=1, metrics_port=-1)
+            of_each = replace(settings, port=port, redis_url=url, workers=1, metrics_port=-1, follow_items=False)
+            await stack.enter_async_context(follower_process(url, settings))
             workers = Workers(of_each, settings.workers, custom)
             if settings.metrics_port >= 0:
                 http = await serve_text(workers.metrics_text, settings.host, settings.metrics_port)

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.limit import __main__ as limit
 from benchmarks.limit.build import Servers
+from benchmarks.limit.command import service_command
 from benchmarks.rig.checkouts import CheckoutError
 from benchmarks.rig.command import FAILED, MISSING, USAGE, MissingRequirementError
 from benchmarks.rig.figures import Figure, RoundFigures
@@ -97,4 +98,6 @@ def test_figures_go_to_a_file_and_ratios_to_both_references_are_shown(tmp_path, 
 
 
 def test_the_shipped_model_has_its_original_beside_it():
-    assert (limit._DATA / f"conversion-{limit._model_version()}.txt").exists()
+    words = service_command(Path("service"), "unix:///store.sock")
+
+    assert Path(words[words.index("--model") + 1]).exists()

@@ -11,12 +11,14 @@ from benchmarks.rig.visitors import user_id
 from presage.v1 import event_pb2
 from presage_featurizer import Device, Event, EventType, Item, State, encode_state, fold, money_micros
 from presage_featurizer.events import MAX_VALUE
+from presage_featurizer.item_history import session_items
 from presage_featurizer.state import (
     MAX_CART_LINES,
     MAX_CATEGORY_INTERESTS,
-    MAX_ITEM_INTERESTS,
+    MAX_HISTORY_ITEMS,
     MAX_OPEN_SESSIONS,
     MAX_RECENT_EVENTS,
+    MAX_SESSION_ITEMS,
     MAX_VIEWED_PRODUCTS,
 )
 from support.running_server import server_process
@@ -58,7 +60,9 @@ def test_events_of_all_types_reach_every_bound_of_a_state():
     assert {event.type for event in events} == set(event_pb2.EventType.values()) - {0}
     assert any(state.cart_saturated and len(state.cart) == MAX_CART_LINES for state in ends)
     assert any(len(state.sessions) == MAX_OPEN_SESSIONS for state in ends)
-    assert any(len(state.habits.items) == MAX_ITEM_INTERESTS for state in ends)
+    assert any(len(state.items.digests) == 8 * MAX_HISTORY_ITEMS for state in ends)
+    sessions = [session_items(session.items) for state in ends for session in state.sessions]
+    assert any(sum(len(group.digests) for group in groups) == 8 * MAX_SESSION_ITEMS for groups in sessions)
     assert any(len(state.habits.categories) == MAX_CATEGORY_INTERESTS for state in ends)
     assert any(len(state.recent_events) == 8 * MAX_RECENT_EVENTS for state in ends)
     assert viewed == 8 * MAX_VIEWED_PRODUCTS

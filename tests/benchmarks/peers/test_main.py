@@ -19,8 +19,9 @@ def measuring(monkeypatch):
     asked = []
 
     def measured(outcome):
-        def note(peers, dataset, _store, *how):
-            asked.extend([[peer.name for peer in peers], dataset.visitors, *how])
+        def note(peers, dataset, _store, *how, ranking):
+            made = len(ranking.items) if dataset is None else dataset.visitors
+            asked.extend([[peer.name for peer in peers], made, *how])
             return outcome
 
         monkeypatch.setattr(command, "build_program", lambda _: None)
@@ -32,21 +33,21 @@ def measuring(monkeypatch):
 
 def test_what_is_asked_for_is_measured_and_written(measuring, tmp_path, capsys):
     asked = measuring(Outcome({Key(Task.VECTOR, "mlserver_grpc", ""): [FIGURES]}))
-    flags = "--only mlserver_grpc --tasks vector --visitors 20 --rounds 2 --seconds 0.5 --in-flight 4"
+    flags = "--only mlserver_grpc --tasks vector --visitors 20 --items 30 --rounds 2 --seconds 0.5 --in-flight 4"
     code = command.main([*flags.split(), "--to", str(tmp_path / "peers.json")])
     written = json.loads((tmp_path / "peers.json").read_text())
 
     assert code == 0
     assert asked == [["presage_native", "presage_grpcio", "mlserver_grpc"], 20, 2, 0.5, [4]]
     assert [row["peer"] for row in written["rows"]] == ["mlserver_grpc"]
-    assert written["how"] == {"rounds": 2, "seconds": 0.5, "visitors": 20, "in_flight": [4]}
+    assert written["how"] == {"rounds": 2, "seconds": 0.5, "visitors": 20, "items": 30, "in_flight": [4]}
     assert "mlserver_grpc" in capsys.readouterr().out
 
 
 def test_the_exit_code_says_that_a_peer_was_left_out(measuring, capsys):
     measuring(Outcome(failures={"ray_serve": "round 1: no"}))
 
-    assert command.main(["--visitors", "20"]) == 1
+    assert command.main(["--visitors", "20", "--tasks", "score"]) == 1
     assert "ray_serve: NOT MEASURED to the end, round 1: no" in capsys.readouterr().out
 
 

@@ -126,7 +126,7 @@ def test_a_core_state_does_for_them():
 
 def test_a_python_feature_of_habits_needs_the_whole_state():
     source = SOURCE.replace("view.session.event_count", "view.habits.item_views")
-    assert custom_features(source=source).feature_set.needs == {"habits"}
+    assert custom_features(source=source).feature_set.needs == {"habits", "items"}
 
 
 def test_projects_and_their_sets_can_be_pickled():

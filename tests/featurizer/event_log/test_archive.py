@@ -5,18 +5,22 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from presage_featurizer import CorruptStateError, Event, Item, NewerStateError
+from presage_featurizer import CorruptStateError, Event, Item, NewerStateError, Shown
 from presage_featurizer.event_log import (
     ARCHIVE_VERSION,
     CHECKPOINT_FILE,
     EVENT_COLUMNS,
     EVENTS,
+    EXPOSURE_ARRAYS,
+    EXPOSURE_COLUMNS,
+    EXPOSURES,
     ITEM_COLUMNS,
     PLACE_COLUMNS,
     VECTOR_COLUMNS,
     VECTORS,
     Checkpoint,
     EntryId,
+    Exposure,
     Position,
     ServedVector,
     batch_of,
@@ -73,6 +77,7 @@ def test_a_checkpoint_of_another_version_is_rejected_whatever_else_it_holds():
 def test_the_folder_of_a_day_in_utc(unix_micros, day):
     assert day_folder(EVENTS, unix_micros) == f"events/day={day}"
     assert day_folder(VECTORS, unix_micros) == f"vectors/day={day}"
+    assert day_folder(EXPOSURES, unix_micros) == f"exposures/day={day}"
 
 
 @pytest.mark.parametrize("unix_micros", [LAST_UNIX_MICROS + 1, 2**62, 2**200])
@@ -86,6 +91,7 @@ def test_a_moment_without_a_day_has_no_folder(unix_micros):
     [
         (EVENTS, "staging/day=1970-01-01_part-0000000042.parquet"),
         (VECTORS, "staging/vectors_day=1970-01-01_part-0000000042.parquet"),
+        (EXPOSURES, "staging/exposures_day=1970-01-01_part-0000000042.parquet"),
     ],
 )
 def test_the_names_of_files(kind, staged):
@@ -142,12 +148,48 @@ def test_the_names_and_types_of_columns():
         "values list<float> False",
         "score double False",
     ]
-    assert EVENT_COLUMNS[:3] == VECTOR_COLUMNS[:3] == PLACE_COLUMNS
+    assert [" ".join(map(str, column)) for column in EXPOSURE_COLUMNS[len(PLACE_COLUMNS) :]] == [
+        "rank_id string False",
+        "user_id string False",
+        "session_id string False",
+        "as_of timestamp[us, tz=UTC] False",
+        "last_event binary False",
+        "model string False",
+        "model_version string False",
+        "fingerprint string False",
+        "epoch int64 False",
+        "placement string False",
+        "next_items bool False",
+        "degraded bool False",
+        "k int64 False",
+        "budget_micros int64 True",
+        "cart_micros int64 False",
+        "anchor uint64 True",
+        "country string False",
+        "candidates list<uint64> False",
+        "sources list<uint8> False",
+        "given list<uint16> False",
+        "scores list<double> False",
+        "prices list<double> False",
+        "stocks list<int64> False",
+        "blocked list<uint8> False",
+        "shown list<uint16> False",
+        "propensities list<double> False",
+        "rules list<list<string>> False",
+        "features list<float> False",
+    ]
+    assert EVENT_COLUMNS[:3] == VECTOR_COLUMNS[:3] == EXPOSURE_COLUMNS[:3] == PLACE_COLUMNS
 
 
 def test_every_stored_field_has_a_column():
     columns = [column.name.replace("event_time", "event_time_unix_micros") for column in EVENT_COLUMNS]
     assert set(Event.__struct_fields__) <= set(columns)
-    assert tuple(column.name for column in ITEM_COLUMNS) == Item.__struct_fields__
+    names = tuple(column.name for column in ITEM_COLUMNS)
+    assert names == (*Item.__struct_fields__[:-1], *Shown.__struct_fields__)
+    assert Item.__struct_fields__[-1] == "shown"
     vector_columns = (column.name.replace("as_of", "as_of_unix_micros") for column in VECTOR_COLUMNS[3:])
     assert tuple(vector_columns) == tuple(field.name for field in msgspec.structs.fields(ServedVector))
+    exposure_columns = (column.name.replace("as_of", "as_of_unix_micros") for column in EXPOSURE_COLUMNS[3:])
+    assert tuple(exposure_columns) == tuple(field.name for field in msgspec.structs.fields(Exposure))
+    arrays = {field.name for field in msgspec.structs.fields(Exposure) if field.type is bytes} - {"last_event"}
+    assert set(EXPOSURE_ARRAYS) == arrays

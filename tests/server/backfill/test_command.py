@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -86,10 +87,12 @@ def test_a_store_that_is_full_is_one_line(archive, short_directory):
 
 def test_a_store_that_restarts_is_waited_for(archive, short_directory):
     with local_store(short_directory / "restarting.sock") as restarting:
-        process = backfill_command(
-            restarting.url, archive, "--rebuild", "--state-ttl-days", "3650", "--report-seconds", "0.001"
-        )
-        process.stdout.readline()
+        # Its first call gets no answer, so that it cannot have ended before the store stops.
+        restarting.redis.client_pause(round(GENEROUS_SECONDS * 1_000), all=False)
+        process = backfill_command(restarting.url, archive, "--rebuild", "--state-ttl-days", "3650")
+        while not restarting.redis.info("clients")["blocked_clients"]:
+            assert process.poll() is None
+            time.sleep(0.01)
         restarting.stop()
         line = process.stderr.readline()
         restarting.start()

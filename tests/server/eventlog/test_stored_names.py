@@ -46,7 +46,8 @@ async def test_streams_and_archive_have_the_names_that_are_documented(store, mod
 
     place = ["partition: int16 not null", "entry_unix_millis: int64 not null", "entry_sequence: int64 not null"]
     texts = "item_id: string not null, category: string not null, brand: string not null"
-    item = f"{texts}, price_micros: int64 not null, quantity: int64 not null"
+    shown = "position: int64, rank_id: string, propensity: double"
+    item = f"{texts}, price_micros: int64 not null, quantity: int64 not null, {shown}"
     assert schema(tmp_path / files[1]) == [
         *place,
         "fresh: bool not null",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from presage_featurizer.custom import read_custom_features
 from support.bundles import write_small_bundle
+from support.rankings import write_ranking_bundle
 
 PRESAGE = Path(sysconfig.get_path("scripts"), "presage")
 
@@ -37,6 +38,15 @@ def test_the_shipped_model_is_listed_without_a_folder():
     assert "conversion (20)" in out
     assert "purchase-in-session" in out
     assert "simulated-shop" in out
+
+
+def test_ranking_models_are_listed_with_what_they_answer(tmp_path):
+    write_ranking_bundle(tmp_path)
+    code, out, errors = list_models(tmp_path)
+    assert (code, errors) == (0, "")
+    (row,) = [line.split() for line in out.splitlines() if "ranking" in line]
+    assert row[:3] == ["ranking", "1", "ranking"]
+    assert "next-item" in row
 
 
 def test_a_broken_bundle_is_named_and_the_others_are_listed(models, tmp_path):

@@ -24,7 +24,8 @@ class Store:
         self.taken: list[tuple[str, bytes]] = []
         self.waiting = []
 
-    def log_vector(self, user_id, encoded, on_result) -> None:
+    def log_entry(self, user_id, field, encoded, on_result) -> None:
+        assert field == "vector"
         self.taken.append((user_id, encoded))
         self.waiting.append(on_result)
 

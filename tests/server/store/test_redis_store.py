@@ -201,7 +201,7 @@ def test_the_last_ten_unreadable_states_are_quarantined(store):
 def test_a_sampled_vector_goes_into_its_visitors_stream(store):
     with opened(store, stream_max_events=100) as view:
         came = []
-        view.store.log_vector("u", b"a vector", came.append)
+        view.store.log_entry("u", "vector", b"a vector", came.append)
         view.read("u")
         assert came == [None]
     assert store.stream("u") == [{b"vector": b"a vector"}]

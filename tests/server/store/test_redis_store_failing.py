@@ -126,11 +126,11 @@ def test_a_vector_is_written_at_most_once_and_its_loss_is_reported(short_directo
     with local_store(short_directory / "vectors.sock") as store, opened(store) as view:
         results = []
         store.redis.client_kill_filter(_type="normal", skipme=True)
-        view.store.log_vector("u", b"vector", results.append)
+        view.store.log_entry("u", "vector", b"vector", results.append)
         run_until(view.link, lambda: results)
         assert isinstance(results[0], StoreUnavailableError)
         store.redis.set(stream_key(partition_of("v")), "no stream")
-        view.store.log_vector("v", b"vector", results.append)
+        view.store.log_entry("v", "vector", b"vector", results.append)
         run_until(view.link, lambda: len(results) == 2)
         assert isinstance(results[1], StoreUnavailableError)
         assert store.stream("u") == []

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -49,8 +50,39 @@ def test_it_ends_with_a_summary_and_leaves_nothing(temporary):
     assert number(done, "scores") > number(done, "Score, 4 in flight") > 500
     assert number(done, "Score, one at a time") == number(done, "TrackEvent, one at a time") == 300
     assert len(re.findall(r"^ *(?:TrackEvent|Score), .* \d+\.\d\d ms +\d+\.\d\d ms", done.out, re.MULTILINE)) == 4
+    lists = lists_of_the_tour(done.out)
+    assert [happened.split()[0] for happened in lists] == ["is", "looked", "picked", "put"]
+    assert {len(items) for items in lists.values()} == {4}
+    new, looked, picked, in_cart = lists.values()
+    # What is popular is of any category; what follows two products is like them.
+    assert sum(item_id.startswith("shoes-") for item_id in looked) > sum(
+        item_id.startswith("shoes-") for item_id in new
+    )
+    assert next(iter(looked)) not in {*picked, *in_cart}, "expected what was picked to be left out"
+    assert all(reasons for items in lists.values() for reasons in items.values())
     assert not processes_in(temporary)
     assert not list(temporary.iterdir())
+
+
+def lists_of_the_tour(out: str) -> dict[str, dict[str, str]]:
+    """Return the items of each list and their reasons, by what happened before."""
+    _, _, told = out.partition("what one visitor is shown next, and why\n")
+    lists: dict[str, dict[str, str]] = {}
+    for line in told.partition("\nnext\n")[0].splitlines():
+        if match := re.fullmatch(r" {4}(\S+-\d{3}) +[A-Z][a-z]+ +\d+\.99 +(.*?) *", line):
+            lists[next(reversed(lists))][match[1]] = match[2]
+        elif line.strip():
+            lists[line.strip()] = {}
+    return lists
+
+
+def test_the_demo_needs_no_library_of_training():
+    program = (
+        "import sys, presage_training.commands.demo;"
+        "print({'lightgbm', 'onnx', 'pandas', 'pyarrow', 'scipy', 'sklearn', 'xgboost'} & sys.modules.keys())"
+    )
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert finished.stdout == "set()\n"
 
 
 def test_it_ends_with_what_to_do_next_in_words_that_work(temporary):

@@ -35,17 +35,19 @@ def test_help_lists_the_commands_in_the_order_of_use():
         "init",
         "inspect",
         "replay",
+        "items",
         "archive",
         "backfill",
         "audit",
         "train",
         "evaluate",
+        "rank",
         "models",
         "version",
     ]
 
 
-@pytest.mark.parametrize("name", ["train", "replay", "demo", "init", "inspect", "evaluate", "audit"])
+@pytest.mark.parametrize("name", ["train", "replay", "demo", "init", "inspect", "evaluate", "rank", "audit"])
 def test_each_command_explains_itself(monkeypatch, capsys, name):
     done = run_here(monkeypatch, capsys, name, "--help")
 

@@ -16,7 +16,7 @@ from training.logs import act, shop
 from presage.v1 import event_pb2, scoring_service_pb2
 from presage_client import AccessDeniedError, AsyncClient, PresageError, UnavailableError
 from presage_client._convert import event_to_proto
-from presage_featurizer import MICROS, Device, Event, EventType, Item, featurize, money_micros
+from presage_featurizer import MICROS, Device, Event, EventType, Item, Shown, featurize, money_micros
 from presage_featurizer.events import ATTRIBUTE_NAME
 from presage_server.rpc.decoding import decode_event
 from presage_training.errors import LogFormatError
@@ -202,6 +202,7 @@ def test_prices_survive_the_wire_exactly(price_micros):
 
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
 ids = texts.filter(bool)
+shown = st.none() | st.builds(Shown, st.integers(1, 10_000), texts, st.floats(0, 1))
 
 
 @given(
@@ -213,7 +214,7 @@ ids = texts.filter(bool)
         event_time_unix_micros=st.integers(10**14, 10**15),
         session_id=texts,
         items=st.lists(
-            st.builds(Item, ids, texts, texts, st.integers(0, 10**12), st.integers(1, 10**5)), max_size=3
+            st.builds(Item, ids, texts, texts, st.integers(0, 10**12), st.integers(1, 10**5), shown), max_size=3
         ).map(tuple),
         country=st.sampled_from(["", "GB"]),
         device=st.sampled_from(Device),

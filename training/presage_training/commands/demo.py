@@ -26,17 +26,22 @@ from rich.table import Table
 from rich.text import Text
 
 from presage_featurizer import MICROS
+from presage_training.commands.demo_ranking import render_tour, run_tour
 from presage_training.errors import TrainingError
-from presage_training.simulator import simulate
+from presage_training.simulator import Shop, simulate
 from presage_training.traffic.playing import CALLS_IN_FLIGHT, PlaybackStats, Scenario, choose_watched, play
+from presage_training.traffic.ranking_tour import load_catalogue
 from presage_training.traffic.timing import SingleCallStats, time_single_calls
 
 __all__ = ["demo"]
 
 _VISITORS, _DAYS, _WATCHED = 500, 14, 6
 _START = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)  # a Monday
+_SHOP_SEED = 7
+"""The shop that the shipped models were trained on."""
 _BAR_WIDTH, _LINE_WIDTH, _FULL_SCORE = 12, 16, 0.6
 _STORE_SECONDS = 10.0
+_ITEMS = ("--item-bucket-seconds", "1")  # what is popular is known before the demo ends
 _SINGLE_CALLS = 300
 
 
@@ -44,20 +49,23 @@ def demo(
     seconds: Annotated[float, typer.Option(min=1, max=300, help="How long the demo runs.")] = 20.0,
     seed: Annotated[int, typer.Option(help="Other seeds, other visitors.")] = 1,
 ) -> None:
-    """Show the service at work: simulated visitors shop, and their scores change with each event.
+    """Show the service at work: simulated visitors shop, and their scores and rankings change with each event.
 
-    Starts a server with an embedded store, sends simulated visitors' events through the real client, and prints the measured
-    latencies. Nothing is left running, and nothing is left on disk.
+    Starts a server with an embedded store, sends simulated visitors' events through the real client, prints the measured
+    latencies, and ends with one visitor's rankings. Nothing is left running, and nothing is left on disk.
     """
     # SIGTERM and SIGHUP clean up as Ctrl-C does.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     console = Console()
-    events = simulate(seed=seed, visitors=_VISITORS, start_unix_micros=int(_START.timestamp()) * MICROS, days=_DAYS)
+    shop = Shop.create(seed=_SHOP_SEED)
+    start = int(_START.timestamp()) * MICROS
+    events = simulate(seed=seed, visitors=_VISITORS, start_unix_micros=start, days=_DAYS, shop=shop)
     scenario = Scenario(events, choose_watched(events, _WATCHED))
     try:
         with _server(console) as address:
             console.print(f"server on {address}; {len(events):,} events of {_VISITORS} visitors to send")
+            load_catalogue(address, shop, first_seen_unix_micros=start)
             with Live(console=console, auto_refresh=False, transient=True) as live:
 
                 def show(stats: PlaybackStats) -> None:
@@ -66,11 +74,13 @@ def demo(
 
                 stats = asyncio.run(play(scenario, address, seconds=seconds, on_progress=show))
             single = time_single_calls(address, sorted(stats.visitors), calls=_SINGLE_CALLS)
+            steps = run_tour(address, shop)
     except TrainingError as error:
         Console(stderr=True).print(f"presage demo: {error}", markup=False, soft_wrap=True)
         sys.exit(2)
     console.print(_render(scenario, stats))
     console.print(_summary(stats, single))
+    console.print(render_tour(steps, shop))
     console.print(_next_steps(), highlight=False, markup=False, soft_wrap=True)
 
 
@@ -84,7 +94,7 @@ def _server(console: Console) -> Iterator[str]:
         # Temporary files of the server and its store are removed with the folder, even if they are killed.
         environment["TMPDIR"] = folder
         # Without reflection, pygrpc-native needs no socket, whose path would be too long.
-        serve = ("serve", "--port", "0", "--data-dir", f"{folder}/data", "--no-reflection")
+        serve = ("serve", "--port", "0", "--data-dir", f"{folder}/data", "--no-reflection", *_ITEMS)
         with log.open("w") as log_file:
             process = subprocess.Popen(  # noqa: S603 - fixed arguments
                 [sys.executable, "-m", "presage_server", *serve],

@@ -22,6 +22,10 @@ __all__ = ["train"]
 
 _LOG_OPTIONS = ("log_format", "mapping", "sort", "as_recorded")
 _SIMULATION_OPTIONS = ("visitors", "days")
+_RANKING_OPTIONS = ("question", "placements")
+_SCORING_OPTIONS = (
+    "target", "decisions", "features", "time_zone", "known_only", "models", "calibration", "workers", "original",
+)  # fmt: skip
 
 
 def train(  # noqa: PLR0917 - the command line passes names
@@ -40,6 +44,15 @@ def train(  # noqa: PLR0917 - the command line passes names
     simulate: Annotated[bool, typer.Option("--simulate", help="Simulate a shop instead of reading a log.")] = False,  # noqa: FBT002 - a flag
     visitors: Annotated[int, typer.Option(min=100, help="Visitors to simulate.")] = 6_000,
     days: Annotated[int, typer.Option(min=7, help="Days to simulate.")] = 30,
+    rank: Annotated[bool, typer.Option("--rank", help="Train a model that ranks items, not one of scores.")] = False,  # noqa: FBT002 - a flag
+    question: Annotated[
+        Literal["next-item", "next-order", "shown-list"] | None,
+        typer.Option(help="With --rank: what the ranking should foresee.", show_default="what the log answers best"),
+    ] = None,
+    placements: Annotated[
+        Path | None,
+        typer.Option(help="With --rank: rules after the model, a TOML file; lists are measured with them, too."),
+    ] = None,
     target: Annotated[
         str, typer.Option(help="purchase-in-session, purchase-within:DAYS or revenue-within:DAYS.")
     ] = "purchase-in-session",
@@ -76,30 +89,18 @@ def train(  # noqa: PLR0917 - the command line passes names
 
     Replays a log, or that of a simulated shop, through the serving featurizer into rows, trains models of several kinds on the
     first part of the time, measures them and baselines on the last, and writes a folder: results.json, report.html, and in models/
-    a bundle of each that is proven to answer as the original does.
+    a bundle of each that is proven to answer as the original does. With --rank, trains one model that ranks items for a visitor.
     """
-    misplaced = [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name in (_LOG_OPTIONS if simulate else _SIMULATION_OPTIONS)
-        and getattr(context.get_parameter_source(parameter.name), "name", "") == "COMMANDLINE"
-    ]
     kinds = [kind.strip() for kind in models.split(",") if kind.strip()]
-    if (log is None) != simulate:
-        sys.exit(_fail("expected either a log or --simulate; give one of them"))
-    if misplaced:
-        sys.exit(_fail(f"{misplaced[0]}: only valid with {'a log' if simulate else '--simulate'}; remove it"))
-    for path, replacement in ((to, "folder"), (bundle, "version")):
-        if path is not None and path.exists() and not force:
-            sys.exit(_fail(f"{path} is there already; give --force to replace it, or name another {replacement}"))
-    if original is not None:
-        if bundle is None or len(kinds) != 1 or not kinds[0].startswith("lightgbm-"):
-            sys.exit(_fail("--original: only valid with --bundle and a LightGBM kind alone as --models; remove it"))
-        if not original.parent.is_dir():
-            sys.exit(_fail(f"{original}: no folder {original.parent}; make it first"))
+    misuse = _misuse(context, has_log=log is not None, simulate=simulate, rank=rank) or _misplaced_output(
+        to, bundle, original, kinds, force=force
+    )
+    if misuse:
+        sys.exit(_fail(misuse))
 
     # Imported here, so that the command's help does not wait for them.
     from presage_export.errors import ExportError  # noqa: PLC0415
+    from presage_training.commands.train_ranking import RankingCommand  # noqa: PLC0415
     from presage_training.datasets.targets import parse_target  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.experiment import (  # noqa: PLC0415
@@ -117,16 +118,28 @@ def train(  # noqa: PLR0917 - the command line passes names
     console = Console(markup=False, emoji=False)
     try:
         project = None if project_folder is None else Project.read(project_folder)
+        source = (
+            SimulatedShop(seed=seed, visitors=visitors, days=days, lists=rank)
+            if log is None
+            else LogFile.of(log, *log_source(project, log_format, mapping), is_sorted=sort, as_recorded=as_recorded)
+        )
+        if rank:
+            ranking = RankingCommand(
+                to=to,
+                bundle=bundle,
+                question=question,
+                placements=placements,
+                seed=seed,
+                draws=draws,
+                force=force,
+            )
+            ranking.run(source, console)
+            return
         task = PredictionTask(
             target=parse_target(target),
             decisions=parse_decisions(decisions),
             feature_set=choose_features(project, features, time_zone),
             known_only=known_only,
-        )
-        source = (
-            SimulatedShop(seed=seed, visitors=visitors, days=days)
-            if log is None
-            else LogFile.of(log, *log_source(project, log_format, mapping), is_sorted=sort, as_recorded=as_recorded)
         )
         with console.status("reading") as status:
             results = train_on_log(
@@ -152,6 +165,40 @@ def train(  # noqa: PLR0917 - the command line passes names
     served = _served(results, to, bundle, project_folder)
     if served is not None:
         console.print(f"next: {served}", soft_wrap=True)
+
+
+def _misuse(context: typer.Context, *, has_log: bool, simulate: bool, rank: bool) -> str | None:
+    """Say what is wrong with a combination of options."""
+    if has_log == simulate:
+        return "expected either a log or --simulate; give one of them"
+    if misplaced := _given(context, _LOG_OPTIONS if simulate else _SIMULATION_OPTIONS):
+        return f"{misplaced}: only valid with {'a log' if simulate else '--simulate'}; remove it"
+    if misplaced := _given(context, _SCORING_OPTIONS if rank else _RANKING_OPTIONS):
+        return f"{misplaced}: only valid with{'out' if rank else ''} --rank; remove it"
+    return None
+
+
+def _misplaced_output(
+    to: Path, bundle: Path | None, original: Path | None, kinds: list[str], *, force: bool
+) -> str | None:
+    """Say what is wrong with the places to write to."""
+    for path, replacement in ((to, "folder"), (bundle, "version")):
+        if path is not None and path.exists() and not force:
+            return f"{path} is there already; give --force to replace it, or name another {replacement}"
+    if original is None:
+        return None
+    if bundle is None or len(kinds) != 1 or not kinds[0].startswith("lightgbm-"):
+        return "--original: only valid with --bundle and a LightGBM kind alone as --models; remove it"
+    return None if original.parent.is_dir() else f"{original}: no folder {original.parent}; make it first"
+
+
+def _given(context: typer.Context, names: tuple[str, ...]) -> str | None:
+    """Return the flag of the first of these options that the command line gives."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in names and getattr(source, "name", "") == "COMMANDLINE":
+            return parameter.opts[0]
+    return None
 
 
 def _served(results: Results, to: Path, bundle: Path | None, project: Path | None) -> str | None:

@@ -23,7 +23,7 @@ from presage_training.readers import (
     sorted_by_time,
 )
 from presage_training.replaying.decisions import DecisionPoints
-from presage_training.simulator import simulate
+from presage_training.simulator import RandomLists, Shop, simulate, simulate_lists
 
 __all__ = ["LogFile", "LogSource", "PredictionTask", "SimulatedShop", "read_dataset"]
 
@@ -123,10 +123,12 @@ class SimulatedShop:
     seed: int
     visitors: int = 6_000
     days: int = 30
+    lists: bool = False
+    """Whether visitors are shown lists drawn at random, from which anything can be learned; see ``simulate_lists``."""
 
     @property
     def name(self) -> str:
-        return "simulated-shop"
+        return "simulated-shop-with-lists" if self.lists else "simulated-shop"
 
     @property
     def location(self) -> str:
@@ -145,8 +147,15 @@ class SimulatedShop:
         return {"source": self.name, "visitors": self.visitors, "days": self.days}
 
     def events(self, skipped: SkippedRows, progress: ReadProgress | None = None) -> Iterator[Event]:  # noqa: ARG002 - nothing is skipped, and nothing is read
-        start_unix_micros = int(_SIMULATION_START.timestamp()) * MICROS
-        yield from simulate(seed=self.seed, visitors=self.visitors, start_unix_micros=start_unix_micros, days=self.days)
+        start = int(_SIMULATION_START.timestamp()) * MICROS
+        if not self.lists:
+            yield from simulate(seed=self.seed, visitors=self.visitors, start_unix_micros=start, days=self.days)
+            return
+        shop = Shop.create(seed=self.seed)
+        drawn = RandomLists(shop, seed=self.seed)
+        yield from simulate_lists(
+            drawn, shop=shop, seed=self.seed, visitors=self.visitors, start_unix_micros=start, days=self.days
+        ).events
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,11 +17,12 @@ from presage_training.inspecting.time_columns import TimeProposal, find_times
 from presage_training.inspecting.words import countries_of, devices_of, event_types_of
 from presage_training.readers.files.cells import id_text
 from presage_training.readers.formats.derived import Split
-from presage_training.readers.formats.mapping import COUNTRY, FIELDS
+from presage_training.readers.formats.mapping import COUNTRY, FIELDS, SHOWN_FIELDS
 
 __all__ = ["Proposal", "propose"]
 
-_FIELDS = tuple(name for name in FIELDS if name != "event_time")
+# Neither a name nor its cells tell a place in a list from other small numbers, such as ranks by sales.
+_FIELDS = tuple(name for name in FIELDS if name not in {"event_time", *SHOWN_FIELDS})
 _ITEM_FIELDS = ("category", "brand", "price", "quantity")
 _MAX_EVENT_WORDS = 100
 _MONEY = ("price", "value")

@@ -31,7 +31,7 @@ class Recorder:
         self.now_unix_micros = start_unix_micros
         self._visitor = visitor
         self._device = visitor.pick_device()
-        self._session_id = f"{visitor.user_id}-s{visitor.sessions:03d}" if session_ids else ""
+        self.session_id = f"{visitor.user_id}-s{visitor.sessions:03d}" if session_ids else ""
 
     def emit(
         self,
@@ -55,7 +55,7 @@ class Recorder:
                 type=event_type,
                 user_id=visitor.user_id,
                 event_time_unix_micros=self.now_unix_micros,
-                session_id=self._session_id,
+                session_id=self.session_id,
                 items=items,
                 country=visitor.country,
                 device=self._device,

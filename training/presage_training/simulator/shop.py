@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import exp, log
 from random import Random
 
 from presage_featurizer.events import Item, money_micros
 from presage_training.simulator.streams import random_stream
 
-__all__ = ["CATEGORIES", "Product", "Shop"]
+__all__ = ["BRANDS", "CATEGORIES", "Product", "Shop"]
 
 CATEGORIES: dict[str, float] = {
     "audio": 60.0,
@@ -27,7 +27,7 @@ CATEGORIES: dict[str, float] = {
 }
 """The typical price in euros of each category."""
 
-_BRANDS = ("Alder", "Brio", "Corvo", "Dalia", "Elmo", "Fjord", "Gala", "Halden", "Isola", "Juno", "Kestrel", "Lumo")
+BRANDS = ("Alder", "Brio", "Corvo", "Dalia", "Elmo", "Fjord", "Gala", "Halden", "Isola", "Juno", "Kestrel", "Lumo")
 _TIERS = 3
 _TIER_MARKUP = 0.55  # of the logarithm of the price, for each tier
 _PRICE_SPREAD = 0.30  # standard deviation of the logarithm of the price
@@ -51,6 +51,12 @@ class Shop:
 
     products: dict[str, tuple[Product, ...]]
     """The products of each category."""
+    by_id: dict[str, Product] = field(init=False, repr=False, compare=False)
+    """Each product by its id."""
+
+    def __post_init__(self) -> None:
+        by_id = {product.item.item_id: product for products in self.products.values() for product in products}
+        object.__setattr__(self, "by_id", by_id)
 
     @classmethod
     def create(cls, *, seed: int, products_per_category: int = 24) -> Shop:
@@ -73,9 +79,9 @@ class Shop:
 
 
 def _create_product(rng: Random, item_id: str, *, category: str, typical_price: float) -> Product:
-    brand = rng.randrange(len(_BRANDS))
+    brand = rng.randrange(len(BRANDS))
     tier = brand % _TIERS
     price = typical_price * exp(rng.gauss((tier - 1) * _TIER_MARKUP, _PRICE_SPREAD))
     price = max(1.0, round(price)) - 0.01  # shops like 19.99
-    item = Item(item_id=item_id, category=category, brand=_BRANDS[brand], price_micros=money_micros(price))
+    item = Item(item_id=item_id, category=category, brand=BRANDS[brand], price_micros=money_micros(price))
     return Product(item=item, tier=tier, relative_price=log(price / typical_price))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from itertools import count
-from random import Random
 
 from presage_featurizer.events import MICROS, Event
 from presage_training.simulator.recorder import SESSION_GAP_MICROS
@@ -12,17 +11,22 @@ from presage_training.simulator.rhythm import DAY_MICROS, Rhythm
 from presage_training.simulator.sessions import refund_visit, shopping_visit
 from presage_training.simulator.shop import Shop
 from presage_training.simulator.trends import Trends
-from presage_training.simulator.visitors import Order, Visitor, create_visitor
+from presage_training.simulator.visitors import Order, Visitor, create_visitor, draw_visits
 
 __all__ = ["simulate"]
 
-_DAYS_PER_MONTH = 30
 _REFUND_SHARE = 0.08
 _COMEBACK_SHARE = 0.25  # of the visits that end with a filled cart
 
 
 def simulate(
-    *, seed: int, visitors: int, start_unix_micros: int, days: int = 30, session_ids: bool = True
+    *,
+    seed: int,
+    visitors: int,
+    start_unix_micros: int,
+    days: int = 30,
+    session_ids: bool = True,
+    shop: Shop | None = None,
 ) -> list[Event]:
     """Simulate what the visitors of a shop do.
 
@@ -33,6 +37,7 @@ def simulate(
         days: For how many days visits begin; the last ones may end a little later.
         session_ids: Whether events carry a session id. Without, ``session_id`` is empty and nothing else differs: the events of a
             visit are less than 30 minutes apart, and the visits of a person more.
+        shop: What is sold; None: ``Shop.create(seed=seed)``.
 
     Returns:
         The events in the order of their time; those at the same moment in the order of their visitors' ids.
@@ -47,7 +52,7 @@ def simulate(
     if days < 1:
         raise ValueError(f"days must be at least 1, got {days}")
     rhythm = Rhythm(start_unix_micros=start_unix_micros, days=days)
-    simulation = _Simulation(rhythm, shop=Shop.create(seed=seed), session_ids=session_ids)
+    simulation = _Simulation(rhythm, shop=shop or Shop.create(seed=seed), session_ids=session_ids)
     for index in range(visitors):
         simulation.invite(create_visitor(seed=seed, index=index), days=days)
     return sorted(simulation.run(), key=lambda event: (event.event_time_unix_micros, event.user_id))
@@ -66,8 +71,7 @@ class _Simulation:
 
     def invite(self, visitor: Visitor, *, days: int) -> None:
         """Plan a visitor's visits: at least one, on average as many as the persona makes."""
-        more_visits = (visitor.persona.mean_visits_per_month - 1.0) * days / _DAYS_PER_MONTH
-        for _ in range(1 + _draw_count(visitor.rng, mean=more_visits)):
+        for _ in range(draw_visits(visitor, days=days)):
             self._plan(self._rhythm.any_moment(visitor.rng), visitor)
 
     def run(self) -> list[Event]:
@@ -102,11 +106,3 @@ class _Simulation:
     def _plan(self, start: int, visitor: Visitor, order_to_refund: Order | None = None) -> None:
         if not self._rhythm.is_over(start):
             heappush(self._agenda, (start, next(self._tickets), visitor, order_to_refund))
-
-
-def _draw_count(rng: Random, *, mean: float) -> int:
-    """Draw from the geometric distribution over 0, 1, 2, … with this mean: most come seldom, a few come often."""
-    drawn = 0
-    while rng.random() < mean / (1.0 + mean):
-        drawn += 1
-    return drawn

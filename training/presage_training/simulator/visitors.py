@@ -14,7 +14,7 @@ from presage_training.simulator.personas import PERSONAS, Persona
 from presage_training.simulator.shop import CATEGORIES, Product
 from presage_training.simulator.streams import random_stream
 
-__all__ = ["CartLine", "Order", "Visitor", "create_visitor"]
+__all__ = ["CartLine", "Order", "Visitor", "create_visitor", "draw_visits"]
 
 # The shop sells in euros.
 _COUNTRIES = ("DE", "FR", "ES", "IT", "NL", "AT", "BE", "IE", "PT", "FI")
@@ -23,6 +23,7 @@ _DEVICES = (Device.MOBILE, Device.DESKTOP, Device.TABLET, Device.OTHER)
 _DEVICE_WEIGHTS = (55, 36, 8, 1)
 _MAIN_DEVICE_SHARE = 0.85
 _ACCOUNT_SHARE = 0.35
+_DAYS_PER_MONTH = 30
 
 
 class CartLine(NamedTuple):
@@ -124,3 +125,13 @@ def create_visitor(*, seed: int, index: int) -> Visitor:
         rng=rng,
         has_account=rng.random() < _ACCOUNT_SHARE,
     )
+
+
+def draw_visits(visitor: Visitor, *, days: int) -> int:
+    """Draw how often a visitor comes in some days: at least once, on average as often as the persona does."""
+    mean = (visitor.persona.mean_visits_per_month - 1.0) * days / _DAYS_PER_MONTH
+    visits = 1
+    # Geometric: most come seldom, a few come often.
+    while visitor.rng.random() < mean / (1.0 + mean):
+        visits += 1
+    return visits

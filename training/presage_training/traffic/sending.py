@@ -11,7 +11,7 @@ from time import perf_counter
 
 import presage_client
 from presage_client import AsyncClient, ClientOptions, DeadlineExceededError, OverloadedError, UnavailableError
-from presage_featurizer import MICROS, Event
+from presage_featurizer import MICROS, Event, Item, Shown
 from presage_training.quoting import printable
 from presage_training.traffic.lanes import lane_of
 
@@ -21,6 +21,7 @@ _BATCH = 500
 _QUEUED_BATCHES = 2
 _ATTEMPTS = 5
 _RETRY_SECONDS = 0.5
+_NOT_SHOWN = Shown()
 _POSITION = re.compile(r"\[\d+\]")
 
 
@@ -114,16 +115,7 @@ def client_event(event: Event) -> presage_client.Event:
         user_id=event.user_id,
         session_id=event.session_id,
         event_time_unix_micros=event.event_time_unix_micros,
-        items=[
-            presage_client.Item(
-                item_id=item.item_id,
-                category=item.category,
-                brand=item.brand,
-                price=item.price_micros / MICROS,
-                quantity=item.quantity,
-            )
-            for item in event.items
-        ],
+        items=[_client_item(item) for item in event.items],
         country=event.country,
         device=presage_client.Device(event.device),
         order_id=event.order_id,
@@ -131,6 +123,20 @@ def client_event(event: Event) -> presage_client.Event:
         currency=event.currency,
         numbers=event.numbers,
         labels=event.labels,
+    )
+
+
+def _client_item(item: Item) -> presage_client.Item:
+    shown = item.shown or _NOT_SHOWN
+    return presage_client.Item(
+        item_id=item.item_id,
+        category=item.category,
+        brand=item.brand,
+        price=item.price_micros / MICROS,
+        quantity=item.quantity,
+        position=shown.position,
+        rank_id=shown.rank_id,
+        propensity=shown.propensity,
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 from pyarrow import parquet
 
-from presage_featurizer import MICROS, Device, Event, EventType, Item
+from presage_featurizer import MICROS, Device, Event, EventType, Item, Shown
 from presage_training.errors import LogFormatError
 from presage_training.readers import LogMapping, MappingError, SkippedExample, SkippedRows, read_events
 from presage_training.readers.formats.derived import Split
@@ -27,6 +27,9 @@ COLUMNS = {
     "brand": "maker",
     "price": "unit price",
     "quantity": "units",
+    "position": "place",
+    "rank_id": "list",
+    "propensity": "odds",
     "order_id": "order",
     "value": "total",
     "currency": "money",
@@ -44,6 +47,9 @@ ROW = {
     "maker": "acme",
     "unit price": "2.5",
     "units": "2",
+    "place": "3",
+    "list": "r1",
+    "odds": "0.25",
     "order": "o1",
     "total": "5.25",
     "money": "EUR",
@@ -51,9 +57,15 @@ ROW = {
     "screen": "phone",
 }
 EVENT = Event(
-    "e1", EventType.PURCHASE, "ann", 1_569_888_001 * MICROS, "s1", (Item("lamp", "light", "acme", 2_500_000, 2),),
+    "e1", EventType.PURCHASE, "ann", 1_569_888_001 * MICROS, "s1",
+    (Item("lamp", "light", "acme", 2_500_000, 2, Shown(3, "r1", 0.25)),),
     "DE", Device.MOBILE, "o1", 5_250_000, "EUR",
 )  # fmt: skip
+
+
+def shown(**change):
+    item = EVENT.items[0]
+    return {"items": (replace(item, shown=replace(item.shown, **change)),)}
 
 
 def mapping(tmp_path, *, columns=COLUMNS, **fields):
@@ -247,6 +259,12 @@ def test_a_bad_row_is_counted_by_reason_and_costs_no_other(tmp_path, name, cells
             "unreadable quantity in column 'units': '1.5'",
             {"items": (replace(EVENT.items[0], quantity=1),)},
         ),
+        ({"place": "top"}, "unreadable position in column 'place': 'top'", shown(position=0)),
+        ({"place": "1.5"}, "unreadable position in column 'place': '1.5'", shown(position=0)),
+        ({"place": "10001"}, "position out of range in column 'place': '10001'", shown(position=0)),
+        ({"list": "x" * 65}, f"rank_id that is too long in column 'list': {'x' * 59 + '…'!r}", shown(rank_id="")),
+        ({"odds": "likely"}, "unreadable propensity in column 'odds': 'likely'", shown(propensity=0.0)),
+        ({"odds": "1.5"}, "propensity out of range in column 'odds': '1.5'", shown(propensity=0.0)),
     ],
 )
 def test_an_unreadable_optional_value_is_lost_without_its_row(tmp_path, name, cells, reason, change):

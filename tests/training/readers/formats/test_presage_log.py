@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from presage.v1 import event_pb2
 from presage_featurizer import MAX_UNIX_MICROS
-from presage_featurizer.events import ATTRIBUTE_NAME, Device, Event, EventType, Item
+from presage_featurizer.events import ATTRIBUTE_NAME, MAX_POSITION, Device, Event, EventType, Item, Shown
 from presage_training.errors import LogFormatError
 from presage_training.readers import LogFormat, SkippedExample, SkippedRows, read_events, write_presage_log
 from presage_training.simulator import simulate
@@ -58,6 +58,9 @@ items = st.builds(
     brand=texts,
     price_micros=st.integers(0, 10**15),
     quantity=st.integers(1, 1_000_000),
+    # Read as None where nothing is said.
+    shown=st.none()
+    | st.builds(Shown, st.integers(0, MAX_POSITION), texts, st.floats(0, 1)).filter(lambda shown: shown != Shown()),
 )
 events = st.builds(
     Event,
@@ -87,7 +90,7 @@ def test_any_event_comes_back_as_it_was(tmp_path_factory, written):
 
 def test_the_names_are_those_of_the_contract(tmp_path):
     event = Event(
-        "e", EventType.PURCHASE, "u", 1, "s", (Item("i", "c", "b", 1, 2),), "DE", Device.MOBILE, "o", 2, "EUR",
+        "e", EventType.PURCHASE, "u", 1, "s", (Item("i", "c", "b", 1, 2, Shown(3, "r", 0.5)),), "DE", Device.MOBILE, "o", 2, "EUR",
         numbers={"margin": 1.5}, labels={"channel": "email"},
     )  # fmt: skip
     write_presage_log(tmp_path / "all.jsonl", [event])
@@ -167,6 +170,8 @@ def test_unknown_keys_without_end_are_told_in_a_few_words(tmp_path):
         (LINE | {"items": [{"item_id": "i", "price": -1}]}, "items[0].price"),
         (LINE | {"items": [{"item_id": "i", "quantity": 0}]}, "items[0].quantity"),
         (LINE | {"items": [{"price": 1}]}, "item_id"),
+        (LINE | {"items": [{"item_id": "i", "position": MAX_POSITION + 1}]}, "items[0].position"),
+        (LINE | {"items": [{"item_id": "i", "propensity": 1.5}]}, "items[0].propensity"),
         (LINE | {"value": -1}, "value"),
         (json.dumps(LINE | {"value": 0}).replace("0}", "1e999}").encode(), "out of range"),
     ],

@@ -19,11 +19,15 @@ from presage_featurizer.event_log import (
     CHECKPOINT_FILE,
     EVENT_COLUMNS,
     EVENTS,
+    EXPOSURE_ARRAYS,
+    EXPOSURE_COLUMNS,
+    EXPOSURES,
     NEWER_EVENT_COLUMNS,
     PARTS_GLOB,
     PLACE_COLUMNS,
     VECTOR_COLUMNS,
     VECTORS,
+    Exposure,
     ServedVector,
     batch_of,
     decode_checkpoint,
@@ -34,11 +38,13 @@ from presage_training.errors import LogFormatError
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
 
-__all__ = ["ArchivedEvent", "read_archive", "read_archive_events", "read_archived_vectors"]
+__all__ = ["ArchivedEvent", "read_archive", "read_archive_events", "read_archived_exposures", "read_archived_vectors"]
 
 _ROWS_AT_ONCE = 8_192
+_EXPOSURES_AT_ONCE = 512
 _ENTRY_COLUMNS = tuple(column.name for column in PLACE_COLUMNS)
 _COLUMNS = tuple(column.name for column in EVENT_COLUMNS)
+_EXPOSURE_COLUMNS = tuple(column.name for column in EXPOSURE_COLUMNS[len(PLACE_COLUMNS) :])
 _VECTOR_COLUMNS = tuple(column.name for column in VECTOR_COLUMNS[len(PLACE_COLUMNS) :])
 
 
@@ -92,6 +98,31 @@ def read_archived_vectors(directory: Path) -> Iterator[ServedVector]:
             for row, as_of_unix_micros in zip(table.drop_columns("as_of").to_pylist(), times, strict=True):
                 values = np.array(row.pop("values"), dtype="<f4").tobytes()
                 yield ServedVector(**row, as_of_unix_micros=as_of_unix_micros, values=values)
+
+
+def read_archived_exposures(directory: Path) -> Iterator[Exposure]:
+    """Read the exposures that an archive holds, with one file in memory; raises as ``read_archive`` does."""
+    for files in _batches(directory, EXPOSURES):
+        for path in files:
+            for batch in _read_columns(path, _EXPOSURE_COLUMNS).to_batches(max_chunksize=_EXPOSURES_AT_ONCE):
+                yield from _exposures(batch)
+
+
+def _exposures(batch: Any) -> Iterator[Exposure]:
+    columns: dict[str, list[Any]] = {}
+    for name in _EXPOSURE_COLUMNS:
+        column = batch.column(name)
+        if dtype := EXPOSURE_ARRAYS.get(name):
+            ends = column.value_lengths().to_numpy().cumsum()
+            arrays = np.split(column.flatten().to_numpy().astype(dtype), ends[:-1])
+            columns[name] = [array.tobytes() for array in arrays]
+        elif name == "as_of":
+            columns["as_of_unix_micros"] = column.cast("int64").to_pylist()
+        else:
+            columns[name] = column.to_pylist()
+    columns["rules"] = [tuple(map(tuple, rules)) for rules in columns["rules"]]
+    for row in zip(*columns.values(), strict=True):
+        yield Exposure(**dict(zip(columns, row, strict=True)))
 
 
 def _batches(directory: Path, kind: str = EVENTS) -> list[list[Path]]:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from presage_featurizer.events import Device, Event, EventType, Item
+from presage_featurizer.events import Device, Event, EventType, Item, Shown
 from presage_training.readers.files.cells import id_text, required_id, text
 from presage_training.readers.files.columns import convert, keep_readable
 from presage_training.readers.files.tables import first_rows, read_batches
 from presage_training.readers.files.times import EpochColumn, TimeColumn
 from presage_training.readers.formats.derived import DerivedColumns
-from presage_training.readers.formats.mapping import ATTRIBUTES, FIELDS, LogMapping, MappingError
+from presage_training.readers.formats.mapping import ATTRIBUTES, FIELDS, SHOWN_FIELDS, LogMapping, MappingError
 from presage_training.readers.formats.words import (
     country_code,
     currency_code,
@@ -23,7 +23,10 @@ from presage_training.readers.formats.words import (
     event_type_of,
     optional_label,
     optional_number,
+    optional_position,
     optional_price,
+    optional_propensity,
+    optional_rank_id,
     optional_units,
     optional_value,
 )
@@ -79,15 +82,15 @@ def _read_part(
         for (
             number, event_type, time, user_id, event_id, session_id,
             item_id, category, brand, price, units, country, device, order_id, value, currency,
-            own_numbers, own_labels,
-        ) in zip(row_numbers, *fields, *attributes, strict=False):  # fmt: skip
+            own_numbers, own_labels, shown,
+        ) in zip(row_numbers, *fields, *attributes, _shown(given), strict=False):  # fmt: skip
             yield Event(
                 event_id or f"{part.stem}:{number}",
                 event_type,
                 user_id,
                 time,
                 session_id,
-                (Item(item_id, category, brand, price, units),) if item_id else (),
+                (Item(item_id, category, brand, price, units, shown),) if item_id else (),
                 country,
                 device,
                 order_id,
@@ -112,6 +115,9 @@ def _functions(path: Path, mapping: LogMapping) -> dict[str, Callable[[Any], Any
         "brand": text,
         "price": partial(optional_price, decimal=decimal),
         "quantity": partial(optional_units, decimal=decimal),
+        "position": partial(optional_position, decimal=decimal),
+        "rank_id": optional_rank_id,
+        "propensity": partial(optional_propensity, decimal=decimal),
         "country": partial(country_code, mapping=mapping),
         "device": partial(device_of, mapping=mapping),
         "order_id": id_text,
@@ -154,6 +160,14 @@ def _attributes(kind: str, given: Mapping[str, Sequence[Any]]) -> Iterable[dict[
         return repeat({})
     rows = zip(*(given[field] for field in columns.values()), strict=True)
     return ({name: value for name, value in zip(columns, row, strict=True) if value is not None} for row in rows)
+
+
+def _shown(given: Mapping[str, Sequence[Any]]) -> Iterable[Shown | None]:
+    """Return how the item of each row was shown; None where nothing is said of it."""
+    if given.keys().isdisjoint(SHOWN_FIELDS):
+        return repeat(None)
+    columns = (given.get(name) or repeat(default) for name, default in zip(SHOWN_FIELDS, (0, "", 0.0), strict=True))
+    return (Shown(*row) if any(row) else None for row in zip(*columns, strict=False))
 
 
 def _time_column(path: Path, mapping: LogMapping) -> EpochColumn | TimeColumn:

@@ -15,12 +15,15 @@ from presage_training.readers.files.opening import is_encoding
 from presage_training.readers.files.times import TIME_UNITS
 from presage_training.readers.formats.derived import Split
 
-__all__ = ["ATTRIBUTES", "COUNTRY", "CURRENCY", "FIELDS", "LogMapping", "MappingError"]
+__all__ = ["ATTRIBUTES", "COUNTRY", "CURRENCY", "FIELDS", "SHOWN_FIELDS", "LogMapping", "MappingError"]
 
 COUNTRY = re.compile(r"[A-Z]{2}")
 CURRENCY = re.compile(r"[A-Z]{3}")
 
-_ITEM_FIELDS = ("category", "brand", "price", "quantity")
+SHOWN_FIELDS = ("position", "rank_id", "propensity")
+"""The fields that say how an item was shown."""
+
+_ITEM_FIELDS = ("category", "brand", "price", "quantity", *SHOWN_FIELDS)
 FIELDS = (
     "event_id",
     "event_type",

@@ -12,7 +12,18 @@ import msgspec
 from msgspec import Meta, Struct
 
 from presage_featurizer import MAX_UNIX_MICROS
-from presage_featurizer.events import MAX_PRICE, MAX_VALUE, MICROS, Device, Event, EventType, Item, money_micros
+from presage_featurizer.events import (
+    MAX_POSITION,
+    MAX_PRICE,
+    MAX_VALUE,
+    MICROS,
+    Device,
+    Event,
+    EventType,
+    Item,
+    Shown,
+    money_micros,
+)
 from presage_featurizer.state import MAX_QUANTITY
 from presage_training.errors import LogFormatError
 from presage_training.quoting import printable
@@ -29,6 +40,8 @@ __all__ = ["read_presage_log", "write_presage_log"]
 _MAX_SHOWN_CHARACTERS = 60
 _PROGRESS_INTERVAL_LINES = 1_000
 
+_NOT_SHOWN = Shown()
+
 _Id = Annotated[str, Meta(min_length=1)]
 
 
@@ -38,6 +51,9 @@ class _JsonItem(Struct, omit_defaults=True, forbid_unknown_fields=True):
     brand: str = ""
     price: Annotated[float, Meta(ge=0.0, le=MAX_PRICE)] = 0.0
     quantity: Annotated[int, Meta(ge=1, le=MAX_QUANTITY)] = 1
+    position: Annotated[int, Meta(ge=0, le=MAX_POSITION)] = 0
+    rank_id: str = ""
+    propensity: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
 
 
 class _JsonEvent(Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -176,10 +192,7 @@ def _to_event(line: _JsonEvent, device: Device, *, default_id: str, lost: Lost) 
         user_id=line.user_id,
         event_time_unix_micros=line.event_time_unix_micros,
         session_id=line.session_id,
-        items=tuple(
-            Item(item.item_id, item.category, item.brand, money_micros(item.price), item.quantity)
-            for item in line.items
-        ),
+        items=tuple(map(_to_item, line.items)),
         country=line.country,
         device=device,
         order_id=line.order_id,
@@ -188,6 +201,12 @@ def _to_event(line: _JsonEvent, device: Device, *, default_id: str, lost: Lost) 
         numbers=valid_numbers(line.numbers, lost) if line.numbers else {},
         labels=valid_labels(line.labels, lost) if line.labels else {},
     )
+
+
+def _to_item(item: _JsonItem) -> Item:
+    is_shown = item.position or item.rank_id or item.propensity
+    shown = Shown(item.position, item.rank_id, item.propensity) if is_shown else None
+    return Item(item.item_id, item.category, item.brand, money_micros(item.price), item.quantity, shown)
 
 
 def _event_type(name: str) -> EventType:
@@ -208,10 +227,7 @@ def _to_json(event: Event) -> _JsonEvent:
         user_id=event.user_id,
         session_id=event.session_id,
         event_time_unix_micros=event.event_time_unix_micros,
-        items=tuple(
-            _JsonItem(item.item_id, item.category, item.brand, item.price_micros / MICROS, item.quantity)
-            for item in event.items
-        ),
+        items=tuple(map(_item_to_json, event.items)),
         country=event.country,
         device=event.device.name if event.device else "",
         order_id=event.order_id,
@@ -219,4 +235,12 @@ def _to_json(event: Event) -> _JsonEvent:
         currency=event.currency,
         numbers=event.numbers,
         labels=event.labels,
+    )
+
+
+def _item_to_json(item: Item) -> _JsonItem:
+    shown = item.shown or _NOT_SHOWN
+    price = item.price_micros / MICROS
+    return _JsonItem(
+        item.item_id, item.category, item.brand, price, item.quantity, shown.position, shown.rank_id, shown.propensity
     )

@@ -9,7 +9,16 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from presage_featurizer.events import MAX_LABEL_BYTES, MAX_NUMBER, MAX_VALUE, Device, EventType, money_micros
+from presage_featurizer.events import (
+    MAX_LABEL_BYTES,
+    MAX_NUMBER,
+    MAX_POSITION,
+    MAX_RANK_ID_BYTES,
+    MAX_VALUE,
+    Device,
+    EventType,
+    money_micros,
+)
 from presage_training.readers.files.cells import id_text, price_micros, quantity, text
 from presage_training.readers.files.columns import SkipRowError, SkipValueError
 from presage_training.readers.files.numbers import NotANumberError, read_number
@@ -22,7 +31,10 @@ __all__ = [
     "event_type_of",
     "optional_label",
     "optional_number",
+    "optional_position",
     "optional_price",
+    "optional_propensity",
+    "optional_rank_id",
     "optional_units",
     "optional_value",
 ]
@@ -109,6 +121,42 @@ def optional_value(cell: Any, decimal: str) -> int | None:
     if not 0.0 <= value <= MAX_VALUE:
         raise ValueError(f"expected a value from 0 to {MAX_VALUE:g}, got {cell!r}")
     return money_micros(value)
+
+
+def optional_position(cell: Any, decimal: str) -> int:
+    """Read an item's place in a list; 0 if missing."""
+    place = _bounded(cell, decimal, "position", MAX_POSITION)
+    if not place.is_integer():
+        what = f"expected a whole number, got {cell!r}"
+        raise SkipValueError("unreadable position", what, value=cell, default=0)
+    return int(place)
+
+
+def optional_propensity(cell: Any, decimal: str) -> float:
+    """Read the probability with which an item was shown; 0 if missing."""
+    return _bounded(cell, decimal, "propensity", 1)
+
+
+def _bounded(cell: Any, decimal: str, name: str, most: int) -> float:
+    if not text(cell).strip():
+        return 0.0
+    try:
+        number = read_number(cell, decimal=decimal)
+    except NotANumberError as error:
+        raise SkipValueError(f"unreadable {name}", str(error), value=cell, default=0) from None
+    if not 0.0 <= number <= most:
+        what = f"expected a number from 0 to {most:,}, got {cell!r}"
+        raise SkipValueError(f"{name} out of range", what, value=cell, default=0)
+    return number
+
+
+def optional_rank_id(cell: Any) -> str:
+    """Read the id of a ranking; empty if missing."""
+    rank_id = id_text(cell)
+    if (size := len(rank_id.encode())) > MAX_RANK_ID_BYTES:
+        what = f"expected at most {MAX_RANK_ID_BYTES} bytes, got {size}: {rank_id!r}"
+        raise SkipValueError("rank_id that is too long", what, value=rank_id, default="")
+    return rank_id
 
 
 def optional_number(cell: Any, decimal: str) -> float | None:

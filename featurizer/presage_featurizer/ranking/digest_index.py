@@ -1,0 +1,71 @@
+"""Rows by digest for many digests at once: a hash table in arrays, several times as fast as a dict that does not fit the cache."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_featurizer.ranking.items import UNKNOWN
+
+__all__ = ["DigestIndex"]
+
+Digests = NDArray[np.uint64]
+Rows = NDArray[np.int64]
+
+_SLOTS_PER_ITEM = 4
+_LEAST_SLOTS = 1 << 10
+_DIGEST, _ROW = 0, 1  # side by side, so that a look-up reads one place in memory
+_NO_ROW = np.uint64(0xFFFF_FFFF_FFFF_FFFF)  # UNKNOWN as a signed number
+
+
+class DigestIndex:
+    """Finds rows by the numbers of digests, which are hashes already. Rows are only added."""
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._mask = np.uint64(_LEAST_SLOTS - 1)
+        self._slots = _empty(_LEAST_SLOTS)
+
+    def add(self, digests: Digests) -> None:
+        """Add the rows that are not in it yet.
+
+        Args:
+            digests: Those of all rows, each once, the known ones first.
+        """
+        if len(digests) * _SLOTS_PER_ITEM > len(self._slots):
+            size = _LEAST_SLOTS
+            while size < 2 * _SLOTS_PER_ITEM * len(digests):
+                size *= 2
+            self._mask = np.uint64(size - 1)
+            self._slots = _empty(size)
+            self._size = 0
+        rows = np.arange(self._size, len(digests))
+        places = (digests[rows] & self._mask).astype(np.int64)
+        while len(rows):
+            free = self._slots[places, _ROW] == _NO_ROW
+            self._slots[places[free], _ROW] = rows[free]  # of several that want a place, the last one gets it
+            left = self._slots[places, _ROW] != rows.astype(np.uint64)
+            self._slots[places[~left], _DIGEST] = digests[rows[~left]]
+            rows, places = rows[left], (places[left] + 1) & int(self._mask)
+        self._size = len(digests)
+
+    def rows_of(self, digests: Digests) -> Rows:
+        """Return the row of each digest; UNKNOWN if it has none."""
+        places = (digests & self._mask).astype(np.int64)
+        found = self._slots.take(places, axis=0)
+        rows: Rows = found[:, _ROW].astype(np.int64)
+        wrong = np.flatnonzero((found[:, _DIGEST] != digests) & (rows != UNKNOWN))
+        places = places[wrong]
+        while len(wrong):
+            places = (places + 1) & int(self._mask)
+            found = self._slots.take(places, axis=0)
+            rows[wrong] = found[:, _ROW].astype(np.int64)
+            still = np.flatnonzero((found[:, _DIGEST] != digests[wrong]) & (found[:, _ROW] != _NO_ROW))
+            wrong, places = wrong[still], places[still]
+        return rows
+
+
+def _empty(size: int) -> Digests:
+    slots = np.zeros((size, 2), np.uint64)
+    slots[:, _ROW] = _NO_ROW
+    return slots

@@ -1,0 +1,86 @@
+"""What a session seems to be about, by rules that are all here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import IntEnum
+
+import numpy as np
+
+from presage_featurizer.events import EventType
+from presage_featurizer.ranking.interests import Interests
+from presage_featurizer.ranking.item_features import CODES, ItemFeatures
+from presage_featurizer.state import Session
+
+__all__ = ["Intent", "session_intent"]
+
+_BUYING = (EventType.VIEW_CART, EventType.BEGIN_CHECKOUT, EventType.ADD_PAYMENT_INFO)
+_KNOWN_SHARE = 0.5
+_LAST_ITEMS = 8
+_MIN_PRICED = 3
+_CHEAP_SHARE = 0.6
+_MIN_COMPARED = 2
+
+
+class Intent(IntEnum):
+    """What a session seems to be about; numbers and names are those of ``presage.v1.Intent``."""
+
+    UNSPECIFIED = 0
+    TRANSACTIONAL = 1
+    COMPARING = 2
+    BROWSING = 3
+    RETURNING = 4
+    BARGAIN = 5
+
+
+def session_intent(session: Session | None, interests: Interests, item_features: ItemFeatures) -> Intent:
+    """Say what a session is about. The first rule that holds decides.
+
+    1. ``UNSPECIFIED``: there is no session.
+    2. ``TRANSACTIONAL``: the newest event put an item into the cart, or the cart was looked at or a checkout begun, and the newest
+       event is no purchase.
+    3. ``RETURNING``: at least half of the session's items have events before the session's last 20.
+    4. ``BARGAIN``: of the last eight items, at least three have a price, and 60 % of those are among the cheapest quarter of their
+       category.
+    5. ``COMPARING``: one category has at least two of the session's items, one of them more than once.
+    6. ``BROWSING``: all else.
+    """
+    if session is None:
+        return Intent.UNSPECIFIED
+    last, events = session.last_type, session.events
+    if last == EventType.ADD_TO_CART or (last != EventType.PURCHASE and any(kind in events for kind in _BUYING)):
+        return Intent.TRANSACTIONAL
+    if not len(interests.session):
+        return Intent.BROWSING
+    if _is_returning(interests):
+        return Intent.RETURNING
+    rows = interests.session
+    categories, prices = item_features.category_of(rows), item_features.prices[rows[:_LAST_ITEMS]].tolist()
+    if interests.newest is not None:
+        categories[0] = int(interests.newest.codes[0]) // len(CODES)
+        prices[0] = interests.newest.price
+    if _is_bargain(categories[:_LAST_ITEMS], prices, item_features):
+        return Intent.BARGAIN
+    return Intent.COMPARING if _is_comparing(categories, interests) else Intent.BROWSING
+
+
+def _is_returning(interests: Interests) -> bool:
+    same = interests.session_digests[:, None] == interests.history_digests
+    known = (same * (interests.purchases + interests.others)).sum(axis=1) > interests.session_counts
+    return bool(np.count_nonzero(known) >= _KNOWN_SHARE * len(known))
+
+
+def _is_bargain(categories: list[int], prices: list[float], item_features: ItemFeatures) -> bool:
+    priced = [(category, price) for category, price in zip(categories, prices, strict=True) if category and price > 0.0]
+    if len(priced) < _MIN_PRICED:
+        return False
+    cheap = sum(price <= item_features.orders.low_price(category) for category, price in priced)
+    return cheap >= _CHEAP_SHARE * len(priced)
+
+
+def _is_comparing(categories: list[int], interests: Interests) -> bool:
+    items = Counter(category for category in categories if category)
+    repeated = [
+        category for category, count in zip(categories, interests.session_counts.tolist(), strict=True) if count > 1.0
+    ]
+    return any(items[category] >= _MIN_COMPARED for category in repeated)

@@ -1,0 +1,267 @@
+"""Features of a visitor and an item together: what the ranking model sees of each candidate."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_featurizer.events import MICROS
+from presage_featurizer.ranking.context import RankingContext
+from presage_featurizer.ranking.item_features import CODES, FAR, ITEM_FEATURES, RATES
+from presage_featurizer.ranking.items import UNKNOWN
+from presage_featurizer.ranking.scores import TABLES
+
+__all__ = ["PAIR_FEATURES", "pair_features"]
+
+Floats = NDArray[np.float64]
+Values = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+_OWN = {
+    "own_score": "the visitor's interest in the item: weights of events, decayed with 60 days",
+    "own_rank": "its place among the visitor's items by that score; -1 if it is none of them",
+    "own_days": "days since the visitor's last event of it; -1 without one",
+    "own_purchases": "the visitor's purchases of it",
+    "own_events": "the visitor's other events of it",
+    "own_order_share": "purchases of it for each of the visitor's orders",
+    "in_last_basket": "whether it was among the items bought last",
+}
+_SESSION = {
+    "session_rank": "its place among the session's items, the newest first; -1 if it is none of them",
+    "session_count": "how often it is among the session's last items",
+    "session_minutes": "minutes since its last event in the session; -1 without one",
+}
+_TABLES = {
+    "viewed_together": "how near it is to the session's items, or those bought last, by sessions that have both",
+    "followed_by": "how near it is to them by what visitors did next",
+    "liked_together": "how near it is to the visitor's items by visitors that have both",
+    "similar_sessions": "how often it is in the sessions that share most with this one",
+    "liked_together_rank": "its place by that; 1,000 where it is 0",
+}
+_SHARES = {
+    "category_share": "the share of the session's items with its category",
+    "brand_share": "the share of the session's items with its brand; -1 without one",
+    "category_affinity": "the share of the visitor's implicit ratings, 0 to 5 for each item, that items of its category have",
+    "brand_affinity": "the share of these ratings that items of its brand have; -1 without one",
+    "price_affinity": "the share of these ratings that items of its price band have",
+}
+_SAME = {
+    "same_category": "whether its category is that of the session's newest item, or else of the visitor's strongest interest",
+    "same_brand": "whether its brand is that item's",
+}
+_PRICES = {
+    "price_to_newest": "its price divided by that item's, at most 1,000; -1 if unknown",
+    "price_to_own": "its price divided by the mean price of the visitor's items, at most 1,000; -1 if unknown",
+    "budget_pressure": "its price divided by what the cart leaves of the budget, at most 1,000; -1 if unknown",
+    "price_saving": "how much cheaper it is than the page's item, or else the newest one, as a share; 0 if unknown",
+}
+_RATES = {
+    "cart_rate": "additions to carts for each view, smoothed by the rate of its category",
+    "purchase_rate": "purchases for each view, smoothed by the rate of its category",
+    "click_rate": "clicks for each list that showed it, smoothed by the rate of its category",
+}
+_CANDIDATE = {
+    "repeat_rate": "the share of its orders that were not the visitor's first with it; -1 if unknown",
+    "known_days": "days since it was first seen: how fresh it is",
+    "position": "its place in the caller's list, from 1; 0 if Presage found it",
+}
+_VISITOR = {
+    "own_items": "how many items the visitor's history has",
+    "orders": "the visitor's orders",
+    "session_items": "how many items the session has",
+    "days_since_event": "days since the visitor's last event with an item; -1 without one",
+    "intent": "the number of the session's intent",
+}
+_BLOCKS = (
+    _OWN, _SESSION, _TABLES, _SHARES, _SAME, _PRICES, ITEM_FEATURES, _RATES, _CANDIDATE, _VISITOR,
+)  # fmt: skip
+
+PAIR_FEATURES: dict[str, str] = {name: meaning for block in _BLOCKS for name, meaning in block.items()}
+"""The names of the features, in their order, with their meanings."""
+
+_DAY_SECONDS = 86_400
+_MINUTE_SECONDS = 60
+_PRIOR_EVENTS = 20.0
+"""Events of its category that an item's rates begin with."""
+
+_NOT_OWN = np.array([0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 0.0], np.float32)
+_NO_PRICE = np.array([-1.0, -1.0, -1.0, 0.0], np.float32)
+_LEAST_MONEY = 1e-6
+_NOT_IN_SESSION = np.array([-1.0, 0.0, -1.0], np.float32)
+_LIKED = TABLES.index("liked_together")
+_LEAST_RATING = 1e-9
+_NO_BRAND = -2  # the element before the last of the sums
+"""Where a candidate without a brand finds its share."""
+_UNKNOWN_CODES = np.array([UNKNOWN, _NO_BRAND, UNKNOWN], np.int16)
+
+
+def pair_features(rows: Rows, context: RankingContext, positions: Rows | None = None) -> Values:
+    """Compute the features of candidates.
+
+    Args:
+        rows: Rows of the candidates, each once; of ``context.resolve`` where the columns may not have them all.
+        context: The visitor, the items and the tables.
+        positions: Places in the caller's list, from 1; None if Presage found the candidates.
+
+    Returns:
+        Shape (len(rows), len(PAIR_FEATURES)), float32, all finite. A row depends on nothing but its candidate and the context.
+    """
+    values = np.empty((len(rows), len(PAIR_FEATURES)), np.float32)
+    blocks = iter(_columns(values))
+    _set_own(next(blocks), rows, context)
+    _set_session(next(blocks), rows, context)
+    _set_near(next(blocks), rows, context)
+    _set_alike(next(blocks), next(blocks), rows, context)
+    _set_prices(next(blocks), rows, context)
+    _set_items(next(blocks), next(blocks), rows, context)
+    candidate = next(blocks)
+    tables = context.tables
+    candidate[:, 0] = tables.padded_repeat_rates.take(tables.table_rows_of.take(rows), mode="wrap")
+    known_micros = np.maximum(0, context.now_unix_micros - context.item_features.first_seen_unix_micros.take(rows))
+    candidate[:, 1] = known_micros / (_DAY_SECONDS * MICROS)
+    candidate[:, 2] = 0.0 if positions is None else positions
+    next(blocks)[:] = _visitor(context)
+    return values
+
+
+def _columns(values: Values) -> list[Values]:
+    blocks, begin = [], 0
+    for block in _BLOCKS:
+        blocks.append(values[:, begin : begin + len(block)])
+        begin += len(block)
+    return blocks
+
+
+def _set_own(block: Values, rows: Rows, context: RankingContext) -> None:
+    """What the visitor did with the items."""
+    interests = context.interests
+    size = len(interests.history)
+    if not size:
+        block[:] = _NOT_OWN
+        return
+    own = np.empty((len(_OWN), size + 1), np.float32)  # the last one: for items that are not the visitor's
+    own[0, :size] = interests.scores
+    own[1, :size] = np.arange(size)
+    own[2, :size] = interests.ages_seconds / _DAY_SECONDS
+    own[3, :size] = interests.purchases
+    own[4, :size] = interests.others
+    own[5, :size] = interests.purchases / max(1, interests.orders)
+    own[6, :size] = interests.bought_last
+    own[:, size] = _NOT_OWN
+    block[:] = own.take(context.workspace.places(rows, interests.history), axis=1, mode="wrap").T
+
+
+def _set_session(block: Values, rows: Rows, context: RankingContext) -> None:
+    """What the visitor did with them in this session."""
+    interests = context.interests
+    size = len(interests.session)
+    if not size:
+        block[:] = _NOT_IN_SESSION
+        return
+    own = np.empty((len(_SESSION), size + 1), np.float32)
+    own[0, :size] = np.arange(size)
+    own[1, :size] = interests.session_counts
+    own[2, :size] = interests.session_ages_seconds / _MINUTE_SECONDS
+    own[:, size] = _NOT_IN_SESSION
+    block[:] = own.take(context.workspace.places(rows, interests.session), axis=1, mode="wrap").T
+
+
+def _set_near(block: Values, rows: Rows, context: RankingContext) -> None:
+    """How near they are to the visitor's items by the tables."""
+    scores = context.scores.of(rows)
+    for place, of_table in enumerate(scores):
+        block[:, place] = of_table
+    liked = scores[_LIKED]
+    block[:, len(scores)] = np.where(liked > 0.0, context.scores.ranks(TABLES[_LIKED], liked), FAR)
+
+
+def _set_alike(shares: Values, same: Values, rows: Rows, context: RankingContext) -> None:
+    """How much they are like the visitor's items."""
+    interests, all_codes = context.interests, context.item_features.codes
+    own = all_codes.take(interests.rows, axis=0, mode="wrap")
+    if interests.newest is not None:
+        own[0] = interests.newest.codes
+    codes = all_codes.take(rows, axis=0)
+    # The codes of the visitor's items are numbered by where they are among them, so that sums take no more room than these items.
+    flat = own.ravel()
+    groups, wanted = context.workspace.groups(flat, codes, _UNKNOWN_CODES)
+    session = len(interests.session)
+    # Price bands are left out of the session: there, the price beside the newest item's says more.
+    equally = np.full(len(CODES) * session, 1.0 / max(1, session))
+    shares[:, :2] = _shares(groups[: len(equally)], equally, len(flat)).take(wanted[:, :2], mode="wrap")
+    ratings = interests.ratings
+    ratings = np.repeat(ratings / max(float(ratings.sum()), _LEAST_RATING), len(CODES))
+    shares[:, 2:] = _shares(groups[len(equally) :], ratings, len(flat)).take(wanted, mode="wrap")
+    for place, newest in enumerate(own[0, :2].tolist() if len(own) else (UNKNOWN, UNKNOWN)):
+        same[:, place] = codes[:, place] == newest if newest >= len(CODES) else 0.0
+
+
+def _shares(groups: NDArray[np.int16], weights: Floats, size: int) -> Floats:
+    """Sum weights by group, with the values at _NO_BRAND and UNKNOWN at the end."""
+    shares = np.bincount(groups, weights, size + 2).astype(np.float64, copy=False)
+    shares[_NO_BRAND] = -1.0
+    return shares
+
+
+def _set_prices(block: Values, rows: Rows, context: RankingContext) -> None:
+    """What they cost beside what the visitor looks at, usually takes, and can spend."""
+    interests, all_prices = context.interests, context.item_features.prices
+    newest = _newest(context)
+    own = all_prices.take(interests.history, mode="wrap")
+    own_mean = float(own.sum()) / max(1, int(np.count_nonzero(own)))
+    newest_price = float(all_prices[newest]) if interests.newest is None else interests.newest.price
+    anchor_price = float(all_prices[context.anchor]) if context.anchor != UNKNOWN else newest_price
+    # Each feature is the price times one number plus another.
+    pressure = (0.0, -1.0)
+    if context.budget is not None:
+        left = context.budget - context.cart_value
+        pressure = (1.0 / left, 0.0) if left > _LEAST_MONEY else (0.0, FAR)
+    lines = (
+        _ratio(newest_price),
+        _ratio(own_mean),
+        pressure,
+        (-1.0 / anchor_price, 1.0) if anchor_price > 0.0 else (0.0, 0.0),
+    )
+    factors, sums = np.array(lines).T
+    prices = all_prices.take(rows)
+    block[:] = np.minimum(prices[:, None] * factors + sums, FAR)
+    unknown = prices <= 0.0
+    if unknown.any():
+        block[unknown] = _NO_PRICE
+
+
+def _ratio(other: float) -> tuple[float, float]:
+    return (1.0 / other, 0.0) if other > 0.0 else (0.0, -1.0)
+
+
+def _newest(context: RankingContext) -> int:
+    interests = context.interests
+    rows = interests.session if len(interests.session) else interests.history
+    return int(rows[0]) if len(rows) else UNKNOWN
+
+
+def _set_items(block: Values, rates: Values, rows: Rows, context: RankingContext) -> None:
+    """What all visitors did with them."""
+    features = context.item_features
+    values = features.values.take(rows, axis=0)
+    known = len(ITEM_FEATURES)
+    block[:] = values[:, :known]
+    priors = features.priors.take(features.codes.take(rows, axis=0)[:, 0] // len(CODES), axis=0)
+    parts, wholes = values[:, known : known + len(RATES)], values[:, known + len(RATES) :]
+    rates[:] = (parts + _PRIOR_EVENTS * priors) / (wholes + _PRIOR_EVENTS)
+
+
+def _visitor(context: RankingContext) -> Values:
+    """What is the same for all candidates, and tells the model how much to trust the rest."""
+    interests = context.interests
+    ages = interests.ages_seconds
+    return np.array(
+        [
+            len(interests.history),
+            interests.orders,
+            len(interests.session),
+            float(ages.min()) / _DAY_SECONDS if len(ages) else -1.0,
+            int(context.intent),
+        ],
+        np.float32,
+    )

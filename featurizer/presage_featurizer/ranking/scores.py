@@ -1,0 +1,124 @@
+"""How near items are to a visitor's, by the tables of neighbours."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_featurizer.ranking.interests import Interests
+from presage_featurizer.ranking.items import UNKNOWN
+from presage_featurizer.ranking.similar_sessions import MAX_LAST_ITEMS, items_of_similar_sessions
+from presage_featurizer.ranking.tables import RankingTables
+from presage_featurizer.ranking.workspace import Workspace
+from presage_featurizer.state import MAX_SESSION_ITEMS
+
+__all__ = ["TABLES", "SourceScores", "TableName", "Workspace"]
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+TableName = Literal["viewed_together", "followed_by", "liked_together", "similar_sessions"]
+
+TABLES: tuple[TableName, ...] = ("viewed_together", "followed_by", "liked_together", "similar_sessions")
+
+# What an item of the session weighs, the newest first; multiplied, since powers differ between machines.
+_SESSION_WEIGHTS = np.multiply.accumulate(np.array([1.0, *[0.8] * (MAX_SESSION_ITEMS - 1)]))
+_MAX_SCORE = 20.0
+"""Interest in an item above this says no more."""
+
+
+class SourceScores:
+    """How near items are to a visitor's, by each table.
+
+    Sums are made in the order of the visitor's items, whichever items are asked for, so that neither other candidates nor their
+    order can change a bit of them.
+
+    Args:
+        interests: The visitor's items.
+        tables: Bound to the columns.
+        workspace: Of the calling thread, with room for all rows.
+    """
+
+    def __init__(self, interests: Interests, tables: RankingTables, workspace: Workspace) -> None:
+        self._interests = interests
+        self._tables = tables
+        self._workspace = workspace
+        context, self._weights = _context(interests)
+        self._context = tables.table_rows_of.take(context)
+        self._known: dict[TableName, tuple[Rows, Floats]] = {}
+        self._known_totals: dict[TableName, Floats] = {}
+
+    def of(self, rows: Rows) -> list[Floats]:
+        """Return the scores of some items, each once, by each of TABLES; 0 for those that a table does not find."""
+        table_rows = self._tables.table_rows_of.take(rows)
+        slots = self._workspace.begin_slots(table_rows)
+        size = len(rows) + 1
+        sums = [
+            np.bincount(slots.take(near), amounts, size).astype(
+                np.float64, copy=False
+            )  # of no items, it counts in integers
+            for near, amounts in map(self._near, TABLES)
+        ]
+        own = slots.take(table_rows)
+        self._workspace.end_slots(table_rows)
+        for of_table in sums:
+            of_table[0] = 0.0  # the items that were not asked for, whose slot is also that of items without a table row
+        return [of_table.take(own) for of_table in sums]
+
+    def ranks(self, name: TableName, scores: Floats) -> Floats:
+        """Return how many items a table finds that are nearer than items with these scores."""
+        totals = np.sort(self._totals(name))
+        return np.asarray(len(totals) - np.searchsorted(totals, scores, side="right"), np.float64)
+
+    def found_by(self, name: TableName) -> tuple[Rows, Floats]:
+        """Return the items that a table finds, each once, with their scores."""
+        totals = self._totals(name)
+        found = np.flatnonzero(totals > 0.0)
+        rows = self._tables.columns_of.take(self._near(name)[0].take(found))
+        known = rows != UNKNOWN
+        return rows[known], totals[found[known]]
+
+    def _totals(self, name: TableName) -> Floats:
+        """Return the scores of what a table finds, one for each item, and 0 where an item comes again."""
+        totals = self._known_totals.get(name)
+        if totals is None:
+            totals = self._known_totals[name] = self._workspace.totals(*self._near(name))
+        return totals
+
+    def _near(self, name: TableName) -> tuple[Rows, Floats]:
+        """Return the table rows that a table finds, repeats included, and what each adds to its score."""
+        known = self._known.get(name)
+        if known is None:
+            known = self._known[name] = self._find(name)
+        return known
+
+    def _find(self, name: TableName) -> tuple[Rows, Floats]:
+        tables = self._tables
+        if name == "similar_sessions":
+            last = self._context[:MAX_LAST_ITEMS]
+            has_session = len(self._interests.session) > 0
+            return items_of_similar_sessions(tables.sessions, last, self._workspace, fade=has_session)
+        if name == "liked_together":
+            rows = tables.table_rows_of.take(self._interests.history)
+            rows, weights = _known(rows, np.minimum(self._interests.scores, _MAX_SCORE) / _MAX_SCORE)
+        elif name == "viewed_together":
+            rows, weights = _known(self._context, self._weights)
+        else:
+            rows, weights = _known(self._context[:MAX_LAST_ITEMS], self._weights[:MAX_LAST_ITEMS])
+        table = tables.neighbours[name]
+        near = table.rows.take(rows, axis=0).ravel().astype(np.int64)
+        return near, (table.weights.take(rows, axis=0) * weights[:, None]).ravel()
+
+
+def _known(rows: Rows, weights: Floats) -> tuple[Rows, Floats]:
+    known = np.flatnonzero(rows != UNKNOWN)
+    return (rows, weights) if len(known) == len(rows) else (rows.take(known), weights.take(known))
+
+
+def _context(interests: Interests) -> tuple[Rows, Floats]:
+    """Return the items that say what the visitor wants now: the session's, or else those bought last."""
+    if len(interests.session):
+        return interests.session, _SESSION_WEIGHTS[: len(interests.session)]
+    basket = interests.last_basket
+    return basket, np.ones(len(basket))

@@ -1,0 +1,103 @@
+"""Memory for finding and summing items, so that neither sorting nor columns of all items are needed for each visitor."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_featurizer.ranking.items import UNKNOWN
+
+__all__ = ["Workspace"]
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+_ORDER = np.arange(1 << 15, dtype=np.int16)
+"""Places, which must fit 16 bits: arrays for all items stay small enough for a cache."""
+
+
+class Workspace:
+    """Reused from one call to the next; one for each thread.
+
+    Every array is as it was at the end of each method. Numbers may be UNKNOWN, which is the last element of each array.
+    """
+
+    def __init__(self) -> None:
+        self._places: NDArray[np.int16] = np.full(1, UNKNOWN, np.int16)
+        self._slots: NDArray[np.int16] = np.zeros(1, np.int16)
+        self._marks: NDArray[np.uint8] = np.zeros(1, np.uint8)
+
+    def reserve(self, size: int) -> None:
+        """Make room for numbers below a size."""
+        if size >= len(self._places):
+            room = size + size // 4 + 1
+            self._places = np.full(room, UNKNOWN, np.int16)
+            self._slots = np.zeros(room, np.int16)
+
+    def places(self, wanted: Rows, among: Rows) -> NDArray[np.int16]:
+        """Return where each wanted number is among others, or UNKNOWN; of equal ones, the place of the last."""
+        places = self._places
+        places[among] = _order(len(among))
+        places[UNKNOWN] = UNKNOWN
+        found = places.take(wanted)
+        places[among] = UNKNOWN
+        return found
+
+    def groups(
+        self, own: Rows, wanted: Rows, special: NDArray[np.int16]
+    ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+        """Return for each of a visitor's numbers the place of the last equal one, and where each wanted number is among them.
+
+        Args:
+            own: The visitor's numbers.
+            wanted: Of any shape; UNKNOWN comes out for those that the visitor does not have.
+            special: What comes out for the numbers from 0 to its length, whether the visitor has them or not.
+        """
+        places = self._places
+        places[own] = _order(len(own))
+        groups = places.take(own)
+        places[: len(special)] = special
+        found = places.take(wanted)
+        places[own] = places[: len(special)] = UNKNOWN
+        return groups, found
+
+    def firsts(self, numbers: Rows) -> Rows:
+        """Return the places of numbers that did not come before, in their order."""
+        places = self._places
+        order = _order(len(numbers))
+        places[numbers[::-1]] = order[::-1]
+        found = np.flatnonzero(places.take(numbers) == order)
+        places[numbers] = UNKNOWN
+        return found
+
+    def totals(self, numbers: Rows, amounts: Floats) -> Floats:
+        """Sum amounts by number, in the order given; the sum stands where the number comes for the last time, with 0 elsewhere."""
+        places = self._places
+        places[numbers] = _order(len(numbers))
+        group = places.take(numbers)
+        places[numbers] = UNKNOWN
+        return np.bincount(group, amounts, len(numbers)).astype(np.float64, copy=False)
+
+    def begin_slots(self, numbers: Rows) -> NDArray[np.int16]:
+        """Give numbers slots from 1 on; all others, and UNKNOWN, have slot 0 until ``end_slots``. Return all slots by number."""
+        slots = self._slots
+        slots[numbers] = _order(len(numbers) + 1)[1:]
+        slots[UNKNOWN] = 0
+        return slots
+
+    def end_slots(self, numbers: Rows) -> None:
+        """Take the slots back."""
+        self._slots[numbers] = 0
+
+    def marks(self, size: int) -> NDArray[np.uint8]:
+        """Return zeros for numbers below a size. The caller must put the zeros back."""
+        if size > len(self._marks):
+            self._marks = np.zeros(size, np.uint8)
+        return self._marks
+
+
+def _order(size: int) -> NDArray[np.int16]:
+    if size > len(_ORDER):
+        raise ValueError(f"items at once: expected at most {len(_ORDER):,}, got {size:,}")
+    return _ORDER[:size]

@@ -1,0 +1,46 @@
+"""From scored candidates to the list that is returned."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_featurizer.ranking.assembling import draw_seed
+from presage_featurizer.ranking.placements import Arranged, Scored, arrange
+from presage_featurizer.ranking.reasons import reasons
+from presage_server.ranking.finding import Candidates
+from presage_server.ranking.jobs import RankedItems, RankJob
+
+__all__ = ["make_list"]
+
+
+def make_list(job: RankJob, candidates: Candidates, scores: NDArray[np.float64]) -> tuple[Scored, Arranged]:
+    """Apply the rules to scored candidates, and fill in the job's items."""
+    items = candidates.context.items
+    scored = Scored(candidates.rows, candidates.digests, scores, candidates.sources, candidates.live)
+    arranged = arrange(
+        scored,
+        job.rules,
+        items,
+        k=job.k,
+        budget_micros=job.budget_micros,
+        cart_micros=candidates.cart_micros,
+        seed=draw_seed(job.rank_id),
+    )
+    places = arranged.places
+    rows = candidates.rows[places]
+    given = candidates.given
+    job.items = RankedItems(
+        ids=[items.ids[row] for row in rows.tolist()]
+        if given is None
+        else [job.candidate_ids[place - 1] for place in given[places].tolist()],
+        scores=scores[places].tolist(),
+        sources=candidates.sources[places].tolist(),
+        cold=candidates.context.is_cold(rows).tolist(),
+        prices=candidates.live.prices[places].tolist(),
+        reasons=reasons(candidates.features[places]),
+        propensities=arranged.propensities.tolist(),
+        rules=arranged.rules,
+        features=candidates.features[places] if job.include_features else None,
+    )
+    return scored, arranged

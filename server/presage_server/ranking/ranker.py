@@ -1,0 +1,190 @@
+"""Rankings, a little at a time: candidates and features of one list after the other, and scores of many in one run of a model."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_featurizer.ranking.intent import Intent
+from presage_featurizer.ranking.workspace import Workspace
+from presage_server.errors import DeadlineError
+from presage_server.ranking.current_items import CurrentItems
+from presage_server.ranking.exposures import ExposureLog
+from presage_server.ranking.finding import Candidates, find_candidates
+from presage_server.ranking.jobs import RankJob, SimilarJob
+from presage_server.ranking.listing import make_list
+from presage_server.ranking.similar import list_similar
+from presage_server.rpc.status import internal_error
+from presage_server.telemetry.metrics import Metrics
+from presage_server.telemetry.stages import Stages
+
+__all__ = ["Ranker"]
+
+_ROWS, _BRIEF_ROWS = 512, 160
+"""Candidates scored at once, and where small calls wait for the end of it."""
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A job whose candidates are known."""
+
+    job: RankJob
+    candidates: Candidates
+    scores: NDArray[np.float64]
+    scored: int = 0
+    """How many of the candidates have their score."""
+
+
+class Ranker:
+    """Ranks items for visitors whose states have been read. A list does not depend on what else is ranked with it.
+
+    Args:
+        items: All items.
+        metrics: Counts rankings.
+        exposures: Logs them; None logs none.
+    """
+
+    def __init__(self, items: CurrentItems, metrics: Metrics, exposures: ExposureLog | None = None) -> None:
+        self._items = items
+        self._metrics = metrics
+        self._exposures = exposures
+        self._workspace = Workspace()
+        self._waiting: deque[RankJob] = deque()
+        self._begun: deque[_Begun] = deque()
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything is left to do."""
+        return bool(self._waiting or self._begun)
+
+    def add(self, job: RankJob) -> None:
+        """Queue a job whose state is set, or that has to do without one."""
+        job.queued = True
+        stages = Stages(job.stages.started)
+        stages.marks = list(job.stages.marks)
+        job.stages = stages
+        self._waiting.append(job)
+
+    def work(self, now: float, *, briefly: bool) -> None:
+        """Work on the oldest jobs for a while, and respond to those that are finished.
+
+        Args:
+            now: The time, in seconds of ``time.monotonic``.
+            briefly: Whether other calls wait for the end of this.
+        """
+        rows = _BRIEF_ROWS if briefly else _ROWS
+        runs: list[tuple[_Begun, int]] = []
+        while rows > 0 and (begun := self._next(now)) is not None:
+            if runs and runs[0][0].job.model is not begun.job.model:
+                self._begun.appendleft(begun)
+                break
+            until = min(begun.scored + rows, len(begun.scores))
+            rows -= max(1, until - begun.scored)
+            runs.append((begun, until))
+        if runs:
+            self._score(runs)
+
+    def find_similar(self, jobs: Iterable[SimilarJob]) -> None:
+        """Find items like others, and respond."""
+        features = self._items.features()
+        for job in jobs:
+            try:
+                list_similar(job, features)
+            except Exception as error:  # noqa: BLE001 - the call's own
+                job.call.fail(internal_error(error, job.call.method))
+            else:
+                job.respond(job)
+
+    def _next(self, now: float) -> _Begun | None:
+        """Return a job that needs scores: the one that has some, or the next one that can be answered."""
+        if self._begun:
+            return self._begun.popleft()
+        while self._waiting:
+            job = self._waiting.popleft()
+            call = job.call
+            if call.code is not None:  # cancelled
+                continue
+            if call.deadline <= now:
+                call.fail(DeadlineError("the call's time was over before its turn came"))
+                continue
+            job.stages.mark("queue")
+            try:
+                return self._begin(job)
+            except Exception as error:  # noqa: BLE001 - the call's own
+                call.fail(internal_error(error, call.method))
+        return None
+
+    def _begin(self, job: RankJob) -> _Begun:
+        features = self._items.features()
+        candidates = find_candidates(job, features, self._workspace)
+        job.epoch = features.items.epoch
+        job.intent = int(candidates.context.intent)
+        if job.state is not None:
+            job.cold_start = False
+        job.no_session = candidates.context.intent is Intent.UNSPECIFIED
+        job.stages.mark("featurize")
+        return _Begun(job, candidates, np.empty(len(candidates.rows)))
+
+    def _score(self, runs: list[tuple[_Begun, int]]) -> None:
+        """Score some candidates of jobs of one model in one run; if that fails, one job after the other."""
+        try:
+            self._run(runs)
+        except Exception as error:  # noqa: BLE001 - whichever it was, its neighbours are served
+            if len(runs) > 1:
+                for run in runs:
+                    self._score([run])
+                return
+            call = runs[0][0].job.call
+            call.fail(internal_error(error, call.method))
+            return
+        for begun, until in runs:
+            begun.job.stages.mark("model")
+            if until < len(begun.scores):
+                self._begun.append(begun)
+            else:
+                self._finish(begun)
+
+    def _run(self, runs: list[tuple[_Begun, int]]) -> None:
+        parts = [begun.candidates.features[begun.scored : until] for begun, until in runs]
+        rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        scores = runs[0][0].job.model.scores(rows) if len(rows) else np.zeros(0)
+        start = 0
+        for begun, until in runs:
+            end = start + until - begun.scored
+            begun.scores[begun.scored : until] = scores[start:end]
+            begun.scored, start = until, end
+
+    def _finish(self, begun: _Begun) -> None:
+        job, candidates = begun.job, begun.candidates
+        if job.call.code is not None:
+            return
+        try:
+            scored, arranged = make_list(job, candidates, begun.scores)
+            job.respond(job)
+        except Exception as error:  # noqa: BLE001 - the call's own
+            job.call.fail(internal_error(error, job.call.method))
+            return
+        job.stages.mark("encode")
+        metrics = self._metrics
+        metrics.observe_stages(job.stages, 1)
+        metrics.count_ranking(
+            cold=job.cold_start,
+            degraded=job.degraded,
+            candidates=len(candidates.rows),
+            given=candidates.given is not None,
+        )
+        if candidates.context.cold_digests:
+            metrics.cold_items.inc(int(np.count_nonzero(candidates.context.is_cold(candidates.rows))))
+        if self._exposures is not None:
+            self._exposures.offer(
+                job,
+                scored,
+                arranged,
+                given=candidates.given,
+                features=candidates.features,
+                cart_micros=candidates.cart_micros,
+            )

@@ -1,0 +1,88 @@
+"""Ranked lists as bytes, written by hand as the responses in ``encoding``: a list has up to a thousand items."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from presage.v1 import ranking_service_pb2 as pb
+from presage.v1.prediction_pb2 import FeatureVector
+from presage_featurizer.ranking.definition import RANKING_FEATURES
+from presage_server.ranking.jobs import RankedItems, RankJob, SimilarJob
+from presage_server.rpc.encoding import encode_timings, tag_message
+
+__all__ = ["encode_ranking", "encode_similar"]
+
+_DOUBLE = Struct("<cd").pack
+_SHORT = 128
+"""Lengths below it are one byte."""
+_MAX_COMBINATIONS = 4_096
+
+
+def encode_ranking(job: RankJob) -> bytes:
+    """Encode the ``RankResponse`` or ``NextItemsResponse`` of a job; their common fields have the same numbers."""
+    parts = [tag_message(b"\x0a", job.rank_id.encode())]
+    parts += _encode_items(job.items, b"\x12", job.model.features)
+    if job.intent:
+        parts.append(b"\x18%c" % job.intent)
+    basis = pb.RankingBasis(
+        model=job.model.name,
+        model_version=job.model.version,
+        epoch=job.epoch,
+        cold_start=job.cold_start,
+        degraded=job.degraded,
+        no_session=job.no_session,
+    )
+    parts.append(tag_message(b"\x22", basis.SerializeToString()))
+    if job.include_timings:
+        parts.append(tag_message(b"\x2a", encode_timings(job.call, job.stages).SerializeToString()))
+    return b"".join(parts)
+
+
+def encode_similar(job: SimilarJob) -> bytes:
+    """Encode the ``SimilarItemsResponse`` of a job."""
+    parts = _encode_items(job.items, b"\x0a", ())
+    if job.cold:
+        parts.append(b"\x10\x01")
+    return b"".join(parts)
+
+
+def _encode_items(items: RankedItems, tag: bytes, names: tuple[str, ...]) -> list[bytes]:
+    parts = []
+    for place, (item_id, score, source, cold, price, propensity) in enumerate(
+        zip(items.ids, items.scores, items.sources, items.cold, items.prices, items.propensities, strict=True)
+    ):
+        encoded = item_id.encode()
+        size = len(encoded)
+        encoded = b"\x0a%c%b" % (size, encoded) if size < _SHORT else tag_message(b"\x0a", encoded)
+        if score:
+            encoded += _DOUBLE(b"\x11", score)
+        encoded += b"\x18%c%b" % (source, _REASONS[items.reasons[place]])
+        if cold:
+            encoded += b"\x28\x01"
+        encoded += _DOUBLE(b"\x31", propensity)
+        if rules := items.rules[place]:
+            encoded += _RULES[rules]
+        if price:
+            encoded += _DOUBLE(b"\x41", price)
+        if items.features is not None:
+            vector = FeatureVector(feature_set=RANKING_FEATURES, names=names, values=items.features[place].tolist())
+            encoded += tag_message(b"\x4a", vector.SerializeToString())
+        parts.append(b"%b%c%b" % (tag, len(encoded), encoded) if len(encoded) < _SHORT else tag_message(tag, encoded))
+    return parts
+
+
+class _Words(dict[tuple[str, ...], bytes]):
+    """Repeated fields of a few words each, encoded; there are only so many combinations of them."""
+
+    def __init__(self, tag: bytes) -> None:
+        super().__init__()
+        self._tag = tag
+
+    def __missing__(self, words: tuple[str, ...]) -> bytes:
+        if len(self) >= _MAX_COMBINATIONS:
+            self.clear()
+        self[words] = encoded = b"".join([tag_message(self._tag, word.encode()) for word in words])
+        return encoded
+
+
+_REASONS, _RULES = _Words(b"\x22"), _Words(b"\x3a")

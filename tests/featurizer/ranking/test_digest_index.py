@@ -1,0 +1,34 @@
+"""Rows by digest, beside a dict."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from presage_featurizer.ranking.digest_index import DigestIndex
+from presage_featurizer.ranking.items import UNKNOWN
+
+# Few different lower bits, so that many want the same place.
+DIGESTS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1 << 40)), unique=True, max_size=80).map(
+    lambda pairs: np.array([high << 20 | low for low, high in pairs], np.uint64)
+)
+
+
+@given(digests=DIGESTS, others=DIGESTS, cuts=st.lists(st.integers(0, 80), max_size=3))
+@settings(deadline=None)
+def test_it_finds_what_a_dict_finds(digests, others, cuts):
+    index = DigestIndex()
+    for size in [*sorted(min(cut, len(digests)) for cut in cuts), len(digests)]:
+        index.add(digests[:size])
+        known = {number: row for row, number in enumerate(digests[:size].tolist())}
+        wanted = np.concatenate([others, digests])
+        assert index.rows_of(wanted).tolist() == [known.get(number, UNKNOWN) for number in wanted.tolist()]
+
+
+def test_it_grows():
+    digests = np.random.default_rng(1).integers(0, 1 << 63, 20_000).astype(np.uint64)
+    index = DigestIndex()
+    for size in (0, 100, 5_000, 20_000):
+        index.add(digests[:size])
+        assert index.rows_of(digests).tolist() == [*range(size), *[UNKNOWN] * (20_000 - size)]

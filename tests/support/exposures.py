@@ -1,0 +1,55 @@
+"""Exposures for tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
+
+from presage_featurizer import MAX_UNIX_MICROS
+from presage_featurizer.event_log import EXPOSURE_ARRAYS, Exposure
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+_AMOUNTS = st.integers(0, 2**63 - 1)
+
+
+@st.composite
+def any_exposure(draw: DrawFn) -> Exposure:
+    """Make any exposure that can be read."""
+    candidates = draw(st.integers(0, 6))
+    shown = draw(st.permutations(range(candidates)))[: draw(st.integers(0, candidates))]
+    rows = draw(st.sampled_from([0, 3])) if candidates else 0
+    lengths = {"propensities": len(shown), "features": candidates * rows}
+
+    def array(name: str) -> bytes:
+        dtype = np.dtype(EXPOSURE_ARRAYS[name])
+        elements: SearchStrategy[Any] = st_numpy.from_dtype(dtype)
+        return draw(st_numpy.arrays(dtype, lengths.get(name, candidates), elements=elements)).tobytes()
+
+    return Exposure(
+        rank_id=draw(_TEXTS),
+        user_id=draw(_TEXTS),
+        session_id=draw(_TEXTS),
+        as_of_unix_micros=draw(st.integers(0, MAX_UNIX_MICROS)),
+        last_event=draw(st.binary(max_size=8)),
+        model=draw(_TEXTS),
+        model_version=draw(_TEXTS),
+        fingerprint=draw(_TEXTS),
+        epoch=draw(st.integers(-1, 2**40)),
+        placement=draw(_TEXTS),
+        next_items=draw(st.booleans()),
+        degraded=draw(st.booleans()),
+        k=draw(st.integers(1, 1_000)),
+        budget_micros=draw(st.none() | _AMOUNTS),
+        cart_micros=draw(_AMOUNTS),
+        anchor=draw(st.none() | st.integers(0, 2**64 - 1)),
+        country=draw(_TEXTS),
+        shown=np.array(shown, "<u2").tobytes(),
+        rules=tuple(tuple(draw(st.lists(_TEXTS, max_size=2))) for _ in shown),
+        **{name: array(name) for name in EXPOSURE_ARRAYS if name != "shown"},
+    )

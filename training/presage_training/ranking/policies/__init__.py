@@ -1,0 +1,1 @@
+"""What another policy would have brought, estimated from lists that were shown with known probabilities."""
