@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from random import Random
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from redis.asyncio import Redis
 
 from presage_featurizer import NO_AGGREGATES
 from presage_featurizer.custom import CustomFeatures
+from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.placements import Placements
 from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
@@ -133,6 +135,7 @@ async def running(
             sampler = Sampler(share=share, random=Random().random, writer=store, metrics=metrics)  # noqa: S311 - a sample
         scorer = Scorer(metrics, sampler)
         items = CurrentItems(live)
+        live.prepare = partial(_bind_tables, models)
         ranker = Ranker(items, metrics, _make_exposure_log(settings, store, metrics))
         overload = OverloadPolicy()
         pipeline = Pipeline(
@@ -160,7 +163,7 @@ async def running(
         for name in ("", *_SERVICES):
             await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(_stop_at_once, transport)  # when there is nothing to drain, or no time for it
-        address = await transport.start(live.serve_with(pipeline.turn))
+        address = await transport.start(pipeline.turn)
         self_check = SelfCheck(transport, "" if share_port else address)
         await self_check.run_once()
         checking = asyncio.create_task(self_check.run())
@@ -171,6 +174,12 @@ async def running(
         await health_servicer.enter_graceful_shutdown()
         await asyncio.sleep(settings.drain_delay_seconds)
         await transport.stop(settings.drain_seconds)
+
+
+def _bind_tables(models: Models, items: ItemColumns) -> None:
+    """Have the tables of all ranking models ready for columns."""
+    for model in models.ranking_models:
+        model.tables(items)
 
 
 def _log_what_is_served(settings: Settings, custom: CustomFeatures | None, models: Models) -> None:

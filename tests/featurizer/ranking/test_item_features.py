@@ -79,9 +79,7 @@ def test_only_changed_rows_are_computed_again(monkeypatch):
     replay.close_before(NOW + 60 * MICROS)
     features.refresh()
     assert sorted(np.concatenate(computed).tolist()) == sorted(
-        columns.rows_of(
-            number for number in columns.rows if columns.ids[columns.rows[number]] in {"item-3", "item-4"}
-        ).tolist()
+        row for row, item_id in enumerate(columns.ids) if item_id in {"item-3", "item-4"}
     )
 
 
