@@ -119,7 +119,9 @@ async def running(
         link, redis, url = await _open_link(settings, stack)
         link.watch_with(watcher)
         CatalogueService(redis, timeout_seconds=settings.store_timeout_ms / 1e3).add_to(server)
-        live = await stack.enter_async_context(live_items(url, settings, metrics.registry))
+        live = await stack.enter_async_context(
+            live_items(url, settings, metrics.registry, partial(_bind_tables, models))
+        )
         store = RedisStore(
             link,
             clock=system_clock,
@@ -135,7 +137,6 @@ async def running(
             sampler = Sampler(share=share, random=Random().random, writer=store, metrics=metrics)  # noqa: S311 - a sample
         scorer = Scorer(metrics, sampler)
         items = CurrentItems(live)
-        live.prepare = partial(_bind_tables, models)
         ranker = Ranker(items, metrics, _make_exposure_log(settings, store, metrics))
         overload = OverloadPolicy()
         pipeline = Pipeline(

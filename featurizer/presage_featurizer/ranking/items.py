@@ -164,7 +164,7 @@ class ItemColumns:
         return other
 
     def stage(self, bucket: ItemBucket) -> None:
-        """Do all of ``apply`` but for live values, so that those who read other forks see nothing of it; ``settle`` does the rest."""
+        """Do all of ``apply`` but for live values, so that readers of other forks see nothing; ``settle`` does the rest."""
         if bucket.number <= self.epoch:
             raise ValueError(f"bucket: expected one after {self.epoch}, got {bucket.number}")
         rows = self._rows_for(bucket)

@@ -38,20 +38,24 @@ _FOREVER_MILLIS = 2**62
 _JOIN_SECONDS = 10.0
 _MICROS = 1_000_000
 
+Prepare = Callable[[ItemColumns], object]
+
 
 class LiveItems(Collector):
     """Features of the newest epoch, with live prices, stock, block list and tags.
 
-    Everything is made in threads of its own: one applies changes of the catalogue, in their order, and one makes the columns and the
-    features of each epoch, which then take the place of those before at once. Whoever serves has nothing to do, and may read at any
-    moment. Use ``open``, and ``close`` at the end.
+    Two threads make everything: one applies changes of the catalogue, in their order, and one makes the columns and the features of
+    each epoch, which then take the place of those before at once. Whoever serves has nothing to do, and may read at any moment.
+
+    Use ``open``, and ``close`` at the end.
 
     Args:
         redis: A client for the threads that read; closed at the end.
         width_micros: The width of a bucket, if none was published.
+        prepare: Called with the columns of each epoch before anybody else sees them, by another thread than the one that serves.
     """
 
-    def __init__(self, redis: Redis, width_micros: int) -> None:
+    def __init__(self, redis: Redis, width_micros: int, prepare: Prepare) -> None:
         self._redis: Any = redis
         self._width_micros = width_micros
         self._stop = threading.Event()
@@ -64,8 +68,7 @@ class LiveItems(Collector):
         self._applied = 0
         """Changes of the catalogue that were applied."""
         self._changes = ChangesReader(redis)
-        self.prepare: Callable[[ItemColumns], object] = _prepare_nothing
-        """Called with the columns of each epoch before anybody else sees them, by another thread than the one that serves."""
+        self._prepare = prepare
         try:
             columns, self._changes = self._load()
             self._begin_after(columns)
@@ -75,7 +78,7 @@ class LiveItems(Collector):
             columns = ItemColumns(width_micros)
         self._newest = columns
         """The columns that know of all items that have live values."""
-        self.features = _features_of(columns)
+        self.features = self._features_of(columns)
         """The features of all items, as of the newest epoch."""
         self._threads = [
             threading.Thread(target=self._run, args=arguments, name=name, daemon=True)
@@ -86,7 +89,7 @@ class LiveItems(Collector):
         ]
 
     @classmethod
-    def open(cls, url: str, width_micros: int) -> LiveItems:
+    def open(cls, url: str, width_micros: int, prepare: Prepare = lambda _: None) -> LiveItems:
         """Load what the store has, then follow it.
 
         Raises:
@@ -94,7 +97,7 @@ class LiveItems(Collector):
         """
         try:
             redis, _ = connect(url, client_name="presage-items", timeout_seconds=_TIMEOUT_SECONDS)
-            items = cls(redis, width_micros)
+            items = cls(redis, width_micros, prepare)
         except (EventLogStoreError, RedisError, OSError) as error:
             raise StoreStartError(f"redis_url: the items cannot be loaded: {error}") from error
         if len(items.columns):
@@ -175,7 +178,7 @@ class LiveItems(Collector):
         buckets.clear()
         features = self.features.fork(columns)
         features.prepare()
-        self.prepare(columns)
+        self._prepare(columns)
         with self._changing:
             self._newest = columns
         steps = columns.settling()
@@ -211,12 +214,17 @@ class LiveItems(Collector):
         except (RedisError, OSError, StateError, ChainBrokenError):
             self._stop.wait(_RETRY_SECONDS)
             return
-        features = _features_of(columns)
-        self.prepare(columns)
+        features = self._features_of(columns)
         with self._changing:
             self._newest, self._changes = columns, changes
         self._begin_after(columns)
         self.features = features
+
+    def _features_of(self, columns: ItemColumns) -> ItemFeatures:
+        features = ItemFeatures(columns)
+        features.prepare()
+        self._prepare(columns)
+        return features
 
     def _begin_after(self, columns: ItemColumns) -> None:
         self._parts = []
@@ -229,13 +237,3 @@ class LiveItems(Collector):
             for entry in found:
                 columns.apply_changes(entry.changes)
         return columns, reader
-
-
-def _features_of(columns: ItemColumns) -> ItemFeatures:
-    features = ItemFeatures(columns)
-    features.prepare()
-    return features
-
-
-def _prepare_nothing(_: ItemColumns) -> None:
-    pass
