@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_featurizer.ranking.items import UNKNOWN
-
-__all__ = ["DigestIndex"]
+__all__ = ["UNKNOWN", "DigestIndex"]
 
 Digests = NDArray[np.uint64]
 Rows = NDArray[np.int64]
 
-_SLOTS_PER_ITEM = 4
+UNKNOWN = -1
+"""The row of an item that has none."""
+
+_SLOTS_PER_ITEM = 2
 _LEAST_SLOTS = 1 << 10
 _DIGEST, _ROW = 0, 1  # side by side, so that a look-up reads one place in memory
 _NO_ROW = np.uint64(0xFFFF_FFFF_FFFF_FFFF)  # UNKNOWN as a signed number
@@ -25,6 +28,12 @@ class DigestIndex:
         self._size = 0
         self._mask = np.uint64(_LEAST_SLOTS - 1)
         self._slots = _empty(_LEAST_SLOTS)
+
+    def copy(self) -> DigestIndex:
+        """Return an index that changes independently."""
+        other = copy(self)
+        other._slots = self._slots.copy()  # noqa: SLF001 - its own class
+        return other
 
     def add(self, digests: Digests) -> None:
         """Add the rows that are not in it yet.
