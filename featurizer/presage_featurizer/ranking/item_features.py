@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from presage_featurizer.events import EventType
 from presage_featurizer.habits import EVENT_WEIGHTS
 from presage_featurizer.ranking.category_orders import CategoryOrders
-from presage_featurizer.ranking.digest_index import DigestIndex
+from presage_featurizer.ranking.digest_index import DigestIndex, IdIndex
 from presage_featurizer.ranking.items import COUNTED_TYPES, UNKNOWN, WINDOW_DAYS, ItemColumns
 
 __all__ = ["CODES", "FAR", "ITEM_FEATURES", "MAX_COLD", "RATES", "ItemFeatures"]
@@ -79,6 +81,7 @@ class ItemFeatures:
         self.items = items
         self.index = DigestIndex()
         """Rows by the numbers of digests."""
+        self._ids = IdIndex()
         self.size = 0
         """How many items there are."""
         self.values = np.zeros((0, _WIDTH), np.float32)
@@ -150,6 +153,11 @@ class ItemFeatures:
             category_code = 0
         found: Rows = _codes(np.array([category_code]), np.zeros(1, np.int64), np.array([price]))[0]
         return found
+
+    def rows_of_ids(self, ids: Sequence[str]) -> Rows:
+        """Return the rows of items by their ids; UNKNOWN for those that have none."""
+        self._ids.add(self.items.ids, self.size)
+        return self._ids.rows_of(ids)
 
     def category_of(self, rows: Rows) -> list[int]:
         """Return the codes of items' categories; 0 if unknown."""
