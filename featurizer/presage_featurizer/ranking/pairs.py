@@ -169,10 +169,11 @@ def _set_session(block: Values, rows: Rows, context: RankingContext) -> None:
 def _set_near(block: Values, rows: Rows, context: RankingContext) -> None:
     """How near they are to the visitor's items by the tables."""
     scores = context.scores.of(rows)
-    for place, of_table in enumerate(scores):
-        block[:, place] = of_table
-    liked = scores[_LIKED]
-    block[:, len(scores)] = np.where(liked > 0.0, context.scores.ranks(TABLES[_LIKED], liked), FAR)
+    block[:, :-1] = scores.T
+    block[:, -1] = FAR
+    found = scores[_LIKED].nonzero()[0]
+    if len(found):
+        block[found, -1] = context.scores.ranks(TABLES[_LIKED], scores[_LIKED].take(found))
 
 
 def _set_alike(shares: Values, same: Values, rows: Rows, context: RankingContext) -> None:

@@ -43,13 +43,13 @@ class _Similarities:
 
 
 _FADING, _EQUAL = _Similarities(0.8), _Similarities(1.0)
-_NOTHING = np.zeros(0, np.int64), np.zeros(0)
+_NOTHING = np.zeros(0, np.int32), np.zeros(0)
 _BITS = np.left_shift(1, np.arange(MAX_LAST_ITEMS)).astype(np.uint8)
 
 
 def items_of_similar_sessions(
     sessions: Sessions, last: Rows, workspace: Workspace, *, fade: bool
-) -> tuple[Rows, Floats]:
+) -> tuple[NDArray[np.int32], Floats]:
     """Find the items of the sessions that share most with the visitor's last items.
 
     Args:
@@ -84,14 +84,14 @@ def items_of_similar_sessions(
     return _items(sessions, keys & ((1 << _SESSION_BITS) - 1), similarities.values[keys >> _SESSION_BITS])
 
 
-def _items(sessions: Sessions, numbers: Rows, weights: Floats) -> tuple[Rows, Floats]:
+def _items(sessions: Sessions, numbers: Rows, weights: Floats) -> tuple[NDArray[np.int32], Floats]:
     begins = sessions.starts.take(numbers)
     sizes = sessions.starts.take(numbers + 1) - begins
     ends = np.cumsum(sizes)
     if ends[-1] > _MAX_ITEMS:
         kept = int(np.searchsorted(ends, _MAX_ITEMS, side="right"))
         begins, sizes, weights = begins[:kept], sizes[:kept], weights[:kept]
-    return sessions.items.take(_ranges(begins, sizes)).astype(np.int64), np.repeat(weights, sizes)
+    return sessions.items.take(_ranges(begins, sizes)), np.repeat(weights, sizes)
 
 
 def _ranges(begins: NDArray[np.int32], sizes: NDArray[np.int32]) -> Rows:

@@ -71,7 +71,7 @@ class Workspace:
         places[numbers] = UNKNOWN
         return found
 
-    def totals(self, numbers: Rows, amounts: Floats) -> Floats:
+    def totals(self, numbers: NDArray[np.int32], amounts: Floats) -> Floats:
         """Sum amounts by number, in the order given; the sum stands where the number comes for the last time, with 0 elsewhere."""
         places = self._places
         places[numbers] = _order(len(numbers))
