@@ -159,11 +159,6 @@ class ItemFeatures:
         self._ids.add(self.items.ids, self.size)
         return self._ids.rows_of(ids)
 
-    def category_of(self, rows: Rows) -> list[int]:
-        """Return the codes of items' categories; 0 if unknown."""
-        codes: list[int] = (self.codes[rows, 0] // _KINDS).tolist()
-        return codes
-
     def _set_values(self, rows: Rows | slice, prices: Floats, sums: NDArray[np.int32]) -> None:
         values = np.empty((len(prices), _WIDTH), np.float32)
         month = sums[_MONTH, _PURCHASE] + sums[_MONTH, _VIEW]

@@ -139,16 +139,20 @@ def _set_own(block: Values, rows: Rows, context: RankingContext) -> None:
     if not size:
         block[:] = _NOT_OWN
         return
-    own = np.empty((len(_OWN), size + 1), np.float32)  # the last one: for items that are not the visitor's
-    own[0, :size] = interests.scores
-    own[1, :size] = np.arange(size)
-    own[2, :size] = interests.ages_seconds / _DAY_SECONDS
-    own[3, :size] = interests.purchases
-    own[4, :size] = interests.others
-    own[5, :size] = interests.purchases / max(1, interests.orders)
-    own[6, :size] = interests.bought_last
-    own[:, size] = _NOT_OWN
-    block[:] = own.take(context.workspace.places(rows, interests.history), axis=1, mode="wrap").T
+    places = context.workspace.places(rows, interests.history)
+    found = (places != UNKNOWN).nonzero()[0]
+    block[:] = _NOT_OWN
+    if not len(found):
+        return
+    own = np.empty((len(_OWN), size), np.float32)
+    own[0] = interests.scores
+    own[1] = np.arange(size)
+    own[2] = interests.ages_seconds / _DAY_SECONDS
+    own[3] = interests.purchases
+    own[4] = interests.others
+    own[5] = interests.purchases / max(1, interests.orders)
+    own[6] = interests.bought_last
+    block[found] = own.take(places.take(found), axis=1).T
 
 
 def _set_session(block: Values, rows: Rows, context: RankingContext) -> None:
@@ -158,12 +162,16 @@ def _set_session(block: Values, rows: Rows, context: RankingContext) -> None:
     if not size:
         block[:] = _NOT_IN_SESSION
         return
-    own = np.empty((len(_SESSION), size + 1), np.float32)
-    own[0, :size] = np.arange(size)
-    own[1, :size] = interests.session_counts
-    own[2, :size] = interests.session_ages_seconds / _MINUTE_SECONDS
-    own[:, size] = _NOT_IN_SESSION
-    block[:] = own.take(context.workspace.places(rows, interests.session), axis=1, mode="wrap").T
+    places = context.workspace.places(rows, interests.session)
+    found = (places != UNKNOWN).nonzero()[0]
+    block[:] = _NOT_IN_SESSION
+    if not len(found):
+        return
+    own = np.empty((len(_SESSION), size), np.float32)
+    own[0] = np.arange(size)
+    own[1] = interests.session_counts
+    own[2] = interests.session_ages_seconds / _MINUTE_SECONDS
+    block[found] = own.take(places.take(found), axis=1).T
 
 
 def _set_near(block: Values, rows: Rows, context: RankingContext) -> None:
@@ -178,11 +186,8 @@ def _set_near(block: Values, rows: Rows, context: RankingContext) -> None:
 
 def _set_alike(shares: Values, same: Values, rows: Rows, context: RankingContext) -> None:
     """How much they are like the visitor's items."""
-    interests, all_codes = context.interests, context.item_features.codes
-    own = all_codes.take(interests.rows, axis=0, mode="wrap")
-    if interests.newest is not None:
-        own[0] = interests.newest.codes
-    codes = all_codes.take(rows, axis=0)
+    interests, own = context.interests, context.interests.codes
+    codes = context.item_features.codes.take(rows, axis=0)
     # The codes of the visitor's items are numbered by where they are among them, so that sums take no more room than these items.
     flat = own.ravel()
     groups, wanted = context.workspace.groups(flat, codes, _UNKNOWN_CODES)
@@ -207,10 +212,9 @@ def _shares(groups: NDArray[np.int16], weights: Floats, size: int) -> Floats:
 def _set_prices(block: Values, rows: Rows, context: RankingContext) -> None:
     """What they cost beside what the visitor looks at, usually takes, and can spend."""
     interests, all_prices = context.interests, context.item_features.prices
-    newest = _newest(context)
-    own = all_prices.take(interests.history, mode="wrap")
+    own = interests.prices[len(interests.session) :]
     own_mean = float(own.sum()) / max(1, int(np.count_nonzero(own)))
-    newest_price = float(all_prices[newest]) if interests.newest is None else interests.newest.price
+    newest_price = float(interests.prices[0]) if len(interests.prices) else 0.0
     anchor_price = float(all_prices[context.anchor]) if context.anchor != UNKNOWN else newest_price
     # Each feature is the price times one number plus another.
     pressure = (0.0, -1.0)
@@ -223,9 +227,11 @@ def _set_prices(block: Values, rows: Rows, context: RankingContext) -> None:
         pressure,
         (-1.0 / anchor_price, 1.0) if anchor_price > 0.0 else (0.0, 0.0),
     )
-    factors, sums = np.array(lines).T
+    factors, sums = zip(*lines, strict=True)
     prices = all_prices.take(rows)
-    block[:] = np.minimum(prices[:, None] * factors + sums, FAR)
+    ratios = prices[:, None] * np.array(factors)
+    ratios += np.array(sums)
+    np.minimum(ratios, FAR, out=block, casting="same_kind")
     unknown = prices <= 0.0
     if unknown.any():
         block[unknown] = _NO_PRICE
@@ -233,12 +239,6 @@ def _set_prices(block: Values, rows: Rows, context: RankingContext) -> None:
 
 def _ratio(other: float) -> tuple[float, float]:
     return (1.0 / other, 0.0) if other > 0.0 else (0.0, -1.0)
-
-
-def _newest(context: RankingContext) -> int:
-    interests = context.interests
-    rows = interests.session if len(interests.session) else interests.history
-    return int(rows[0]) if len(rows) else UNKNOWN
 
 
 def _set_items(block: Values, rates: Values, rows: Rows, context: RankingContext) -> None:

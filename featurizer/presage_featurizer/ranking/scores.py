@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -61,16 +62,16 @@ class SourceScores:
         slots = self._workspace.begin_slots(table_rows).take(found)
         self._workspace.end_slots(table_rows)
         hits = slots.nonzero()[0]  # few: most of what the tables find was not asked for
-        slots = slots.take(hits).astype(np.int64)
+        slots = slots.take(hits)
         width = len(rows) + 1  # slots begin with 1
-        begin, first, amounts = 0, 0, []
-        for place, of_table in enumerate(near):
-            end = begin + len(of_table.rows)
-            last = int(hits.searchsorted(end))
-            slots[first:last] += place * width
-            amounts.append(of_table.amounts_at(hits[first:last] - begin))
+        sums = np.zeros(len(near) * width)
+        begin = first = 0
+        ends = list(accumulate([len(of_table.rows) for of_table in near]))
+        for place, (end, last) in enumerate(zip(ends, hits.searchsorted(ends).tolist(), strict=True)):
+            if first < last:
+                amounts = near[place].amounts_at(hits[first:last] - begin)
+                sums[place * width : (place + 1) * width] = np.bincount(slots[first:last], amounts, width)
             begin, first = end, last
-        sums = np.bincount(slots, np.concatenate(amounts), len(near) * width).astype(np.float64, copy=False)
         return sums.reshape(len(near), width)[:, 1:]
 
     def ranks(self, name: TableName, scores: Floats) -> Floats:
