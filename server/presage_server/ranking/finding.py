@@ -92,7 +92,7 @@ def _kept(job: RankJob, context: RankingContext, rows: Rows, digests: NDArray[np
 def _live_values(rows: Rows, digests: NDArray[np.uint64], items: ItemColumns) -> LiveValues:
     """Return what the rules use of the candidates now; their tags, which rules do not use, are left out."""
     if rows.max(initial=-1) < len(items):
-        return LiveValues(items.live_prices[rows], items.stock[rows], items.blocked[rows], [])
+        return LiveValues(items.live_prices.take(rows), items.stock.take(rows), items.blocked.take(rows), [])
     return items.live_values(rows, digests)
 
 
