@@ -13,7 +13,7 @@ from presage_featurizer.ranking.category_orders import CategoryOrders
 from presage_featurizer.ranking.digest_index import DigestIndex, IdIndex
 from presage_featurizer.ranking.items import COUNTED_TYPES, UNKNOWN, WINDOW_DAYS, ItemColumns
 
-__all__ = ["CODES", "FAR", "ITEM_FEATURES", "MAX_COLD", "RATES", "ItemFeatures"]
+__all__ = ["CODES", "FAR", "ITEM_FEATURES", "MAX_COLD", "PRIOR_EVENTS", "RATES", "ItemFeatures"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -23,6 +23,9 @@ FAR = 1_000.0
 
 MAX_COLD = 1_000
 """Candidates of one call that the columns may not know."""
+
+PRIOR_EVENTS = 20.0
+"""Events of its category that an item's rates begin with."""
 
 ITEM_FEATURES: dict[str, str] = {
     "price": "its price; 0 if unknown",
@@ -85,7 +88,7 @@ class ItemFeatures:
         self.size = 0
         """How many items there are."""
         self.values = np.zeros((0, _WIDTH), np.float32)
-        """By row: ITEM_FEATURES, then the counts of all time that RATES divide, and those that they divide by."""
+        """By row: ITEM_FEATURES, then the counts of all time that RATES divide, and those that they divide by, with PRIOR_EVENTS more."""
         self.codes: Rows = np.zeros((0, _KINDS), np.int64)
         """By row: the codes of category, brand and price band, which no two of them share: 0, 1 and 2 where it is unknown."""
         self.prices: Floats = np.zeros(0)
@@ -96,6 +99,8 @@ class ItemFeatures:
         """The most popular items, best first."""
         self.priors: Floats = np.zeros((1, len(RATES)))
         """By category: RATES of all its items together."""
+        self.prior_parts: Floats = np.zeros((_KINDS, len(RATES)))
+        """By the code of a category: PRIOR_EVENTS times its rates."""
         self._epoch = UNKNOWN
         self.code_count = _KINDS
         """All codes are below it."""
@@ -166,6 +171,7 @@ class ItemFeatures:
         columns = [prices, *sums[:, _PURCHASE], *sums[:, _VIEW], sums[_WEEK, _CART], FAR, trend, *sums[_EVER, _COUNTED]]
         for place, column in enumerate(columns):
             values[:, place] = column
+        values[:, -len(RATES) :] += np.float32(PRIOR_EVENTS)
         self.values[rows] = values
 
     def _count_categories(self, rows: Rows | slice, before: Rows, after: Rows, counts: Rows) -> None:
@@ -182,6 +188,7 @@ class ItemFeatures:
     def _set_priors(self) -> None:
         totals = self._category_counts
         self.priors = totals[:, _PARTS] / np.maximum(1, totals[:, _WHOLES])
+        self.prior_parts = np.repeat(PRIOR_EVENTS * self.priors, _KINDS, axis=0)
 
     def _rank_popular(self) -> None:
         self.values[self.popular, _POPULARITY_RANK] = FAR
@@ -197,6 +204,7 @@ class ItemFeatures:
         more = self.size + MAX_COLD + 1 + self.size // 4 - len(self.values)
         unknown = np.zeros((more, _WIDTH), np.float32)
         unknown[:, _POPULARITY_RANK] = FAR
+        unknown[:, -len(RATES) :] = PRIOR_EVENTS
         self.values = np.concatenate([self.values, unknown])
         self.codes = np.concatenate([self.codes, np.tile(np.arange(_KINDS), (more, 1))])
         self.prices = np.append(self.prices, np.zeros(more))
