@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_featurizer.digests import product_digests
 from presage_featurizer.ranking.intent import Intent
 from presage_featurizer.ranking.interests import Interests
 from presage_featurizer.ranking.item_features import MAX_COLD, ItemFeatures
@@ -79,6 +82,24 @@ class RankingContext:
         for place in np.flatnonzero(rows == UNKNOWN).tolist():
             rows[place] = self._place_cold(int(digests[place]))
         return rows
+
+    def resolve_ids(self, ids: Sequence[str]) -> tuple[Rows, NDArray[np.uint64]]:
+        """Return rows of candidates by their ids, as ``resolve``, and the numbers of their digests.
+
+        Raises:
+            ValueError: The columns do not have more than MAX_COLD of them.
+        """
+        rows = self.item_features.rows_of_ids(ids)
+        unknown = np.flatnonzero(rows == UNKNOWN)
+        if not len(unknown):
+            return rows, self.items.digests.take(rows)
+        digests = np.zeros(len(rows), np.uint64)
+        known = rows != UNKNOWN
+        digests[known] = self.items.digests[rows[known]]
+        digests[unknown] = np.frombuffer(product_digests([ids[place] for place in unknown.tolist()]), "<u8")
+        for place in unknown.tolist():
+            rows[place] = self._place_cold(int(digests[place]))
+        return rows, digests
 
     def is_cold(self, rows: Rows) -> NDArray[np.bool_]:
         """Return which candidates the columns do not have."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from presage.v1 import ranking_service_pb2 as pb
 from presage_featurizer.cart import cart_value_micros
-from presage_featurizer.ranking.assembling import Circumstances, context_of, digest_number, digest_numbers
+from presage_featurizer.ranking.assembling import Circumstances, context_of, digest_number
 from presage_featurizer.ranking.context import RankingContext
 from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items import ItemColumns
@@ -61,8 +61,7 @@ def find_candidates(job: RankJob, item_features: ItemFeatures, workspace: Worksp
     cart_micros = 0 if state is None else cart_value_micros(state.cart)
     given = None
     if job.candidate_ids:
-        digests = digest_numbers(job.candidate_ids)
-        rows = context.resolve(digests)
+        rows, digests = context.resolve_ids(job.candidate_ids)
         sources = np.full(len(rows), pb.ITEM_SOURCE_CANDIDATE, np.uint8)
         given = np.arange(1, len(rows) + 1)
     else:
@@ -93,7 +92,7 @@ def _kept(job: RankJob, context: RankingContext, rows: Rows, digests: NDArray[np
 def _live_values(rows: Rows, digests: NDArray[np.uint64], items: ItemColumns) -> LiveValues:
     """Return what the rules use of the candidates now; their tags, which rules do not use, are left out."""
     if rows.max(initial=-1) < len(items):
-        return LiveValues(items.live_prices[rows], items.stock[rows], items.blocked[rows], [])
+        return LiveValues(items.live_prices.take(rows), items.stock.take(rows), items.blocked.take(rows), [])
     return items.live_values(rows, digests)
 
 
