@@ -28,6 +28,9 @@ _SESSION_WEIGHTS = np.multiply.accumulate(np.array([1.0, *[0.8] * (MAX_SESSION_I
 _MAX_SCORE = 20.0
 """Interest in an item above this says no more."""
 
+_FEW = 8
+"""So many numbers are compared with others faster than these are sorted."""
+
 
 class SourceScores:
     """How near items are to a visitor's, by each table.
@@ -76,7 +79,10 @@ class SourceScores:
 
     def ranks(self, name: TableName, scores: Floats) -> Floats:
         """Return how many items a table finds that are nearer than items with these scores."""
-        totals = np.sort(self._totals(name))
+        totals = self._totals(name)
+        if len(scores) <= _FEW:
+            return np.array([np.count_nonzero(totals > score) for score in scores.tolist()], np.float64)
+        totals = np.sort(totals)
         return np.asarray(len(totals) - np.searchsorted(totals, scores, side="right"), np.float64)
 
     def found_by(self, name: TableName) -> tuple[Rows, Floats]:
