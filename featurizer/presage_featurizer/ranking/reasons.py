@@ -42,7 +42,8 @@ REASONS: dict[str, str] = {
 
 _ABOVE_ZERO = nextafter(0.0, inf)
 _LIMITS = {
-    **dict.fromkeys(("viewed_together", "similar_sessions", "followed_by", "liked_together"), (inf, inf)),  # by the list
+    # The lowest values of these depend on the list.
+    **dict.fromkeys(("viewed_together", "similar_sessions", "followed_by", "liked_together"), (inf, inf)),
     "session_rank": (0.0, inf),
     "own_purchases": (_ABOVE_ZERO, inf),
     "same_brand": (_ABOVE_ZERO, inf),
@@ -78,7 +79,7 @@ _PLACES = [_NAMES.index(name) for name in _LIMITS]
 _PURCHASES = _NAMES.index("purchases_7_days")
 _VIEWS = list(_LIMITS).index("views_7_days")
 _LOWEST, _HIGHEST = np.array(list(_LIMITS.values())).T
-assert 8 < len(_LIMITS) <= 16, "two bytes of bits"  # noqa: PLR2004
+assert 8 < len(_LIMITS) <= 16, "two bytes of bits"
 assert list(_HOLDS) == list(REASONS)
 
 

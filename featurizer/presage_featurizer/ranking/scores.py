@@ -137,13 +137,17 @@ class _Near(NamedTuple):
 
     def amounts(self) -> Floats:
         """Return what each row adds to its score."""
-        return self.weights if self.neighbours is None else (self.neighbours * self.weights[:, None]).ravel()
+        if self.neighbours is None:
+            return self.weights
+        amounts: Floats = (self.neighbours * self.weights[:, None]).ravel()
+        return amounts
 
     def amounts_at(self, places: Rows) -> Floats:
         """Return what some of the rows add to their scores."""
         if self.neighbours is None:
             return self.weights.take(places)
-        return self.neighbours.take(places) * self.weights.take(places // self.neighbours.shape[1])
+        amounts: Floats = self.neighbours.take(places) * self.weights.take(places // self.neighbours.shape[1])
+        return amounts
 
 
 def _known(rows: Rows, weights: Floats) -> tuple[Rows, Floats]:

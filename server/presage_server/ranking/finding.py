@@ -12,7 +12,6 @@ from presage_featurizer.cart import cart_value_micros
 from presage_featurizer.ranking.assembling import Circumstances, context_of, digest_number
 from presage_featurizer.ranking.context import RankingContext
 from presage_featurizer.ranking.item_features import ItemFeatures
-from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_live import LiveValues
 from presage_featurizer.ranking.pairs import pair_features
 from presage_featurizer.ranking.placements import candidates_of_rules
