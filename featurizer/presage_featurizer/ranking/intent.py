@@ -62,9 +62,10 @@ def session_intent(session: Session | None, interests: Interests, item_features:
 
 
 def _is_returning(interests: Interests) -> bool:
-    places, of_history = (interests.session_digests[:, None] == interests.history_digests).nonzero()
-    if not len(places):
+    same = (interests.session_digests[:, None] == interests.history_digests).ravel().nonzero()[0]
+    if not len(same):
         return False
+    places, of_history = np.divmod(same, len(interests.history))
     events = (interests.purchases + interests.others).take(of_history)
     known = np.count_nonzero(events > interests.session_counts.take(places))
     return bool(known >= _KNOWN_SHARE * len(interests.session))

@@ -42,9 +42,8 @@ REASONS: dict[str, str] = {
 
 _ABOVE_ZERO = nextafter(0.0, inf)
 _LIMITS = {
-    **dict.fromkeys(
-        ("viewed_together", "similar_sessions", "followed_by", "liked_together"), (inf, inf)
-    ),  # by the list
+    # The lowest values of these depend on the list.
+    **dict.fromkeys(("viewed_together", "similar_sessions", "followed_by", "liked_together"), (inf, inf)),
     "session_rank": (0.0, inf),
     "own_purchases": (_ABOVE_ZERO, inf),
     "same_brand": (_ABOVE_ZERO, inf),

@@ -28,6 +28,9 @@ _SESSION_WEIGHTS = np.multiply.accumulate(np.array([1.0, *[0.8] * (MAX_SESSION_I
 _MAX_SCORE = 20.0
 """Interest in an item above this says no more."""
 
+_FEW = 8
+"""So many numbers are compared with others faster than these are sorted."""
+
 
 class SourceScores:
     """How near items are to a visitor's, by each table.
@@ -76,7 +79,10 @@ class SourceScores:
 
     def ranks(self, name: TableName, scores: Floats) -> Floats:
         """Return how many items a table finds that are nearer than items with these scores."""
-        totals = np.sort(self._totals(name))
+        totals = self._totals(name)
+        if len(scores) <= _FEW:
+            return np.array([np.count_nonzero(totals > score) for score in scores.tolist()], np.float64)
+        totals = np.sort(totals)
         return np.asarray(len(totals) - np.searchsorted(totals, scores, side="right"), np.float64)
 
     def found_by(self, name: TableName) -> tuple[Rows, Floats]:
@@ -131,13 +137,17 @@ class _Near(NamedTuple):
 
     def amounts(self) -> Floats:
         """Return what each row adds to its score."""
-        return self.weights if self.neighbours is None else (self.neighbours * self.weights[:, None]).ravel()
+        if self.neighbours is None:
+            return self.weights
+        amounts: Floats = (self.neighbours * self.weights[:, None]).ravel()
+        return amounts
 
     def amounts_at(self, places: Rows) -> Floats:
         """Return what some of the rows add to their scores."""
         if self.neighbours is None:
             return self.weights.take(places)
-        return self.neighbours.take(places) * self.weights.take(places // self.neighbours.shape[1])
+        amounts: Floats = self.neighbours.take(places) * self.weights.take(places // self.neighbours.shape[1])
+        return amounts
 
 
 def _known(rows: Rows, weights: Floats) -> tuple[Rows, Floats]:

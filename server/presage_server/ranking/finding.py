@@ -12,7 +12,6 @@ from presage_featurizer.cart import cart_value_micros
 from presage_featurizer.ranking.assembling import Circumstances, context_of, digest_number
 from presage_featurizer.ranking.context import RankingContext
 from presage_featurizer.ranking.item_features import ItemFeatures
-from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_live import LiveValues
 from presage_featurizer.ranking.pairs import pair_features
 from presage_featurizer.ranking.placements import candidates_of_rules
@@ -71,7 +70,7 @@ def find_candidates(job: RankJob, item_features: ItemFeatures, workspace: Worksp
     if kept is not None:
         rows, digests, sources = rows[kept], digests[kept], sources[kept]
         given = None if given is None else given[kept]
-    live = _live_values(rows, digests, items)
+    live = _live_values(context, rows, digests)
     return Candidates(context, rows, digests, sources, given, live, pair_features(rows, context, given), cart_micros)
 
 
@@ -89,11 +88,12 @@ def _kept(job: RankJob, context: RankingContext, rows: Rows, digests: NDArray[np
     return None if fits.all() else np.flatnonzero(fits)
 
 
-def _live_values(rows: Rows, digests: NDArray[np.uint64], items: ItemColumns) -> LiveValues:
+def _live_values(context: RankingContext, rows: Rows, digests: NDArray[np.uint64]) -> LiveValues:
     """Return what the rules use of the candidates now; their tags, which rules do not use, are left out."""
-    if rows.max(initial=-1) < len(items):
-        return LiveValues(items.live_prices.take(rows), items.stock.take(rows), items.blocked.take(rows), [])
-    return items.live_values(rows, digests)
+    if context.cold_digests:
+        return context.items.live_values(rows, digests)
+    live = context.items.live
+    return LiveValues(live.prices.take(rows), live.stock.take(rows), live.blocked.take(rows), [])
 
 
 def _find(job: RankJob, context: RankingContext, cart_micros: int) -> tuple[Rows, NDArray[np.uint8]]:
