@@ -87,6 +87,8 @@ _PRIOR_EVENTS = 20.0
 _NOT_OWN = np.array([0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 0.0], np.float32)
 _NO_PRICE = np.array([-1.0, -1.0, -1.0, 0.0], np.float32)
 _LEAST_MONEY = 1e-6
+_MAX_SCORE = 1e30
+"""Seen from long before the events, decayed weights are beyond what 32 bits hold."""
 _NOT_IN_SESSION = np.array([-1.0, 0.0, -1.0], np.float32)
 _LIKED = TABLES.index("liked_together")
 _LEAST_RATING = 1e-9
@@ -140,7 +142,7 @@ def _set_own(block: Values, rows: Rows, context: RankingContext) -> None:
         block[:] = _NOT_OWN
         return
     own = np.empty((len(_OWN), size + 1), np.float32)  # the last one: for items that are not the visitor's
-    own[0, :size] = interests.scores
+    own[0, :size] = np.minimum(interests.scores, _MAX_SCORE)
     own[1, :size] = np.arange(size)
     own[2, :size] = interests.ages_seconds / _DAY_SECONDS
     own[3, :size] = interests.purchases
