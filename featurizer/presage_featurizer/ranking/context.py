@@ -52,6 +52,8 @@ class RankingContext:
         self.interests = interests
         self.item_features = item_features
         self.items = item_features.items
+        self.size = item_features.size
+        """How many items there are for this visitor: features may grow before the last candidates are ranked."""
         self.tables = tables
         self.now_unix_micros = now_unix_micros
         self.anchor = anchor
@@ -103,13 +105,13 @@ class RankingContext:
 
     def is_cold(self, rows: Rows) -> NDArray[np.bool_]:
         """Return which candidates the columns do not have."""
-        return rows >= self.item_features.size
+        return rows >= self.size
 
     def digests_of(self, rows: Rows) -> NDArray[np.uint64]:
         """Return the numbers of candidates' digests."""
         if not self.cold_digests:
             return self.items.digests[rows]
-        size = self.item_features.size
+        size = self.size
         found = np.zeros(len(rows), np.uint64)
         is_cold = rows >= size
         found[~is_cold] = self.items.digests[rows[~is_cold]]
@@ -122,7 +124,7 @@ class RankingContext:
             return known
         if len(self.cold_digests) == MAX_COLD:
             raise ValueError(f"candidates: expected at most {MAX_COLD:,} that the catalogue does not have, got more")
-        row = self.item_features.size + len(self.cold_digests)
+        row = self.size + len(self.cold_digests)
         self.cold_digests.append(digest)
         self._cold[digest] = row
         self.interests.place_cold(digest, row)

@@ -78,8 +78,8 @@ class DigestIndex:
 class IdIndex:
     """Finds rows by the items' ids, in a fifth of the time of computing or remembering their digests. Rows are only added.
 
-    It compares the hashes that Python has of strings, of 64 bits with a secret key of the process, and not the ids: two of n ids share
-    one as rarely as they share a digest.
+    It compares the hashes that Python has of strings, of 64 bits with a secret key of the process, and not the ids: two of n ids
+    share one as rarely as they share a digest.
     """
 
     def __init__(self) -> None:

@@ -13,6 +13,7 @@ from presage_featurizer.habits import EVENT_WEIGHTS
 from presage_featurizer.ranking.category_orders import CategoryOrders
 from presage_featurizer.ranking.digest_index import IdIndex
 from presage_featurizer.ranking.items import COUNTED_TYPES, UNKNOWN, WINDOW_DAYS, ItemColumns
+from presage_featurizer.ranking.items_summary import newest_rows
 
 __all__ = ["CODES", "FAR", "ITEM_FEATURES", "MAX_COLD", "PRIOR_EVENTS", "RATES", "ItemFeatures"]
 
@@ -89,7 +90,7 @@ class ItemFeatures:
         self.size = 0
         """How many items there are."""
         self.values = np.zeros((0, _WIDTH), np.float32)
-        """By row: ITEM_FEATURES, then the counts of all time that RATES divide, and those that they divide by, with PRIOR_EVENTS more."""
+        """By row: ITEM_FEATURES, then the counts of all time that RATES divide, and those that they divide by plus PRIOR_EVENTS."""
         self.codes: Rows = np.zeros((0, _KINDS), np.int64)
         """By row: the codes of category, brand and price band, which no two of them share: 0, 1 and 2 where it is unknown."""
         self.prices: Floats = np.zeros(0)
@@ -97,7 +98,7 @@ class ItemFeatures:
         self.popularity: Rows = np.zeros(0, np.int64)
         """By row: the events of 7 days by their weights."""
         self.popular: Rows = np.zeros(0, np.int64)
-        """The most popular items, best first."""
+        """The most popular items, best first; if fewer than 200 are popular, the newest others follow."""
         self.priors: Floats = np.zeros((1, len(RATES)))
         """By category: RATES of all its items together."""
         self.prior_parts: Floats = np.zeros((_KINDS, len(RATES)))
@@ -219,8 +220,12 @@ class ItemFeatures:
         if self.size > _MAX_POPULAR:  # sorting all would take ten times as long
             least = max(least, int(np.partition(popularity, -_MAX_POPULAR)[-_MAX_POPULAR]))
         best = np.flatnonzero(popularity >= least)
-        self.popular = best[np.lexsort((digests[best], -popularity[best]))[:_MAX_POPULAR]]
-        self.values[self.popular, _POPULARITY_RANK] = np.arange(len(self.popular))
+        best = best[np.lexsort((digests[best], -popularity[best]))[:_MAX_POPULAR]]
+        self.values[best, _POPULARITY_RANK] = np.arange(len(best))
+        if (missing := _MAX_POPULAR - len(best)) > 0:
+            others = np.flatnonzero(popularity == 0)
+            best = np.append(best, newest_rows(others, self.first_seen_unix_micros, digests, missing))
+        self.popular = best
 
     def _grow(self) -> None:
         more = self.size + MAX_COLD + 1 + self.size // 8 - len(self.values)

@@ -85,6 +85,8 @@ _MINUTE_SECONDS = 60
 _NOT_OWN = np.array([0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 0.0], np.float32)
 _NO_PRICE = np.array([-1.0, -1.0, -1.0, 0.0], np.float32)
 _LEAST_MONEY = 1e-6
+_MAX_SCORE = 1e30
+"""Seen from long before the events, decayed weights are beyond what 32 bits hold."""
 _NOT_IN_SESSION = np.array([-1.0, 0.0, -1.0], np.float32)
 _LIKED = TABLES.index("liked_together")
 _LEAST_RATING = 1e-9
@@ -143,7 +145,7 @@ def _set_own(block: Values, rows: Rows, context: RankingContext) -> None:
     if not len(found):
         return
     own = np.empty((len(_OWN), size), np.float32)
-    own[0] = interests.scores
+    own[0] = np.minimum(interests.scores, _MAX_SCORE)
     own[1] = np.arange(size)
     own[2] = interests.ages_seconds / _DAY_SECONDS
     own[3] = interests.purchases
