@@ -118,8 +118,7 @@ class Shopper:
                 await self._rank(user_id, step)
 
     async def _change_the_catalogue(self) -> None:
-        rng = self._random
-        request = pb.UpsertItemsRequest()
+        rng, request = self._random, pb.UpsertItemsRequest()
         for number in rng.sample(range(ITEMS), 5):
             item = request.items.add(item_id=item_id(number))
             if rng.random() < 0.5:
