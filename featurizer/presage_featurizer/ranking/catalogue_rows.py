@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -13,6 +14,8 @@ FIELDS = ("item_id", "price", "category", "brand", "tags", "stock", "blocked", "
 TAG_SEPARATOR = "|"
 """Between the tags of a CSV's cell."""
 
+_DECIMAL_COMMA = re.compile(r"-?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+),[0-9]{1,2}")
+"""What nobody writes who separates thousands by commas: ``9,90`` and ``1.234,5``, but not ``1,234``."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "t", "y"}), frozenset({"false", "0", "no", "f", "n"})
 
@@ -100,6 +103,8 @@ def _text(value: Any) -> str:
 def _price(value: Any) -> float:
     if isinstance(value, bool):
         raise TypeError(f"expected a number, got {value!r}")
+    if isinstance(value, str) and _DECIMAL_COMMA.fullmatch(value.strip()):
+        value = value.replace(".", "").replace(",", ".")
     try:
         return float(value)
     except ValueError:

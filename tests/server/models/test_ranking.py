@@ -52,6 +52,15 @@ def test_a_ranking_model_may_be_alone(folder):
         served[""]
 
 
+def test_a_default_of_the_other_kind_names_the_other_setting(both):
+    with pytest.raises(ModelError, match="default_model: 'ranking' ranks items; name it with --default-ranking-model"):
+        load_models(both, "ranking")
+    with pytest.raises(
+        ModelError, match="default_ranking_model: 'conversion' scores visitors; name it with --default-model"
+    ):
+        load_models(both, default_ranking="conversion")
+
+
 def test_the_default_is_the_usual_one_the_given_one_or_the_only_one(folder):
     write_ranking_bundle(folder, name="other", seed=3)
     assert load_models(folder).ranking("").name == "ranking"

@@ -225,6 +225,7 @@ ONE_ITEM_ORDERS = [msgspec.structs.replace(order, items=(item(1),)) for order in
         (ONE_ITEM_SESSIONS, None, "expected at least 100 answers to a question, but 0 events are followed by another item"),
         (ONE_ITEM_SESSIONS, "next-order", "next-order: expected at least 20 answers to fit on, got 0"),
         (walks(), "shown-list", "shown-list: expected at least 20 answers to fit on, got 0 of the log's 0"),
+        (walks(), "shown-list", "; no event shows a list of two items or more: rows of one shown item each cannot be joined"),
         (baskets(orders=1), None, "0 orders are of visitors who were there before"),
         (ONE_ITEM_ORDERS, None, "items: expected at least two to choose from, got one candidate for each query"),
         ([event(EventType.LOGIN, 1, START, ())], "next-item", "no event that shows interest in an item"),

@@ -144,6 +144,7 @@ def make_plan(
             raise DatasetError(
                 f"{question}: expected at least {_MIN_PART} answers to {name}, got {len(part)} "
                 f"of the log's {survey.counts.get(question, 0):,}; give a longer log, or ask another question"
+                f"{_one_by_one(question, survey)}"
             )
     return RankingPlan(
         question=question,
@@ -155,6 +156,12 @@ def make_plan(
         fit_count=len(fit),
         test_count=len(test),
     )
+
+
+def _one_by_one(question: Question, survey: Survey) -> str:
+    if question != "shown-list" or survey.lists:
+        return ""
+    return "; no event shows a list of two items or more: rows of one shown item each cannot be joined to lists"
 
 
 def _even(answers: Sequence[Answer], most: int) -> tuple[Answer, ...]:
