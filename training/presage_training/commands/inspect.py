@@ -174,7 +174,7 @@ def _print_next(console: Console, log: Path, to: Path | None, proposal: Proposal
         console.print(f"no column was found for {names}: name it in {where}", soft_wrap=True)
     elif to is not None and check and not check.problem:
         # In a log of orders alone, what can be predicted is the next order.
-        task = _REPEAT_ORDERS if check.types.keys() == {EventType.PURCHASE.name} else ()
+        task: tuple[str, ...] = _REPEAT_ORDERS if check.types.keys() == {EventType.PURCHASE.name} else ()
         has_purchases = EventType.PURCHASE.name in check.types
         if not has_purchases:
             task = ("--rank",)
