@@ -273,8 +273,8 @@ class RankRequest(_message.Message):
     model: _builtins.str
     """The ranking model; empty means the server's default one."""
     k: _builtins.int
-    """How many items the response has, 1 to 1,000; 0 means 20, or all candidates if there are fewer. With candidates it may not be more
-    than they are.
+    """How many items the response has, 1 to 1,000; 0 means all candidates, or 20 without any. With candidates it may not be more than
+    they are.
     """
     as_of_unix_micros: _builtins.int
     """The moment to rank at, in microseconds since 1970-01-01 UTC; 0 means now."""

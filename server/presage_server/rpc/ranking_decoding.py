@@ -71,7 +71,7 @@ def decode_item_id(item_id: str, field: str) -> str:
 
 
 def decode_count(k: int, candidates: int = 0) -> int:
-    """Check how many items are wanted; 0 becomes 20, or all candidates if there are fewer.
+    """Check how many items are wanted; 0 becomes all candidates, or 20 without any.
 
     Raises:
         InvalidRequestError: It is negative, more than MAX_RANKED_ITEMS, or more than the candidates, if there are any.
@@ -82,7 +82,7 @@ def decode_count(k: int, candidates: int = 0) -> int:
         return k or _DEFAULT_COUNT
     if k > candidates:
         raise InvalidRequestError(f"expected at most as many as candidate_ids, {candidates}, got {k}", field="k")
-    return k or min(_DEFAULT_COUNT, candidates)
+    return k or candidates
 
 
 def decode_context(context: pb.RankContext) -> Wanted:

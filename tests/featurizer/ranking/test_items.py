@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from operator import itemgetter
 from zlib import crc32
 
 import numpy as np
@@ -121,7 +122,10 @@ def test_what_the_catalogue_says_of_an_item_stands_against_events(log):
     by_catalogue, by_events = {}, {}
     for number in counter.open_buckets:
         columns.apply(counter.close(number))
-        of_bucket = [entry for place, entry in entries if place.unix_micros // WIDTH == number]
+        # What is newest by its place stands, whatever was read last.
+        of_bucket = [
+            entry for place, entry in sorted(entries, key=itemgetter(0)) if place.unix_micros // WIDTH == number
+        ]
         said = {}
         for entry in of_bucket:
             if isinstance(entry, CatalogueChange) and entry.price_micros is not None:
