@@ -10,12 +10,15 @@ import pytest
 
 from presage.v1 import scoring_service_pb2
 from presage_featurizer import featurize, fold
+from presage_featurizer.ranking.items import ItemColumns
 from presage_server.call import Call
 from presage_server.clock import system_clock
 from presage_server.models.loading import load_models
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
+from presage_server.ranking.current_items import CurrentItems, FixedItems
+from presage_server.ranking.ranker import Ranker
 from presage_server.rpc.scoring_service import ScoringService
 from presage_server.scoring.scorer import Scorer
 from presage_server.settings import shipped_models
@@ -70,6 +73,7 @@ def pipeline(store):
         store=store,
         tracker=Tracker(store, metrics, RecentSnapshots(), scorer.count),
         scorer=scorer,
+        ranker=Ranker(CurrentItems(FixedItems(ItemColumns())), metrics),
         overload=overload,
         metrics=metrics,
         wait_seconds=WAIT_SECONDS,

@@ -41,7 +41,7 @@ FEATURE_GROUPS: Mapping[str, frozenset[str]] = {
     ),
     "session funnel": FUNNEL_FEATURES,
     "calendar": frozenset(name for name in BEHAVIOR.features if CATALOGUE[name].scope == "calendar"),
-    "habits": frozenset(name for name in BEHAVIOR.features if CATALOGUE[name].scope == "habits"),
+    "habits": frozenset(name for name in BEHAVIOR.features if CATALOGUE[name].scope in {"habits", "items"}),
     "who and where": frozenset({"device_encoded", "country_encoded", "bounce_rate"}),
 }
 """The features of ``behavior``, each in one group."""

@@ -253,7 +253,15 @@ async def test_every_ranking_can_be_computed_again_bit_for_bit(store, tmp_path):
         features, bound = ItemFeatures(columns), tables.bound(columns)
         for exposure in by_epoch[columns.epoch]:
             state = log.states[exposure.user_id][exposure.last_event] if exposure.last_event else None
-            again = recompute(exposure, state, features, bound, model.scores, rules[exposure.placement], workspace)
+            again = recompute(
+                exposure,
+                state,
+                features,
+                bound,
+                score=model.scores,
+                placement=rules[exposure.placement],
+                workspace=workspace,
+            )
             differences += [(exposure.rank_id, exposure.epoch, name) for name in again.differences(exposure)]
             assert exposure.features or not exposure.digests.size
     assert differences == []

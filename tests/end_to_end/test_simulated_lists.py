@@ -53,6 +53,7 @@ def count_items(lists: LiveLists) -> None:
 def test_what_was_ranked_shown_and_picked_is_in_the_archive(store, tmp_path):
     write_ranking_bundle(tmp_path / "models")
     flags = ("--redis-url", store.url, "--models", str(tmp_path / "models"), "--item-bucket-seconds", "1")
+    flags += ("--follow-items", "--exposures-share", "1")
     with server_process(tmp_path / "log", *flags) as server, LiveLists(server.address) as live:
         load_catalogue(server.address, SHOP, first_seen_unix_micros=START_UNIX_MICROS)
         count_items(live)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_featurizer.ranking.items import UNKNOWN
-
-__all__ = ["DigestIndex", "IdIndex"]
+__all__ = ["UNKNOWN", "DigestIndex", "IdIndex"]
 
 Digests = NDArray[np.uint64]
 Rows = NDArray[np.int64]
 
-_SLOTS_PER_ITEM = 4
+UNKNOWN = -1
+"""The row of an item that has none."""
+
+_SLOTS_PER_ITEM = 2
 _LEAST_SLOTS = 1 << 10
 _DIGEST, _ROW = 0, 1  # side by side, so that a look-up reads one place in memory
 _NO_ROW = np.uint64(0xFFFF_FFFF_FFFF_FFFF)  # UNKNOWN as a signed number
@@ -27,6 +29,12 @@ class DigestIndex:
         self._size = 0
         self._mask = np.uint64(_LEAST_SLOTS - 1)
         self._slots = _empty(_LEAST_SLOTS)
+
+    def copy(self) -> DigestIndex:
+        """Return an index that changes independently."""
+        other = copy(self)
+        other._slots = self._slots.copy()  # noqa: SLF001 - its own class
+        return other
 
     def add(self, digests: Digests) -> None:
         """Add the rows that are not in it yet.
@@ -70,13 +78,19 @@ class DigestIndex:
 class IdIndex:
     """Finds rows by the items' ids, in a fifth of the time of computing or remembering their digests. Rows are only added.
 
-    It compares the hashes that Python has of strings, of 64 bits with a secret key of the process, and not the ids: two of n ids share
-    one as rarely as they share a digest.
+    It compares the hashes that Python has of strings, of 64 bits with a secret key of the process, and not the ids: two of n ids
+    share one as rarely as they share a digest.
     """
 
     def __init__(self) -> None:
         self._hashes = np.zeros(0, np.uint64)
         self._index = DigestIndex()
+
+    def copy(self) -> IdIndex:
+        """Return an index that changes independently."""
+        other = copy(self)
+        other._index = self._index.copy()  # noqa: SLF001 - its own class
+        return other
 
     def add(self, ids: Sequence[str], size: int) -> None:
         """Add the rows that are not in it yet.

@@ -82,4 +82,4 @@ def _is_bargain(categories: list[int], prices: list[float], item_features: ItemF
 def _is_comparing(categories: list[int], interests: Interests) -> bool:
     counts = interests.session_counts.tolist()
     repeated = {category for category, count in zip(categories, counts, strict=True) if category and count > 1.0}
-    return any([categories.count(category) >= _MIN_COMPARED for category in repeated])
+    return any(categories.count(category) >= _MIN_COMPARED for category in repeated)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from presage_featurizer.events import EventType
 from presage_featurizer.habits import EVENT_WEIGHTS
 from presage_featurizer.ranking.category_orders import CategoryOrders
-from presage_featurizer.ranking.digest_index import DigestIndex, IdIndex
+from presage_featurizer.ranking.digest_index import IdIndex
 from presage_featurizer.ranking.items import COUNTED_TYPES, UNKNOWN, WINDOW_DAYS, ItemColumns
 
 __all__ = ["CODES", "FAR", "ITEM_FEATURES", "MAX_COLD", "PRIOR_EVENTS", "RATES", "ItemFeatures"]
@@ -82,13 +83,13 @@ class ItemFeatures:
 
     def __init__(self, items: ItemColumns) -> None:
         self.items = items
-        self.index = DigestIndex()
+        self.index = items.index
         """Rows by the numbers of digests."""
         self._ids = IdIndex()
         self.size = 0
         """How many items there are."""
         self.values = np.zeros((0, _WIDTH), np.float32)
-        """By row: ITEM_FEATURES, then the counts of all time that RATES divide, and those that they divide by, with PRIOR_EVENTS more."""
+        """By row: ITEM_FEATURES, then the counts of all time that RATES divide, and PRIOR_EVENTS more than those they divide by."""
         self.codes: Rows = np.zeros((0, _KINDS), np.int64)
         """By row: the codes of category, brand and price band, which no two of them share: 0, 1 and 2 where it is unknown."""
         self.prices: Floats = np.zeros(0)
@@ -104,7 +105,7 @@ class ItemFeatures:
         self._epoch = UNKNOWN
         self.code_count = _KINDS
         """All codes are below it."""
-        self._counts: Rows = np.zeros((0, len(COUNTED_TYPES)), np.int64)
+        self._counts = np.zeros((0, len(COUNTED_TYPES)), np.int32)
         self._category_counts: Rows = np.zeros((1, len(COUNTED_TYPES)), np.int64)
         self.orders = CategoryOrders(self.popularity, self.prices, items.digests)
         self.refresh()
@@ -122,10 +123,13 @@ class ItemFeatures:
         before, self.size = self.size, len(self.items)
         if self.size + MAX_COLD >= len(self.values):
             self._grow()
-        self.index.add(self.items.digests[: self.size])
+        self.index = self.items.index
+        self._ids.add(self.items.ids, self.size)
         changed = np.flatnonzero(self.items.changed_epochs[:before] > self._epoch)
         self._epoch = self.items.epoch
-        parts: list[Rows | slice] = [changed] if len(changed) else []
+        parts: list[Rows | slice] = [
+            changed[first : first + _ROWS_AT_ONCE] for first in range(0, len(changed), _ROWS_AT_ONCE)
+        ]
         parts += [
             slice(first, min(first + _ROWS_AT_ONCE, self.size)) for first in range(before, self.size, _ROWS_AT_ONCE)
         ]
@@ -134,6 +138,24 @@ class ItemFeatures:
         self._set_priors()
         self._rank_popular()
         self.orders.read(self.popularity[: self.size], self.prices, self.items.digests, self.codes[: self.size])
+
+    def fork(self, items: ItemColumns) -> ItemFeatures:
+        """Return the features of a later epoch, while these are read in another thread.
+
+        Args:
+            items: Columns of that epoch: a fork of these features' columns.
+        """
+        other = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray):
+                setattr(other, name, value.copy())
+        other.orders, other._ids = self.orders.copy(), self._ids.copy()  # noqa: SLF001 - its own class
+        other.refresh(items)
+        return other
+
+    def prepare(self) -> None:
+        """Sort now what would be sorted when it is first asked for."""
+        self.orders.prepare(self.items.summary.by_category)
 
     def _compute(self, rows: Rows | slice) -> None:
         items = self.items
@@ -161,7 +183,6 @@ class ItemFeatures:
 
     def rows_of_ids(self, ids: Sequence[str]) -> Rows:
         """Return the rows of items by their ids; UNKNOWN for those that have none."""
-        self._ids.add(self.items.ids, self.size)
         return self._ids.rows_of(ids)
 
     def _set_values(self, rows: Rows | slice, prices: Floats, sums: NDArray[np.int32]) -> None:
@@ -201,7 +222,7 @@ class ItemFeatures:
         self.values[self.popular, _POPULARITY_RANK] = np.arange(len(self.popular))
 
     def _grow(self) -> None:
-        more = self.size + MAX_COLD + 1 + self.size // 4 - len(self.values)
+        more = self.size + MAX_COLD + 1 + self.size // 8 - len(self.values)
         unknown = np.zeros((more, _WIDTH), np.float32)
         unknown[:, _POPULARITY_RANK] = FAR
         unknown[:, -len(RATES) :] = PRIOR_EVENTS
@@ -210,7 +231,7 @@ class ItemFeatures:
         self.prices = np.append(self.prices, np.zeros(more))
         self.first_seen_unix_micros = np.append(self.first_seen_unix_micros, np.full(more, _NEVER))
         self.popularity = np.append(self.popularity, np.zeros(more, np.int64))
-        self._counts = np.concatenate([self._counts, np.zeros((more, len(COUNTED_TYPES)), np.int64)])
+        self._counts = np.concatenate([self._counts, np.zeros((more, len(COUNTED_TYPES)), np.int32)])
 
 
 def _codes(categories: Rows, brands: Rows, prices: Floats) -> Rows:

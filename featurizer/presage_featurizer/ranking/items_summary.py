@@ -25,6 +25,7 @@ _POPULARITY_WEIGHTS = (
 )  # those of ``habits.EVENT_WEIGHTS``, and nothing for a list in which the item was shown
 _POPULARITY_WINDOW = 1
 _MAX_POPULAR = 200
+_ROWS_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +59,6 @@ class Summary:
     """The most popular items, best first, by the events of the last 7 days and their weights."""
     by_category: Groups
     """The items of each category, the most popular first."""
-    by_price: Groups
-    """The items of each category, the cheapest first."""
-    pairs: NDArray[np.int64]
-    """The code of each row's category and brand together."""
-    by_pair: Groups
-    """The items of each of these, the most popular first."""
     category_counts: NDArray[np.int64]
     """Events of all time by type and category, as the prior of an item's rates."""
 
@@ -71,18 +66,20 @@ class Summary:
     def of(cls, items: ItemColumns) -> Summary:
         size = len(items)
         popularity = np.array(_POPULARITY_WEIGHTS) @ items.sums[_POPULARITY_WINDOW, :, :size]
-        digests, prices = items.digests[:size], items.prices[:size]
-        categories, brands = items.categories[:size], items.brands[:size]
-        best = np.lexsort((digests, -popularity))[:_MAX_POPULAR]
-        pairs = np.unique(categories * (int(brands.max(initial=0)) + 1) + brands, return_inverse=True)[1]
-        counts = [
-            np.bincount(categories, of_type, int(categories.max(initial=0)) + 1) for of_type in items.sums[-1, :, :size]
-        ]
-        return cls(
-            best[popularity[best] > 0],
-            Groups.of(categories, -popularity, digests),
-            Groups.of(categories, prices, digests),
-            pairs,
-            Groups.of(pairs, -popularity, digests),
-            np.stack(counts).astype(np.int64),
-        )
+        digests, categories = items.digests[:size], items.categories[:size]
+        least = 1
+        if size > _MAX_POPULAR:  # sorting all would take ten times as long
+            least = max(least, int(np.partition(popularity, -_MAX_POPULAR)[-_MAX_POPULAR]))
+        best = np.flatnonzero(popularity >= least)
+        best = best[np.lexsort((digests[best], -popularity[best]))[:_MAX_POPULAR]]
+        return cls(best, Groups.of(categories, -popularity, digests), _sums_by(categories, items.sums[-1, :, :size]))
+
+
+def _sums_by(categories: Rows, counts: NDArray[np.int32]) -> Rows:
+    """Add up counts by category, some rows at once: another thread may wait for each piece."""
+    sums = np.zeros((len(counts), int(categories.max(initial=0)) + 1), np.int64)
+    for start in range(0, len(categories), _ROWS_AT_ONCE):
+        piece = slice(start, start + _ROWS_AT_ONCE)
+        for place, of_type in enumerate(counts[:, piece]):
+            sums[place] += np.bincount(categories[piece], of_type, sums.shape[1]).astype(np.int64)
+    return sums

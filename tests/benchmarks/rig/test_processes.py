@@ -7,7 +7,7 @@ from time import process_time
 
 import pytest
 
-from benchmarks.rig.processes import cpu_seconds, process_tree
+from benchmarks.rig.processes import cpu_seconds, memory_mb, process_tree
 
 CHILD = """
 import subprocess, sys
@@ -51,3 +51,16 @@ def test_a_process_that_has_ended_counts_as_nothing():
 
     assert process_tree(ended.pid) == [ended.pid]
     assert cpu_seconds([ended.pid]) == 0
+
+
+def test_memory_is_that_of_now_or_the_most_so_far(family):
+    child, _ = family
+
+    assert 0 < memory_mb(child) <= memory_mb(child, peak=True)
+    assert memory_mb(os.getpid()) > memory_mb(child)
+
+
+def test_a_process_that_has_ended_has_no_memory():
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+        assert memory_mb(process.pid) == 0.0

@@ -32,3 +32,13 @@ def test_it_grows():
     for size in (0, 100, 5_000, 20_000):
         index.add(digests[:size])
         assert index.rows_of(digests).tolist() == [*range(size), *[UNKNOWN] * (20_000 - size)]
+
+
+def test_a_copy_changes_alone():
+    digests = np.arange(100, dtype=np.uint64)
+    index = DigestIndex()
+    index.add(digests[:50])
+    other = index.copy()
+    other.add(digests)
+    assert other.rows_of(digests).tolist() == list(range(100))
+    assert index.rows_of(digests).tolist() == [*range(50), *[UNKNOWN] * 50]
