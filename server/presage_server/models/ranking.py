@@ -39,7 +39,9 @@ class RankingModel:
         self.limits = RetrievalLimits(**bundle.spec.limits)
         """How many candidates each source adds at most."""
         if missing := [name for name in RankingTables.ARRAYS if name not in bundle.arrays]:
-            raise ModelError(f"{bundle.directory / 'tables'}: expected {missing[0]}.npy, got none; train the model again")
+            raise ModelError(
+                f"{bundle.directory / 'tables'}: expected {missing[0]}.npy, got none; train the model again"
+            )
         feature_set = bundle.manifest.feature_set
         self.features: tuple[str, ...] = feature_set.features
         """The names of its features."""
