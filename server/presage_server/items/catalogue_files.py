@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from presage_featurizer.ranking.catalogue_rows import match_columns
 from presage_server.errors import ServerError
 
-__all__ = ["FIELDS", "CatalogueFile", "CatalogueFileError", "Row", "open_catalogue"]
-
-FIELDS = ("item_id", "price", "category", "brand", "tags", "stock", "blocked", "first_seen")
-"""What a file can say of an item; ``item_id`` it must."""
+__all__ = ["CatalogueFile", "CatalogueFileError", "Row", "open_catalogue"]
 
 _ROWS_PER_BATCH = 5_000
 
@@ -141,18 +139,7 @@ def _parquet_rows(path: Path, file: Any, catalogue: CatalogueFile) -> Iterator[R
 
 
 def _match(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    unknown = sorted(set(columns) - set(FIELDS))
-    if unknown:
-        raise CatalogueFileError(f"--columns: expected fields among {', '.join(FIELDS)}, got {', '.join(unknown)}")
-    missing = sorted(set(columns.values()) - set(header))
-    if missing:
-        raise CatalogueFileError(
-            f"--columns: {path} has no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, header))}"
-        )
-    found = {name: columns.get(name, name) for name in FIELDS if columns.get(name, name) in header}
-    if "item_id" not in found:
-        raise CatalogueFileError(
-            f"{path}: expected a column 'item_id' among {', '.join(map(repr, header))}; "
-            "name the one that holds the ids: --columns item_id=NAME"
-        )
-    return found, [column for column in header if column not in found.values()]
+    try:
+        return match_columns(str(path), header, columns)
+    except ValueError as error:
+        raise CatalogueFileError(str(error)) from error

@@ -118,15 +118,13 @@ def follow(
 
 
 def _parse_columns(text: str) -> dict[str, str]:
+    from presage_featurizer.ranking.catalogue_rows import parse_columns  # noqa: PLC0415
     from presage_server.items.catalogue_files import CatalogueFileError  # noqa: PLC0415
 
-    found = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, column = part.partition("=")
-        if not (equals and name and column):
-            raise CatalogueFileError(f"--columns: expected FIELD=COLUMN, got {part!r}")
-        found[name.strip()] = column.strip()
-    return found
+    try:
+        return parse_columns(text)
+    except ValueError as error:
+        raise CatalogueFileError(str(error)) from error
 
 
 def _line(progress: Any, started: float) -> str:

@@ -44,6 +44,10 @@ def test_it_writes_a_run_and_a_bundle_and_says_how_to_serve_it(train, tmp_path):
         (("--models", "stacking"), "--models: only valid without --rank; remove it"),
         (("--placements", "{tmp}/none.toml"), "none.toml: No such file or directory"),
         (("--placements", "{tmp}/rules.toml"), "rules.toml: home: unknown key 'max_per_categry'"),
+        (("--items", "{tmp}/none.csv"), "none.csv: No such file or directory"),
+        (("--items", "{tmp}/rules.toml"), "rules.toml"),
+        (("--columns", "item_id=sku"), "--columns: only valid with --items; remove it"),
+        (("--state-ttl-days", "-1"), "state_ttl_days: expected a number of days up to 3650, or 0 for ever, got -1"),
         (("--bundle", "{tmp}/shop/version 1"), "version: expected 1 to 64 letters, digits"),
     ],
 )

@@ -22,7 +22,7 @@ __all__ = ["train"]
 
 _LOG_OPTIONS = ("log_format", "mapping", "sort", "as_recorded")
 _SIMULATION_OPTIONS = ("visitors", "days")
-_RANKING_OPTIONS = ("question", "placements")
+_RANKING_OPTIONS = ("question", "placements", "items", "columns", "state_ttl_days")
 _SCORING_OPTIONS = (
     "target", "decisions", "features", "time_zone", "known_only", "models", "calibration", "workers", "original",
 )  # fmt: skip
@@ -53,6 +53,20 @@ def train(  # noqa: PLR0917 - the command line passes names
         Path | None,
         typer.Option(help="With --rank: rules after the model, a TOML file; lists are measured with them, too."),
     ] = None,
+    items: Annotated[
+        Path | None,
+        typer.Option(help="With --rank: the catalogue that `presage items load` loads, if events do not say it all."),
+    ] = None,
+    columns: Annotated[
+        str, typer.Option(help="With --items: columns that are not named like the field, as in `item_id=sku`.")
+    ] = "",
+    state_ttl_days: Annotated[
+        float,
+        typer.Option(
+            help="With --rank: forget visitors after so many silent days, as servers do with their setting of this name; "
+            "0 never."
+        ),
+    ] = 0.0,
     target: Annotated[
         str, typer.Option(help="purchase-in-session, purchase-within:DAYS or revenue-within:DAYS.")
     ] = "purchase-in-session",
@@ -129,6 +143,9 @@ def train(  # noqa: PLR0917 - the command line passes names
                 bundle=bundle,
                 question=question,
                 placements=placements,
+                items=items,
+                columns=columns,
+                state_ttl_days=state_ttl_days,
                 seed=seed,
                 draws=draws,
                 force=force,
@@ -175,6 +192,8 @@ def _misuse(context: typer.Context, *, has_log: bool, simulate: bool, rank: bool
         return f"{misplaced}: only valid with {'a log' if simulate else '--simulate'}; remove it"
     if misplaced := _given(context, _SCORING_OPTIONS if rank else _RANKING_OPTIONS):
         return f"{misplaced}: only valid with{'out' if rank else ''} --rank; remove it"
+    if (misplaced := _given(context, ("columns",))) and not _given(context, ("items",)):
+        return f"{misplaced}: only valid with --items; remove it"
     return None
 
 

@@ -25,6 +25,9 @@ class RankingCommand:
     bundle: Path | None
     question: Question | None
     placements: Path | None
+    items: Path | None
+    columns: str
+    state_ttl_days: float
     seed: int
     draws: int
     force: bool
@@ -32,7 +35,7 @@ class RankingCommand:
     def run(self, log: LogSource, console: Console) -> None:
         """Train, and print how the model does and the command that serves it; raises as ``train_ranking`` does."""
         from presage_training.ranking.planning import RankingOptions  # noqa: PLC0415 - after the command's help
-        from presage_training.ranking.runs import train_ranking  # noqa: PLC0415
+        from presage_training.ranking.runs import CatalogueFile, train_ranking  # noqa: PLC0415
         from presage_training.report.ranking_page import ranking_lines  # noqa: PLC0415
 
         with console.status("reading") as status:
@@ -41,7 +44,8 @@ class RankingCommand:
                 self.to,
                 question=self.question,
                 placements=self._read_placements(),
-                options=RankingOptions(seed=self.seed, draws=self.draws),
+                catalogue=None if self.items is None else CatalogueFile(path=self.items, columns=self.columns),
+                options=RankingOptions(seed=self.seed, draws=self.draws, state_ttl_days=self.state_ttl_days),
                 bundle=self.bundle,
                 overwrite=self.force,
                 on_progress=status.update,

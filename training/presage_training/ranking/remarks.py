@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from presage_training.ranking.comparing import MODEL
 from presage_training.ranking.parts import ALL, EXPLORE
-from presage_training.report.ranking_results import PartResult, RankingResults
+from presage_training.report.ranking_results import PartResult, RankingFacts, RankingResults
 
-__all__ = ["remarks_on_ranking"]
+__all__ = ["SERVER_TTL_DAYS", "remarks_on_ranking"]
 
+SERVER_TTL_DAYS = 30.0
+"""After how many silent days a server forgets a visitor, unless it is set otherwise."""
+
+_MANY_FORGOTTEN = 0.01
 _LOW_RECALL = 0.5
 _METRIC = "ndcg_at_10"
+_ONE = {"categories": "category", "prices": "price"}
 
 
 def remarks_on_ranking(results: RankingResults) -> Iterator[str]:
@@ -24,13 +30,37 @@ def remarks_on_ranking(results: RankingResults) -> Iterator[str]:
             f"only {results.found:.0%} of the items taken were among the candidates, so no ranker can reach more: "
             "most were new to the log, or nothing led to them"
         )
-    if results.lists[results.model].diversity is None:
-        yield "no item has a category, so candidates alike in category and brand are not found; give categories if you have them"
+    yield from _unknown_items(results.data)
+    yield from _forgotten_visitors(results.data)
     if results.data.question == "shown-list":
         yield (
             "trained on lists that were shown, whose order it has seen: it ranks lists as such, and is worse on candidates that "
             "come from elsewhere"
         )
+
+
+def _unknown_items(data: RankingFacts) -> Iterator[str]:
+    missing = [name for name, has in (("categories", data.has_categories), ("prices", data.has_prices)) if not has]
+    if missing:
+        advice = "" if data.catalogue_items else "; give it with --items if the shop has one"
+        yield (
+            f"no item has a {' or a '.join(_ONE[name] for name in missing)}: features of {' and '.join(missing)} are constant in "
+            f"training, but not on a server whose catalogue has them{advice}"
+        )
+
+
+def _forgotten_visitors(data: RankingFacts) -> Iterator[str]:
+    if data.forgotten < _MANY_FORGOTTEN:
+        return
+    if data.state_ttl_days:
+        days, which = data.state_ttl_days, f"with --state-ttl-days {data.state_ttl_days:g}, as here"
+    else:
+        days, which = SERVER_TTL_DAYS, f"that keeps its default of {SERVER_TTL_DAYS:g} days"
+    yield (
+        f"{data.forgotten:.0%} of the tested queries are of visitors who had been silent for more than {days:g} days: a server "
+        f"{which}, has forgotten them; {'' if data.state_ttl_days else 'here they are remembered; '}"
+        f"serve with --state-ttl-days {math.ceil(data.silence_days)} or more, which covers 95 %"
+    )
 
 
 def _doubtful_leads(name: str, part: PartResult) -> Iterator[str]:

@@ -165,6 +165,10 @@ def _data(results: RankingResults) -> str:
         ("items taken that were among them", f"{results.found:.1%}"),
         ("trees", f"{results.trees}"),
         ("bucket of counts, seconds", f"{data.bucket_seconds}"),
+        ("items of the catalogue given", f"{data.catalogue_items:,}" if data.catalogue_items else "none given"),
+        ("visitors forgotten after, days", f"{data.state_ttl_days:g}" if data.state_ttl_days else "never"),
+        ("tested after a longer silence than servers remember", f"{data.forgotten:.1%}"),
+        ("silence before 95 % of the tests, days at most", f"{data.silence_days:.1f}"),
         ("seed", f"{results.seed}"),
         *((f"skipped by the reader: {escape(reason)}", f"{count:,}") for reason, count in data.skipped.items()),
     ]
