@@ -30,7 +30,7 @@ async def code_of(call) -> str:
 
 
 async def test_lists_follow_from_what_a_visitor_did(store, ranking_folder):
-    async with serving(redis_url=store.url, models=ranking_folder) as served:
+    async with serving(redis_url=store.url, models=ranking_folder, exposures_share=1.0) as served:
         stub = stub_of(served)
         before = await stub.Rank(pb.RankRequest(user_id="u", candidate_ids=IDS, k=40))
         assert before.basis.cold_start
