@@ -214,6 +214,9 @@ ONE_ITEM_SESSIONS = [
 ]
 
 
+ONE_ITEM_ORDERS = [msgspec.structs.replace(order, items=(item(1),)) for order in baskets()]
+
+
 @pytest.mark.parametrize(
     ("log", "question", "reason"),
     [
@@ -223,6 +226,7 @@ ONE_ITEM_SESSIONS = [
         (ONE_ITEM_SESSIONS, "next-order", "next-order: expected at least 20 answers to fit on, got 0"),
         (walks(), "shown-list", "shown-list: expected at least 20 answers to fit on, got 0 of the log's 0"),
         (baskets(orders=1), None, "0 orders are of visitors who were there before"),
+        (ONE_ITEM_ORDERS, None, "items: expected at least two to choose from, got one candidate for each query"),
         ([event(EventType.LOGIN, 1, START, ())], "next-item", "no event that shows interest in an item"),
     ],
 )  # fmt: skip
@@ -243,3 +247,4 @@ def test_one_visitor_is_enough(tmp_path):
 
     metric = results.parts["all"].metrics[MODEL]["ndcg_at_10"]
     assert metric.low == metric.value == metric.high
+    assert "all tested queries are of one visitor, so the intervals say nothing" in results.remarks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 _LOG_OPTIONS = ("log_format", "mapping", "sort", "as_recorded")
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
+"""What servers take for a version."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SIMULATION_OPTIONS = ("visitors", "days")
 _RANKING_OPTIONS = ("question", "placements", "items", "columns", "state_ttl_days")
 _SCORING_OPTIONS = (
@@ -204,11 +208,18 @@ def _misplaced_output(
     for path, replacement in ((to, "folder"), (bundle, "version")):
         if path is not None and path.exists() and not force:
             return f"{path} is there already; give --force to replace it, or name another {replacement}"
+    if bundle is not None and not _is_served(bundle.absolute()):
+        return f"--bundle: expected a folder NAME/VERSION, as in models/shop/1, whose version is a number, got {bundle}"
     if original is None:
         return None
     if bundle is None or len(kinds) != 1 or not kinds[0].startswith("lightgbm-"):
         return "--original: only valid with --bundle and a LightGBM kind alone as --models; remove it"
     return None if original.parent.is_dir() else f"{original}: no folder {original.parent}; make it first"
+
+
+def _is_served(bundle: Path) -> bool:
+    """Whether servers find a bundle of this name and version."""
+    return bool(_NAME.fullmatch(bundle.parent.name) and _VERSION.fullmatch(bundle.name))
 
 
 def _given(context: typer.Context, names: tuple[str, ...]) -> str | None:

@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.table import Column, Table
 
 from presage_training.report.charts import bar_chart
@@ -41,15 +42,23 @@ def render_ranking_page(results: RankingResults) -> str:
     )
 
 
-def ranking_table(results: RankingResults, name: str) -> Table:
-    """Lay out the main metrics of each ranker on a part of the answers; the page has all of them."""
+def ranking_table(results: RankingResults, name: str, *, width: int) -> Table:
+    """Lay out the main metrics of each ranker on a part of the answers, as many as ``width`` has room for; the page has all."""
+    wide = Console(width=1_000)
+    for count in range(len(_IN_TERMINAL), 1, -1):
+        found = _table_of(results, name, _IN_TERMINAL[:count])
+        if wide.measure(found).minimum <= width:
+            return found
+    return _table_of(results, name, _IN_TERMINAL[:1])
+
+
+def _table_of(results: RankingResults, name: str, metrics: tuple[str, ...]) -> Table:
     part = results.parts[name]
+    longest = max(len(word) for ranker in part.metrics for word in ranker.split())
     laid_out = Table(
-        Column(
-            "ranked by", min_width=max(map(len, part.metrics)), overflow="fold"
-        ),  # a name that is cut cannot be read
-        *_IN_TERMINAL,
-        Column(f"{results.model} ahead by", overflow="fold"),
+        Column("ranked by", min_width=longest, overflow="fold"),  # a name that is cut cannot be read
+        *(Column(metric, no_wrap=True) for metric in metrics),  # nor a number that is broken
+        Column(f"{results.model}\nahead by", no_wrap=True),
         box=SIMPLE_HEAD,
         title_justify="left",
         collapse_padding=True,
@@ -59,18 +68,18 @@ def ranking_table(results: RankingResults, name: str) -> Table:
     for ranker, found in part.metrics.items():
         laid_out.add_row(
             ranker,
-            *(_folded(format_metric(found[metric], interval=metric == _METRIC)) for metric in _IN_TERMINAL),
+            *(_folded(format_metric(found[metric], interval=metric == _METRIC)) for metric in metrics),
             _folded(format_metric(part.ahead[ranker][_METRIC])) if ranker in part.ahead else "",
         )
     return laid_out
 
 
-def ranking_lines(results: RankingResults) -> list[Table | str]:
-    """Lay out a run for a terminal: the metrics of all answers and of new items, and what there is to notice."""
+def ranking_lines(results: RankingResults, *, width: int) -> list[Table | str]:
+    """Lay out a run for a terminal of this width: the metrics of all answers and of new items, and what there is to notice."""
     data = results.data
     return [
         f"{data.question}: {data.why}",
-        *(ranking_table(results, name) for name in results.parts if name in {"all", "explore"}),
+        *(ranking_table(results, name, width=width) for name in results.parts if name in {"all", "explore"}),
         (
             f"{data.fit_queries:,} queries to fit {results.trees} trees; {results.candidates:.0f} candidates each, which have"
             f" {results.found:.1%} of the items taken"
@@ -81,7 +90,7 @@ def ranking_lines(results: RankingResults) -> list[Table | str]:
 
 
 def _folded(metric: str) -> str:
-    return metric.replace(" (", "\n(").replace(" to ", "-")
+    return metric.replace(" (", "\n(")
 
 
 def _header(results: RankingResults) -> str:
