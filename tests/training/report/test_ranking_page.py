@@ -24,7 +24,7 @@ def results() -> RankingResults:
     return rank_log(lambda: log, RankingOptions(draws=100))
 
 
-@pytest.mark.parametrize(("width", "columns"), [(50, 1), (60, 2), (80, 3), (120, 4)])
+@pytest.mark.parametrize(("width", "columns"), [(50, 1), (80, 2), (120, 4)])
 def test_no_number_is_broken_at_any_width(results, width, columns):
     text = io.StringIO()
     Console(width=width, file=text).print(ranking_table(results, "all", width=width))
@@ -58,7 +58,7 @@ def test_no_number_is_broken_at_any_width(results, width, columns):
 def test_the_first_remark_is_the_verdict(results, lead, verdict, elsewhere):
     part = results.parts["all"]
     best = max(part.ahead, key=lambda ranker: part.metrics[ranker]["ndcg_at_10"].value)
-    changed = replace(part, ahead=part.ahead | {best: {"ndcg_at_10": Metric(*lead)}})
+    changed = replace(part, ahead=part.ahead | {best: {"ndcg_at_10": Metric(value=lead[0], low=lead[1], high=lead[2])}})
     remarks = list(remarks_on_ranking(replace(results, parts={"all": changed, "explore": changed})))
 
     assert remarks[0] == verdict.replace("NAME", best)

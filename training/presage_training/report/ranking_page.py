@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -55,23 +56,32 @@ def ranking_table(results: RankingResults, name: str, *, width: int) -> Table:
 def _table_of(results: RankingResults, name: str, metrics: tuple[str, ...]) -> Table:
     part = results.parts[name]
     longest = max(len(word) for ranker in part.metrics for word in ranker.split())
+    columns = {
+        metric: [_folded(format_metric(found[metric], interval=metric == _METRIC)) for found in part.metrics.values()]
+        for metric in metrics
+    }
+    columns[f"{results.model}\nahead by"] = [
+        _folded(format_metric(part.ahead[ranker][_METRIC])) if ranker in part.ahead else "" for ranker in part.metrics
+    ]
     laid_out = Table(
         Column("ranked by", min_width=longest, overflow="fold"),  # a name that is cut cannot be read
-        *(Column(metric, no_wrap=True) for metric in metrics),  # nor a number that is broken
-        Column(f"{results.model}\nahead by", no_wrap=True),
+        *(_unbroken(header, cells) for header, cells in columns.items()),
         box=SIMPLE_HEAD,
         title_justify="left",
         collapse_padding=True,
         pad_edge=False,
     )
     laid_out.title = f"{results.data.question}, {name}: {part.queries:,} queries of {part.visitors:,} visitors"
-    for ranker, found in part.metrics.items():
-        laid_out.add_row(
-            ranker,
-            *(_folded(format_metric(found[metric], interval=metric == _METRIC)) for metric in metrics),
-            _folded(format_metric(part.ahead[ranker][_METRIC])) if ranker in part.ahead else "",
-        )
+    for row in zip(part.metrics, *columns.values(), strict=True):
+        laid_out.add_row(*row)
     return laid_out
+
+
+def _unbroken(header: str, cells: Sequence[str]) -> Column:
+    """Make a column that is never narrower than its longest line."""
+    return Column(
+        header, no_wrap=True, min_width=max(len(line) for text in (header, *cells) for line in text.split("\n"))
+    )
 
 
 def ranking_lines(results: RankingResults, *, width: int) -> list[Table | str]:
