@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ UNKNOWN = -1
 
 _SLOTS_PER_ITEM = 2
 _LEAST_SLOTS = 1 << 10
+_IDS_AT_ONCE = 10_000
 _DIGEST, _ROW = 0, 1  # side by side, so that a look-up reads one place in memory
 _NO_ROW = np.uint64(0xFFFF_FFFF_FFFF_FFFF)  # UNKNOWN as a signed number
 
@@ -101,7 +103,10 @@ class IdIndex:
         """
         known = len(self._hashes)
         if size > known:
-            self._hashes = np.concatenate([self._hashes, _hashes(ids[known:size])])
+            # Some at once: all threads wait for each piece.
+            ends = [*range(known, size, _IDS_AT_ONCE), size]
+            pieces = [_hashes(ids[start:end]) for start, end in pairwise(ends)]
+            self._hashes = np.concatenate([self._hashes, *pieces])
             self._index.add(self._hashes)
 
     def rows_of(self, ids: Sequence[str]) -> Rows:

@@ -143,13 +143,13 @@ class ItemColumns:
         for change, number, row in zip(changes, numbers, self.rows_of(numbers).tolist(), strict=True):
             self.live.apply(change, number, row, self.prices)
 
-    def apply(self, bucket: ItemBucket) -> None:
-        """Apply the next closed bucket. Buckets in between are empty.
+    def apply(self, *bucket: ItemBucket) -> None:
+        """Apply the next closed bucket, whole or in its parts. Buckets in between are empty.
 
         Raises:
             ValueError: It is not later than the epoch.
         """
-        self.stage(bucket)
+        self.stage(*bucket)
         self.settle()
 
     def fork(self) -> ItemColumns:
@@ -163,16 +163,17 @@ class ItemColumns:
         other._own()  # noqa: SLF001 - its own class
         return other
 
-    def stage(self, bucket: ItemBucket) -> None:
+    def stage(self, *bucket: ItemBucket) -> None:
         """Do all of ``apply`` but for live values, so that readers of other forks see nothing; ``settle`` does the rest."""
-        if bucket.number <= self.epoch:
-            raise ValueError(f"bucket: expected one after {self.epoch}, got {bucket.number}")
-        rows = self._rows_for(bucket)
-        self._set_descriptions(rows, bucket)
-        dropped = self.windows.add(bucket.number * self.bucket_micros // _HOUR_MICROS, rows, bucket.counts)
-        self.epoch = bucket.number
-        self.changed_epochs[rows] = self.changed_epochs[dropped] = self.epoch
-        self._changed.append(rows)
+        number = bucket[0].number
+        if number <= self.epoch:
+            raise ValueError(f"bucket: expected one after {self.epoch}, got {number}")
+        self._reserve(
+            self._used + sum(int(np.count_nonzero(self.index.rows_of(part.digests) == UNKNOWN)) for part in bucket)
+        )
+        for part in bucket:
+            self._stage(part)
+        self.epoch = number
         self._summary = None
 
     def settle(self) -> None:
@@ -213,6 +214,10 @@ class ItemColumns:
 
     def resize(self, rows: int) -> None:
         """Make room for this number of rows, and use them."""
+        self._reserve(rows)
+        self._used = rows
+
+    def _reserve(self, rows: int) -> None:
         capacity = len(self.digests)
         if rows > capacity:
             more = max(rows - capacity, _MIN_ROWS, capacity // 8)
@@ -221,7 +226,6 @@ class ItemColumns:
                 setattr(self, name, np.concatenate([column, np.zeros(more, column.dtype)]))
             self.changed_epochs = np.append(self.changed_epochs, np.full(more, UNKNOWN))
             self.windows.grow(capacity + more)
-        self._used = rows
 
     def _own(self) -> None:
         """Stop sharing what staging changes."""
@@ -231,6 +235,13 @@ class ItemColumns:
         self.windows = self.windows.copy()
         self.codes = {kind: dict(codes) for kind, codes in self.codes.items()}
         self._changed = []
+
+    def _stage(self, bucket: ItemBucket) -> None:
+        rows = self._rows_for(bucket)
+        self._set_descriptions(rows, bucket)
+        dropped = self.windows.add(bucket.number * self.bucket_micros // _HOUR_MICROS, rows, bucket.counts)
+        self.changed_epochs[rows] = self.changed_epochs[dropped] = bucket.number
+        self._changed.append(rows)
 
     def _rows_for(self, bucket: ItemBucket) -> Rows:
         """Return the rows of a bucket's items, and give rows to new ones."""

@@ -194,8 +194,8 @@ class PendingChanges:
         """Forget an item."""
         part = self._parts[number % _PARTS]
         part.pop(number, None)
-        if not part:  # its room is given back
-            self._parts[number % _PARTS] = {}
+        if not part:
+            part.clear()  # gives its room back
 
 
 _LIVE_FIELDS = ("price_micros", "tags", "stock", "blocked")

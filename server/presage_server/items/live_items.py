@@ -173,9 +173,11 @@ class LiveItems(Collector):
         if not buckets:
             return
         columns = self._newest.fork()
-        for bucket in buckets:
-            columns.stage(bucket)
-        buckets.clear()
+        while buckets:
+            parts = buckets.pop(0)
+            columns.stage(*parts)
+            while parts:
+                parts.pop()  # one at a time: all threads wait while a million texts are given up
         features = self.features.fork(columns)
         features.prepare()
         self._prepare(columns)
@@ -194,7 +196,7 @@ class LiveItems(Collector):
         found = self._redis.xread({stream: after}, count=_ENTRIES_PER_READ, block=_BLOCK_MILLIS) or ()
         return dict(found).get(stream.encode(), ())
 
-    def _buckets(self, entries: Any) -> Iterator[ItemBucket]:
+    def _buckets(self, entries: Any) -> Iterator[list[ItemBucket]]:
         epoch = self._newest.epoch
         for entry_id, fields in entries:
             part = BucketPart.parse(entry_id, fields)
@@ -204,7 +206,7 @@ class LiveItems(Collector):
             bucket = join_parts(joined, part, epoch)
             self._parts, self._last_part = joined, part.entry_id
             if bucket is not None:
-                epoch = bucket.number
+                epoch = bucket[0].number
                 yield bucket
 
     def _reload(self) -> None:

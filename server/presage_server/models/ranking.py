@@ -29,6 +29,7 @@ class RankingModel:
 
     Raises:
         TypeError: The bundle's limits are not those that this release knows.
+        ModelError: It lacks a table.
     """
 
     def __init__(self, name: str, version: str, bundle: RankingBundle) -> None:
@@ -37,6 +38,10 @@ class RankingModel:
         self.bundle = bundle
         self.limits = RetrievalLimits(**bundle.spec.limits)
         """How many candidates each source adds at most."""
+        if missing := [name for name in RankingTables.ARRAYS if name not in bundle.arrays]:
+            raise ModelError(
+                f"{bundle.directory / 'tables'}: expected {missing[0]}.npy, got none; train the model again"
+            )
         feature_set = bundle.manifest.feature_set
         self.features: tuple[str, ...] = feature_set.features
         """The names of its features."""

@@ -97,8 +97,8 @@ def fitting(conditions: ItemConditions | None, excluded: set[int], items: ItemCo
         for column, codes in columns:
             flags &= np.isin(column[rows], codes)
         if tags:
-            of_rows = items.tags
-            flags = where(flags, rows, lambda row: not tags.isdisjoint(of_rows[row]))
+            of_rows, is_without, places = items.tags, tags.isdisjoint, np.flatnonzero(flags)
+            flags[places[[is_without(of_rows[row]) for row in rows[places].tolist()]]] = False
         if excluded:
             flags = where(flags, items.digests[rows], lambda number: number not in excluded)
         return flags

@@ -99,7 +99,6 @@ class ExposureLog:
                     budget_micros=job.budget_micros,
                     cart_micros=cart_micros,
                     anchor=digest_number(job.anchor_id) if job.anchor_id else None,
-                    country=job.country,
                     candidates=ordered(scored.digests, "<u8"),
                     sources=ordered(scored.sources, "u1"),
                     given=bytes(2 * len(order)) if given is None else ordered(given, "<u2"),

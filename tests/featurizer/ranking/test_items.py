@@ -165,12 +165,15 @@ def test_columns_restored_from_a_checkpoint_go_on_as_those_that_were_saved(log, 
 
 @given(logs, st.integers(1, 4))
 def test_buckets_survive_being_cut_and_written(log, most):
-    counter = in_order(placed(log))
+    counter, whole, in_parts = in_order(placed(log)), ItemColumns(WIDTH), ItemColumns(WIDTH)
     for number in counter.open_buckets:
         bucket = counter.close(number)
         parts = [decode_bucket(encode_bucket(part)) for part in bucket.parts(most)]
         assert all(len(part) <= most for part in parts)
         assert encode_bucket(ItemBucket.joined(parts)) == encode_bucket(bucket)
+        whole.apply(bucket)
+        in_parts.apply(*parts)
+        assert in_parts.fingerprint() == whole.fingerprint()
 
 
 @given(logs)

@@ -149,6 +149,16 @@ def test_an_unknown_candidate_is_known_by_the_visitors_items_alone():
         assert (cold["popularity_rank"], cold["viewed_together"], cold["liked_together"]) == (FAR, 0.0, 0.0)
 
 
+def test_ids_have_the_rows_of_their_digests():
+    state = VISITOR.fold(None, Event("e", EventType.PURCHASE, "v", NOW - MICROS, items=(Item("secret"),)))
+    names = ["item-3", "secret", "item-5", "nothing", "secret"]
+    rows, digests = SHOP.context(state).resolve_ids(names)
+    assert digests.tolist() == digests_of(*names).tolist()
+    assert rows.tolist() == SHOP.context(state).resolve(digests).tolist()
+    rows, digests = SHOP.context(state).resolve_ids(["item-5", "item-3"])
+    assert (rows.tolist(), digests.tolist()) == ([SHOP.row(5), SHOP.row(3)], digests_of("item-5", "item-3").tolist())
+
+
 def test_more_unknown_candidates_than_there_is_room_for_are_an_error():
     context = SHOP.context(None)
     names = [f"unknown-{number}" for number in range(MAX_COLD)]

@@ -176,7 +176,7 @@ def test_servers_that_forget_visitors_are_remarked_on(tmp_path):
     assert not any("--state-ttl-days" in remark for remark in often.remarks)
     assert rarely.data.forgotten > 0.9
     assert 36 <= rarely.data.silence_days <= 54
-    assert any("here they are remembered; serve with --state-ttl-days" in remark for remark in rarely.remarks)
+    assert any("but here they are remembered; serve with --state-ttl-days" in remark for remark in rarely.remarks)
     assert forgetting.data.forgotten == 1.0
     own, popular = (forgetting.parts["all"].metrics[name]["ndcg_at_10"].value for name in ("own history", "popular"))
     assert own == popular  # there is no history

@@ -59,13 +59,12 @@ def _forgotten_visitors(data: RankingFacts) -> Iterator[str]:
     if data.forgotten < _MANY_FORGOTTEN:
         return
     if data.state_ttl_days:
-        days, which = data.state_ttl_days, f"with --state-ttl-days {data.state_ttl_days:g}, as here"
+        days, which = data.state_ttl_days, f"with --state-ttl-days {data.state_ttl_days:g} has forgotten them, as here"
     else:
-        days, which = SERVER_TTL_DAYS, f"that keeps its default of {SERVER_TTL_DAYS:g} days"
+        days, which = SERVER_TTL_DAYS, "that keeps this default has forgotten them, but here they are remembered"
     yield (
         f"{data.forgotten:.0%} of the tested queries are of visitors who had been silent for more than {days:g} days: a server "
-        f"{which}, has forgotten them; {'' if data.state_ttl_days else 'here they are remembered; '}"
-        f"serve with --state-ttl-days {math.ceil(data.silence_days)} or more, which covers 95 %"
+        f"{which}; serve with --state-ttl-days {math.ceil(data.silence_days)} or more, which covers 95 %"
     )
 
 
