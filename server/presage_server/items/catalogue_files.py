@@ -13,7 +13,7 @@ from presage_featurizer.ranking.catalogue_rows import FIELDS, match_columns
 from presage_server.errors import ServerError
 from presage_server.items.catalogue_rows import NOT_TEXT, is_text
 
-__all__ = ["CatalogueFile", "CatalogueFileError", "Row", "open_catalogue"]
+__all__ = ["CatalogueFile", "CatalogueFileError", "Row", "guess_separator", "open_catalogue"]
 
 _ROWS_PER_BATCH = 5_000
 _SEPARATORS = (",", ";", "\t", "|")

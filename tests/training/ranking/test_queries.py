@@ -8,6 +8,7 @@ from training.ranking.shops import DAY, START, baskets, item, lists, walks
 
 from presage_featurizer import Item
 from presage_featurizer.ranking.assembling import digest_number
+from presage_featurizer.ranking.items import UNKNOWN
 from presage_featurizer.ranking.items_counter import CatalogueChange, item_number
 from presage_featurizer.ranking.pairs import PAIR_FEATURES
 from presage_training.ranking.answers import survey
@@ -111,9 +112,9 @@ def test_an_item_is_unknown_before_the_catalogue_has_it():
     replay = LogReplay(plan, bucket_seconds=60, catalogue=catalogue)
     seen = []
     for _, query in replay.queries(log):
-        rows = replay.items.rows
-        assert item_number("early") in rows
-        assert (item_number("late") in rows) == (
+        early, later = replay.items.rows_of([item_number("early"), item_number("late")])
+        assert early != UNKNOWN
+        assert (later != UNKNOWN) == (
             replay.items.epoch * replay.items.bucket_micros >= late - late % replay.items.bucket_micros
         )
         seen.append(item_number("late") in query.items.tolist())
@@ -121,9 +122,9 @@ def test_an_item_is_unknown_before_the_catalogue_has_it():
     assert any(seen)
     assert not seen[0]
     columns = replay.items
-    row = columns.rows[item_number("item-1")]
+    row, early = columns.rows_of([item_number("item-1"), item_number("early")])
     assert columns.categories[row] == columns.category_code("other")  # known since an event names the item
-    assert columns.first_seen_unix_micros[columns.rows[item_number("early")]] == START - DAY
+    assert columns.first_seen_unix_micros[early] == START - DAY
 
 
 def test_of_an_item_without_anything_known_the_category_is_unknown():
