@@ -89,7 +89,7 @@ def _read(path: Path, log_format: LogFormat) -> list[Event]:
 def _show(console: Console, title: str, results: RankingResults) -> None:
     console.print(f"{title} ({results.data.question}: {results.data.why})", soft_wrap=True)
     for name in results.parts:
-        console.print(ranking_table(results, name))
+        console.print(ranking_table(results, name, width=console.width))
     lists = results.lists[MODEL]
     console.print(
         f"{results.data.fit_queries:,} queries to fit {results.trees} trees; {results.candidates:.0f} candidates each, which have"
@@ -115,7 +115,7 @@ def _below(what: str, part: PartResult, metric: str, least: float) -> list[str]:
 def _chance(part: PartResult, others: Sequence[str]) -> list[str]:
     leads = {name: part.ahead[name]["ndcg_at_10"] for name in others}
     return [
-        f"the lead over {name} may be chance: {format_metric(lead)}"
+        f"{f'the lead over {name} may be chance' if (lead.value or 0.0) > 0.0 else f'not ahead of {name}'}: {format_metric(lead)}"
         for name, lead in leads.items()
         if (lead.low or 0.0) <= 0.0
     ]

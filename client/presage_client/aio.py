@@ -214,7 +214,7 @@ class AsyncClient:
     ) -> Ranking:
         """Rank what a visitor may look at next, going by the session, whose current item is left out.
 
-        The arguments are as for ``rank``; ``k`` of 0 means 20.
+        The arguments are as for ``rank``; without ``k``, the list has 20 items.
         """
         call = _ranking_calls.next_items(
             user_id, k=k, context=context, session_id=session_id, model=model, as_of_unix_micros=as_of_unix_micros

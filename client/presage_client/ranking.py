@@ -133,11 +133,9 @@ class RankContext:
     """Conditions that all items in the result meet."""
     exclude: Sequence[Exclusion] = ()
     """Items that are left out."""
-    country: str = ""
-    """Where the visitor is: an ISO 3166-1 alpha-2 code in capitals; empty: the last known country."""
 
     def __post_init__(self) -> None:
-        check_texts(self, ("placement", "anchor_item_id", "country"))
+        check_texts(self, ("placement", "anchor_item_id"))
         check_members("exclude", self.exclude, Exclusion)
         if self.budget is not None:
             check_numbers(self, ("budget",))

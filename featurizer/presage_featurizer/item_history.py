@@ -57,6 +57,8 @@ _SCORE_BYTES = 4
 _TIME_BYTES = 3
 _GROUP = Struct("<BBI")
 """Behind the digests of items of one event: its type, how many items they are, its time in seconds since 1970-01-01 UTC."""
+_LAST_OF_GROUP = Struct("<QBBI")
+"""The number of the last of these digests, and what is behind it."""
 _MAX_SECONDS = 0xFFFF_FFFF
 _MAX_COUNT = 0xFF
 _PURCHASE = EventType.PURCHASE
@@ -91,12 +93,14 @@ def newest_session_items(items: bytes) -> tuple[list[int], list[int]]:
     times: list[int] = []
     end = len(items)
     while end:
-        _, count, seconds = _GROUP.unpack_from(items, end - _GROUP.size)
-        start = end - _GROUP.size - count * WIDTH
-        for at in range(end - _GROUP.size - WIDTH, start - 1, -WIDTH):
-            numbers.append(_NUMBER.unpack_from(items, at)[0])
+        end -= _LAST_OF_GROUP.size
+        number, _, count, seconds = _LAST_OF_GROUP.unpack_from(items, end)
+        numbers.append(number)
+        times.append(seconds)
+        for _ in range(1, count):
+            end -= WIDTH
+            numbers.append(_NUMBER.unpack_from(items, end)[0])
             times.append(seconds)
-        end = start
     return numbers, times
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from random import Random
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from redis.asyncio import Redis
 
 from presage_featurizer import NO_AGGREGATES
 from presage_featurizer.custom import CustomFeatures
+from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.placements import Placements
 from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
@@ -117,7 +119,9 @@ async def running(
         link, redis, url = await _open_link(settings, stack)
         link.watch_with(watcher)
         CatalogueService(redis, timeout_seconds=settings.store_timeout_ms / 1e3).add_to(server)
-        live = await stack.enter_async_context(live_items(url, settings, metrics.registry))
+        live = await stack.enter_async_context(
+            live_items(url, settings, metrics.registry, partial(_bind_tables, models))
+        )
         store = RedisStore(
             link,
             clock=system_clock,
@@ -160,7 +164,7 @@ async def running(
         for name in ("", *_SERVICES):
             await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(_stop_at_once, transport)  # when there is nothing to drain, or no time for it
-        address = await transport.start(live.serve_with(pipeline.turn))
+        address = await transport.start(pipeline.turn)
         self_check = SelfCheck(transport, "" if share_port else address)
         await self_check.run_once()
         checking = asyncio.create_task(self_check.run())
@@ -171,6 +175,12 @@ async def running(
         await health_servicer.enter_graceful_shutdown()
         await asyncio.sleep(settings.drain_delay_seconds)
         await transport.stop(settings.drain_seconds)
+
+
+def _bind_tables(models: Models, items: ItemColumns) -> None:
+    """Have the tables of all ranking models ready for columns."""
+    for model in models.ranking_models:
+        model.tables(items)
 
 
 def _log_what_is_served(settings: Settings, custom: CustomFeatures | None, models: Models) -> None:

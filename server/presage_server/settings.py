@@ -145,8 +145,9 @@ class Settings:
         high=1,
     )
     exposures_share: float = setting(
-        1.0,
-        "The share of ranked lists that are written to the event log, for training and for judging other rules.",
+        0.01,
+        "The share of ranked lists that are written to the event log, for training and for judging other rules. Each takes about "
+        "4 kB of the store's memory: 1 with lists that are to be judged, and a store that has room for them.",
         low=0,
         high=1,
     )

@@ -35,7 +35,6 @@ CONTEXT = RankContext(
     anchor_item_id="lamp",
     filter=ItemFilter(categories=["light"], brands=("acme",), tags=["new"], min_price=0.0, max_price=np.float32(9.5)),
     exclude=[Exclusion.CURRENT, Exclusion.BOUGHT],
-    country="NL",
 )
 CONTEXT_MESSAGE = ranking_service_pb2.RankContext(
     placement="cart",
@@ -45,7 +44,6 @@ CONTEXT_MESSAGE = ranking_service_pb2.RankContext(
         categories=["light"], brands=["acme"], tags=["new"], min_price=0.0, max_price=9.5
     ),
     exclude=[ranking_service_pb2.EXCLUSION_CURRENT, ranking_service_pb2.EXCLUSION_BOUGHT],
-    country="NL",
 )
 ITEM_MESSAGE = ranking_service_pb2.RankedItem(
     item_id="lamp",

@@ -19,8 +19,8 @@ SHOWN = bytes.fromhex("0a12321030033a03722d3141000000000000d03f")
 
 
 RANK_REQUEST = bytes.fromhex(
-    "0a03752d311203732d311a0772616e6b696e672203692d312203692d32280232390a04686f6d651100000000000049401a03692d33221b0a"
-    "01631201621a017421000000000000f03f2900000000000023402a02010432024742388080f9c0c1c4820340014801"
+    "0a03752d311203732d311a0772616e6b696e672203692d312203692d32280232350a04686f6d651100000000000049401a03692d33221b0a"
+    "01631201621a017421000000000000f03f2900000000000023402a020104388080f9c0c1c4820340014801"
 )
 UPSERT_ITEMS_REQUEST = bytes.fromhex("0a240a03692d311100000000000029401a01632201622a017430003800408080f9c0c1c48203")
 """Written when version 1 got the ranking service."""
@@ -94,7 +94,6 @@ def test_a_request_to_rank_still_parses_to_the_same():
                 categories=["c"], brands=["b"], tags=["t"], min_price=1.0, max_price=9.5
             ),
             exclude=[ranking_service_pb2.EXCLUSION_CURRENT, ranking_service_pb2.EXCLUSION_CART],
-            country="GB",
         ),
         as_of_unix_micros=1_700_000_000_000_000,
         include_features=True,

@@ -31,7 +31,7 @@ def test_other_rules_are_estimated_from_served_lists(store, tmp_path):
     (tmp_path / "served.toml").write_text(SERVED)
     (tmp_path / "other.toml").write_text(OTHER)
     clicked = random.Random(4)
-    flags = ("--redis-url", store.url, "--models", str(tmp_path / "models"))
+    flags = ("--redis-url", store.url, "--models", str(tmp_path / "models"), "--exposures-share", "1")
     with (
         server_process(tmp_path / "log", *flags, "--placements", str(tmp_path / "served.toml")) as server,
         Client(server.address) as presage,

@@ -24,9 +24,11 @@ def replace_file(directory, file_name, data):
 
 
 def change_manifest(directory, *, files=None, **changes):
+    """Change fields of a manifest, and digests of files by name; those that are None are left out."""
     path = directory / "manifest.json"
     manifest = decode_manifest(path.read_bytes())
-    changed = msgspec.structs.replace(manifest, files=manifest.files | (files or {}), **changes)
+    kept = {name: digest for name, digest in (manifest.files | (files or {})).items() if digest is not None}
+    changed = msgspec.structs.replace(manifest, files=kept, **changes)
     path.write_bytes(encode_manifest(seal_manifest(changed)))
 
 

@@ -48,7 +48,6 @@ def any_exposure(draw: DrawFn) -> Exposure:
         budget_micros=draw(st.none() | _AMOUNTS),
         cart_micros=draw(_AMOUNTS),
         anchor=draw(st.none() | st.integers(0, 2**64 - 1)),
-        country=draw(_TEXTS),
         shown=np.array(shown, "<u2").tobytes(),
         rules=tuple(tuple(draw(st.lists(_TEXTS, max_size=2))) for _ in shown),
         **{name: array(name) for name in EXPOSURE_ARRAYS if name != "shown"},

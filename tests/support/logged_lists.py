@@ -51,7 +51,6 @@ def logged_ranking(
         budget_micros=None,
         cart_micros=0,
         anchor=None,
-        country="",
         candidates=scored.digests[order].astype("<u8").tobytes(),
         sources=scored.sources[order].tobytes(),
         given=np.zeros(len(order), "<u2").tobytes(),

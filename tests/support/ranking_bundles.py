@@ -35,15 +35,15 @@ def tables_of(*, items: int = ITEMS, seed: int = 5) -> dict[str, NDArray[Any]]:
     random = np.random.default_rng(seed)
     starts = np.append(0, np.cumsum(random.integers(1, 6, 20)))
     members = random.integers(items, size=starts[-1])
-    by_item = np.sort(random.integers(len(members) + 1, size=items - 1))
+    of_items = [np.flatnonzero(random.random(20) < 0.15)[::-1] for _ in range(items)]
     return {
         "digests": np.arange(items, dtype=np.uint64) * 7 + 1,
         "viewed_together.rows": random.integers(-1, items, (items, NEIGHBOURS)).astype(np.int32),
         "viewed_together.weights": random.random((items, NEIGHBOURS)).astype(np.float32),
         "sessions.starts": starts.astype(np.int32),
         "sessions.items": members.astype(np.int32),
-        "sessions.item_starts": np.concatenate([[0], by_item, [len(members)]]).astype(np.int32),
-        "sessions.of_items": random.integers(20, size=len(members)).astype(np.int32),
+        "sessions.item_starts": np.append(0, np.cumsum([len(of_item) for of_item in of_items])).astype(np.int32),
+        "sessions.of_items": np.concatenate(of_items).astype(np.int32),
         "repeat_rates": random.random(items).astype(np.float32),
     }
 

@@ -46,7 +46,7 @@ class SmallShop:
         return RankingContext(interests, self.features, self.tables, now, workspace=Workspace(), **circumstances)
 
     def row(self, number: int) -> int:
-        return self.columns.rows.get(number_of(f"item-{number}"), UNKNOWN)
+        return int(self.columns.rows_of([number_of(f"item-{number}")])[0])
 
 
 def small_shop(seed: int = 1, items: int = 40, neighbours: int = 5, sessions: int = 30) -> SmallShop:

@@ -30,6 +30,8 @@ _MAX_TABLES: Final = 64
 _FILE_NAME = re.compile(rf"{TABLES_FOLDER}/([a-z][a-z0-9_]{{0,63}}(?:\.[a-z][a-z0-9_]{{0,63}})?)\.npy")
 _DTYPES = frozenset(np.dtype(name) for name in ("<i4", "<u8", "<f4"))
 _MAX_DIMENSIONS = 2
+_MAX_NEIGHBOURS: Final = 256
+"""Of one item: the server reads those of all of a visitor's items at once."""
 _NONE = -1
 """In a table of neighbours: there are no more."""
 
@@ -143,6 +145,8 @@ def check_tables(arrays: Mapping[str, NDArray[Any]]) -> int:
             continue
         if part == "rows":
             _take(arrays, name, np.int32, (items, None))
+            if array.shape[1] > _MAX_NEIGHBOURS:
+                raise ValueError(f"{name}: expected at most {_MAX_NEIGHBOURS} for each item, got {array.shape[1]}")
             _require_range(name, array, _NONE, items)
             weights = _take(arrays, f"{table}.weights", np.float32, array.shape)
             if not (np.isfinite(weights).all() and (weights >= 0.0).all()):
@@ -170,6 +174,10 @@ def _check_sessions(arrays: Mapping[str, NDArray[Any]], items: int) -> None:
                 raise ValueError(f"sessions.{name}: expected rising numbers from 0 to {len(whole)}")
         _require_range("sessions.items", members, 0, items)
         _require_range("sessions.of_items", of_items, 0, len(starts) - 1)
+        is_first = np.zeros(len(of_items), bool)
+        is_first[item_starts[:-1][item_starts[:-1] < len(of_items)]] = True
+        if (~is_first[1:] & (of_items[1:] >= of_items[:-1])).any():
+            raise ValueError("sessions.of_items: expected falling numbers for each item, each session once")
 
 
 def _take(

@@ -215,7 +215,6 @@ EXPOSURE_COLUMNS = (
     Column("budget_micros", "int64"),
     Column("cart_micros", "int64", nullable=False),
     Column("anchor", "uint64"),
-    Column("country", "string", nullable=False),
     Column("candidates", "list<uint64>", nullable=False),
     Column("sources", "list<uint8>", nullable=False),
     Column("given", "list<uint16>", nullable=False),

@@ -49,7 +49,6 @@ class Exposure(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=T
     """What the visitor's cart costs."""
     anchor: int | None
     """The number of the digest of the item of the page; None without one."""
-    country: str
     candidates: bytes
     """uint64: the numbers of the digests of the items that were ranked."""
     sources: bytes

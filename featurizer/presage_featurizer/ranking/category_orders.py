@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from presage_featurizer.ranking.items_summary import Groups
 
 __all__ = ["CategoryOrders"]
 
@@ -41,6 +44,27 @@ class CategoryOrders:
         self._members: dict[int, _Members] = {}
         self._popular: dict[int, dict[int, Rows]] = {}
         """By category, then by the brand's code, or 0 for all."""
+        self._by_price: Groups | None = None
+        self._by_popularity: Groups | None = None
+        """Orders of all categories, where somebody had the time to make them."""
+
+    def copy(self) -> CategoryOrders:
+        """Return orders that change independently; this may be read by another thread meanwhile."""
+        other = copy(self)
+        other._members = self._members.copy()  # noqa: SLF001 - its own class
+        other._popular = {category: known.copy() for category, known in self._popular.copy().items()}  # noqa: SLF001
+        return other
+
+    def prepare(self, by_popularity: Groups) -> None:
+        """Sort all categories now, so that little is left to do for those who ask.
+
+        Args:
+            by_popularity: All items of each category, the most popular first.
+        """
+        self._by_popularity = by_popularity
+        if self._by_price is None:
+            size = len(self._codes)
+            self._by_price = Groups.of(self._codes[:, 0] // 3, self._prices[:size], self._digests[:size])
 
     def read(self, popularity: Rows, prices: Floats, digests: NDArray[np.uint64], codes: Rows) -> None:
         """Sort these columns from now on; ``codes`` are those of ``ItemFeatures``."""
@@ -48,6 +72,10 @@ class CategoryOrders:
 
     def forget(self, touched: Rows, moved: Rows) -> None:
         """Sort categories again: those with other popularities, and those with other items, brands or prices."""
+        if len(touched):
+            self._by_popularity = None
+        if len(moved):
+            self._by_price = None
         for category in np.unique(touched).tolist():
             self._popular.pop(category, None)
         for category in np.unique(moved).tolist():
@@ -58,6 +86,8 @@ class CategoryOrders:
         if not category:
             return self._popularity[:0]
         known = self._popular.setdefault(category, {})
+        if brand not in known and not brand and self._by_popularity is not None:
+            known[brand] = self._by_popularity[category][:_MAX_POPULAR]
         if brand not in known:
             members = self._in(category)
             rows = members.by_price
@@ -85,8 +115,11 @@ class CategoryOrders:
     def _in(self, category: int) -> _Members:
         found = self._members.get(category)
         if found is None:
-            rows = np.flatnonzero(self._codes[:, 0] == 3 * category)
-            rows = rows[np.lexsort((self._digests[rows], self._prices[rows]))]
+            if self._by_price is None:
+                rows = np.flatnonzero(self._codes[:, 0] == 3 * category)
+                rows = rows[np.lexsort((self._digests[rows], self._prices[rows]))]
+            else:
+                rows = self._by_price[category]
             prices = self._prices[rows]
             priced = prices[np.searchsorted(prices, 0.0, side="right") :]
             low_price = float(priced[len(priced) // 4]) if len(priced) else 0.0

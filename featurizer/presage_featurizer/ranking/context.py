@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_featurizer.digests import product_digests
 from presage_featurizer.ranking.intent import Intent
 from presage_featurizer.ranking.interests import Interests
 from presage_featurizer.ranking.item_features import MAX_COLD, ItemFeatures
@@ -49,6 +52,8 @@ class RankingContext:
         self.interests = interests
         self.item_features = item_features
         self.items = item_features.items
+        self.size = item_features.size
+        """How many items there are for this visitor: features may grow before the last candidates are ranked."""
         self.tables = tables
         self.now_unix_micros = now_unix_micros
         self.anchor = anchor
@@ -80,15 +85,33 @@ class RankingContext:
             rows[place] = self._place_cold(int(digests[place]))
         return rows
 
+    def resolve_ids(self, ids: Sequence[str]) -> tuple[Rows, NDArray[np.uint64]]:
+        """Return rows of candidates by their ids, as ``resolve``, and the numbers of their digests.
+
+        Raises:
+            ValueError: The columns do not have more than MAX_COLD of them.
+        """
+        rows = self.item_features.rows_of_ids(ids)
+        unknown = np.flatnonzero(rows == UNKNOWN)
+        if not len(unknown):
+            return rows, self.items.digests.take(rows)
+        digests = np.zeros(len(rows), np.uint64)
+        known = rows != UNKNOWN
+        digests[known] = self.items.digests[rows[known]]
+        digests[unknown] = np.frombuffer(product_digests([ids[place] for place in unknown.tolist()]), "<u8")
+        for place in unknown.tolist():
+            rows[place] = self._place_cold(int(digests[place]))
+        return rows, digests
+
     def is_cold(self, rows: Rows) -> NDArray[np.bool_]:
         """Return which candidates the columns do not have."""
-        return rows >= self.item_features.size
+        return rows >= self.size
 
     def digests_of(self, rows: Rows) -> NDArray[np.uint64]:
         """Return the numbers of candidates' digests."""
         if not self.cold_digests:
             return self.items.digests[rows]
-        size = self.item_features.size
+        size = self.size
         found = np.zeros(len(rows), np.uint64)
         is_cold = rows >= size
         found[~is_cold] = self.items.digests[rows[~is_cold]]
@@ -101,7 +124,7 @@ class RankingContext:
             return known
         if len(self.cold_digests) == MAX_COLD:
             raise ValueError(f"candidates: expected at most {MAX_COLD:,} that the catalogue does not have, got more")
-        row = self.item_features.size + len(self.cold_digests)
+        row = self.size + len(self.cold_digests)
         self.cold_digests.append(digest)
         self._cold[digest] = row
         self.interests.place_cold(digest, row)

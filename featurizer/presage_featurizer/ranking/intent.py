@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from enum import IntEnum
 
 import numpy as np
@@ -54,20 +53,22 @@ def session_intent(session: Session | None, interests: Interests, item_features:
         return Intent.BROWSING
     if _is_returning(interests):
         return Intent.RETURNING
-    rows = interests.session
-    categories, prices = item_features.category_of(rows), item_features.prices[rows[:_LAST_ITEMS]].tolist()
-    if interests.newest is not None:
-        categories[0] = int(interests.newest.codes[0]) // len(CODES)
-        prices[0] = interests.newest.price
+    size = len(interests.session)
+    categories: list[int] = (interests.codes[:size, 0] // len(CODES)).tolist()
+    prices: list[float] = interests.prices[: min(size, _LAST_ITEMS)].tolist()
     if _is_bargain(categories[:_LAST_ITEMS], prices, item_features):
         return Intent.BARGAIN
     return Intent.COMPARING if _is_comparing(categories, interests) else Intent.BROWSING
 
 
 def _is_returning(interests: Interests) -> bool:
-    same = interests.session_digests[:, None] == interests.history_digests
-    known = (same * (interests.purchases + interests.others)).sum(axis=1) > interests.session_counts
-    return bool(np.count_nonzero(known) >= _KNOWN_SHARE * len(known))
+    same = (interests.session_digests[:, None] == interests.history_digests).ravel().nonzero()[0]
+    if not len(same):
+        return False
+    places, of_history = np.divmod(same, len(interests.history))
+    events = (interests.purchases + interests.others).take(of_history)
+    known = np.count_nonzero(events > interests.session_counts.take(places))
+    return bool(known >= _KNOWN_SHARE * len(interests.session))
 
 
 def _is_bargain(categories: list[int], prices: list[float], item_features: ItemFeatures) -> bool:
@@ -79,8 +80,6 @@ def _is_bargain(categories: list[int], prices: list[float], item_features: ItemF
 
 
 def _is_comparing(categories: list[int], interests: Interests) -> bool:
-    items = Counter(category for category in categories if category)
-    repeated = [
-        category for category, count in zip(categories, interests.session_counts.tolist(), strict=True) if count > 1.0
-    ]
-    return any(items[category] >= _MIN_COMPARED for category in repeated)
+    counts = interests.session_counts.tolist()
+    repeated = {category for category, count in zip(categories, counts, strict=True) if category and count > 1.0}
+    return any(categories.count(category) >= _MIN_COMPARED for category in repeated)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +13,7 @@ from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items import UNKNOWN
 from presage_featurizer.state import Session, State
 
-__all__ = ["MAX_RATING", "Description", "Interests"]
+__all__ = ["MAX_RATING", "Interests"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -24,18 +22,8 @@ MAX_RATING = 5.0
 """The highest implicit rating: that of an item bought just now."""
 
 _RATING = MAX_RATING / EVENT_WEIGHTS[EventType.PURCHASE]
-_TIME_PLACES = HISTORY_TIME_SECONDS * np.array([1, 1 << 8, 1 << 16])
+_TIME_BYTES = 3
 assert np.dtype(np.uint64).itemsize == WIDTH
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What a visitor's state says of an item."""
-
-    codes: Rows
-    """As in ``ItemFeatures.codes``; it does not know the brand."""
-    price: float
-    """In units of the shop's currency; 0 if unknown."""
 
 
 class Interests:
@@ -69,8 +57,7 @@ class Interests:
         self.history: Rows = self.rows[size:]
         """Rows of the visitor's items, the highest score first."""
         self.scores: Floats = scores.take(order) / growth_factor(now_unix_micros)
-        last = (np.frombuffer(history.times, np.uint8).reshape(-1, 3) * _TIME_PLACES).sum(axis=1).take(order)
-        self.ages_seconds: Floats = np.maximum(0.0, seconds - last)
+        self.ages_seconds: Floats = np.maximum(0.0, seconds - _times(history.times).take(order))
         """Time since each item's last event."""
         counts = np.frombuffer(history.counts, np.uint8).reshape(-1, 2).take(order, axis=0).astype(np.float64)
         self.purchases: Floats = counts[:, 0]
@@ -80,11 +67,14 @@ class Interests:
         self.session_counts: Floats = np.array(session_counts, np.float64)
         """How often each is among the session's last items."""
         self.session_ages_seconds: Floats = np.maximum(0.0, seconds - np.array(times, np.float64))
-        self.newest: Description | None = None
-        """What is known of the session's newest item if it is too new for a row."""
+        self.codes: Rows = item_features.codes.take(self.rows, axis=0, mode="wrap")
+        """Codes of the session's items, then of the history's, as in ``ItemFeatures.codes``."""
+        self.prices: Floats = item_features.prices.take(self.rows, mode="wrap")
+        """Their prices, in units of the shop's currency; 0 if unknown."""
         if size and self.rows[0] == UNKNOWN and _is_newest(session, state):
+            # The state tells what the session's newest item is, but for its brand, if it is too new for a row.
             price = state.habits.last_price_micros / MICROS
-            self.newest = Description(item_features.codes_of(state.habits.last_category, price), price)
+            self.codes[0], self.prices[0] = item_features.codes_of(state.habits.last_category, price), price
         self._bought_last: NDArray[np.bool_] | None = None
 
     @property
@@ -106,8 +96,11 @@ class Interests:
     def bought_last(self) -> NDArray[np.bool_]:
         """Which of the visitor's items they bought last."""
         if self._bought_last is None:
-            ages = np.where(self.purchases > 0.0, self.ages_seconds, np.inf)
-            self._bought_last = (self.purchases > 0.0) & (ages == ages.min(initial=np.inf))
+            self._bought_last = np.zeros(len(self.purchases), bool)
+            bought = self.purchases.nonzero()[0]
+            if len(bought):
+                ages = self.ages_seconds.take(bought)
+                self._bought_last[bought] = ages == ages.min()
         return self._bought_last
 
     @property
@@ -118,6 +111,13 @@ class Interests:
     def place_cold(self, digest: int, row: int) -> None:
         """Give an item that the columns do not have a row of its own."""
         self.rows[self.digests == np.uint64(digest)] = row
+
+
+def _times(times: bytes) -> Floats:
+    """Return the seconds of a history's times, of three bytes each."""
+    wide = np.zeros((len(times) // _TIME_BYTES, 4), np.uint8)
+    wide[:, :_TIME_BYTES] = np.frombuffer(times, np.uint8).reshape(-1, _TIME_BYTES)
+    return wide.view("<u4")[:, 0] * float(HISTORY_TIME_SECONDS)
 
 
 def _session_records(items: bytes) -> tuple[list[int], list[int], list[int]]:

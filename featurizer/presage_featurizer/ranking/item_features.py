@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
 from presage_featurizer.events import EventType
 from presage_featurizer.habits import EVENT_WEIGHTS
 from presage_featurizer.ranking.category_orders import CategoryOrders
-from presage_featurizer.ranking.digest_index import DigestIndex
+from presage_featurizer.ranking.digest_index import IdIndex
 from presage_featurizer.ranking.items import COUNTED_TYPES, UNKNOWN, WINDOW_DAYS, ItemColumns
+from presage_featurizer.ranking.items_summary import newest_rows
 
-__all__ = ["CODES", "FAR", "ITEM_FEATURES", "MAX_COLD", "RATES", "ItemFeatures"]
+__all__ = ["CODES", "FAR", "ITEM_FEATURES", "MAX_COLD", "PRIOR_EVENTS", "RATES", "ItemFeatures"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -21,6 +25,9 @@ FAR = 1_000.0
 
 MAX_COLD = 1_000
 """Candidates of one call that the columns may not know."""
+
+PRIOR_EVENTS = 20.0
+"""Events of its category that an item's rates begin with."""
 
 ITEM_FEATURES: dict[str, str] = {
     "price": "its price; 0 if unknown",
@@ -77,12 +84,13 @@ class ItemFeatures:
 
     def __init__(self, items: ItemColumns) -> None:
         self.items = items
-        self.index = DigestIndex()
+        self.index = items.index
         """Rows by the numbers of digests."""
+        self._ids = IdIndex()
         self.size = 0
         """How many items there are."""
         self.values = np.zeros((0, _WIDTH), np.float32)
-        """By row: ITEM_FEATURES, then the counts of all time that RATES divide, and those that they divide by."""
+        """By row: ITEM_FEATURES, then the counts of all time that RATES divide, and those that they divide by plus PRIOR_EVENTS."""
         self.codes: Rows = np.zeros((0, _KINDS), np.int64)
         """By row: the codes of category, brand and price band, which no two of them share: 0, 1 and 2 where it is unknown."""
         self.prices: Floats = np.zeros(0)
@@ -90,13 +98,15 @@ class ItemFeatures:
         self.popularity: Rows = np.zeros(0, np.int64)
         """By row: the events of 7 days by their weights."""
         self.popular: Rows = np.zeros(0, np.int64)
-        """The most popular items, best first."""
+        """The most popular items, best first; if fewer than 200 are popular, the newest others follow."""
         self.priors: Floats = np.zeros((1, len(RATES)))
         """By category: RATES of all its items together."""
+        self.prior_parts: Floats = np.zeros((_KINDS, len(RATES)))
+        """By the code of a category: PRIOR_EVENTS times its rates."""
         self._epoch = UNKNOWN
         self.code_count = _KINDS
         """All codes are below it."""
-        self._counts: Rows = np.zeros((0, len(COUNTED_TYPES)), np.int64)
+        self._counts = np.zeros((0, len(COUNTED_TYPES)), np.int32)
         self._category_counts: Rows = np.zeros((1, len(COUNTED_TYPES)), np.int64)
         self.orders = CategoryOrders(self.popularity, self.prices, items.digests)
         self.refresh()
@@ -114,10 +124,13 @@ class ItemFeatures:
         before, self.size = self.size, len(self.items)
         if self.size + MAX_COLD >= len(self.values):
             self._grow()
-        self.index.add(self.items.digests[: self.size])
+        self.index = self.items.index
+        self._ids.add(self.items.ids, self.size)
         changed = np.flatnonzero(self.items.changed_epochs[:before] > self._epoch)
         self._epoch = self.items.epoch
-        parts: list[Rows | slice] = [changed] if len(changed) else []
+        parts: list[Rows | slice] = [
+            changed[first : first + _ROWS_AT_ONCE] for first in range(0, len(changed), _ROWS_AT_ONCE)
+        ]
         parts += [
             slice(first, min(first + _ROWS_AT_ONCE, self.size)) for first in range(before, self.size, _ROWS_AT_ONCE)
         ]
@@ -126,6 +139,25 @@ class ItemFeatures:
         self._set_priors()
         self._rank_popular()
         self.orders.read(self.popularity[: self.size], self.prices, self.items.digests, self.codes[: self.size])
+
+    def fork(self, items: ItemColumns) -> ItemFeatures:
+        """Return the features of a later epoch, while these are read in another thread.
+
+        Args:
+            items: Columns of that epoch: a fork of these features' columns.
+        """
+        other = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray):
+                setattr(other, name, value.copy())
+        other._ids = self._ids.copy()  # noqa: SLF001 - its own class
+        other.orders = self.orders.copy()
+        other.refresh(items)
+        return other
+
+    def prepare(self) -> None:
+        """Sort now what would be sorted when it is first asked for."""
+        self.orders.prepare(self.items.summary.by_category)
 
     def _compute(self, rows: Rows | slice) -> None:
         items = self.items
@@ -151,10 +183,9 @@ class ItemFeatures:
         found: Rows = _codes(np.array([category_code]), np.zeros(1, np.int64), np.array([price]))[0]
         return found
 
-    def category_of(self, rows: Rows) -> list[int]:
-        """Return the codes of items' categories; 0 if unknown."""
-        codes: list[int] = (self.codes[rows, 0] // _KINDS).tolist()
-        return codes
+    def rows_of_ids(self, ids: Sequence[str]) -> Rows:
+        """Return the rows of items by their ids; UNKNOWN for those that have none."""
+        return self._ids.rows_of(ids)
 
     def _set_values(self, rows: Rows | slice, prices: Floats, sums: NDArray[np.int32]) -> None:
         values = np.empty((len(prices), _WIDTH), np.float32)
@@ -163,6 +194,7 @@ class ItemFeatures:
         columns = [prices, *sums[:, _PURCHASE], *sums[:, _VIEW], sums[_WEEK, _CART], FAR, trend, *sums[_EVER, _COUNTED]]
         for place, column in enumerate(columns):
             values[:, place] = column
+        values[:, -len(RATES) :] += np.float32(PRIOR_EVENTS)
         self.values[rows] = values
 
     def _count_categories(self, rows: Rows | slice, before: Rows, after: Rows, counts: Rows) -> None:
@@ -179,6 +211,7 @@ class ItemFeatures:
     def _set_priors(self) -> None:
         totals = self._category_counts
         self.priors = totals[:, _PARTS] / np.maximum(1, totals[:, _WHOLES])
+        self.prior_parts = np.repeat(PRIOR_EVENTS * self.priors, _KINDS, axis=0)
 
     def _rank_popular(self) -> None:
         self.values[self.popular, _POPULARITY_RANK] = FAR
@@ -187,19 +220,24 @@ class ItemFeatures:
         if self.size > _MAX_POPULAR:  # sorting all would take ten times as long
             least = max(least, int(np.partition(popularity, -_MAX_POPULAR)[-_MAX_POPULAR]))
         best = np.flatnonzero(popularity >= least)
-        self.popular = best[np.lexsort((digests[best], -popularity[best]))[:_MAX_POPULAR]]
-        self.values[self.popular, _POPULARITY_RANK] = np.arange(len(self.popular))
+        best = best[np.lexsort((digests[best], -popularity[best]))[:_MAX_POPULAR]]
+        self.values[best, _POPULARITY_RANK] = np.arange(len(best))
+        if (missing := _MAX_POPULAR - len(best)) > 0:
+            others = np.flatnonzero(popularity == 0)
+            best = np.append(best, newest_rows(others, self.first_seen_unix_micros, digests, missing))
+        self.popular = best
 
     def _grow(self) -> None:
-        more = self.size + MAX_COLD + 1 + self.size // 4 - len(self.values)
+        more = self.size + MAX_COLD + 1 + self.size // 8 - len(self.values)
         unknown = np.zeros((more, _WIDTH), np.float32)
         unknown[:, _POPULARITY_RANK] = FAR
+        unknown[:, -len(RATES) :] = PRIOR_EVENTS
         self.values = np.concatenate([self.values, unknown])
         self.codes = np.concatenate([self.codes, np.tile(np.arange(_KINDS), (more, 1))])
         self.prices = np.append(self.prices, np.zeros(more))
         self.first_seen_unix_micros = np.append(self.first_seen_unix_micros, np.full(more, _NEVER))
         self.popularity = np.append(self.popularity, np.zeros(more, np.int64))
-        self._counts = np.concatenate([self._counts, np.zeros((more, len(COUNTED_TYPES)), np.int64)])
+        self._counts = np.concatenate([self._counts, np.zeros((more, len(COUNTED_TYPES)), np.int32)])
 
 
 def _codes(categories: Rows, brands: Rows, prices: Floats) -> Rows:

@@ -6,7 +6,7 @@ of integers commute. Only closed buckets are read; one that is closed never chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import copy
 from hashlib import blake2b
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_featurizer.events import MICROS
+from presage_featurizer.ranking.digest_index import UNKNOWN, DigestIndex
 from presage_featurizer.ranking.items_bucket import COUNTED_TYPES, ItemBucket, Said
 from presage_featurizer.ranking.items_counter import CatalogueChange, item_number
 from presage_featurizer.ranking.items_live import LiveColumns, LiveValues
@@ -25,13 +26,11 @@ __all__ = ["COUNTED_TYPES", "UNKNOWN", "WINDOW_DAYS", "Groups", "ItemColumns", "
 Rows = NDArray[np.int64]
 """Row numbers of items."""
 
-UNKNOWN = -1
-"""The row of an item that has none."""
-
 _HOUR_MICROS = 3_600 * MICROS
 _COLUMNS = ("digests", "prices", "categories", "brands", "first_seen_unix_micros", "said")
 _MIN_ROWS = 1_024
-_ROWS_PER_STEP = 100
+_ROWS_PER_STEP = 20_000
+"""Ids that are taken over at once."""
 
 
 class ItemColumns:
@@ -48,7 +47,8 @@ class ItemColumns:
         self.epoch = UNKNOWN
         """The newest bucket that was applied."""
         self.ids: list[str] = []
-        self.rows: dict[int, int] = {}
+        """By row. Shared by the columns of successive epochs: it may be longer than these are."""
+        self.index = DigestIndex()
         """The row of each item by the number of its digest."""
         self.digests = np.zeros(0, np.uint64)
         """The number of each item's digest: the last key where others tie, since it says nothing of the item."""
@@ -65,11 +65,10 @@ class ItemColumns:
         self.changed_epochs = np.zeros(0, np.int64)
         """The bucket that each row's counts or description changed with last, as far as this process applied it."""
         self.windows = Windows()
-        self.live = LiveColumns()
+        self.live = LiveColumns(self.index)
         self.codes: dict[str, dict[str, int]] = {"category": {"": 0}, "brand": {"": 0}}
         self._used = 0
-        self._new_rows: dict[int, int] = {}
-        self._new_ids: list[str] = []
+        self._owns_index = True
         self._changed: list[Rows] = []
         """Rows of staged buckets, whose live prices may follow."""
         self._summary: Summary | None = None
@@ -111,8 +110,11 @@ class ItemColumns:
 
     def rows_of(self, digests: Iterable[int]) -> Rows:
         """Return the rows of items by the numbers of their digests; UNKNOWN for those that have none."""
-        get = self.rows.get
-        return np.array([get(number, UNKNOWN) for number in digests], np.int64)
+        return self.index.rows_of(np.fromiter(digests, np.uint64))
+
+    def continues(self, other: ItemColumns) -> bool:
+        """Return whether each row of the other columns is the same item here: both are of one store, at epochs of their own."""
+        return self.ids is other.ids
 
     def category_code(self, name: str) -> int:
         """Return the code of a category; 0 if no item has it."""
@@ -133,66 +135,73 @@ class ItemColumns:
 
     def apply_change(self, change: CatalogueChange) -> None:
         """Apply the newest change of the catalogue to the live values, and to nothing else."""
-        row = self.rows.get(item_number(change.item_id))
-        self.live.apply(change, row, 0.0 if row is None else float(self.prices[row]))
+        self.apply_changes((change,))
 
-    def apply(self, bucket: ItemBucket) -> None:
-        """Apply the next closed bucket. Buckets in between are empty.
+    def apply_changes(self, changes: Collection[CatalogueChange]) -> None:
+        """Apply changes of the catalogue in their order, as ``apply_change``."""
+        numbers = [item_number(change.item_id) for change in changes]
+        for change, number, row in zip(changes, numbers, self.rows_of(numbers).tolist(), strict=True):
+            self.live.apply(change, number, row, self.prices)
+
+    def apply(self, *bucket: ItemBucket) -> None:
+        """Apply the next closed bucket, whole or in its parts. Buckets in between are empty.
 
         Raises:
             ValueError: It is not later than the epoch.
         """
-        self.stage(bucket)
+        self.stage(*bucket)
         self.settle()
 
     def fork(self) -> ItemColumns:
         """Return columns on which buckets can be staged in another thread, while these are read.
 
-        Only ``stage`` and ``summary`` may be used until ``settle`` was called, which makes these columns useless.
+        Their live values are those of these columns: they know nothing of new items until ``settle`` was called. After that, no
+        bucket may be staged on these columns.
         """
+        self._owns_index = False
         other = copy(self)
         other._own()  # noqa: SLF001 - its own class
         return other
 
-    def stage(self, bucket: ItemBucket) -> None:
-        """Do all of ``apply`` that those who read other forks do not see; ``settle`` does the rest."""
-        if bucket.number <= self.epoch:
-            raise ValueError(f"bucket: expected one after {self.epoch}, got {bucket.number}")
-        rows = self._rows_for(bucket)
-        self._set_descriptions(rows, bucket)
-        dropped = self.windows.add(bucket.number * self.bucket_micros // _HOUR_MICROS, rows, bucket.counts)
-        self.epoch = bucket.number
-        self.changed_epochs[rows] = self.changed_epochs[dropped] = self.epoch
-        self._changed.append(rows)
+    def stage(self, *bucket: ItemBucket) -> None:
+        """Do all of ``apply`` but for live values, so that readers of other forks see nothing; ``settle`` does the rest."""
+        number = bucket[0].number
+        if number <= self.epoch:
+            raise ValueError(f"bucket: expected one after {self.epoch}, got {number}")
+        self._reserve(
+            self._used + sum(int(np.count_nonzero(self.index.rows_of(part.digests) == UNKNOWN)) for part in bucket)
+        )
+        for part in bucket:
+            self._stage(part)
+        self.epoch = number
         self._summary = None
 
     def settle(self) -> None:
-        """Give new items their rows, and live prices to those that the catalogue gave none; in the thread that ranks."""
+        """Give new items their live values, and live prices to those that the catalogue gave none."""
         for _ in self.settling():
             pass
 
     def settling(self) -> Iterator[None]:
-        """Do what ``settle`` does in steps, none of which takes long; no change may be applied in between."""
+        """Do what ``settle`` does in steps that take about a millisecond at most.
+
+        Changes may be applied to these columns in between. What is read of live values by other forks stays right at any moment,
+        also from another thread.
+        """
         live = self.live
-        live.grow(self._used)
+        live.grow(self._used, self.index)
+        yield
         for rows in self._changed:
-            live.take_known_prices(rows, self.prices[rows])
-        known = self._new_rows.keys() & live.pending.keys() if live.pending else ()
-        for place, number in enumerate(known):
-            live.apply(live.pending[number], row := self._new_rows[number], float(self.prices[row]))
-            if place % _ROWS_PER_STEP == 0:
+            for start in range(0, len(rows), _ROWS_PER_STEP):
+                piece = rows[start : start + _ROWS_PER_STEP]
+                live.take_known_prices(piece, self.prices[piece])
                 yield
-        # Until here those who read other forks have seen nothing.
-        for number in known:
-            del live.pending[number]
-        self.rows.update(self._new_rows)
-        self.ids.extend(self._new_ids)
-        self._new_rows, self._new_ids, self._changed = {}, [], []
+        yield from live.taking(self.digests[: self._used], self.prices)
+        self._changed = []
 
     def fingerprint(self) -> str:
         """Return a digest, in hex, of everything that features can depend on: equal if the columns are equal byte for byte."""
         found = blake2b(f"{self.bucket_micros} {self.epoch} {self._used} {self.windows.first_hours}".encode())
-        for texts in (self.ids, *self.codes.values()):
+        for texts in (self.ids[: self._used], *self.codes.values()):
             for text in texts:
                 found.update(f"{len(text)} {text}".encode())
         for name in _COLUMNS:
@@ -205,6 +214,10 @@ class ItemColumns:
 
     def resize(self, rows: int) -> None:
         """Make room for this number of rows, and use them."""
+        self._reserve(rows)
+        self._used = rows
+
+    def _reserve(self, rows: int) -> None:
         capacity = len(self.digests)
         if rows > capacity:
             more = max(rows - capacity, _MIN_ROWS, capacity // 8)
@@ -213,7 +226,6 @@ class ItemColumns:
                 setattr(self, name, np.concatenate([column, np.zeros(more, column.dtype)]))
             self.changed_epochs = np.append(self.changed_epochs, np.full(more, UNKNOWN))
             self.windows.grow(capacity + more)
-        self._used = rows
 
     def _own(self) -> None:
         """Stop sharing what staging changes."""
@@ -222,29 +234,32 @@ class ItemColumns:
         self.changed_epochs = self.changed_epochs.copy()
         self.windows = self.windows.copy()
         self.codes = {kind: dict(codes) for kind, codes in self.codes.items()}
-        self._new_rows, self._new_ids, self._changed = {}, [], []
+        self._changed = []
+
+    def _stage(self, bucket: ItemBucket) -> None:
+        rows = self._rows_for(bucket)
+        self._set_descriptions(rows, bucket)
+        dropped = self.windows.add(bucket.number * self.bucket_micros // _HOUR_MICROS, rows, bucket.counts)
+        self.changed_epochs[rows] = self.changed_epochs[dropped] = bucket.number
+        self._changed.append(rows)
 
     def _rows_for(self, bucket: ItemBucket) -> Rows:
         """Return the rows of a bucket's items, and give rows to new ones."""
-        numbers = bucket.digests.tolist()
-        known, new = self.rows, self._new_rows
-        first = self._used
-        found = []
-        for place, number in enumerate(numbers):
-            row = known.get(number)
-            if row is None:
-                row = new.get(number)
-            if row is None:
-                row = new[number] = first
-                first += 1
-                self._new_ids.append(bucket.ids[place])
-            found.append(row)
-        rows = np.array(found, np.int64)
+        rows = self.index.rows_of(bucket.digests)
+        new = np.flatnonzero(rows == UNKNOWN)
+        if not len(new):
+            return rows
         before = self._used
-        self.resize(first)
-        is_new = rows >= before
-        self.digests[rows[is_new]] = bucket.digests[is_new]
-        self.first_seen_unix_micros[rows[is_new]] = bucket.first_unix_micros[is_new]
+        rows[new] = np.arange(before, before + len(new))
+        self.resize(before + len(new))
+        self.digests[rows[new]] = bucket.digests[new]
+        self.first_seen_unix_micros[rows[new]] = bucket.first_unix_micros[new]
+        if not self._owns_index:
+            self.index, self._owns_index = self.index.copy(), True
+        self.index.add(self.digests[: self._used])
+        del self.ids[before:]  # those of a fork that was given up
+        for start in range(0, len(new), _ROWS_PER_STEP):
+            self.ids.extend([bucket.ids[place] for place in new[start : start + _ROWS_PER_STEP].tolist()])
         return rows
 
     def _set_descriptions(self, rows: Rows, bucket: ItemBucket) -> None:

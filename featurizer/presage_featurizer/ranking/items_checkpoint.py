@@ -73,7 +73,7 @@ def checkpoint_chunks(columns: ItemColumns) -> Iterator[bytes]:
     pieces = [
         (hour, start) for hour, counts in hours.items() for start in range(0, len(counts.keys), _COUNTS_PER_CHUNK)
     ]
-    pending = list(columns.live.pending.values())
+    pending = list(columns.live.pending)
     pending_starts = range(0, len(pending), ROWS_PER_CHUNK)
     yield _framed(
         _Header(
@@ -119,8 +119,7 @@ def restore_checkpoint(chunks: Iterable[bytes]) -> ItemColumns:
             keys, amounts = np.frombuffer(chunk.keys, "<i8"), np.frombuffer(chunk.amounts, "<i4")
             columns.windows.restore(chunk.hour, HourCounts(keys, amounts))
         else:
-            for change in chunk.changes:
-                columns.apply_change(change)
+            columns.apply_changes(chunk.changes)
     if columns is None or count != expected:
         raise CorruptStateError(f"items' checkpoint: expected {expected} chunks after the header, got {count}")
     return columns
@@ -150,12 +149,15 @@ def _begin(header: _Header) -> ItemColumns:
     columns.windows.first_hours = header.first_hours
     columns.windows.newest_hour = header.newest_hour
     columns.resize(header.rows)
-    columns.live.grow(header.rows)
+    columns.live.grow(header.rows, columns.index)
+    columns.live.size = header.rows
     return columns
 
 
 def _restore_rows(columns: ItemColumns, chunk: _Rows) -> None:
     piece = slice(chunk.start, chunk.start + len(chunk.ids))
+    if chunk.start != len(columns.ids) or piece.stop > len(columns):
+        raise CorruptStateError(f"items' checkpoint: expected rows from {len(columns.ids)} on, got {piece}")
     try:
         for name, kind in _COLUMNS.items():
             getattr(columns, name)[piece] = np.frombuffer(chunk.columns[name], kind)
@@ -166,7 +168,6 @@ def _restore_rows(columns: ItemColumns, chunk: _Rows) -> None:
     except (KeyError, ValueError) as error:
         raise CorruptStateError(f"items' checkpoint: {error}") from error
     columns.ids.extend(chunk.ids)
-    digests = columns.digests[piece].tolist()
-    columns.rows.update(zip(digests, range(chunk.start, piece.stop), strict=True))
+    columns.index.add(columns.digests[: piece.stop])
     for place, tags in chunk.tags.items():
         columns.live.tags[chunk.start + place] = tags

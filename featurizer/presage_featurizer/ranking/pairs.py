@@ -81,18 +81,17 @@ PAIR_FEATURES: dict[str, str] = {name: meaning for block in _BLOCKS for name, me
 
 _DAY_SECONDS = 86_400
 _MINUTE_SECONDS = 60
-_PRIOR_EVENTS = 20.0
-"""Events of its category that an item's rates begin with."""
 
 _NOT_OWN = np.array([0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 0.0], np.float32)
 _NO_PRICE = np.array([-1.0, -1.0, -1.0, 0.0], np.float32)
 _LEAST_MONEY = 1e-6
+_MAX_SCORE = 1e30
+"""Seen from long before the events, decayed weights are beyond what 32 bits hold."""
 _NOT_IN_SESSION = np.array([-1.0, 0.0, -1.0], np.float32)
 _LIKED = TABLES.index("liked_together")
 _LEAST_RATING = 1e-9
-_NO_BRAND = -2  # the element before the last of the sums
-"""Where a candidate without a brand finds its share."""
-_UNKNOWN_CODES = np.array([UNKNOWN, _NO_BRAND, UNKNOWN], np.int16)
+_UNKNOWN_SHARES = np.array([0.0, -1.0, 0.0])
+"""By the codes of an unknown category, of no brand, and of an unknown price."""
 
 
 def pair_features(rows: Rows, context: RankingContext, positions: Rows | None = None) -> Values:
@@ -111,9 +110,10 @@ def pair_features(rows: Rows, context: RankingContext, positions: Rows | None = 
     _set_own(next(blocks), rows, context)
     _set_session(next(blocks), rows, context)
     _set_near(next(blocks), rows, context)
-    _set_alike(next(blocks), next(blocks), rows, context)
+    codes = context.item_features.codes.take(rows, axis=0)
+    _set_alike(next(blocks), next(blocks), codes, context)
     _set_prices(next(blocks), rows, context)
-    _set_items(next(blocks), next(blocks), rows, context)
+    _set_items(next(blocks), next(blocks), rows, codes, context)
     candidate = next(blocks)
     tables = context.tables
     candidate[:, 0] = tables.padded_repeat_rates.take(tables.table_rows_of.take(rows), mode="wrap")
@@ -139,16 +139,20 @@ def _set_own(block: Values, rows: Rows, context: RankingContext) -> None:
     if not size:
         block[:] = _NOT_OWN
         return
-    own = np.empty((len(_OWN), size + 1), np.float32)  # the last one: for items that are not the visitor's
-    own[0, :size] = interests.scores
-    own[1, :size] = np.arange(size)
-    own[2, :size] = interests.ages_seconds / _DAY_SECONDS
-    own[3, :size] = interests.purchases
-    own[4, :size] = interests.others
-    own[5, :size] = interests.purchases / max(1, interests.orders)
-    own[6, :size] = interests.bought_last
-    own[:, size] = _NOT_OWN
-    block[:] = own.take(context.workspace.places(rows, interests.history), axis=1, mode="wrap").T
+    places = context.workspace.places(rows, interests.history)
+    found = (places != UNKNOWN).nonzero()[0]
+    block[:] = _NOT_OWN
+    if not len(found):
+        return
+    own = np.empty((len(_OWN), size), np.float32)
+    own[0] = np.minimum(interests.scores, _MAX_SCORE)
+    own[1] = np.arange(size)
+    own[2] = interests.ages_seconds / _DAY_SECONDS
+    own[3] = interests.purchases
+    own[4] = interests.others
+    own[5] = interests.purchases / max(1, interests.orders)
+    own[6] = interests.bought_last
+    block[found] = own.take(places.take(found), axis=1).T
 
 
 def _set_session(block: Values, rows: Rows, context: RankingContext) -> None:
@@ -158,58 +162,48 @@ def _set_session(block: Values, rows: Rows, context: RankingContext) -> None:
     if not size:
         block[:] = _NOT_IN_SESSION
         return
-    own = np.empty((len(_SESSION), size + 1), np.float32)
-    own[0, :size] = np.arange(size)
-    own[1, :size] = interests.session_counts
-    own[2, :size] = interests.session_ages_seconds / _MINUTE_SECONDS
-    own[:, size] = _NOT_IN_SESSION
-    block[:] = own.take(context.workspace.places(rows, interests.session), axis=1, mode="wrap").T
+    places = context.workspace.places(rows, interests.session)
+    found = (places != UNKNOWN).nonzero()[0]
+    block[:] = _NOT_IN_SESSION
+    if not len(found):
+        return
+    own = np.empty((len(_SESSION), size), np.float32)
+    own[0] = np.arange(size)
+    own[1] = interests.session_counts
+    own[2] = interests.session_ages_seconds / _MINUTE_SECONDS
+    block[found] = own.take(places.take(found), axis=1).T
 
 
 def _set_near(block: Values, rows: Rows, context: RankingContext) -> None:
     """How near they are to the visitor's items by the tables."""
     scores = context.scores.of(rows)
-    for place, of_table in enumerate(scores):
-        block[:, place] = of_table
-    liked = scores[_LIKED]
-    block[:, len(scores)] = np.where(liked > 0.0, context.scores.ranks(TABLES[_LIKED], liked), FAR)
+    block[:, :-1] = scores.T
+    block[:, -1] = FAR
+    found = scores[_LIKED].nonzero()[0]
+    if len(found):
+        block[found, -1] = context.scores.ranks(TABLES[_LIKED], scores[_LIKED].take(found))
 
 
-def _set_alike(shares: Values, same: Values, rows: Rows, context: RankingContext) -> None:
+def _set_alike(shares: Values, same: Values, codes: Rows, context: RankingContext) -> None:
     """How much they are like the visitor's items."""
-    interests, all_codes = context.interests, context.item_features.codes
-    own = all_codes.take(interests.rows, axis=0, mode="wrap")
-    if interests.newest is not None:
-        own[0] = interests.newest.codes
-    codes = all_codes.take(rows, axis=0)
-    # The codes of the visitor's items are numbered by where they are among them, so that sums take no more room than these items.
-    flat = own.ravel()
-    groups, wanted = context.workspace.groups(flat, codes, _UNKNOWN_CODES)
-    session = len(interests.session)
-    # Price bands are left out of the session: there, the price beside the newest item's says more.
+    interests, of_numbers = context.interests, context.workspace.shares
+    session, own = len(interests.session), interests.codes
     equally = np.full(len(CODES) * session, 1.0 / max(1, session))
-    shares[:, :2] = _shares(groups[: len(equally)], equally, len(flat)).take(wanted[:, :2], mode="wrap")
+    # Price bands are left out of the session: there, the price beside the newest item's says more.
+    shares[:, :2] = of_numbers(own[:session].ravel(), equally, codes[:, :2], _UNKNOWN_SHARES)
     ratings = interests.ratings
     ratings = np.repeat(ratings / max(float(ratings.sum()), _LEAST_RATING), len(CODES))
-    shares[:, 2:] = _shares(groups[len(equally) :], ratings, len(flat)).take(wanted, mode="wrap")
-    for place, newest in enumerate(own[0, :2].tolist() if len(own) else (UNKNOWN, UNKNOWN)):
-        same[:, place] = codes[:, place] == newest if newest >= len(CODES) else 0.0
-
-
-def _shares(groups: NDArray[np.int16], weights: Floats, size: int) -> Floats:
-    """Sum weights by group, with the values at _NO_BRAND and UNKNOWN at the end."""
-    shares = np.bincount(groups, weights, size + 2).astype(np.float64, copy=False)
-    shares[_NO_BRAND] = -1.0
-    return shares
+    shares[:, 2:] = of_numbers(own[session:].ravel(), ratings, codes, _UNKNOWN_SHARES)
+    newest = [code if code >= len(CODES) else UNKNOWN for code in own[0, :2].tolist()] if len(own) else [UNKNOWN] * 2
+    same[:] = codes[:, :2] == np.array(newest)
 
 
 def _set_prices(block: Values, rows: Rows, context: RankingContext) -> None:
     """What they cost beside what the visitor looks at, usually takes, and can spend."""
     interests, all_prices = context.interests, context.item_features.prices
-    newest = _newest(context)
-    own = all_prices.take(interests.history, mode="wrap")
+    own = interests.prices[len(interests.session) :]
     own_mean = float(own.sum()) / max(1, int(np.count_nonzero(own)))
-    newest_price = float(all_prices[newest]) if interests.newest is None else interests.newest.price
+    newest_price = float(interests.prices[0]) if len(interests.prices) else 0.0
     anchor_price = float(all_prices[context.anchor]) if context.anchor != UNKNOWN else newest_price
     # Each feature is the price times one number plus another.
     pressure = (0.0, -1.0)
@@ -222,9 +216,11 @@ def _set_prices(block: Values, rows: Rows, context: RankingContext) -> None:
         pressure,
         (-1.0 / anchor_price, 1.0) if anchor_price > 0.0 else (0.0, 0.0),
     )
-    factors, sums = np.array(lines).T
+    factors, sums = zip(*lines, strict=True)
     prices = all_prices.take(rows)
-    block[:] = np.minimum(prices[:, None] * factors + sums, FAR)
+    ratios = prices[:, None] * np.array(factors)
+    ratios += np.array(sums)
+    np.minimum(ratios, FAR, out=block, casting="same_kind")
     unknown = prices <= 0.0
     if unknown.any():
         block[unknown] = _NO_PRICE
@@ -234,21 +230,15 @@ def _ratio(other: float) -> tuple[float, float]:
     return (1.0 / other, 0.0) if other > 0.0 else (0.0, -1.0)
 
 
-def _newest(context: RankingContext) -> int:
-    interests = context.interests
-    rows = interests.session if len(interests.session) else interests.history
-    return int(rows[0]) if len(rows) else UNKNOWN
-
-
-def _set_items(block: Values, rates: Values, rows: Rows, context: RankingContext) -> None:
+def _set_items(block: Values, rates: Values, rows: Rows, codes: Rows, context: RankingContext) -> None:
     """What all visitors did with them."""
     features = context.item_features
     values = features.values.take(rows, axis=0)
     known = len(ITEM_FEATURES)
     block[:] = values[:, :known]
-    priors = features.priors.take(features.codes.take(rows, axis=0)[:, 0] // len(CODES), axis=0)
-    parts, wholes = values[:, known : known + len(RATES)], values[:, known + len(RATES) :]
-    rates[:] = (parts + _PRIOR_EVENTS * priors) / (wholes + _PRIOR_EVENTS)
+    smoothed = features.prior_parts.take(codes[:, 0], axis=0)
+    smoothed += values[:, known : known + len(RATES)]
+    np.divide(smoothed, values[:, known + len(RATES) :], out=rates, casting="same_kind")
 
 
 def _visitor(context: RankingContext) -> Values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from math import inf, nextafter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +15,6 @@ __all__ = ["MAX_REASONS", "REASONS", "reasons"]
 MAX_REASONS = 3
 """Reasons of one item at most."""
 
-_NAMES = list(PAIR_FEATURES)
-_PLACES = [
-    _NAMES.index(name)
-    for name in (
-        "viewed_together", "similar_sessions", "followed_by", "liked_together", "session_rank", "own_purchases", "same_brand",
-        "same_category", "price_saving", "price_to_newest", "trend", "views_7_days", "purchases_7_days", "popularity_rank",
-        "known_days",
-    )
-]  # fmt: skip
-_TABLES = 4
 _STRONG_SHARE = 0.5
 _SIMILAR_PRICE = 1.25
 _CHEAPER = 0.1
@@ -49,6 +40,49 @@ REASONS: dict[str, str] = {
 """The codes, the strongest first, with when each holds."""
 
 
+_ABOVE_ZERO = nextafter(0.0, inf)
+_LIMITS = {
+    # The lowest values of these depend on the list.
+    **dict.fromkeys(("viewed_together", "similar_sessions", "followed_by", "liked_together"), (inf, inf)),
+    "session_rank": (0.0, inf),
+    "own_purchases": (_ABOVE_ZERO, inf),
+    "same_brand": (_ABOVE_ZERO, inf),
+    "same_category": (_ABOVE_ZERO, inf),
+    "price_saving": (_CHEAPER, inf),
+    "price_to_newest": (1.0 / _SIMILAR_PRICE, _SIMILAR_PRICE),
+    "trend": (_TRENDING, inf),
+    "views_7_days": (_MIN_TRENDING_EVENTS, inf),  # with the purchases
+    "popularity_rank": (0.0, nextafter(_POPULAR_PLACES, 0.0)),
+    "known_days": (-inf, _NEW_DAYS),
+}
+"""The lowest and the highest value of features that reasons look at."""
+_TABLES = 4
+
+_HOLDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "viewed_in_session": (("session_rank",),),
+    "bought_before": (("own_purchases",),),
+    "seen_with_your_items": (("viewed_together",), ("similar_sessions",)),
+    "often_next": (("followed_by",),),
+    "liked_by_similar_visitors": (("liked_together",),),
+    "same_brand": (("same_brand",),),
+    "same_category": (("same_category",),),
+    "cheaper": (("price_saving",),),
+    "similar_price": (("price_to_newest",),),
+    "trending": (("trend", "views_7_days"),),
+    "popular": (("popularity_rank",),),
+    "new": (("known_days",),),
+}
+"""When the codes of REASONS hold, in their order: the features of one of the groups are all within their limits."""
+
+_NAMES = list(PAIR_FEATURES)
+_PLACES = [_NAMES.index(name) for name in _LIMITS]
+_PURCHASES = _NAMES.index("purchases_7_days")
+_VIEWS = list(_LIMITS).index("views_7_days")
+_LOWEST, _HIGHEST = np.array(list(_LIMITS.values())).T
+assert 8 < len(_LIMITS) <= 16, "two bytes of bits"
+assert list(_HOLDS) == list(REASONS)
+
+
 def reasons(values: NDArray[np.float32]) -> list[tuple[str, ...]]:
     """Say why items are shown.
 
@@ -58,34 +92,19 @@ def reasons(values: NDArray[np.float32]) -> list[tuple[str, ...]]:
     Returns:
         For each item its codes of REASONS that hold, the strongest first, at most MAX_REASONS.
     """
-    seen = values.take(_PLACES, axis=1)
-    nearest = [_STRONG_SHARE * highest for highest in seen[:, :_TABLES].max(axis=0, initial=0.0).tolist()]
-    return [_codes(_holding(row, nearest)) for row in seen.tolist()]
-
-
-def _holding(row: list[float], nearest: list[float]) -> int:
-    """Return which codes hold, as bits in the order of REASONS; for 20 items, numbers are faster than arrays."""
-    (
-        together, similar, followed, liked, session_rank, purchases, brand, category, saving, ratio, trend, views, bought,
-        popularity, days,
-    ) = row  # fmt: skip
-    return (
-        (session_rank >= 0.0)
-        | (purchases > 0.0) << 1
-        | (0.0 < together >= nearest[0] or 0.0 < similar >= nearest[1]) << 2
-        | (0.0 < followed >= nearest[2]) << 3
-        | (0.0 < liked >= nearest[3]) << 4
-        | (brand > 0.0) << 5
-        | (category > 0.0) << 6
-        | (saving >= _CHEAPER) << 7
-        | (1.0 / _SIMILAR_PRICE <= ratio <= _SIMILAR_PRICE) << 8
-        | (trend >= _TRENDING and views + bought >= _MIN_TRENDING_EVENTS) << 9
-        | (popularity < _POPULAR_PLACES) << 10
-        | (days <= _NEW_DAYS) << 11
-    )
+    seen = values.take(_PLACES, axis=1).astype(np.float64)
+    seen[:, _VIEWS] += values[:, _PURCHASES]
+    lowest = _LOWEST.copy()
+    nearest = seen[:, :_TABLES].max(axis=0, initial=0.0)
+    found = nearest.nonzero()[0]
+    lowest[found] = _STRONG_SHARE * nearest[found]
+    within = np.packbits((seen >= lowest) & (seen <= _HIGHEST), axis=1, bitorder="little")
+    return [_codes(bits) for bits in within.view("<u2")[:, 0].tolist()]
 
 
 @cache
-def _codes(holds: int) -> tuple[str, ...]:
-    """Return the strongest codes by which hold, as bits in the order of REASONS."""
-    return tuple([code for place, code in enumerate(REASONS) if holds >> place & 1][:MAX_REASONS])
+def _codes(bits: int) -> tuple[str, ...]:
+    """Return the strongest codes by which features are within their limits, as bits in the order of _LIMITS."""
+    within = {name for place, name in enumerate(_LIMITS) if bits >> place & 1}
+    codes = [code for code, groups in _HOLDS.items() if any(within.issuperset(group) for group in groups)]
+    return tuple(codes[:MAX_REASONS])

@@ -173,10 +173,7 @@ def _alike(context: RankingContext, limits: RetrievalLimits) -> list[Rows]:
     interests, features = context.interests, context.item_features
     if not len(interests.session):
         return [_NO_ROWS, _NO_ROWS]
-    if interests.newest is not None:
-        return _like(interests.newest.codes, interests.newest.price, features.orders, limits)
-    newest = interests.session[0]
-    return _like(features.codes[newest], float(features.prices[newest]), features.orders, limits)
+    return _like(interests.codes[0], float(interests.prices[0]), features.orders, limits)
 
 
 def _like(codes: Rows, price: float, orders: CategoryOrders, limits: RetrievalLimits) -> list[Rows]:

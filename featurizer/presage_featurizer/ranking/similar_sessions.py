@@ -25,6 +25,8 @@ _SESSIONS_PER_ITEM = 200
 _MAX_ITEMS = 2_048
 """Items of similar sessions that are read at most, those of the most similar sessions first."""
 
+_NUMBERS = np.arange(_MAX_ITEMS)
+
 _SESSION_BITS = 32
 
 
@@ -43,13 +45,13 @@ class _Similarities:
 
 
 _FADING, _EQUAL = _Similarities(0.8), _Similarities(1.0)
-_NOTHING = np.zeros(0, np.int64), np.zeros(0)
+_NOTHING = np.zeros(0, np.int32), np.zeros(0)
 _BITS = np.left_shift(1, np.arange(MAX_LAST_ITEMS)).astype(np.uint8)
 
 
 def items_of_similar_sessions(
     sessions: Sessions, last: Rows, workspace: Workspace, *, fade: bool
-) -> tuple[Rows, Floats]:
+) -> tuple[NDArray[np.int32], Floats]:
     """Find the items of the sessions that share most with the visitor's last items.
 
     Args:
@@ -66,7 +68,8 @@ def items_of_similar_sessions(
     rows = last[places]
     begins = sessions.item_starts.take(rows)
     sizes = np.minimum(sessions.item_starts.take(rows + 1) - begins, _SESSIONS_PER_ITEM)
-    numbers = sessions.of_items.take(_ranges(begins, sizes))
+    ranges = zip(begins.tolist(), sizes.tolist(), strict=True)
+    numbers = np.concatenate([_NOTHING[0], *[sessions.of_items[begin : begin + size] for begin, size in ranges]])
     if not len(numbers):
         return _NOTHING
     bits = np.repeat(_BITS.take(places), sizes)
@@ -84,19 +87,18 @@ def items_of_similar_sessions(
     return _items(sessions, keys & ((1 << _SESSION_BITS) - 1), similarities.values[keys >> _SESSION_BITS])
 
 
-def _items(sessions: Sessions, numbers: Rows, weights: Floats) -> tuple[Rows, Floats]:
+def _items(sessions: Sessions, numbers: Rows, weights: Floats) -> tuple[NDArray[np.int32], Floats]:
     begins = sessions.starts.take(numbers)
     sizes = sessions.starts.take(numbers + 1) - begins
-    ends = np.cumsum(sizes)
+    ends = sizes.cumsum()
     if ends[-1] > _MAX_ITEMS:
         kept = int(np.searchsorted(ends, _MAX_ITEMS, side="right"))
-        begins, sizes, weights = begins[:kept], sizes[:kept], weights[:kept]
-    return sessions.items.take(_ranges(begins, sizes)).astype(np.int64), np.repeat(weights, sizes)
+        begins, sizes, ends, weights = begins[:kept], sizes[:kept], ends[:kept], weights[:kept]
+    return sessions.items.take(_ranges(begins, sizes, ends)), np.repeat(weights, sizes)
 
 
-def _ranges(begins: NDArray[np.int32], sizes: NDArray[np.int32]) -> Rows:
-    """Return the numbers of ranges, one range after the other."""
-    ends = np.cumsum(sizes)
-    if not len(ends):
-        return np.zeros(0, np.int64)
-    return np.repeat(begins - (ends - sizes), sizes) + np.arange(ends[-1])
+def _ranges(begins: NDArray[np.int32], sizes: NDArray[np.int32], ends: Rows) -> Rows:
+    """Return the numbers of ranges, one range after the other; ``ends`` are the sums of the sizes."""
+    numbers = np.repeat(begins - (ends - sizes), sizes)
+    numbers += _NUMBERS[: len(numbers)]
+    return numbers

@@ -26,6 +26,7 @@ class Workspace:
     def __init__(self) -> None:
         self._places: NDArray[np.int16] = np.full(1, UNKNOWN, np.int16)
         self._slots: NDArray[np.int16] = np.zeros(1, np.int16)
+        self._sums: Floats = np.zeros(1)
         self._marks: NDArray[np.uint8] = np.zeros(1, np.uint8)
 
     def reserve(self, size: int) -> None:
@@ -34,6 +35,7 @@ class Workspace:
             room = size + size // 4 + 1
             self._places = np.full(room, UNKNOWN, np.int16)
             self._slots = np.zeros(room, np.int16)
+            self._sums = np.zeros(room)
 
     def places(self, wanted: Rows, among: Rows) -> NDArray[np.int16]:
         """Return where each wanted number is among others, or UNKNOWN; of equal ones, the place of the last."""
@@ -44,23 +46,21 @@ class Workspace:
         places[among] = UNKNOWN
         return found
 
-    def groups(
-        self, own: Rows, wanted: Rows, special: NDArray[np.int16]
-    ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-        """Return for each of a visitor's numbers the place of the last equal one, and where each wanted number is among them.
+    def shares(self, own: Rows, weights: Floats, wanted: Rows, special: Floats) -> Floats:
+        """Sum a visitor's weights by number, in the order given, and return the sums of the wanted numbers.
 
         Args:
             own: The visitor's numbers.
-            wanted: Of any shape; UNKNOWN comes out for those that the visitor does not have.
+            weights: One for each.
+            wanted: Of any shape; 0 comes out for those that the visitor does not have.
             special: What comes out for the numbers from 0 to its length, whether the visitor has them or not.
         """
-        places = self._places
-        places[own] = _order(len(own))
-        groups = places.take(own)
-        places[: len(special)] = special
-        found = places.take(wanted)
-        places[own] = places[: len(special)] = UNKNOWN
-        return groups, found
+        sums = self._sums
+        np.add.at(sums, own, weights)
+        sums[: len(special)] = special
+        found = sums.take(wanted)
+        sums[own] = sums[: len(special)] = 0.0
+        return found
 
     def firsts(self, numbers: Rows) -> Rows:
         """Return the places of numbers that did not come before, in their order."""
@@ -71,7 +71,7 @@ class Workspace:
         places[numbers] = UNKNOWN
         return found
 
-    def totals(self, numbers: Rows, amounts: Floats) -> Floats:
+    def totals(self, numbers: NDArray[np.int32], amounts: Floats) -> Floats:
         """Sum amounts by number, in the order given; the sum stands where the number comes for the last time, with 0 elsewhere."""
         places = self._places
         places[numbers] = _order(len(numbers))

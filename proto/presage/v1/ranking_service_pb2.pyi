@@ -214,15 +214,12 @@ class RankContext(_message.Message):
     ANCHOR_ITEM_ID_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     EXCLUDE_FIELD_NUMBER: _builtins.int
-    COUNTRY_FIELD_NUMBER: _builtins.int
     placement: _builtins.str
     """The placement, such as `home` or `cart`, whose rules are applied; empty means the rules that hold everywhere."""
     budget: _builtins.float
     """What the visitor can spend, in the shop's currency, at least 0; unset if unknown."""
     anchor_item_id: _builtins.str
     """The item of the page that the list is shown on; empty if there is none."""
-    country: _builtins.str
-    """Where the visitor is: an ISO 3166-1 alpha-2 code in capitals; empty: the last known country."""
     @_builtins.property
     def filter(self) -> Global___ItemFilter:
         """Conditions that all items in the response meet."""
@@ -239,11 +236,10 @@ class RankContext(_message.Message):
         anchor_item_id: _builtins.str = ...,
         filter: Global___ItemFilter | None = ...,
         exclude: _abc.Iterable[Global___Exclusion.ValueType] | None = ...,
-        country: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_budget", b"_budget", "budget", b"budget", "filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget", b"_budget", "anchor_item_id", b"anchor_item_id", "budget", b"budget", "country", b"country", "exclude", b"exclude", "filter", b"filter", "placement", b"placement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget", b"_budget", "anchor_item_id", b"anchor_item_id", "budget", b"budget", "exclude", b"exclude", "filter", b"filter", "placement", b"placement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget: _TypeAlias = _typing.Literal["budget"]  # noqa: Y015
     _WhichOneofArgType__budget: _TypeAlias = _typing.Literal["_budget", b"_budget"]  # noqa: Y015
@@ -273,8 +269,8 @@ class RankRequest(_message.Message):
     model: _builtins.str
     """The ranking model; empty means the server's default one."""
     k: _builtins.int
-    """How many items the response has, 1 to 1,000; 0 means 20, or all candidates if there are fewer. With candidates it may not be more
-    than they are.
+    """How many items the response has, 1 to 1,000; 0 means all candidates, or 20 without any. With candidates it may not be more than
+    they are.
     """
     as_of_unix_micros: _builtins.int
     """The moment to rank at, in microseconds since 1970-01-01 UTC; 0 means now."""

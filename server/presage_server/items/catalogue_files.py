@@ -1,4 +1,4 @@
-"""Rows of a catalogue's file, CSV or Parquet, a few at a time."""
+"""Rows of a catalogue's file, text or Parquet, a few at a time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from presage_featurizer.ranking.catalogue_rows import FIELDS, match_columns
 from presage_server.errors import ServerError
+from presage_server.items.catalogue_rows import NOT_TEXT, is_text
 
-__all__ = ["FIELDS", "CatalogueFile", "CatalogueFileError", "Row", "open_catalogue"]
-
-FIELDS = ("item_id", "price", "category", "brand", "tags", "stock", "blocked", "first_seen")
-"""What a file can say of an item; ``item_id`` it must."""
+__all__ = ["CatalogueFile", "CatalogueFileError", "Row", "guess_separator", "open_catalogue"]
 
 _ROWS_PER_BATCH = 5_000
+_SEPARATORS = (",", ";", "\t", "|")
+"""Those that are guessed; a bar only where nothing else fits, because it stands between tags, too."""
+_TEXT = (".csv", ".tsv")
 
 
 class CatalogueFileError(ServerError):
@@ -48,40 +50,62 @@ class CatalogueFile:
         """How much of it has been read, 0 to 1."""
 
 
-def open_catalogue(path: Path, columns: Mapping[str, str]) -> AbstractContextManager[CatalogueFile]:
-    """Open a file by its ending: .csv or .parquet.
+def open_catalogue(
+    path: Path, columns: Mapping[str, str], encoding: str = "utf-8"
+) -> AbstractContextManager[CatalogueFile]:
+    """Open a file by its ending: .csv, .tsv or .parquet.
+
+    The header says what separates cells: a comma, a semicolon, a tab or a bar; in .tsv it is a tab.
 
     Args:
         path: The file.
         columns: The columns of fields that are not named like the field.
+        encoding: Of text.
 
     Raises:
         CatalogueFileError: It cannot be read, or lacks a column.
     """
     if path.suffix == ".parquet":
         return nullcontext(_open_parquet(path, columns))
-    if path.suffix == ".csv":
-        return _Csv(path, columns)
-    raise CatalogueFileError(f"{path}: expected a file that ends in .csv or .parquet")
+    if path.suffix in _TEXT:
+        return _Csv(path, columns, encoding)
+    raise CatalogueFileError(f"{path}: expected a file that ends in .csv, .tsv or .parquet")
 
 
 class _Csv(AbstractContextManager[CatalogueFile]):
-    def __init__(self, path: Path, columns: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, columns: Mapping[str, str], encoding: str) -> None:
         self._path = path
+        self._encoding = "utf-8-sig" if encoding.lower() in {"utf-8", "utf8"} else encoding
         self._columns = columns
         self._file: TextIO | None = None
+        self._separator = ","
 
     def __enter__(self) -> CatalogueFile:
         try:
-            # Bytes that are no UTF-8 make their own row a bad one, not the file.
-            self._file = self._path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
-            header = next(csv.reader([self._file.readline()]), [])
-        except (OSError, csv.Error) as error:
+            # Bytes that are not of the encoding make their own row a bad one, not the file.
+            self._file = self._path.open(encoding=self._encoding, errors="surrogateescape", newline="")
+            first = self._file.readline()
+            self._separator = "\t" if self._path.suffix == ".tsv" else guess_separator(first, self._columns)
+            header = next(csv.reader([first], delimiter=self._separator), [])
+        except LookupError as error:
+            raise CatalogueFileError(f"--encoding: {error}; expected one such as utf-8, cp1252 or utf-16") from error
+        except (OSError, csv.Error, UnicodeError) as error:
             raise CatalogueFileError(f"{self._path}: cannot be read: {error}") from error
-        found, unused = _match(self._path, header, self._columns)
+        try:
+            found, unused = self._columns_of(header)
+        except CatalogueFileError:
+            self._file.close()
+            raise
         catalogue = CatalogueFile(iter(()), found, unused)
         catalogue.rows = self._rows(self._file, header, catalogue)
         return catalogue
+
+    def _columns_of(self, header: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+        if not header:
+            raise CatalogueFileError(f"{self._path}: is empty; expected a first line with the names of its columns")
+        if not is_text("".join(header)):
+            raise CatalogueFileError(f"{self._path}: its first line {NOT_TEXT}")
+        return _match(self._path, header, self._columns)
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
@@ -90,7 +114,7 @@ class _Csv(AbstractContextManager[CatalogueFile]):
     def _rows(self, file: TextIO, header: Sequence[str], catalogue: CatalogueFile) -> Iterator[Row]:
         size = max(1, self._path.stat().st_size)
         places = {name: header.index(column) for name, column in catalogue.columns.items()}
-        reader = csv.reader(file)
+        reader = csv.reader(file, delimiter=self._separator)
         while True:
             line = reader.line_num + 2
             try:
@@ -109,6 +133,22 @@ class _Csv(AbstractContextManager[CatalogueFile]):
                 continue
             yield Row(line, {name: cells[place] for name, place in places.items()})
         catalogue.share = 1.0
+
+
+def guess_separator(header: str, columns: Mapping[str, str]) -> str:
+    """Guess what separates a header's cells: what finds most of the fields' columns, then what finds most cells.
+
+    Args:
+        header: The first line.
+        columns: The columns of fields that are not named like the field.
+    """
+    wanted = {columns.get(name, name) for name in FIELDS}
+
+    def score(separator: str) -> tuple[int, int]:
+        cells = next(csv.reader([header], delimiter=separator), [])
+        return len(wanted & set(cells)), len(cells)
+
+    return max(_SEPARATORS, key=score)
 
 
 def _open_parquet(path: Path, columns: Mapping[str, str]) -> CatalogueFile:
@@ -141,18 +181,7 @@ def _parquet_rows(path: Path, file: Any, catalogue: CatalogueFile) -> Iterator[R
 
 
 def _match(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    unknown = sorted(set(columns) - set(FIELDS))
-    if unknown:
-        raise CatalogueFileError(f"--columns: expected fields among {', '.join(FIELDS)}, got {', '.join(unknown)}")
-    missing = sorted(set(columns.values()) - set(header))
-    if missing:
-        raise CatalogueFileError(
-            f"--columns: {path} has no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, header))}"
-        )
-    found = {name: columns.get(name, name) for name in FIELDS if columns.get(name, name) in header}
-    if "item_id" not in found:
-        raise CatalogueFileError(
-            f"{path}: expected a column 'item_id' among {', '.join(map(repr, header))}; "
-            "name the one that holds the ids: --columns item_id=NAME"
-        )
-    return found, [column for column in header if column not in found.values()]
+    try:
+        return match_columns(str(path), header, columns)
+    except ValueError as error:
+        raise CatalogueFileError(str(error)) from error

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping
 from typing import Any
 
 from presage.v1 import ranking_service_pb2 as pb
+from presage_featurizer.ranking.catalogue_rows import row_values
 
-__all__ = ["TAG_SEPARATOR", "item_of"]
+__all__ = ["NOT_TEXT", "is_text", "item_of"]
 
-TAG_SEPARATOR = "|"
-"""Between the tags of a CSV's cell."""
+NOT_TEXT = "is not text in UTF-8 or the encoding given; name the file's with --encoding, such as cp1252"
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TRUE, _FALSE = frozenset({"true", "1", "yes", "t", "y"}), frozenset({"false", "0", "no", "f", "n"})
+_WHOLE = ("stock", "first_seen_unix_micros")
+_WHOLE_END = 1 << 63
 
 
 def item_of(values: Mapping[str, Any]) -> pb.CatalogueItem:
@@ -26,87 +25,19 @@ def item_of(values: Mapping[str, Any]) -> pb.CatalogueItem:
     Raises:
         ValueError: A value is not of its field's kind; the message names the field.
     """
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        # NaN is how data frames write "missing".
-        if value is None or (isinstance(value, float) and value != value) or (isinstance(value, str) and not value):  # noqa: PLR0124
-            continue
-        field, read = _READERS[name]
-        try:
-            found[field] = read(value)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise ValueError(f"{name}: {error}") from error
+    if not all(is_text(value) for value in values.values() if isinstance(value, str)):
+        raise ValueError(NOT_TEXT)
+    found = row_values(values)
+    for name in _WHOLE:
+        if not -_WHOLE_END <= found.get(name, 0) < _WHOLE_END:
+            field = name.removesuffix("_unix_micros")
+            raise ValueError(f"{field}: expected a whole number below {_WHOLE_END}, got {found[name]}")
     try:
         return pb.CatalogueItem(**found)
     except (ValueError, TypeError) as error:
         raise ValueError(f"cannot be sent: {error}") from error
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        value.encode()  # fails for bytes that were no UTF-8
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    raise ValueError(f"expected text or a whole number, got {value!r}")
-
-
-def _price(value: Any) -> float:
-    if isinstance(value, bool):
-        raise TypeError(f"expected a number, got {value!r}")
-    try:
-        return float(value)
-    except ValueError:
-        raise ValueError(f"expected a number, got {value!r}") from None
-
-
-def _whole(value: Any) -> int:
-    number = _price(value)
-    if number != int(number):
-        raise ValueError(f"expected a whole number, got {value!r}")
-    return int(value) if isinstance(value, int) else int(number)
-
-
-def _flag(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    word = str(value).strip().lower()
-    if word not in _TRUE | _FALSE:
-        raise ValueError(f"expected true or false, got {value!r}")
-    return word in _TRUE
-
-
-def _tags(value: Any) -> list[str]:
-    parts = value.split(TAG_SEPARATOR) if isinstance(value, str) else value
-    return [_text(part.strip() if isinstance(part, str) else part) for part in parts if part]
-
-
-def _moment(value: Any) -> int:
-    """Read a date, a date with a time (in UTC unless it says otherwise), or microseconds since 1970."""
-    if isinstance(value, str):
-        if value.strip().isdigit():
-            return int(value)
-        try:
-            value = datetime.fromisoformat(value.strip())
-        except ValueError:
-            raise ValueError(f"expected a date as in 2026-01-31, or microseconds since 1970, got {value!r}") from None
-    if isinstance(value, datetime):
-        moment = value if value.tzinfo else value.replace(tzinfo=UTC)
-    elif isinstance(value, date):
-        moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    else:
-        return _whole(value)
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-_READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "item_id": ("item_id", _text),
-    "price": ("price", _price),
-    "category": ("category", _text),
-    "brand": ("brand", _text),
-    "tags": ("tags", _tags),
-    "stock": ("stock", _whole),
-    "blocked": ("blocked", _flag),
-    "first_seen": ("first_seen_unix_micros", _moment),
-}
-"""By field of a file: the contract's field, and what reads its values."""
+def is_text(value: str) -> bool:
+    """Whether all bytes of a file's text could be decoded; those that could not are lone surrogates."""
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)

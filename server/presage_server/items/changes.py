@@ -16,7 +16,7 @@ from presage_server.items.keys import CATALOGUE_STREAM, CHANGES_FIELD
 __all__ = ["CHANGES_PER_ENTRY", "ChangesEntry", "ChangesReader", "encode_changes"]
 
 CHANGES_PER_ENTRY = 100
-"""Items that one entry changes at most: a server applies an entry between two batches of calls."""
+"""Items that one entry changes at most: a server applies an entry at once."""
 
 _ENTRIES_PER_READ = 64
 _FIELD = CHANGES_FIELD.encode()

@@ -28,7 +28,7 @@ items = typer.Typer(
 
 @items.command()
 def load(
-    file: Annotated[Path, typer.Argument(help="A .csv or .parquet file, one row for each item.")],
+    file: Annotated[Path, typer.Argument(help="A .csv, .tsv or .parquet file, one row for each item.")],
     columns: Annotated[
         str,
         typer.Option(
@@ -36,6 +36,7 @@ def load(
             "category, brand, tags (with | in between), stock, blocked, first_seen."
         ),
     ] = "",
+    encoding: Annotated[str, typer.Option(help="How text is encoded, as in cp1252.")] = "utf-8",
     target: Annotated[
         str, typer.Option(envvar="PRESAGE_TARGET", help="The server to send to, HOST:PORT.")
     ] = "127.0.0.1:50051",
@@ -56,7 +57,10 @@ def load(
         from presage_server.items.loading import load_catalogue  # noqa: PLC0415
 
         started = monotonic()
-        with open_catalogue(file, _parse_columns(columns)) as catalogue, grpc.insecure_channel(target) as channel:
+        with (
+            open_catalogue(file, _parse_columns(columns), encoding) as catalogue,
+            grpc.insecure_channel(target) as channel,
+        ):
             if catalogue.unused:
                 err.print(f"presage items load: not used: columns {', '.join(map(repr, catalogue.unused))}")
             show = every(
@@ -70,6 +74,12 @@ def load(
         err.print(f"presage items load: rejected {count:,}: {reason}")
         for example in progress.examples[reason]:
             err.print(f"  {example}")
+    if progress.repeated:
+        err.print(
+            f"presage items load: {progress.repeated:,} rows are of items of earlier rows; the last of each holds"
+        )
+    if not progress.rows:
+        err.print(f"presage items load: {file} has no rows, only the names of columns")
     _print("load", f"ended; {_line(progress, started)}")
     if progress.rejected:
         sys.exit(1)
@@ -118,15 +128,13 @@ def follow(
 
 
 def _parse_columns(text: str) -> dict[str, str]:
+    from presage_featurizer.ranking.catalogue_rows import parse_columns  # noqa: PLC0415
     from presage_server.items.catalogue_files import CatalogueFileError  # noqa: PLC0415
 
-    found = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, column = part.partition("=")
-        if not (equals and name and column):
-            raise CatalogueFileError(f"--columns: expected FIELD=COLUMN, got {part!r}")
-        found[name.strip()] = column.strip()
-    return found
+    try:
+        return parse_columns(text)
+    except ValueError as error:
+        raise CatalogueFileError(str(error)) from error
 
 
 def _line(progress: Any, started: float) -> str:

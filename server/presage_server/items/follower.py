@@ -190,8 +190,7 @@ class Follower:
 
     def _apply(self, entries: Sequence[ChangesEntry]) -> None:
         for entry in entries:
-            for change in entry.changes:
-                self._columns.apply_change(change)
+            self._columns.apply_changes(entry.changes)
             self.progress.changes += len(entry.changes)
             self._unsaved += len(entry.changes)
 

@@ -232,7 +232,7 @@ class ItemStore:
             for part in found:
                 bucket = join_parts(collected, part, columns.epoch)
                 if bucket is not None:
-                    columns.apply(bucket)
+                    columns.apply(*bucket)
 
     def _restore(self) -> LoadedItems | None:
         pointer = self._pointer()
@@ -264,8 +264,8 @@ def _decode_positions(encoded: bytes) -> dict[int, Position]:
     }
 
 
-def join_parts(collected: list[BucketPart], part: BucketPart, epoch: int) -> ItemBucket | None:
-    """Add a part to those that were read before; return the bucket when it is complete.
+def join_parts(collected: list[BucketPart], part: BucketPart, epoch: int) -> list[ItemBucket] | None:
+    """Add a part to those that were read before; return all parts of the bucket when it is complete.
 
     Raises:
         ChainBrokenError: A part or a bucket before it is missing.
@@ -275,6 +275,6 @@ def join_parts(collected: list[BucketPart], part: BucketPart, epoch: int) -> Ite
     collected.append(part)
     if len(collected) < part.parts:
         return None
-    bucket = ItemBucket.joined([each.bucket for each in collected])
+    bucket = [each.bucket for each in collected]
     collected.clear()
     return bucket

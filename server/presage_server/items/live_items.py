@@ -1,13 +1,10 @@
-"""The items of one server: columns that a thread keeps up to date with the store, for the thread that serves."""
+"""The items of one server: features that threads keep up to date with the store, for the thread that serves."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from time import monotonic
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -17,10 +14,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from presage_featurizer import StateError
+from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_bucket import ItemBucket
-from presage_featurizer.ranking.items_counter import CatalogueChange
-from presage_server.call import Call
 from presage_server.errors import StoreStartError
 from presage_server.eventlog.consumer_group import connect
 from presage_server.eventlog.errors import EventLogStoreError
@@ -36,49 +32,64 @@ _BLOCK_MILLIS = 500
 _TIMEOUT_SECONDS = 5.0
 _RETRY_SECONDS = 0.5
 _ENTRIES_PER_READ = 8
-_MAX_WAITING = 256
-_BUDGET_SECONDS = 0.0002
-"""How long changes may keep a batch of calls waiting."""
+_PAUSE_SECONDS = 0.0002
+"""Between two steps of what changes wait for: a lock is not given to who waits for it, but to who asks first."""
 _FOREVER_MILLIS = 2**62
 _JOIN_SECONDS = 10.0
 _MICROS = 1_000_000
 
-Turn = Callable[[list[Call]], float]
+Prepare = Callable[[ItemColumns], object]
 
 
 class LiveItems(Collector):
-    """Columns of the newest epoch, with live prices, stock, block list and tags.
+    """Features of the newest epoch, with live prices, stock, block list and tags.
 
-    ``columns`` and ``apply_pending`` are for the thread that serves. Use ``open``, and ``close`` at the end.
+    Two threads make everything: one applies changes of the catalogue, in their order, and one makes the columns and the features of
+    each epoch, which then take the place of those before at once. Whoever serves has nothing to do, and may read at any moment.
+
+    Use ``open``, and ``close`` at the end.
 
     Args:
-        redis: A client for the thread that reads; closed at the end.
+        redis: A client for the threads that read; closed at the end.
         width_micros: The width of a bucket, if none was published.
+        prepare: Called with the columns of each epoch before anybody else sees them, by another thread than the one that serves.
     """
 
-    def __init__(self, redis: Redis, width_micros: int) -> None:
+    def __init__(self, redis: Redis, width_micros: int, prepare: Prepare) -> None:
         self._redis: Any = redis
         self._width_micros = width_micros
-        self._waiting: deque[tuple[CatalogueChange, ...] | ItemColumns] = deque()
-        self._settling: tuple[ItemColumns, Iterator[None]] | None = None
-        self._adopted = threading.Event()
         self._stop = threading.Event()
+        self._changing = threading.Lock()
+        """For live values, and for what they are changed through: ``_newest`` and ``_changes``."""
+        self._failing: set[str] = set()
+        """The streams that cannot be read."""
         self._parts: list[BucketPart] = []
+        self._last_part = ""
         self._applied = 0
         """Changes of the catalogue that were applied."""
         self._changes = ChangesReader(redis)
-        self._last_part = ""
-        self._failed = False
+        self._prepare = prepare
         try:
-            self.columns = self._newest = self._load()
+            columns, self._changes = self._load()
+            self._begin_after(columns)
         except (StateError, ChainBrokenError) as error:
             # Scores need no items.
-            self._report(error, wait_seconds=0.0)
-            self.columns = self._newest = ItemColumns(width_micros)
-        self._thread = threading.Thread(target=self._run, name="presage-items", daemon=True)
+            self._report(BUCKETS, error, wait_seconds=0.0)
+            columns = ItemColumns(width_micros)
+        self._newest = columns
+        """The columns that know of all items that have live values."""
+        self.features = self._features_of(columns)
+        """The features of all items, as of the newest epoch."""
+        self._threads = [
+            threading.Thread(target=self._run, args=arguments, name=name, daemon=True)
+            for name, *arguments in (
+                ("presage-items", BUCKETS, self._follow_buckets),
+                ("presage-changes", CATALOGUE_STREAM, self._follow_changes),
+            )
+        ]
 
     @classmethod
-    def open(cls, url: str, width_micros: int) -> LiveItems:
+    def open(cls, url: str, width_micros: int, prepare: Prepare = lambda _: None) -> LiveItems:
         """Load what the store has, then follow it.
 
         Raises:
@@ -86,33 +97,26 @@ class LiveItems(Collector):
         """
         try:
             redis, _ = connect(url, client_name="presage-items", timeout_seconds=_TIMEOUT_SECONDS)
-            items = cls(redis, width_micros)
+            items = cls(redis, width_micros, prepare)
         except (EventLogStoreError, RedisError, OSError) as error:
             raise StoreStartError(f"redis_url: the items cannot be loaded: {error}") from error
         if len(items.columns):
             _logger.info("items: %d, counted up to bucket %d", len(items.columns), items.columns.epoch)
-        items._thread.start()
+        for thread in items._threads:
+            thread.start()
         return items
 
     def close(self) -> None:
         """Stop following."""
         self._stop.set()
-        self._adopted.set()
-        self._thread.join(_JOIN_SECONDS)
+        for thread in self._threads:
+            thread.join(_JOIN_SECONDS)
         self._redis.close()
 
     @property
-    def pending(self) -> bool:
-        """Whether there is something to apply."""
-        return bool(self._waiting or self._settling)
-
-    def apply_pending(self, budget_seconds: float = _BUDGET_SECONDS) -> None:
-        """Apply changes of the catalogue and newer epochs, in the order in which they came, for about so long."""
-        if not (self._waiting or self._settling):
-            return
-        until = monotonic() + budget_seconds
-        while self._step() and monotonic() < until:
-            pass
+    def columns(self) -> ItemColumns:
+        """All items, as of the newest epoch."""
+        return self.features.items
 
     def collect(self) -> Iterator[Metric]:
         """Report how many items there are, how fresh their statistics are, and how many changes have come."""
@@ -128,75 +132,71 @@ class LiveItems(Collector):
             "presage_item_changes", "Items changed by the catalogue since the start.", value=self._applied
         )
 
-    def serve_with(self, turn: Turn) -> Turn:
-        """Return a turn of the thread that serves which applies what is pending before it takes on calls."""
-
-        def turn_with_items(calls: list[Call]) -> float:
-            self.apply_pending()
-            due = turn(calls)
-            return 0.0 if self._waiting or self._settling else due
-
-        return turn_with_items
-
-    def _step(self) -> bool:
-        """Apply one piece; return whether there may be more."""
-        if self._settling is not None:
-            columns, steps = self._settling
-            if next(steps, self) is self:  # it has ended
-                self.columns, self._settling = columns, None
-                self._adopted.set()
-            return True
-        if not self._waiting:
-            return False
-        piece = self._waiting.popleft()
-        if isinstance(piece, ItemColumns):
-            self._settling = piece, piece.settling()
-        else:
-            for change in piece:
-                self.columns.apply_change(change)
-            self._applied += len(piece)
-        return True
-
-    def _run(self) -> None:
+    def _run(self, stream: str, follow: Callable[[], None]) -> None:
         while not self._stop.is_set():
             try:
-                self._follow()
-                if self._failed:
-                    _logger.warning("items are up to date again")
-                self._failed = False
+                follow()
             except ChainBrokenError:
                 self._reload()
             except (RedisError, OSError, StateError) as error:
-                self._report(error)
+                self._report(stream, error)
             except Exception as error:  # a defect must not leave a server with old items in silence
                 _logger.exception("items")
-                self._report(error)
+                self._report(stream, error)
+            else:
+                if stream in self._failing:
+                    self._failing.discard(stream)
+                    if not self._failing:
+                        _logger.warning("items are up to date again")
 
-    def _report(self, error: Exception, wait_seconds: float = _RETRY_SECONDS) -> None:
-        if not self._failed:
+    def _report(self, stream: str, error: Exception, wait_seconds: float = _RETRY_SECONDS) -> None:
+        if not self._failing:
             _logger.warning("items stay as they are: %s", str(error)[:200])
-        self._failed = True
+        self._failing.add(stream)
         self._stop.wait(wait_seconds)
 
-    def _follow(self) -> None:
-        """Read what follows, waiting for it, and hand it over."""
-        if len(self._waiting) > _MAX_WAITING:
-            self._stop.wait(_RETRY_SECONDS)
-            return
-        streams = {BUCKETS: self._last_part or "0-0", CATALOGUE_STREAM: str(self._changes.last)}
-        found = dict(self._redis.xread(streams, count=_ENTRIES_PER_READ, block=_BLOCK_MILLIS) or ())
-        for entry_id, fields in found.get(CATALOGUE_STREAM.encode(), ()):
-            entry = self._changes.take(entry_id, fields)
-            if entry is not None:
-                self._waiting.append(entry.changes)
-        buckets = list(self._buckets(found.get(BUCKETS.encode(), ())))
-        if buckets:
-            fork = self._newest.fork()
-            for bucket in buckets:
-                fork.stage(bucket)
-            self._hand_over(fork)
+    def _follow_changes(self) -> None:
+        """Read the catalogue's changes that follow, waiting for them, and apply them."""
+        reader = self._changes
+        for entry_id, fields in self._read(CATALOGUE_STREAM, str(reader.last)):
+            with self._changing:
+                if reader is not self._changes:
+                    return  # the items were loaded again
+                entry = reader.take(entry_id, fields)
+                if entry is not None:
+                    self._newest.apply_changes(entry.changes)
+                    self._applied += len(entry.changes)
 
-    def _buckets(self, entries: Any) -> Iterator[ItemBucket]:
+    def _follow_buckets(self) -> None:
+        """Read the buckets that follow, waiting for them, and make the next epoch of them."""
+        buckets = list(self._buckets(self._read(BUCKETS, self._last_part or "0-0")))
+        if not buckets:
+            return
+        columns = self._newest.fork()
+        while buckets:
+            parts = buckets.pop(0)
+            columns.stage(*parts)
+            while parts:
+                parts.pop()  # one at a time: all threads wait while a million texts are given up
+        features = self.features.fork(columns)
+        features.prepare()
+        self._prepare(columns)
+        with self._changing:
+            self._newest = columns
+        steps = columns.settling()
+        while self._step(steps):
+            self._stop.wait(_PAUSE_SECONDS)
+        self.features = features
+
+    def _step(self, steps: Iterator[None]) -> bool:
+        with self._changing:
+            return next(steps, self) is not self
+
+    def _read(self, stream: str, after: str) -> Any:
+        found = self._redis.xread({stream: after}, count=_ENTRIES_PER_READ, block=_BLOCK_MILLIS) or ()
+        return dict(found).get(stream.encode(), ())
+
+    def _buckets(self, entries: Any) -> Iterator[list[ItemBucket]]:
         epoch = self._newest.epoch
         for entry_id, fields in entries:
             part = BucketPart.parse(entry_id, fields)
@@ -206,34 +206,36 @@ class LiveItems(Collector):
             bucket = join_parts(joined, part, epoch)
             self._parts, self._last_part = joined, part.entry_id
             if bucket is not None:
-                epoch = bucket.number
+                epoch = bucket[0].number
                 yield bucket
-
-    def _hand_over(self, columns: ItemColumns) -> None:
-        """Have the thread that serves take columns over, and wait until it has."""
-        _ = columns.summary  # computed here, where nobody waits for it
-        self._adopted.clear()
-        self._waiting.append(columns)
-        while not (self._stop.is_set() or self._adopted.wait(_RETRY_SECONDS)):
-            pass
-        self._newest = columns
 
     def _reload(self) -> None:
         _logger.warning("items are loaded again: buckets after %d have left the store", self._newest.epoch)
-        with suppress(RedisError, OSError, StateError, ChainBrokenError):
-            self._hand_over(self._load())
+        try:
+            columns, changes = self._load()
+        except (RedisError, OSError, StateError, ChainBrokenError):
+            self._stop.wait(_RETRY_SECONDS)
             return
-        self._stop.wait(_RETRY_SECONDS)
+        features = self._features_of(columns)
+        with self._changing:
+            self._newest, self._changes = columns, changes
+        self._begin_after(columns)
+        self.features = features
 
-    def _load(self) -> ItemColumns:
-        store = ItemStore(self._redis)
-        columns, changes = store.load(self._width_micros)
-        self._changes = ChangesReader(self._redis, changes)
-        while found := self._changes.read(_FOREVER_MILLIS):
-            for entry in found:
-                for change in entry.changes:
-                    columns.apply_change(change)
+    def _features_of(self, columns: ItemColumns) -> ItemFeatures:
+        features = ItemFeatures(columns)
+        features.prepare()
+        self._prepare(columns)
+        return features
+
+    def _begin_after(self, columns: ItemColumns) -> None:
         self._parts = []
         self._last_part = f"{columns.epoch}-{MAX_SEQUENCE}" if columns.epoch >= 0 else ""
-        _ = columns.summary
-        return columns
+
+    def _load(self) -> tuple[ItemColumns, ChangesReader]:
+        columns, changes = ItemStore(self._redis).load(self._width_micros)
+        reader = ChangesReader(self._redis, changes)
+        while found := reader.read(_FOREVER_MILLIS):
+            for entry in found:
+                columns.apply_changes(entry.changes)
+        return columns, reader

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from time import monotonic, sleep
 from typing import Any
 
 import grpc
+import numpy as np
 
 from presage.v1 import ranking_service_pb2 as pb
 from presage.v1.ranking_service_pb2_grpc import RankingServiceStub
@@ -41,6 +43,8 @@ class LoadProgress:
 
     rows: int = 0
     stored: int = 0
+    repeated: int = 0
+    """Rows of items that an earlier row was of; the last one of an item holds."""
     rejected: Counter[str] = field(default_factory=Counter)
     """Rows that were not stored, by reason."""
     examples: dict[str, list[str]] = field(default_factory=dict)
@@ -142,6 +146,7 @@ def load_catalogue(
     """
     progress = LoadProgress()
     sender = _Sender(channel, progress)
+    sent = array("q")  # 8 bytes for each row
     for row in file.rows:
         progress.rows += 1
         try:
@@ -151,8 +156,10 @@ def load_catalogue(
         except ValueError as error:
             progress.reject(row.line, str(error))
         else:
+            sent.append(hash(item.item_id))
             sender.add(item, row.line)
         on_progress(progress)
     sender.finish()
+    progress.repeated = len(sent) - len(np.unique(np.frombuffer(sent, np.int64)))
     on_progress(progress)
     return progress

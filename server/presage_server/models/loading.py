@@ -161,6 +161,10 @@ def load_models(
     if not (models or ranking):
         raise ModelError(f"models: no bundle found under {directory}; expected <name>/<version>/manifest.json")
     _check_feature_sets(models.values(), custom)
+    if default in ranking:
+        raise ModelError(f"default_model: {default!r} ranks items; name it with --default-ranking-model")
+    if default_ranking in models:
+        raise ModelError(f"default_ranking_model: {default_ranking!r} scores visitors; name it with --default-model")
     return Models(
         models,
         _choose_default(models, default, _DEFAULT, "default_model"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ class RankingModel:
 
     Raises:
         TypeError: The bundle's limits are not those that this release knows.
+        ModelError: It lacks a table.
     """
 
     def __init__(self, name: str, version: str, bundle: RankingBundle) -> None:
@@ -37,6 +38,10 @@ class RankingModel:
         self.bundle = bundle
         self.limits = RetrievalLimits(**bundle.spec.limits)
         """How many candidates each source adds at most."""
+        if missing := [name for name in RankingTables.ARRAYS if name not in bundle.arrays]:
+            raise ModelError(
+                f"{bundle.directory / 'tables'}: expected {missing[0]}.npy, got none; train the model again"
+            )
         feature_set = bundle.manifest.feature_set
         self.features: tuple[str, ...] = feature_set.features
         """The names of its features."""
@@ -44,21 +49,36 @@ class RankingModel:
         """Of its features, in hex."""
         self.bucket_micros = bundle.spec.bucket_seconds * 1_000_000
         """The width of the buckets that its items were counted in."""
-        self._tables = RankingTables.restore(bundle.arrays)
-        self._rows: Mapping[int, int] | None = None
-        """Of the columns that they are bound to; shared by those of successive epochs."""
+        self._bound: tuple[_Bound, ...] = ()
+        """The newest one first, and the one before: two epochs are used while one takes the place of the other."""
 
     def scores(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Score candidates: float64 of shape (rows,); only comparable within one list."""
         return self.bundle.scores(rows)
 
     def tables(self, items: ItemColumns) -> RankingTables:
-        """Return the tables, bound to all items that there are now; only new ones are looked up."""
-        if self._rows is not items.rows:
-            self._tables, self._rows = RankingTables.restore(self.bundle.arrays).bound(items), items.rows
-        elif self._tables.bound_items < len(items):
-            self._tables = self._tables.bound(items)
-        return self._tables
+        """Return the tables, bound to all items of some columns; only new ones are looked up.
+
+        Columns that another thread made should be bound there first: a million items take a second.
+        """
+        known = self._bound
+        for ids, tables in known:
+            if tables.bound_items == len(items) and ids is items.ids:
+                return tables
+        before = RankingTables.restore(self.bundle.arrays)
+        if known and known[0].tables.bound_items < len(items) and known[0].ids is items.ids:
+            before = known[0].tables
+        newest = _Bound(items.ids, before.bound(items))
+        self._bound = (newest, *known[:1])
+        return newest.tables
+
+
+class _Bound(NamedTuple):
+    """Tables that are bound to columns."""
+
+    ids: list[str]
+    """Of the columns that they are bound to, and of those of later epochs."""
+    tables: RankingTables
 
 
 def load_ranking_model(directory: Path) -> RankingModel:

@@ -13,12 +13,19 @@ from presage_featurizer.ranking.assembling import digest_number
 from presage_featurizer.ranking.context import RankingContext
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_live import LiveValues
+from presage_featurizer.ranking.walking import MAX_LOOKED_AT, Fits, first_fitting, where
 from presage_server.ranking.jobs import ItemConditions
 
-__all__ = ["excluded_numbers", "meeting", "not_among", "rows_meeting"]
+__all__ = ["excluded_numbers", "fitting", "meeting", "not_among", "rows_fitting"]
 
 Flags = NDArray[np.bool_]
 Rows = NDArray[np.int64]
+
+_NONE = ItemConditions()
+_MAX_SORTED = 1 << 14
+"""Items of several categories that are put into one order; of more, those of all categories are looked at."""
+_MAX_TAGS_READ = 1 << 15
+"""Items whose tags one search reads: one after the other, which takes longer than comparing columns."""
 
 
 def excluded_numbers(exclude: Collection[int], context: RankingContext, state: State | None) -> set[int]:
@@ -71,17 +78,67 @@ def meeting(conditions: ItemConditions, rows: Rows, items: ItemColumns, live: Li
     return fits
 
 
-def rows_meeting(conditions: ItemConditions, items: ItemColumns) -> Rows:
-    """Return the rows of all items that meet the conditions, but for tags, which are not looked for here."""
-    size = len(items)
-    fits = np.ones(size, bool)
-    if conditions.categories:
-        fits &= np.isin(items.categories[:size], _codes(conditions.categories, items.category_code))
-    if conditions.brands:
-        fits &= np.isin(items.brands[:size], _codes(conditions.brands, items.brand_code))
-    if conditions.min_price is not None or conditions.max_price is not None:
-        fits &= _within(items.live_prices[:size], conditions)
-    return np.flatnonzero(fits)
+def fitting(conditions: ItemConditions | None, excluded: set[int], items: ItemColumns) -> Fits:
+    """Return what tells which items, all of which the columns have, meet the conditions and are not left out."""
+    conditions = conditions or _NONE
+    tags = frozenset(conditions.tags)
+    columns = [
+        (column, np.array(_codes(names, code_of), np.int64))
+        for names, column, code_of in (
+            (conditions.categories, items.categories, items.category_code),
+            (conditions.brands, items.brands, items.brand_code),
+        )
+        if names
+    ]
+    is_priced = conditions.min_price is not None or conditions.max_price is not None
+
+    def fits(rows: Rows) -> Flags:
+        flags = _within(items.live_prices[rows], conditions) if is_priced else np.ones(len(rows), bool)
+        for column, codes in columns:
+            flags &= np.isin(column[rows], codes)
+        if tags:
+            of_rows, is_without, places = items.tags, tags.isdisjoint, np.flatnonzero(flags)
+            flags[places[[is_without(of_rows[row]) for row in rows[places].tolist()]]] = False
+        if excluded:
+            flags = where(flags, items.digests[rows], lambda number: number not in excluded)
+        return flags
+
+    return fits
+
+
+def rows_fitting(conditions: ItemConditions, items: ItemColumns, count: int, fits: Fits) -> Rows:
+    """Return the most popular items that fit, and after them the newest ones.
+
+    Where the catalogue is large, only the most popular items are looked at, of the category or brand if the conditions name one.
+
+    Args:
+        conditions: The caller's.
+        items: All items.
+        count: How many are wanted at most.
+        fits: Tells which items meet the conditions and may be shown.
+    """
+    summary, order = items.summary, items.summary.popular
+    for names, groups, code_of in (
+        (conditions.categories, summary.by_category, items.category_code),
+        (conditions.brands, summary.by_brand, items.brand_code),
+    ):
+        if not names:
+            continue
+        parts = [groups[code] for code in dict.fromkeys(_codes(names, code_of))]
+        size = sum(map(len, parts))
+        if len(parts) <= 1:
+            within = parts[0] if parts else order[:0]
+        elif size <= _MAX_SORTED:
+            within = _by_popularity(np.concatenate(parts), items)
+        else:
+            continue
+        order = min(order, within, key=len)
+    return first_fitting(order, count, fits, most=_MAX_TAGS_READ if conditions.tags else MAX_LOOKED_AT)
+
+
+def _by_popularity(rows: Rows, items: ItemColumns) -> Rows:
+    places = items.summary.places[rows]
+    return rows[np.argsort(places)]
 
 
 def _codes(names: Sequence[str], code_of: Callable[[str], int]) -> list[int]:

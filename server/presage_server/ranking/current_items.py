@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from presage_featurizer.ranking.item_features import ItemFeatures
@@ -15,20 +15,33 @@ class ItemSource(Protocol):
     """Where the items are."""
 
     @property
-    def columns(self) -> ItemColumns:
-        """All items, as of the newest epoch; other ones, or changed ones, after each epoch."""
+    def features(self) -> ItemFeatures:
+        """The features of all items, as of the newest epoch; other ones after each epoch."""
         ...
 
 
 @dataclass(slots=True)
 class FixedItems:
-    """Items that do not change by themselves."""
+    """Items that change only if somebody puts other columns here; their features are computed when they are asked for."""
 
     columns: ItemColumns
+    _features: ItemFeatures | None = field(default=None, init=False)
+    _epoch: int = field(default=0, init=False)
+
+    @property
+    def features(self) -> ItemFeatures:
+        """The features of all items."""
+        items, features = self.columns, self._features
+        if features is None or not items.continues(features.items):
+            features = self._features = ItemFeatures(items)
+        elif features.items is not items or self._epoch != items.epoch:
+            features.refresh(items)
+        self._epoch = items.epoch
+        return features
 
 
 class CurrentItems:
-    """Features of the items of a source; for one thread.
+    """Features of the items of a source.
 
     Args:
         source: Where the items are.
@@ -36,16 +49,7 @@ class CurrentItems:
 
     def __init__(self, source: ItemSource) -> None:
         self._source = source
-        self._features: ItemFeatures | None = None
-        self._epoch = 0
 
     def features(self) -> ItemFeatures:
-        """Return the features of all items, as of the newest epoch."""
-        items, features = self._source.columns, self._features
-        # Columns of another epoch share the numbers of rows; others are of another store.
-        if features is None or features.items.rows is not items.rows:
-            features = self._features = ItemFeatures(items)
-        elif features.items is not items or self._epoch != items.epoch:
-            features.refresh(items)
-        self._epoch = items.epoch
-        return features
+        """Return the features of all items, as of the newest epoch: whoever works on a list uses those that it began with."""
+        return self._source.features

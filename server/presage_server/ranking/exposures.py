@@ -72,10 +72,13 @@ class ExposureLog:
             return
         live = scored.live
         assert live is not None, "the rules have used it"
-        order = np.lexsort((scored.digests, -scored.scores))
+        order = scored.order
         places = np.empty(len(order), "<u2")
-        places[order] = np.arange(len(order))
+        places[order] = np.arange(len(order), dtype="<u2")
         with_features = self._draws(self._features_share)
+
+        def ordered(column: NDArray[np.generic], kind: str) -> bytes:
+            return column.take(order, axis=0).astype(kind, copy=False).tobytes()
 
         def encode() -> bytes:
             return encode_exposure(
@@ -96,18 +99,17 @@ class ExposureLog:
                     budget_micros=job.budget_micros,
                     cart_micros=cart_micros,
                     anchor=digest_number(job.anchor_id) if job.anchor_id else None,
-                    country=job.country,
-                    candidates=scored.digests[order].astype("<u8").tobytes(),
-                    sources=scored.sources[order].tobytes(),
-                    given=(np.zeros(len(order), "<u2") if given is None else given[order].astype("<u2")).tobytes(),
-                    scores=scored.scores[order].astype("<f8").tobytes(),
-                    prices=live.prices[order].astype("<f8").tobytes(),
-                    stocks=live.stock[order].astype("<i8").tobytes(),
-                    blocked=live.blocked[order].astype(np.uint8).tobytes(),
+                    candidates=ordered(scored.digests, "<u8"),
+                    sources=ordered(scored.sources, "u1"),
+                    given=bytes(2 * len(order)) if given is None else ordered(given, "<u2"),
+                    scores=ordered(scored.scores, "<f8"),
+                    prices=ordered(live.prices, "<f8"),
+                    stocks=ordered(live.stock, "<i8"),
+                    blocked=ordered(live.blocked, "u1"),
                     shown=places[arranged.places].tobytes(),
-                    propensities=arranged.propensities.astype("<f8").tobytes(),
+                    propensities=arranged.propensities.astype("<f8", copy=False).tobytes(),
                     rules=arranged.rules,
-                    features=features[order].astype("<f4").tobytes() if with_features else b"",
+                    features=ordered(features, "<f4") if with_features else b"",
                 )
             )
 

@@ -9,24 +9,23 @@ from numpy.typing import NDArray
 
 from presage.v1 import ranking_service_pb2 as pb
 from presage_featurizer.cart import cart_value_micros
-from presage_featurizer.ranking.assembling import Circumstances, context_of, digest_number, digest_numbers
+from presage_featurizer.ranking.assembling import Circumstances, context_of, digest_number
 from presage_featurizer.ranking.context import RankingContext
 from presage_featurizer.ranking.item_features import ItemFeatures
-from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_live import LiveValues
 from presage_featurizer.ranking.pairs import pair_features
-from presage_featurizer.ranking.placements import candidates_of_rules
-from presage_featurizer.ranking.retrieval import best_rows, next_items, retrieve
+from presage_featurizer.ranking.placements import candidates_of_rules, may_be_shown
+from presage_featurizer.ranking.retrieval import next_items, retrieve
 from presage_featurizer.ranking.workspace import Workspace
-from presage_server.ranking.conditions import excluded_numbers, meeting, not_among, rows_meeting
+from presage_server.ranking.conditions import excluded_numbers, fitting, meeting, not_among, rows_fitting
 from presage_server.ranking.jobs import RankJob
 
 __all__ = ["Candidates", "find_candidates"]
 
 _FIRST_FOUND: int = pb.ITEM_SOURCE_HISTORY
 """The number of the first of ``SOURCES``; the others follow."""
-_MAX_MEETING = 100
-"""Popular items that meet the caller's conditions, added to those found for the visitor, of whom none may meet them."""
+_LEAST_MEETING = 100
+"""Popular items that meet the caller's conditions, added to those found for the visitor, of whom none may meet them; k if more."""
 
 Rows = NDArray[np.int64]
 
@@ -61,18 +60,16 @@ def find_candidates(job: RankJob, item_features: ItemFeatures, workspace: Worksp
     cart_micros = 0 if state is None else cart_value_micros(state.cart)
     given = None
     if job.candidate_ids:
-        digests = digest_numbers(job.candidate_ids)
-        rows = context.resolve(digests)
+        rows, digests = context.resolve_ids(job.candidate_ids)
         sources = np.full(len(rows), pb.ITEM_SOURCE_CANDIDATE, np.uint8)
         given = np.arange(1, len(rows) + 1)
+        kept = _kept(job, context, rows, digests)
+        if kept is not None:
+            rows, digests, sources, given = rows[kept], digests[kept], sources[kept], given[kept]
     else:
         rows, sources = _find(job, context, cart_micros)
         digests = items.digests[rows]
-    kept = _kept(job, context, rows, digests)
-    if kept is not None:
-        rows, digests, sources = rows[kept], digests[kept], sources[kept]
-        given = None if given is None else given[kept]
-    live = _live_values(rows, digests, items)
+    live = _live_values(context, rows, digests)
     return Candidates(context, rows, digests, sources, given, live, pair_features(rows, context, given), cart_micros)
 
 
@@ -90,11 +87,12 @@ def _kept(job: RankJob, context: RankingContext, rows: Rows, digests: NDArray[np
     return None if fits.all() else np.flatnonzero(fits)
 
 
-def _live_values(rows: Rows, digests: NDArray[np.uint64], items: ItemColumns) -> LiveValues:
+def _live_values(context: RankingContext, rows: Rows, digests: NDArray[np.uint64]) -> LiveValues:
     """Return what the rules use of the candidates now; their tags, which rules do not use, are left out."""
-    if rows.max(initial=-1) < len(items):
-        return LiveValues(items.live_prices[rows], items.stock[rows], items.blocked[rows], [])
-    return items.live_values(rows, digests)
+    if context.cold_digests:
+        return context.items.live_values(rows, digests)
+    live = context.items.live
+    return LiveValues(live.prices.take(rows), live.stock.take(rows), live.blocked.take(rows), [])
 
 
 def _find(job: RankJob, context: RankingContext, cart_micros: int) -> tuple[Rows, NDArray[np.uint8]]:
@@ -103,15 +101,28 @@ def _find(job: RankJob, context: RankingContext, cart_micros: int) -> tuple[Rows
     items = features.items
     found = (next_items if job.next_items else retrieve)(context, job.model.limits)
     rows, sources = [found.rows], [found.sources + np.uint8(_FIRST_FOUND)]
-    if job.conditions is not None:
-        meets = rows_meeting(job.conditions, items)
-        rows.append(best_rows(meets, features.popularity[meets].astype(np.float64), items.digests, _MAX_MEETING))
+    excluded = excluded_numbers(job.exclude, context, job.state) if job.exclude else set()
+    if job.next_items:
+        excluded.update(context.interests.session_digests[:1].tolist())
+    fits = None
+    if job.conditions is not None or excluded:
+        # Before candidates are counted and others fill up the list, which would be too short otherwise.
+        fits = fitting(job.conditions, excluded, items)
+        kept = fits(found.rows)
+        rows, sources = [rows[0][kept]], [sources[0][kept]]
+    k = job.k
+    if job.conditions is not None and fits is not None:
+        meet, rules, count = fits, job.rules, max(_LEAST_MEETING, k)
+        rows.append(
+            rows_fitting(job.conditions, items, count, lambda some: may_be_shown(some, rules, items) & meet(some))
+        )
         sources.append(np.full(len(rows[-1]), pb.ITEM_SOURCE_POPULAR, np.uint8))
         together = np.concatenate(rows)
         first = context.workspace.firsts(together)
         rows, sources = [together[first]], [np.concatenate(sources)[first]]
+        k = 0  # filling up would look at the same items again
     additions = candidates_of_rules(
-        rows[0], job.rules, items, k=job.k, budget_micros=job.budget_micros, cart_micros=cart_micros
+        rows[0], job.rules, items, k=k, budget_micros=job.budget_micros, cart_micros=cart_micros, fits=fits
     )
     for added, source in (
         (additions.cheaper, pb.ITEM_SOURCE_RULE),

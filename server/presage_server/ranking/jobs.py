@@ -81,7 +81,6 @@ class RankJob(msgspec.Struct, eq=False):
     conditions: ItemConditions | None = None
     exclude: frozenset[int] = frozenset()
     """Numbers of ``presage.v1.Exclusion``."""
-    country: str = ""
     include_features: bool = False
     include_timings: bool = False
     state: State | None = None

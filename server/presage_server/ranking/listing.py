@@ -28,19 +28,19 @@ def make_list(job: RankJob, candidates: Candidates, scores: NDArray[np.float64])
         seed=draw_seed(job.rank_id),
     )
     places = arranged.places
-    rows = candidates.rows[places]
+    rows, features = candidates.rows.take(places), candidates.features.take(places, axis=0)
     given = candidates.given
     job.items = RankedItems(
         ids=[items.ids[row] for row in rows.tolist()]
         if given is None
-        else [job.candidate_ids[place - 1] for place in given[places].tolist()],
-        scores=scores[places].tolist(),
-        sources=candidates.sources[places].tolist(),
+        else [job.candidate_ids[place - 1] for place in given.take(places).tolist()],
+        scores=scores.take(places).tolist(),
+        sources=candidates.sources.take(places).tolist(),
         cold=candidates.context.is_cold(rows).tolist(),
-        prices=candidates.live.prices[places].tolist(),
-        reasons=reasons(candidates.features[places]),
+        prices=candidates.live.prices.take(places).tolist(),
+        reasons=reasons(features),
         propensities=arranged.propensities.tolist(),
         rules=arranged.rules,
-        features=candidates.features[places] if job.include_features else None,
+        features=features if job.include_features else None,
     )
     return scored, arranged

@@ -9,7 +9,6 @@ from presage.v1 import ranking_service_pb2 as pb
 from presage_featurizer import money_micros
 from presage_server.errors import InvalidRequestError
 from presage_server.ranking.jobs import ItemConditions
-from presage_server.rpc.decoding import COUNTRY
 from presage_server.rpc.limits import (
     MAX_CANDIDATES,
     MAX_CONDITIONS,
@@ -33,7 +32,6 @@ class Wanted(NamedTuple):
     anchor_id: str = ""
     conditions: ItemConditions | None = None
     exclude: frozenset[int] = frozenset()
-    country: str = ""
 
 
 def decode_candidates(candidate_ids: Sequence[str]) -> list[str]:
@@ -71,7 +69,7 @@ def decode_item_id(item_id: str, field: str) -> str:
 
 
 def decode_count(k: int, candidates: int = 0) -> int:
-    """Check how many items are wanted; 0 becomes 20, or all candidates if there are fewer.
+    """Check how many items are wanted; 0 becomes all candidates, or 20 without any.
 
     Raises:
         InvalidRequestError: It is negative, more than MAX_RANKED_ITEMS, or more than the candidates, if there are any.
@@ -82,7 +80,7 @@ def decode_count(k: int, candidates: int = 0) -> int:
         return k or _DEFAULT_COUNT
     if k > candidates:
         raise InvalidRequestError(f"expected at most as many as candidate_ids, {candidates}, got {k}", field="k")
-    return k or min(_DEFAULT_COUNT, candidates)
+    return k or candidates
 
 
 def decode_context(context: pb.RankContext) -> Wanted:
@@ -94,11 +92,6 @@ def decode_context(context: pb.RankContext) -> Wanted:
     budget_micros = None
     if context.HasField("budget"):
         budget_micros = _decode_money(context.budget, MAX_VALUE, "context.budget")
-    country = context.country
-    if country and not COUNTRY.fullmatch(country):
-        raise InvalidRequestError(
-            f"expected an ISO 3166-1 alpha-2 code in capitals, got {country[:32]!r}", field="context.country"
-        )
     anchor_id = context.anchor_item_id
     for place, number in enumerate(context.exclude):
         if number not in _EXCLUSIONS:
@@ -111,7 +104,6 @@ def decode_context(context: pb.RankContext) -> Wanted:
         decode_item_id(anchor_id, "context.anchor_item_id") if anchor_id else "",
         decode_conditions(context.filter, "context.filter") if context.HasField("filter") else None,
         frozenset(context.exclude),
-        country,
     )
 
 

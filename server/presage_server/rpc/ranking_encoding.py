@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
 
 from presage.v1 import ranking_service_pb2 as pb
@@ -24,15 +25,8 @@ def encode_ranking(job: RankJob) -> bytes:
     parts += _encode_items(job.items, b"\x12", job.model.features)
     if job.intent:
         parts.append(b"\x18%c" % job.intent)
-    basis = pb.RankingBasis(
-        model=job.model.name,
-        model_version=job.model.version,
-        epoch=job.epoch,
-        cold_start=job.cold_start,
-        degraded=job.degraded,
-        no_session=job.no_session,
-    )
-    parts.append(tag_message(b"\x22", basis.SerializeToString()))
+    model = job.model
+    parts.append(_encode_basis(model.name, model.version, job.epoch, (job.cold_start, job.degraded, job.no_session)))
     if job.include_timings:
         parts.append(tag_message(b"\x2a", encode_timings(job.call, job.stages).SerializeToString()))
     return b"".join(parts)
@@ -46,24 +40,37 @@ def encode_similar(job: SimilarJob) -> bytes:
     return b"".join(parts)
 
 
+@lru_cache(maxsize=_MAX_COMBINATIONS)
+def _encode_basis(model: str, version: str, epoch: int, flags: tuple[bool, bool, bool]) -> bytes:
+    cold_start, degraded, no_session = flags
+    basis = pb.RankingBasis(
+        model=model,
+        model_version=version,
+        epoch=epoch,
+        cold_start=cold_start,
+        degraded=degraded,
+        no_session=no_session,
+    )
+    return tag_message(b"\x22", basis.SerializeToString())
+
+
 def _encode_items(items: RankedItems, tag: bytes, names: tuple[str, ...]) -> list[bytes]:
     parts = []
     for place, (item_id, score, source, cold, price, propensity) in enumerate(
         zip(items.ids, items.scores, items.sources, items.cold, items.prices, items.propensities, strict=True)
     ):
         encoded = item_id.encode()
-        size = len(encoded)
-        encoded = b"\x0a%c%b" % (size, encoded) if size < _SHORT else tag_message(b"\x0a", encoded)
-        if score:
-            encoded += _DOUBLE(b"\x11", score)
-        encoded += b"\x18%c%b" % (source, _REASONS[items.reasons[place]])
-        if cold:
-            encoded += b"\x28\x01"
-        encoded += _DOUBLE(b"\x31", propensity)
-        if rules := items.rules[place]:
-            encoded += _RULES[rules]
-        if price:
-            encoded += _DOUBLE(b"\x41", price)
+        size, rules = len(encoded), items.rules[place]
+        encoded = b"%b%b\x18%c%b%b%b%b%b" % (
+            b"\x0a%c%b" % (size, encoded) if size < _SHORT else tag_message(b"\x0a", encoded),
+            _DOUBLE(b"\x11", score) if score else b"",
+            source,
+            _REASONS[items.reasons[place]],
+            b"\x28\x01" if cold else b"",
+            _DOUBLE(b"\x31", propensity),
+            _RULES[rules] if rules else b"",
+            _DOUBLE(b"\x41", price) if price else b"",
+        )
         if items.features is not None:
             vector = FeatureVector(feature_set=RANKING_FEATURES, names=names, values=items.features[place].tolist())
             encoded += tag_message(b"\x4a", vector.SerializeToString())

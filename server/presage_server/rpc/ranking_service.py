@@ -106,7 +106,6 @@ class RankingService:
         job.anchor_id = wanted.anchor_id
         job.conditions = wanted.conditions
         job.exclude = wanted.exclude
-        job.country = wanted.country
         return job
 
     def _similar_items(self, call: Call, batch: Batch) -> None:

@@ -174,6 +174,13 @@ def test_groups_in_another_order_are_noticed(directory):
         ("sessions.items", lambda a: a + ITEMS, "expected 0 to 49"),
         ("sessions.of_items", lambda a: a + 20, "expected 0 to 19"),
         ("sessions.item_starts", lambda a: a[:-1], r"expected int32 of shape \[51\]"),
+        ("sessions.of_items", lambda a: a[::-1].copy(), "sessions.of_items: expected falling numbers"),
+        ("sessions.of_items", lambda a: a * 0, "falling numbers for each item, each session once"),
+        (
+            "viewed_together.rows",
+            lambda a: np.tile(a, (1, 65)),
+            "viewed_together.rows: expected at most 256 for each item, got 260",
+        ),
         ("repeat_rates", lambda a: a * np.float32(np.inf), "repeat_rates: expected finite numbers"),
         ("repeat_rates", lambda a: a.view(np.int32), "repeat_rates: expected float32"),
         ("digests", lambda a: a * np.uint64(0), "digests: expected each once"),

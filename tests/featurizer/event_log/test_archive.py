@@ -165,7 +165,6 @@ def test_the_names_and_types_of_columns():
         "budget_micros int64 True",
         "cart_micros int64 False",
         "anchor uint64 True",
-        "country string False",
         "candidates list<uint64> False",
         "sources list<uint8> False",
         "given list<uint16> False",

@@ -14,7 +14,7 @@ from presage_featurizer import CorruptStateError
 from presage_featurizer.event_log import Entry, Exposure, decode_exposure, encode_exposure
 
 FIELDS = """rank_id user_id session_id as_of_unix_micros last_event model model_version fingerprint epoch placement next_items
-degraded k budget_micros cart_micros anchor country candidates sources given scores prices stocks blocked shown propensities rules
+degraded k budget_micros cart_micros anchor candidates sources given scores prices stocks blocked shown propensities rules
 features"""
 
 
@@ -36,7 +36,6 @@ def an_exposure(**changes: Any) -> Exposure:
         "budget_micros": None,
         "cart_micros": 5_000_000,
         "anchor": 2**64 - 1,
-        "country": "DE",
         "candidates": np.array([7, 2**63 + 1, 9], "<u8").tobytes(),
         "sources": bytes([1, 1, 2]),
         "given": np.array([2, 1, 0], "<u2").tobytes(),

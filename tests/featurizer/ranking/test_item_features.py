@@ -10,7 +10,7 @@ from presage_featurizer import MICROS, Event, EventType, Item
 from presage_featurizer.ranking import item_features
 from presage_featurizer.ranking.item_features import FAR, ITEM_FEATURES, MAX_COLD, ItemFeatures
 from presage_featurizer.ranking.items import UNKNOWN, ItemColumns
-from presage_featurizer.ranking.items_counter import CatalogueChange
+from presage_featurizer.ranking.items_counter import BucketCounter, CatalogueChange, Place
 from presage_featurizer.ranking.items_replay import ItemReplay
 from tests.support.small_shops import HOUR, NOW, small_shop
 
@@ -42,6 +42,27 @@ def everything(features: ItemFeatures) -> list:
         for brand in range(3)
     ]
     return [array.tolist() for array in arrays] + orders + [features.orders.low_price(1)]
+
+
+@given(steps=STEPS, prepared=st.lists(st.booleans(), min_size=16, max_size=16))
+@settings(deadline=None, max_examples=100)
+def test_forked_features_are_those_of_a_fresh_start_and_leave_those_before_as_they_were(steps, prepared):
+    columns = ItemColumns()
+    counter, features, now = BucketCounter(columns.bucket_micros), ItemFeatures(columns), NOW
+    for (wait, kind, items), is_prepared in zip(steps, prepared, strict=False):
+        now += wait
+        counter.add(Event("e", kind, "u", now, items=tuple(items)), Place(now))
+        before, fork = everything(features), features.items.fork()
+        for number in counter.open_buckets:
+            fork.stage(counter.close(number))
+        now += 60 * MICROS
+        newer = features.fork(fork)
+        if is_prepared:
+            newer.prepare()
+        assert everything(features) == before
+        fork.settle()
+        features = newer
+        assert everything(features) == everything(ItemFeatures(fork))
 
 
 @given(steps=STEPS, refreshed=st.lists(st.booleans(), min_size=15, max_size=15), forked=st.booleans())
@@ -79,9 +100,7 @@ def test_only_changed_rows_are_computed_again(monkeypatch):
     replay.close_before(NOW + 60 * MICROS)
     features.refresh()
     assert sorted(np.concatenate(computed).tolist()) == sorted(
-        columns.rows_of(
-            number for number in columns.rows if columns.ids[columns.rows[number]] in {"item-3", "item-4"}
-        ).tolist()
+        row for row, item_id in enumerate(columns.ids) if item_id in {"item-3", "item-4"}
     )
 
 

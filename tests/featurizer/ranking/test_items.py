@@ -16,6 +16,7 @@ from presage_featurizer.ranking.items import UNKNOWN, ItemColumns
 from presage_featurizer.ranking.items_bucket import COUNTED_TYPES, ItemBucket, decode_bucket, encode_bucket
 from presage_featurizer.ranking.items_checkpoint import checkpoint_chunks, restore_checkpoint
 from presage_featurizer.ranking.items_counter import CATALOGUE, BucketCounter, CatalogueChange, Place, item_number
+from presage_featurizer.ranking.items_live import LiveColumns
 from presage_featurizer.ranking.items_replay import ItemReplay
 from presage_featurizer.ranking.items_windows import WINDOW_DAYS
 
@@ -101,7 +102,7 @@ def test_sums_are_those_of_a_recount(log):
     for number in counter.open_buckets:
         columns.apply(counter.close(number))
         hour = number * WIDTH // HOUR
-        for item_id, row in ((item_id, columns.rows[item_number(item_id)]) for item_id in columns.ids):
+        for item_id, row in ((item_id, row) for row, item_id in enumerate(columns.ids)):
             for window, days in enumerate((*WINDOW_DAYS, 10**6)):
                 for place, kind in enumerate(COUNTED_TYPES):
                     expected = sum(
@@ -164,12 +165,15 @@ def test_columns_restored_from_a_checkpoint_go_on_as_those_that_were_saved(log, 
 
 @given(logs, st.integers(1, 4))
 def test_buckets_survive_being_cut_and_written(log, most):
-    counter = in_order(placed(log))
+    counter, whole, in_parts = in_order(placed(log)), ItemColumns(WIDTH), ItemColumns(WIDTH)
     for number in counter.open_buckets:
         bucket = counter.close(number)
         parts = [decode_bucket(encode_bucket(part)) for part in bucket.parts(most)]
         assert all(len(part) <= most for part in parts)
         assert encode_bucket(ItemBucket.joined(parts)) == encode_bucket(bucket)
+        whole.apply(bucket)
+        in_parts.apply(*parts)
+        assert in_parts.fingerprint() == whole.fingerprint()
 
 
 @given(logs)
@@ -219,6 +223,50 @@ def test_readers_of_columns_see_nothing_of_buckets_that_are_staged_on_a_fork():
     twin.apply(bucket)
     assert fork.fingerprint() == twin.fingerprint()
     assert fork.live_prices[:2].tolist() == [2.0, 0.0]
+
+
+def test_live_values_are_taken_over_in_small_steps_during_which_readers_and_changes_go_on(monkeypatch):
+    names = [f"item-{number}" for number in range(2_000)]
+    counter, before = BucketCounter(WIDTH), ItemColumns(WIDTH)
+    before.apply_changes([CatalogueChange(name, stock=1, blocked=True, tags=("new",)) for name in names])
+    for name in names:
+        counter.add(event(Item(name, price_micros=5 * MICROS)), Place(START))
+    applied = []
+    apply = LiveColumns.apply
+    monkeypatch.setattr(LiveColumns, "apply", lambda *args: (applied.append(args[0]), apply(*args)))
+    columns = before.fork()
+    columns.stage(closed(counter, 0))
+    assert applied == []
+    numbers = [item_number(name) for name in names]
+    expected, most = [1] * len(names), 0
+    for step, _ in enumerate(columns.settling()):
+        most = max(most, len(applied))
+        for place in (step, -1 - step):
+            columns.apply_change(CatalogueChange(names[place], stock=step + 2))
+            expected[place] = step + 2
+        for read in (before, columns):
+            found = read.live_values(read.rows_of(numbers), numbers)
+            if read is before or read.live.size == len(names):
+                assert found.stock.tolist() == expected
+                assert found.blocked.all()
+                assert found.tags == [("new",)] * len(names)
+        applied.clear()
+    assert 0 < most <= len(names) / 4, "items at once"
+    assert (columns.live_prices[: len(names)] == 5.0).all()
+    assert not columns.live.pending
+
+
+def test_what_a_fork_added_that_was_given_up_is_not_seen():
+    columns = ItemColumns(WIDTH)
+    for name in ("given up", "kept"):
+        counter = BucketCounter(WIDTH)
+        counter.add(event(Item(name), Item(name + " too")), Place(START))
+        fork = columns.fork()
+        fork.stage(closed(counter, 0))
+    fork.settle()
+    assert sorted(fork.ids) == ["kept", "kept too"]
+    assert fork.rows_of([item_number("given up"), item_number("kept")]).tolist() == [UNKNOWN, fork.ids.index("kept")]
+    assert columns.rows_of([item_number("kept")]).tolist() == [UNKNOWN]
 
 
 def test_an_entry_of_a_closed_bucket_is_counted_in_the_next():

@@ -11,6 +11,7 @@ from presage_featurizer import MICROS, VISITOR, Event, EventType, Item
 from presage_featurizer.ranking.intent import Intent
 from presage_featurizer.ranking.item_features import FAR, MAX_COLD
 from presage_featurizer.ranking.items import UNKNOWN
+from presage_featurizer.ranking.items_replay import ItemReplay
 from presage_featurizer.ranking.pairs import PAIR_FEATURES, pair_features
 from tests.support.small_shops import HOUR, NOW, a_visitor, an_item, number_of, small_shop
 
@@ -148,6 +149,16 @@ def test_an_unknown_candidate_is_known_by_the_visitors_items_alone():
         assert (cold["popularity_rank"], cold["viewed_together"], cold["liked_together"]) == (FAR, 0.0, 0.0)
 
 
+def test_ids_have_the_rows_of_their_digests():
+    state = VISITOR.fold(None, Event("e", EventType.PURCHASE, "v", NOW - MICROS, items=(Item("secret"),)))
+    names = ["item-3", "secret", "item-5", "nothing", "secret"]
+    rows, digests = SHOP.context(state).resolve_ids(names)
+    assert digests.tolist() == digests_of(*names).tolist()
+    assert rows.tolist() == SHOP.context(state).resolve(digests).tolist()
+    rows, digests = SHOP.context(state).resolve_ids(["item-5", "item-3"])
+    assert (rows.tolist(), digests.tolist()) == ([SHOP.row(5), SHOP.row(3)], digests_of("item-5", "item-3").tolist())
+
+
 def test_more_unknown_candidates_than_there_is_room_for_are_an_error():
     context = SHOP.context(None)
     names = [f"unknown-{number}" for number in range(MAX_COLD)]
@@ -177,7 +188,7 @@ def test_an_older_session_is_not_described_by_the_visitors_newest_event():
 
     for session, described in (("a", False), ("b", True)):
         interests = Interests(state, current_session(state, NOW, session), SHOP.features, NOW)
-        assert (interests.newest is not None) is described
+        assert (interests.codes[0, 0] > 0) is np.bool_(described)
 
 
 def test_everybody_without_history_is_alike():
@@ -193,3 +204,28 @@ def test_a_shop_without_items():
     rows = context.resolve(digests_of("item-1", "item-2"))
     assert np.isfinite(pair_features(rows, context)).all()
     assert an_item(1).item_id == "item-1"
+
+
+def test_items_that_come_later_do_not_take_the_place_of_unknown_candidates():
+    shop = small_shop(seed=3)
+    context = shop.context(None)
+    digests = digests_of("item-1", "unknown", "new", "item-2")
+    rows = context.resolve(digests)
+    replay = ItemReplay(shop.columns)
+    for name in ("other", "new", "another"):
+        replay.add(Event("", EventType.VIEW_ITEM, "somebody", NOW + HOUR, items=(Item(name),)), NOW + HOUR)
+    before = len(shop.columns)
+    replay.close_before(NOW + 2 * HOUR)
+    shop.features.refresh()
+    assert shop.features.size == len(shop.columns) == before + 3
+    assert context.is_cold(rows).tolist() == [False, True, True, False]
+    assert context.digests_of(rows).tolist() == digests.tolist()
+    assert context.resolve(digests_of("unknown")).tolist() == [rows[1]]
+
+
+@pytest.mark.parametrize("year", [1970, 1973, 2200])
+def test_features_are_finite_whenever_it_is(year):
+    state = a_visitor([(3, EventType.PURCHASE), (4, EventType.VIEW_ITEM), (5, EventType.ADD_TO_CART)])
+    now = (year - 1970) * 365 * 24 * HOUR + HOUR
+    context = SHOP.context(state, now=now, budget=50.0)
+    assert np.isfinite(pair_features(context.resolve(digests_of("item-3", "item-4", "unknown")), context)).all()

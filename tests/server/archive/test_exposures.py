@@ -51,7 +51,6 @@ def exposure() -> Exposure:
         budget_micros=None,
         cart_micros=0,
         anchor=2**64 - 1,
-        country="NL",
         candidates=b"\xff" * 8,
         sources=b"\x01",
         given=b"\x01\x00",

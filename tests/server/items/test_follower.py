@@ -56,7 +56,7 @@ def fingerprints(store) -> dict[int, str]:
         for part in entries:
             bucket = join_parts(parts, part, columns.epoch)
             if bucket is not None:
-                columns.apply(bucket)
+                columns.apply(*bucket)
                 found[columns.epoch] = columns.fingerprint()
     return found
 

@@ -12,6 +12,7 @@ import pytest
 
 from presage.v1 import event_pb2, ranking_service_pb2_grpc, scoring_service_pb2_grpc
 from presage.v1 import ranking_service_pb2 as pb
+from presage_featurizer.ranking.items import UNKNOWN
 from presage_featurizer.ranking.items_counter import item_number
 from presage_server.items.keys import LEASE
 from support.items import loaded
@@ -37,8 +38,8 @@ def view(address: str, item_id: str, event_id: str) -> None:
 
 def views(store, item_id: str) -> int:
     columns = loaded(store)
-    row = columns.rows.get(item_number(item_id))
-    return 0 if row is None else int(columns.sums[-1, 0, row])
+    row = int(columns.rows_of([item_number(item_id)])[0])
+    return 0 if row == UNKNOWN else int(columns.sums[-1, 0, row])
 
 
 def children(pid: int) -> list[int]:

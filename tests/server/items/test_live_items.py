@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,18 +10,25 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from presage_featurizer import Item
+from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items_counter import CatalogueChange, item_number
+from presage_featurizer.ranking.items_live import LiveColumns
+from presage_featurizer.ranking.items_summary import Groups, Summary
+from presage_featurizer.ranking.tables import RankingTables
 from presage_server.errors import StoreStartError
 from presage_server.items.keys import BUCKETS
 from presage_server.items.live_items import LiveItems
+from presage_server.models.ranking import load_ranking_model
+from presage_server.ranking.current_items import CurrentItems
 from support.items import WIDTH_MICROS, a_follower, an_event, loaded, put_change, put_event, run_once
+from support.rankings import write_ranking_bundle
 from support.running_server import GENEROUS_SECONDS
 from support.stores import local_store
 
 
 @contextmanager
-def live(store) -> Iterator[LiveItems]:
-    items = LiveItems.open(store.url, WIDTH_MICROS)
+def live(store, prepare=id) -> Iterator[LiveItems]:
+    items = LiveItems.open(store.url, WIDTH_MICROS, prepare)
     try:
         yield items
     finally:
@@ -28,12 +36,11 @@ def live(store) -> Iterator[LiveItems]:
 
 
 def until(items: LiveItems, condition) -> None:
-    """Take turns, as the thread that serves does, until something holds."""
+    """Wait until something holds; nothing has to be done for it."""
     deadline = time.monotonic() + GENEROUS_SECONDS
-    turn = items.serve_with(lambda _: 0.001)
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(turn([]))
+        time.sleep(0.001)
 
 
 def values(items: LiveItems, *item_ids: str):
@@ -66,7 +73,6 @@ def test_changes_reach_every_server_in_their_order(store):
             assert (stock(server, "counted"), stock(server, "new")) == (29, 30)
             assert server.columns.live_prices[0] == 5.0
             assert server.columns.prices[0] == 0.0, "features wait for the bucket"
-            assert not server.pending
 
 
 def test_epochs_reach_every_server_and_are_equal_byte_for_byte(store):
@@ -124,24 +130,68 @@ def test_changes_wait_for_a_store_that_goes_away(short_directory):
             until(items, lambda: stock(items, "a") == 2)
 
 
-def test_much_is_applied_in_small_steps(store):
-    """Each step ends soon after its budget, and what is half applied is not seen."""
+def test_the_thread_that_serves_computes_nothing_of_a_new_epoch(store, tmp_path, monkeypatch):
+    """Whoever asks for features and tables after an epoch gets those that another thread made."""
+    write_ranking_bundle(tmp_path)
+    model = load_ranking_model(next(tmp_path.glob("*/*")))
+    here: list[str] = []
+    elsewhere: set[str] = set()
+
+    def watch(owner: type, name: str) -> None:
+        before = getattr(owner, name)
+
+        def watched(*args, **options):
+            if threading.current_thread() is threading.main_thread():
+                here.append(name)
+            else:
+                elsewhere.add(name)
+            return before(*args, **options)
+
+        monkeypatch.setattr(owner, name, staticmethod(watched) if owner in {Groups, Summary} else watched)
+
+    with live(store, model.tables) as items:
+        current = CurrentItems(items)
+        for owner, name in (
+            (ItemFeatures, "_compute"),
+            (ItemFeatures, "refresh"),
+            (Groups, "of"),
+            (Summary, "of"),
+            (RankingTables, "bound"),
+            (LiveColumns, "apply"),
+        ):
+            watch(owner, name)
+        for names in (["a", "b"], ["c"], ["b"]):
+            put_change(store, *(CatalogueChange(name, stock=3, category="hats") for name in names))
+            time.sleep(1.1)  # so that the change is in a bucket that is over
+            publish(store, *names)
+            epoch = loaded(store).epoch
+            until(items, lambda epoch=epoch: items.columns.epoch >= epoch)
+            here.clear()  # what the follower did
+            features = current.features()
+            assert features.items is items.columns
+            assert features.size == len(items.columns)
+            assert model.tables(features.items).bound_items == features.size
+            assert len(features.orders.popular(1)) == len(features.items.summary.by_category[1]) > 0
+            assert values(items, *names).stock.tolist() == [3] * len(names)
+            assert here == []
+    assert elsewhere == {"_compute", "refresh", "of", "bound", "apply"}
+
+
+def test_changes_hold_in_their_order_while_a_large_catalogue_is_taken_over(store):
     with live(store) as items:
-        names = [f"item-{number}" for number in range(1_500)]
+        names = [f"item-{number}" for number in range(3_000)]
         put_change(store, *(CatalogueChange(name, stock=3) for name in names))
         time.sleep(1.1)
         with a_follower(store) as follower:
             run_once(follower)
-        deadline = time.monotonic() + GENEROUS_SECONDS
-        steps = 0
+        units = 100
         while len(items.columns) < len(names):
-            assert time.monotonic() < deadline
-            assert len(items.columns) == 0
-            assert not items.columns.rows
-            items.apply_pending(0.0)
-            steps += items.pending
-        assert steps > 20
-        assert (items.columns.stock[: len(names)] == 3).all()
+            units += 1
+            put_change(store, CatalogueChange("item-7", stock=units - 1), CatalogueChange("item-7", stock=units))
+            until(items, lambda units=units: stock(items, "item-7") == units)
+        assert units > 101
+        assert sorted(values(items, *names).stock.tolist())[:-1] == [3] * (len(names) - 1)
+        assert stock(items, "item-7") == units
         assert not items.columns.live.pending
 
 
@@ -153,7 +203,7 @@ def test_a_server_starts_without_stored_items_that_cannot_be_read_and_takes_them
         store.redis.delete(BUCKETS)
         publish(store, "a")
         until(items, lambda: items.columns.ids == ["a"])
-        assert "items are up to date again" in caplog.text
+        until(items, lambda: "items are up to date again" in caplog.text)
 
 
 def test_a_store_that_does_not_answer_keeps_a_server_from_starting(short_directory):

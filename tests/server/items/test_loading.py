@@ -109,7 +109,7 @@ def test_bad_rows_are_named_with_their_lines_and_the_others_are_stored(server, s
         "line 4: price: expected 0 to 1e+09, got -5",
         "line 5: item_id: expected 1 to 256 bytes, got none",
         "line 6: expected 3 columns, got 2",
-        "line 7: item_id: 'utf-8' codec can't encode",
+        "line 7: is not text in UTF-8 or the encoding given; name the file's with --encoding, such as cp1252",
         "line 8: price: expected 0 to 1e+09, got nan",
     ):
         assert expected in err
@@ -145,7 +145,11 @@ def test_parquet_is_stored_with_its_types(server, store, tmp_path):
 
 def test_the_last_row_of_an_item_holds(server, store, tmp_path):
     path = write(tmp_path / "items.csv", "item_id,stock", *(f"same-{n % 7},{n}" for n in range(2_000)))
-    assert load(server, path)[0] == 0
+    code, _, err = load(server, path)
+    assert (code, err) == (
+        0,
+        "presage items load: 1,993 rows are of items of earlier rows; the last of each holds\n",
+    )
     assert {item_id: change.stock for item_id, change in stored(store).items()} == {
         f"same-{n % 7}": n for n in range(1_993, 2_000)
     }
@@ -154,6 +158,8 @@ def test_the_last_row_of_an_item_holds(server, store, tmp_path):
 @pytest.mark.parametrize(
     ("lines", "flags", "expected"),
     [
+        ((), (), "items.csv: is empty; expected a first line with the names of its columns"),
+        (("item_id", "a"), ("--encoding", "latin-99"), "--encoding: unknown encoding: latin-99"),
         (("sku", "a"), (), "expected a column 'item_id' among 'sku'; name the one that holds the ids"),
         (("item_id", "a"), ("--columns", "colour=red"), "--columns: expected fields among item_id, price"),
         (("item_id", "a"), ("--columns", "price=cost"), "has no column 'cost'; it has 'item_id'"),
@@ -164,6 +170,30 @@ def test_a_file_that_does_not_fit_is_not_begun(server, tmp_path, lines, flags, e
     code, out, err = load(server, write(tmp_path / "items.csv", *lines), *flags)
     assert (code, out) == (2, "")
     assert expected in err
+
+
+@pytest.mark.parametrize(
+    ("name", "separator", "flags"),
+    [
+        ("items.csv", ";", ()),
+        ("items.csv", "\t", ()),
+        ("items.tsv", "\t", ()),
+        ("items.csv", ";", ("--encoding", "cp1252")),
+    ],
+)
+def test_other_separators_and_encodings_are_read(server, store, tmp_path, *, name, separator, flags):
+    path = tmp_path / name
+    lines = [separator.join(cells) for cells in (("item_id", "price", "tags"), ("käse", "9,90", "new|sale"))]
+    path.write_text("\n".join(lines), encoding=flags[-1] if flags else "utf-8")
+    assert load(server, path, *flags)[0] == 0
+    assert stored(store) == {"käse": CatalogueChange("käse", 9_900_000, tags=("new", "sale"))}
+
+
+def test_a_file_of_a_header_alone_says_so(server, tmp_path):
+    path = write(tmp_path / "items.csv", "item_id,price")
+    code, out, err = load(server, path)
+    assert (code, err) == (0, f"presage items load: {path} has no rows, only the names of columns\n")
+    assert "rows=0" in out
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
@@ -199,7 +229,10 @@ def test_a_server_of_another_kind_ends_the_command(tmp_path):
         ({"first_seen": str(JANUARY)}, {"first_seen_unix_micros": JANUARY}),
         ({"first_seen": date(2026, 1, 31)}, {"first_seen_unix_micros": JANUARY}),
         ({"item_id": 1.5}, "item_id: expected text or a whole number, got 1.5"),
-        ({"stock": 10**30}, "cannot be sent"),
+        ({"stock": 10**30}, "stock: expected a whole number below 9223372036854775808, got 1000"),
+        ({"price": "9,90"}, {"price": 9.9}),
+        ({"price": "1.234,5"}, {"price": 1234.5}),
+        ({"price": "1,234"}, "price: expected a number, got '1,234'"),
         ({"price": True}, "price: expected a number, got True"),
     ],
 )

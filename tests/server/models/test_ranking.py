@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 
 import msgspec
@@ -52,6 +53,15 @@ def test_a_ranking_model_may_be_alone(folder):
         served[""]
 
 
+def test_a_default_of_the_other_kind_names_the_other_setting(both):
+    with pytest.raises(ModelError, match="default_model: 'ranking' ranks items; name it with --default-ranking-model"):
+        load_models(both, "ranking")
+    with pytest.raises(
+        ModelError, match="default_ranking_model: 'conversion' scores visitors; name it with --default-model"
+    ):
+        load_models(both, default_ranking="conversion")
+
+
 def test_the_default_is_the_usual_one_the_given_one_or_the_only_one(folder):
     write_ranking_bundle(folder, name="other", seed=3)
     assert load_models(folder).ranking("").name == "ranking"
@@ -73,6 +83,29 @@ def test_the_highest_version_that_can_be_served_is(folder, caplog):
     assert served.ranking("").version == "1"
     assert served.rejected["ranking"] == 1
     assert "serving version 1 of ranking" in caplog.text
+
+
+@pytest.mark.parametrize("table", ["viewed_together", "followed_by", "liked_together", "sessions", "repeat_rates"])
+def test_a_model_without_a_table_is_rejected_and_the_version_before_serves(folder, table):
+    version = shutil.copytree(folder / "ranking" / "1", folder / "ranking" / "2")
+    files = [path.relative_to(version).as_posix() for path in (version / "tables").glob(f"{table}*.npy")]
+    assert files
+    change_manifest(version, version="2", files=dict.fromkeys(files))
+    with pytest.raises(ModelError, match=f"expected {table}[a-z._]*.npy, got none; train the model again"):
+        load_ranking_model(version)
+    served = load_models(folder)
+    assert (served.ranking("").version, served.rejected["ranking"]) == ("1", 1)
+
+
+def test_what_a_table_of_sessions_repeats_is_rejected(folder):
+    version = folder / "ranking" / "1"
+    path = version / "tables" / "sessions.of_items.npy"
+    array = np.load(path)
+    np.save(path, array[::-1].copy())
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    change_manifest(version, files={"tables/sessions.of_items.npy": digest})
+    with pytest.raises(ModelError, match="expected falling numbers for each item, each session once"):
+        load_ranking_model(version)
 
 
 def test_a_model_of_other_features_is_rejected(folder):

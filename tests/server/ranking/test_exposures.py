@@ -57,7 +57,6 @@ def a_request(rng: random.Random) -> pb.RankRequest | pb.NextItemsRequest:
         placement=rng.choice(["", "home", "cart"]),
         anchor_item_id=rng.choice(["", item_id(7), "unknown"]),
         exclude=rng.sample([1, 2, 3, 4], rng.randrange(3)),
-        country=rng.choice(["", "DE"]),
     )
     if rng.random() < 0.5:
         context.budget = rng.choice([0.0, 60.0, 250.0])

@@ -60,9 +60,9 @@ def test_given_candidates_come_in_the_order_of_the_models_scores(server, ranking
     assert response.intent != pb.INTENT_UNSPECIFIED
 
 
-def test_the_list_has_k_items_or_twenty(server):
+def test_the_list_has_k_items_or_all_candidates_or_twenty(server):
     given = candidates(*range(60))
-    assert len(server.answer(rank(candidate_ids=given)).items) == 20
+    assert len(server.answer(rank(candidate_ids=given)).items) == len(given)
     assert len(server.answer(rank(candidate_ids=given[:7])).items) == 7
     assert len(server.answer(rank(candidate_ids=given, k=33)).items) == 33
     assert len(server.answer(rank()).items) == 20
@@ -182,6 +182,25 @@ def test_all_items_meet_the_conditions(server, shop):
                 assert 20 <= item.price <= 150
     nothing = pb.RankContext(filter=pb.ItemFilter(tags=["none has it"]))
     assert not server.answer(rank(context=nothing)).items
+
+
+def test_what_is_excluded_makes_no_list_shorter(server, shop):
+    context = pb.RankContext(exclude=[pb.EXCLUSION_SESSION, pb.EXCLUSION_BOUGHT])
+    known = candidates(*range(ITEMS))
+    left = {item.item_id for item in server.answer(rank(candidate_ids=known, k=ITEMS, context=context)).items}
+    left &= set(shop.columns.ids)
+    assert len(left) < len(shop.columns)
+    for k in (100, len(left), ITEMS):
+        response = server.answer(rank(k=k, context=context))
+        assert len(response.items) == min(k, len(left))
+        assert {item.item_id for item in response.items} <= left
+
+
+def test_next_items_are_filled_up_without_the_current_one(server, shop):
+    last = [event for event in shop.events if event.user_id == "visitor-1"][-1].items[0].item_id
+    request = pb.NextItemsRequest(user_id="visitor-1", as_of_unix_micros=shop.now_unix_micros, k=ITEMS)
+    response = server.answer(request)
+    assert {item.item_id for item in response.items} == set(shop.columns.ids) - {last}
 
 
 def test_next_items_leave_out_the_current_one(server, shop):

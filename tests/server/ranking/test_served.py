@@ -30,7 +30,7 @@ async def code_of(call) -> str:
 
 
 async def test_lists_follow_from_what_a_visitor_did(store, ranking_folder):
-    async with serving(redis_url=store.url, models=ranking_folder) as served:
+    async with serving(redis_url=store.url, models=ranking_folder, exposures_share=1.0) as served:
         stub = stub_of(served)
         before = await stub.Rank(pb.RankRequest(user_id="u", candidate_ids=IDS, k=40))
         assert before.basis.cold_start
@@ -56,7 +56,7 @@ async def test_many_rankings_at_once_are_all_answered(store, ranking_folder):
         stub = stub_of(served)
         requests = [pb.RankRequest(user_id=f"u{number}", candidate_ids=IDS) for number in range(60)]
         responses = await asyncio.gather(*[stub.Rank(request) for request in requests])
-        assert {len(response.items) for response in responses} == {20}
+        assert {len(response.items) for response in responses} == {40}
         assert len({response.rank_id for response in responses}) == 60
     assert not store.stream("u1")
 
@@ -69,7 +69,7 @@ async def test_a_store_that_hangs_gives_degraded_lists_in_time(store, ranking_fo
             response = await stub.Rank(pb.RankRequest(user_id="u", candidate_ids=IDS))
             assert response.basis.degraded
             assert response.basis.cold_start
-            assert len(response.items) == 20
+            assert len(response.items) == 40
         assert not (await stub.Rank(pb.RankRequest(user_id="u", candidate_ids=IDS))).basis.degraded
 
 

@@ -69,7 +69,6 @@ BAD = [
     (in_context(budget=NAN), "context.budget", "expected 0 to .*, got nan"),
     (in_context(budget=float("inf")), "context.budget", "got inf"),
     (in_context(anchor_item_id="a" * 257), "context.anchor_item_id", "expected 1 to 256 bytes, got 257"),
-    (in_context(country="Germany"), "context.country", "expected an ISO 3166-1 alpha-2 code in capitals"),
     (in_context(exclude=[0]), "context.exclude[0]", "expected 1 to 4, got 0"),
     (in_context(exclude=[1, 77]), "context.exclude[1]", "expected 1 to 4, got 77"),
     (in_filter(min_price=NAN), "context.filter.min_price", "got nan"),
@@ -118,7 +117,7 @@ def test_bytes_that_are_no_request_are_rejected(server):
 
 
 def test_an_unknown_anchor_and_names_that_no_item_has_are_allowed(server):
-    context = pb.RankContext(anchor_item_id="unknown", placement="home", budget=0.0, country="DE")
+    context = pb.RankContext(anchor_item_id="unknown", placement="home", budget=0.0)
     assert server.answer(rank(context=context, candidate_ids=["a", "b"])).items
     assert not server.answer(in_filter(categories=["no such"])).items
 

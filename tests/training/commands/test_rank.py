@@ -120,4 +120,4 @@ def test_an_archive_without_rankings_says_what_to_do(tmp_path, rules):
     write_archive(tmp_path / "archive", [], seen(logged_ranking(SHELF, LOGGED, number=1, k=3), SHELF))
     done = evaluated(tmp_path / "archive", "--placements", rules)
     assert done.exit_code == 2
-    assert "the log has no rankings; serve with --exposures-share above 0" in done.stderr
+    assert "the log has no rankings; serve with --exposures-share 1" in done.stderr

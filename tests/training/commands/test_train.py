@@ -87,7 +87,8 @@ def test_a_bundle_that_exists_stays_unless_forced(train, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--bundle", "{tmp}/shop/version 1"), "version: expected 1 to 64 letters, digits, '.', '_' or '-', got 'version 1'"),
+        (("--bundle", "{tmp}/shop/version 1"), "--bundle: expected a folder NAME/VERSION, as in models/shop/1"),
+        (("--bundle", "{tmp}/models/shop"), "whose version is a number, got {tmp}/models/shop"),
         (("--bundle", "{tmp}/file/1"), "Not a directory; name a place that can be read or written"),
         (("--bundle", "{tmp}/shop/1", "--original", "{tmp}/none/o.txt"), "no folder {tmp}/none; make it first"),
         (("--original", "{tmp}/o.txt"), "--original: only valid with --bundle and a LightGBM kind alone as --models"),

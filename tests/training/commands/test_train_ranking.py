@@ -27,12 +27,14 @@ def test_it_writes_a_run_and_a_bundle_and_says_how_to_serve_it(train, tmp_path):
     assert load_ranking_bundle(bundle).spec.question == "next-item"
     assert load_ranking_bundle(tmp_path / "run" / "models" / "ranking" / "1").spec.question == "next-item"
     lines = done.out.splitlines()
+    assert any(line.startswith("ahead of the best simpler ranking, ") for line in lines)
     assert lines[0].startswith("next-item: ")
     for name in ("popular", "own history", "VS-kNN", "TIFU-like", "blend 60/40", "LambdaMART + rules of home"):
         assert name in done.out
-    assert lines[-3:] == [
+    assert lines[-4:] == [
         f"{tmp_path / 'run' / 'report.html'}",
         f"{bundle}",
+        f"no model of {tmp_path / 'models'} scores: put one that does beside ranking to serve both",
         f"next: presage serve --models {tmp_path / 'models'}",
     ]
 
@@ -44,7 +46,12 @@ def test_it_writes_a_run_and_a_bundle_and_says_how_to_serve_it(train, tmp_path):
         (("--models", "stacking"), "--models: only valid without --rank; remove it"),
         (("--placements", "{tmp}/none.toml"), "none.toml: No such file or directory"),
         (("--placements", "{tmp}/rules.toml"), "rules.toml: home: unknown key 'max_per_categry'"),
-        (("--bundle", "{tmp}/shop/version 1"), "version: expected 1 to 64 letters, digits"),
+        (("--items", "{tmp}/none.csv"), "none.csv: No such file or directory"),
+        (("--items", "{tmp}/rules.toml"), "rules.toml"),
+        (("--columns", "item_id=sku"), "--columns: only valid with --items; remove it"),
+        (("--state-ttl-days", "-1"), "state_ttl_days: expected a number of days up to 3650, or 0 for ever, got -1"),
+        (("--bundle", "{tmp}/shop/version 1"), "--bundle: expected a folder NAME/VERSION, as in models/shop/1"),
+        (("--bundle", "{tmp}/models/ranking"), "whose version is a number, got "),
     ],
 )
 def test_an_error_is_reported_in_one_line(train, tmp_path, arguments, message):

@@ -51,7 +51,15 @@ def baskets(*, visitors: int = 50, orders: int = 8, items: int = 60, size: int =
     return sorted(events, key=lambda found: found.event_time_unix_micros)
 
 
-def lists(*, visitors: int = 60, shows: int = 6, items: int = 40, length: int = 8, seed: int = 3) -> list[Event]:
+def lists(
+    *,
+    visitors: int = 60,
+    shows: int = 6,
+    items: int = 40,
+    length: int = 8,
+    seed: int = 3,
+    taken_by: EventType = EventType.VIEW_ITEM,
+) -> list[Event]:
     """Lists of which visitors mostly click the items of their favourite category."""
     random = np.random.default_rng(seed)
     events = []
@@ -64,5 +72,5 @@ def lists(*, visitors: int = 60, shows: int = 6, items: int = 40, length: int = 
             events.append(event(EventType.VIEW_ITEM_LIST, visitor, now, shown))
             liked = [one for one in numbers if one % 5 == visitor % 5] or numbers[:1]
             clicked = liked[0] if random.random() < 0.8 else numbers[int(random.integers(length))]
-            events.append(event(EventType.VIEW_ITEM, visitor, now + 5 * MICROS, (item(clicked),)))
+            events.append(event(taken_by, visitor, now + 5 * MICROS, (item(clicked),)))
     return sorted(events, key=lambda found: found.event_time_unix_micros)

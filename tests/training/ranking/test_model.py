@@ -37,6 +37,7 @@ def query(size: int = 20, *, seed: int = 0, taken: int = 1, current: int = 0) ->
         categories=np.zeros(size, np.int64),
         bits=np.zeros(size),
         positions=np.zeros(size, np.int64),
+        silence_micros=0,
     )
 
 

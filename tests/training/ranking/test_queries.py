@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from training.ranking.shops import baskets, item, lists, walks
+from training.ranking.shops import DAY, START, baskets, item, lists, walks
 
 from presage_featurizer import Item
 from presage_featurizer.ranking.assembling import digest_number
+from presage_featurizer.ranking.items import UNKNOWN
+from presage_featurizer.ranking.items_counter import CatalogueChange, item_number
 from presage_featurizer.ranking.pairs import PAIR_FEATURES
 from presage_training.ranking.answers import survey
 from presage_training.ranking.planning import RankingOptions, make_plan
@@ -96,6 +98,33 @@ def test_a_list_is_ranked_as_it_was_shown_and_with_items_that_nobody_knows():
     assert query.positions.tolist() == list(range(1, 10))
     assert query.features[:, PLACES["position"]].tolist() == list(range(1, 10))
     assert np.isfinite(query.features).all()
+
+
+def test_an_item_is_unknown_before_the_catalogue_has_it():
+    log = walks()
+    late = log[len(log) * 5 // 6].event_time_unix_micros
+    plan = make_plan(survey(log), OPTIONS, "next-item")
+    catalogue = [
+        CatalogueChange("early", first_seen_unix_micros=START - DAY),
+        CatalogueChange("late", category="category-0", first_seen_unix_micros=late),
+        CatalogueChange("item-1", first_seen_unix_micros=late + 999 * DAY, category="other"),
+    ]
+    replay = LogReplay(plan, bucket_seconds=60, catalogue=catalogue)
+    seen = []
+    for _, query in replay.queries(log):
+        early, later = replay.items.rows_of([item_number("early"), item_number("late")])
+        assert early != UNKNOWN
+        assert (later != UNKNOWN) == (
+            replay.items.epoch * replay.items.bucket_micros >= late - late % replay.items.bucket_micros
+        )
+        seen.append(item_number("late") in query.items.tolist())
+
+    assert any(seen)
+    assert not seen[0]
+    columns = replay.items
+    row, early = columns.rows_of([item_number("item-1"), item_number("early")])
+    assert columns.categories[row] == columns.category_code("other")  # known since an event names the item
+    assert columns.first_seen_unix_micros[early] == START - DAY
 
 
 def test_of_an_item_without_anything_known_the_category_is_unknown():

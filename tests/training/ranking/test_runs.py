@@ -20,7 +20,7 @@ from presage_featurizer.ranking.tables import RankingTables
 from presage_training.errors import DatasetError
 from presage_training.ranking.comparing import MODEL
 from presage_training.ranking.planning import RankingOptions
-from presage_training.ranking.runs import train_ranking
+from presage_training.ranking.runs import CatalogueFile, train_ranking
 
 OPTIONS = RankingOptions(draws=100)
 
@@ -70,6 +70,16 @@ def test_it_asks_what_the_log_answers_and_beats_what_is_simple(tmp_path, log, qu
         assert text in page
 
 
+def test_lists_and_clicks_are_enough(tmp_path):
+    """Clicks are no interest in the sense of an item's history, so nothing but the lists has times."""
+    results = trained(lists(visitors=80, shows=10, taken_by=EventType.SELECT_ITEM), tmp_path)
+
+    data = results.data
+    assert (data.question, data.item_events) == ("shown-list", 0)
+    assert (data.fit_answers, data.test_answers) == (240, 240)
+    load_ranking_bundle(tmp_path / "run" / "models" / "ranking" / "1")
+
+
 def test_a_release_with_other_features_rejects_the_model(tmp_path):
     trained(walks(), tmp_path)
     definition = load_ranking_bundle(tmp_path / "run" / "models" / "ranking" / "1").manifest.feature_set
@@ -111,6 +121,68 @@ def test_prices_and_categories_are_not_needed(tmp_path, plain):
     assert any("no item has a category" in remark for remark in results.remarks) == plain
 
 
+def items_file(path: Path, **columns: list) -> CatalogueFile:
+    """A catalogue of the shop's items as CSV, with a column that is named otherwise."""
+    names = {"item_id": "sku", **{name: name for name in columns}}
+    values = {"item_id": [f"item-{number}" for number in range(40)], **columns}
+    lines = zip(*values.values(), strict=True)
+    text = "\n".join([",".join(names.values()), *(",".join(map(str, line)) for line in lines)])
+    path.write_text(f"{text}\n")
+    return CatalogueFile(path=path, columns="item_id=sku")
+
+
+def test_a_catalogue_says_what_events_do_not(tmp_path):
+    described = [item(number) for number in range(40)]
+    catalogue = items_file(
+        tmp_path / "items.csv",
+        category=[one.category for one in described],
+        brand=[one.brand for one in described],
+        price=[*(one.price_micros / MICROS for one in described[:-1]), "dear"],
+        stock=[0] * 40,
+    )
+    known = trained(walks(plain=True), tmp_path / "known", catalogue=catalogue, placements=Placements.parse("", "x"))
+    said = trained(walks(), tmp_path / "said")
+
+    assert known.data.skipped == {"items.csv: price: expected a number": 1}
+    assert known.data.catalogue_items == 39
+    assert (known.data.has_categories, known.data.has_prices) == (True, True)
+    assert not any("constant in training" in remark for remark in known.remarks)
+    assert known.lists[MODEL].diversity == pytest.approx(said.lists[MODEL].diversity, abs=0.1)
+    used = {name for name, share in known.importances.items() if share > 0.0}
+    assert used & {"same_category", "price_to_newest", "price_to_interest", "category_share"}
+    # What is sold out today was not yet then.
+    assert known.lists[f"{MODEL} + rules"] == known.lists[MODEL]
+    assert "items of the catalogue given" in (tmp_path / "known" / "run" / "report.html").read_text()
+
+
+def test_a_catalogue_without_ids_is_an_error(tmp_path):
+    (tmp_path / "items.csv").write_text("sku,price\na,1\n")
+    with pytest.raises(DatasetError, match="--columns item_id=NAME"):
+        trained(walks(), tmp_path, catalogue=CatalogueFile(path=tmp_path / "items.csv"))
+
+
+def test_servers_that_forget_visitors_are_remarked_on(tmp_path):
+    often = trained(baskets(), tmp_path / "often")
+    log = [
+        msgspec.structs.replace(one, event_time_unix_micros=START + 6 * (one.event_time_unix_micros - START))
+        for one in baskets()
+    ]
+    rarely = trained(log, tmp_path / "rarely")
+    forgetting = train_ranking(
+        Log(log), tmp_path / "forgetting", options=RankingOptions(draws=100, state_ttl_days=20.0)
+    )
+
+    assert often.data.forgotten == 0.0
+    assert not any("--state-ttl-days" in remark for remark in often.remarks)
+    assert rarely.data.forgotten > 0.9
+    assert 36 <= rarely.data.silence_days <= 54
+    assert any("but here they are remembered; serve with --state-ttl-days" in remark for remark in rarely.remarks)
+    assert forgetting.data.forgotten == 1.0
+    own, popular = (forgetting.parts["all"].metrics[name]["ndcg_at_10"].value for name in ("own history", "popular"))
+    assert own == popular  # there is no history
+    assert rarely.parts["all"].metrics["own history"]["ndcg_at_10"].value > popular
+
+
 def test_ids_may_have_any_characters(tmp_path):
     def odd(one: Event) -> Event:
         named = tuple(Item(f"Ünï/{found.item_id}\n\"'<b>\u202e", found.category + "\t&") for found in one.items)
@@ -142,6 +214,9 @@ ONE_ITEM_SESSIONS = [
 ]
 
 
+ONE_ITEM_ORDERS = [msgspec.structs.replace(order, items=(item(1),)) for order in baskets()]
+
+
 @pytest.mark.parametrize(
     ("log", "question", "reason"),
     [
@@ -150,7 +225,9 @@ ONE_ITEM_SESSIONS = [
         (ONE_ITEM_SESSIONS, None, "expected at least 100 answers to a question, but 0 events are followed by another item"),
         (ONE_ITEM_SESSIONS, "next-order", "next-order: expected at least 20 answers to fit on, got 0"),
         (walks(), "shown-list", "shown-list: expected at least 20 answers to fit on, got 0 of the log's 0"),
+        (walks(), "shown-list", "; no event shows a list of two items or more: rows of one shown item each cannot be joined"),
         (baskets(orders=1), None, "0 orders are of visitors who were there before"),
+        (ONE_ITEM_ORDERS, None, "items: expected at least two to choose from, got one candidate for each query"),
         ([event(EventType.LOGIN, 1, START, ())], "next-item", "no event that shows interest in an item"),
     ],
 )  # fmt: skip
@@ -171,3 +248,4 @@ def test_one_visitor_is_enough(tmp_path):
 
     metric = results.parts["all"].metrics[MODEL]["ndcg_at_10"]
     assert metric.low == metric.value == metric.high
+    assert "all tested queries are of one visitor, so the intervals say nothing" in results.remarks

@@ -191,7 +191,8 @@ next
   {command} inspect LOG --to shop.toml
       proposes how to read a log of your own shop's events; docs/how-to/inspect-a-log.md
   {command} train LOG --mapping shop.toml --to runs/first
-      trains models on it, and says how to serve the best; docs/how-to/train-on-your-log.md"""
+      trains models on it, and says how to serve the best; docs/how-to/train-on-your-log.md
+      with --rank, a model that ranks items; docs/how-to/train-a-ranking-model.md"""
 
 
 def _command(name: str) -> str:

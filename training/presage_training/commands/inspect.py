@@ -24,6 +24,7 @@ __all__ = ["inspect"]
 
 _MAX_EXAMPLES, _MAX_UNPLACED = 3, 12
 _MAX_CHARACTERS = 60
+_RANKS = "with --rank and another --to, the same command trains a ranking of items"
 _REPEAT_ORDERS = ("--target", "purchase-within:30", "--decisions", "at:PURCHASE")
 
 
@@ -82,6 +83,7 @@ def _print_own_format(console: Console, log: Path, found: LogFormat) -> None:
     )
     command = shlex.join(("presage", "train", str(log), "--format", found, "--to", "runs/first"))
     console.print(f"next: {command}", soft_wrap=True)
+    console.print(_RANKS, soft_wrap=True)
 
 
 def _print_columns(console: Console, sample: Sample, proposal: Proposal) -> None:
@@ -147,7 +149,9 @@ def _print_check(console: Console, sample: Sample, check: SampleCheck | None) ->
         console.print(f"the mapping cannot be used as it is: {check.problem}", soft_wrap=True)
         return
     if EventType.PURCHASE.name not in check.types:
-        console.print("look at: no row becomes a PURCHASE, and that is what presage train predicts", soft_wrap=True)
+        console.print(
+            "look at: no row becomes a PURCHASE, and that is what presage train predicts without --rank", soft_wrap=True
+        )
     if check.order.has_many_late:
         console.print(f"look at: {check.order.description}; --sort reads them in the order of time", soft_wrap=True)
     types = ", ".join(f"{count:,} {name}" for name, count in check.types.items())
@@ -170,10 +174,15 @@ def _print_next(console: Console, log: Path, to: Path | None, proposal: Proposal
         console.print(f"no column was found for {names}: name it in {where}", soft_wrap=True)
     elif to is not None and check and not check.problem:
         # In a log of orders alone, what can be predicted is the next order.
-        task = _REPEAT_ORDERS if check.types.keys() == {EventType.PURCHASE.name} else ()
+        task: tuple[str, ...] = _REPEAT_ORDERS if check.types.keys() == {EventType.PURCHASE.name} else ()
+        has_purchases = EventType.PURCHASE.name in check.types
+        if not has_purchases:
+            task = ("--rank",)
         order = ("--sort",) if check.order.has_many_late else ()
         command = shlex.join(("presage", "train", str(log), "--mapping", str(to), *order, *task, "--to", "runs/first"))
         console.print(f"next: {command}", soft_wrap=True)
+        if has_purchases:
+            console.print(f"{_RANKS}, without --target and --decisions" if task else _RANKS, soft_wrap=True)
 
 
 def _fail(message: str) -> int:

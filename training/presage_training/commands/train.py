@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 _LOG_OPTIONS = ("log_format", "mapping", "sort", "as_recorded")
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
+"""What servers take for a version."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SIMULATION_OPTIONS = ("visitors", "days")
-_RANKING_OPTIONS = ("question", "placements")
+_RANKING_OPTIONS = ("question", "placements", "items", "columns", "state_ttl_days")
 _SCORING_OPTIONS = (
     "target", "decisions", "features", "time_zone", "known_only", "models", "calibration", "workers", "original",
 )  # fmt: skip
@@ -53,6 +57,20 @@ def train(  # noqa: PLR0917 - the command line passes names
         Path | None,
         typer.Option(help="With --rank: rules after the model, a TOML file; lists are measured with them, too."),
     ] = None,
+    items: Annotated[
+        Path | None,
+        typer.Option(help="With --rank: the catalogue that `presage items load` loads, if events do not say it all."),
+    ] = None,
+    columns: Annotated[
+        str, typer.Option(help="With --items: columns that are not named like the field, as in `item_id=sku`.")
+    ] = "",
+    state_ttl_days: Annotated[
+        float,
+        typer.Option(
+            help="With --rank: forget visitors after so many silent days, as servers do with their setting of this name; "
+            "0 never."
+        ),
+    ] = 0.0,
     target: Annotated[
         str, typer.Option(help="purchase-in-session, purchase-within:DAYS or revenue-within:DAYS.")
     ] = "purchase-in-session",
@@ -129,6 +147,9 @@ def train(  # noqa: PLR0917 - the command line passes names
                 bundle=bundle,
                 question=question,
                 placements=placements,
+                items=items,
+                columns=columns,
+                state_ttl_days=state_ttl_days,
                 seed=seed,
                 draws=draws,
                 force=force,
@@ -175,6 +196,8 @@ def _misuse(context: typer.Context, *, has_log: bool, simulate: bool, rank: bool
         return f"{misplaced}: only valid with {'a log' if simulate else '--simulate'}; remove it"
     if misplaced := _given(context, _SCORING_OPTIONS if rank else _RANKING_OPTIONS):
         return f"{misplaced}: only valid with{'out' if rank else ''} --rank; remove it"
+    if (misplaced := _given(context, ("columns",))) and not _given(context, ("items",)):
+        return f"{misplaced}: only valid with --items; remove it"
     return None
 
 
@@ -185,11 +208,18 @@ def _misplaced_output(
     for path, replacement in ((to, "folder"), (bundle, "version")):
         if path is not None and path.exists() and not force:
             return f"{path} is there already; give --force to replace it, or name another {replacement}"
+    if bundle is not None and not _is_served(bundle.absolute()):
+        return f"--bundle: expected a folder NAME/VERSION, as in models/shop/1, whose version is a number, got {bundle}"
     if original is None:
         return None
     if bundle is None or len(kinds) != 1 or not kinds[0].startswith("lightgbm-"):
         return "--original: only valid with --bundle and a LightGBM kind alone as --models; remove it"
     return None if original.parent.is_dir() else f"{original}: no folder {original.parent}; make it first"
+
+
+def _is_served(bundle: Path) -> bool:
+    """Whether servers find a bundle of this name and version."""
+    return bool(_NAME.fullmatch(bundle.parent.name) and _VERSION.fullmatch(bundle.name))
 
 
 def _given(context: typer.Context, names: tuple[str, ...]) -> str | None:

@@ -25,14 +25,18 @@ class RankingCommand:
     bundle: Path | None
     question: Question | None
     placements: Path | None
+    items: Path | None
+    columns: str
+    state_ttl_days: float
     seed: int
     draws: int
     force: bool
 
     def run(self, log: LogSource, console: Console) -> None:
         """Train, and print how the model does and the command that serves it; raises as ``train_ranking`` does."""
+        from presage_featurizer.ranking.definition import RANKING_FEATURES  # noqa: PLC0415 - as below
         from presage_training.ranking.planning import RankingOptions  # noqa: PLC0415 - after the command's help
-        from presage_training.ranking.runs import train_ranking  # noqa: PLC0415
+        from presage_training.ranking.runs import CatalogueFile, train_ranking  # noqa: PLC0415
         from presage_training.report.ranking_page import ranking_lines  # noqa: PLC0415
 
         with console.status("reading") as status:
@@ -41,17 +45,22 @@ class RankingCommand:
                 self.to,
                 question=self.question,
                 placements=self._read_placements(),
-                options=RankingOptions(seed=self.seed, draws=self.draws),
+                catalogue=None if self.items is None else CatalogueFile(path=self.items, columns=self.columns),
+                options=RankingOptions(seed=self.seed, draws=self.draws, state_ttl_days=self.state_ttl_days),
                 bundle=self.bundle,
                 overwrite=self.force,
                 on_progress=status.update,
             )
-        for line in ranking_lines(results):
+        for line in ranking_lines(results, width=console.width):
             console.print(line, soft_wrap=isinstance(line, str))
         console.print(f"{self.to / 'report.html'}", soft_wrap=True)
         if self.bundle is not None:
             console.print(f"{self.bundle}", soft_wrap=True)
-        folder = self.to / "models" if self.bundle is None else self.bundle.absolute().parents[1]
+        folder, name = self.to / "models", RANKING_FEATURES
+        if self.bundle is not None:
+            folder, name = self.bundle.absolute().parents[1], self.bundle.absolute().parent.name
+        if not any(path.name != name for path in folder.iterdir()):
+            console.print(f"no model of {folder} scores: put one that does beside {name} to serve both", soft_wrap=True)
         console.print(f"next: {shlex.join(('presage', 'serve', '--models', str(folder)))}", soft_wrap=True)
 
     def _read_placements(self) -> Placements | None:

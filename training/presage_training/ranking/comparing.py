@@ -9,7 +9,8 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_featurizer import Event
+from presage_featurizer import MICROS, Event
+from presage_featurizer.ranking.items_counter import CatalogueChange
 from presage_featurizer.ranking.placements import Placement, Placements, Scored, arrange
 from presage_featurizer.ranking.tables import RankingTables
 from presage_training.errors import DatasetError
@@ -24,6 +25,7 @@ __all__ = ["MODEL", "RankingComparison", "compare_rankers", "with_rules"]
 
 MODEL = "LambdaMART"
 _GATE_ROWS = 20_000
+_DAY_MICROS = 86_400 * MICROS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +75,7 @@ def compare_rankers(
     options: RankingOptions,
     *,
     placements: Placements | None = None,
+    catalogue: Iterable[CatalogueChange] = (),
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> RankingComparison:
     """Fit a ranking model on one part of a log and measure it, and the baselines, on the next.
@@ -82,12 +85,18 @@ def compare_rankers(
         plan: What to ask and when.
         options: How to train and measure.
         placements: Rules after the model: the lists that they make of its scores are measured, too.
+        catalogue: What it says of items.
         on_progress: Called with a short description of each step.
 
     Raises:
         DatasetError: A part has too few queries.
     """
-    replay = LogReplay(plan, bucket_seconds=options.bucket_seconds)
+    replay = LogReplay(
+        plan,
+        bucket_seconds=options.bucket_seconds,
+        catalogue=catalogue,
+        state_ttl_micros=round(options.state_ttl_days * _DAY_MICROS),
+    )
     rows = FitRows(options.seed)
     measure = RankerMeasure(plan.question, MODEL)
     gate = _GateRows()

@@ -50,6 +50,8 @@ class RankerMeasure:
         self._lists: dict[str, _Lists] = {}
         self.queries = 0
         self.candidates = 0
+        self.silences: list[int] = []
+        """How long the visitor of each query had been silent before the session, in microseconds."""
         self._found = 0.0
 
     @property
@@ -67,6 +69,7 @@ class RankerMeasure:
         orders = {name: np.lexsort((query.items, -values)) for name, values in scores.items()}
         self.queries += 1
         self.candidates += int((~query.is_current).sum())
+        self.silences.append(query.silence_micros)
         self._found += float(np.isin(query.targets, query.items).sum()) / len(query.targets)
         for part in self._parts:
             self._add_part(part, query, orders)

@@ -135,13 +135,18 @@ def fit_ranker(rows: FitRows, *, seed: int) -> lightgbm.Booster:
     The newest of them say how many trees there should be; then all are fitted, since the newest are the most like what comes next.
 
     Raises:
-        DatasetError: There are too few queries.
+        DatasetError: There are too few queries, or never two candidates.
     """
     count = len(rows.sizes)
     if count < MIN_QUERIES:
         raise DatasetError(
             f"queries: expected at least {MIN_QUERIES} with a candidate that was taken, got {count} "
             f"of {count + rows.left_out}; what visitors take next is hardly ever known before: give a longer log"
+        )
+    if max(rows.sizes) < 2:
+        raise DatasetError(
+            "items: expected at least two to choose from, got one candidate for each query; "
+            "check the mapping of item ids: all items of the log seem to be the same"
         )
     first = count - max(1, int(count * _LATEST_SHARE))
     parameters = {**_PARAMETERS, "seed": seed}

@@ -39,6 +39,8 @@ class RankingOptions:
     """Above this, the queries of a sample of visitors are tested."""
     draws: int = 500
     """Draws that each interval rests on."""
+    state_ttl_days: float = 0.0
+    """After how many silent days a visitor is forgotten, as the servers' setting of this name; 0: never."""
 
     def __post_init__(self) -> None:
         if not 0.0 < self.tables_share < self.test_from_share < 1.0:
@@ -51,6 +53,10 @@ class RankingOptions:
         for name in ("max_fit_queries", "max_test_queries"):
             if getattr(self, name) < _MIN_PART:
                 raise DatasetError(f"{name}: expected at least {_MIN_PART}, got {getattr(self, name)}")
+        if not 0.0 <= self.state_ttl_days <= 3_650.0:
+            raise DatasetError(
+                f"state_ttl_days: expected a number of days up to 3650, or 0 for ever, got {self.state_ttl_days:g}"
+            )
         if self.draws < 100:
             raise DatasetError(f"draws: expected at least 100 for an interval of 95 %, got {self.draws}")
 
@@ -123,12 +129,14 @@ def make_plan(
         question, why = choose_question(survey)
     else:
         why = f"as asked for; the log answers it {survey.counts.get(question, 0):,} times"
-    if not survey.times:
+    answers = survey.answers.get(question, [])
+    # A log of lists and clicks has no event that shows interest in the sense of an item's history.
+    times = survey.times or [answer.unix_micros for answer in answers]
+    if not times:
         raise DatasetError("has no event that shows interest in an item; check the mapping of its items")
     fit_from, test_from = moments or tuple(
-        survey.times[int(share * len(survey.times))] for share in (options.tables_share, options.test_from_share)
+        times[int(share * len(times))] for share in (options.tables_share, options.test_from_share)
     )
-    answers = survey.answers.get(question, [])
     fit = [answer for answer in answers if fit_from <= answer.unix_micros < test_from]
     test = [answer for answer in answers if answer.unix_micros >= test_from]
     for name, part in (("fit on", fit), ("test on", test)):
@@ -136,6 +144,7 @@ def make_plan(
             raise DatasetError(
                 f"{question}: expected at least {_MIN_PART} answers to {name}, got {len(part)} "
                 f"of the log's {survey.counts.get(question, 0):,}; give a longer log, or ask another question"
+                f"{_one_by_one(question, survey)}"
             )
     return RankingPlan(
         question=question,
@@ -147,6 +156,12 @@ def make_plan(
         fit_count=len(fit),
         test_count=len(test),
     )
+
+
+def _one_by_one(question: Question, survey: Survey) -> str:
+    if question != "shown-list" or survey.lists:
+        return ""
+    return "; no event shows a list of two items or more: rows of one shown item each cannot be joined to lists"
 
 
 def _even(answers: Sequence[Answer], most: int) -> tuple[Answer, ...]:

@@ -14,12 +14,14 @@ from presage_featurizer.ranking.assembling import Circumstances, context_of, dig
 from presage_featurizer.ranking.context import RankingContext
 from presage_featurizer.ranking.item_features import CODES, ItemFeatures
 from presage_featurizer.ranking.items import UNKNOWN, ItemColumns
+from presage_featurizer.ranking.items_counter import CATALOGUE, CatalogueChange
 from presage_featurizer.ranking.items_replay import ItemReplay
 from presage_featurizer.ranking.pairs import pair_features
 from presage_featurizer.ranking.retrieval import RetrievalLimits, retrieve
 from presage_featurizer.ranking.tables import RankingTables
 from presage_featurizer.ranking.workspace import Workspace
 from presage_training.ranking.answers import Answer
+from presage_training.ranking.catalogue import DatedCatalogue
 from presage_training.ranking.nearest import NearestVisitors
 from presage_training.ranking.planning import RankingPlan
 from presage_training.ranking.tables import TableBuilder
@@ -71,6 +73,8 @@ class Query:
     """How surprising each candidate is: the negative binary logarithm of its share in the events of 7 days."""
     positions: NDArray[np.int64]
     """The candidates' places in the list that was shown, from 1; 0 where none was."""
+    silence_micros: int
+    """How long the visitor had been silent before the session; 0 in the first one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +93,27 @@ class LogReplay:
         plan: What to ask and when.
         bucket_seconds: The width of a bucket of the items' counts.
         limits: Of retrieval.
+        catalogue: What it says of items.
+        state_ttl_micros: After which silence a visitor's state is dropped; 0 never.
     """
 
-    def __init__(self, plan: RankingPlan, *, bucket_seconds: int, limits: RetrievalLimits | None = None) -> None:
+    def __init__(
+        self,
+        plan: RankingPlan,
+        *,
+        bucket_seconds: int,
+        limits: RetrievalLimits | None = None,
+        catalogue: Iterable[CatalogueChange] = (),
+        state_ttl_micros: int = 0,
+    ) -> None:
         self.plan = plan
         self.items = ItemColumns(bucket_seconds * MICROS)
         self.limits = limits or RetrievalLimits()
         self.builder = TableBuilder()
         """Of all events that were replayed so far."""
         self.last_unix_micros = 0
-        self._visitors = Visitors()
+        self.catalogue = DatedCatalogue(catalogue)
+        self._visitors = Visitors(state_ttl_micros)
         self._numbers: dict[str, int] = {}
         self._workspace = Workspace()
         self._period: _Period | None = None
@@ -120,6 +135,8 @@ class LogReplay:
             while moments and now >= moments[0]:
                 self._begin_period(moments.pop(0))
             replay.close_before(now)
+            for change in self.catalogue.due(event):
+                replay.add_change(change, now, place, CATALOGUE)
             found = asked.get(place)
             if found and plan.question != "next-item":
                 yield found[0], self._query(event, found[1])
@@ -141,7 +158,7 @@ class LogReplay:
         if self._bound is None or self._bound.bound_items < len(self.items):
             self._bound = (self._bound or self._period.tables).bound(self.items)
         circumstances = Circumstances(event.event_time_unix_micros, event.session_id)
-        state = self._visitors.state(event.user_id)
+        state = self._visitors.state(event.user_id, event.event_time_unix_micros)
         return context_of(state, circumstances, self._features, self._bound, self._workspace)
 
     def _query(self, event: Event, answer: Answer) -> Query:
@@ -176,6 +193,7 @@ class LogReplay:
             self._features.codes[rows, _CATEGORY].astype(np.int64),
             self._bits(rows),
             positions,
+            self._visitors.silence(event.user_id, event.event_time_unix_micros),
         )
 
     def _bits(self, rows: Rows) -> Floats:

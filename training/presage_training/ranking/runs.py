@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from presage_featurizer import Event
+import numpy as np
+
+from presage_featurizer import MICROS, Event
 from presage_featurizer.ranking.definition import RANKING_FEATURES
 from presage_featurizer.ranking.placements import Placements
 from presage_training.errors import DatasetError
@@ -17,13 +19,14 @@ from presage_training.ranking.comparing import MODEL, RankingComparison, compare
 from presage_training.ranking.exporting import export_ranking, table_arrays
 from presage_training.ranking.model import feature_importances
 from presage_training.ranking.planning import RankingOptions, RankingPlan, make_plan
-from presage_training.ranking.remarks import remarks_on_ranking
+from presage_training.ranking.remarks import SERVER_TTL_DAYS, remarks_on_ranking
 from presage_training.readers import ReadProgress, SkippedRows, sorted_by_time
+from presage_training.readers.catalogue import read_catalogue
 from presage_training.report.ranking_page import write_ranking_results
 from presage_training.report.ranking_results import RankingFacts, RankingResults
 from presage_training.report.writing import arriving_folder, check_place
 
-__all__ = ["rank_log", "ranking_results", "train_ranking"]
+__all__ = ["CatalogueFile", "rank_log", "ranking_results", "train_ranking"]
 
 _VERSION = "1"
 _PROGRESS_INTERVAL_EVENTS = 20_000
@@ -33,6 +36,16 @@ _RANKERS = {
     MODEL: "LightGBM's lambdarank over the candidates and their features",
 }
 _WITH_RULES = "its list after the rules of a placement"
+_DAY_MICROS = 86_400 * MICROS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CatalogueFile:
+    """The file that ``presage items load`` sends to servers."""
+
+    path: Path
+    columns: str = ""
+    """The columns that are not named like their field, as in ``item_id=sku,price=unit_price``."""
 
 
 def train_ranking(
@@ -42,6 +55,7 @@ def train_ranking(
     question: Question | None = None,
     options: RankingOptions,
     placements: Placements | None = None,
+    catalogue: CatalogueFile | None = None,
     bundle: Path | None = None,
     overwrite: bool = False,
     on_progress: Callable[[str], None] = lambda _: None,
@@ -54,6 +68,7 @@ def train_ranking(
         question: What to ask; None to choose it from the log.
         options: How to train and measure.
         placements: Rules after the model, whose lists are measured, too.
+        catalogue: The items' file, if there is one: what is said of items by it and not by events.
         bundle: Where to write the bundle in addition, NAME/VERSION.
         overwrite: Whether to replace the folder and the bundle if they exist.
         on_progress: Called with a short description of each step.
@@ -62,25 +77,31 @@ def train_ranking(
         The results, as written to the folder.
 
     Raises:
-        TrainingError: The log does not allow it; the message names the log.
+        TrainingError: The log or the catalogue does not allow it; the message names the file.
         ExportError: The model cannot be exported faithfully, or the bundle cannot be written.
-        OSError: The log cannot be read, or the folder or bundle not written.
+        OSError: The log or the catalogue cannot be read, or the folder or bundle not written.
     """
     for place in (to, *(() if bundle is None else (bundle,))):
         check_place(place.resolve())
-    skipped = SkippedRows()
+    skipped, of_items = SkippedRows(), SkippedRows()
+    changes = () if catalogue is None else tuple(read_catalogue(catalogue.path, catalogue.columns, skipped=of_items))
     try:
         found = survey(_read(log, skipped, "reading", on_progress), QUESTIONS if question is None else (question,))
         plan = make_plan(found, options, question)
         replayed = _read(log, SkippedRows(), f"replaying for {plan.question}", on_progress)
-        compared = compare_rankers(replayed, plan, options, placements=placements, on_progress=on_progress)
+        compared = compare_rankers(
+            replayed, plan, options, placements=placements, catalogue=changes, on_progress=on_progress
+        )
     except DatasetError as error:
         raise DatasetError(f"{log.location}: {error}") from error
     on_progress("making the tables of the whole log")
     arrays = table_arrays(compared.tables())
     on_progress("drawing intervals")
     results = ranking_results(to.resolve().name, log.name, options, found, plan, compared)
-    results = replace(results, data=replace(results.data, skipped=dict(skipped.counts)))
+    left_out = (
+        {f"{catalogue.path.name}: {reason}": count for reason, count in of_items.counts.items()} if catalogue else {}
+    )
+    results = replace(results, data=replace(results.data, skipped={**skipped.counts, **left_out}))
     with arriving_folder(to.resolve(), overwrite=overwrite) as folder:
         on_progress("proving the export")
         place = folder / "models" / RANKING_FEATURES / _VERSION
@@ -125,8 +146,9 @@ def ranking_results(  # noqa: PLR0917 - one for each step of a run
     name: str, source: str, options: RankingOptions, found: Survey, plan: RankingPlan, compared: RankingComparison
 ) -> RankingResults:
     """Put together what was measured."""
-    measure = compared.measure
-    catalogue = len(compared.replay.items)
+    measure, items = compared.measure, compared.replay.items
+    catalogue = len(items)
+    silent_days = np.array(measure.silences) / _DAY_MICROS
     data = RankingFacts(
         source=source,
         events=found.events,
@@ -144,6 +166,12 @@ def ranking_results(  # noqa: PLR0917 - one for each step of a run
         test_answers=plan.test_count,
         test_queries=measure.queries,
         bucket_seconds=options.bucket_seconds,
+        catalogue_items=compared.replay.catalogue.items,
+        has_categories=bool((items.categories > 0).any()),
+        has_prices=bool((items.prices > 0.0).any()),
+        state_ttl_days=options.state_ttl_days,
+        forgotten=float(np.mean(silent_days > (options.state_ttl_days or SERVER_TTL_DAYS))),
+        silence_days=float(np.quantile(silent_days, 0.95)),
         skipped={},
     )
     parts = measure.results(seed=options.seed, draws=options.draws)

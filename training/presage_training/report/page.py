@@ -51,7 +51,7 @@ def format_metric(metric: Metric | None, *, interval: bool = True) -> str:
 def _number(value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value:.3f}" if abs(value) < 100 else f"{value:,.1f}"
+    return f"{value:z.3f}" if abs(value) < 100 else f"{value:,.1f}"
 
 
 def _header(results: Results) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.table import Column, Table
 
 from presage_training.report.charts import bar_chart
@@ -41,36 +43,53 @@ def render_ranking_page(results: RankingResults) -> str:
     )
 
 
-def ranking_table(results: RankingResults, name: str) -> Table:
-    """Lay out the main metrics of each ranker on a part of the answers; the page has all of them."""
+def ranking_table(results: RankingResults, name: str, *, width: int) -> Table:
+    """Lay out the main metrics of each ranker on a part of the answers, as many as ``width`` has room for; the page has all."""
+    wide = Console(width=1_000)
+    for count in range(len(_IN_TERMINAL), 1, -1):
+        found = _table_of(results, name, _IN_TERMINAL[:count])
+        if wide.measure(found).minimum <= width:
+            return found
+    return _table_of(results, name, _IN_TERMINAL[:1])
+
+
+def _table_of(results: RankingResults, name: str, metrics: tuple[str, ...]) -> Table:
     part = results.parts[name]
+    longest = max(len(word) for ranker in part.metrics for word in ranker.split())
+    columns = {
+        metric: [_folded(format_metric(found[metric], interval=metric == _METRIC)) for found in part.metrics.values()]
+        for metric in metrics
+    }
+    columns[f"{results.model}\nahead by"] = [
+        _folded(format_metric(part.ahead[ranker][_METRIC])) if ranker in part.ahead else "" for ranker in part.metrics
+    ]
     laid_out = Table(
-        Column(
-            "ranked by", min_width=max(map(len, part.metrics)), overflow="fold"
-        ),  # a name that is cut cannot be read
-        *_IN_TERMINAL,
-        Column(f"{results.model} ahead by", overflow="fold"),
+        Column("ranked by", min_width=longest, overflow="fold"),  # a name that is cut cannot be read
+        *(_unbroken(header, cells) for header, cells in columns.items()),
         box=SIMPLE_HEAD,
         title_justify="left",
         collapse_padding=True,
         pad_edge=False,
     )
     laid_out.title = f"{results.data.question}, {name}: {part.queries:,} queries of {part.visitors:,} visitors"
-    for ranker, found in part.metrics.items():
-        laid_out.add_row(
-            ranker,
-            *(_folded(format_metric(found[metric], interval=metric == _METRIC)) for metric in _IN_TERMINAL),
-            _folded(format_metric(part.ahead[ranker][_METRIC])) if ranker in part.ahead else "",
-        )
+    for row in zip(part.metrics, *columns.values(), strict=True):
+        laid_out.add_row(*row)
     return laid_out
 
 
-def ranking_lines(results: RankingResults) -> list[Table | str]:
-    """Lay out a run for a terminal: the metrics of all answers and of new items, and what there is to notice."""
+def _unbroken(header: str, cells: Sequence[str]) -> Column:
+    """Make a column that is never narrower than its longest line."""
+    return Column(
+        header, no_wrap=True, min_width=max(len(line) for text in (header, *cells) for line in text.split("\n"))
+    )
+
+
+def ranking_lines(results: RankingResults, *, width: int) -> list[Table | str]:
+    """Lay out a run for a terminal of this width: the metrics of all answers and of new items, and what there is to notice."""
     data = results.data
     return [
         f"{data.question}: {data.why}",
-        *(ranking_table(results, name) for name in results.parts if name in {"all", "explore"}),
+        *(ranking_table(results, name, width=width) for name in results.parts if name in {"all", "explore"}),
         (
             f"{data.fit_queries:,} queries to fit {results.trees} trees; {results.candidates:.0f} candidates each, which have"
             f" {results.found:.1%} of the items taken"
@@ -81,7 +100,7 @@ def ranking_lines(results: RankingResults) -> list[Table | str]:
 
 
 def _folded(metric: str) -> str:
-    return metric.replace(" (", "\n(").replace(" to ", "-")
+    return metric.replace(" (", "\n(")
 
 
 def _header(results: RankingResults) -> str:
@@ -165,6 +184,10 @@ def _data(results: RankingResults) -> str:
         ("items taken that were among them", f"{results.found:.1%}"),
         ("trees", f"{results.trees}"),
         ("bucket of counts, seconds", f"{data.bucket_seconds}"),
+        ("items of the catalogue given", f"{data.catalogue_items:,}" if data.catalogue_items else "none given"),
+        ("visitors forgotten after, days", f"{data.state_ttl_days:g}" if data.state_ttl_days else "never"),
+        ("tested after a longer silence than servers remember", f"{data.forgotten:.1%}"),
+        ("silence before 95 % of the tests, days at most", f"{data.silence_days:.1f}"),
         ("seed", f"{results.seed}"),
         *((f"skipped by the reader: {escape(reason)}", f"{count:,}") for reason, count in data.skipped.items()),
     ]

@@ -63,6 +63,19 @@ class RankingFacts:
     test_queries: int
     """Those that were measured."""
     bucket_seconds: int
+    catalogue_items: int
+    """Items of the catalogue that was given; 0 without one."""
+    has_categories: bool
+    """Whether any item's category was known."""
+    has_prices: bool
+    """Whether any item's price was known."""
+    state_ttl_days: float
+    """After how many silent days visitors were forgotten in training; 0: never."""
+    forgotten: float
+    """The share of the measured queries whose visitor had been silent before the session for longer than a server remembers: for
+    ``state_ttl_days``, or the 30 days that are a server's default."""
+    silence_days: float
+    """The silence that 95 % of the measured queries do not exceed, in days."""
     skipped: Mapping[str, int]
     """The number of rows that the reader skipped, by reason."""
 

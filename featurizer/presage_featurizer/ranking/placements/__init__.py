@@ -5,7 +5,7 @@ Pure: the same candidates, items and seed give the same list, so that a logged l
 
 from __future__ import annotations
 
-from presage_featurizer.ranking.placements.adding import Additions, candidates_of_rules
+from presage_featurizer.ranking.placements.adding import Additions, candidates_of_rules, may_be_shown
 from presage_featurizer.ranking.placements.arrange import arrange, place_probabilities
 from presage_featurizer.ranking.placements.parsing import EVERYWHERE, Placements
 from presage_featurizer.ranking.placements.placement import Exploration, FreshnessBoost, Placement
@@ -22,5 +22,6 @@ __all__ = [
     "Scored",
     "arrange",
     "candidates_of_rules",
+    "may_be_shown",
     "place_probabilities",
 ]

@@ -94,8 +94,9 @@ def place_probabilities(
 
 
 def _list(facts: CandidateFacts, placement: Placement, k: int, remaining_micros: int | None) -> _Listed:
-    order = np.lexsort((facts.scored.digests, -facts.scored.scores))
-    order = order[facts.may_be_shown(placement)[order]]
+    order, may_be_shown = facts.scored.order, facts.may_be_shown(placement)
+    if not may_be_shown.all():
+        order = order[may_be_shown[order]]
     rules: dict[int, list[str]] = {}
     if placement.freshness_boost is not None and len(order):
         order, moved = boost_fresh(order, facts, placement.freshness_boost)

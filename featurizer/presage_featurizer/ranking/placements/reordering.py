@@ -46,11 +46,14 @@ def put_cheaper_ahead(
         facts: Of the candidates; one whose price or category is unknown stays.
         k: Only the first k are looked at.
         slots: How many affordable items are moved at most.
-        remaining_micros: What is left of the budget.
+        remaining_micros: What is left of the budget. If nothing is, what is cheaper than the item that it goes ahead of is
+            affordable.
 
     Returns:
         The new order, and the places of the candidates that moved up.
     """
+    if remaining_micros <= 0:
+        return _put_any_cheaper_ahead(order, facts, k=k, slots=slots)
     kinds = affordability(facts.prices[order], remaining_micros).tolist()
     categories = facts.categories[order].tolist()
     affordable = defaultdict(list)
@@ -74,6 +77,31 @@ def put_cheaper_ahead(
                 new.append(other)
         new.append(place)
     return order[np.array(new, np.int64)], order[np.array(moved, np.int64)].tolist()
+
+
+def _put_any_cheaper_ahead(order: Rows, facts: CandidateFacts, *, k: int, slots: int) -> tuple[Rows, list[int]]:
+    """Put the first item that is cheaper ahead of each item that has one after it in its category."""
+    prices, categories = facts.prices[order], facts.categories[order]
+    free = (prices > 0.0) & (categories > 0)
+    moved: list[int] = []
+    new: list[int] = []
+    for place, may_follow in enumerate(free.tolist()):
+        if len(new) >= k or len(moved) >= slots:
+            break
+        if may_follow and not free[place]:  # moved up already
+            continue
+        if may_follow:
+            later = slice(place + 1, None)
+            cheaper = free[later] & (categories[later] == categories[place]) & (prices[later] < prices[place])
+            other = place + 1 + int(cheaper.argmax()) if cheaper.any() else None
+            if other is not None:
+                free[other] = False
+                moved.append(other)
+                new.append(other)
+        new.append(place)
+    rest = np.ones(len(order), bool)
+    rest[new] = False
+    return np.concatenate([order[np.array(new, np.int64)], order[rest]]), order[np.array(moved, np.int64)].tolist()
 
 
 def affordability(prices: Floats, remaining_micros: int) -> Rows:

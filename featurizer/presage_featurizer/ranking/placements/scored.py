@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scored:
     """Candidates with their scores, in any order, each once."""
 
@@ -36,6 +36,11 @@ class Scored:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @cached_property
+    def order(self) -> Rows:
+        """Places of the candidates, best first."""
+        return np.lexsort((self.digests, -self.scores))
 
 
 @dataclass(frozen=True, slots=True)

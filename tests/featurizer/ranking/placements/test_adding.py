@@ -45,7 +45,10 @@ def test_affordable_items_of_the_categories_that_exceed_the_budget():
     assert found.cheaper == [3, 7]
     assert not (found.popular)
     assert not (added(shelf, [0, 1], Placement(cheaper_alternatives=2)).cheaper)
-    assert not (added(shelf, [0, 1], Placement(cheaper_alternatives=2), budget=1, cart=2).cheaper)
+    # Nothing is left: cheaper than the first candidate of the category is what counts.
+    for budget, cart in ((1, 2), (0, 0), (60 * MILLION, 60 * MILLION)):
+        beyond = added(shelf, [0, 1], Placement(cheaper_alternatives=2), budget=budget, cart=cart)
+        assert beyond.cheaper == [5, 3, 6]
     # The second is among the candidates already, and an unknown candidate has no category.
     assert added(shelf, [0, 3, 8], Placement(cheaper_alternatives=1), budget=60 * MILLION).cheaper == [7]
 
@@ -63,9 +66,46 @@ def test_the_newest_items_for_slots_that_explore():
 def test_popular_items_where_too_few_may_be_shown():
     shelf = Shelf([Good(stock=0, views=9), Good(), Good(views=1), Good(views=2), Good(views=3, blocked=True)])
     assert added(shelf, [0, 1], Placement(), k=3).popular == [3, 2]
+    assert added(shelf, [0], Placement(), k=9).popular == [3, 2, 1]
     assert added(shelf, [0, 1], Placement(), k=2).popular == [3]
     assert not (added(shelf, [0, 1], Placement(fill_up=False), k=3).popular)
     assert not (added(shelf, [0, 1], Placement(hide_out_of_stock=False), k=2).popular)
+
+
+def test_after_the_popular_items_come_the_newest_then_those_with_the_lower_digests():
+    ages = [9, 3, 7, 3, 3, 1]
+    shelf = Shelf([Good(age_days=age) for age in ages] + [Good(views=1), Good(views=2)])
+    others = sorted(range(len(ages)), key=lambda place: (ages[place], shelf.digests[place]))
+    assert added(shelf, [], Placement(), k=20).popular == [7, 6, *others]
+    assert shelf.places_of(shelf.items.summary.newest) == [
+        *others, *sorted((6, 7), key=lambda place: shelf.digests[place])
+    ]  # fmt: skip
+
+
+def test_only_items_that_the_caller_wants_are_added():
+    goods = [Good("a", price=90), *[Good("a", price=1 + place, views=place, age_days=2) for place in range(600)]]
+    shelf = Shelf(goods)
+    wanted = shelf.rows[1::7]
+    placement = Placement(cheaper_alternatives=3, exploration=Exploration(slots=(1,), max_age_days=7))
+    found = candidates_of_rules(
+        shelf.rows[:1],
+        placement,
+        shelf.items,
+        k=80,
+        budget_micros=MILLION * 500,
+        cart_micros=MILLION * 450,
+        fits=lambda rows: np.isin(rows, wanted),
+    )
+    rows = np.concatenate([found.cheaper, found.exploration, found.popular])
+    assert np.isin(rows, wanted).all()
+    assert len(found.popular) == 80 - 1 - len(found.cheaper) - len(found.exploration) > 20
+    popular = [place for place in range(600, 0, -1) if shelf.rows[place] in set(wanted.tolist())]
+    assert (
+        shelf.places_of(found.popular)
+        == [place for place in popular if shelf.rows[place] not in set(rows[: -len(found.popular)].tolist())][
+            : len(found.popular)
+        ]
+    )
 
 
 @given(

@@ -105,9 +105,26 @@ def test_an_affordable_item_of_the_category_comes_ahead_of_one_that_exceeds_the_
     both = listed(shelf, Placement(cheaper_alternatives=2), budget=50 * MILLION, cart=20 * MILLION)
     assert both.places.tolist() == [2, 0, 3, 1, 4]
     assert both.rules == (("cheaper_alternatives",), (), ("cheaper_alternatives",), (), ())
-    # All are affordable, or nothing is, or no budget is known.
-    for budget, cart in ((60 * MILLION, 0), (60 * MILLION, 60 * MILLION), (0, MILLION), (None, MILLION)):
+    # All are affordable, or no budget is known.
+    for budget, cart in ((60 * MILLION, 0), (None, MILLION)):
         assert listed(shelf, placement, budget=budget, cart=cart).places.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_once_nothing_is_left_whatever_is_cheaper_is_affordable():
+    prices = [("a", 50), ("a", 60), ("b", 9), ("a", 20), ("", 1), ("a", 0), ("a", 10), ("b", 9), ("a", 30)]
+    shelf = Shelf([Good(category, price=price) for category, price in prices])
+    for budget, cart in ((60 * MILLION, 60 * MILLION), (60 * MILLION, 70 * MILLION), (0, 0)):
+        places = [
+            listed(shelf, Placement(cheaper_alternatives=slots), budget=budget, cart=cart).places.tolist()
+            for slots in (1, 2, 9)
+        ]
+        assert places[0] == [3, 0, 1, 2, 4, 5, 6, 7, 8]
+        assert places[1] == [3, 0, 6, 1, 2, 4, 5, 7, 8]
+        # 30 does not go ahead of 20, which moved up itself; and of equal prices neither is the cheaper one.
+        assert places[2] == places[1]
+        arranged = listed(shelf, Placement(cheaper_alternatives=1), k=2, budget=budget, cart=cart)
+        assert arranged.places.tolist() == [3, 0]
+        assert arranged.rules == (("cheaper_alternatives",), ())
 
 
 def test_a_price_counts_as_it_is_written():

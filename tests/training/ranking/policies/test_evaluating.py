@@ -167,9 +167,9 @@ def test_a_list_that_is_seen_twice_counts_once():
 
 def test_a_log_without_rankings_or_placements_is_named():
     exposures, events = rankings(2, name="home")
-    with pytest.raises(DatasetError, match=r"the log has no rankings; serve with --exposures-share above 0"):
+    with pytest.raises(DatasetError, match=r"the log has no rankings; serve with --exposures-share 1"):
         evaluate_policy(events, [], policy(LOGGED))
-    with pytest.raises(DatasetError, match=r"placement of ranking 0{32}: expected no placement"):
+    with pytest.raises(DatasetError, match=r"ranking 0{32}: expected no placement.*: --placements FILE"):
         evaluate_policy(events, exposures, policy(LOGGED))
     with pytest.raises(DatasetError, match=r"no ranking of the log was seen: send VIEW_ITEM_LIST"):
         evaluate_policy([], rankings(2)[0], policy(LOGGED))

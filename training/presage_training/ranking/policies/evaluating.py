@@ -95,7 +95,7 @@ def evaluate_policy(
     waiting = sorted(exposures, key=lambda exposure: exposure.as_of_unix_micros, reverse=True)
     if not waiting:
         raise DatasetError(
-            "the log has no rankings; serve with --exposures-share above 0, and archive them with presage archive"
+            "the log has no rankings; serve with --exposures-share 1, and archive them with presage archive"
         )
     skipped: Counter[str] = Counter()
     rankings: dict[str, _Ranking] = {}

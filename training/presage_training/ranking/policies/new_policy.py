@@ -58,7 +58,9 @@ class NewPolicy:
         try:
             placement = self.placements[exposure.placement]
         except UnknownPlacementError as error:
-            raise DatasetError(f"placement of ranking {exposure.rank_id}: {error}") from error
+            raise DatasetError(
+                f"placement of ranking {exposure.rank_id}: {error}; name the servers' file of rules: --placements FILE"
+            ) from error
         digests = exposure.digests
         rows = items.rows_of(digests.tolist())
         unknown = np.flatnonzero(rows == UNKNOWN)
