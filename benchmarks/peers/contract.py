@@ -136,7 +136,7 @@ def items_case(*, named: str, variant: str, differs: str) -> Case:
 def _rank_request(sample: Sample, named: str = "") -> bytes:
     (user_id,) = sample.user_ids
     return ranking_service_pb2.RankRequest(
-        user_id=user_id, candidate_ids=sample.item_ids, as_of_unix_micros=sample.as_of_unix_micros, model=named
+        user_id=user_id, candidate_ids=sample.item_ids, k=20, as_of_unix_micros=sample.as_of_unix_micros, model=named
     ).SerializeToString()
 
 

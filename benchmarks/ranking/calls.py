@@ -20,11 +20,11 @@ CANDIDATES = 100
 _CALLS = 2_000
 
 SCENARIOS = {
-    "rank_100": (CANDIDATES, 0),
+    "rank_100": (CANDIDATES, 20),
     "rank_100_k100": (CANDIDATES, CANDIDATES),
-    "rank_found": (0, 0),
+    "rank_found": (0, 20),
 }
-"""By permanent names: how many candidates a call has, where 0 means that Presage finds them, and its ``k``, where 0 means 20."""
+"""By permanent names: how many candidates a call has, where 0 means that Presage finds them, and its ``k``."""
 
 
 def rank_calls(scenario: str, world: World, visitors: int, *, seed: int = 1) -> Iterator[Call]:
