@@ -1,7 +1,7 @@
 """How far lists are from the best that simulated visitors could be shown: ``python -m benchmarks.proofs.list_regret``.
 
 The same visitors, whose tastes are known, shop in the same shop three times: with lists drawn at random, with what is popular, and
-with those of a ranking model. With ``--target`` the model is that of a running server, which is told of the shop and of all events.
+with those of a ranking model. With ``--target`` the model is that of a running server, which gets all items and events.
 
 Ends with 1 if the model's regret is not below that of what is popular, or the difference may be chance.
 """

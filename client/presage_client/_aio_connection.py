@@ -33,7 +33,7 @@ class AsyncConnection:
         self._closed = False
 
     async def close(self) -> None:
-        """Close the channel; calls under way end with RequestCancelledError."""
+        """Close the channel; calls in flight end with RequestCancelledError."""
         self._closed = True
         if self._channel is not None:
             await self._channel.close(None)

@@ -32,7 +32,7 @@ class Connection:
         self._closed = False
 
     def close(self) -> None:
-        """Close the channel; calls under way end with RequestCancelledError."""
+        """Close the channel; calls in flight end with RequestCancelledError."""
         with self._lock:
             self._closed = True
             if self._channel is not None:

@@ -50,7 +50,7 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection; calls under way end with RequestCancelledError. Closing twice does nothing more."""
+        """Close the connection; calls in flight end with RequestCancelledError. Closing twice does nothing more."""
         await self._connection.close()
 
     async def wait_until_ready(self, timeout_s: float = 10.0) -> None:

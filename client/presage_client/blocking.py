@@ -47,7 +47,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connection; calls under way end with RequestCancelledError. Closing twice does nothing more."""
+        """Close the connection; calls in flight end with RequestCancelledError. Closing twice does nothing more."""
         self._connection.close()
 
     def wait_until_ready(self, timeout_s: float = 10.0) -> None:

@@ -19,7 +19,7 @@ _ITEM_FEATURES, _FEATURES = len(ITEM_FEATURES), len(ITEM_FEATURES) + len(PAIR_FE
 
 
 class RankRequest(BaseModel):
-    """Whom to rank what for."""
+    """A visitor, and what a list is wanted for."""
 
     user_id: str
     candidate_ids: list[str]
