@@ -17,7 +17,7 @@ from presage_server.models.loading import load_models
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
-from presage_server.ranking.current_items import CurrentItems, FixedItems
+from presage_server.ranking.current_items import FixedItems
 from presage_server.ranking.ranker import Ranker
 from presage_server.rpc.scoring_service import ScoringService
 from presage_server.scoring.scorer import Scorer
@@ -73,7 +73,7 @@ def pipeline(store):
         store=store,
         tracker=Tracker(store, metrics, RecentSnapshots(), scorer.count),
         scorer=scorer,
-        ranker=Ranker(CurrentItems(FixedItems(ItemColumns())), metrics),
+        ranker=Ranker(FixedItems(ItemColumns()), metrics),
         overload=overload,
         metrics=metrics,
         wait_seconds=WAIT_SECONDS,

@@ -31,7 +31,6 @@ from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
 from presage_server.pipeline.warming import warm_up
-from presage_server.ranking.current_items import CurrentItems
 from presage_server.ranking.exposures import ExposureLog
 from presage_server.ranking.ranker import Ranker
 from presage_server.rpc.ranking_service import SERVICE_NAME as RANKING_NAME
@@ -136,8 +135,7 @@ async def running(
             share = settings.sample_vectors_share
             sampler = Sampler(share=share, random=Random().random, writer=store, metrics=metrics)  # noqa: S311 - a sample
         scorer = Scorer(metrics, sampler)
-        items = CurrentItems(live)
-        ranker = Ranker(items, metrics, _make_exposure_log(settings, store, metrics))
+        ranker = Ranker(live, metrics, _make_exposure_log(settings, store, metrics))
         overload = OverloadPolicy()
         pipeline = Pipeline(
             intake=Intake(methods, (), overload, metrics, settings.timeout_ms / 1e3),
@@ -158,7 +156,7 @@ async def running(
         if settings.metrics_port >= 0:
             http = await serve_metrics(metrics, settings.host, settings.metrics_port)
             stack.callback(http.close)
-        warm_up(models, store, items)
+        warm_up(models, store, live)
         warmed_up()
         # Only now, for the port may be one that others listen on, too: no caller should meet a server that is not ready.
         for name in ("", *_SERVICES):

@@ -24,7 +24,7 @@ from presage_server.models.loading import Models, load_models
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
-from presage_server.ranking.current_items import CurrentItems, FixedItems
+from presage_server.ranking.current_items import FixedItems
 from presage_server.ranking.exposures import ExposureLog
 from presage_server.ranking.ranker import Ranker
 from presage_server.rpc.ranking_service import SERVICE_NAME as RANKING_NAME
@@ -148,7 +148,7 @@ class LocalPipeline:
             )
         self.items = FixedItems(items or ItemColumns())
         """Where the items are; tests may put other columns there."""
-        self.ranker = Ranker(CurrentItems(self.items), self.metrics, exposures)
+        self.ranker = Ranker(self.items, self.metrics, exposures)
         self.intake = Intake(
             [*service.methods(), *ranking.methods()], interceptors, self.overload, self.metrics, timeout_seconds
         )

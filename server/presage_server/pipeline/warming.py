@@ -12,7 +12,7 @@ from presage_server.clock import system_clock
 from presage_server.errors import ModelError
 from presage_server.models.loading import Models
 from presage_server.pipeline.batch import Batch
-from presage_server.ranking.current_items import CurrentItems
+from presage_server.ranking.current_items import ItemSource
 from presage_server.ranking.jobs import RankJob
 from presage_server.ranking.ranker import Ranker
 from presage_server.rpc.encoding import encode_prediction
@@ -48,7 +48,7 @@ class _WarmUpCall(Call):
         self.failure = status
 
 
-def warm_up(models: Models, store: RedisStore, items: CurrentItems) -> None:
+def warm_up(models: Models, store: RedisStore, items: ItemSource) -> None:
     """Read from the store, and run every model; nothing of it is counted or logged.
 
     Raises:
@@ -75,9 +75,9 @@ def _warm_up_scores(models: Models, store: RedisStore) -> None:
                     raise ModelError(f"models: {model.name} {model.version} cannot score: {jobs[0].error}")
 
 
-def _warm_up_rankings(models: Models, items: CurrentItems) -> None:
+def _warm_up_rankings(models: Models, items: ItemSource) -> None:
     ranker = Ranker(items, Metrics())
-    width = items.features().items.bucket_micros
+    width = items.features.items.bucket_micros
     for model in models.ranking_models:
         if model.bucket_micros != width:
             _logger.warning(

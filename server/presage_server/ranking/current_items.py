@@ -8,7 +8,7 @@ from typing import Protocol
 from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items import ItemColumns
 
-__all__ = ["CurrentItems", "FixedItems", "ItemSource"]
+__all__ = ["FixedItems", "ItemSource"]
 
 
 class ItemSource(Protocol):
@@ -16,7 +16,7 @@ class ItemSource(Protocol):
 
     @property
     def features(self) -> ItemFeatures:
-        """The features of all items, as of the newest epoch; other ones after each epoch."""
+        """The features of all items, as of the newest epoch; other ones after each epoch: a list keeps those it began with."""
         ...
 
 
@@ -38,18 +38,3 @@ class FixedItems:
             features.refresh(items)
         self._epoch = items.epoch
         return features
-
-
-class CurrentItems:
-    """Features of the items of a source.
-
-    Args:
-        source: Where the items are.
-    """
-
-    def __init__(self, source: ItemSource) -> None:
-        self._source = source
-
-    def features(self) -> ItemFeatures:
-        """Return the features of all items, as of the newest epoch: whoever works on a list uses those that it began with."""
-        return self._source.features

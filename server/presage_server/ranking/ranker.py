@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from presage_featurizer.ranking.intent import Intent
 from presage_featurizer.ranking.workspace import Workspace
 from presage_server.errors import DeadlineError
-from presage_server.ranking.current_items import CurrentItems
+from presage_server.ranking.current_items import ItemSource
 from presage_server.ranking.exposures import ExposureLog
 from presage_server.ranking.finding import Candidates, find_candidates
 from presage_server.ranking.jobs import RankJob, SimilarJob
@@ -48,7 +48,7 @@ class Ranker:
         exposures: Logs them; None logs none.
     """
 
-    def __init__(self, items: CurrentItems, metrics: Metrics, exposures: ExposureLog | None = None) -> None:
+    def __init__(self, items: ItemSource, metrics: Metrics, exposures: ExposureLog | None = None) -> None:
         self._items = items
         self._metrics = metrics
         self._exposures = exposures
@@ -90,7 +90,7 @@ class Ranker:
 
     def find_similar(self, jobs: Iterable[SimilarJob]) -> None:
         """Find items like others, and respond."""
-        features = self._items.features()
+        features = self._items.features
         for job in jobs:
             try:
                 list_similar(job, features)
@@ -119,7 +119,7 @@ class Ranker:
         return None
 
     def _begin(self, job: RankJob) -> _Begun:
-        features = self._items.features()
+        features = self._items.features
         candidates = find_candidates(job, features, self._workspace)
         job.epoch = features.items.epoch
         job.intent = int(candidates.context.intent)

@@ -19,7 +19,6 @@ from presage_server.errors import StoreStartError
 from presage_server.items.keys import BUCKETS
 from presage_server.items.live_items import LiveItems
 from presage_server.models.ranking import load_ranking_model
-from presage_server.ranking.current_items import CurrentItems
 from support.items import WIDTH_MICROS, a_follower, an_event, loaded, put_change, put_event, run_once
 from support.rankings import write_ranking_bundle
 from support.running_server import GENEROUS_SECONDS
@@ -150,7 +149,6 @@ def test_the_thread_that_serves_computes_nothing_of_a_new_epoch(store, tmp_path,
         monkeypatch.setattr(owner, name, staticmethod(watched) if owner in {Groups, Summary} else watched)
 
     with live(store, model.tables) as items:
-        current = CurrentItems(items)
         for owner, name in (
             (ItemFeatures, "_compute"),
             (ItemFeatures, "refresh"),
@@ -167,7 +165,7 @@ def test_the_thread_that_serves_computes_nothing_of_a_new_epoch(store, tmp_path,
             epoch = loaded(store).epoch
             until(items, lambda epoch=epoch: items.columns.epoch >= epoch)
             here.clear()  # what the follower did
-            features = current.features()
+            features = items.features
             assert features.items is items.columns
             assert features.size == len(items.columns)
             assert model.tables(features.items).bound_items == features.size
