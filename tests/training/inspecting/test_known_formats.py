@@ -28,6 +28,7 @@ def test_a_log_in_presages_own_format_needs_no_mapping(tmp_path, monkeypatch, in
         "log.jsonl: Presage's own format, which needs no mapping, so that none is proposed: --format presage, or "
         'format = "presage" in a project\'s training.toml, reads all of it\n'
         "next: presage train log.jsonl --format presage --to runs/first\n"
+        "with --rank and another --to, the same command trains a ranking of items\n"
     )
     assert not (tmp_path / "mapping.toml").exists()
 
