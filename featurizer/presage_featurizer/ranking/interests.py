@@ -153,7 +153,11 @@ def _read_compiled(
     known = kernels()
     count, most = len(history.digests) // WIDTH, len(items) // WIDTH
     lengths = (len(history.digests), len(history.scores), len(history.times), len(history.counts))
-    if known is None or count > MAX_COMPILED_ITEMS or lengths != (count * WIDTH, 4 * count, _TIME_BYTES * count, 2 * count):
+    if (
+        known is None
+        or count > MAX_COMPILED_ITEMS
+        or lengths != (count * WIDTH, 4 * count, _TIME_BYTES * count, 2 * count)
+    ):
         return None
     digests, rows, prices = np.empty(most + count, np.uint64), np.empty(most + count, np.int64), np.empty(most + count)
     codes = np.empty((most + count, len(CODES)), np.int64)
