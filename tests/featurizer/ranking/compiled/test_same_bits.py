@@ -12,7 +12,7 @@ from presage_featurizer.ranking.assembling import Circumstances, context_of
 from presage_featurizer.ranking.compiled import kernels
 from presage_featurizer.ranking.compiled.compiling import inner
 from presage_featurizer.ranking.digest_index import DigestIndex
-from presage_featurizer.ranking.intent import _count_known, session_intent
+from presage_featurizer.ranking.intent import _compare, session_intent
 from presage_featurizer.ranking.interests import Interests
 from presage_featurizer.ranking.item_features import MAX_COLD
 from presage_featurizer.ranking.pairs import pair_features
@@ -85,7 +85,7 @@ def test_interests(shop, state, seconds):
         interests = Interests(state, session, shop.features, now)
         parts = [getattr(interests, name) for name in COLUMNS]
         found = [(part.shape, part.dtype, part.tobytes()) for part in parts]
-        return found, interests.size, _count_known(interests), session_intent(session, interests, shop.features)
+        return found, interests.size, _compare(interests), session_intent(session, interests, shop.features)
 
     compiled, expected = both(read)
     assert compiled == expected
