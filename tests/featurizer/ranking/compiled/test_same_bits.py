@@ -57,7 +57,7 @@ def numba_is_there():
 )
 @example(SHOPS[3], a_visitor([(n, EventType.PURCHASE) for n in range(64)]), list(range(400)), 0, None, None, False)
 @settings(deadline=None, max_examples=200)
-def test_features(shop, state, wanted, days, anchor, budget, are_found):
+def test_features(shop, state, wanted, days, anchor, budget, are_found):  # noqa: PLR0917 - hypothesis names them
     ids = [f"item-{number}" for number in wanted]
     workspace = Workspace()
 
