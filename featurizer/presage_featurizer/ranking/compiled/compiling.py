@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 import numba
@@ -48,8 +47,7 @@ def compiled(returns: Any, *arguments: Any) -> Callable[[Function], Function]:
         signature = returns(*arguments)
         try:
             done: Function = _NJIT([signature], cache=True, **_OPTIONS)(function)
-        except (RuntimeError, OSError, EOFError, UnpicklingError):
-            # There is no folder to keep it in, or what lies there is damaged.
+        except Exception:  # noqa: BLE001 - no folder to keep it in, or what lies there is damaged, which can raise anything
             done = _NJIT([signature], **_OPTIONS)(function)
         return done
 
