@@ -24,9 +24,10 @@ from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
 from presage_server.items.catalogue_service import CatalogueService
 from presage_server.items.running import live_items
-from presage_server.models.loading import Models, load_models
+from presage_server.models.loading import load_models
 from presage_server.models.placements import read_placements
 from presage_server.models.project import read_project
+from presage_server.models.served import Models
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline

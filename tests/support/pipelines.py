@@ -20,7 +20,8 @@ from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.placements import Placements
 from presage_server.call import Call
 from presage_server.clock import Clock, system_clock
-from presage_server.models.loading import Models, load_models
+from presage_server.models.loading import load_models
+from presage_server.models.served import Models
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline

@@ -10,7 +10,7 @@ from presage_featurizer import MICROS
 from presage_server.call import Call
 from presage_server.clock import system_clock
 from presage_server.errors import ModelError
-from presage_server.models.loading import Models
+from presage_server.models.served import Models
 from presage_server.pipeline.batch import Batch
 from presage_server.ranking.current_items import ItemSource
 from presage_server.ranking.jobs import RankJob

@@ -10,7 +10,7 @@ from presage_featurizer.ranking.placements import Placements
 from presage_server.call import Call
 from presage_server.clock import Clock
 from presage_server.errors import InvalidRequestError
-from presage_server.models.loading import Models
+from presage_server.models.served import Models
 from presage_server.pipeline.batch import Batch
 from presage_server.ranking.jobs import RankJob, SimilarJob
 from presage_server.rpc.decoding import decode_as_of, decode_message, decode_session_id, decode_user_id

@@ -11,7 +11,7 @@ from presage_featurizer import Event
 from presage_server.call import Call
 from presage_server.clock import Clock
 from presage_server.errors import RpcError
-from presage_server.models.loading import Models
+from presage_server.models.served import Models
 from presage_server.pipeline.batch import Batch
 from presage_server.rpc.decoding import (
     check_batch,

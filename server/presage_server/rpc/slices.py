@@ -10,7 +10,7 @@ from presage.v1 import scoring_service_pb2 as pb
 from presage_featurizer import Event
 from presage_server.call import Call
 from presage_server.errors import RpcError, StoreUnavailableError
-from presage_server.models.loading import Models
+from presage_server.models.served import Models
 from presage_server.pipeline.batch import Batch
 from presage_server.rpc.decoding import decode_target, decode_vectors
 from presage_server.rpc.encoding import (

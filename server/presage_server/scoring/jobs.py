@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from presage_featurizer import CoreState, FeatureSet
 from presage_server.call import Call
 from presage_server.errors import RpcError
-from presage_server.models.loading import Model
+from presage_server.models.model import Model
 from presage_server.telemetry.stages import Stages
 
 __all__ = ["FeaturesJob", "ScoreJob", "Vector", "Vectors", "VectorsJob"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from presage_featurizer import CoreState, NewerStateError, StateError, current_session, feature_rows, featurize
 from presage_server.errors import StateTooNewError, UnreadableStateError
-from presage_server.models.loading import Model
+from presage_server.models.model import Model
 from presage_server.rpc.status import internal_error
 from presage_server.scoring.jobs import FeaturesJob, ScoreJob, Vectors, VectorsJob
 from presage_server.scoring.sampler import Sampler

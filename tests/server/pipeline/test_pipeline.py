@@ -12,7 +12,9 @@ import pytest
 from presage.v1 import event_pb2, prediction_pb2
 from presage.v1 import scoring_service_pb2 as pb
 from presage_featurizer import CONVERSION
-from presage_server.models.loading import Model, Models, load_model
+from presage_server.models.loading import load_model
+from presage_server.models.model import Model
+from presage_server.models.served import Models
 from presage_server.store.keys import state_key
 from support.bundles import write_small_bundle
 from support.pipelines import LocalCall, LocalPipeline, an_event, local_pipeline, track

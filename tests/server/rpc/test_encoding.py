@@ -15,7 +15,7 @@ from presage.v1 import scoring_service_pb2 as pb
 from presage_featurizer import CONVERSION, Event, EventType
 from presage_server.call import Call
 from presage_server.errors import InvalidRequestError, OverloadedError, RpcError
-from presage_server.models.loading import Model
+from presage_server.models.model import Model
 from presage_server.rpc.encoding import (
     DUPLICATE,
     encode_prediction,

@@ -1,0 +1,203 @@
+"""The models that are served, found by name, and which of their versions a visitor gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from presage_export.registry import Aliases, Arm, assign
+from presage_featurizer import FEATURE_SETS, FeatureSet
+from presage_featurizer.custom import CustomFeatures
+from presage_server.errors import ModelNotFoundError
+from presage_server.models.model import Model
+from presage_server.models.ranking import RankingModel
+
+__all__ = ["Models", "Route", "Served"]
+
+Version = TypeVar("Version", Model, RankingModel)
+
+
+class Route(NamedTuple, Generic[Version]):
+    """What serves one visitor."""
+
+    model: Version
+    """The version whose score the caller gets."""
+    arm: Arm
+    propensity: float
+    """The share of visitors that get this arm."""
+    others: tuple[Version, ...] = ()
+    """The other versions, whose scores of the same visitor at the same moment are logged beside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served(Generic[Version]):
+    """The loaded versions of one model."""
+
+    champion: Version
+    challenger: Version | None = None
+    shadow: Version | None = None
+    prior: Version | None = None
+    aliases: Aliases = field(default_factory=Aliases)
+    """What names them."""
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """The versions, each once, the champion first."""
+        named = (self.champion, self.challenger, self.shadow, self.prior)
+        return tuple(dict.fromkeys(version for version in named if version is not None))
+
+    def route(self, user_id: str) -> Route[Version]:
+        """Choose the version that serves a visitor."""
+        arm, propensity = assign(self.aliases, user_id)
+        model = self.champion
+        if arm is Arm.CHALLENGER and self.challenger is not None:
+            model = self.challenger
+        elif arm is Arm.HOLDOUT and self.prior is not None:
+            model = self.prior
+        compared = (self.champion, self.challenger, self.shadow)
+        others = tuple(version for version in compared if version is not None and version is not model)
+        return Route(model, arm, propensity, others)
+
+
+class Models:
+    """The models that are served, by name, and the feature sets that can be asked for.
+
+    Args:
+        models: The models that score visitors.
+        default: Which of them calls mean that name none.
+        rejected: How many newer versions of a model cannot be served, by its name.
+        custom: The features of the project that is served.
+        ranking: The models that rank items.
+        default_ranking: Which of them calls mean that name none.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, Served[Model]],
+        default: str,
+        rejected: Mapping[str, int] | None = None,
+        custom: CustomFeatures | None = None,
+        *,
+        ranking: Mapping[str, Served[RankingModel]] | None = None,
+        default_ranking: str = "",
+    ) -> None:
+        self._default, self._default_ranking = default, default_ranking
+        self._custom = custom
+        self.rejected: dict[str, int] = {}
+        """How many newer versions of a model cannot be served, by its name."""
+        self.replace(models, ranking or {}, rejected or {})
+
+    def replace(
+        self,
+        models: Mapping[str, Served[Model]],
+        ranking: Mapping[str, Served[RankingModel]],
+        rejected: Mapping[str, int],
+    ) -> None:
+        """Serve other versions from the next call on; calls that were routed already end on theirs.
+
+        Called by the serving thread between two batches, or before it starts.
+        """
+        self._models, self._ranking = dict(models), dict(ranking)
+        self.rejected = dict(rejected)
+        self._routes = _plain_routes(self._models)
+        self._ranking_routes = _plain_routes(self._ranking)
+        self._feature_sets = dict(FEATURE_SETS)
+        # A model's own set wins over one of ours of the same name: it may have another time zone or vocabulary.
+        self._feature_sets.update((model.feature_set.name, model.feature_set) for model in self)
+        if self._custom is not None:
+            # The project's is as declared now, with features that no model was trained on yet.
+            self._feature_sets[self._custom.feature_set.name] = self._custom.feature_set
+
+    def __getitem__(self, name: str) -> Model:
+        """Find the champion of a model; the empty name is the default's.
+
+        Raises:
+            ModelNotFoundError: There is none of that name.
+        """
+        return self.served(name).champion
+
+    def __iter__(self) -> Iterator[Model]:
+        """Go through all versions of the models that score visitors."""
+        return (version for served in self._models.values() for version in served.versions)
+
+    @property
+    def ranking_models(self) -> list[RankingModel]:
+        """All versions of the models that rank items."""
+        return [version for served in self._ranking.values() for version in served.versions]
+
+    def served(self, name: str) -> Served[Model]:
+        """Find a model that scores visitors; the empty name is the default's.
+
+        Raises:
+            ModelNotFoundError: There is none of that name.
+        """
+        found = self._models.get(name or self._default)
+        if found is None:
+            expected = f"one of {sorted(self._models)}" if self._models else "a model that scores, but none is served"
+            raise ModelNotFoundError(f"expected {expected}, got {name[:64]!r}", field="model")
+        return found
+
+    def served_ranking(self, name: str) -> Served[RankingModel]:
+        """Find a model that ranks items; the empty name is the default's.
+
+        Raises:
+            ModelNotFoundError: There is none of that name.
+        """
+        found = self._ranking.get(name or self._default_ranking)
+        if found is None:
+            expected = f"one of {sorted(self._ranking)}" if self._ranking else "a ranking model, but none is served"
+            raise ModelNotFoundError(
+                f"expected {expected}, got {name[:64]!r}; train one with presage train LOG --rank, and serve its folder with "
+                "--models",
+                field="model",
+            )
+        return found
+
+    def ranking(self, name: str) -> RankingModel:
+        """Find the champion of a ranking model; the empty name is the default's.
+
+        Raises:
+            ModelNotFoundError: There is none of that name.
+        """
+        return self.served_ranking(name).champion
+
+    def route(self, name: str, user_id: str) -> Route[Model]:
+        """Choose the version of a model that scores a visitor; the empty name is the default's.
+
+        Raises:
+            ModelNotFoundError: There is none of that name.
+        """
+        plain = self._routes.get(name or self._default)
+        return self.served(name).route(user_id) if plain is None else plain
+
+    def route_ranking(self, name: str, user_id: str) -> Route[RankingModel]:
+        """Choose the version of a ranking model that ranks for a visitor; the empty name is the default's.
+
+        Raises:
+            ModelNotFoundError: There is none of that name.
+        """
+        plain = self._ranking_routes.get(name or self._default_ranking)
+        return self.served_ranking(name).route(user_id) if plain is None else plain
+
+    def feature_set(self, name: str) -> FeatureSet:
+        """Find a feature set; the empty name is that of the default model's.
+
+        Raises:
+            ModelNotFoundError: There is none of that name.
+        """
+        found = self._feature_sets.get(name) if name else self[""].feature_set
+        if found is None:
+            raise ModelNotFoundError(
+                f"expected one of {sorted(self._feature_sets)}, got {name[:64]!r}", field="feature_set"
+            )
+        return found
+
+
+def _plain_routes(models: Mapping[str, Served[Version]]) -> dict[str, Route[Version]]:
+    """Return the routes of the models that have one version for all visitors, so that no call hashes a visitor's id for them."""
+    return {
+        name: served.route("")
+        for name, served in models.items()
+        if not (served.aliases.challenger_share or served.aliases.holdout_share)
+    }
