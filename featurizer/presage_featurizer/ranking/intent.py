@@ -7,6 +7,7 @@ from enum import IntEnum
 import numpy as np
 
 from presage_featurizer.events import EventType
+from presage_featurizer.ranking.compiled import loaded_kernels
 from presage_featurizer.ranking.interests import Interests
 from presage_featurizer.ranking.item_features import CODES, ItemFeatures
 from presage_featurizer.state import Session
@@ -62,13 +63,20 @@ def session_intent(session: Session | None, interests: Interests, item_features:
 
 
 def _is_returning(interests: Interests) -> bool:
+    return _count_known(interests) >= _KNOWN_SHARE * interests.size
+
+
+def _count_known(interests: Interests) -> int:
+    """Count the session's items that have events before the session's last ones."""
+    compiled = loaded_kernels()
+    if compiled is not None:
+        return compiled.count_known(interests.digests, interests.size, interests.of_session, interests.of_history)
     same = (interests.session_digests[:, None] == interests.history_digests).ravel().nonzero()[0]
     if not len(same):
-        return False
+        return 0
     places, of_history = np.divmod(same, len(interests.history))
     events = (interests.purchases + interests.others).take(of_history)
-    known = np.count_nonzero(events > interests.session_counts.take(places))
-    return bool(known >= _KNOWN_SHARE * len(interests.session))
+    return int(np.count_nonzero(events > interests.session_counts.take(places)))
 
 
 def _is_bargain(categories: list[int], prices: list[float], item_features: ItemFeatures) -> bool:
