@@ -12,9 +12,7 @@ from functools import lru_cache, partial
 from pickle import UnpicklingError
 from typing import Any, NamedTuple, cast
 
-import numba
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
 from presage_export.bundle.ensemble import Ensemble
@@ -57,6 +55,7 @@ class CompiledTrees:
     """Computes margins of feature rows, as ``OnnxModel``: for a hundred rows in an eighth of the time, for one row in twice of it.
 
     Args:
+        function: Is given all that follows.
         bits: How sets of leaves are written.
         splits: Of all trees: features, thresholds, whether missing values go left, and the leaves that are not on the left.
         starts: Where each tree's splits begin, and where the last one's end.
@@ -67,6 +66,7 @@ class CompiledTrees:
 
     def __init__(
         self,
+        function: Callable[..., Any],
         bits: _Bits,
         splits: tuple[Array, Array, Array, Array],
         starts: Array,
@@ -76,19 +76,22 @@ class CompiledTrees:
         feature_count: int,
     ) -> None:
         self.feature_count = feature_count
-        self._function = _compiled(bits)
+        self._function = function
         constants = (np.uint64(bits.factor), np.uint64(bits.all), np.uint64(bits.shift))
         self._arguments = (*splits, starts, values, intercept, *constants)
 
     @classmethod
     def of(cls, ensemble: Ensemble, *, feature_count: int) -> CompiledTrees | None:
-        """Compile trees; None if they are not all of their graph, or one has more than MAX_LEAVES leaves."""
+        """Compile trees; None if it takes Numba and there is none, or trees that are not all of their graph, or too large."""
         most = int(np.add.reduceat(ensemble.is_leaf, ensemble.roots, dtype=np.int64).max())
         if most > MAX_LEAVES or not ensemble.is_all:
             return None
         ends = [*ensemble.roots.tolist()[1:], len(ensemble.is_leaf)]
         trees = [_Tree(ensemble, root, end) for root, end in zip(ensemble.roots.tolist(), ends, strict=True)]
         bits = _NARROW if most <= _NARROW.leaves else _WIDE
+        function = _compiled(bits)
+        if function is None:
+            return None
         splits = np.concatenate([np.array([split for split, _ in tree.splits], np.int64) for tree in trees])
         masks = np.array([bits.all ^ on_left for tree in trees for _, on_left in tree.splits], bits.kind)
         values = np.zeros((len(trees), bits.leaves))
@@ -96,6 +99,7 @@ class CompiledTrees:
             for leaf, node in enumerate(tree.leaves):
                 values[row, bits.number(leaf)] = ensemble.values[node]
         return cls(
+            function,
             bits,
             (ensemble.features[splits], ensemble.thresholds[splits], ensemble.nan_goes_left[splits], masks),
             np.cumsum([0, *(len(tree.splits) for tree in trees)]),
@@ -177,8 +181,16 @@ def _margins(  # noqa: PLR0917 - compiled functions are called by position
 
 
 @lru_cache
-def _compiled(bits: _Bits) -> Callable[..., Any]:
-    """Compile ``_margins`` for one width, or load what was compiled before."""
+def _compiled(bits: _Bits) -> Callable[..., Any] | None:
+    """Compile ``_margins`` for one width, or load what was compiled before; None without Numba."""
+    # Here, for it takes half a second and 70 MB, which servers that do not rank can do without.
+    try:
+        import numba  # noqa: PLC0415
+        from numba import types  # noqa: PLC0415
+    except ImportError:
+        return None
+    if numba.config.DISABLE_JIT:
+        return None
     signature = types.Array(types.float32, 1, "C")(
         types.Array(types.float32, 2, "C", readonly=True), types.int64[::1], types.float32[::1], types.boolean[::1],
         numba.from_dtype(np.dtype(bits.kind))[::1], types.int64[::1], types.float64[:, ::1], types.float64,
