@@ -78,6 +78,7 @@ _BLOCKS = (
 PAIR_FEATURES: dict[str, str] = {name: meaning for block in _BLOCKS for name, meaning in block.items()}
 """The names of the features, in their order, with their meanings."""
 
+
 def pair_features(rows: Rows, context: RankingContext, positions: Rows | None = None) -> Values:
     """Compute the features of candidates.
 

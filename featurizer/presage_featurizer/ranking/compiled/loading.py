@@ -17,7 +17,7 @@ class Kernels(NamedTuple):
 
     find_rows: Callable[..., None]
     read_items: Callable[..., int]
-    count_known: Callable[..., int]
+    compare_items: Callable[..., tuple[int, bool]]
     score_near: Callable[..., bool]
     fill_features: Callable[..., bool]
 
@@ -62,7 +62,7 @@ def _load() -> Kernels | None:
     return Kernels(
         find_rows=visitors.find_rows,
         read_items=visitors.read_items,
-        count_known=visitors.count_known,
+        compare_items=visitors.compare_items,
         score_near=nearness.score_near,
         fill_features=features.fill_features,
     )

@@ -23,11 +23,31 @@ _FAR = 1_000.0
 
 
 @inner
-def _add_neighbours(rows: Array, weights: Array, row: int, weight: float, slots: Array, scores: Array) -> None:
-    for place in range(rows.shape[1]):
-        slot = slots[rows[row, place]]
+def _gather(rows: Array, weights: Array, own: Array, own_weights: Array, found: Array, amounts: Array) -> int:
+    """Copy the neighbours of some items, and what each adds to its score; return how many they are.
+
+    Reading them before any of them is used lets the processor wait for all of them at once.
+    """
+    width = rows.shape[1]
+    end = 0
+    for at in range(own.shape[0]):
+        row, weight = own[at], own_weights[at]
+        if row >= 0:
+            these, those = found[end : end + width], amounts[end : end + width]
+            of_row, of_weights = rows[row], weights[row]
+            for place in range(width):
+                these[place] = of_row[place]
+                those[place] = of_weights[place] * weight
+            end += width
+    return end
+
+
+@inner
+def _add(found: Array, amounts: Array, slots: Array, scores: Array) -> None:
+    for at in range(found.shape[0]):
+        slot = slots[found[at]]
         if slot > 0:
-            scores[slot - 1] += weights[row, place] * weight
+            scores[slot - 1] += amounts[at]
 
 
 @inner
@@ -86,68 +106,66 @@ def _add_sessions(
         if at[rank] < _SIMILAR_SESSIONS:
             nearest[at[rank]] = place
         at[rank] += 1
+    found, amounts = np.empty(_MAX_ITEMS, np.int32), np.empty(_MAX_ITEMS)
     read = 0
     for place in nearest[: min(size, _SIMILAR_SESSIONS)]:
         begin, end = starts[numbers[place]], starts[numbers[place] + 1]
+        if read + end - begin > _MAX_ITEMS:
+            break
+        for at in range(end - begin):
+            found[read + at] = items[begin + at]
+            amounts[read + at] = similarities[ranks[shared[place]]]
         read += end - begin
-        if read > _MAX_ITEMS:
-            return
-        similarity = similarities[ranks[shared[place]]]
-        for number in range(begin, end):
-            slot = slots[items[number]]
-            if slot > 0:
-                scores[slot - 1] += similarity
+    _add(found[:read], amounts[:read], slots, scores)
 
 
 @inner
-def _last_basket(history: Array, size: int, rows: Array, table_rows_of: Array, last: Array) -> int:
+def _last_basket(history: Array, rows: Array) -> Array:
+    """Return the items bought last: those of the latest purchases."""
     newest = np.inf
     for at in range(history.shape[1]):
         if history[2, at] > 0.0:
             newest = min(newest, history[1, at])
-    count = 0
+    found = np.empty(history.shape[1], np.int64)
+    size = 0
     for at in range(history.shape[1]):
         if history[2, at] > 0.0 and history[1, at] == newest:
-            last[count] = table_rows_of[rows[size + at]]
-            count += 1
-    return count
+            found[size] = rows[at]
+            size += 1
+    return found[:size]
 
 
 @inner
-def _score_liked(
-    rows: Array, weights: Array, history: Array, size: int, own: Array, table_rows_of: Array, places: Array, wanted: Array,
-    scores: Array, ranks: Array,
-) -> None:  # fmt: skip
-    count, width = history.shape[1], rows.shape[1]
-    totals = np.empty(count * width)
-    found = 0
-    for at in range(count):
-        row = table_rows_of[own[size + at]]
-        if row < 0:
-            continue
-        weight = min(history[0, at], _MAX_SCORE) / _MAX_SCORE
-        for number in range(width):
-            other = rows[row, number]
-            place = places[other]
-            if place < 0:
-                place = np.int16(found)
-                places[other] = place
-                totals[found] = 0.0
-                found += 1
-            totals[place] += weights[row, number] * weight
+def _add_once(found: Array, amounts: Array, places: Array, wanted: Array, scores: Array, ranks: Array) -> None:
+    """Sum what was found, and set the scores of those that are wanted, and how many others are nearer."""
+    totals = np.empty(found.shape[0])
+    size = 0
+    for at in range(found.shape[0]):
+        place = places[found[at]]
+        if place < 0:
+            place = np.int16(size)
+            places[found[at]] = place
+            totals[size] = 0.0
+            size += 1
+        totals[place] += amounts[at]
     for at in range(wanted.shape[0]):
         place = places[wanted[at]] if wanted[at] >= 0 else np.int16(-1)
         if place >= 0 and totals[place] != 0.0:
             scores[at] = totals[place]
             nearer = 0
-            for other_place in range(found):
-                nearer += totals[other_place] > totals[place]
+            for other in range(size):
+                nearer += totals[other] > totals[place]
             ranks[at] = nearer
-    for at in range(count):
-        row = table_rows_of[own[size + at]]
-        if row >= 0:
-            for number in range(width):
-                places[rows[row, number]] = -1
+    for at in range(found.shape[0]):
+        places[found[at]] = -1
+
+
+@inner
+def _own_weights(history: Array) -> Array:
+    weights = np.empty(history.shape[1])
+    for at in range(weights.shape[0]):
+        weights[at] = min(history[0, at], _MAX_SCORE) / _MAX_SCORE
+    return weights
 
 
 _NUMBERS = table(types.int32)
@@ -186,30 +204,29 @@ def score_near(
     rows = np.empty(wanted.shape[0], np.int64)
     for at in range(wanted.shape[0]):
         rows[at] = table_rows_of[wanted[at]]
+    own_rows = np.empty(own.shape[0], np.int64)
+    for at in range(own.shape[0]):
+        own_rows[at] = table_rows_of[own[at]]
+    last, weights = own_rows[:size], session_weights
+    if not size:
+        last, weights = _last_basket(history, own_rows), np.ones(history.shape[1])
+    newest = last[:_MAX_LAST_ITEMS]
+    room = max(
+        history.shape[1] * liked_rows.shape[1], last.shape[0] * viewed_rows.shape[1], newest.shape[0] * followed_rows.shape[1]
+    )  # fmt: skip
+    found, amounts = np.empty((3, room), np.int32), np.empty((3, room))
+    liked = _gather(liked_rows, liked_weights, own_rows[size:], _own_weights(history), found[0], amounts[0])
+    viewed = _gather(viewed_rows, viewed_weights, last, weights, found[1], amounts[1])
+    followed = _gather(followed_rows, followed_weights, newest, weights, found[2], amounts[2])
     scores[:] = 0.0
     ranks[:] = _FAR
-    _score_liked(
-        liked_rows, liked_weights, history, size, own, table_rows_of, places, rows, scores[2], ranks
-    )  # fmt: skip
-    last = np.empty(max(size, history.shape[1]), np.int64)
-    if size:
-        count = size
-        for at in range(size):
-            last[at] = table_rows_of[own[at]]
-    else:
-        count = _last_basket(history, size, own, table_rows_of, last)
+    _add_once(found[0, :liked], amounts[0, :liked], places, rows, scores[2], ranks)
     for at in range(rows.shape[0]):
         if rows[at] >= 0:
             slots[rows[at]] = at + 1
-    for at in range(count):
-        if last[at] >= 0:
-            weight = session_weights[at] if size else 1.0
-            _add_neighbours(viewed_rows, viewed_weights, last[at], weight, slots, scores[0])
-            if at < _MAX_LAST_ITEMS:
-                _add_neighbours(followed_rows, followed_weights, last[at], weight, slots, scores[1])
-    _add_sessions(
-        last[: min(count, _MAX_LAST_ITEMS)], similarity_ranks, similarities, starts, items, item_starts, of_items, slots, scores[3]
-    )  # fmt: skip
+    _add(found[1, :viewed], amounts[1, :viewed], slots, scores[0])
+    _add(found[2, :followed], amounts[2, :followed], slots, scores[1])
+    _add_sessions(newest, similarity_ranks, similarities, starts, items, item_starts, of_items, slots, scores[3])
     for at in range(rows.shape[0]):
         if rows[at] >= 0:
             slots[rows[at]] = 0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from presage_featurizer.ranking.compiled.compiling import BYTES, column, compiled, inner, table
 
-__all__ = ["count_known", "find_rows", "read_items"]
+__all__ = ["compare_items", "find_rows", "read_items"]
 
 Array = NDArray[Any]
 
@@ -138,13 +138,21 @@ def read_items(
     return size
 
 
-@compiled(types.int64, column(types.uint64), types.int64, column(types.float64, 2), column(types.float64, 2))
-def count_known(digests: Array, size: int, session: Array, history: Array) -> int:
-    """Count the session's items that have events before the session's last ones."""
+@compiled(
+    types.Tuple((types.int64, types.boolean)), column(types.uint64), types.int64, column(types.float64, 2),
+    column(types.float64, 2), column(types.int64, 2),
+)  # fmt: skip
+def compare_items(digests: Array, size: int, session: Array, history: Array, codes: Array) -> tuple[int, bool]:
+    """Count the session's items that have events before the session's last ones; return whether items are compared, too."""
     known = 0
     for at in range(history.shape[1]):
         events = history[2, at] + history[3, at]
         for place in range(size):
             if digests[place] == digests[size + at] and events > session[place, 0]:
                 known += 1
-    return known
+    for place in range(size):
+        if session[place, 0] > 1.0 and codes[place, 0] >= codes.shape[1]:
+            for other in range(size):
+                if other != place and codes[other, 0] == codes[place, 0]:
+                    return known, True
+    return known, False
