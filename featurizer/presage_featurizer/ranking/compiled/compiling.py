@@ -1,0 +1,58 @@
+"""How functions are compiled: to machine code that gives the bits that numpy gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pickle import UnpicklingError
+from typing import Any, TypeVar
+
+import numba
+from numba import types
+
+__all__ = ["BYTES", "column", "compiled", "inner", "table"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+BYTES = types.Bytes(types.uint8, 1, "C")
+"""The type of ``bytes``."""
+
+_OPTIONS = {
+    # No `fastmath`, and so no fused multiplications and additions: each operation is rounded as numpy rounds it.
+    "fastmath": False,
+    # A division by zero is an infinity, as in numpy.
+    "error_model": "numpy",
+}
+
+
+def column(kind: Any, dimensions: int = 1) -> Any:
+    """Return the type of an array that a function writes, or that is always writable."""
+    return types.Array(kind, dimensions, "C")
+
+
+def table(kind: Any, dimensions: int = 1) -> Any:
+    """Return the type of an array that may be memory-mapped, and so read-only."""
+    return types.Array(kind, dimensions, "C", readonly=True)
+
+
+def compiled(returns: Any, *arguments: Any) -> Callable[[Function], Function]:
+    """Compile a function at once, for these types only, or load what was compiled before.
+
+    The module of the function must import nothing else of ours: what is kept on disk is recognised by that one file.
+    """
+
+    def decorate(function: Function) -> Function:
+        signature = returns(*arguments)
+        try:
+            done: Function = numba.njit([signature], cache=True, **_OPTIONS)(function)
+        except (RuntimeError, OSError, EOFError, UnpicklingError):
+            # No folder for it can be written, or what lies there is damaged.
+            done = numba.njit([signature], **_OPTIONS)(function)
+        return done
+
+    return decorate
+
+
+def inner(function: Function) -> Function:
+    """Compile a function that compiled ones of the same module call."""
+    done: Function = numba.njit(**_OPTIONS)(function)
+    return done
