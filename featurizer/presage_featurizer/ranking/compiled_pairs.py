@@ -45,7 +45,7 @@ def fill_compiled(
         rows, interests.rows, size, interests.of_history, SESSION_WEIGHTS, tables.table_rows_of,
         viewed.rows, viewed.weights, followed.rows, followed.weights, liked.rows, liked.weights,
         sessions.starts, sessions.items, sessions.item_starts, sessions.of_items,
-        similarities.ranks, similarities.values, workspace.place_of, workspace.slot_of, scores, ranks,
+        similarities.ranks, similarities.values, scores, ranks,
     )  # fmt: skip
     anchor_price = _NO_ANCHOR if context.anchor == UNKNOWN else float(features.prices[context.anchor])
     return scored and compiled.fill_features(

@@ -39,7 +39,7 @@ class DigestIndex:
     def copy(self) -> DigestIndex:
         """Return an index that changes independently."""
         other = copy(self)
-        other.slots = self.slots.copy()  # noqa: SLF001 - its own class
+        other.slots = self.slots.copy()
         return other
 
     def add(self, digests: Digests) -> None:

@@ -58,32 +58,38 @@ class Interests:
     @property
     def session_counts(self) -> Floats:
         """How often each is among the session's last items."""
-        return self.of_session[:, 0]
+        found: Floats = self.of_session[:, 0]
+        return found
 
     @property
     def session_ages_seconds(self) -> Floats:
         """Time since each one's last event in the session."""
-        return self.of_session[:, 1]
+        found: Floats = self.of_session[:, 1]
+        return found
 
     @property
     def scores(self) -> Floats:
         """Scores of the visitor's items."""
-        return self.of_history[0]
+        found: Floats = self.of_history[0]
+        return found
 
     @property
     def ages_seconds(self) -> Floats:
         """Time since each item's last event."""
-        return self.of_history[1]
+        found: Floats = self.of_history[1]
+        return found
 
     @property
     def purchases(self) -> Floats:
         """Purchases of each item."""
-        return self.of_history[2]
+        found: Floats = self.of_history[2]
+        return found
 
     @property
     def others(self) -> Floats:
         """Events of each item that are not purchases."""
-        return self.of_history[3]
+        found: Floats = self.of_history[3]
+        return found
 
     @property
     def session_digests(self) -> NDArray[np.uint64]:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 import numba
 from numba import types
 
-__all__ = ["BYTES", "column", "compiled", "inner", "table"]
+__all__ = ["BYTES", "Array", "column", "compiled", "inner", "table"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+Array = Any
+"""Numba knows of which type."""
 
 BYTES = types.Bytes(types.uint8, 1, "C")
 """The type of ``bytes``."""
 
+_NJIT: Any = numba.njit
 _OPTIONS = {
     # No `fastmath`, and so no fused multiplications and additions: each operation is rounded as numpy rounds it.
     "fastmath": False,
-    # A division by zero is an infinity, as in numpy.
+    # A division by zero gives what it gives in numpy.
     "error_model": "numpy",
 }
 
@@ -37,16 +40,15 @@ def table(kind: Any, dimensions: int = 1) -> Any:
 def compiled(returns: Any, *arguments: Any) -> Callable[[Function], Function]:
     """Compile a function at once, for these types only, or load what was compiled before.
 
-    The module of the function must import nothing else of ours: what is kept on disk is recognised by that one file.
+    The function's module must import nothing else of ours, which would be compiled into it: a change there would go unnoticed.
     """
 
     def decorate(function: Function) -> Function:
         signature = returns(*arguments)
         try:
-            done: Function = numba.njit([signature], cache=True, **_OPTIONS)(function)
-        except (RuntimeError, OSError, EOFError, UnpicklingError):
-            # No folder for it can be written, or what lies there is damaged.
-            done = numba.njit([signature], **_OPTIONS)(function)
+            done: Function = _NJIT([signature], cache=True, **_OPTIONS)(function)
+        except Exception:  # noqa: BLE001 - no folder to keep it in, or what lies there is damaged, which can raise anything
+            done = _NJIT([signature], **_OPTIONS)(function)
         return done
 
     return decorate
@@ -54,5 +56,5 @@ def compiled(returns: Any, *arguments: Any) -> Callable[[Function], Function]:
 
 def inner(function: Function) -> Function:
     """Compile a function that compiled ones of the same module call."""
-    done: Function = numba.njit(**_OPTIONS)(function)
+    done: Function = _NJIT(**_OPTIONS)(function)
     return done

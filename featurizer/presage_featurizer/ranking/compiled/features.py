@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
-from presage_featurizer.ranking.compiled.compiling import column, compiled, inner
+from presage_featurizer.ranking.compiled.compiling import Array, column, compiled, inner
 
 __all__ = ["MAX_SUMMED", "fill_features", "pairwise_sum"]
 
-Array = NDArray[Any]
 
 MAX_SUMMED = 128
 """Numpy sums more numbers in another order."""
@@ -102,7 +98,7 @@ def _codes_within(rows: Array, item_codes: Array, codes: Array, size: int) -> bo
 
 
 @inner
-def _visitor_features(own: Array, size: int, history: Array, orders: int, intent: int) -> Array:
+def _visitor_features(size: int, history: Array, orders: int, intent: int) -> Array:
     found = np.empty(5, np.float32)
     count = history.shape[1]
     found[0], found[1], found[2], found[3], found[4] = count, orders, size, -1.0, intent
@@ -188,7 +184,7 @@ def fill_features(
     known = min(item_prices.shape[0], table_rows_of.shape[0], own_places.shape[0])
     if not (_within(rows, known) and _within(own, known) and _codes_within(rows, item_codes, codes, sums.shape[0])):
         return False
-    visitor = _visitor_features(own, size, history, orders, intent)
+    visitor = _visitor_features(size, history, orders, intent)
     own_features = _own_features(history, orders)
     newest_price = prices[0] if prices.shape[0] else 0.0
     own_price = _mean_price(prices[size:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 __all__ = ["MAX_COMPILED_ITEMS", "Kernels", "kernels", "loaded_kernels"]
 
@@ -57,7 +57,7 @@ def _load() -> Kernels | None:
         import numba  # noqa: PLC0415
     except ImportError:
         return None
-    if numba.config.DISABLE_JIT:
+    if vars(numba.config).get("DISABLE_JIT"):
         return None
     from presage_featurizer.ranking.compiled import features, listing, nearness, visitors  # noqa: PLC0415
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
-from presage_featurizer.ranking.compiled.compiling import column, compiled, inner, table
+from presage_featurizer.ranking.compiled.compiling import Array, column, compiled, inner, table
 
 __all__ = ["score_near"]
-
-Array = NDArray[Any]
 
 _MAX_LAST_ITEMS = 5
 _SESSIONS_PER_ITEM = 200
@@ -20,6 +15,20 @@ _SIMILAR_SESSIONS = 100
 _MAX_ITEMS = 2_048
 _MAX_SCORE = 20.0
 _FAR = 1_000.0
+_NO_KEY = -2
+"""Where a hash table has no key; UNKNOWN, -1, is one."""
+_MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)
+
+
+@inner
+def _touch(rows: Array, weights: Array, own: Array) -> float:
+    """Read where the neighbours of some items begin and end, so that memory is waited for once and not for each item."""
+    touched, last = 0.0, rows.shape[1] - 1
+    if rows.size:
+        for row in own:
+            at = max(row, 0)
+            touched += rows[at, 0] + rows[at, last] + weights[at, 0] + weights[at, last]
+    return touched
 
 
 @inner
@@ -43,11 +52,30 @@ def _gather(rows: Array, weights: Array, own: Array, own_weights: Array, found: 
 
 
 @inner
+def _slots(most: int) -> Array:
+    """Return an empty hash table for some rows: small, so that it stays in the fastest cache, as arrays for all rows do not."""
+    size = 64
+    while size < 4 * most:
+        size *= 2
+    return np.full((size, 2), _NO_KEY, np.int32)
+
+
+@inner
+def _slot_of(slots: Array, row: int) -> int:
+    """Return the slot that has a row, or that it would get."""
+    last = slots.shape[0] - 1
+    slot = np.int64((np.uint64(row) * _MULTIPLIER) >> np.uint64(32)) & last
+    while slots[slot, 0] != row and slots[slot, 0] != _NO_KEY:
+        slot = (slot + 1) & last
+    return slot
+
+
+@inner
 def _add(found: Array, amounts: Array, slots: Array, scores: Array) -> None:
     for at in range(found.shape[0]):
-        slot = slots[found[at]]
-        if slot > 0:
-            scores[slot - 1] += amounts[at]
+        slot = _slot_of(slots, np.int64(found[at]))
+        if slots[slot, 0] >= 0:
+            scores[slots[slot, 1]] += amounts[at]
 
 
 @inner
@@ -106,16 +134,24 @@ def _add_sessions(
         if at[rank] < _SIMILAR_SESSIONS:
             nearest[at[rank]] = place
         at[rank] += 1
+    count = min(size, _SIMILAR_SESSIONS)
+    begins, sizes = np.empty(count, np.int64), np.empty(count, np.int64)
+    for at in range(count):
+        number = numbers[nearest[at]]
+        begins[at] = starts[number]
+        sizes[at] = starts[number + 1] - starts[number]
     found, amounts = np.empty(_MAX_ITEMS, np.int32), np.empty(_MAX_ITEMS)
+    last_item = items.shape[0] - 1
+    for at in range(count if items.size else 0):  # see `_touch`
+        found[at] = items[min(begins[at], last_item)]
     read = 0
-    for place in nearest[: min(size, _SIMILAR_SESSIONS)]:
-        begin, end = starts[numbers[place]], starts[numbers[place] + 1]
-        if read + end - begin > _MAX_ITEMS:
+    for at in range(count):
+        end = read + sizes[at]
+        if end > _MAX_ITEMS:
             break
-        for at in range(end - begin):
-            found[read + at] = items[begin + at]
-            amounts[read + at] = similarities[ranks[shared[place]]]
-        read += end - begin
+        found[read:end] = items[begins[at] : begins[at] + sizes[at]]
+        amounts[read:end] = similarities[ranks[shared[nearest[at]]]]
+        read = end
     _add(found[:read], amounts[:read], slots, scores)
 
 
@@ -136,28 +172,27 @@ def _last_basket(history: Array, rows: Array) -> Array:
 
 
 @inner
-def _add_once(found: Array, amounts: Array, places: Array, wanted: Array, scores: Array, ranks: Array) -> None:
+def _add_once(found: Array, amounts: Array, wanted: Array, scores: Array, ranks: Array) -> None:
     """Sum what was found, and set the scores of those that are wanted, and how many others are nearer."""
-    totals = np.empty(found.shape[0])
+    totals = np.zeros(found.shape[0])
+    slots = _slots(found.shape[0])
     size = 0
     for at in range(found.shape[0]):
-        place = places[found[at]]
-        if place < 0:
-            place = np.int16(size)
-            places[found[at]] = place
-            totals[size] = 0.0
+        slot = _slot_of(slots, np.int64(found[at]))
+        if slots[slot, 0] == _NO_KEY:
+            slots[slot, 0], slots[slot, 1] = found[at], size
             size += 1
-        totals[place] += amounts[at]
+        totals[slots[slot, 1]] += amounts[at]
     for at in range(wanted.shape[0]):
-        place = places[wanted[at]] if wanted[at] >= 0 else np.int16(-1)
-        if place >= 0 and totals[place] != 0.0:
-            scores[at] = totals[place]
+        slot = _slot_of(slots, wanted[at])
+        if wanted[at] < 0 or slots[slot, 0] < 0:
+            continue
+        total = totals[slots[slot, 1]]
+        if total != 0.0:
             nearer = 0
             for other in range(size):
-                nearer += totals[other] > totals[place]
-            ranks[at] = nearer
-    for at in range(found.shape[0]):
-        places[found[at]] = -1
+                nearer += totals[other] > total
+            scores[at], ranks[at] = total, nearer
 
 
 @inner
@@ -184,14 +219,13 @@ def _within(rows: Array, size: int) -> bool:
     types.boolean, column(types.int64), column(types.int64), types.int64, column(types.float64, 2), column(types.float64),
     column(types.int64), _NEIGHBOUR_ROWS, _NEIGHBOUR_WEIGHTS, _NEIGHBOUR_ROWS, _NEIGHBOUR_WEIGHTS,
     _NEIGHBOUR_ROWS, _NEIGHBOUR_WEIGHTS, _NUMBERS, _NUMBERS, _NUMBERS, _NUMBERS,
-    column(types.int64), column(types.float64), column(types.int16), column(types.int16),
-    column(types.float64, 2), column(types.float64),
+    column(types.int64), column(types.float64), column(types.float64, 2), column(types.float64),
 )  # fmt: skip
 def score_near(
     wanted: Array, own: Array, size: int, history: Array, session_weights: Array, table_rows_of: Array,
     viewed_rows: Array, viewed_weights: Array, followed_rows: Array, followed_weights: Array,
     liked_rows: Array, liked_weights: Array, starts: Array, items: Array, item_starts: Array, of_items: Array,
-    similarity_ranks: Array, similarities: Array, places: Array, slots: Array, scores: Array, ranks: Array,
+    similarity_ranks: Array, similarities: Array, scores: Array, ranks: Array,
 ) -> bool:  # fmt: skip
     """Score some items by each table, and set ``ranks`` of those that the table of liked items finds.
 
@@ -215,19 +249,21 @@ def score_near(
         history.shape[1] * liked_rows.shape[1], last.shape[0] * viewed_rows.shape[1], newest.shape[0] * followed_rows.shape[1]
     )  # fmt: skip
     found, amounts = np.empty((3, room), np.int32), np.empty((3, room))
+    touched = _touch(liked_rows, liked_weights, own_rows[size:])
+    touched += _touch(viewed_rows, viewed_weights, last)
+    scores[0, :1] = touched + _touch(followed_rows, followed_weights, newest)
     liked = _gather(liked_rows, liked_weights, own_rows[size:], _own_weights(history), found[0], amounts[0])
     viewed = _gather(viewed_rows, viewed_weights, last, weights, found[1], amounts[1])
     followed = _gather(followed_rows, followed_weights, newest, weights, found[2], amounts[2])
     scores[:] = 0.0
     ranks[:] = _FAR
-    _add_once(found[0, :liked], amounts[0, :liked], places, rows, scores[2], ranks)
+    _add_once(found[0, :liked], amounts[0, :liked], rows, scores[2], ranks)
+    slots = _slots(rows.shape[0])
     for at in range(rows.shape[0]):
         if rows[at] >= 0:
-            slots[rows[at]] = at + 1
+            slot = _slot_of(slots, rows[at])
+            slots[slot, 0], slots[slot, 1] = rows[at], at
     _add(found[1, :viewed], amounts[1, :viewed], slots, scores[0])
     _add(found[2, :followed], amounts[2, :followed], slots, scores[1])
     _add_sessions(newest, similarity_ranks, similarities, starts, items, item_starts, of_items, slots, scores[3])
-    for at in range(rows.shape[0]):
-        if rows[at] >= 0:
-            slots[rows[at]] = 0
     return True

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
-from presage_featurizer.ranking.compiled.compiling import BYTES, column, compiled, inner, table
+from presage_featurizer.ranking.compiled.compiling import BYTES, Array, column, compiled, inner, table
 
 __all__ = ["compare_items", "find_rows", "read_items"]
-
-Array = NDArray[Any]
 
 _UNKNOWN = -1
 _NO_ROW = np.uint64(0xFFFF_FFFF_FFFF_FFFF)

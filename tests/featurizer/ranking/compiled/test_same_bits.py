@@ -10,18 +10,19 @@ from hypothesis import strategies as st
 from presage_featurizer import MICROS, EventType, current_session
 from presage_featurizer.ranking.assembling import Circumstances, context_of
 from presage_featurizer.ranking.compiled import kernels
-from presage_featurizer.ranking.compiled.compiling import inner
 from presage_featurizer.ranking.digest_index import DigestIndex
 from presage_featurizer.ranking.intent import _compare, session_intent
 from presage_featurizer.ranking.interests import Interests
 from presage_featurizer.ranking.item_features import MAX_COLD
 from presage_featurizer.ranking.pairs import pair_features
+from presage_featurizer.ranking.tables import RankingTables
 from presage_featurizer.ranking.workspace import Workspace
 from tests.support.numpy_only import numpy_only
-from tests.support.small_shops import NOW, a_visitor, number_of, small_shop
+from tests.support.small_shops import NOW, SmallShop, a_visitor, number_of, small_shop
 
 SHOPS = [small_shop(seed) for seed in range(3)]
-SHOPS += [small_shop(3, items=400, neighbours=60, sessions=900), small_shop(items=0, sessions=0)]
+LARGE = small_shop(3, items=400, neighbours=60, sessions=3_000, longest=60)
+SHOPS += [LARGE, small_shop(items=0, sessions=0)]
 KINDS = st.sampled_from([EventType.VIEW_ITEM, EventType.ADD_TO_CART, EventType.PURCHASE])
 COLUMNS = ("digests", "rows", "of_session", "of_history", "codes", "prices")
 
@@ -55,9 +56,9 @@ def numba_is_there():
     budget=st.sampled_from([None, 0, 5 * MICROS, 50 * MICROS]),
     are_found=st.booleans(),
 )
-@example(SHOPS[3], a_visitor([(n, EventType.PURCHASE) for n in range(64)]), list(range(400)), 0, None, None, False)
+@example(LARGE, a_visitor([(n, EventType.PURCHASE) for n in range(64)]), list(range(400)), 0, None, None, False)
 @settings(deadline=None, max_examples=200)
-def test_features(shop, state, wanted, days, anchor, budget, are_found):
+def test_features(shop, state, wanted, days, anchor, budget, are_found):  # noqa: PLR0917 - hypothesis names them
     ids = [f"item-{number}" for number in wanted]
     workspace = Workspace()
 
@@ -114,6 +115,29 @@ def test_rows_by_digest(known, others):
     assert compiled[: len(known)] == list(range(len(known)))
 
 
+def test_tables_that_are_mapped_read_only():
+    tables = LARGE.tables
+    arrays = {
+        "digests": tables.digests,
+        "repeat_rates": tables.repeat_rates,
+        **{f"{name}.rows": table.rows for name, table in tables.neighbours.items()},
+        **{f"{name}.weights": table.weights for name, table in tables.neighbours.items()},
+        **{
+            f"sessions.{name}": getattr(tables.sessions, name)
+            for name in ("starts", "items", "item_starts", "of_items")
+        },
+    }
+    mapped = {name: np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape) for name, array in arrays.items()}
+    shop = SmallShop(LARGE.columns, LARGE.features, RankingTables.restore(mapped).bound(LARGE.columns))
+    state = a_visitor([(number, EventType.VIEW_ITEM) for number in range(30)])
+    rows = np.arange(400)
+    found = pair_features(rows, shop.context(state)).tobytes()
+    assert not shop.tables.liked_together.rows.flags.writeable
+    assert found == pair_features(rows, LARGE.context(state)).tobytes()
+    with numpy_only():
+        assert found == pair_features(rows, shop.context(state)).tobytes()
+
+
 def test_a_thousand_unknown_candidates():
     shop = SHOPS[0]
     digests = np.array([number_of(f"unknown-{number}") for number in range(MAX_COLD)], np.uint64)
@@ -132,14 +156,3 @@ def test_rows_beyond_the_columns_are_as_by_numpy():
     assert compiled == expected
     with pytest.raises(IndexError):
         pair_features(np.array([1 << 40]), context)
-
-
-def test_no_multiplication_is_fused_with_an_addition():
-    @inner
-    def line(factor, price, more):
-        return price * factor + more
-
-    assert line(1.0 / 3.0, 3.0, -1.0) == 0.0  # fused: -5.6e-17
-    (assembly,) = line.inspect_asm().values()
-    assert "fmadd" not in assembly
-    assert "mul" in assembly
