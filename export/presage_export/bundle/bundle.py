@@ -38,6 +38,7 @@ __all__ = [
     "load_model",
     "read_bundle",
     "read_file",
+    "read_manifest",
     "read_optional_file",
     "run_model",
     "verify_bundle",
@@ -91,6 +92,12 @@ def read_bundle(directory: Path) -> Bundle:
         BundleError: A check fails; the error names the file and the reason.
     """
     return verify_bundle(directory, lambda file_name: read_file(directory / file_name))
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read the manifest of a bundle, <name>/<version>, and no other file; raises BundleError."""
+    path = directory / MANIFEST_FILE
+    return decode_manifest_file(path, read_file(path))
 
 
 def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:

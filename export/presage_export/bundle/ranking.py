@@ -24,6 +24,7 @@ from presage_export.bundle.bundle import (
     OPTIONAL_FILES,
     decode_manifest_file,
     read_file,
+    read_manifest,
     verify_model,
 )
 from presage_export.bundle.golden import Golden
@@ -67,8 +68,7 @@ class RankingBundle:
 
 def is_ranking_bundle(directory: Path) -> bool:
     """Tell whether a bundle's manifest is that of a ranking model, without verifying it; raises BundleError."""
-    path = directory / MANIFEST_FILE
-    return decode_manifest_file(path, read_file(path)).ranking is not msgspec.UNSET
+    return read_manifest(directory).ranking is not msgspec.UNSET
 
 
 def load_ranking_bundle(directory: Path) -> RankingBundle:
