@@ -19,6 +19,7 @@ from presage_export.registry.changes import (
 )
 from presage_export.registry.folders import find_versions, is_version, version_order
 from presage_export.registry.moves import drop_challenger, promote, set_shadow, split
+from presage_export.registry.wording import describe_change, roles_of
 
 __all__ = [
     "ALIASES_FILE",
@@ -31,6 +32,7 @@ __all__ = [
     "RollbackRules",
     "StaleAliasesError",
     "assign",
+    "describe_change",
     "drop_challenger",
     "find_aliases_before",
     "find_versions",
@@ -39,6 +41,7 @@ __all__ = [
     "read_aliases",
     "read_changes",
     "replace_aliases",
+    "roles_of",
     "set_shadow",
     "split",
     "version_order",

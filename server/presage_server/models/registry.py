@@ -8,9 +8,11 @@ from pathlib import Path
 
 from presage_export.bundle import BundleError, is_ranking_bundle
 from presage_export.registry import Aliases, AliasesError, find_versions, read_aliases, replace_aliases
+from presage_featurizer.custom import CustomFeatures
 from presage_server.errors import ModelError
+from presage_server.models.loading import load_any_model
 
-__all__ = ["FindProblems", "change_aliases", "find_model"]
+__all__ = ["FindProblems", "change_aliases", "find_model", "find_serving"]
 
 FindProblems = Callable[[str, list[str]], Mapping[str, str]]
 """Verifies versions of a model, as a server does: its name and the versions to why they cannot be served, by version."""
@@ -33,6 +35,21 @@ def find_model(directory: Path, name: str) -> list[str]:
     if name not in found:
         raise ModelError(f"model: expected one of {sorted(found)}, as in {directory}, got {name[:64]!r}")
     return [path.name for path in found[name]]
+
+
+def find_serving(directory: Path, name: str, custom: CustomFeatures | None = None) -> str:
+    """Return the version that serves where no alias names one: the highest that can be served.
+
+    Raises:
+        ModelError: There is no such model, or none of its versions can be served.
+    """
+    problem: ModelError | None = None
+    for version in reversed(find_model(directory, name)):
+        try:
+            return load_any_model(directory / name / version, custom).version
+        except ModelError as error:
+            problem = problem or error
+    raise ModelError(f"{name}: no version can be served: {problem}")
 
 
 def change_aliases(
