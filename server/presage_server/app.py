@@ -24,10 +24,13 @@ from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
 from presage_server.items.catalogue_service import CatalogueService
 from presage_server.items.running import live_items
-from presage_server.models.loading import load_models
+from presage_server.models.loading import find_problems, load_models
 from presage_server.models.placements import read_placements
 from presage_server.models.project import read_project
+from presage_server.models.reporting import Reporter
 from presage_server.models.served import Models
+from presage_server.models.service import MODEL_SERVICE_NAME, ModelService
+from presage_server.models.setting_aliases import AliasSetter
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
@@ -62,7 +65,7 @@ __all__ = ["running"]
 
 _logger = logging.getLogger(__name__)
 
-_SERVICES = (SERVICE_NAME, RANKING_NAME)
+_SERVICES = (SERVICE_NAME, RANKING_NAME, MODEL_SERVICE_NAME)
 _STORE_SECONDS = 10.0
 _STOP_SECONDS = 1.0
 _POLL_SECONDS = 0.00025
@@ -119,6 +122,7 @@ async def running(
         link, redis, url = await _open_link(settings, stack)
         link.watch_with(watcher)
         CatalogueService(redis, timeout_seconds=settings.store_timeout_ms / 1e3).add_to(server)
+        _make_model_service(settings, models, custom).add_to(server)
         live = await stack.enter_async_context(
             live_items(url, settings, metrics.registry, partial(_bind_tables, models))
         )
@@ -242,6 +246,14 @@ def _make_methods(models: Models, placements: Placements, metrics: Metrics) -> l
     scoring = ScoringService(models=models, clock=system_clock, new_id=_new_id, metrics=metrics)
     ranking = RankingService(models=models, placements=placements, clock=system_clock, new_rank_id=_new_id)
     return [*scoring.methods(), *ranking.methods()]
+
+
+def _make_model_service(settings: Settings, models: Models, custom: CustomFeatures | None) -> ModelService:
+    setter = None
+    if settings.allow_set_aliases:
+        verify = partial(find_problems, settings.models, custom)
+        setter = AliasSetter(settings.models, models, verify, system_clock)
+    return ModelService(Reporter(settings.models, models), setter=setter)
 
 
 def _new_id() -> str:

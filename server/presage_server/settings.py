@@ -111,6 +111,11 @@ class Settings:
         "The TOML file with the rules of each placement that lists are ranked for.",
         shown_default="none: only the rules that hold by default",
     )
+    allow_set_aliases: bool = setting(
+        False,
+        "Let every caller change which versions serve, with `ModelService.SetAliases`. Without it, only `presage models` does, on "
+        "a host that can write the folder.",
+    )
     state_ttl_days: float = setting(
         30.0, "A visitor is forgotten after this time without an event.", unit="days", low=0.001, high=3_650
     )

@@ -15,7 +15,7 @@ from presage_server.models.model import Model
 from presage_server.models.ranking import RankingModel, load_ranking_model
 from presage_server.models.served import Models, Served
 
-__all__ = ["find_bundles", "load_any_model", "load_model", "load_models"]
+__all__ = ["find_bundles", "find_problems", "load_any_model", "load_model", "load_models"]
 
 _logger = logging.getLogger(__name__)
 
@@ -109,6 +109,17 @@ def load_any_model(directory: Path, custom: CustomFeatures | None = None) -> Mod
     except BundleError as error:
         raise ModelError(str(error)) from error
     return load_ranking_model(directory) if ranks else load_model(directory, custom)
+
+
+def find_problems(directory: Path, custom: CustomFeatures | None, name: str, versions: Iterable[str]) -> dict[str, str]:
+    """Verify versions of a model; return why they cannot be served, by version: empty if all can be."""
+    problems = {}
+    for version in versions:
+        try:
+            load_any_model(directory / name / version, custom)
+        except ModelError as error:
+            problems[version] = str(error)
+    return problems
 
 
 def load_model(directory: Path, custom: CustomFeatures | None = None) -> Model:
