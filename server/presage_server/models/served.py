@@ -13,7 +13,7 @@ from presage_server.errors import ModelNotFoundError
 from presage_server.models.model import Model
 from presage_server.models.ranking import RankingModel
 
-__all__ = ["Models", "Route", "Served"]
+__all__ = ["Models", "Route", "Served", "Version"]
 
 Version = TypeVar("Version", Model, RankingModel)
 
@@ -70,6 +70,7 @@ class Models:
         custom: The features of the project that is served.
         ranking: The models that rank items.
         default_ranking: Which of them calls mean that name none.
+        problems: What cannot be served and why, by name and version.
     """
 
     def __init__(
@@ -81,25 +82,29 @@ class Models:
         *,
         ranking: Mapping[str, Served[RankingModel]] | None = None,
         default_ranking: str = "",
+        problems: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self._default, self._default_ranking = default, default_ranking
         self._custom = custom
         self.rejected: dict[str, int] = {}
         """How many newer versions of a model cannot be served, by its name."""
-        self.replace(models, ranking or {}, rejected or {})
+        self.problems: Mapping[str, Mapping[str, str]] = {}
+        """What cannot be served and why, by name and version; a file of aliases has its own name in place of a version."""
+        self.replace(models, ranking or {}, rejected or {}, problems)
 
     def replace(
         self,
         models: Mapping[str, Served[Model]],
         ranking: Mapping[str, Served[RankingModel]],
         rejected: Mapping[str, int],
+        problems: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         """Serve other versions from the next call on; calls that were routed already end on theirs.
 
         Called by the serving thread between two batches, or before it starts.
         """
         self._models, self._ranking = dict(models), dict(ranking)
-        self.rejected = dict(rejected)
+        self.rejected, self.problems = dict(rejected), dict(problems or {})
         self._routes = _plain_routes(self._models)
         self._ranking_routes = _plain_routes(self._ranking)
         self._feature_sets = dict(FEATURE_SETS)
@@ -125,6 +130,11 @@ class Models:
     def ranking_models(self) -> list[RankingModel]:
         """All versions of the models that rank items."""
         return [version for served in self._ranking.values() for version in served.versions]
+
+    @property
+    def all(self) -> dict[str, Served[Model] | Served[RankingModel]]:
+        """All models of both kinds, by name."""
+        return {**self._models, **self._ranking}
 
     def served(self, name: str) -> Served[Model]:
         """Find a model that scores visitors; the empty name is the default's.
