@@ -5,6 +5,7 @@ of training libraries belongs in ``reading``; exporting them belongs in the modu
 """
 
 from presage_export.bundle.bundle import Bundle, read_bundle
+from presage_export.bundle.opening import manifest_digest, open_verified_bundle
 from presage_export.bundle.ranking import RankingBundle, is_ranking_bundle, load_ranking_bundle
 from presage_export.bundle.writing import write_bundle
 from presage_export.errors import BundleError
@@ -15,6 +16,8 @@ __all__ = [
     "RankingBundle",
     "is_ranking_bundle",
     "load_ranking_bundle",
+    "manifest_digest",
+    "open_verified_bundle",
     "read_bundle",
     "write_bundle",
 ]

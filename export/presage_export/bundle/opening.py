@@ -41,11 +41,15 @@ def open_verified_bundle(directory: Path, digest: str) -> Bundle | RankingBundle
     path = directory / MANIFEST_FILE
     manifest = decode_manifest_file(path, read_file(path))
     if (actual := manifest_digest(manifest)) != digest:
-        raise BundleError(path, f"expected the content with SHA-256 {digest}, got {actual}: replaced since it was verified")
+        raise BundleError(
+            path, f"expected the content with SHA-256 {digest}, got {actual}: replaced since it was verified"
+        )
     model_path = directory / MODEL_FILE
     model_bytes = read_file(model_path)
     if (actual := hashlib.sha256(model_bytes).hexdigest()) != (expected := manifest.files[MODEL_FILE]):
-        raise BundleError(model_path, f"expected SHA-256 {expected} as in {MANIFEST_FILE}, got {actual}: it was altered")
+        raise BundleError(
+            model_path, f"expected SHA-256 {expected} as in {MANIFEST_FILE}, got {actual}: it was altered"
+        )
     model = load_model(model_path, model_bytes, feature_count=len(manifest.feature_set.features))
     spec = manifest.ranking
     if spec is msgspec.UNSET:

@@ -1,18 +1,21 @@
-"""Which versions serve, of those that a folder holds: what aliases name, or else the highest; and what serves where that is broken."""
+"""Which of the versions in a folder serve: what aliases name, or else the highest one; and what does where that is broken."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from presage_export.registry import ALIASES_FILE, Aliases, version_order
+from presage_export.registry import ALIASES_FILE, Aliases, is_version, version_order
 from presage_server.errors import ModelError
 from presage_server.models.plan import Plan, PlannedModel, VerifiedVersion
 
-__all__ = ["Check", "ModelFolder", "UnverifiedError", "choose_model", "choose_models", "no_bundle"]
+__all__ = ["Check", "ModelFolder", "UnverifiedError", "choose_model", "choose_models", "log_problems_at_start", "no_bundle"]
+
+_logger = logging.getLogger(__name__)
 
 Check = Callable[[str, str], VerifiedVersion | str | None]
 """Looks a version up, by name and version: verified, or why it cannot be served; None while it is still being copied.
@@ -56,7 +59,12 @@ def choose_models(
     problems: dict[str, dict[str, str]] = {}
     served = {} if current is None else current.models
     for name, folder in folders.items():
-        found, problems[name] = choose_model(name, folder, check, served.get(name))
+        try:
+            found, problems[name] = choose_model(name, folder, check, served.get(name))
+        except UnverifiedError:
+            found, problems[name] = served.get(name), {}
+            if found is None:
+                continue
         if found is not None:
             models[name] = found
         elif current is None:
@@ -120,7 +128,9 @@ class _Choice:
         """Find a version that can be served; one that is loaded stays so, whatever has become of its folder."""
         loaded = self._loaded.get(version)
         if version not in self._folder.versions:
-            self.problems[version] = "its folder is missing" + ("; what was loaded of it still serves" if loaded else "")
+            self.problems[version] = "its folder is missing" + (
+                "; what was loaded of it still serves" if loaded else ""
+            )
             return loaded
         found = self._check(self._name, version)
         if isinstance(found, str):
@@ -134,7 +144,7 @@ class _Choice:
 
     def _highest(self) -> VerifiedVersion | None:
         """Find the highest version that can be served; never a lower one than serves now: only aliases can go back."""
-        current = self._current and self._current.champion
+        current = None if self._current is None else self._current.champion
         for version in self._folder.versions[::-1]:
             if current is not None and version_order(version) < version_order(current.version):
                 break
@@ -153,6 +163,17 @@ class _Choice:
                 if (found := self._find(aliases.champion)) is not None:
                     return found
         return None
+
+
+def log_problems_at_start(plan: Plan) -> None:
+    """Log what cannot be served, and what serves in its place."""
+    for name, problems in plan.problems.items():
+        champion = plan.models[name].champion.version
+        for version, problem in problems.items():
+            if is_version(version) and version_order(version) > version_order(champion):
+                _logger.error("serving version %s of %s, because a newer one is rejected: %s", champion, name, problem)
+            else:
+                _logger.error("serving version %s of %s, and %s is rejected: %s", champion, name, version, problem)
 
 
 def no_bundle(directory: Path) -> ModelError:
@@ -201,7 +222,7 @@ def _resolve_sets(
         else:
             del models[name]
     for name, planned in models.items():
-        for role, version in _beside_champion(planned):
+        for role, version in planned.beside_champion:
             if (other := _conflict(first, name, version, project_set)) is not None:
                 problems.setdefault(name, {})[version.version] = (
                     f"its feature set differs from that of {other}, and both are called {version.feature_set!r}"
@@ -209,21 +230,12 @@ def _resolve_sets(
                 models[name] = _without(models[name], role)
 
 
-def _conflict(
-    first: dict[str, tuple[str, str]], name: str, version: VerifiedVersion, project_set: str
-) -> str | None:
+def _conflict(first: dict[str, tuple[str, str]], name: str, version: VerifiedVersion, project_set: str) -> str | None:
     """Return the model that has another set of the same name, if there is one."""
     if version.ranks or (project_set and version.feature_set == project_set):
         return None  # older models have fewer of a project's features
     other, fingerprint = first.setdefault(version.feature_set, (name, version.fingerprint))
     return None if fingerprint == version.fingerprint else other
-
-
-def _beside_champion(planned: PlannedModel) -> Iterator[tuple[str, VerifiedVersion]]:
-    for role in ("challenger", "shadow", "prior"):
-        version = getattr(planned, role)
-        if version is not None:
-            yield role, version
 
 
 def _without(planned: PlannedModel, role: str) -> PlannedModel:

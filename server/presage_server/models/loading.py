@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
 
-from presage_export.bundle import BundleError, is_ranking_bundle, read_bundle
-from presage_export.bundle.opening import manifest_digest
-from presage_export.registry import Aliases, AliasesError, find_versions, is_version, read_aliases, version_order
+from presage_export.bundle import BundleError, is_ranking_bundle, manifest_digest, read_bundle
+from presage_export.registry import Aliases, AliasesError, find_versions, is_version, read_aliases
 from presage_featurizer import FeatureSet, FeatureSetError
 from presage_featurizer.custom import CustomFeatures
 from presage_server.errors import ModelError
-from presage_server.models.choosing import ModelFolder, choose_models, no_bundle
+from presage_server.models.choosing import ModelFolder, choose_models, log_problems_at_start, no_bundle
 from presage_server.models.model import Model
 from presage_server.models.plan import Plan, PlannedModel, VerifiedVersion
 from presage_server.models.ranking import RankingModel, load_ranking_model
@@ -26,8 +25,8 @@ __all__ = [
     "load_any_model",
     "load_model",
     "load_models",
-    "log_problems_at_start",
     "make_models",
+    "plan_of",
     "read_folders",
     "serve_as_planned",
 ]
@@ -40,10 +39,10 @@ _DEFAULT, _DEFAULT_RANKING = "conversion", "ranking"
 def load_models(
     directory: Path, default: str = "", custom: CustomFeatures | None = None, *, default_ranking: str = ""
 ) -> Models:
-    """Verify and load the models of a folder of bundles, <name>/<version>/: of each what its aliases name, or else its highest version.
+    """Verify and load the models of a folder of bundles, <name>/<version>/: what aliases name, or else the highest version of each.
 
-    Of a model without aliases whose highest version cannot be served, the highest one that can be is loaded. Where the champion that
-    the aliases name cannot be served, the newest one of the history that can be serves; other versions that cannot be are left out.
+    Of a model without aliases whose highest version cannot be served, the highest one that can be is loaded. Where the champion
+    that aliases name cannot be served, the newest one of their history that can be is; other versions that cannot be are left out.
     All of this is logged.
 
     Args:
@@ -129,17 +128,6 @@ def _serve(
     )
 
 
-def log_problems_at_start(plan: Plan) -> None:
-    """Log what cannot be served, and what serves in its place."""
-    for name, problems in plan.problems.items():
-        champion = plan.models[name].champion.version
-        for version, problem in problems.items():
-            if is_version(version) and version_order(version) > version_order(champion):
-                _logger.error("serving version %s of %s, because a newer one is rejected: %s", champion, name, problem)
-            else:
-                _logger.error("serving version %s of %s, and %s is rejected: %s", champion, name, version, problem)
-
-
 def read_folders(directory: Path) -> dict[str, ModelFolder]:
     """Read which versions and aliases there are of each model; raises ModelError without any."""
     folders = {}
@@ -176,6 +164,26 @@ def _choose_default(models: Mapping[str, object], given: str, usual: str, settin
             f"{setting}: expected one of {sorted(models)}, got {chosen!r}; name it with --{setting.replace('_', '-')}"
         )
     return chosen
+
+
+def _describe_if_any(model: Model | RankingModel | None) -> VerifiedVersion | None:
+    return None if model is None else describe_version(model)
+
+
+def plan_of(models: Models) -> Plan:
+    """Return the plan that models would be the result of."""
+    planned = {
+        name: PlannedModel(
+            champion=describe_version(served.champion),
+            challenger=_describe_if_any(served.challenger),
+            shadow=_describe_if_any(served.shadow),
+            prior=_describe_if_any(served.prior),
+            aliases=served.aliases,
+        )
+        for name, served in models.all.items()
+    }
+    problems = {name: dict(found) for name, found in models.problems.items()}
+    return Plan(models=planned, problems=problems)
 
 
 def find_bundles(directory: Path) -> dict[str, list[Path]]:

@@ -39,8 +39,14 @@ class PlannedModel(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def versions(self) -> dict[str, VerifiedVersion]:
         """The versions by their names, the champion first."""
-        named = (self.champion, self.challenger, self.shadow, self.prior)
-        return {found.version: found for found in named if found is not None}
+        beside = {version.version: version for _, version in self.beside_champion}
+        return {self.champion.version: self.champion, **beside}
+
+    @property
+    def beside_champion(self) -> list[tuple[str, VerifiedVersion]]:
+        """The other versions and their roles."""
+        named = {"challenger": self.challenger, "shadow": self.shadow, "prior": self.prior}
+        return [(role, version) for role, version in named.items() if version is not None]
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from presage_export.registry import ALIASES_FILE, Aliases, AliasesError, find_versions, read_aliases, read_changes
+from presage_export.registry import (
+    ALIASES_FILE,
+    Aliases,
+    AliasesError,
+    find_versions,
+    read_aliases,
+    read_changes,
+    version_order,
+)
 from presage_server.errors import ModelError
 from presage_server.models.choosing import ModelFolder
 
@@ -66,6 +74,7 @@ class FolderWatch:
         self.found: dict[Key, FoundVersion] = {}
         """By name and version, as of the last look."""
         self._aliases: dict[str, _SeenAliases] = {}
+        self._gone: set[Key] = set()
         self._first = True
 
     def look(self) -> dict[str, ModelFolder]:
@@ -75,22 +84,24 @@ class FolderWatch:
             ModelError: It cannot be read.
         """
         try:
-            paths = find_versions(self.directory)
+            paths = {(name, path.name): path for name, found in find_versions(self.directory).items() for path in found}
         except OSError as error:
             raise ModelError(f"models: {self.directory} cannot be read: {error.strerror}") from error
-        found = {}
-        for name, versions in paths.items():
-            for path in versions:
-                found[name, path.name] = self._look_at(path, self.found.get((name, path.name)))
-        self.found, self._first = found, False
-        self._aliases = {name: entry for name, entry in self._aliases.items() if name in paths}
+        now = {key: self._look_at(path, self.found.get(key)) for key, path in paths.items()}
+        # One that is gone may be about to be replaced: it counts as it was for another look.
+        kept = {key: found for key, found in self.found.items() if key not in now and key not in self._gone}
+        self.found, self._gone, self._first = now | kept, set(kept), False
+        versions: dict[str, list[str]] = {}
+        for name, version in sorted(self.found, key=lambda key: (key[0], version_order(key[1]))):
+            versions.setdefault(name, []).append(version)
+        self._aliases = {name: seen for name, seen in self._aliases.items() if name in versions}
         return {
             name: ModelFolder(
-                tuple(path.name for path in versions),
+                tuple(of_name),
                 self._read_aliases(self.directory / name),
                 partial(read_history, self.directory / name),
             )
-            for name, versions in paths.items()
+            for name, of_name in versions.items()
         }
 
     def _look_at(self, path: Path, before: FoundVersion | None) -> FoundVersion:
@@ -105,9 +116,7 @@ class FolderWatch:
         return found
 
     def _read_aliases(self, folder: Path) -> Aliases | str:
-        """Read the aliases if the file was changed. One that is not valid counts only if it is still the same at the next look: an
-        editor may be writing it.
-        """
+        """Read the aliases if the file was changed; what is not valid counts at the second look: an editor may write it."""
         stamp = _stamp(folder / ALIASES_FILE)
         before = self._aliases.get(folder.name)
         if before is not None and before.stamp == stamp:
@@ -174,7 +183,7 @@ class _Described(msgspec.Struct):
 
 
 def _missing_file(folder: Path, present: Iterable[str]) -> str:
-    """Return a file that a bundle lacks; empty if it has all that its manifest names, or if that cannot be read: verification says so."""
+    """Return a file that a bundle lacks; empty if it has all that its manifest names, or a manifest that cannot be read."""
     present = set(present)
     if _MANIFEST not in present:
         return _MANIFEST

@@ -62,7 +62,10 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
                 _logger.info("store: embedded at %s, data in %s", url, settings.data_dir)
             of_each = replace(settings, port=port, redis_url=url, workers=1, metrics_port=-1, follow_items=False)
             await stack.enter_async_context(follower_process(url, settings))
-            workers = Workers(of_each, settings.workers, custom)
+            registry = CollectorRegistry()
+            reloader = _make_reloader(settings, custom, registry)
+            plan = None if reloader is None else await asyncio.to_thread(reloader.reloader.choose_first)
+            workers = Workers(of_each, settings.workers, custom, plan, registry)
             if settings.metrics_port >= 0:
                 http = await serve_text(workers.metrics_text, settings.host, settings.metrics_port)
                 stack.callback(http.close)
