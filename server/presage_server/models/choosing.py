@@ -13,7 +13,15 @@ from presage_export.registry import ALIASES_FILE, Aliases, is_version, version_o
 from presage_server.errors import ModelError
 from presage_server.models.plan import Plan, PlannedModel, VerifiedVersion
 
-__all__ = ["Check", "ModelFolder", "UnverifiedError", "choose_model", "choose_models", "log_problems_at_start", "no_bundle"]
+__all__ = [
+    "Check",
+    "ModelFolder",
+    "UnverifiedError",
+    "choose_model",
+    "choose_models",
+    "log_problems_at_start",
+    "no_bundle",
+]
 
 _logger = logging.getLogger(__name__)
 

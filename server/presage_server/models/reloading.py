@@ -263,7 +263,9 @@ class Reloader:
             min(2 * self._retry_seconds, _MAX_RETRY_SECONDS) if self._failed == plan else _FIRST_RETRY_SECONDS
         )
         self._failed, self._retry_at = plan, monotonic() + self._retry_seconds
-        _logger.error("the models stay as they are, and the change is tried again in %g s: %s", self._retry_seconds, error)
+        _logger.error(
+            "the models stay as they are, and the change is tried again in %g s: %s", self._retry_seconds, error
+        )
         return False
 
     def _note_change(self, plan: Plan) -> None:

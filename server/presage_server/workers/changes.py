@@ -67,21 +67,27 @@ class WorkerChanges:
             self._working = asyncio.create_task(self._work(message))
 
     async def _work(self, message: dict[str, Any]) -> None:
-        number, swapper, prepared = message["number"], self._swapper, self._prepared
+        number = message["number"]
         try:
-            if swapper is None:
-                raise ApplyError("this worker is ending")
             if message["command"] == "prepare":
-                self._prepared = None
-                self._prepared = await asyncio.to_thread(prepare, swapper, msgspec.convert(message["plan"], Plan))
-            elif prepared is None:
-                raise ApplyError("nothing was prepared")
+                await self._prepare(msgspec.convert(message["plan"], Plan))
             else:
-                self._prepared = None
-                await asyncio.to_thread(swapper.commit, prepared)
+                await self._commit()
         except ApplyError as error:
             self._send(reply=number, problem=str(error), key=error.key)
         except TimeoutError:
             self._send(reply=number, problem="the thread that serves did not come to the end of a batch in time")
         else:
             self._send(reply=number)
+
+    async def _prepare(self, plan: Plan) -> None:
+        self._prepared = None
+        if self._swapper is None:
+            raise ApplyError("this worker is ending")
+        self._prepared = await asyncio.to_thread(prepare, self._swapper, plan)
+
+    async def _commit(self) -> None:
+        prepared, self._prepared = self._prepared, None
+        if self._swapper is None or prepared is None:
+            raise ApplyError("nothing is prepared")
+        await asyncio.to_thread(self._swapper.commit, prepared)

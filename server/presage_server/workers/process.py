@@ -145,7 +145,8 @@ class WorkerProcess:
         """
         self._requests += 1
         number = self._requests
-        reply = self._replies[number] = asyncio.get_running_loop().create_future()
+        reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._replies[number] = reply
         self._channel.send(command=command, number=number, **message)
         try:
             async with asyncio.timeout(seconds):

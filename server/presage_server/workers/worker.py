@@ -16,8 +16,8 @@ from presage_server.errors import StartupError
 from presage_server.logs import start_logging
 from presage_server.models.plan import Plan
 from presage_server.telemetry.metrics import Metrics
-from presage_server.workers.channel import Channel, custom_from_json, settings_from_json
 from presage_server.workers.changes import WorkerChanges
+from presage_server.workers.channel import Channel, custom_from_json, settings_from_json
 from presage_server.workers.serving import serve_until
 from presage_server.workers.shutdown import ShutdownSignal
 
