@@ -8,6 +8,7 @@ from presage_export.bundle.bundle import OPTIONAL_FILES, Bundle, read_bundle, re
 from presage_export.bundle.golden_check import GoldenResult, measure_golden
 from presage_export.bundle.manifest import Manifest
 from presage_export.bundle.missing import missing_parts
+from presage_export.bundle.opening import manifest_digest, open_verified_bundle
 from presage_export.bundle.ranking import RankingBundle, is_ranking_bundle, load_ranking_bundle
 from presage_export.bundle.writing import write_bundle
 from presage_export.errors import BundleError
@@ -21,8 +22,10 @@ __all__ = [
     "RankingBundle",
     "is_ranking_bundle",
     "load_ranking_bundle",
+    "manifest_digest",
     "measure_golden",
     "missing_parts",
+    "open_verified_bundle",
     "read_bundle",
     "read_manifest",
     "read_optional_file",

@@ -13,7 +13,7 @@ from presage_server.errors import ModelNotFoundError
 from presage_server.models.model import Model
 from presage_server.models.ranking import RankingModel
 
-__all__ = ["Models", "Route", "Served"]
+__all__ = ["Models", "Route", "Served", "Version"]
 
 Version = TypeVar("Version", Model, RankingModel)
 
