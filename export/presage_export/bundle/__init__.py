@@ -1,7 +1,7 @@
 """The serving half of this package: the files of a bundle, their verification, and scores.
 
-What a server needs to read and run a bundle belongs here, and may import only NumPy, msgspec and ONNX Runtime. Reading the models
-of training libraries belongs in ``reading``; exporting them belongs in the modules beside the two.
+What a server needs to read and run a bundle belongs here, and may import only NumPy, msgspec, ONNX Runtime, and Numba where it is
+installed. Reading the models of training libraries belongs in ``reading``; exporting them belongs in the modules beside the two.
 """
 
 from presage_export.bundle.bundle import OPTIONAL_FILES, Bundle, read_bundle, read_manifest, read_optional_file

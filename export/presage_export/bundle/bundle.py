@@ -108,13 +108,13 @@ def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
         raise BundleError(path, "is that of a ranking model, which ranks items and does not score visitors")
     if manifest.files.keys() - OPTIONAL_FILES != {MODEL_FILE, GOLDEN_FILE}:
         raise BundleError(path, f"files: expected {GOLDEN_FILE} and {MODEL_FILE}, got {sorted(manifest.files)}")
-    model, _, _ = verify_model(directory, manifest, read)
+    model, *_ = verify_model(directory, manifest, read)
     return Bundle(directory=directory, manifest=manifest, model=model)
 
 
 def verify_model(
     directory: Path, manifest: Manifest, read: Callable[[str], bytes]
-) -> tuple[OnnxModel, Golden, NDArray[np.float32]]:
+) -> tuple[OnnxModel, Ensemble | None, Golden, NDArray[np.float32]]:
     """Verify the model and the golden rows of a bundle.
 
     Args:
@@ -123,7 +123,7 @@ def verify_model(
         read: Returns the files by name.
 
     Returns:
-        The model, the golden rows, and this host's margins of them.
+        The model, its trees, the golden rows, and this host's margins of them.
 
     Raises:
         BundleError: A check fails.
@@ -153,7 +153,7 @@ def verify_model(
     _check_coverage(golden_path, manifest, ensemble, golden)
     margins = run_model(model_path, model, golden.rows)
     _check_golden(golden_path, manifest, golden, margins)
-    return model, golden, margins
+    return model, ensemble, golden, margins
 
 
 def read_optional_file(directory: Path, manifest: Manifest, file_name: str) -> bytes | None:

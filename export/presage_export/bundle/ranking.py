@@ -27,6 +27,8 @@ from presage_export.bundle.bundle import (
     read_manifest,
     verify_model,
 )
+from presage_export.bundle.compiled_trees import CompiledTrees
+from presage_export.bundle.ensemble import Ensemble
 from presage_export.bundle.golden import Golden
 from presage_export.bundle.manifest import Manifest
 from presage_export.bundle.order import compare_order
@@ -48,6 +50,8 @@ class RankingBundle:
     spec: RankingSpec
     """The manifest's part for ranking models."""
     model: OnnxModel
+    trees: CompiledTrees | None
+    """The same model, faster for many rows; None if ONNX Runtime has to run it."""
     arrays: Mapping[str, NDArray[np.generic]]
     """The tables by name, mapped into memory and read-only."""
 
@@ -63,7 +67,8 @@ class RankingBundle:
         Raises:
             ValueError: The rows have another dtype or shape.
         """
-        return self.model.margins(rows).astype(np.float64)
+        margins = self.model.margins(rows) if self.trees is None else self.trees.margins(rows)
+        return margins.astype(np.float64)
 
 
 def is_ranking_bundle(directory: Path) -> bool:
@@ -103,7 +108,7 @@ def verify_ranking_bundle(directory: Path, tables: Path, read: Callable[[str], b
         raise BundleError(path, f"files: expected {GOLDEN_FILE}, {MODEL_FILE} and tables, got no {min(missing)}")
     if manifest.link != "identity" or manifest.calibration is not None:
         raise BundleError(path, "expected the link 'identity' and no calibration, since scores are only compared")
-    model, golden, margins = verify_model(directory, manifest, read)
+    model, ensemble, golden, margins = verify_model(directory, manifest, read)
     _check_groups(directory / GOLDEN_FILE, manifest, spec, golden, margins)
     others = {MODEL_FILE, GOLDEN_FILE} | OPTIONAL_FILES
     digests = {name: digest for name, digest in manifest.files.items() if name not in others}
@@ -114,7 +119,18 @@ def verify_ranking_bundle(directory: Path, tables: Path, read: Callable[[str], b
         raise BundleError(directory / TABLES_FOLDER, str(error)) from error
     if items != spec.items:
         raise BundleError(path, f"ranking.items: expected {items}, as in the tables, got {spec.items}")
-    return RankingBundle(directory=directory, manifest=manifest, spec=spec, model=model, arrays=arrays)
+    trees = _compile(ensemble, golden.rows, margins)
+    return RankingBundle(directory=directory, manifest=manifest, spec=spec, model=model, trees=trees, arrays=arrays)
+
+
+def _compile(
+    ensemble: Ensemble | None, rows: NDArray[np.float32], margins: NDArray[np.float32]
+) -> CompiledTrees | None:
+    """Compile a model's trees; None if it has others than these can be, or if they do not give ONNX Runtime's bits."""
+    trees = CompiledTrees.of(ensemble, feature_count=rows.shape[1]) if ensemble is not None else None
+    if trees is None or trees.margins(rows).tobytes() != margins.tobytes():
+        return None
+    return trees
 
 
 def _check_groups(

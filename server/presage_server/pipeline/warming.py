@@ -89,16 +89,12 @@ def _warm_up_rankings(models: Models, items: ItemSource) -> None:
         for _ in range(_RANKINGS):
             now = monotonic()
             call = _WarmUpCall("", b"", now, now + _WAIT_SECONDS)
-            job = RankJob(call, _RANK_ID, "warm-up", "", model, system_clock(), Batch(now).stages, _reply_ranking)
+            job = RankJob(call, _RANK_ID, "warm-up", "", model, system_clock(), Batch(now).stages, encode_ranking)
             job.candidate_ids = [f"warm-up-{number}" for number in range(job.k)]
             ranker.add(job)
             ranker.work(now, briefly=False)
             if call.failure is not None:
                 raise ModelError(f"models: {model.name} {model.version} cannot rank: {call.failure.message}")
-
-
-def _reply_ranking(job: RankJob) -> None:
-    job.call.reply(encode_ranking(job))
 
 
 def _encode(job: ScoreJob, error: object) -> None:
