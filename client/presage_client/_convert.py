@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sized
+from enum import IntEnum
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -16,6 +17,7 @@ from presage_client.types import Event, Prediction, ScoreTarget, Timings, TrackO
 __all__ = [
     "build",
     "check_count",
+    "enum_member",
     "event_to_proto",
     "features_from_proto",
     "outcome_from_proto",
@@ -25,6 +27,7 @@ __all__ = [
 ]
 
 M = TypeVar("M", bound=Message)
+E = TypeVar("E", bound=IntEnum)
 
 
 def build(message_class: type[M], **fields: Any) -> M:
@@ -127,6 +130,14 @@ def outcome_from_proto(message: scoring_service_pb2.TrackEventResult) -> TrackOu
     """Read what became of one event of a batch."""
     error = error_from_number(message.code, message.message) if message.code else None
     return TrackOutcome(duplicate=message.duplicate, error=error)
+
+
+def enum_member(kind: type[E], number: int) -> E:
+    """Return the member of that number; a newer server may send one that this client does not know."""
+    try:
+        return kind(number)
+    except ValueError:
+        return kind(0)
 
 
 def check_count(what: str, asked: Sized, got: Sized) -> None:

@@ -15,7 +15,6 @@ ServerError
 │   ├── NotPermittedError        PERMISSION_DENIED: this server was not started to allow it
 │   ├── StaleRevisionError       ABORTED: it was decided on an older revision; read the newest and decide again
 │   ├── VersionRejectedError     FAILED_PRECONDITION: a version of a model cannot be served; says why
-│   ├── UnsupportedCallError     UNIMPLEMENTED: this server does not answer such calls
 │   └── InternalError            INTERNAL: unexpected; has an id, under which the log has the details
 └── StartupError                 the server cannot start; its text is for the operator
     ├── SettingsError            a setting is wrong; names it
@@ -49,7 +48,6 @@ __all__ = [
     "StoreStartError",
     "StoreUnavailableError",
     "UnreadableStateError",
-    "UnsupportedCallError",
     "VersionRejectedError",
 ]
 
@@ -148,12 +146,6 @@ class VersionRejectedError(RpcError):
     """Expected: a version of a model, or its aliases, cannot be used as they are; the operator should correct them."""
 
     code = grpc.StatusCode.FAILED_PRECONDITION
-
-
-class UnsupportedCallError(RpcError):
-    """Expected: the server does not answer such calls."""
-
-    code = grpc.StatusCode.UNIMPLEMENTED
 
 
 class InternalError(RpcError):
