@@ -85,13 +85,17 @@ class LoadedServer:
         begun_ns = time.monotonic_ns()
         put_in_place(staged, target)
         # The log line names version and reason.
-        says = f"model {MODEL}: version {version} is new in the folder, but older than" if kind == OLDER else (
-            f"model {MODEL}: {version} is rejected, and changes nothing: "
+        says = (
+            f"model {MODEL}: version {version} is new in the folder, but older than"
+            if kind == OLDER
+            else (f"model {MODEL}: {version} is rejected, and changes nothing: ")
         )
         is_logged = self._wait_for(re.escape(says))
         ended_ns = time.monotonic_ns()
-        series = 'presage_model_rejected_total{model="%s",reason="older"} ' if kind == OLDER else (
-            'presage_model_problem{model="%s",model_version="' + version + '"} '
+        series = (
+            'presage_model_rejected_total{model="%s",reason="older"} '
+            if kind == OLDER
+            else ('presage_model_problem{model="%s",model_version="' + version + '"} ')
         )
         is_counted = self._wait_until(lambda: series % MODEL in self._metrics(), poll_seconds=_SCRAPE_SECONDS)
         return Change(kind, self._serving, self._serving, begun_ns, ended_ns, is_logged and is_counted)
@@ -150,7 +154,9 @@ class LoadedServer:
 
 
 @contextmanager
-def serve_under_load(directory: Path, models: Path, *, rate: float, flags: Sequence[str] = ()) -> Iterator[LoadedServer]:
+def serve_under_load(
+    directory: Path, models: Path, *, rate: float, flags: Sequence[str] = ()
+) -> Iterator[LoadedServer]:
     """Run a server with a constant rate of Score, of which every response is kept.
 
     Args:
