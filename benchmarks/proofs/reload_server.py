@@ -26,7 +26,7 @@ __all__ = ["MODEL", "Change", "LoadedServer", "serve_under_load"]
 MODEL = "conversion"
 _READY = "presage: serving on "
 _WAIT_SECONDS = 120.0
-_POLL_SECONDS = 0.005
+_POLL_SECONDS, _SCRAPE_SECONDS = 0.005, 0.5
 _VISITORS = 10_000
 _CONNECTIONS = 8
 _FOREVER_SECONDS = 86_400
@@ -97,7 +97,7 @@ class LoadedServer:
             if kind == OLDER
             else ('presage_model_problem{model="%s",model_version="' + version + '"} ')
         )
-        is_counted = self._wait_until(lambda: series % MODEL in self._metrics())
+        is_counted = self._wait_until(lambda: series % MODEL in self._metrics(), poll_seconds=_SCRAPE_SECONDS)
         return Change(kind, self._serving, self._serving, begun_ns, ended_ns, is_logged and is_counted)
 
     def end_load(self) -> int:
@@ -140,12 +140,12 @@ class LoadedServer:
 
         return self._wait_until(found)
 
-    def _wait_until(self, condition: Callable[[], bool]) -> bool:
+    def _wait_until(self, condition: Callable[[], bool], poll_seconds: float = _POLL_SECONDS) -> bool:
         until = time.monotonic() + _WAIT_SECONDS
         while not (met := condition()) and time.monotonic() < until:
             if self._load.poll() is not None:
                 raise RuntimeError("the load has ended: see above")
-            time.sleep(_POLL_SECONDS)
+            time.sleep(poll_seconds)
         return met
 
     def _metrics(self) -> str:
