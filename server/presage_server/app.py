@@ -24,10 +24,13 @@ from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
 from presage_server.items.catalogue_service import CatalogueService
 from presage_server.items.running import live_items
+from presage_server.models.guarding import Guard
 from presage_server.models.loading import load_models
 from presage_server.models.placements import read_placements
 from presage_server.models.project import read_project
+from presage_server.models.rolling_back import Rollbacks
 from presage_server.models.served import Models
+from presage_server.pipeline.after_replies import AfterReplies
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
@@ -39,6 +42,7 @@ from presage_server.rpc.ranking_service import RankingService
 from presage_server.rpc.reflection import enable_reflection
 from presage_server.rpc.registry import Method
 from presage_server.rpc.scoring_service import SERVICE_NAME, ScoringService
+from presage_server.scoring.pairing import Pairs
 from presage_server.scoring.sampler import Sampler
 from presage_server.scoring.scorer import Scorer
 from presage_server.settings import Settings
@@ -131,11 +135,10 @@ async def running(
         )
         metrics.registry.register(store.trouble)
         metrics.store_is_silent = lambda: link.silent
-        sampler = None
-        if settings.sample_vectors_share:
-            share = settings.sample_vectors_share
-            sampler = Sampler(share=share, random=Random().random, writer=store, metrics=metrics)  # noqa: S311 - a sample
-        scorer = Scorer(metrics, sampler)
+        random = Random().random  # noqa: S311 - samples
+        sampler = Sampler(share=settings.sample_vectors_share, random=random, writer=store, metrics=metrics)
+        pairs = Pairs(sampler, metrics, random)
+        scorer = Scorer(metrics, sampler, pairs)
         ranker = Ranker(live, metrics, _make_exposure_log(settings, store, metrics))
         overload = OverloadPolicy()
         pipeline = Pipeline(
@@ -147,12 +150,14 @@ async def running(
                 RecentSnapshots(),
                 scorer.count,
                 aggregates=NO_AGGREGATES if custom is None else custom.aggregates,
+                log_scores=scorer.log,
             ),
             scorer=scorer,
             ranker=ranker,
             overload=overload,
             metrics=metrics,
             wait_seconds=0.0 if watcher else _POLL_SECONDS,
+            after_replies=AfterReplies(pairs, _make_guard(settings, models, metrics, stack)),
         )
         if settings.metrics_port >= 0:
             http = await serve_metrics(metrics, settings.host, settings.metrics_port)
@@ -180,6 +185,12 @@ def _bind_tables(models: Models, items: ItemColumns) -> None:
     """Have the tables of all ranking models ready for columns."""
     for model in models.ranking_models:
         model.tables(items)
+
+
+def _make_guard(settings: Settings, models: Models, metrics: Metrics, stack: AsyncExitStack) -> Guard:
+    rollbacks = Rollbacks(settings.models, asyncio.get_running_loop(), system_clock, metrics.rollbacks)
+    stack.push_async_callback(rollbacks.finish)
+    return Guard(models, metrics.versions, rollbacks.start)
 
 
 def _log_what_is_served(settings: Settings, custom: CustomFeatures | None, models: Models) -> None:

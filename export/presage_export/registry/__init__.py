@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from presage_export.errors import AliasesError, StaleAliasesError
 from presage_export.registry.aliases import ALIASES_FILE, Aliases, RollbackRules, read_aliases
-from presage_export.registry.assignment import Arm, Assignment, assign
+from presage_export.registry.assignment import Arm, Assignment, assign, propensity_of
 from presage_export.registry.changes import CHANGES_FILE, AliasChange, read_changes, replace_aliases
 from presage_export.registry.folders import find_versions, is_version, version_order
 
@@ -26,6 +26,7 @@ __all__ = [
     "assign",
     "find_versions",
     "is_version",
+    "propensity_of",
     "read_aliases",
     "read_changes",
     "replace_aliases",
