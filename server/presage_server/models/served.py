@@ -94,7 +94,9 @@ class Served(Generic[Version]):
 
 def _needs(versions: Iterable[object]) -> frozenset[StatePart]:
     """Return the parts of a visitor's state that the features of some versions need."""
-    return frozenset[StatePart]().union(*(version.feature_set.needs for version in versions if isinstance(version, Model)))
+    return frozenset[StatePart]().union(
+        *(version.feature_set.needs for version in versions if isinstance(version, Model))
+    )
 
 
 class Models:

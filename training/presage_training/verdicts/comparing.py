@@ -33,10 +33,12 @@ class Estimate:
 class Comparison:
     """How two versions did on the same rows.
 
-    Intervals of ``loss`` and ``conversion`` hold at all looks at once; the others are 95 % intervals from a bootstrap over visitors,
-    for one look.
+    Intervals of ``loss`` and ``conversion`` hold at all looks at once; the others are 95 % intervals from a bootstrap over
+    visitors, for one look.
     """
 
+    names: tuple[str, str]
+    """What A and B are called in sentences."""
     target: str
     is_classification: bool
     rows: int
@@ -62,18 +64,23 @@ class Comparison:
     @property
     def sentence(self) -> str:
         """What the difference of the losses says, in one sentence."""
+        a, b = self.names
         what = "log loss" if self.is_classification else "squared error"
         value, low, high = self.loss.difference
         seen = f"over {self.rows:,} sessions of {self.visitors:,} visitors"
         if not self.rows:
             return "No difference seen yet: no outcome of a pair is known."
         if high < 0.0:
-            return f"B is better than A: its {what} is {-value:.4f} lower (between {-high:.4f} and {-low:.4f}), {seen}."
+            return f"{b} is better than {a}: its {what} is {-value:.4f} lower (between {-high:.4f} and {-low:.4f}), {seen}."
         if low > 0.0:
-            return f"B is worse than A: its {what} is {value:.4f} higher (between {low:.4f} and {high:.4f}), {seen}."
+            return (
+                f"{b} is worse than {a}: its {what} is {value:.4f} higher (between {low:.4f} and {high:.4f}), {seen}."
+            )
         if not np.isfinite(high):
             return f"No difference seen yet, {seen}."
-        return f"No difference seen yet: B's {what} is between {-low:.4f} lower and {high:.4f} higher than A's, {seen}."
+        return (
+            f"No difference seen yet: the {what} of {b} is between {-low:.4f} lower and {high:.4f} higher than that of {a}, {seen}."
+        )
 
 
 def compare(
@@ -102,6 +109,7 @@ def compare(
     bootstrap = _Bootstrap(rows.users, draws, seed)
     is_known = bool(len(rows)) and bool((labels != labels[0]).any())
     return Comparison(
+        names=rows.names,
         target=rows.target,
         is_classification=rows.is_classification,
         rows=len(rows),

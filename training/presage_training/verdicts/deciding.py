@@ -56,6 +56,7 @@ def decide(comparison: Comparison, rules: DecisionRules | None = None) -> Decisi
     The loss decides, over rows that both have scored. The conversion of those who are served by each is a guardrail.
     """
     rules = rules or DecisionRules()
+    a, b = comparison.names
     least_class = min(comparison.positives, comparison.rows - comparison.positives)
     if comparison.rows < rules.min_rows or (comparison.is_classification and least_class < rules.min_positives):
         return Decision(
@@ -70,8 +71,8 @@ def decide(comparison: Comparison, rules: DecisionRules | None = None) -> Decisi
         value, low, high = conversion.difference
         return Decision(
             action=Action.ROLL_BACK,
-            reason=f"visitors served by B bring less: {-value:.4f} (between {-high:.4f} and {-low:.4f}) less for each session than "
-            f"A's {conversion.a.value:.4f}",
+            reason=f"visitors served by {b} bring {-value:.4f} (between {-high:.4f} and {-low:.4f}) less for each session than the "
+            f"{conversion.a.value:.4f} of those served by {a}",
         )
     if comparison.loss.difference.high >= 0.0:
         return Decision(action=Action.CONTINUE, reason=comparison.sentence)
@@ -79,6 +80,6 @@ def decide(comparison: Comparison, rules: DecisionRules | None = None) -> Decisi
     if off_b - off_a > rules.max_miscalibration:
         return Decision(
             action=Action.CONTINUE,
-            reason=f"{comparison.sentence} But its mean score is {off_b:.4f} from the mean outcome, and A's {off_a:.4f}.",
+            reason=f"{comparison.sentence} But its mean score is {off_b:.4f} from the mean outcome, and that of {a} {off_a:.4f}.",
         )
     return Decision(action=Action.PROMOTE, reason=comparison.sentence)

@@ -46,7 +46,7 @@ def read_pairs(
     # The vectors are read first: what is archived meanwhile can only add events to those that they were scored after.
     pairs = list(pairs_of(vectors, model, versions))
     outcomes = find_outcomes(read_archive(archive, skipped=skipped or SkippedRows()), pairs, target)
-    return choose_rows(outcomes, versions, target)
+    return choose_rows(outcomes, model, versions, target)
 
 
 def pairs_of(vectors: Iterable[ServedVector], model: str, versions: tuple[str, str]) -> Iterable[ServedVector]:
@@ -55,11 +55,12 @@ def pairs_of(vectors: Iterable[ServedVector], model: str, versions: tuple[str, s
     return (vector for vector in vectors if vector.model == model and wanted <= _scores(vector).keys())
 
 
-def choose_rows(outcomes: Outcomes, versions: tuple[str, str], target: Target) -> PairedRows:
+def choose_rows(outcomes: Outcomes, model: str, versions: tuple[str, str], target: Target) -> PairedRows:
     """Choose one known outcome of each session of a visitor, by chance, and order them by when they became known.
 
     Args:
         outcomes: Of vectors that both versions have scored.
+        model: The model's name.
         versions: The two versions, A and B.
         target: What the outcomes are of.
     """
@@ -76,6 +77,7 @@ def choose_rows(outcomes: Outcomes, versions: tuple[str, str], target: Target) -
     version_a, version_b = versions
     vectors = [outcome.vector for outcome in matured]
     return PairedRows(
+        names=(f"{model}/{version_a}", f"{model}/{version_b}"),
         target=target.name,
         is_classification=target.is_classification,
         users=np.array([users[vector.user_id] for vector in vectors], np.int64),

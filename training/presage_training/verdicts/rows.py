@@ -28,6 +28,8 @@ class Unmatched:
 class PairedRows:
     """One row for each session of a visitor, in the order in which the outcomes became known."""
 
+    names: tuple[str, str]
+    """What A and B are called in sentences, such as ``conversion/3``."""
     target: str
     """As ``parse_target`` reads it."""
     is_classification: bool
@@ -60,5 +62,9 @@ class PairedRows:
             if isinstance(getattr(self, column.name), np.ndarray)
         }
         return PairedRows(
-            target=self.target, is_classification=self.is_classification, unmatched=self.unmatched, **columns
+            names=self.names,
+            target=self.target,
+            is_classification=self.is_classification,
+            unmatched=self.unmatched,
+            **columns,
         )
