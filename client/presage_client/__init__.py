@@ -30,6 +30,7 @@ from presage_client.ranking import (
     SimilarItems,
 )
 from presage_client.types import (
+    Arm,
     Device,
     Event,
     EventType,
@@ -44,6 +45,7 @@ from presage_client.types import (
 
 __all__ = [
     "AccessDeniedError",
+    "Arm",
     "AsyncClient",
     "CatalogueItem",
     "Client",

@@ -64,7 +64,7 @@ class Guard:
         """
         if now < self._next_at:
             return
-        served = self._models.all_served
+        served = self._models.all
         self._versions.keep({version for loaded in served.values() for version in loaded.versions})
         self._watched = {
             name: self._watched[name] if self._is_watched(name, loaded) else _Watched(loaded)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from presage_export.bundle import BundleError, is_ranking_bundle, read_bundle
-from presage_export.registry import find_versions, is_version
+from presage_export.registry import find_versions, is_version, read_aliases
 from presage_featurizer import FeatureSet, FeatureSetError
 from presage_featurizer.custom import CustomFeatures
 from presage_server.errors import ModelError
@@ -38,28 +39,28 @@ def load_models(
     Raises:
         ModelError: There is no bundle, no version of a model can be served, or a default is not among them.
     """
-    models: dict[str, Model] = {}
-    ranking: dict[str, RankingModel] = {}
+    models: dict[str, Served[Model]] = {}
+    ranking: dict[str, Served[RankingModel]] = {}
     rejected = {}
     for name, versions in find_bundles(directory).items():
-        model, rejected[name] = _load_highest(versions[::-1], custom)
-        if isinstance(model, RankingModel):
-            ranking[name] = model
+        loaded, rejected[name] = _load_served(versions, custom)
+        if isinstance(loaded.champion, RankingModel):
+            ranking[name] = loaded
         else:
-            models[name] = model
+            models[name] = loaded
     if not (models or ranking):
         raise ModelError(f"models: no bundle found under {directory}; expected <name>/<version>/manifest.json")
-    _check_feature_sets(models.values(), custom)
+    _check_feature_sets([served.champion for served in models.values()], custom)
     if default in ranking:
         raise ModelError(f"default_model: {default!r} ranks items; name it with --default-ranking-model")
     if default_ranking in models:
         raise ModelError(f"default_ranking_model: {default_ranking!r} scores visitors; name it with --default-model")
     return Models(
-        {name: Served(champion=model) for name, model in models.items()},
+        models,
         _choose_default(models, default, _DEFAULT, "default_model"),
         rejected,
         custom,
-        ranking={name: Served(champion=model) for name, model in ranking.items()},
+        ranking=ranking,
         default_ranking=_choose_default(ranking, default_ranking, _DEFAULT_RANKING, "default_ranking_model"),
     )
 
@@ -72,6 +73,24 @@ def _choose_default(models: Mapping[str, object], given: str, usual: str, settin
             f"{setting}: expected one of {sorted(models)}, got {chosen!r}; name it with --{setting.replace('_', '-')}"
         )
     return chosen
+
+
+def _load_served(versions: Sequence[Path], custom: CustomFeatures | None) -> tuple[Served[Any], int]:
+    """Load the versions that the aliases of a model name; without any, the highest one that can be served."""
+    aliases = read_aliases(versions[0].parent)
+    if not aliases.champion:
+        model, rejected = _load_highest(versions[::-1], custom)
+        return Served(champion=model), rejected
+    of_version: dict[str, Any] = {
+        version: load_any_model(versions[0].parent / version, custom) for version in aliases.versions
+    }
+    return Served(
+        champion=of_version[aliases.champion],
+        challenger=of_version.get(aliases.challenger),
+        shadow=of_version.get(aliases.shadow),
+        prior=of_version.get(aliases.prior),
+        aliases=aliases,
+    ), 0
 
 
 def _load_highest(versions: Sequence[Path], custom: CustomFeatures | None) -> tuple[Model | RankingModel, int]:

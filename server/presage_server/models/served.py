@@ -148,12 +148,10 @@ class Models:
 
     def drop_challenger(self, name: str) -> None:
         """Send nobody to the challenger of a model from the next call on; called as ``replace`` is."""
-        models, ranking = dict(self._models), dict(self._ranking)
-        if name in models:
-            models[name] = models[name].without_challenger()
+        if name in self._models:
+            self._models = {**self._models, name: self._models[name].without_challenger()}
         else:
-            ranking[name] = ranking[name].without_challenger()
-        self.replace(models, ranking, self.rejected)
+            self._ranking = {**self._ranking, name: self._ranking[name].without_challenger()}
 
     def __getitem__(self, name: str) -> Model:
         """Find the champion of a model; the empty name is the default's.
@@ -168,8 +166,8 @@ class Models:
         return (version for served in self._models.values() for version in served.versions)
 
     @property
-    def all_served(self) -> dict[str, Served[Model] | Served[RankingModel]]:
-        """All models by name, those that score visitors and those that rank items."""
+    def all(self) -> dict[str, Served[Model] | Served[RankingModel]]:
+        """All models of both kinds, by name."""
         return {**self._models, **self._ranking}
 
     @property

@@ -78,9 +78,8 @@ class Comparison:
             )
         if not np.isfinite(high):
             return f"No difference seen yet, {seen}."
-        return (
-            f"No difference seen yet: the {what} of {b} is between {-low:.4f} lower and {high:.4f} higher than that of {a}, {seen}."
-        )
+        span = f"between {-low:.4f} lower and {high:.4f} higher"
+        return f"No difference seen yet: the {what} of {b} is {span} than that of {a}, {seen}."
 
 
 def compare(
