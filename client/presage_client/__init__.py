@@ -41,6 +41,7 @@ from presage_client.ranking import (
     SimilarItems,
 )
 from presage_client.types import (
+    Arm,
     Device,
     Event,
     EventType,
@@ -57,6 +58,7 @@ __all__ = [
     "AccessDeniedError",
     "AliasChange",
     "Aliases",
+    "Arm",
     "AsyncClient",
     "CatalogueItem",
     "Client",

@@ -25,14 +25,17 @@ from presage_server.items.catalogue_service import CatalogueService
 from presage_server.items.running import live_items
 from presage_server.models.applying import LocalReloads, Reloads
 from presage_server.models.binding import TableBinding
+from presage_server.models.guarding import Guard
 from presage_server.models.loading import find_problems
 from presage_server.models.placements import read_placements
 from presage_server.models.project import read_project
 from presage_server.models.reporting import Reporter
+from presage_server.models.rolling_back import Rollbacks
 from presage_server.models.served import Models
 from presage_server.models.service import MODEL_SERVICE_NAME, ModelService
 from presage_server.models.setting_aliases import AliasSetter
 from presage_server.models.swapping import Swapper
+from presage_server.pipeline.after_replies import AfterReplies
 from presage_server.pipeline.between import BetweenBatches
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
@@ -45,6 +48,7 @@ from presage_server.rpc.ranking_service import RankingService
 from presage_server.rpc.reflection import enable_reflection
 from presage_server.rpc.registry import Method
 from presage_server.rpc.scoring_service import SERVICE_NAME, ScoringService
+from presage_server.scoring.pairing import Pairs
 from presage_server.scoring.sampler import Sampler
 from presage_server.scoring.scorer import Scorer
 from presage_server.settings import Settings
@@ -138,7 +142,7 @@ async def running(
         )
         metrics.registry.register(store.trouble)
         metrics.store_is_silent = lambda: link.silent
-        scorer = Scorer(metrics, _make_sampler(settings, store, metrics))
+        scorer, pairs = _make_scorer(settings, store, metrics)
         ranker = Ranker(live, metrics, _make_exposure_log(settings, store, metrics))
         overload = OverloadPolicy()
         pipeline = Pipeline(
@@ -150,12 +154,14 @@ async def running(
                 RecentSnapshots(),
                 scorer.count,
                 aggregates=NO_AGGREGATES if custom is None else custom.aggregates,
+                log_scores=scorer.log,
             ),
             scorer=scorer,
             ranker=ranker,
             overload=overload,
             metrics=metrics,
             wait_seconds=0.0 if watcher else _POLL_SECONDS,
+            after_replies=AfterReplies(pairs, _make_guard(settings, models, metrics, stack)),
         )
         if settings.metrics_port >= 0:
             http = await serve_metrics(metrics, settings.host, settings.metrics_port)
@@ -198,6 +204,20 @@ async def _changing(reloads: Reloads, swapper: Swapper) -> AsyncIterator[None]:
     finally:
         await asyncio.to_thread(reloads.close)  # the loop may be what a change waits for
         swapper.close()
+
+
+def _make_scorer(settings: Settings, store: RedisStore, metrics: Metrics) -> tuple[Scorer, Pairs]:
+    """Make what scores visitors, and what logs the scores of several versions beside each other."""
+    random = Random().random  # noqa: S311 - samples
+    sampler = Sampler(share=settings.sample_vectors_share, random=random, writer=store, metrics=metrics)
+    pairs = Pairs(sampler, metrics, random)
+    return Scorer(metrics, sampler, pairs), pairs
+
+
+def _make_guard(settings: Settings, models: Models, metrics: Metrics, stack: AsyncExitStack) -> Guard:
+    rollbacks = Rollbacks(settings.models, asyncio.get_running_loop(), system_clock, metrics.rollbacks)
+    stack.push_async_callback(rollbacks.finish)
+    return Guard(models, metrics.versions, rollbacks.start)
 
 
 def _show_what_is_served(settings: Settings, custom: CustomFeatures | None, models: Models, metrics: Metrics) -> None:
