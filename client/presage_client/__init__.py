@@ -18,6 +18,17 @@ from presage_client.errors import (
     UnavailableError,
     UnsupportedError,
 )
+from presage_client.models import (
+    AliasChange,
+    Aliases,
+    GoldenCheck,
+    ModelDetails,
+    ModelKind,
+    ModelSummary,
+    RollbackRules,
+    VersionState,
+    VersionSummary,
+)
 from presage_client.options import ClientOptions
 from presage_client.ranking import (
     Exclusion,
@@ -30,6 +41,7 @@ from presage_client.ranking import (
     SimilarItems,
 )
 from presage_client.types import (
+    Arm,
     Device,
     Event,
     EventType,
@@ -44,6 +56,9 @@ from presage_client.types import (
 
 __all__ = [
     "AccessDeniedError",
+    "AliasChange",
+    "Aliases",
+    "Arm",
     "AsyncClient",
     "CatalogueItem",
     "Client",
@@ -54,12 +69,16 @@ __all__ = [
     "EventType",
     "Exclusion",
     "Features",
+    "GoldenCheck",
     "Intent",
     "InternalError",
     "InvalidRequestError",
     "Item",
     "ItemFilter",
     "ItemSource",
+    "ModelDetails",
+    "ModelKind",
+    "ModelSummary",
     "NotFoundError",
     "OverloadedError",
     "Prediction",
@@ -68,6 +87,7 @@ __all__ = [
     "RankedItem",
     "Ranking",
     "RequestCancelledError",
+    "RollbackRules",
     "ScoreTarget",
     "SimilarItems",
     "Timings",
@@ -76,4 +96,6 @@ __all__ = [
     "UnavailableError",
     "UnsupportedError",
     "UpsertOutcome",
+    "VersionState",
+    "VersionSummary",
 ]

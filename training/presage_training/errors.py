@@ -6,6 +6,7 @@ TrainingError
 ├── DatasetError     a log does not fit the task, or has too few rows for it
 │   └── EventOrderError   too many events of a log are out of order
 ├── ProjectError     a file of a project is wrong or missing
+├── VerdictError     two versions of a model cannot be compared
 └── WorkerError      a worker process ended early
 """
 
@@ -15,7 +16,15 @@ from pathlib import Path
 
 from presage_training.quoting import printable
 
-__all__ = ["DatasetError", "EventOrderError", "LogFormatError", "ProjectError", "TrainingError", "WorkerError"]
+__all__ = [
+    "DatasetError",
+    "EventOrderError",
+    "LogFormatError",
+    "ProjectError",
+    "TrainingError",
+    "VerdictError",
+    "WorkerError",
+]
 
 
 _MAX_CHARACTERS = 1_000
@@ -35,6 +44,10 @@ class EventOrderError(DatasetError):
 
 class ProjectError(TrainingError):
     """A project's file cannot be read or is not valid; the text names the file and the key."""
+
+
+class VerdictError(TrainingError):
+    """Two versions of a model cannot be compared, or an option is not valid; the text says which and what to do."""
 
 
 class WorkerError(TrainingError):

@@ -20,6 +20,8 @@ class Kernels(NamedTuple):
     compare_items: Callable[..., tuple[int, bool]]
     score_near: Callable[..., bool]
     fill_features: Callable[..., bool]
+    order_shown: Callable[..., int]
+    find_reasons: Callable[..., None]
 
 
 class _Loading:
@@ -57,7 +59,7 @@ def _load() -> Kernels | None:
         return None
     if vars(numba.config).get("DISABLE_JIT"):
         return None
-    from presage_featurizer.ranking.compiled import features, nearness, visitors  # noqa: PLC0415
+    from presage_featurizer.ranking.compiled import features, listing, nearness, visitors  # noqa: PLC0415
 
     return Kernels(
         find_rows=visitors.find_rows,
@@ -65,4 +67,6 @@ def _load() -> Kernels | None:
         compare_items=visitors.compare_items,
         score_near=nearness.score_near,
         fill_features=features.fill_features,
+        order_shown=listing.order_shown,
+        find_reasons=listing.find_reasons,
     )
