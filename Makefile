@@ -7,7 +7,7 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-rank bench-items \
+.PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-rank bench-items \
         bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
         budget soak bench-replay bench-open-bandit skew-proof backfill-proof served-parity train-real train-rank list-regret clean
 .DEFAULT_GOAL := help
@@ -45,6 +45,9 @@ demo: $(if $(wildcard .venv/installed),setup,.venv/installed-for-demo) ## start 
 test: setup ## run the tests
 	@$(BIN)/pytest -n 2 --dist loadgroup
 	@$(MAKE) --no-print-directory new-user
+
+test-slow: setup ## run the tests that train again what ships
+	@$(BIN)/pytest -m slow
 
 new-user: ## install the wheel in an environment of its own, and go from a log to a served model there
 	@PYTHON="$(PYTHON)" tests/new_user/path.sh
