@@ -21,6 +21,7 @@ from presage_export.errors import BundleError
 from presage_export.gate import check_original
 from presage_export.golden_rows import choose_golden_rows
 from presage_export.graph import build_graph
+from presage_export.reading.importances import name_importances
 from presage_export.reading.source_model import read_source_model
 
 __all__ = ["export_model", "library_versions"]
@@ -40,6 +41,7 @@ def export_model(
     metrics: Mapping[str, float] | None = None,
     data: Mapping[str, str | int | float] | None = None,
     missing_values: bool = False,
+    optional_files: Mapping[str, bytes] | None = None,
     overwrite: bool = False,
 ) -> ParityReport:
     """Write a trained model as a bundle, <name>/<version>, after checking that the export scores as the model itself does.
@@ -56,6 +58,7 @@ def export_model(
         metrics: Quality on held-out data, for the manifest.
         data: The training data, for the manifest.
         missing_values: Whether rows may contain NaN when serving.
+        optional_files: Further files by name, of OPTIONAL_FILES.
         overwrite: Whether to replace an existing bundle.
 
     Raises:
@@ -82,6 +85,7 @@ def export_model(
             metrics=dict(metrics or {}),
             data=dict(data or {}),
             libraries=library_versions(source.libraries),
+            importances=name_importances(trained, rows, feature_set.features),
         )
     except ValueError as error:
         raise BundleError(directory, str(error)) from error
@@ -91,6 +95,7 @@ def export_model(
         model_bytes=model_bytes,
         golden_rows=golden_rows,
         golden_margins=source.margins(golden_rows),
+        optional_files=optional_files,
         overwrite=overwrite,
     )
     return report

@@ -2,7 +2,9 @@
 
 model.onnx      features to raw margin
 golden.npz      rows, with the margins of the source model and the scores of the bundle
-manifest.json   description of the model, and the SHA-256 of the other two files and of itself
+manifest.json   description of the model, and the SHA-256 of the other files and of itself
+explain.npz     optional: what explanations need beside the model
+baseline.npz    optional: what live features and scores are compared with
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from presage_export.bundle.calibration import to_scores
 from presage_export.bundle.coverage import MAX_GOLDEN_VISITS, count_visits, measure_coverage
 from presage_export.bundle.ensemble import Ensemble
 from presage_export.bundle.golden import Golden, compare_scores, unpack_golden
-from presage_export.bundle.manifest import Manifest, decode_manifest
+from presage_export.bundle.manifest import FORMAT_VERSION, Manifest, decode_manifest
 from presage_export.bundle.parity import compare_margins
 from presage_export.bundle.session import OnnxModel
 from presage_export.bundle.structure import check_structure
@@ -30,11 +32,13 @@ from presage_export.errors import BundleError, OnnxModelError, ParityError
 
 __all__ = [
     "MAX_FILE_BYTES",
+    "OPTIONAL_FILES",
     "Bundle",
     "decode_manifest_file",
     "load_model",
     "read_bundle",
     "read_file",
+    "read_optional_file",
     "run_model",
     "verify_bundle",
     "verify_model",
@@ -46,6 +50,8 @@ MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 MANIFEST_FILE: Final = "manifest.json"
 MODEL_FILE: Final = "model.onnx"
 GOLDEN_FILE: Final = "golden.npz"
+OPTIONAL_FILES: Final = frozenset({"explain.npz", "baseline.npz"})
+"""Files that a bundle may have since format 3; their digests are checked when it is loaded, and what is in them when it is read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +99,7 @@ def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
     manifest = decode_manifest_file(path, read(MANIFEST_FILE))
     if manifest.ranking is not msgspec.UNSET:
         raise BundleError(path, "is that of a ranking model, which ranks items and does not score visitors")
-    if manifest.files.keys() != {MODEL_FILE, GOLDEN_FILE}:
+    if manifest.files.keys() - OPTIONAL_FILES != {MODEL_FILE, GOLDEN_FILE}:
         raise BundleError(path, f"files: expected {GOLDEN_FILE} and {MODEL_FILE}, got {sorted(manifest.files)}")
     model, _, _ = verify_model(directory, manifest, read)
     return Bundle(directory=directory, manifest=manifest, model=model)
@@ -116,12 +122,15 @@ def verify_model(
         BundleError: A check fails.
     """
     manifest_path, model_path, golden_path = (directory / name for name in (MANIFEST_FILE, MODEL_FILE, GOLDEN_FILE))
+    optional = sorted(manifest.files.keys() & OPTIONAL_FILES)
+    if optional and manifest.format_version < FORMAT_VERSION:
+        raise BundleError(manifest_path, f"files: expected no {optional[0]} in format {manifest.format_version}")
     model_bytes, golden_bytes = read(MODEL_FILE), read(GOLDEN_FILE)
-    for path, data in ((model_path, model_bytes), (golden_path, golden_bytes)):
+    files = {model_path: model_bytes, golden_path: golden_bytes, **{directory / name: read(name) for name in optional}}
+    for path, data in files.items():
         _require_size(path, data)
-    for path, data in ((model_path, model_bytes), (golden_path, golden_bytes)):
-        if (actual := hashlib.sha256(data).hexdigest()) != (expected := manifest.files[path.name]):
-            raise BundleError(path, f"expected SHA-256 {expected} as in {MANIFEST_FILE}, got {actual}: it was altered")
+    for path, data in files.items():
+        _require_digest(path, data, manifest)
     feature_count = len(manifest.feature_set.features)
     ensemble = _check_structure(model_path, model_bytes, feature_count=feature_count)
     model = load_model(model_path, model_bytes, feature_count=feature_count)
@@ -129,13 +138,30 @@ def verify_model(
     if trees != manifest.trees:
         raise BundleError(manifest_path, f"trees: expected {trees}, as in {MODEL_FILE}, got {manifest.trees}")
     try:
-        golden = unpack_golden(golden_bytes, feature_count=feature_count, max_bytes=MAX_FILE_BYTES)
+        golden = unpack_golden(
+            golden_bytes, feature_count=feature_count, max_bytes=MAX_FILE_BYTES, scored=manifest.is_sealed
+        )
     except ValueError as error:
         raise BundleError(golden_path, str(error)) from error
     _check_coverage(golden_path, manifest, ensemble, golden)
     margins = run_model(model_path, model, golden.rows)
     _check_golden(golden_path, manifest, golden, margins)
     return model, golden, margins
+
+
+def read_optional_file(directory: Path, manifest: Manifest, file_name: str) -> bytes | None:
+    """Read one of OPTIONAL_FILES of a bundle, and check its digest again; None if the bundle has none.
+
+    Raises:
+        BundleError: It cannot be read, or was altered.
+    """
+    if file_name not in manifest.files:
+        return None
+    path = directory / file_name
+    data = read_file(path)
+    _require_size(path, data)
+    _require_digest(path, data, manifest)
+    return data
 
 
 def read_file(path: Path) -> bytes:
@@ -155,6 +181,11 @@ def read_file(path: Path) -> bytes:
 def _require_size(path: Path, data: bytes) -> None:
     if len(data) > MAX_FILE_BYTES:
         raise BundleError(path, f"expected at most {MAX_FILE_BYTES} bytes, got more")
+
+
+def _require_digest(path: Path, data: bytes, manifest: Manifest) -> None:
+    if (actual := hashlib.sha256(data).hexdigest()) != (expected := manifest.files[path.name]):
+        raise BundleError(path, f"expected SHA-256 {expected} as in {MANIFEST_FILE}, got {actual}: it was altered")
 
 
 def decode_manifest_file(path: Path, text: bytes) -> Manifest:
@@ -186,6 +217,8 @@ def _check_coverage(path: Path, manifest: Manifest, ensemble: Ensemble | None, g
         raise BundleError(
             path, f"its rows may visit {visits} nodes, expected at most {MAX_GOLDEN_VISITS}: give fewer rows"
         )
+    if not manifest.is_sealed:  # it states none
+        return
     actual, stated = measure_coverage(ensemble, golden.rows), manifest.golden
     if actual != stated:
         raise BundleError(
