@@ -21,6 +21,8 @@ from presage_featurizer.custom import CustomFeatures
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.placements import Placements
 from presage_server.clock import system_clock
+from presage_server.drift.counting import ServedCounts
+from presage_server.drift.publishing import CountsPublisher
 from presage_server.errors import StoreStartError
 from presage_server.items.catalogue_service import CatalogueService
 from presage_server.items.running import live_items
@@ -135,7 +137,10 @@ async def running(
         if settings.sample_vectors_share:
             share = settings.sample_vectors_share
             sampler = Sampler(share=share, random=Random().random, writer=store, metrics=metrics)  # noqa: S311 - a sample
-        scorer = Scorer(metrics, sampler)
+        counts = ServedCounts(system_clock)
+        counts.prepare(models)
+        metrics.registry.register(counts)
+        scorer = Scorer(metrics, sampler, counts)
         ranker = Ranker(live, metrics, _make_exposure_log(settings, store, metrics))
         overload = OverloadPolicy()
         pipeline = Pipeline(
@@ -169,6 +174,9 @@ async def running(
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)
         stack.callback(asyncio.create_task(ClockWatch(metrics.clock_jumps).run()).cancel)
+        publisher = CountsPublisher(counts, redis, writer=_new_id())
+        stack.push_async_callback(publisher.publish)  # what was counted since the last time
+        stack.callback(asyncio.create_task(publisher.run()).cancel)
         yield address
         checking.cancel()
         await health_servicer.enter_graceful_shutdown()

@@ -6,16 +6,19 @@ this is pure: no I/O, no clock. ``hours`` are made into windows, ``judging`` com
 
 from __future__ import annotations
 
-from presage_export.drift.baseline import SCORE, Baseline, Kind, pack_baseline, unpack_baseline
+from presage_export.drift.baseline import BASELINE_FILE, SCORE, Baseline, Kind, pack_baseline, unpack_baseline
 from presage_export.drift.building import Column, ServedRows, build_baseline
 from presage_export.drift.hours import BUCKETS, HOUR_MICROS, Hour, Window, make_windows
 from presage_export.drift.judging import VISITORS, Alarm, Finding, Judge, find_alarms
 from presage_export.drift.layout import Layout
+from presage_export.drift.measures import SHARES, places_of_shares, smoothed_shares
 
 __all__ = [
+    "BASELINE_FILE",
     "BUCKETS",
     "HOUR_MICROS",
     "SCORE",
+    "SHARES",
     "VISITORS",
     "Alarm",
     "Baseline",
@@ -31,5 +34,7 @@ __all__ = [
     "find_alarms",
     "make_windows",
     "pack_baseline",
+    "places_of_shares",
+    "smoothed_shares",
     "unpack_baseline",
 ]

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from presage_export.drift.layout import Layout
 
-__all__ = ["HOURS_OF_WEEK", "SCORE", "Baseline", "Kind", "pack_baseline", "unpack_baseline"]
+__all__ = ["BASELINE_FILE", "HOURS_OF_WEEK", "SCORE", "Baseline", "Kind", "pack_baseline", "unpack_baseline"]
 
+BASELINE_FILE: Final = "baseline.npz"
+"""Its name in a bundle."""
 HOURS_OF_WEEK: Final = 168
 SCORE: Final = "score"
 """The name of the last column."""

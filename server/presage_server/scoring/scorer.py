@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from presage_featurizer import CoreState, NewerStateError, StateError, current_session, feature_rows, featurize
+from presage_server.drift.counting import ServedCounts
 from presage_server.errors import StateTooNewError, UnreadableStateError
 from presage_server.models.model import Model
 from presage_server.rpc.status import internal_error
@@ -25,11 +26,15 @@ class Scorer:
     Args:
         metrics: Counts scores.
         sampler: Logs a share of the vectors; None logs none.
+        counts: Counts features and scores; None counts none.
     """
 
-    def __init__(self, metrics: Metrics, sampler: Sampler | None = None) -> None:
+    def __init__(
+        self, metrics: Metrics, sampler: Sampler | None = None, counts: ServedCounts | None = None
+    ) -> None:
         self._metrics = metrics
         self._sampler = sampler
+        self._counts = counts
         self._newer_logged = False
 
     def set_state(self, job: ScoreJob, state: CoreState | StateError | None) -> None:
@@ -60,6 +65,8 @@ class Scorer:
 
     def count(self, jobs: Sequence[ScoreJob]) -> None:
         """Count scores that are being served, and log the vectors of a sample of them."""
+        if self._counts is not None:
+            self._counts.note(jobs)
         sampler = self._sampler
         degraded = cold = failed = 0
         for job in jobs:
