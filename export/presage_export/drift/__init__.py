@@ -7,8 +7,8 @@ this is pure: no I/O, no clock. ``hours`` are made into windows, ``judging`` com
 from __future__ import annotations
 
 from presage_export.drift.baseline import BASELINE_FILE, SCORE, Baseline, Kind, pack_baseline, unpack_baseline
-from presage_export.drift.building import Column, ServedRows, build_baseline
-from presage_export.drift.hours import BUCKETS, HOUR_MICROS, Hour, Window, make_windows
+from presage_export.drift.building import Column, ServedRows, build_baseline, join_baselines
+from presage_export.drift.hours import BUCKETS, HOUR_MICROS, MIN_VISITORS, Hour, Window, make_windows
 from presage_export.drift.judging import VISITORS, Alarm, Finding, Judge, find_alarms
 from presage_export.drift.layout import Layout
 from presage_export.drift.measures import SHARES, places_of_shares, smoothed_shares
@@ -17,6 +17,7 @@ __all__ = [
     "BASELINE_FILE",
     "BUCKETS",
     "HOUR_MICROS",
+    "MIN_VISITORS",
     "SCORE",
     "SHARES",
     "VISITORS",
@@ -32,6 +33,7 @@ __all__ = [
     "Window",
     "build_baseline",
     "find_alarms",
+    "join_baselines",
     "make_windows",
     "pack_baseline",
     "places_of_shares",

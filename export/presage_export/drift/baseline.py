@@ -58,6 +58,8 @@ class Baseline:
     follow the clock are counted."""
     visitors: NDArray[np.int64]
     """How many visitors the rows of each column are from, ``[C]``."""
+    min_visitors: NDArray[np.int64]
+    """How many visitors end a window, ``[1]``."""
     sizes: NDArray[np.int64]
     """Numbers of visitors that were drawn, rising, ``[S]``."""
     distance_means: NDArray[np.float64]
@@ -82,6 +84,7 @@ class Baseline:
             "counts": (bins,),
             "weekly": (HOURS_OF_WEEK, bins),
             "visitors": (columns,),
+            "min_visitors": (1,),
             "sizes": (sizes,),
             "distance_means": (sizes, columns),
             "distance_deviations": (sizes, columns),
@@ -98,6 +101,8 @@ class Baseline:
                 raise ValueError(f"{name}: expected finite numbers, none negative")
         if not 2 <= sizes <= _MAX_SIZES or self.sizes[0] < 1 or (np.diff(self.sizes) <= 0).any():
             raise ValueError(f"sizes: expected 2 to {_MAX_SIZES} rising numbers from 1 on")
+        if self.min_visitors[0] < 1:
+            raise ValueError(f"min_visitors: expected at least 1, got {self.min_visitors[0]}")
         if self.kinds.max() > max(Kind):
             raise ValueError(f"kinds: expected 0 to {max(Kind)}")
         if (np.add.reduceat(self.counts, layout.starts_of_bins[:-1]) < 1).any() or (self.visitors < 1).any():
@@ -141,7 +146,7 @@ def unpack_baseline(data: bytes, *, columns: int) -> Baseline:
     # A damaged archive raises whatever zipfile and NumPy come across: struct.error, BadZipFile, zlib.error and others.
     except Exception as error:
         raise ValueError(f"is no baseline: {error}") from error
-    expected = {"edges": "<f4", **dict.fromkeys(("starts", "kinds", "counts", "weekly", "visitors", "sizes"), "<i8")}
+    expected = {"edges": "<f4", **dict.fromkeys(("starts", "kinds", "counts", "weekly", "visitors", "min_visitors", "sizes"), "<i8")}
     for name, array in arrays.items():
         if array.dtype != np.dtype(expected.get(name, "<f8")):
             raise ValueError(f"{name}: expected {np.dtype(expected.get(name, '<f8'))}, got {array.dtype}")

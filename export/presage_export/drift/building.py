@@ -5,18 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.drift.baseline import HOURS_OF_WEEK, Baseline, Kind
-from presage_export.drift.hours import BUCKETS, HOUR_MICROS, Hour, Window, make_windows
+from presage_export.drift.hours import BUCKETS, HOUR_MICROS, MIN_VISITORS, Hour, Window, make_windows
 from presage_export.drift.layout import Layout, choose_edges
 from presage_export.drift.measures import distances, places_of_shares, smoothed_shares
 
-__all__ = ["Column", "ServedRows", "build_baseline", "hour_of_week"]
+__all__ = ["Column", "ServedRows", "build_baseline", "hour_of_week", "join_baselines"]
 
 _SIZES: Final = (100, 300, 1000, 3000, 10_000)
 _DRAWS = 400
@@ -46,6 +46,14 @@ class ServedRows:
     def __len__(self) -> int:
         return len(self.values)
 
+    def take(self, chosen: NDArray[Any]) -> ServedRows:
+        """Select rows by a mask or by indices."""
+        return ServedRows(
+            values=self.values[chosen],
+            times_unix_micros=self.times_unix_micros[chosen],
+            visitors=self.visitors[chosen],
+        )
+
 
 def hour_of_week(hour: int, zone: ZoneInfo) -> int:
     """Return which hour of the week an hour since 1970 begins in, from 0 on Monday at 0:00 in the shop's time zone."""
@@ -54,47 +62,23 @@ def hour_of_week(hour: int, zone: ZoneInfo) -> int:
 
 
 def build_baseline(
-    parts: Sequence[tuple[ServedRows, Sequence[Column]]], *, time_zone: str, seed: int
+    rows: ServedRows, columns: Sequence[Column], *, time_zone: str, seed: int, min_visitors: int = MIN_VISITORS
 ) -> Baseline:
     """Build a baseline of some columns; the same arguments give the same baseline.
 
     Args:
-        parts: Rows, and what their columns are; the columns of all parts together are those of the baseline, in order. Scores are a
-            part of their own, as rows that the model was trained on score better than others.
+        rows: What a server would have served.
+        columns: What their columns are.
         time_zone: The shop's, for hours of the week.
         seed: Of the draws.
+        min_visitors: How many visitors end a window.
 
     Raises:
-        ValueError: A part has no rows.
+        ValueError: There are no rows.
     """
-    built = [
-        _build_part(rows, columns, time_zone=time_zone, rng=np.random.default_rng([seed, place]))
-        for place, (rows, columns) in enumerate(parts)
-    ]
-    joined = {
-        name: np.concatenate([getattr(part, name) for part in built], axis=-1)
-        for name in (
-            *("edges", "kinds", "defaults", "counts", "weekly", "visitors"),
-            *("distance_means", "distance_deviations", "share_deviations", "usual_effects"),
-        )
-    }
-    shifts = np.cumsum([0, *(len(part.edges) for part in built)])
-    starts = [part.starts[:-1] + shift for part, shift in zip(built, shifts, strict=False)]
-    first = built[0]
-    return Baseline(
-        **joined,
-        starts=np.concatenate([*starts, shifts[-1:]]),
-        sizes=first.sizes,
-        largest_shares=first.largest_shares,
-        usual_largest_share=first.usual_largest_share,
-    )
-
-
-def _build_part(
-    rows: ServedRows, columns: Sequence[Column], *, time_zone: str, rng: np.random.Generator
-) -> Baseline:
     if not len(rows):
         raise ValueError("a baseline needs rows")
+    rng = np.random.default_rng(seed)
     layout = Layout.of(
         [choose_edges(rows.values[:, place], default=column.default) for place, column in enumerate(columns)]
     )
@@ -105,7 +89,7 @@ def _build_part(
     hours, weekly = _count_hours(rows, bins, layout, ZoneInfo(time_zone), kinds == Kind.SAME_HOURS)
     expected = smoothed_shares(counts, layout)
     places = places_of_shares(layout, defaults)
-    windows = make_windows(hours)
+    windows = make_windows(hours, min_visitors=min_visitors)
     units, rows_of_units = _units(rows, bins, layout, windows, rng)
     draws = [_Draws.of(units, rows_of_units, size, expected, layout, places, rng) for size in _SIZES]
     return Baseline(
@@ -116,6 +100,7 @@ def _build_part(
         counts=counts,
         weekly=weekly,
         visitors=np.full(layout.columns, len(np.unique(rows.visitors)), np.int64),
+        min_visitors=np.array([min_visitors], np.int64),
         sizes=np.array(_SIZES, np.int64),
         distance_means=np.array([draw.distance_mean for draw in draws]),
         distance_deviations=np.array([draw.distance_deviation for draw in draws]),
@@ -123,6 +108,31 @@ def _build_part(
         largest_shares=np.array([draw.largest_share for draw in draws]),
         usual_effects=_usual_effects(windows, counts, layout, places, [draw.distance_mean for draw in draws]),
         usual_largest_share=np.array([max((window.largest_share for window in windows), default=0.0)]),
+    )
+
+
+def join_baselines(parts: Sequence[Baseline]) -> Baseline:
+    """Put the columns of some baselines side by side; what is said of visitors is that of the first.
+
+    Scores need rows of their own: those that the model was trained on score better than others.
+    """
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in parts], axis=-1)
+        for name in (
+            *("edges", "kinds", "defaults", "counts", "weekly", "visitors"),
+            *("distance_means", "distance_deviations", "share_deviations", "usual_effects"),
+        )
+    }
+    shifts = np.cumsum([0, *(len(part.edges) for part in parts)])
+    starts = [part.starts[:-1] + shift for part, shift in zip(parts, shifts, strict=False)]
+    first = parts[0]
+    return Baseline(
+        **joined,
+        starts=np.concatenate([*starts, shifts[-1:]]),
+        min_visitors=first.min_visitors,
+        sizes=first.sizes,
+        largest_shares=first.largest_shares,
+        usual_largest_share=first.usual_largest_share,
     )
 
 
@@ -205,7 +215,7 @@ class _Draws:
             distance_mean=all_distances.mean(axis=0),
             distance_deviation=all_distances.std(axis=0),
             share_deviations=np.where(places >= 0, np.concatenate(found_shares).std(axis=0), 0.0),
-            largest_share=np.array([largest.mean(), largest.std()]),
+            largest_share=np.array([largest.mean(), largest.std()], np.float64),
         )
 
 

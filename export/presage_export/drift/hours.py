@@ -79,7 +79,7 @@ class Window:
 
 
 def make_windows(
-    hours: Iterable[Hour], *, min_visitors: int = MIN_VISITORS, max_hours: int = MAX_HOURS
+    hours: Iterable[Hour], *, min_visitors: int, max_hours: int = MAX_HOURS
 ) -> list[Window]:
     """Make windows of hours in order of time: each as short as gives enough visitors.
 

@@ -46,7 +46,7 @@ def judge_version(redis: Redis, version: VersionBaseline, *, now_unix_micros: in
     """
     last = now_unix_micros // HOUR_MICROS - 1
     hours, unreadable = read_hours(redis, version, first=last + 1 - round(days * 24), last=last)
-    windows = make_windows(hours)
+    windows = make_windows(hours, min_visitors=int(version.baseline.min_visitors[0]))
     findings = Judge(version.baseline, version.names, time_zone=version.time_zone).judge(windows)
     return DriftReport(
         version=version,
