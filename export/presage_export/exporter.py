@@ -17,6 +17,7 @@ from presage_export.bundle.manifest import FeatureSetSpec, Manifest
 from presage_export.bundle.parity import ParityReport
 from presage_export.bundle.session import OnnxModel
 from presage_export.bundle.structure import check_structure
+from presage_export.covers import read_covers
 from presage_export.errors import BundleError
 from presage_export.gate import check_original
 from presage_export.golden_rows import choose_golden_rows
@@ -49,7 +50,8 @@ def export_model(
     Args:
         trained: Any model that ``read_source_model`` accepts.
         directory: The target; its name is the version, its parent's name the model's.
-        rows: Real rows for the parity check, float32 ``[N, F]``, N at least 32; the golden rows are made from some.
+        rows: Real rows for the parity check, float32 ``[N, F]``, N at least 32; the golden rows are made from some, and explanations of
+            a linear part compare with their mean.
         feature_set: The features of the rows.
         objective: The training objective, for the manifest.
         calibration: Replaces the link when serving, if given.
@@ -91,6 +93,7 @@ def export_model(
         model_bytes=model_bytes,
         golden_rows=golden_rows,
         golden_margins=source.margins(golden_rows),
+        covers=read_covers(source.model, rows),
         overwrite=overwrite,
     )
     return report

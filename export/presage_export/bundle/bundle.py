@@ -2,7 +2,8 @@
 
 model.onnx      features to raw margin
 golden.npz      rows, with the margins of the source model and the scores of the bundle
-manifest.json   description of the model, and the SHA-256 of the other two files and of itself
+explain.npz     what explanations of scores need; older bundles lack it
+manifest.json   description of the model, and the SHA-256 of the other files and of itself
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -21,16 +22,20 @@ from numpy.typing import NDArray
 from presage_export.bundle.calibration import to_scores
 from presage_export.bundle.coverage import MAX_GOLDEN_VISITS, count_visits, measure_coverage
 from presage_export.bundle.ensemble import Ensemble
+from presage_export.bundle.explaining.covers import unpack_covers
+from presage_export.bundle.explaining.explainer import Explainer
 from presage_export.bundle.golden import Golden, compare_scores, unpack_golden
 from presage_export.bundle.manifest import Manifest, decode_manifest
+from presage_export.bundle.onnx_graph import Graph
 from presage_export.bundle.parity import compare_margins
 from presage_export.bundle.session import OnnxModel
-from presage_export.bundle.structure import check_structure
-from presage_export.errors import BundleError, OnnxModelError, ParityError
+from presage_export.bundle.structure import check_graph
+from presage_export.errors import BundleError, NotExplainableError, OnnxModelError, ParityError
 
 __all__ = [
     "MAX_FILE_BYTES",
     "Bundle",
+    "VerifiedModel",
     "decode_manifest_file",
     "load_model",
     "read_bundle",
@@ -46,6 +51,7 @@ MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 MANIFEST_FILE: Final = "manifest.json"
 MODEL_FILE: Final = "model.onnx"
 GOLDEN_FILE: Final = "golden.npz"
+EXPLAIN_FILE: Final = "explain.npz"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +63,8 @@ class Bundle:
     manifest: Manifest
     model: OnnxModel
     """Computes margins."""
+    explainer: Explainer | NotExplainableError
+    """Says why a margin is what it is; or why it cannot."""
 
     def scores(self, rows: NDArray[np.float32]) -> list[float]:
         """Score rows.
@@ -93,24 +101,57 @@ def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
     manifest = decode_manifest_file(path, read(MANIFEST_FILE))
     if manifest.ranking is not msgspec.UNSET:
         raise BundleError(path, "is that of a ranking model, which ranks items and does not score visitors")
-    if manifest.files.keys() != {MODEL_FILE, GOLDEN_FILE}:
-        raise BundleError(path, f"files: expected {GOLDEN_FILE} and {MODEL_FILE}, got {sorted(manifest.files)}")
-    model, _, _ = verify_model(directory, manifest, read)
-    return Bundle(directory=directory, manifest=manifest, model=model)
+    if manifest.files.keys() - {EXPLAIN_FILE} != {MODEL_FILE, GOLDEN_FILE}:
+        raise BundleError(
+            path, f"files: expected {GOLDEN_FILE}, {MODEL_FILE} and perhaps {EXPLAIN_FILE}, got {sorted(manifest.files)}"
+        )
+    verified = verify_model(directory, manifest, read)
+    explainer = _read_explainer(directory, manifest, verified, read)
+    return Bundle(directory=directory, manifest=manifest, model=verified.model, explainer=explainer)
 
 
-def verify_model(
-    directory: Path, manifest: Manifest, read: Callable[[str], bytes]
-) -> tuple[OnnxModel, Golden, NDArray[np.float32]]:
+def _read_explainer(
+    directory: Path, manifest: Manifest, verified: VerifiedModel, read: Callable[[str], bytes]
+) -> Explainer | NotExplainableError:
+    covers = None
+    feature_count = verified.model.feature_count
+    if EXPLAIN_FILE in manifest.files:
+        path = directory / EXPLAIN_FILE
+        data = read(EXPLAIN_FILE)
+        _check_digest(path, data, manifest)
+        try:
+            covers = unpack_covers(
+                data,
+                node_count=0 if verified.ensemble is None else len(verified.ensemble.is_leaf),
+                feature_count=feature_count,
+                max_bytes=MAX_FILE_BYTES,
+            )
+        except ValueError as error:
+            raise BundleError(path, str(error)) from error
+    try:
+        return Explainer(verified.graph, verified.ensemble, covers, feature_count=feature_count)
+    except NotExplainableError as error:
+        return error
+
+
+class VerifiedModel(NamedTuple):
+    """The model and the golden rows of a bundle, once they were checked."""
+
+    model: OnnxModel
+    graph: Graph
+    ensemble: Ensemble | None
+    golden: Golden
+    margins: NDArray[np.float32]
+    """This host's margins of the golden rows."""
+
+
+def verify_model(directory: Path, manifest: Manifest, read: Callable[[str], bytes]) -> VerifiedModel:
     """Verify the model and the golden rows of a bundle.
 
     Args:
         directory: Named in errors.
         manifest: The decoded manifest.
         read: Returns the files by name.
-
-    Returns:
-        The model, the golden rows, and this host's margins of them.
 
     Raises:
         BundleError: A check fails.
@@ -120,10 +161,9 @@ def verify_model(
     for path, data in ((model_path, model_bytes), (golden_path, golden_bytes)):
         _require_size(path, data)
     for path, data in ((model_path, model_bytes), (golden_path, golden_bytes)):
-        if (actual := hashlib.sha256(data).hexdigest()) != (expected := manifest.files[path.name]):
-            raise BundleError(path, f"expected SHA-256 {expected} as in {MANIFEST_FILE}, got {actual}: it was altered")
+        _check_digest(path, data, manifest)
     feature_count = len(manifest.feature_set.features)
-    ensemble = _check_structure(model_path, model_bytes, feature_count=feature_count)
+    graph, ensemble = _check_structure(model_path, model_bytes, feature_count=feature_count)
     model = load_model(model_path, model_bytes, feature_count=feature_count)
     trees = len(ensemble.roots) if ensemble else 0
     if trees != manifest.trees:
@@ -135,7 +175,7 @@ def verify_model(
     _check_coverage(golden_path, manifest, ensemble, golden)
     margins = run_model(model_path, model, golden.rows)
     _check_golden(golden_path, manifest, golden, margins)
-    return model, golden, margins
+    return VerifiedModel(model, graph, ensemble, golden, margins)
 
 
 def read_file(path: Path) -> bytes:
@@ -157,6 +197,12 @@ def _require_size(path: Path, data: bytes) -> None:
         raise BundleError(path, f"expected at most {MAX_FILE_BYTES} bytes, got more")
 
 
+def _check_digest(path: Path, data: bytes, manifest: Manifest) -> None:
+    _require_size(path, data)
+    if (actual := hashlib.sha256(data).hexdigest()) != (expected := manifest.files[path.name]):
+        raise BundleError(path, f"expected SHA-256 {expected} as in {MANIFEST_FILE}, got {actual}: it was altered")
+
+
 def decode_manifest_file(path: Path, text: bytes) -> Manifest:
     """Decode a manifest that names the folder that it lies in; raises BundleError."""
     _require_size(path, text)
@@ -174,9 +220,9 @@ def decode_manifest_file(path: Path, text: bytes) -> Manifest:
     return manifest
 
 
-def _check_structure(path: Path, model_bytes: bytes, *, feature_count: int) -> Ensemble | None:
+def _check_structure(path: Path, model_bytes: bytes, *, feature_count: int) -> tuple[Graph, Ensemble | None]:
     try:
-        return check_structure(model_bytes, feature_count=feature_count)
+        return check_graph(model_bytes, feature_count=feature_count)
     except ValueError as error:
         raise BundleError(path, str(error)) from error
 

@@ -49,6 +49,10 @@ class Ensemble:
     """Position of a split's right child; of a leaf, its own."""
     is_leaf: NDArray[np.bool_]
     """Which nodes are leaves."""
+    values: NDArray[np.float64]
+    """What a leaf adds to the margin; 0 for a split."""
+    base_value: float
+    """What all trees together start from."""
     depth: int
     """Splits on the longest way to a leaf, over all trees."""
 
@@ -88,7 +92,7 @@ def read_ensemble(attributes: dict[str, AttributeValue], *, feature_count: int) 
         for name in ("nodes_truenodeids", "nodes_falsenodeids")
     )
     depth = _walk(roots, left, right, is_leaf)
-    _check_weights(attributes, roots, sizes, is_leaf)
+    values = _leaf_values(attributes, roots, sizes, is_leaf)
     return Ensemble(
         roots=roots,
         features=numbers["nodes_featureids"],
@@ -97,6 +101,8 @@ def read_ensemble(attributes: dict[str, AttributeValue], *, feature_count: int) 
         left=left,
         right=right,
         is_leaf=is_leaf,
+        values=values,
+        base_value=float(_floats(attributes, "base_values").sum()),
         depth=depth,
     )
 
@@ -166,12 +172,13 @@ def _walk(
     return depth
 
 
-def _check_weights(
+def _leaf_values(
     attributes: dict[str, AttributeValue],
     roots: NDArray[np.int64],
     sizes: NDArray[np.int64],
     is_leaf: NDArray[np.bool_],
-) -> None:
+) -> NDArray[np.float64]:
+    """Check the weights of the leaves, and return them by node."""
     trees, nodes, targets = (_integers(attributes, name) for name in _TARGETS)
     weights = _floats(attributes, "target_weights")
     if not len(trees) == len(nodes) == len(targets) == len(weights):
@@ -186,6 +193,9 @@ def _check_weights(
     np.maximum.at(largest, trees, np.abs(weights))
     if not largest.sum() + np.abs(_floats(attributes, "base_values")).sum() <= _MAX_MARGIN:
         raise ValueError("target_weights: their sum could exceed float32")
+    values = np.zeros(len(is_leaf))
+    values[roots[trees] + nodes] = weights
+    return values
 
 
 def _integers(attributes: dict[str, AttributeValue], name: str) -> NDArray[np.int64]:

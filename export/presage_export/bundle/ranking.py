@@ -101,7 +101,7 @@ def verify_ranking_bundle(directory: Path, tables: Path, read: Callable[[str], b
         raise BundleError(path, f"files: expected {GOLDEN_FILE}, {MODEL_FILE} and tables, got no {min(missing)}")
     if manifest.link != "identity" or manifest.calibration is not None:
         raise BundleError(path, "expected the link 'identity' and no calibration, since scores are only compared")
-    model, golden, margins = verify_model(directory, manifest, read)
+    model, _, _, golden, margins = verify_model(directory, manifest, read)
     _check_groups(directory / GOLDEN_FILE, manifest, spec, golden, margins)
     digests = {name: digest for name, digest in manifest.files.items() if name not in {MODEL_FILE, GOLDEN_FILE}}
     arrays = map_tables(tables, digests)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.bundle.bundle import (
+    EXPLAIN_FILE,
     GOLDEN_FILE,
     MANIFEST_FILE,
     MODEL_FILE,
@@ -23,6 +24,7 @@ from presage_export.bundle.bundle import (
 )
 from presage_export.bundle.calibration import to_scores
 from presage_export.bundle.coverage import measure_coverage
+from presage_export.bundle.explaining.covers import Covers, pack_covers
 from presage_export.bundle.golden import Golden, curve_of, pack_golden
 from presage_export.bundle.manifest import Manifest, encode_manifest, seal_manifest
 from presage_export.bundle.structure import check_structure
@@ -31,7 +33,7 @@ from presage_export.errors import BundleError
 
 __all__ = ["make_files", "replaced_directory", "require_replaceable", "write_bundle"]
 
-_FILES = frozenset({MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE, TABLES_FOLDER})
+_FILES = frozenset({MODEL_FILE, GOLDEN_FILE, EXPLAIN_FILE, MANIFEST_FILE, TABLES_FOLDER})
 
 
 def write_bundle(
@@ -41,6 +43,7 @@ def write_bundle(
     model_bytes: bytes,
     golden_rows: NDArray[np.float32],
     golden_margins: NDArray[np.float64],
+    covers: Covers | None = None,
     overwrite: bool = False,
 ) -> Manifest:
     """Verify a bundle as ``read_bundle`` does, and write it under its final name.
@@ -54,6 +57,7 @@ def write_bundle(
         model_bytes: The serialized ONNX model.
         golden_rows: float32 ``[G, F]``, G at least ``MIN_GOLDEN_ROWS``.
         golden_margins: The source model's margins of them, float64 ``[G]``.
+        covers: What explanations of scores need; without it the bundle serves, but its scores cannot be explained.
         overwrite: Whether to replace an existing bundle in ``directory``.
 
     Returns:
@@ -64,7 +68,10 @@ def write_bundle(
             reject the bundle.
     """
     require_replaceable(directory, overwrite=overwrite)
-    manifest, contents = make_files(directory, manifest, model_bytes, golden_rows, golden_margins)
+    explaining = {} if covers is None else {EXPLAIN_FILE: pack_covers(covers)}
+    digests = {file_name: hashlib.sha256(data).hexdigest() for file_name, data in explaining.items()}
+    manifest, contents = make_files(directory, manifest, model_bytes, golden_rows, golden_margins, digests=digests)
+    contents |= explaining
     verify_bundle(directory, contents.__getitem__)
     with replaced_directory(directory) as new:
         for file_name, data in contents.items():
