@@ -49,9 +49,7 @@ def model_mean(
 
 def shapley_values(mean: Callable[[Collection[int]], float], count: int) -> NDArray[np.float64]:
     """Return the base and one contribution for each of ``count`` features, by the definition."""
-    values = {
-        frozenset(known): mean(known) for size in range(count + 1) for known in combinations(range(count), size)
-    }
+    values = {frozenset(known): mean(known) for size in range(count + 1) for known in combinations(range(count), size)}
     contributions = np.zeros(count)
     for feature in range(count):
         for known, value in values.items():

@@ -4,17 +4,19 @@ What a server needs to read and run a bundle belongs here, and may import only N
 of training libraries belongs in ``reading``; exporting them belongs in the modules beside the two.
 """
 
-from presage_export.bundle.bundle import Bundle, read_bundle
+from presage_export.bundle.bundle import OPTIONAL_FILES, Bundle, read_bundle, read_optional_file
 from presage_export.bundle.ranking import RankingBundle, is_ranking_bundle, load_ranking_bundle
 from presage_export.bundle.writing import write_bundle
 from presage_export.errors import BundleError
 
 __all__ = [
+    "OPTIONAL_FILES",
     "Bundle",
     "BundleError",
     "RankingBundle",
     "is_ranking_bundle",
     "load_ranking_bundle",
     "read_bundle",
+    "read_optional_file",
     "write_bundle",
 ]

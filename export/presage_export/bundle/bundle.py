@@ -2,8 +2,9 @@
 
 model.onnx      features to raw margin
 golden.npz      rows, with the margins of the source model and the scores of the bundle
-explain.npz     what explanations of scores need; older bundles lack it
 manifest.json   description of the model, and the SHA-256 of the other files and of itself
+explain.npz     optional: how much of the training data reached each node of its trees, for explanations
+baseline.npz    optional: what live features and scores are compared with
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from numpy.typing import NDArray
 from presage_export.bundle.calibration import to_scores
 from presage_export.bundle.coverage import MAX_GOLDEN_VISITS, count_visits, measure_coverage
 from presage_export.bundle.ensemble import Ensemble
-from presage_export.bundle.explaining.covers import unpack_covers
 from presage_export.bundle.explaining.explainer import Explainer
+from presage_export.bundle.explaining.reading import EXPLAIN_FILE, read_explainer
 from presage_export.bundle.golden import Golden, compare_scores, unpack_golden
-from presage_export.bundle.manifest import Manifest, decode_manifest
+from presage_export.bundle.manifest import FORMAT_VERSION, Manifest, decode_manifest
 from presage_export.bundle.onnx_graph import Graph
 from presage_export.bundle.parity import compare_margins
 from presage_export.bundle.session import OnnxModel
@@ -34,12 +35,14 @@ from presage_export.errors import BundleError, NotExplainableError, OnnxModelErr
 
 __all__ = [
     "MAX_FILE_BYTES",
+    "OPTIONAL_FILES",
     "Bundle",
     "VerifiedModel",
     "decode_manifest_file",
     "load_model",
     "read_bundle",
     "read_file",
+    "read_optional_file",
     "run_model",
     "verify_bundle",
     "verify_model",
@@ -51,7 +54,8 @@ MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 MANIFEST_FILE: Final = "manifest.json"
 MODEL_FILE: Final = "model.onnx"
 GOLDEN_FILE: Final = "golden.npz"
-EXPLAIN_FILE: Final = "explain.npz"
+OPTIONAL_FILES: Final = frozenset({EXPLAIN_FILE, "baseline.npz"})
+"""Files that a bundle may have since format 3; their digests are checked when it is loaded, and what is in them when it is read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +68,7 @@ class Bundle:
     model: OnnxModel
     """Computes margins."""
     explainer: Explainer | NotExplainableError
-    """Says why a margin is what it is; or why it cannot."""
+    """Says why a margin is what it is; or why it cannot say that."""
 
     def scores(self, rows: NDArray[np.float32]) -> list[float]:
         """Score rows.
@@ -101,37 +105,23 @@ def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
     manifest = decode_manifest_file(path, read(MANIFEST_FILE))
     if manifest.ranking is not msgspec.UNSET:
         raise BundleError(path, "is that of a ranking model, which ranks items and does not score visitors")
-    if manifest.files.keys() - {EXPLAIN_FILE} != {MODEL_FILE, GOLDEN_FILE}:
-        raise BundleError(
-            path, f"files: expected {GOLDEN_FILE}, {MODEL_FILE} and perhaps {EXPLAIN_FILE}, got {sorted(manifest.files)}"
-        )
+    if manifest.files.keys() - OPTIONAL_FILES != {MODEL_FILE, GOLDEN_FILE}:
+        raise BundleError(path, f"files: expected {GOLDEN_FILE} and {MODEL_FILE}, got {sorted(manifest.files)}")
     verified = verify_model(directory, manifest, read)
-    explainer = _read_explainer(directory, manifest, verified, read)
-    return Bundle(directory=directory, manifest=manifest, model=verified.model, explainer=explainer)
-
-
-def _read_explainer(
-    directory: Path, manifest: Manifest, verified: VerifiedModel, read: Callable[[str], bytes]
-) -> Explainer | NotExplainableError:
-    covers = None
-    feature_count = verified.model.feature_count
+    explain_path, model = directory / EXPLAIN_FILE, verified.model
+    data = None
     if EXPLAIN_FILE in manifest.files:
-        path = directory / EXPLAIN_FILE
         data = read(EXPLAIN_FILE)
-        _check_digest(path, data, manifest)
-        try:
-            covers = unpack_covers(
-                data,
-                node_count=0 if verified.ensemble is None else len(verified.ensemble.is_leaf),
-                feature_count=feature_count,
-                max_bytes=MAX_FILE_BYTES,
-            )
-        except ValueError as error:
-            raise BundleError(path, str(error)) from error
-    try:
-        return Explainer(verified.graph, verified.ensemble, covers, feature_count=feature_count)
-    except NotExplainableError as error:
-        return error
+        _require_digest(explain_path, data, manifest)
+    explainer = read_explainer(
+        explain_path,
+        data,
+        verified.graph,
+        verified.ensemble,
+        feature_count=model.feature_count,
+        max_bytes=MAX_FILE_BYTES,
+    )
+    return Bundle(directory=directory, manifest=manifest, model=model, explainer=explainer)
 
 
 class VerifiedModel(NamedTuple):
@@ -157,11 +147,15 @@ def verify_model(directory: Path, manifest: Manifest, read: Callable[[str], byte
         BundleError: A check fails.
     """
     manifest_path, model_path, golden_path = (directory / name for name in (MANIFEST_FILE, MODEL_FILE, GOLDEN_FILE))
+    optional = sorted(manifest.files.keys() & OPTIONAL_FILES)
+    if optional and manifest.format_version < FORMAT_VERSION:
+        raise BundleError(manifest_path, f"files: expected no {optional[0]} in format {manifest.format_version}")
     model_bytes, golden_bytes = read(MODEL_FILE), read(GOLDEN_FILE)
-    for path, data in ((model_path, model_bytes), (golden_path, golden_bytes)):
+    files = {model_path: model_bytes, golden_path: golden_bytes, **{directory / name: read(name) for name in optional}}
+    for path, data in files.items():
         _require_size(path, data)
-    for path, data in ((model_path, model_bytes), (golden_path, golden_bytes)):
-        _check_digest(path, data, manifest)
+    for path, data in files.items():
+        _require_digest(path, data, manifest)
     feature_count = len(manifest.feature_set.features)
     graph, ensemble = _check_structure(model_path, model_bytes, feature_count=feature_count)
     model = load_model(model_path, model_bytes, feature_count=feature_count)
@@ -169,13 +163,30 @@ def verify_model(directory: Path, manifest: Manifest, read: Callable[[str], byte
     if trees != manifest.trees:
         raise BundleError(manifest_path, f"trees: expected {trees}, as in {MODEL_FILE}, got {manifest.trees}")
     try:
-        golden = unpack_golden(golden_bytes, feature_count=feature_count, max_bytes=MAX_FILE_BYTES)
+        golden = unpack_golden(
+            golden_bytes, feature_count=feature_count, max_bytes=MAX_FILE_BYTES, scored=manifest.is_sealed
+        )
     except ValueError as error:
         raise BundleError(golden_path, str(error)) from error
     _check_coverage(golden_path, manifest, ensemble, golden)
     margins = run_model(model_path, model, golden.rows)
     _check_golden(golden_path, manifest, golden, margins)
     return VerifiedModel(model, graph, ensemble, golden, margins)
+
+
+def read_optional_file(directory: Path, manifest: Manifest, file_name: str) -> bytes | None:
+    """Read one of OPTIONAL_FILES of a bundle, and check its digest again; None if the bundle has none.
+
+    Raises:
+        BundleError: It cannot be read, or was altered.
+    """
+    if file_name not in manifest.files:
+        return None
+    path = directory / file_name
+    data = read_file(path)
+    _require_size(path, data)
+    _require_digest(path, data, manifest)
+    return data
 
 
 def read_file(path: Path) -> bytes:
@@ -197,8 +208,7 @@ def _require_size(path: Path, data: bytes) -> None:
         raise BundleError(path, f"expected at most {MAX_FILE_BYTES} bytes, got more")
 
 
-def _check_digest(path: Path, data: bytes, manifest: Manifest) -> None:
-    _require_size(path, data)
+def _require_digest(path: Path, data: bytes, manifest: Manifest) -> None:
     if (actual := hashlib.sha256(data).hexdigest()) != (expected := manifest.files[path.name]):
         raise BundleError(path, f"expected SHA-256 {expected} as in {MANIFEST_FILE}, got {actual}: it was altered")
 
@@ -232,6 +242,8 @@ def _check_coverage(path: Path, manifest: Manifest, ensemble: Ensemble | None, g
         raise BundleError(
             path, f"its rows may visit {visits} nodes, expected at most {MAX_GOLDEN_VISITS}: give fewer rows"
         )
+    if not manifest.is_sealed:  # it states none
+        return
     actual, stated = measure_coverage(ensemble, golden.rows), manifest.golden
     if actual != stated:
         raise BundleError(

@@ -4,6 +4,7 @@ model.onnx        features of candidates to scores
 golden.npz        rows, with the margins of the source model; the last ones are whole groups of candidates
 tables/NAME.npy   which items go together
 manifest.json     description of the model, and the SHA-256 of the other files and of itself
+explain.npz, baseline.npz   optional, as in other bundles
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from presage_export.bundle.bundle import (
     GOLDEN_FILE,
     MANIFEST_FILE,
     MODEL_FILE,
+    OPTIONAL_FILES,
     decode_manifest_file,
     read_file,
     verify_model,
@@ -103,7 +105,8 @@ def verify_ranking_bundle(directory: Path, tables: Path, read: Callable[[str], b
         raise BundleError(path, "expected the link 'identity' and no calibration, since scores are only compared")
     model, _, _, golden, margins = verify_model(directory, manifest, read)
     _check_groups(directory / GOLDEN_FILE, manifest, spec, golden, margins)
-    digests = {name: digest for name, digest in manifest.files.items() if name not in {MODEL_FILE, GOLDEN_FILE}}
+    others = {MODEL_FILE, GOLDEN_FILE} | OPTIONAL_FILES
+    digests = {name: digest for name, digest in manifest.files.items() if name not in others}
     arrays = map_tables(tables, digests)
     try:
         items = check_tables(arrays)

@@ -14,17 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.bundle.bundle import (
-    EXPLAIN_FILE,
     GOLDEN_FILE,
     MANIFEST_FILE,
     MODEL_FILE,
+    OPTIONAL_FILES,
     load_model,
     run_model,
     verify_bundle,
 )
 from presage_export.bundle.calibration import to_scores
 from presage_export.bundle.coverage import measure_coverage
-from presage_export.bundle.explaining.covers import Covers, pack_covers
 from presage_export.bundle.golden import Golden, curve_of, pack_golden
 from presage_export.bundle.manifest import Manifest, encode_manifest, seal_manifest
 from presage_export.bundle.structure import check_structure
@@ -33,7 +32,7 @@ from presage_export.errors import BundleError
 
 __all__ = ["make_files", "replaced_directory", "require_replaceable", "write_bundle"]
 
-_FILES = frozenset({MODEL_FILE, GOLDEN_FILE, EXPLAIN_FILE, MANIFEST_FILE, TABLES_FOLDER})
+_FILES = frozenset({MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE, TABLES_FOLDER}) | OPTIONAL_FILES
 
 
 def write_bundle(
@@ -43,7 +42,7 @@ def write_bundle(
     model_bytes: bytes,
     golden_rows: NDArray[np.float32],
     golden_margins: NDArray[np.float64],
-    covers: Covers | None = None,
+    optional_files: Mapping[str, bytes] | None = None,
     overwrite: bool = False,
 ) -> Manifest:
     """Verify a bundle as ``read_bundle`` does, and write it under its final name.
@@ -57,7 +56,7 @@ def write_bundle(
         model_bytes: The serialized ONNX model.
         golden_rows: float32 ``[G, F]``, G at least ``MIN_GOLDEN_ROWS``.
         golden_margins: The source model's margins of them, float64 ``[G]``.
-        covers: What explanations of scores need; without it the bundle serves, but its scores cannot be explained.
+        optional_files: Further files by name, of OPTIONAL_FILES.
         overwrite: Whether to replace an existing bundle in ``directory``.
 
     Returns:
@@ -66,12 +65,12 @@ def write_bundle(
     Raises:
         BundleError: ``directory`` exists, and ``overwrite`` is false or it contains other files; or ``read_bundle`` would
             reject the bundle.
+        ValueError: The name of a file is none that a bundle may have.
     """
     require_replaceable(directory, overwrite=overwrite)
-    explaining = {} if covers is None else {EXPLAIN_FILE: pack_covers(covers)}
-    digests = {file_name: hashlib.sha256(data).hexdigest() for file_name, data in explaining.items()}
-    manifest, contents = make_files(directory, manifest, model_bytes, golden_rows, golden_margins, digests=digests)
-    contents |= explaining
+    manifest, contents = make_files(
+        directory, manifest, model_bytes, golden_rows, golden_margins, optional_files=optional_files
+    )
     verify_bundle(directory, contents.__getitem__)
     with replaced_directory(directory) as new:
         for file_name, data in contents.items():
@@ -110,8 +109,11 @@ def make_files(
     golden_margins: NDArray[np.float64],
     *,
     digests: Mapping[str, str] | None = None,
+    optional_files: Mapping[str, bytes] | None = None,
 ) -> tuple[Manifest, dict[str, bytes]]:
     """Compute the scores and the coverage of the golden rows, and all digests; ``digests`` are those of further files."""
+    if unknown := (optional_files or {}).keys() - OPTIONAL_FILES:
+        raise ValueError(f"optional_files: expected names of {sorted(OPTIONAL_FILES)}, got {min(unknown)!r}")
     feature_count = len(manifest.feature_set.features)
     path = directory / MODEL_FILE
     try:
@@ -126,7 +128,7 @@ def make_files(
         scores=np.array(scores),
         curve=curve_of(manifest.link, manifest.calibration),
     )
-    contents = {MODEL_FILE: model_bytes, GOLDEN_FILE: pack_golden(golden)}
+    contents = {MODEL_FILE: model_bytes, GOLDEN_FILE: pack_golden(golden), **(optional_files or {})}
     own = {file_name: hashlib.sha256(data).hexdigest() for file_name, data in contents.items()}
     manifest = msgspec.structs.replace(
         manifest, files={**(digests or {}), **own}, golden=measure_coverage(ensemble, golden_rows)

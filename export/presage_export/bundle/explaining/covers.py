@@ -3,8 +3,8 @@
 ``cover.WEIGHTING``   float32 or float64 [nodes], how much of the training data reached each node of each tree, in the graph's order
 ``means``             float64 [F], the mean of each feature, of a model with a linear part
 
-A model of both kinds has both arrays. WEIGHTING says what covers count; each training library has its own, and its own contributions
-go by it.
+A model of both kinds has both arrays. WEIGHTING says what covers count; each training library has its own, and so have its own
+contributions.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ CoverWeighting = Literal["rows", "hessians", "weighted_rows", "mixed"]
 
 _MEANS: Final = "means"
 _COVER: Final = "cover."
+_COVER_NAMES: Final = frozenset(_COVER + weighting for weighting in get_args(CoverWeighting))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -86,23 +87,26 @@ def unpack_covers(data: bytes, *, node_count: int, feature_count: int, max_bytes
 
 
 def _unzip(data: bytes, max_bytes: int) -> dict[str, NDArray[Any]]:
-    expected = f"is no archive of {_MEANS!r} and one of {', '.join(_COVER + name for name in get_args(CoverWeighting))}"
-    known = {f"{_COVER}{name}.npy" for name in get_args(CoverWeighting)}
     # A damaged archive raises whatever zipfile comes across, and a damaged header of an array does, too.
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            names = [entry.filename for entry in entries]
-            covers = [name for name in names if name in known]
-            if len(covers) > 1 or names.count(f"{_MEANS}.npy") > 1 or {*names} - {*covers} - {f"{_MEANS}.npy"}:
-                raise ValueError("it has other entries")
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                raise ValueError("an entry is compressed")
-            if (unpacked := sum(entry.file_size for entry in entries)) > max_bytes:
-                raise ValueError(f"expected at most {max_bytes} bytes unpacked, got {unpacked}")
-            return {name.removesuffix(".npy"): _read_array(archive.read(name)) for name in names}
+        return _read_archive(data, max_bytes)
     except Exception as error:
-        raise ValueError(f"{expected}: {error}") from error
+        expected = ", ".join(repr(_COVER + name) for name in get_args(CoverWeighting))
+        raise ValueError(f"is no archive of {_MEANS!r} and one of {expected}: {error}") from error
+
+
+def _read_archive(data: bytes, max_bytes: int) -> dict[str, NDArray[Any]]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries = archive.infolist()
+        names = [entry.filename.removesuffix(".npy") for entry in entries]
+        covers = [name for name in names if name != _MEANS]
+        if len(covers) > 1 or len(names) - len(covers) > 1 or not {*covers} <= _COVER_NAMES:
+            raise ValueError("it has other entries")
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise ValueError("an entry is compressed")
+        if (unpacked := sum(entry.file_size for entry in entries)) > max_bytes:
+            raise ValueError(f"expected at most {max_bytes} bytes unpacked, got {unpacked}")
+        return {name: _read_array(archive.read(entry)) for name, entry in zip(names, entries, strict=True)}
 
 
 def _read_array(data: bytes) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 """What each feature of a row adds to a model's margin: exact Shapley values of trees and of linear parts.
 
-Every model that can be exported is a sum of trees and a linear part: so are blends and stacks of such models. The Shapley values of a
-sum are the sums of those of its parts, and a calibration comes after the margin; so nothing is approximated for any model.
+Every model that can be exported is a sum of trees and a linear part: so are blends and stacks of such models. The Shapley values
+of a sum are the sums of those of its parts, and a calibration comes after the margin; so nothing is approximated for any model.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Exact Shapley values of trees, for one row at a time.
 
-The value of a set of features is the mean of a tree over the training data that would pass its splits if only the features of the set
-were known (path-dependent TreeSHAP, Lundberg et al., 2020, "From local explanations to global understanding"). For a leaf of value v
+The value of a set of features is the mean of a tree where only these are known, and splits on others are passed as by the training
+data (path-dependent TreeSHAP, Lundberg et al., 2020, "From local explanations to global understanding"). For a leaf of value v
 whose path has the features j, each passed by the share z of the training data, and by the row (o = 1) or not (o = 0),
 
     contribution of i  =  v (o_i - z_i) · ∫ 0..1  Π j≠i (z_j (1 - t) + o_j t) dt

@@ -47,7 +47,7 @@ def explained(explainer: Explainer, rows) -> np.ndarray:
 
 
 LIGHTGBM = {
-    "binary": lambda: binary_model(),
+    "binary": binary_model,
     "deep": lambda: train(HOLES, labels_of(HOLES), rounds=10, objective="regression", num_leaves=200, min_data_in_leaf=1),
     "stumps and constants": lambda: train(ROWS, CLASSES, rounds=3, objective="binary", num_leaves=2, min_data_in_leaf=490),
     "bagged": lambda: train(
@@ -64,7 +64,9 @@ def test_contributions_are_those_of_lightgbm(name):
     np.testing.assert_allclose(ours, np.roll(theirs, 1, axis=1), rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("parameters", [{"max_depth": 6}, {"max_depth": 0, "max_leaves": 40, "grow_policy": "lossguide"}])
+@pytest.mark.parametrize(
+    "parameters", [{"max_depth": 6}, {"max_depth": 0, "max_leaves": 40, "grow_policy": "lossguide"}]
+)
 def test_contributions_are_those_of_xgboost(parameters):
     model = xgboost.XGBClassifier(n_estimators=30, n_jobs=1, **parameters).fit(HOLES, labels_of(HOLES) > 0)
     theirs = model.get_booster().predict(xgboost.DMatrix(PROBES_WITH_HOLES), pred_contribs=True)
