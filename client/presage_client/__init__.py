@@ -18,6 +18,7 @@ from presage_client.errors import (
     UnavailableError,
     UnsupportedError,
 )
+from presage_client.explaining import Contribution, Explanation
 from presage_client.options import ClientOptions
 from presage_client.ranking import (
     Exclusion,
@@ -48,11 +49,13 @@ __all__ = [
     "CatalogueItem",
     "Client",
     "ClientOptions",
+    "Contribution",
     "DeadlineExceededError",
     "Device",
     "Event",
     "EventType",
     "Exclusion",
+    "Explanation",
     "Features",
     "Intent",
     "InternalError",

@@ -22,6 +22,7 @@ from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.placements import Placements
 from presage_server.clock import system_clock
 from presage_server.errors import StoreStartError
+from presage_server.explaining.explain_service import ExplainService
 from presage_server.items.catalogue_service import CatalogueService
 from presage_server.items.running import live_items
 from presage_server.models.loading import load_models
@@ -118,7 +119,7 @@ async def running(
         transport, watcher = make_transport(transport_name, options, paths, server)
         link, redis, url = await _open_link(settings, stack)
         link.watch_with(watcher)
-        CatalogueService(redis, timeout_seconds=settings.store_timeout_ms / 1e3).add_to(server)
+        _add_rare_methods(server, models, redis, settings, stack)
         live = await stack.enter_async_context(
             live_items(url, settings, metrics.registry, partial(_bind_tables, models))
         )
@@ -174,6 +175,17 @@ async def running(
         await health_servicer.enter_graceful_shutdown()
         await asyncio.sleep(settings.drain_delay_seconds)
         await transport.stop(settings.drain_seconds)
+
+
+def _add_rare_methods(
+    server: grpc.aio.Server, models: Models, redis: Redis, settings: Settings, stack: AsyncExitStack
+) -> None:
+    """Have the grpc.aio server serve what need not be fast."""
+    timeout_seconds = settings.store_timeout_ms / 1e3
+    CatalogueService(redis, timeout_seconds=timeout_seconds).add_to(server)
+    explain = ExplainService(models, redis, clock=system_clock, timeout_seconds=timeout_seconds)
+    stack.callback(explain.close)
+    explain.add_to(server)
 
 
 def _bind_tables(models: Models, items: ItemColumns) -> None:

@@ -5,14 +5,17 @@ of training libraries belongs in ``reading``; exporting them belongs in the modu
 """
 
 from presage_export.bundle.bundle import OPTIONAL_FILES, Bundle, read_bundle, read_optional_file
+from presage_export.bundle.explaining import Explanation
 from presage_export.bundle.ranking import RankingBundle, is_ranking_bundle, load_ranking_bundle
 from presage_export.bundle.writing import write_bundle
-from presage_export.errors import BundleError
+from presage_export.errors import BundleError, NotExplainableError
 
 __all__ = [
     "OPTIONAL_FILES",
     "Bundle",
     "BundleError",
+    "Explanation",
+    "NotExplainableError",
     "RankingBundle",
     "is_ranking_bundle",
     "load_ranking_bundle",

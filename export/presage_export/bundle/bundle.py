@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from presage_export.bundle.calibration import to_scores
 from presage_export.bundle.coverage import MAX_GOLDEN_VISITS, count_visits, measure_coverage
 from presage_export.bundle.ensemble import Ensemble
-from presage_export.bundle.explaining.explainer import Explainer
+from presage_export.bundle.explaining.explainer import Explainer, Explanation
 from presage_export.bundle.explaining.reading import EXPLAIN_FILE, read_explainer
 from presage_export.bundle.golden import Golden, compare_scores, unpack_golden
 from presage_export.bundle.manifest import FORMAT_VERSION, Manifest, decode_manifest
@@ -85,6 +85,21 @@ class Bundle:
         manifest = self.manifest
         return to_scores(manifest.link, manifest.calibration, self.model.margins(rows).tolist())
 
+    def explain(self, row: NDArray[np.float32]) -> Explanation:
+        """Explain the margin of one row, float32 ``[F]``.
+
+        Raises:
+            NotExplainableError: The bundle lacks what is needed, or the model is too large.
+            ParityError: The contributions do not add up to the margin that is served: better none than those of another number.
+            ValueError: The row has another dtype or shape.
+        """
+        if isinstance(self.explainer, NotExplainableError):
+            raise NotExplainableError(str(self.explainer))
+        explanation = self.explainer.explain(row)
+        rows, link, trees = row[np.newaxis], self.manifest.link, self.manifest.trees
+        compare_margins(np.array([explanation.margin]), self.model.margins(rows), rows=rows, link=link, trees=trees)
+        return explanation
+
 
 def read_bundle(directory: Path) -> Bundle:
     """Read and verify a bundle, <name>/<version>.
@@ -108,20 +123,15 @@ def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
     if manifest.files.keys() - OPTIONAL_FILES != {MODEL_FILE, GOLDEN_FILE}:
         raise BundleError(path, f"files: expected {GOLDEN_FILE} and {MODEL_FILE}, got {sorted(manifest.files)}")
     verified = verify_model(directory, manifest, read)
-    explain_path, model = directory / EXPLAIN_FILE, verified.model
-    data = None
-    if EXPLAIN_FILE in manifest.files:
-        data = read(EXPLAIN_FILE)
-        _require_digest(explain_path, data, manifest)
     explainer = read_explainer(
-        explain_path,
-        data,
+        directory / EXPLAIN_FILE,
+        verified.optional.get(EXPLAIN_FILE),
         verified.graph,
         verified.ensemble,
-        feature_count=model.feature_count,
+        feature_count=len(manifest.feature_set.features),
         max_bytes=MAX_FILE_BYTES,
     )
-    return Bundle(directory=directory, manifest=manifest, model=model, explainer=explainer)
+    return Bundle(directory=directory, manifest=manifest, model=verified.model, explainer=explainer)
 
 
 class VerifiedModel(NamedTuple):
@@ -133,6 +143,8 @@ class VerifiedModel(NamedTuple):
     golden: Golden
     margins: NDArray[np.float32]
     """This host's margins of the golden rows."""
+    optional: dict[str, bytes]
+    """The contents of the further files, by name."""
 
 
 def verify_model(directory: Path, manifest: Manifest, read: Callable[[str], bytes]) -> VerifiedModel:
@@ -171,7 +183,7 @@ def verify_model(directory: Path, manifest: Manifest, read: Callable[[str], byte
     _check_coverage(golden_path, manifest, ensemble, golden)
     margins = run_model(model_path, model, golden.rows)
     _check_golden(golden_path, manifest, golden, margins)
-    return VerifiedModel(model, graph, ensemble, golden, margins)
+    return VerifiedModel(model, graph, ensemble, golden, margins, {name: files[directory / name] for name in optional})
 
 
 def read_optional_file(directory: Path, manifest: Manifest, file_name: str) -> bytes | None:
