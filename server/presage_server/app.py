@@ -23,6 +23,7 @@ from presage_server.clock import system_clock
 from presage_server.drift.counting import ServedCounts
 from presage_server.drift.publishing import CountsPublisher
 from presage_server.errors import StoreStartError
+from presage_server.explaining.explain_service import ExplainService
 from presage_server.items.catalogue_service import CatalogueService
 from presage_server.items.running import live_items
 from presage_server.models.applying import LocalReloads, Reloads
@@ -131,8 +132,7 @@ async def running(
         transport, watcher = make_transport(transport_name, options, paths, server)
         link, redis, url = await _open_link(settings, stack)
         link.watch_with(watcher)
-        CatalogueService(redis, timeout_seconds=settings.store_timeout_ms / 1e3).add_to(server)
-        _make_model_service(settings, models, custom).add_to(server)
+        _add_rare_methods(server, models, redis, settings, custom, stack)
         binding = TableBinding(models)
         live = await stack.enter_async_context(live_items(url, settings, metrics.registry, binding.bind))
         store = RedisStore(
@@ -209,6 +209,27 @@ async def _changing(reloads: Reloads, swapper: Swapper) -> AsyncIterator[None]:
     finally:
         await asyncio.to_thread(reloads.close)  # the loop may be what a change waits for
         swapper.close()
+
+
+def _add_rare_methods(
+    server: grpc.aio.Server,
+    models: Models,
+    redis: Redis,
+    settings: Settings,
+    custom: CustomFeatures | None,
+    stack: AsyncExitStack,
+) -> None:
+    """Have the grpc.aio server serve what need not be fast."""
+    timeout_seconds = settings.store_timeout_ms / 1e3
+    CatalogueService(redis, timeout_seconds=timeout_seconds).add_to(server)
+    explain = ExplainService(models, redis, clock=system_clock, timeout_seconds=timeout_seconds)
+    stack.callback(explain.close)
+    explain.add_to(server)
+    setter = None
+    if settings.allow_set_aliases:
+        verify = partial(find_problems, settings.models, custom)
+        setter = AliasSetter(settings.models, models, verify, system_clock)
+    ModelService(Reporter(settings.models, models), setter=setter).add_to(server)
 
 
 def _make_counts(models: Models, metrics: Metrics) -> ServedCounts:
@@ -309,14 +330,6 @@ def _make_methods(models: Models, placements: Placements, metrics: Metrics) -> l
     scoring = ScoringService(models=models, clock=system_clock, new_id=_new_id, metrics=metrics)
     ranking = RankingService(models=models, placements=placements, clock=system_clock, new_rank_id=_new_id)
     return [*scoring.methods(), *ranking.methods()]
-
-
-def _make_model_service(settings: Settings, models: Models, custom: CustomFeatures | None) -> ModelService:
-    setter = None
-    if settings.allow_set_aliases:
-        verify = partial(find_problems, settings.models, custom)
-        setter = AliasSetter(settings.models, models, verify, system_clock)
-    return ModelService(Reporter(settings.models, models), setter=setter)
 
 
 def _new_id() -> str:

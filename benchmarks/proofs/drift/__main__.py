@@ -26,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=3)
     given = parser.parse_args(arguments)
     console = Console(emoji=False, markup=False, highlight=False)
-    table = Table("planted", "alarm after", "columns with an alarm, the largest first", "as it should be", box=SIMPLE_HEAD)
+    table = Table(
+        "planted", "alarm after", "columns with an alarm, the largest first", "as it should be", box=SIMPLE_HEAD
+    )
     began = perf_counter()
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:

@@ -146,7 +146,10 @@ def unpack_baseline(data: bytes, *, columns: int) -> Baseline:
     # A damaged archive raises whatever zipfile and NumPy come across: struct.error, BadZipFile, zlib.error and others.
     except Exception as error:
         raise ValueError(f"is no baseline: {error}") from error
-    expected = {"edges": "<f4", **dict.fromkeys(("starts", "kinds", "counts", "weekly", "visitors", "min_visitors", "sizes"), "<i8")}
+    expected = {
+        "edges": "<f4",
+        **dict.fromkeys(("starts", "kinds", "counts", "weekly", "visitors", "min_visitors", "sizes"), "<i8"),
+    }
     for name, array in arrays.items():
         if array.dtype != np.dtype(expected.get(name, "<f8")):
             raise ValueError(f"{name}: expected {np.dtype(expected.get(name, '<f8'))}, got {array.dtype}")

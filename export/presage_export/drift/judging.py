@@ -126,7 +126,9 @@ class Judge:
                 test="distribution",
                 window=place,
                 effect=math.sqrt(max(0.0, distance - mean)),
-                needed=max(_MIN_DISTANCE, _MARGIN * float(baseline.usual_effects[0, column]) * (kind == Kind.ALL_HOURS)),
+                needed=max(
+                    _MIN_DISTANCE, _MARGIN * float(baseline.usual_effects[0, column]) * (kind == Kind.ALL_HOURS)
+                ),
                 chance=chance_of_distance(distance, mean=mean, deviation=deviation),
                 expected=0.0,
                 found=0.0,
@@ -217,7 +219,11 @@ def find_alarms(findings: Sequence[Finding]) -> list[Alarm]:
         by_test.setdefault((finding.column, finding.test), []).append(finding)
     for (column, test), series in by_test.items():
         matters = [finding.chance <= limit and finding.effect >= finding.needed for finding in series]
-        raised = [now for before, now in zip(range(len(series)), range(1, len(series)), strict=False) if matters[before] and matters[now]]
+        raised = [
+            now
+            for before, now in zip(range(len(series)), range(1, len(series)), strict=False)
+            if matters[before] and matters[now]
+        ]
         if raised:
             both = [series[place] for now in raised for place in (now - 1, now)]
             alarms.append(

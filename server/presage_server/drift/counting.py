@@ -45,7 +45,7 @@ class ServedCounts(Collector):
         """Read the baselines of versions that will be served, so that no call waits for that."""
         for model in models:
             if model not in self._versions:
-                self._versions[model] = self._ahead.pop(model, None) or self._read(model)
+                self._versions[model] = self._ahead.pop(model) if model in self._ahead else self._read(model)
 
     def read_ahead(self, models: Iterable[Model]) -> None:
         """Do the slow part of ``prepare`` in another thread than the one that serves."""
