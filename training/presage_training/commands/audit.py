@@ -16,11 +16,26 @@ from presage_training.project.option import project_option
 __all__ = ["audit"]
 
 
-def audit(
+def audit(  # noqa: PLR0917 - the command line passes names
     archive: Annotated[Path, typer.Argument(help="The folder that presage archive writes.")],
     models: Annotated[
         Path | None, typer.Option(help="Folder of bundles, NAME/VERSION/, whose scores are checked too.")
     ] = None,
+    rankings: Annotated[  # noqa: FBT002 - a flag
+        bool,
+        typer.Option("--rankings", help="Also compute logged rankings again, with the ranking models of --models."),
+    ] = False,
+    placements: Annotated[
+        Path | None, typer.Option(help="With --rankings: the rules that the servers have, a TOML file.")
+    ] = None,
+    bucket_seconds: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="With --rankings: the servers' item_bucket_seconds, if the archive does not name it.",
+            show_default=False,
+        ),
+    ] = 0,
     project_folder: Annotated[Path | None, project_option(())] = None,
 ) -> None:
     """Compare served vectors with a replay of the archived events, bit for bit.
@@ -31,6 +46,7 @@ def audit(
     # Imported here, so that the command's help does not wait for them.
     from presage_training.audit import Models  # noqa: PLC0415
     from presage_training.audit import audit as run  # noqa: PLC0415
+    from presage_training.commands.audit_rankings import RankingsCommand  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.project.project import Project  # noqa: PLC0415
     from presage_training.quoting import printable  # noqa: PLC0415
@@ -38,7 +54,11 @@ def audit(
     from presage_training.readers.skipped_rows import SkippedRows  # noqa: PLC0415
 
     console = Console(markup=False, emoji=False, highlight=False)
-    skipped = SkippedRows()
+    if rankings and models is None:
+        sys.exit(_fail("--rankings: needs the bundles that ranked; name their folder with --models"))
+    if placements is not None and not rankings:
+        sys.exit(_fail("--placements: only valid with --rankings; remove it"))
+    skipped, same_rankings = SkippedRows(), True
     try:
         if models is not None and not models.is_dir():
             raise NotADirectoryError(20, "no such folder", str(models))
@@ -64,7 +84,15 @@ def audit(
             f"model {printable(vector.model)} {printable(vector.model_version)}: {difference.what}",
             soft_wrap=True,
         )
-    if result.different:
+    if rankings and models is not None:
+        command = RankingsCommand(archive=archive, models=models, placements=placements, bucket_seconds=bucket_seconds)
+        try:
+            same_rankings = command.run(console)
+        except (TrainingError, FeaturizerError) as error:
+            sys.exit(_fail(str(error)))
+        except OSError as error:
+            sys.exit(_fail(f"{error.filename or archive}: {error.strerror or error}; name a place that can be read"))
+    if result.different or not same_rankings:
         sys.exit(1)
     if result.skipped and not result.same:
         sys.exit(
