@@ -44,6 +44,7 @@ __all__ = [
     "ArchivedEvent",
     "archived_batches",
     "archived_files",
+    "last_batch",
     "read_archive",
     "read_archive_events",
     "read_archived_exposures",
@@ -165,6 +166,14 @@ def read_checkpoint(directory: Path) -> Checkpoint:
         raise LogFormatError(checkpoint_file, str(error), advice="Read it with the release that wrote it.") from error
 
 
+def last_batch(directory: Path) -> int:
+    """Return the number of the last batch whose files are in their places; raises as ``read_archive`` does."""
+    checkpoint = read_checkpoint(directory)
+    # A process that dies at the wrong moment leaves the last batch's files to be put in place by the next one: all of them or none.
+    waiting = any((directory / staged_file(file)).exists() for file in checkpoint.files)
+    return checkpoint.batch - 1 if waiting else checkpoint.batch
+
+
 def archived_files(directory: Path, kind: str) -> list[list[Path]]:
     """Find the files of one kind of each committed batch, the oldest batch first; raises as ``read_archive`` does."""
     return list(archived_batches(directory, kind).values())
@@ -172,11 +181,8 @@ def archived_files(directory: Path, kind: str) -> list[list[Path]]:
 
 def archived_batches(directory: Path, kind: str, *, after: int = 0) -> dict[int, list[Path]]:
     """Find the files of one kind by the numbers of the committed batches after one, in order; raises as ``read_archive`` does."""
-    checkpoint = read_checkpoint(directory)
-    # A process that dies at the wrong moment leaves the last batch's files to be put in place by the next one: all of them or none.
-    # Checked before the files are listed: files that are put in place later are ignored.
-    waiting = any((directory / staged_file(file)).exists() for file in checkpoint.files)
-    last = checkpoint.batch - 1 if waiting else checkpoint.batch
+    # Before the files are listed: files that are put in place later are ignored.
+    last = last_batch(directory)
     if last <= after:
         return {}
     batches: dict[int, list[Path]] = {}
@@ -191,6 +197,8 @@ def read_event_files(files: Sequence[Path], skipped: SkippedRows) -> Iterator[Ar
     """Read the files of events of one batch, in the order of their streams; raises as ``read_archive`` does."""
     import pyarrow as pa  # noqa: PLC0415
 
+    if not files:
+        return
     tables = [read_columns(path, _COLUMNS) for path in files]
     table = pa.concat_tables(tables, promote_options="default")  # a column of nulls where one of them lacks it
     if len(tables) > 1:
