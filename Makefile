@@ -9,7 +9,7 @@ DEMO_EXTRAS ?= server,native
 
 .PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-rank bench-items \
         bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
-        budget soak bench-replay bench-open-bandit skew-proof backfill-proof served-parity train-real train-rank list-regret clean
+        budget soak bench-replay bench-open-bandit skew-proof audit-proof backfill-proof served-parity train-real train-rank list-regret clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -136,6 +136,9 @@ served-parity: setup ## score real rows over gRPC with every kind of model, and 
 
 skew-proof: setup ## replay all of the real logs through a server and compare every visitor's vector
 	@$(BIN)/python -m benchmarks.proofs.skew_proof
+
+audit-proof: setup ## follow a million events and 20,000 served vectors with presage audit: no mismatch, in bounded memory
+	@$(BIN)/python -m benchmarks.proofs.audit_proof --to .benchmarks/audit.json $(ARGS)
 
 backfill-proof: setup ## backfill 100,000 visitors under 1,000 live events/s and compare every state with a replay
 	@$(BIN)/python -m benchmarks.proofs.backfill_proof --to .benchmarks/backfill.json $(ARGS)
