@@ -37,7 +37,7 @@ __all__ = ["MAX_IN_FLIGHT", "MODEL_SERVICE_NAME", "ExplainService"]
 _logger = logging.getLogger(__name__)
 
 MODEL_SERVICE_NAME: str = pb.DESCRIPTOR.services_by_name["ModelService"].full_name
-MAX_IN_FLIGHT: Final = 8
+MAX_IN_FLIGHT: Final = 16
 """Explanations that are being made or wait for the thread; further calls are rejected."""
 
 _METHOD = "Explain"
