@@ -1,8 +1,8 @@
 """Proves on random rows that explanations are those of others: ``python -m benchmarks.proofs.explain_parity``.
 
 Three tree models each of LightGBM and XGBoost, and three forests and three boosted models of scikit-learn, are explained for 10,000
-rows; a twentieth of the values is missing where the library takes missing ones. LightGBM and XGBoost have contributions of their own;
-those of scikit-learn are compared with shap's, in an environment of its own, which is made once.
+rows; a twentieth of the values is missing where the library takes missing ones. LightGBM and XGBoost have contributions of their
+own; those of scikit-learn are compared with shap's, in an environment of its own, which is made once.
 """
 
 from __future__ import annotations
@@ -227,9 +227,11 @@ def _make_environment() -> str:
     python = _ENVIRONMENT / "bin" / "python"
     if not python.exists():
         wanted = [f"shap=={_SHAP}", *(f"{name}=={version(name)}" for name in ("scikit-learn", "numpy"))]
-        limits: dict[str, Any] = {"check": True, "timeout": _MAKING_SECONDS, "env": _environment()}
-        subprocess.run([sys.executable, "-m", "venv", _ENVIRONMENT], **limits)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], **limits)
+        for command in (
+            [sys.executable, "-m", "venv", _ENVIRONMENT],
+            [python, "-m", "pip", "install", "--quiet", *wanted],
+        ):
+            subprocess.run(command, check=True, timeout=_MAKING_SECONDS, env=_environment())
     return str(python)
 
 
