@@ -180,7 +180,7 @@ def _explanations(results: Results) -> str:
     for model in results.models:
         if (found := model.explanations) is None:
             continue
-        note = f"Mean of the magnitude of each feature's contribution to the margin, over {found.rows:,} rows; exact, by {found.method}."
+        note = f"The mean magnitude of each feature's part of the margin, over {found.rows:,} rows; exact, by {found.method}."
         weights = list(found.mean_contribution.items())[:_MAX_FEATURES]
         chart = figure(model.kind, bar_chart(f"contributions: {model.kind}", weights, percent=False), note)
         rows = [
