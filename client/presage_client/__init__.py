@@ -18,6 +18,7 @@ from presage_client.errors import (
     UnavailableError,
     UnsupportedError,
 )
+from presage_client.explaining import Contribution, Explanation
 from presage_client.models import (
     AliasChange,
     Aliases,
@@ -63,11 +64,13 @@ __all__ = [
     "CatalogueItem",
     "Client",
     "ClientOptions",
+    "Contribution",
     "DeadlineExceededError",
     "Device",
     "Event",
     "EventType",
     "Exclusion",
+    "Explanation",
     "Features",
     "GoldenCheck",
     "Intent",

@@ -20,7 +20,10 @@ from presage_featurizer import NO_AGGREGATES
 from presage_featurizer.custom import CustomFeatures
 from presage_featurizer.ranking.placements import Placements
 from presage_server.clock import system_clock
+from presage_server.drift.counting import ServedCounts
+from presage_server.drift.publishing import CountsPublisher
 from presage_server.errors import StoreStartError
+from presage_server.explaining.explain_service import ExplainService
 from presage_server.items.catalogue_service import CatalogueService
 from presage_server.items.running import live_items
 from presage_server.models.applying import LocalReloads, Reloads
@@ -129,8 +132,7 @@ async def running(
         transport, watcher = make_transport(transport_name, options, paths, server)
         link, redis, url = await _open_link(settings, stack)
         link.watch_with(watcher)
-        CatalogueService(redis, timeout_seconds=settings.store_timeout_ms / 1e3).add_to(server)
-        _make_model_service(settings, models, custom).add_to(server)
+        _add_rare_methods(server, models, redis, settings, custom, stack)
         binding = TableBinding(models)
         live = await stack.enter_async_context(live_items(url, settings, metrics.registry, binding.bind))
         store = RedisStore(
@@ -142,7 +144,8 @@ async def running(
         )
         metrics.registry.register(store.trouble)
         metrics.store_is_silent = lambda: link.silent
-        scorer, pairs = _make_scorer(settings, store, metrics)
+        counts = _make_counts(models, metrics)
+        scorer, pairs = _make_scorer(settings, store, metrics, counts)
         ranker = Ranker(live, metrics, _make_exposure_log(settings, store, metrics))
         overload = OverloadPolicy()
         pipeline = Pipeline(
@@ -183,11 +186,13 @@ async def running(
             models,
             settings.models,
             custom,
-            warm_up=VersionWarmer(binding, live),
+            warm_up=VersionWarmer(binding, live, counts),
             run_between_batches=between.run,
             keep_seconds=settings.timeout_ms / 1e3 + _KEEP_SECONDS,
+            after_swap=lambda: counts.keep_only(models),
         )
         await stack.enter_async_context(_changing(reloads, swapper))
+        await stack.enter_async_context(_publishing(CountsPublisher(counts, redis, writer=_new_id())))
         yield address
         checking.cancel()
         await health_servicer.enter_graceful_shutdown()
@@ -206,12 +211,52 @@ async def _changing(reloads: Reloads, swapper: Swapper) -> AsyncIterator[None]:
         swapper.close()
 
 
-def _make_scorer(settings: Settings, store: RedisStore, metrics: Metrics) -> tuple[Scorer, Pairs]:
+def _add_rare_methods(
+    server: grpc.aio.Server,
+    models: Models,
+    redis: Redis,
+    settings: Settings,
+    custom: CustomFeatures | None,
+    stack: AsyncExitStack,
+) -> None:
+    """Have the grpc.aio server serve what need not be fast."""
+    timeout_seconds = settings.store_timeout_ms / 1e3
+    CatalogueService(redis, timeout_seconds=timeout_seconds).add_to(server)
+    explain = ExplainService(models, redis, clock=system_clock, timeout_seconds=timeout_seconds)
+    stack.callback(explain.close)
+    explain.add_to(server)
+    setter = None
+    if settings.allow_set_aliases:
+        verify = partial(find_problems, settings.models, custom)
+        setter = AliasSetter(settings.models, models, verify, system_clock)
+    ModelService(Reporter(settings.models, models), setter=setter).add_to(server)
+
+
+def _make_counts(models: Models, metrics: Metrics) -> ServedCounts:
+    """Make what counts served features and scores."""
+    counts = ServedCounts(system_clock)
+    counts.prepare(models)
+    metrics.registry.register(counts)
+    return counts
+
+
+@asynccontextmanager
+async def _publishing(publisher: CountsPublisher) -> AsyncIterator[None]:
+    """Publish what is counted for as long as the context lasts, and the rest at its end."""
+    publishing = asyncio.create_task(publisher.run())
+    try:
+        yield
+    finally:
+        publishing.cancel()
+        await publisher.publish()
+
+
+def _make_scorer(settings: Settings, store: RedisStore, metrics: Metrics, counts: ServedCounts) -> tuple[Scorer, Pairs]:
     """Make what scores visitors, and what logs the scores of several versions beside each other."""
     random = Random().random  # noqa: S311 - samples
     sampler = Sampler(share=settings.sample_vectors_share, random=random, writer=store, metrics=metrics)
     pairs = Pairs(sampler, metrics, random)
-    return Scorer(metrics, sampler, pairs), pairs
+    return Scorer(metrics, sampler, pairs, counts), pairs
 
 
 def _make_guard(settings: Settings, models: Models, metrics: Metrics, stack: AsyncExitStack) -> Guard:
@@ -287,23 +332,8 @@ def _make_methods(models: Models, placements: Placements, metrics: Metrics) -> l
     return [*scoring.methods(), *ranking.methods()]
 
 
-def _make_model_service(settings: Settings, models: Models, custom: CustomFeatures | None) -> ModelService:
-    setter = None
-    if settings.allow_set_aliases:
-        verify = partial(find_problems, settings.models, custom)
-        setter = AliasSetter(settings.models, models, verify, system_clock)
-    return ModelService(Reporter(settings.models, models), setter=setter)
-
-
 def _new_id() -> str:
     return uuid4().hex
-
-
-def _make_sampler(settings: Settings, store: RedisStore, metrics: Metrics) -> Sampler | None:
-    share = settings.sample_vectors_share
-    if not share:
-        return None
-    return Sampler(share=share, random=Random().random, writer=store, metrics=metrics)  # noqa: S311 - a sample
 
 
 def _make_exposure_log(settings: Settings, store: RedisStore, metrics: Metrics) -> ExposureLog | None:

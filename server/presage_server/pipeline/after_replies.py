@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from presage_server.models.guarding import Guard
 from presage_server.scoring.pairing import Pairs
 
@@ -20,7 +22,7 @@ class AfterReplies:
         self._pairs = pairs
         self._guard = guard
 
-    def work(self, now: float, *, idle: bool) -> bool:
+    def work(self, now: float, *, idle: bool) -> float:
         """Do some of it.
 
         Args:
@@ -28,12 +30,8 @@ class AfterReplies:
             idle: Whether no call waits.
 
         Returns:
-            Whether anything is left to do.
+            In how many seconds more of it is due; infinite if nothing is left.
         """
         if self._guard is not None:
             self._guard.look(now)
-        pairs = self._pairs
-        if pairs is None or not pairs.pending:
-            return False
-        pairs.work(idle=idle)
-        return pairs.pending
+        return inf if self._pairs is None else self._pairs.work(now, idle=idle)

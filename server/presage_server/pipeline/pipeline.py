@@ -130,14 +130,14 @@ class Pipeline:
             ranker.work(now, briefly=intake.small_lately(now))
         if units:
             self._overload.note_work(units)
-        left = self._after_replies.work(now, idle=not (units or waiting or link.pending or ranker.pending))
-        if left or intake.waiting or intake.heavy_waiting or self._tracker.ready or ranker.pending:
+        due = self._after_replies.work(now, idle=not (units or waiting or link.pending or ranker.pending))
+        if intake.waiting or intake.heavy_waiting or self._tracker.ready or ranker.pending:
             return 0.0
         if link.pending:
-            return 0.0 if self._wait_seconds else _LATE_SECONDS
+            return 0.0 if self._wait_seconds else min(due, _LATE_SECONDS)
         if not units:
             self._overload.note_idle()
-        return _LATE_SECONDS if link.down else _IDLE_SECONDS
+        return min(due, _LATE_SECONDS if link.down else _IDLE_SECONDS)
 
     def _start(self, batch: Batch) -> None:
         """Send one read for all of a batch, and do meanwhile what needs no store."""

@@ -11,6 +11,7 @@ from presage_featurizer import MICROS
 from presage_featurizer.ranking.compiled import kernels
 from presage_server.call import Call
 from presage_server.clock import system_clock
+from presage_server.drift.counting import ServedCounts
 from presage_server.errors import ModelError
 from presage_server.models.binding import TableBinding
 from presage_server.models.model import Model
@@ -75,11 +76,13 @@ class VersionWarmer:
     Args:
         binding: Binds the tables of ranking models.
         items: What they rank.
+        counts: Counts what they serve.
     """
 
-    def __init__(self, binding: TableBinding, items: ItemSource) -> None:
+    def __init__(self, binding: TableBinding, items: ItemSource, counts: ServedCounts) -> None:
         self._binding = binding
         self._items = items
+        self._counts = counts
         self._metrics = Metrics()
 
     def __call__(self, versions: Sequence[Model | RankingModel]) -> None:
@@ -89,6 +92,7 @@ class VersionWarmer:
             VersionFailedError: One cannot score a visitor without history, or rank items for one.
         """
         self._binding.add([version for version in versions if isinstance(version, RankingModel)], self._items)
+        self._counts.read_ahead([version for version in versions if isinstance(version, Model)])
         scorer = Scorer(self._metrics)
         for version in versions:
             try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from math import isfinite
+from math import inf, isfinite
+from time import monotonic
 from typing import NamedTuple
 
 import msgspec
@@ -27,18 +28,23 @@ _logger = logging.getLogger(__name__)
 _MAX_WAITING = 256
 _AT_ONCE = 16
 """Pairs scored in one turn: calls that arrive meanwhile wait for as long as one run of each other version takes."""
+_MAX_WAIT_SECONDS = 0.02
+"""For how long pairs wait for others to be scored with: a run for each would cost five times as much."""
 _HURRY = 64
 """With so many waiting, some are scored although calls are being served."""
+_SOON_SECONDS = 0.001
 
 
 class _Waiting(NamedTuple):
     """A score that is to be made with the other versions, too."""
 
+    since: float
+    """In seconds of ``time.monotonic``."""
     vector: ServedVector
     """As the event log is to have it, but for the other scores."""
     route: Route[Model]
-    rows: tuple[Vector, ...]
-    """What the served version and each of the others sees of the visitor."""
+    rows: dict[Model, Vector]
+    """What each version sees of the visitor, the served one first; without those whose features failed."""
 
 
 class Pairs:
@@ -79,35 +85,60 @@ class Pairs:
             self._metrics.pairs_dropped.inc()
             return
         seen = {_features_of(job.model): job.vector}
-        rows = []
-        for version in (job.model, *route.others):
+        rows = {job.model: job.vector}
+        for version in route.others:
             row = seen.get(_features_of(version))
             if row is None:
-                row = featurize(job.state, job.now_unix_micros, version.feature_set, session_id=job.session_id)
+                try:
+                    row = featurize(job.state, job.now_unix_micros, version.feature_set, session_id=job.session_id)
+                except Exception as error:  # noqa: BLE001 - a project's own feature; its version serves nobody here
+                    self._note_failure(version, str(error))
+                    continue
                 seen[_features_of(version)] = row
-            rows.append(row)
-        self._waiting.append(_Waiting(served_vector(job), route, tuple(rows)))
+            rows[version] = row
+        self._waiting.append(_Waiting(monotonic(), served_vector(job), route, rows))
 
-    def work(self, *, idle: bool) -> None:
-        """Score and log some of those that wait: whenever nothing else is to be done, or when many wait."""
+    def work(self, now: float, *, idle: bool) -> float:
+        """Score and log some of those that wait: when nothing else is to be done, or when many wait.
+
+        Args:
+            now: The time, in seconds of ``time.monotonic``.
+            idle: Whether no call waits.
+
+        Returns:
+            In how many seconds the next ones are due; infinite if none wait.
+        """
         waiting = self._waiting
-        if not waiting or not (idle or len(waiting) >= _HURRY):
-            return
+        if (due := self._due(now)) <= 0.0 and (idle or len(waiting) >= _HURRY):
+            self._work()
+            due = self._due(now)
+        return max(due, 0.0 if idle else _SOON_SECONDS)
+
+    def _due(self, now: float) -> float:
+        waiting = self._waiting
+        if not waiting:
+            return inf
+        return 0.0 if len(waiting) >= _AT_ONCE else waiting[0].since + _MAX_WAIT_SECONDS - now
+
+    def _work(self) -> None:
+        waiting = self._waiting
         batch = [waiting.popleft() for _ in range(min(_AT_ONCE, len(waiting)))]
         scores: list[dict[Model, float]] = [{pair.route.model: pair.vector.score} for pair in batch]
         for version in dict.fromkeys(version for pair in batch for version in pair.route.others):
-            places = [place for place, pair in enumerate(batch) if version in pair.route.others]
-            rows = [_row(batch[place], version) for place in places]
-            for place, score in zip(places, self._score(version, rows), strict=True):
+            places = [
+                place for place, pair in enumerate(batch) if version in pair.rows and version is not pair.route.model
+            ]
+            found = self._score(version, [batch[place].rows[version] for place in places]) if places else ()
+            for place, score in zip(places, found, strict=True):
                 if score is not None:
                     scores[place][version] = score
+        complete: list[tuple[_Waiting, dict[Model, float]]] = []
         for pair, by_version in zip(batch, scores, strict=True):
-            others = tuple(
-                [(version.version, by_version[version]) for version in pair.route.others if version in by_version]
-            )
-            self._sampler.offer_vector(msgspec.structs.replace(pair.vector, others=others))
+            others = [(version.version, by_version[version]) for version in pair.route.others if version in by_version]
+            self._sampler.offer_vector(msgspec.structs.replace(pair.vector, others=tuple(others)))
             if len(others) == len(pair.route.others):
-                self._count(pair, by_version)
+                complete.append((pair, by_version))
+        self._count(complete)
         self._metrics.pairs_scored.inc(len(batch))
 
     def _score(self, version: Model, rows: Sequence[Vector]) -> Sequence[float | None]:
@@ -135,13 +166,16 @@ class Pairs:
             self._failed.add(name)
             _logger.error("model %s version %s cannot score visitors whom another version serves: %s", *name, what)
 
-    def _count(self, pair: _Waiting, scores: dict[Model, float]) -> None:
-        for version, row in zip((pair.route.model, *pair.route.others), pair.rows, strict=True):
+    def _count(self, complete: Sequence[tuple[_Waiting, dict[Model, float]]]) -> None:
+        """Count visitors whom all of their versions have scored."""
+        for version in dict.fromkeys(version for pair, _ in complete for version in pair.rows):
+            of_version = [(pair.rows[version], scores[version]) for pair, scores in complete if version in scores]
+            rows = np.stack([row for row, _ in of_version])
             counts = self._metrics.versions.of(version)
-            counts.paired += 1
-            counts.paired_score_sum += scores[version]
-            counts.paired_features += len(row)
-            counts.paired_defaults += int(np.count_nonzero(row == self._defaults_of(version)))
+            counts.paired += len(rows)
+            counts.paired_score_sum += sum(score for _, score in of_version)
+            counts.paired_features += rows.size
+            counts.paired_defaults += int(np.count_nonzero(rows == self._defaults_of(version)))
 
     def _defaults_of(self, version: Model) -> NDArray[np.float32]:
         """Return the features of a visitor without history; NaN, which equals nothing, where they depend on the moment alone."""
@@ -153,10 +187,6 @@ class Pairs:
                     found[place] = np.nan
             self._defaults[_features_of(version)] = found
         return found
-
-
-def _row(pair: _Waiting, version: Model) -> Vector:
-    return pair.rows[1 + pair.route.others.index(version)]
 
 
 def _features_of(version: Model) -> str:

@@ -167,7 +167,7 @@ def test_a_share_of_scores_is_paired(store, loaded, monkeypatch):
 def test_pairs_that_do_not_keep_up_are_dropped_and_counted(split, monkeypatch):
     monkeypatch.setattr(pairing, "_MAX_WAITING", 8)
     calls = [LocalCall(score(f"u{number}")) for number in range(30)]
-    monkeypatch.setattr(split.pairs, "work", lambda **_: None)
+    monkeypatch.setattr(split.pairs, "work", lambda *_, **__: 1.0)
     split.run(*calls)
     monkeypatch.undo()
     split.settle()
@@ -252,3 +252,21 @@ def test_a_version_that_is_not_loaded_any_more_has_no_series(split):
     }
 
     assert shown == {"1", "3", "4"}
+
+
+def test_a_version_whose_features_fail_harms_nobody(split, store, monkeypatch):
+    def fails(*_, **__):
+        raise ZeroDivisionError("a feature")
+
+    monkeypatch.setattr(pairing, "featurize", fails)
+    calls = [LocalCall(score(f"u{number}")) for number in range(5)]
+    split.run(*calls)
+    split.settle()
+    monkeypatch.undo()
+
+    assert {call.outcome for call in calls} == {"OK"}
+    vectors = list(logged_vectors(store.redis).values())
+    assert len(vectors) == 5
+    assert all("3" not in dict(vector.others) and vector.others for vector in vectors)
+    labels = {"model": "conversion", "version": "3"}
+    assert split.counted("presage_version_paired_errors_total", **labels) == 5
