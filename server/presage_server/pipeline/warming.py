@@ -8,7 +8,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from presage_featurizer import MICROS
-from presage_featurizer.ranking.compiled import kernels
+from presage_featurizer.ranking.compiled import load_kernels
 from presage_server.call import Call
 from presage_server.clock import system_clock
 from presage_server.drift.counting import ServedCounts
@@ -134,7 +134,7 @@ def _warm_up_rankings(models: Models, items: ItemSource) -> None:
     ranker = Ranker(items, Metrics())
     width = items.features.items.bucket_micros
     if models.ranking_models:
-        compiled = kernels()  # which may take a while
+        compiled = load_kernels()  # now, for it may take a while
         _logger.info(
             "features of rankings: %s", "by numpy (the extra 'compiled' is faster)" if compiled is None else "compiled"
         )
