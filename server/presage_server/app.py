@@ -137,9 +137,7 @@ async def running(
         if settings.sample_vectors_share:
             share = settings.sample_vectors_share
             sampler = Sampler(share=share, random=Random().random, writer=store, metrics=metrics)  # noqa: S311 - a sample
-        counts = ServedCounts(system_clock)
-        counts.prepare(models)
-        metrics.registry.register(counts)
+        counts = _make_counts(settings, models, metrics)
         scorer = Scorer(metrics, sampler, counts)
         ranker = Ranker(live, metrics, _make_exposure_log(settings, store, metrics))
         overload = OverloadPolicy()
@@ -174,9 +172,10 @@ async def running(
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)
         stack.callback(asyncio.create_task(ClockWatch(metrics.clock_jumps).run()).cancel)
-        publisher = CountsPublisher(counts, redis, writer=_new_id())
-        stack.push_async_callback(publisher.publish)  # what was counted since the last time
-        stack.callback(asyncio.create_task(publisher.run()).cancel)
+        if counts is not None:
+            publisher = CountsPublisher(counts, redis, writer=_new_id())
+            stack.push_async_callback(publisher.publish)  # what was counted since the last time
+            stack.callback(asyncio.create_task(publisher.run()).cancel)
         yield address
         checking.cancel()
         await health_servicer.enter_graceful_shutdown()
@@ -254,6 +253,15 @@ def _make_methods(models: Models, placements: Placements, metrics: Metrics) -> l
 
 def _new_id() -> str:
     return uuid4().hex
+
+
+def _make_counts(settings: Settings, models: Models, metrics: Metrics) -> ServedCounts | None:
+    if not settings.count_served:
+        return None
+    counts = ServedCounts(system_clock)
+    counts.prepare(models)
+    metrics.registry.register(counts)
+    return counts
 
 
 def _make_exposure_log(settings: Settings, store: RedisStore, metrics: Metrics) -> ExposureLog | None:

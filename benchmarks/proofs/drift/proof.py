@@ -50,7 +50,7 @@ class Plan:
     visitors_a_day: int
     baseline_weeks: int = 4
     quiet_weeks: int = 4
-    min_visitors: int = 500
+    min_visitors: int = 1000
     seed: int = 3
 
 
@@ -211,6 +211,10 @@ class _Server:
     ) -> Outcome:
         """Judge the quiet weeks and what came after them."""
         windows = [*quiet, *shifted]
+        import os
+        if os.environ.get("DBG"):
+            for f in self._judge.judge(windows):
+                if f.window>=len(quiet) and f.column in columns: print('   ',f.column,f.test,f.window-len(quiet),windows[f.window].visitors,f'{f.effect:.3f} {f.needed:.3f} {f.chance:.0e}')
         return Outcome(
             name=name,
             columns=columns,
