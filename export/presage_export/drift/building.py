@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from presage_export.drift.baseline import HOURS_OF_WEEK, Baseline, Kind
 from presage_export.drift.hours import BUCKETS, HOUR_MICROS, MIN_VISITORS, Hour, Window, make_windows
 from presage_export.drift.layout import Layout, choose_edges
-from presage_export.drift.measures import distances, places_of_shares, smoothed_shares
+from presage_export.drift.measures import CERTAINLY, SHARE_TESTS, SharesMeasure, distances, smoothed_shares
 
 __all__ = ["Column", "ServedRows", "build_baseline", "hour_of_week", "join_baselines"]
 
@@ -88,11 +88,11 @@ def build_baseline(
     counts = np.bincount(bins.ravel(), minlength=layout.bins).astype(np.int64)
     hours, weekly = _count_hours(rows, bins, layout, ZoneInfo(time_zone), kinds == Kind.SAME_HOURS)
     expected = smoothed_shares(counts, layout)
-    places = places_of_shares(layout, defaults)
+    measure = SharesMeasure(layout, defaults, expected)
     windows = make_windows(hours, min_visitors=min_visitors)
     units, rows_of_units = _units(rows, bins, layout, windows, rng)
-    draws = [_Draws.of(units, rows_of_units, size, expected, layout, places, rng) for size in _SIZES]
-    return Baseline(
+    draws = [_Draws.of(units, rows_of_units, size, expected, layout, measure, rng) for size in _SIZES]
+    baseline = Baseline(
         edges=layout.edges,
         starts=layout.starts,
         kinds=kinds,
@@ -106,9 +106,10 @@ def build_baseline(
         distance_deviations=np.array([draw.distance_deviation for draw in draws]),
         share_deviations=np.array([draw.share_deviations for draw in draws]),
         largest_shares=np.array([draw.largest_share for draw in draws]),
-        usual_effects=_usual_effects(windows, counts, layout, places, [draw.distance_mean for draw in draws]),
+        usual_effects=np.zeros((1 + len(SHARE_TESTS), layout.columns)),
         usual_largest_share=np.array([max((window.largest_share for window in windows), default=0.0)]),
     )
+    return replace(baseline, usual_effects=_usual_effects(windows, baseline, expected, measure))
 
 
 def join_baselines(parts: Sequence[Baseline]) -> Baseline:
@@ -196,7 +197,7 @@ class _Draws:
         size: int,
         expected: NDArray[np.float64],
         layout: Layout,
-        places: NDArray[np.int64],
+        measure: SharesMeasure,
         rng: np.random.Generator,
     ) -> _Draws:
         """Draw ``size`` units with replacement, again and again."""
@@ -208,35 +209,30 @@ class _Draws:
             counts = (weights @ units).astype(np.float64)
             rows = weights @ rows_of_units
             found_distances.append(distances(counts, expected, layout))
-            found_shares.append(counts[:, np.maximum(places, 0)] / rows[:, None, None])
+            found_shares.append(measure.of(counts))
             found_largest.append(np.log(rows_of_units[drawn].max(axis=1) / rows))
         all_distances, largest = np.concatenate(found_distances), np.concatenate(found_largest)
         return cls(
             distance_mean=all_distances.mean(axis=0),
             distance_deviation=all_distances.std(axis=0),
-            share_deviations=np.where(places >= 0, np.concatenate(found_shares).std(axis=0), 0.0),
+            share_deviations=np.concatenate(found_shares).std(axis=0),
             largest_share=np.array([largest.mean(), largest.std()], np.float64),
         )
 
 
 def _usual_effects(
-    windows: Sequence[Window],
-    counts: NDArray[np.int64],
-    layout: Layout,
-    places: NDArray[np.int64],
-    distance_means: Sequence[NDArray[np.float64]],
+    windows: Sequence[Window], baseline: Baseline, expected: NDArray[np.float64], measure: SharesMeasure
 ) -> NDArray[np.float64]:
-    """Return the largest effects of the baseline's own windows, ``[4, C]``: what evenings, weekends and paydays do."""
-    usual = np.zeros((1 + len(places), layout.columns))
-    expected = smoothed_shares(counts, layout)
-    means = np.array(distance_means)
+    """Return the largest effects of the baseline's own windows, ``[5, C]``: what evenings, weekends and paydays do."""
+    layout = baseline.layout
+    usual = np.zeros_like(baseline.usual_effects)
     for window in windows:
-        visitors = np.log(max(1, window.visitors))
-        by_chance = np.array(
-            [np.exp(np.interp(visitors, np.log(_SIZES), np.log(np.maximum(mean, 1e-12)))) for mean in means.T]
-        )
-        excess = distances(window.counts, expected, layout) - by_chance
+        visitors = max(1, window.visitors)
+        mean = baseline.by_chance(baseline.distance_means, visitors, power=-1.0)
+        deviation = baseline.by_chance(baseline.distance_deviations, visitors, power=-1.0)
+        excess = distances(window.counts, expected, layout) - mean - CERTAINLY * deviation
         usual[0] = np.maximum(usual[0], np.sqrt(np.maximum(0.0, excess)))
-        shares = np.abs(window.counts[places] / max(1, window.rows) - expected[places])
-        usual[1:] = np.maximum(usual[1:], np.where(places >= 0, shares, 0.0))
+        deviations = baseline.by_chance(baseline.share_deviations, visitors, power=-0.5)
+        differences = np.abs(measure.of(window.counts) - measure.expected)
+        usual[1:] = np.maximum(usual[1:], differences - CERTAINLY * deviations)
     return usual

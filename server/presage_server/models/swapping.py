@@ -54,7 +54,7 @@ class Swapper:
         warm_up: Runs new versions before they serve; raises VersionFailedError if one cannot.
         run_between_batches: Has the serving thread call something when it is at the end of a batch.
         keep_seconds: For how long versions that are replaced are kept: as long as calls may hold them.
-        after_swap: Called by the serving thread when other versions serve.
+        after_swap: Called by the serving thread when other versions serve; None for nothing.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Swapper:
         warm_up: Callable[[list[AnyModel]], None],
         run_between_batches: Callable[[Callable[[], None]], None],
         keep_seconds: float,
-        after_swap: Callable[[], None] = lambda: None,
+        after_swap: Callable[[], None] | None = None,
     ) -> None:
         self._models = models
         self._directory = directory
@@ -121,7 +121,8 @@ class Swapper:
             problems = prepared.plan.problems
             rejected = {name: len(problems.get(name, ())) for name in prepared.plan.models}
             self._models.replace(prepared.scoring, prepared.ranking, rejected, problems)
-            self._after_swap()
+            if self._after_swap is not None:
+                self._after_swap()
         except Exception as error:  # noqa: BLE001 - it must not end the thread that serves
             done.set_exception(error)
         else:
