@@ -4,6 +4,7 @@ ServerError
 ├── RpcError                     ends a call with its own gRPC status; its text is for the caller
 │   ├── InvalidRequestError      INVALID_ARGUMENT: the request breaks the contract; names the field; not worth repeating
 │   ├── ModelNotFoundError       NOT_FOUND: no model or feature set of that name; names the field
+│   ├── NotExplainedError        FAILED_PRECONDITION: this model's scores cannot be explained; train or export it again
 │   ├── StoreUnavailableError    UNAVAILABLE: the store does not answer; try again
 │   │   └── CommandRejectedError UNAVAILABLE: the store answers, but rejected what was sent for one visitor; see the log
 │   ├── StoreFullError           FAILED_PRECONDITION: the store is out of memory and rejected the write; give it more
@@ -15,7 +16,6 @@ ServerError
 │   ├── NotPermittedError        PERMISSION_DENIED: this server was not started to allow it
 │   ├── StaleRevisionError       ABORTED: it was decided on an older revision; read the newest and decide again
 │   ├── VersionRejectedError     FAILED_PRECONDITION: a version of a model cannot be served; says why
-│   ├── UnsupportedCallError     UNIMPLEMENTED: this server does not answer such calls
 │   └── InternalError            INTERNAL: unexpected; has an id, under which the log has the details
 └── StartupError                 the server cannot start; its text is for the operator
     ├── SettingsError            a setting is wrong; names it
@@ -37,6 +37,7 @@ __all__ = [
     "InvalidRequestError",
     "ModelError",
     "ModelNotFoundError",
+    "NotExplainedError",
     "NotPermittedError",
     "OverloadedError",
     "RpcError",
@@ -49,7 +50,6 @@ __all__ = [
     "StoreStartError",
     "StoreUnavailableError",
     "UnreadableStateError",
-    "UnsupportedCallError",
     "VersionRejectedError",
 ]
 
@@ -81,6 +81,12 @@ class ModelNotFoundError(RpcError):
     """Expected: no such model or feature set here; the caller should name another."""
 
     code = grpc.StatusCode.NOT_FOUND
+
+
+class NotExplainedError(RpcError):
+    """Expected: the model serves, but its scores cannot be explained; the operator should train or export it again."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class StoreUnavailableError(RpcError):
@@ -148,12 +154,6 @@ class VersionRejectedError(RpcError):
     """Expected: a version of a model, or its aliases, cannot be used as they are; the operator should correct them."""
 
     code = grpc.StatusCode.FAILED_PRECONDITION
-
-
-class UnsupportedCallError(RpcError):
-    """Expected: the server does not answer such calls."""
-
-    code = grpc.StatusCode.UNIMPLEMENTED
 
 
 class InternalError(RpcError):

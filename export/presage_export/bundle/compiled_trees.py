@@ -104,7 +104,7 @@ class CompiledTrees:
             (ensemble.features[splits], ensemble.thresholds[splits], ensemble.nan_goes_left[splits], masks),
             np.cumsum([0, *(len(tree.splits) for tree in trees)]),
             values,
-            intercept=ensemble.intercept,
+            intercept=ensemble.base_value,
             feature_count=feature_count,
         )
 

@@ -1,6 +1,6 @@
 """``ModelService``: which models there are, all that is known of one, and changes of which version serves whom.
 
-Served by grpc.aio, beside the calls that need to be fast; files are read by a thread.
+Served by grpc.aio, beside the calls that need to be fast; files are read by a thread. Explain is a part of its own.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 
 from presage.v1 import model_service_pb2 as pb
-from presage_server.errors import InvalidRequestError, NotPermittedError, RpcError, UnsupportedCallError
+from presage_server.errors import InvalidRequestError, NotPermittedError, RpcError
 from presage_server.models.reporting import Reporter
 from presage_server.models.setting_aliases import AliasSetter
 from presage_server.rpc.status import internal_error, status_of
 
-__all__ = ["MODEL_SERVICE_NAME", "Explaining", "ModelService"]
+__all__ = ["MODEL_SERVICE_NAME", "ModelService"]
 
 MODEL_SERVICE_NAME: str = pb.DESCRIPTOR.services_by_name["ModelService"].full_name
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -29,32 +29,17 @@ _MAX_AT_ONCE = 2
 _Method = Callable[[Any], Awaitable[Message]]
 
 
-class Explaining(Protocol):
-    """Explains scores, within limits of its own."""
-
-    async def explain(self, request: pb.ExplainRequest) -> pb.ExplainResponse:
-        """Explain the score that a visitor would get.
-
-        Raises:
-            RpcError: It cannot be explained.
-        """
-
-
 class ModelService:
-    """Serves ListModels, GetModel, SetAliases and Explain.
+    """Serves ListModels, GetModel and SetAliases.
 
     Args:
         reporter: Describes the models.
         setter: Changes aliases; None: SetAliases is refused.
-        explainer: Explains scores; None: Explain is not supported.
     """
 
-    def __init__(
-        self, reporter: Reporter, *, setter: AliasSetter | None = None, explainer: Explaining | None = None
-    ) -> None:
+    def __init__(self, reporter: Reporter, *, setter: AliasSetter | None = None) -> None:
         self._reporter = reporter
         self._setter = setter
-        self._explainer = explainer
         self._at_once = asyncio.Semaphore(_MAX_AT_ONCE)
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -63,7 +48,6 @@ class ModelService:
             "ListModels": (pb.ListModelsRequest, self._list_models),
             "GetModel": (pb.GetModelRequest, self._get_model),
             "SetAliases": (pb.SetAliasesRequest, self._set_aliases),
-            "Explain": (pb.ExplainRequest, self._explain),
         }
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             name: grpc.unary_unary_rpc_method_handler(partial(_handle, name, kind, method))
@@ -86,11 +70,6 @@ class ModelService:
             )
         async with self._at_once:
             return await asyncio.to_thread(self._setter.set_aliases, request)
-
-    async def _explain(self, request: pb.ExplainRequest) -> Message:
-        if self._explainer is None:
-            raise UnsupportedCallError("this server does not explain scores")
-        return await self._explainer.explain(request)
 
 
 async def _handle(

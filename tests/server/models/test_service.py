@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -10,6 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from presage.v1 import model_service_pb2 as pb
 from presage.v1 import model_service_pb2_grpc
+from presage_client import AsyncClient, ClientOptions, ModelKind, RollbackRules, UnavailableError, VersionState
 from presage_export.bundle import read_bundle
 from presage_export.registry import Aliases, read_aliases, read_changes, replace_aliases
 from support.bundle_files import as_older_format, copy_bundle
@@ -236,10 +238,32 @@ async def test_broken_aliases_are_not_replaced(store, folder):
 
 
 @pytest.mark.usefixtures("each_transport")
-async def test_what_is_no_request_is_rejected_and_what_nobody_does_is_unimplemented(store, models):
+async def test_what_is_no_request_is_rejected(store, models):
     async with serving(redis_url=store.url, models=models) as served:
         call = served.channel.unary_unary("/presage.v1.ModelService/GetModel")
         code, message, _ = await rejected(call(b"\xff\xff"))
-        assert (code, "2 bytes that cannot be parsed" in message) == (CODE.INVALID_ARGUMENT, True)
-        code, _, _ = await rejected(stub(served).Explain(pb.ExplainRequest(user_id="visitor")))
-        assert code is CODE.UNIMPLEMENTED
+    assert (code, "2 bytes that cannot be parsed" in message) == (CODE.INVALID_ARGUMENT, True)
+
+
+async def test_the_client_lists_describes_and_changes_models(store, folder):
+    settings = {"redis_url": store.url, "models": folder, "allow_set_aliases": True}
+    options = ClientOptions(timeout_ms=20_000)
+    async with serving(**settings) as served, AsyncClient(served.address, options=options) as client:
+        conversion, _ = await client.list_models()
+        shadowed = await client.set_aliases(
+            replace(conversion.aliases, champion="3", shadow="1"),
+            changed_by="ann",
+            reason="to compare",
+            timeout_ms=20_000,
+        )
+        details = await client.get_model(version="3")
+        with pytest.raises(UnavailableError, match="read them again and decide again") as caught:
+            await client.set_aliases(conversion.aliases, changed_by="bob", timeout_ms=20_000)
+    assert caught.value.code is CODE.ABORTED
+    assert [version.version for version in conversion.versions] == ["1", "2", "3"]
+    assert (shadowed.shadow, shadowed.revision, shadowed.rollback) == ("1", 1, RollbackRules())
+    assert details.changes[0].after == shadowed
+    assert (details.state, details.kind) == (VersionState.LOADED, ModelKind.SCORING)
+    assert details.golden_check is not None
+    assert details.golden_check.rows == 64
+    assert set(details.importances.values()) == {None}
