@@ -9,7 +9,7 @@ DEMO_EXTRAS ?= server,native
 
 .PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-rank bench-items \
         bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
-        budget soak bench-replay bench-open-bandit skew-proof backfill-proof served-parity train-real train-rank list-regret clean
+        budget soak bench-replay bench-open-bandit skew-proof backfill-proof served-parity train-real train-rank list-regret mlflow-proof clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -139,6 +139,9 @@ skew-proof: setup ## replay all of the real logs through a server and compare ev
 
 backfill-proof: setup ## backfill 100,000 visitors under 1,000 live events/s and compare every state with a replay
 	@$(BIN)/python -m benchmarks.proofs.backfill_proof --to .benchmarks/backfill.json $(ARGS)
+
+mlflow-proof: setup ## pull bundles from a real MLflow server on sqlite; installs MLflow in environments of its own
+	@$(BIN)/python -m benchmarks.proofs.mlflow_proof
 
 list-regret: setup ## how far lists are from the best ones: at random, popular, by the shipped ranking model
 	@$(BIN)/python -m benchmarks.proofs.list_regret $(ARGS)

@@ -20,7 +20,7 @@ Array = NDArray[Any]
     *(table(types.float64), table(types.uint64), table(types.int64), table(types.boolean), types.boolean),
     column(types.int64),
 )
-def order_shown(  # noqa: PLR0917 - compiled functions are called by position
+def order_shown(
     scores: Array, digests: Array, stock: Array, blocked: Array, hide: bool, places: Array  # noqa: FBT001 - as above
 ) -> int:  # fmt: skip
     """Put the places of candidates that may be shown in order, the best first; returns how many there are.
@@ -58,7 +58,7 @@ def order_shown(  # noqa: PLR0917 - compiled functions are called by position
     *(table(types.float32, 2), table(types.int64), table(types.int64), types.int64, types.int64),
     *(table(types.float64), table(types.float64), types.int64, types.float64, column(types.uint16)),
 )
-def find_reasons(  # noqa: PLR0917 - compiled functions are called by position
+def find_reasons(
     values: Array, places: Array, columns: Array, views: int, purchases: int, lowest: Array, highest: Array, tables: int,
     strong_share: float, bits: Array,
 ) -> None:  # fmt: skip
