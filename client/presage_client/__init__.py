@@ -18,6 +18,7 @@ from presage_client.errors import (
     UnavailableError,
     UnsupportedError,
 )
+from presage_client.explaining import Contribution, Explanation
 from presage_client.models import (
     AliasChange,
     Aliases,
@@ -41,6 +42,7 @@ from presage_client.ranking import (
     SimilarItems,
 )
 from presage_client.types import (
+    Arm,
     Device,
     Event,
     EventType,
@@ -57,15 +59,18 @@ __all__ = [
     "AccessDeniedError",
     "AliasChange",
     "Aliases",
+    "Arm",
     "AsyncClient",
     "CatalogueItem",
     "Client",
     "ClientOptions",
+    "Contribution",
     "DeadlineExceededError",
     "Device",
     "Event",
     "EventType",
     "Exclusion",
+    "Explanation",
     "Features",
     "GoldenCheck",
     "Intent",

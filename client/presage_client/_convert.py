@@ -12,14 +12,14 @@ from grpc import StatusCode
 from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
 from presage_client._checks import check_instance
 from presage_client.errors import InternalError, error_from_number
-from presage_client.types import Event, Prediction, ScoreTarget, Timings, TrackOutcome
+from presage_client.types import Arm, Event, Prediction, ScoreTarget, Timings, TrackOutcome
 
 __all__ = [
     "build",
     "check_count",
-    "enum_member",
     "event_to_proto",
     "features_from_proto",
+    "member_of",
     "outcome_from_proto",
     "prediction_from_proto",
     "target_to_proto",
@@ -111,7 +111,17 @@ def prediction_from_proto(message: prediction_pb2.Prediction) -> Prediction:
         no_session=message.no_session,
         features=features_from_proto(message.features) if message.HasField("features") else None,
         timings=timings_from_proto(message.timings) if message.HasField("timings") else None,
+        arm=member_of(Arm, message.arm),
+        prior=message.prior,
     )
+
+
+def member_of(kind: type[E], number: int) -> E:
+    """Return the member of that number; a newer server may send one that this client does not know."""
+    try:
+        return kind(number)
+    except ValueError:
+        return kind(0)
 
 
 def timings_from_proto(message: prediction_pb2.Timings) -> Timings:
@@ -130,14 +140,6 @@ def outcome_from_proto(message: scoring_service_pb2.TrackEventResult) -> TrackOu
     """Read what became of one event of a batch."""
     error = error_from_number(message.code, message.message) if message.code else None
     return TrackOutcome(duplicate=message.duplicate, error=error)
-
-
-def enum_member(kind: type[E], number: int) -> E:
-    """Return the member of that number; a newer server may send one that this client does not know."""
-    try:
-        return kind(number)
-    except ValueError:
-        return kind(0)
 
 
 def check_count(what: str, asked: Sized, got: Sized) -> None:

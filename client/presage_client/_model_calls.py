@@ -5,7 +5,7 @@ from __future__ import annotations
 from presage.v1 import model_service_pb2 as pb
 from presage_client._calls import Call
 from presage_client._checks import check_instance
-from presage_client._convert import build, enum_member
+from presage_client._convert import build, member_of
 from presage_client.models import (
     AliasChange,
     Aliases,
@@ -62,11 +62,11 @@ def _read_models(response: pb.ListModelsResponse) -> tuple[ModelSummary, ...]:
     return tuple(
         ModelSummary(
             name=message.name,
-            kind=enum_member(ModelKind, message.kind),
+            kind=member_of(ModelKind, message.kind),
             aliases=_aliases(message.aliases),
             versions=tuple(
                 VersionSummary(
-                    version=version.version, state=enum_member(VersionState, version.state), problem=version.problem
+                    version=version.version, state=member_of(VersionState, version.state), problem=version.problem
                 )
                 for version in message.versions
             ),
@@ -82,8 +82,8 @@ def _read_details(response: pb.GetModelResponse) -> ModelDetails:
     return ModelDetails(
         model=response.model,
         version=response.version,
-        kind=enum_member(ModelKind, response.kind),
-        state=enum_member(VersionState, response.state),
+        kind=member_of(ModelKind, response.kind),
+        state=member_of(VersionState, response.state),
         problem=response.problem,
         feature_set=response.feature_set,
         fingerprint=response.fingerprint,

@@ -4,6 +4,7 @@ ServerError
 ├── RpcError                     ends a call with its own gRPC status; its text is for the caller
 │   ├── InvalidRequestError      INVALID_ARGUMENT: the request breaks the contract; names the field; not worth repeating
 │   ├── ModelNotFoundError       NOT_FOUND: no model or feature set of that name; names the field
+│   ├── NotExplainedError        FAILED_PRECONDITION: this model's scores cannot be explained; train or export it again
 │   ├── StoreUnavailableError    UNAVAILABLE: the store does not answer; try again
 │   │   └── CommandRejectedError UNAVAILABLE: the store answers, but rejected what was sent for one visitor; see the log
 │   ├── StoreFullError           FAILED_PRECONDITION: the store is out of memory and rejected the write; give it more
@@ -36,6 +37,7 @@ __all__ = [
     "InvalidRequestError",
     "ModelError",
     "ModelNotFoundError",
+    "NotExplainedError",
     "NotPermittedError",
     "OverloadedError",
     "RpcError",
@@ -79,6 +81,12 @@ class ModelNotFoundError(RpcError):
     """Expected: no such model or feature set here; the caller should name another."""
 
     code = grpc.StatusCode.NOT_FOUND
+
+
+class NotExplainedError(RpcError):
+    """Expected: the model serves, but its scores cannot be explained; the operator should train or export it again."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class StoreUnavailableError(RpcError):

@@ -124,6 +124,9 @@ class ScriptedServicer(
         plain.aliases.revision += 1
         return self._answer("SetAliases", request, context, plain)
 
+    def Explain(self, request, context):  # noqa: N802  # the contract's name
+        return self._answer("Explain", request, context, model_service_pb2.ExplainResponse())
+
     def _answer(self, method, request, context, plain):
         self.received.append(Received(method, request, context.time_remaining()))
         step = self.script.popleft() if self.script else plain

@@ -104,7 +104,7 @@ class CompiledTrees:
             (ensemble.features[splits], ensemble.thresholds[splits], ensemble.nan_goes_left[splits], masks),
             np.cumsum([0, *(len(tree.splits) for tree in trees)]),
             values,
-            intercept=ensemble.intercept,
+            intercept=ensemble.base_value,
             feature_count=feature_count,
         )
 
@@ -189,7 +189,7 @@ def _compiled(bits: _Bits) -> Callable[..., Any] | None:
         from numba import types  # noqa: PLC0415
     except ImportError:
         return None
-    if numba.config.DISABLE_JIT:
+    if vars(numba.config).get("DISABLE_JIT"):
         return None
     signature = types.Array(types.float32, 1, "C")(
         types.Array(types.float32, 2, "C", readonly=True), types.int64[::1], types.float32[::1], types.boolean[::1],

@@ -50,9 +50,9 @@ class Ensemble:
     is_leaf: NDArray[np.bool_]
     """Which nodes are leaves."""
     values: NDArray[np.float64]
-    """What a leaf adds to the margin; 0 for splits."""
-    intercept: float
-    """Is added to the sum of the leaves."""
+    """What a leaf adds to the margin; 0 for a split."""
+    base_value: float
+    """What all trees together start from."""
     depth: int
     """Splits on the longest way to a leaf, over all trees."""
     is_all: bool
@@ -104,7 +104,7 @@ def read_ensemble(attributes: dict[str, AttributeValue], *, feature_count: int, 
         right=right,
         is_leaf=is_leaf,
         values=values,
-        intercept=float(_floats(attributes, "base_values").sum()),
+        base_value=float(_floats(attributes, "base_values").sum()),
         depth=depth,
         is_all=is_all,
     )
@@ -181,7 +181,7 @@ def _leaf_values(
     sizes: NDArray[np.int64],
     is_leaf: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """Check the leaves' weights, and return one for each node."""
+    """Check the weights of the leaves, and return them by node."""
     trees, nodes, targets = (_integers(attributes, name) for name in _TARGETS)
     weights = _floats(attributes, "target_weights")
     if not len(trees) == len(nodes) == len(targets) == len(weights):

@@ -37,7 +37,7 @@ from presage_export.bundle.session import OnnxModel
 from presage_export.bundle.table_files import TABLES_FOLDER, check_tables, map_tables
 from presage_export.errors import BundleError, ParityError
 
-__all__ = ["RankingBundle", "is_ranking_bundle", "load_ranking_bundle", "verify_ranking_bundle"]
+__all__ = ["RankingBundle", "compile_trees", "is_ranking_bundle", "load_ranking_bundle", "verify_ranking_bundle"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,8 +108,8 @@ def verify_ranking_bundle(directory: Path, tables: Path, read: Callable[[str], b
         raise BundleError(path, f"files: expected {GOLDEN_FILE}, {MODEL_FILE} and tables, got no {min(missing)}")
     if manifest.link != "identity" or manifest.calibration is not None:
         raise BundleError(path, "expected the link 'identity' and no calibration, since scores are only compared")
-    model, ensemble, golden, margins = verify_model(directory, manifest, read)
-    _check_groups(directory / GOLDEN_FILE, manifest, spec, golden, margins)
+    verified = verify_model(directory, manifest, read)
+    _check_groups(directory / GOLDEN_FILE, manifest, spec, verified.golden, verified.margins)
     others = {MODEL_FILE, GOLDEN_FILE} | OPTIONAL_FILES
     digests = {name: digest for name, digest in manifest.files.items() if name not in others}
     arrays = map_tables(tables, digests)
@@ -119,11 +119,13 @@ def verify_ranking_bundle(directory: Path, tables: Path, read: Callable[[str], b
         raise BundleError(directory / TABLES_FOLDER, str(error)) from error
     if items != spec.items:
         raise BundleError(path, f"ranking.items: expected {items}, as in the tables, got {spec.items}")
-    trees = _compile(ensemble, golden.rows, margins)
-    return RankingBundle(directory=directory, manifest=manifest, spec=spec, model=model, trees=trees, arrays=arrays)
+    trees = compile_trees(verified.ensemble, verified.golden.rows, verified.margins)
+    return RankingBundle(
+        directory=directory, manifest=manifest, spec=spec, model=verified.model, trees=trees, arrays=arrays
+    )
 
 
-def _compile(
+def compile_trees(
     ensemble: Ensemble | None, rows: NDArray[np.float32], margins: NDArray[np.float32]
 ) -> CompiledTrees | None:
     """Compile a model's trees; None if it has others than these can be, or if they do not give ONNX Runtime's bits."""

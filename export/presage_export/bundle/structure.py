@@ -14,7 +14,7 @@ from presage_export.bundle.ensemble import Ensemble, read_ensemble
 from presage_export.bundle.onnx_graph import Graph, Node, read_graph
 from presage_export.bundle.onnx_wire import read_graph_contents
 
-__all__ = ["ALLOWED_OPERATORS", "check_structure"]
+__all__ = ["ALLOWED_OPERATORS", "check_graph", "check_structure"]
 
 _MAX_NODES = 64
 _FLOAT, _DOUBLE = 1, 11
@@ -40,6 +40,11 @@ def check_structure(model_bytes: bytes, *, feature_count: int) -> Ensemble | Non
     Raises:
         ValueError: The graph is not one that can be served; the message says why.
     """
+    return check_graph(model_bytes, feature_count=feature_count)[1]
+
+
+def check_graph(model_bytes: bytes, *, feature_count: int) -> tuple[Graph, Ensemble | None]:
+    """Check a serialized ONNX model as ``check_structure`` does, and return its graph, too."""
     try:
         contents = read_graph_contents(model_bytes)
     except ValueError as error:
@@ -52,7 +57,8 @@ def check_structure(model_bytes: bytes, *, feature_count: int) -> Ensemble | Non
     if not 1 <= len(contents.operators) <= _MAX_NODES:
         raise ValueError(f"expected 1 to {_MAX_NODES} operations, got {len(contents.operators)}")
     try:
-        return _check_graph(read_graph(model_bytes), feature_count)
+        graph = read_graph(model_bytes)
+        return graph, _check_graph(graph, feature_count)
     except ValueError as error:
         raise ValueError(f"cannot be served: {error}") from error
 

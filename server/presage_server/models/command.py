@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -104,3 +105,8 @@ def _list(
         )
     if broken or not table.row_count:
         sys.exit(2)
+
+
+# What compares versions needs the training side, which the server does not import.
+for _entry in entry_points(group="presage.models_commands"):
+    models.command(_entry.name)(_entry.load())

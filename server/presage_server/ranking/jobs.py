@@ -65,6 +65,8 @@ class RankJob(msgspec.Struct, eq=False):
     stages: Stages
     encode: Callable[[RankJob], bytes]
     """Makes the reply; called once, when the list is there."""
+    arm: int = 0
+    """Which of the model's versions the visitor is assigned to: a number of ``presage.v1.Arm``."""
     k: int = 20
     """How many items are wanted."""
     candidate_ids: Sequence[str] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +127,7 @@ class Ranker:
             try:
                 return self._begin(job)
             except Exception as error:  # noqa: BLE001 - the call's own
-                call.fail(internal_error(error, call.method))
+                self._fail(job, error)
         return None
 
     def _begin(self, job: RankJob) -> _Begun:
@@ -140,6 +141,11 @@ class Ranker:
         job.stages.mark("featurize")
         return _Begun(job, candidates, np.empty(len(candidates.rows)))
 
+    def _fail(self, job: RankJob, error: Exception) -> None:
+        """End a call whose list cannot be made with the version that it was routed to."""
+        self._metrics.versions.of_arm(job.model, job.arm).errors += 1
+        job.call.fail(internal_error(error, job.call.method))
+
     def _score(self, runs: list[tuple[_Begun, int]]) -> None:
         """Score some candidates of jobs of one model in one run; if that fails, one job after the other."""
         try:
@@ -149,8 +155,7 @@ class Ranker:
                 for run in runs:
                     self._score([run])
                 return
-            call = runs[0][0].job.call
-            call.fail(internal_error(error, call.method))
+            self._fail(runs[0][0].job, error)
             return
         finished = []
         for begun, until in runs:
@@ -168,7 +173,10 @@ class Ranker:
     def _run(self, runs: list[tuple[_Begun, int]]) -> None:
         parts = [begun.candidates.features[begun.scored : until] for begun, until in runs]
         rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        scores = runs[0][0].job.model.scores(rows) if len(rows) else np.zeros(0)
+        model, began = runs[0][0].job.model, monotonic()
+        scores = model.scores(rows) if len(rows) else np.zeros(0)
+        if len(rows):
+            self._metrics.versions.of(model).observe_run(monotonic() - began, len(rows))
         start = 0
         for begun, until in runs:
             end = start + until - begun.scored
@@ -199,6 +207,7 @@ class Ranker:
             candidates=len(candidates.rows),
             given=candidates.given is not None,
         )
+        metrics.versions.of_arm(job.model, job.arm).scores += 1
         if candidates.context.cold_digests:
             metrics.cold_items.inc(int(np.count_nonzero(candidates.context.is_cold(candidates.rows))))
         if self._exposures is not None:

@@ -86,15 +86,18 @@ class RankingService:
 
     def _job(self, call: Call, batch: Batch, request: pb.RankRequest | pb.NextItemsRequest) -> RankJob:
         """Decode what both requests have."""
+        user_id = decode_user_id(request.user_id)
+        route = self._models.route_ranking(request.model, user_id)
         job = RankJob(
             call,
             self._new_rank_id(),
-            decode_user_id(request.user_id),
+            user_id,
             decode_session_id(request.session_id),
-            self._models.ranking(request.model),
+            route.model,
             decode_as_of(request.as_of_unix_micros, self._clock()),
             batch.stages,
             encode_ranking,
+            route.arm,
         )
         wanted = decode_context(request.context) if request.HasField("context") else _NOTHING_WANTED
         job.placement = wanted.placement

@@ -22,7 +22,8 @@ from tests.support.small_shops import NOW, SmallShop, a_visitor, number_of, smal
 
 SHOPS = [small_shop(seed) for seed in range(3)]
 LARGE = small_shop(3, items=400, neighbours=60, sessions=3_000, longest=60)
-SHOPS += [LARGE, small_shop(items=0, sessions=0)]
+BUSY = small_shop(4, sessions=3_000)
+SHOPS += [LARGE, BUSY, small_shop(items=0, sessions=0)]
 KINDS = st.sampled_from([EventType.VIEW_ITEM, EventType.ADD_TO_CART, EventType.PURCHASE])
 COLUMNS = ("digests", "rows", "of_session", "of_history", "codes", "prices")
 
@@ -51,11 +52,12 @@ def numba_is_there():
     shop=st.sampled_from(SHOPS),
     state=visitors(),
     wanted=st.lists(st.integers(0, 430), unique=True, max_size=60),
-    days=st.sampled_from([0, 1, 40, -19_000, 70_000]),
+    days=st.sampled_from([0, 1, 40, 1_800, -19_000, 70_000]),
     anchor=st.sampled_from([None, "item-1", "item-2", "nothing"]),
     budget=st.sampled_from([None, 0, 5 * MICROS, 50 * MICROS]),
     are_found=st.booleans(),
 )
+@example(BUSY, a_visitor([(n, EventType.VIEW_ITEM) for n in range(9)]), list(range(40)), 0, None, None, False)
 @example(LARGE, a_visitor([(n, EventType.PURCHASE) for n in range(64)]), list(range(400)), 0, None, None, False)
 @settings(deadline=None, max_examples=200)
 def test_features(shop, state, wanted, days, anchor, budget, are_found):  # noqa: PLR0917 - hypothesis names them
