@@ -1,8 +1,8 @@
-"""Proves that new versions of a model take over without a failed call: ``python -m benchmarks.proofs.reload_proof``.
+"""Proves that new versions of a model take over without a failed call, and that broken ones change nothing.
 
-Needs a C++ compiler and libnghttp2. A server gets Score at a constant rate. Versions, good and broken ones, are put into its
-folder, or its aliases are changed, one after the other; in between it is left alone for as long as the change took. The version in
-every response is compared with those that could serve at that time.
+``python -m benchmarks.proofs.reload_proof``; needs a C++ compiler and libnghttp2. A server gets Score at a constant rate. Versions
+are put into its folder, or its aliases are changed, one after the other; in between it is left alone for as long as the change
+took. The version in every response is compared with those that could serve at that time.
 """
 
 from __future__ import annotations

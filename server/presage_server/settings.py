@@ -118,6 +118,11 @@ class Settings:
         "The TOML file with the rules of each placement that lists are ranked for.",
         shown_default="none: only the rules that hold by default",
     )
+    allow_set_aliases: bool = setting(
+        False,
+        "Let every caller change which versions serve, with `ModelService.SetAliases`. Without it, only `presage models` does, on "
+        "a host that can write the folder.",
+    )
     state_ttl_days: float = setting(
         30.0, "A visitor is forgotten after this time without an event.", unit="days", low=0.001, high=3_650
     )
@@ -157,6 +162,10 @@ class Settings:
         "4 kB of the store's memory: 1 with lists that are to be judged, and a store that has room for them.",
         low=0,
         high=1,
+    )
+    count_served: bool = setting(
+        True,
+        "Count served features and scores by hour, in the bins of the model's baseline, for `presage drift`.",
     )
     follow_items: bool = setting(
         True,

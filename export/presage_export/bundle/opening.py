@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache, partial
 from pathlib import Path
 
 import msgspec
 
 from presage_export.bundle.bundle import (
+    GOLDEN_FILE,
     MANIFEST_FILE,
+    MAX_FILE_BYTES,
     MODEL_FILE,
     Bundle,
     decode_manifest_file,
     load_model,
     read_file,
+    read_optional_file,
+    run_model,
 )
+from presage_export.bundle.compiled_trees import CompiledTrees
+from presage_export.bundle.explaining import Explainer
+from presage_export.bundle.explaining.reading import EXPLAIN_FILE, read_explainer
+from presage_export.bundle.golden import unpack_golden
 from presage_export.bundle.manifest import Manifest, encode_manifest
-from presage_export.bundle.ranking import RankingBundle
+from presage_export.bundle.ranking import RankingBundle, compile_trees
+from presage_export.bundle.session import OnnxModel
+from presage_export.bundle.structure import check_graph
 from presage_export.bundle.table_files import TABLES_FOLDER, map_tables
-from presage_export.errors import BundleError
+from presage_export.errors import BundleError, NotExplainableError
 
 __all__ = ["manifest_digest", "open_verified_bundle"]
 
@@ -53,8 +64,47 @@ def open_verified_bundle(directory: Path, digest: str) -> Bundle | RankingBundle
     model = load_model(model_path, model_bytes, feature_count=len(manifest.feature_set.features))
     spec = manifest.ranking
     if spec is msgspec.UNSET:
-        return Bundle(directory=directory, manifest=manifest, model=model)
+        reading = cache(partial(_read_explainer, directory, manifest, model_bytes))
+        return Bundle(directory=directory, manifest=manifest, model=model, read_explainer=reading)
     tables = {name: file_digest for name, file_digest in manifest.files.items() if name.startswith(f"{TABLES_FOLDER}/")}
     return RankingBundle(
-        directory=directory, manifest=manifest, spec=spec, model=model, arrays=map_tables(directory, tables)
+        directory=directory,
+        manifest=manifest,
+        spec=spec,
+        model=model,
+        trees=_compile(directory, manifest, model_bytes, model),
+        arrays=map_tables(directory, tables),
     )
+
+
+def _read_explainer(directory: Path, manifest: Manifest, model_bytes: bytes) -> Explainer | NotExplainableError:
+    """Read the graph, which takes milliseconds of Python: at the first explanation, and not while versions are swapped."""
+    feature_count = len(manifest.feature_set.features)
+    try:
+        graph, ensemble = check_graph(model_bytes, feature_count=feature_count)
+        return read_explainer(
+            directory / EXPLAIN_FILE,
+            read_optional_file(directory, manifest, EXPLAIN_FILE),
+            graph,
+            ensemble,
+            feature_count=feature_count,
+            max_bytes=MAX_FILE_BYTES,
+        )
+    except (BundleError, ValueError) as error:
+        return NotExplainableError(str(error))
+
+
+def _compile(directory: Path, manifest: Manifest, model_bytes: bytes, model: OnnxModel) -> CompiledTrees | None:
+    """Compile the trees of a ranking model, as where it was verified: they have to give ONNX Runtime's bits on this host."""
+    feature_count = len(manifest.feature_set.features)
+    golden_bytes = read_optional_file(directory, manifest, GOLDEN_FILE)
+    if golden_bytes is None:
+        return None
+    try:
+        _, ensemble = check_graph(model_bytes, feature_count=feature_count)
+        golden = unpack_golden(
+            golden_bytes, feature_count=feature_count, max_bytes=MAX_FILE_BYTES, scored=manifest.is_sealed
+        )
+    except ValueError as error:
+        raise BundleError(directory, str(error)) from error
+    return compile_trees(ensemble, golden.rows, run_model(directory / MODEL_FILE, model, golden.rows))

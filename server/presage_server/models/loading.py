@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from presage_server.models.watching import read_history
 __all__ = [
     "describe_version",
     "find_bundles",
+    "find_problems",
     "load_any_model",
     "load_model",
     "load_models",
@@ -204,6 +205,17 @@ def load_any_model(directory: Path, custom: CustomFeatures | None = None) -> Mod
     except BundleError as error:
         raise ModelError(str(error)) from error
     return load_ranking_model(directory) if ranks else load_model(directory, custom)
+
+
+def find_problems(directory: Path, custom: CustomFeatures | None, name: str, versions: Iterable[str]) -> dict[str, str]:
+    """Verify versions of a model; return why they cannot be served, by version: empty if all can be."""
+    problems = {}
+    for version in versions:
+        try:
+            load_any_model(directory / name / version, custom)
+        except ModelError as error:
+            problems[version] = str(error)
+    return problems
 
 
 def load_model(directory: Path, custom: CustomFeatures | None = None) -> Model:

@@ -54,6 +54,7 @@ class Swapper:
         warm_up: Runs new versions before they serve; raises VersionFailedError if one cannot.
         run_between_batches: Has the serving thread call something when it is at the end of a batch.
         keep_seconds: For how long versions that are replaced are kept: as long as calls may hold them.
+        after_swap: Called by the serving thread when other versions serve; None for nothing.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Swapper:
         warm_up: Callable[[list[AnyModel]], None],
         run_between_batches: Callable[[Callable[[], None]], None],
         keep_seconds: float,
+        after_swap: Callable[[], None] | None = None,
     ) -> None:
         self._models = models
         self._directory = directory
@@ -72,6 +74,7 @@ class Swapper:
         self._warm_up = warm_up
         self._run_between_batches = run_between_batches
         self._keep_seconds = keep_seconds
+        self._after_swap = after_swap
         self._timers: list[threading.Timer] = []
 
     def prepare(self, plan: Plan) -> Prepared:
@@ -118,6 +121,8 @@ class Swapper:
             problems = prepared.plan.problems
             rejected = {name: len(problems.get(name, ())) for name in prepared.plan.models}
             self._models.replace(prepared.scoring, prepared.ranking, rejected, problems)
+            if self._after_swap is not None:
+                self._after_swap()
         except Exception as error:  # noqa: BLE001 - it must not end the thread that serves
             done.set_exception(error)
         else:

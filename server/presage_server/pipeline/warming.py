@@ -10,6 +10,7 @@ from typing import Any
 from presage_featurizer import MICROS
 from presage_server.call import Call
 from presage_server.clock import system_clock
+from presage_server.drift.counting import ServedCounts
 from presage_server.errors import ModelError
 from presage_server.models.binding import TableBinding
 from presage_server.models.model import Model
@@ -74,11 +75,13 @@ class VersionWarmer:
     Args:
         binding: Binds the tables of ranking models.
         items: What they rank.
+        counts: Counts what they serve; None if nothing does.
     """
 
-    def __init__(self, binding: TableBinding, items: ItemSource) -> None:
+    def __init__(self, binding: TableBinding, items: ItemSource, counts: ServedCounts | None = None) -> None:
         self._binding = binding
         self._items = items
+        self._counts = counts
         self._metrics = Metrics()
 
     def __call__(self, versions: Sequence[Model | RankingModel]) -> None:
@@ -88,6 +91,8 @@ class VersionWarmer:
             VersionFailedError: One cannot score a visitor without history, or rank items for one.
         """
         self._binding.add([version for version in versions if isinstance(version, RankingModel)], self._items)
+        if self._counts is not None:
+            self._counts.read_ahead([version for version in versions if isinstance(version, Model)])
         scorer = Scorer(self._metrics)
         for version in versions:
             try:
@@ -143,16 +148,12 @@ def _warm_up_rankings(models: Models, items: ItemSource) -> None:
 def _rank_once(ranker: Ranker, model: RankingModel) -> None:
     now = monotonic()
     call = _WarmUpCall("", b"", now, now + _WAIT_SECONDS)
-    job = RankJob(call, _RANK_ID, "warm-up", "", model, system_clock(), Batch(now).stages, _reply_ranking)
+    job = RankJob(call, _RANK_ID, "warm-up", "", model, system_clock(), Batch(now).stages, encode_ranking)
     job.candidate_ids = [f"warm-up-{number}" for number in range(job.k)]
     ranker.add(job)
     ranker.work(now, briefly=False)
     if call.failure is not None:
         raise ModelError(f"models: {model.name} {model.version} cannot rank: {call.failure.message}")
-
-
-def _reply_ranking(job: RankJob) -> None:
-    job.call.reply(encode_ranking(job))
 
 
 def _encode(job: ScoreJob, error: object) -> None:
