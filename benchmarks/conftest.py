@@ -18,7 +18,8 @@ from benchmarks.adding_up import CALLS, adding_up
 from benchmarks.rig.serving import local_store, presage_serve
 from benchmarks.workloads import WORKLOADS, Workload, workload
 from presage.v1 import scoring_service_pb2, scoring_service_pb2_grpc
-from presage_server.models.loading import Model, load_models
+from presage_server.models.loading import load_models
+from presage_server.models.model import Model
 from presage_server.settings import shipped_models
 from presage_server.store.keys import state_key
 from presage_server.store.snapshot import Change, read_snapshot

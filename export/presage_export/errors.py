@@ -4,7 +4,10 @@
     ├── UnsupportedModelError   the model has a property that ONNX would get wrong
     ├── ParityError             ONNX Runtime and the source model disagree on a row
     ├── OnnxModelError          ONNX Runtime rejects the graph, or its inputs or outputs have another shape
-    └── BundleError             a bundle on disk is incomplete, altered or not servable
+    ├── BundleError             a bundle on disk is incomplete, altered or not servable
+    ├── NotExplainableError     a bundle serves, but lacks what explanations of its scores need
+    └── AliasesError            which versions of a model serve cannot be read, or contradicts itself
+        └── StaleAliasesError   it was changed since it was read
 
 All of them are expected errors: their messages say what was found and what to do.
 """
@@ -16,7 +19,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BundleError", "ExportError", "OnnxModelError", "ParityError", "UnsupportedModelError"]
+__all__ = [
+    "AliasesError",
+    "BundleError",
+    "ExportError",
+    "NotExplainableError",
+    "OnnxModelError",
+    "ParityError",
+    "StaleAliasesError",
+    "UnsupportedModelError",
+]
 
 _MAX_REASON = 1_000
 
@@ -71,3 +83,15 @@ class BundleError(ExportError):
         """The faulty file, or the bundle's directory."""
         self.reason = reason
         """What is wrong."""
+
+
+class NotExplainableError(ExportError):
+    """A model serves, but its scores cannot be explained. Train or export it again, as the message says."""
+
+
+class AliasesError(ExportError):
+    """The aliases of a model cannot be read, or contradict each other; the message names the file and the field."""
+
+
+class StaleAliasesError(AliasesError):
+    """The aliases were changed since they were read."""

@@ -18,19 +18,32 @@ from redis.asyncio import Redis
 
 from presage_featurizer import NO_AGGREGATES
 from presage_featurizer.custom import CustomFeatures
-from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.placements import Placements
 from presage_server.clock import system_clock
+from presage_server.drift.counting import ServedCounts
+from presage_server.drift.publishing import CountsPublisher
 from presage_server.errors import StoreStartError
+from presage_server.explaining.explain_service import ExplainService
 from presage_server.items.catalogue_service import CatalogueService
 from presage_server.items.running import live_items
-from presage_server.models.loading import Models, load_models
+from presage_server.models.applying import LocalReloads, Reloads
+from presage_server.models.binding import TableBinding
+from presage_server.models.guarding import Guard
+from presage_server.models.loading import find_problems
 from presage_server.models.placements import read_placements
 from presage_server.models.project import read_project
+from presage_server.models.reporting import Reporter
+from presage_server.models.rolling_back import Rollbacks
+from presage_server.models.served import Models
+from presage_server.models.service import MODEL_SERVICE_NAME, ModelService
+from presage_server.models.setting_aliases import AliasSetter
+from presage_server.models.swapping import Swapper
+from presage_server.pipeline.after_replies import AfterReplies
+from presage_server.pipeline.between import BetweenBatches
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
-from presage_server.pipeline.warming import warm_up
+from presage_server.pipeline.warming import VersionWarmer, warm_up
 from presage_server.ranking.exposures import ExposureLog
 from presage_server.ranking.ranker import Ranker
 from presage_server.rpc.ranking_service import SERVICE_NAME as RANKING_NAME
@@ -38,6 +51,7 @@ from presage_server.rpc.ranking_service import RankingService
 from presage_server.rpc.reflection import enable_reflection
 from presage_server.rpc.registry import Method
 from presage_server.rpc.scoring_service import SERVICE_NAME, ScoringService
+from presage_server.scoring.pairing import Pairs
 from presage_server.scoring.sampler import Sampler
 from presage_server.scoring.scorer import Scorer
 from presage_server.settings import Settings
@@ -48,7 +62,7 @@ from presage_server.store.link import Link
 from presage_server.store.redis_store import RedisStore
 from presage_server.store.resp import ReplyError
 from presage_server.store.snapshot import WRITER_BYTES
-from presage_server.telemetry.build import export_build_info, installed_version
+from presage_server.telemetry.build import BuildInfo, installed_version
 from presage_server.telemetry.clock_jumps import ClockWatch
 from presage_server.telemetry.metrics import Metrics, serve_metrics
 from presage_server.tracking.recent import RecentSnapshots
@@ -61,9 +75,11 @@ __all__ = ["running"]
 
 _logger = logging.getLogger(__name__)
 
-_SERVICES = (SERVICE_NAME, RANKING_NAME)
+_SERVICES = (SERVICE_NAME, RANKING_NAME, MODEL_SERVICE_NAME)
 _STORE_SECONDS = 10.0
 _STOP_SECONDS = 1.0
+_KEEP_SECONDS = 5.0
+"""For how much longer than a call may take a version is kept that was replaced."""
 _POLL_SECONDS = 0.00025
 """How long the serving thread waits for the store before it looks for new calls."""
 
@@ -76,6 +92,7 @@ async def running(
     warmed_up: Callable[[], None] = lambda: None,
     share_port: bool = False,
     custom: CustomFeatures | None = None,
+    reloads: Reloads | None = None,
 ) -> AsyncIterator[str]:
     """Run a server for as long as the context lasts.
 
@@ -85,6 +102,7 @@ async def running(
         warmed_up: Called when all is loaded and has run, before the first call can arrive.
         share_port: Whether other processes listen on the same port; the kernel distributes connections.
         custom: The features of the project, if they were read before; else its folder is read.
+        reloads: Loads the models and changes them; follows their folder unless given.
 
     Yields:
         HOST:PORT, once calls are answered.
@@ -93,14 +111,11 @@ async def running(
         StartupError: The server cannot start; the message says why.
     """
     custom = custom or read_project(settings.project)
-    models = load_models(
-        settings.models, settings.default_model, custom, default_ranking=settings.default_ranking_model
-    )
-    placements = read_placements(settings.placements)
-    _log_what_is_served(settings, custom, models)
     metrics = metrics or Metrics()
-    metrics.count_rejected_bundles(models.rejected)
-    export_build_info(metrics.registry, [(model.name, model.version) for model in (*models, *models.ranking_models)])
+    reloads = reloads or LocalReloads(metrics.registry)
+    models = reloads.load(settings, custom)
+    placements = read_placements(settings.placements)
+    _show_what_is_served(settings, custom, models, metrics)
     transport_name, reason = choose_transport(settings)
     _logger.info("transport: %s (%s)", transport_name, reason)
     async with AsyncExitStack() as stack:
@@ -117,10 +132,9 @@ async def running(
         transport, watcher = make_transport(transport_name, options, paths, server)
         link, redis, url = await _open_link(settings, stack)
         link.watch_with(watcher)
-        CatalogueService(redis, timeout_seconds=settings.store_timeout_ms / 1e3).add_to(server)
-        live = await stack.enter_async_context(
-            live_items(url, settings, metrics.registry, partial(_bind_tables, models))
-        )
+        _add_rare_methods(server, models, redis, settings, custom, stack)
+        binding = TableBinding(models)
+        live = await stack.enter_async_context(live_items(url, settings, metrics.registry, binding.bind))
         store = RedisStore(
             link,
             clock=system_clock,
@@ -130,11 +144,8 @@ async def running(
         )
         metrics.registry.register(store.trouble)
         metrics.store_is_silent = lambda: link.silent
-        sampler = None
-        if settings.sample_vectors_share:
-            share = settings.sample_vectors_share
-            sampler = Sampler(share=share, random=Random().random, writer=store, metrics=metrics)  # noqa: S311 - a sample
-        scorer = Scorer(metrics, sampler)
+        counts = _make_counts(models, metrics)
+        scorer, pairs = _make_scorer(settings, store, metrics, counts)
         ranker = Ranker(live, metrics, _make_exposure_log(settings, store, metrics))
         overload = OverloadPolicy()
         pipeline = Pipeline(
@@ -146,12 +157,14 @@ async def running(
                 RecentSnapshots(),
                 scorer.count,
                 aggregates=NO_AGGREGATES if custom is None else custom.aggregates,
+                log_scores=scorer.log,
             ),
             scorer=scorer,
             ranker=ranker,
             overload=overload,
             metrics=metrics,
             wait_seconds=0.0 if watcher else _POLL_SECONDS,
+            after_replies=AfterReplies(pairs, _make_guard(settings, models, metrics, stack)),
         )
         if settings.metrics_port >= 0:
             http = await serve_metrics(metrics, settings.host, settings.metrics_port)
@@ -162,12 +175,24 @@ async def running(
         for name in ("", *_SERVICES):
             await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(_stop_at_once, transport)  # when there is nothing to drain, or no time for it
-        address = await transport.start(pipeline.turn)
+        between = BetweenBatches(pipeline.turn)
+        address = await transport.start(between.turn)
         self_check = SelfCheck(transport, "" if share_port else address)
         await self_check.run_once()
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)
         stack.callback(asyncio.create_task(ClockWatch(metrics.clock_jumps).run()).cancel)
+        swapper = Swapper(
+            models,
+            settings.models,
+            custom,
+            warm_up=VersionWarmer(binding, live, counts),
+            run_between_batches=between.run,
+            keep_seconds=settings.timeout_ms / 1e3 + _KEEP_SECONDS,
+            after_swap=lambda: counts.keep_only(models),
+        )
+        await stack.enter_async_context(_changing(reloads, swapper))
+        await stack.enter_async_context(_publishing(CountsPublisher(counts, redis, writer=_new_id())))
         yield address
         checking.cancel()
         await health_servicer.enter_graceful_shutdown()
@@ -175,13 +200,77 @@ async def running(
         await transport.stop(settings.drain_seconds)
 
 
-def _bind_tables(models: Models, items: ItemColumns) -> None:
-    """Have the tables of all ranking models ready for columns."""
-    for model in models.ranking_models:
-        model.tables(items)
+@asynccontextmanager
+async def _changing(reloads: Reloads, swapper: Swapper) -> AsyncIterator[None]:
+    """Have the models changed for as long as the context lasts."""
+    reloads.start(swapper)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(reloads.close)  # the loop may be what a change waits for
+        swapper.close()
 
 
-def _log_what_is_served(settings: Settings, custom: CustomFeatures | None, models: Models) -> None:
+def _add_rare_methods(
+    server: grpc.aio.Server,
+    models: Models,
+    redis: Redis,
+    settings: Settings,
+    custom: CustomFeatures | None,
+    stack: AsyncExitStack,
+) -> None:
+    """Have the grpc.aio server serve what need not be fast."""
+    timeout_seconds = settings.store_timeout_ms / 1e3
+    CatalogueService(redis, timeout_seconds=timeout_seconds).add_to(server)
+    explain = ExplainService(models, redis, clock=system_clock, timeout_seconds=timeout_seconds)
+    stack.callback(explain.close)
+    explain.add_to(server)
+    setter = None
+    if settings.allow_set_aliases:
+        verify = partial(find_problems, settings.models, custom)
+        setter = AliasSetter(settings.models, models, verify, system_clock)
+    ModelService(Reporter(settings.models, models), setter=setter).add_to(server)
+
+
+def _make_counts(models: Models, metrics: Metrics) -> ServedCounts:
+    """Make what counts served features and scores."""
+    counts = ServedCounts(system_clock)
+    counts.prepare(models)
+    metrics.registry.register(counts)
+    return counts
+
+
+@asynccontextmanager
+async def _publishing(publisher: CountsPublisher) -> AsyncIterator[None]:
+    """Publish what is counted for as long as the context lasts, and the rest at its end."""
+    publishing = asyncio.create_task(publisher.run())
+    try:
+        yield
+    finally:
+        publishing.cancel()
+        await publisher.publish()
+
+
+def _make_scorer(settings: Settings, store: RedisStore, metrics: Metrics, counts: ServedCounts) -> tuple[Scorer, Pairs]:
+    """Make what scores visitors, and what logs the scores of several versions beside each other."""
+    random = Random().random  # noqa: S311 - samples
+    sampler = Sampler(share=settings.sample_vectors_share, random=random, writer=store, metrics=metrics)
+    pairs = Pairs(sampler, metrics, random)
+    return Scorer(metrics, sampler, pairs, counts), pairs
+
+
+def _make_guard(settings: Settings, models: Models, metrics: Metrics, stack: AsyncExitStack) -> Guard:
+    rollbacks = Rollbacks(settings.models, asyncio.get_running_loop(), system_clock, metrics.rollbacks)
+    stack.push_async_callback(rollbacks.finish)
+    return Guard(models, metrics.versions, rollbacks.start)
+
+
+def _show_what_is_served(settings: Settings, custom: CustomFeatures | None, models: Models, metrics: Metrics) -> None:
+    """Log it, and export it as metrics."""
+    metrics.count_rejected_bundles(models.rejected)
+    metrics.registry.register(
+        BuildInfo(lambda: [(model.name, model.version) for model in (*models, *models.ranking_models)])
+    )
     _logger.info("presage %s", installed_version())
     if custom is not None:
         _logger.info(

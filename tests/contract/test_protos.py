@@ -8,10 +8,10 @@ import pytest
 from google.protobuf import descriptor_pb2
 from grpc_tools import protoc
 
-from presage.v1 import event_pb2, prediction_pb2, ranking_service_pb2, scoring_service_pb2
+from presage.v1 import event_pb2, model_service_pb2, prediction_pb2, ranking_service_pb2, scoring_service_pb2
 
 PROTO = Path(__file__).parents[2] / "proto"
-STUBS = (event_pb2, prediction_pb2, ranking_service_pb2, scoring_service_pb2)
+STUBS = (event_pb2, model_service_pb2, prediction_pb2, ranking_service_pb2, scoring_service_pb2)
 
 # Field numbers within descriptor.proto, of which the paths of comments are made.
 MESSAGES, ENUMS, SERVICES, FIELDS, VALUES, METHODS = 4, 5, 6, 2, 2, 2
@@ -59,12 +59,16 @@ def test_the_zero_value_of_an_enum_is_unspecified(files):
         "Exclusion": ("EXCLUSION_UNSPECIFIED", 0),
         "Intent": ("INTENT_UNSPECIFIED", 0),
         "ItemSource": ("ITEM_SOURCE_UNSPECIFIED", 0),
+        "Arm": ("ARM_UNSPECIFIED", 0),
+        "ModelKind": ("MODEL_KIND_UNSPECIFIED", 0),
+        "VersionState": ("VERSION_STATE_UNSPECIFIED", 0),
     }
 
 
 def test_every_call_has_a_request_and_a_response_of_its_own(files):
     services = [service for file in files for service in file.service]
     assert {service.name: [method.name for method in service.method] for service in services} == {
+        "ModelService": ["ListModels", "GetModel", "SetAliases", "Explain"],
         "RankingService": ["Rank", "NextItems", "SimilarItems", "UpsertItems"],
         "ScoringService": ["TrackEvent", "TrackEvents", "Score", "ScoreBatch", "ScoreVectors", "GetFeatures"],
     }

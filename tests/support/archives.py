@@ -100,8 +100,9 @@ def archived_vectors(directory: Path) -> list[tuple[Place, ServedVector]]:
         for row in parquet.ParquetFile(path).read().to_pylist():
             place = tuple(row.pop(name) for name in _PLACE)
             as_of_unix_micros = (row.pop("as_of") - _EPOCH) // timedelta(microseconds=1)
-            values = np.array(row.pop("values"), dtype="<f4").tobytes()
-            found.append((place, ServedVector(**row, as_of_unix_micros=as_of_unix_micros, values=values)))
+            row["values"] = np.array(row["values"], dtype="<f4").tobytes()
+            row["others"] = tuple(zip(row.pop("other_versions"), row.pop("other_scores"), strict=True))
+            found.append((place, ServedVector(**row, as_of_unix_micros=as_of_unix_micros)))
     return sorted(found, key=lambda row: row[0])
 
 

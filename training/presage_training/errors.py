@@ -7,6 +7,7 @@ TrainingError
 ├── DatasetError     a log does not fit the task, or has too few rows for it
 │   └── EventOrderError   too many events of a log are out of order
 ├── ProjectError     a file of a project is wrong or missing
+├── VerdictError     two versions of a model cannot be compared
 └── WorkerError      a worker process ended early
 """
 
@@ -23,6 +24,7 @@ __all__ = [
     "LogFormatError",
     "ProjectError",
     "TrainingError",
+    "VerdictError",
     "WorkerError",
 ]
 
@@ -48,6 +50,10 @@ class EventOrderError(DatasetError):
 
 class ProjectError(TrainingError):
     """A project's file cannot be read or is not valid; the text names the file and the key."""
+
+
+class VerdictError(TrainingError):
+    """Two versions of a model cannot be compared, or an option is not valid; the text says which and what to do."""
 
 
 class WorkerError(TrainingError):

@@ -30,6 +30,7 @@ __all__ = [
     "EXPOSURES",
     "EXPOSURE_COLUMNS",
     "ITEM_COLUMNS",
+    "NEWER_VECTOR_COLUMNS",
     "PARTS_GLOB",
     "PLACE_COLUMNS",
     "STAGING_FOLDER",
@@ -213,8 +214,15 @@ VECTOR_COLUMNS = (
     Column("fingerprint", "string", nullable=False),
     Column("values", "list<float>", nullable=False),
     Column("score", "double", nullable=False),
+    Column("arm", "int16"),
+    Column("propensity", "double"),
+    Column("prior", "bool"),
+    Column("other_versions", "list<string>"),
+    Column("other_scores", "list<double>"),
 )
-"""A served vector's place and its fields."""
+"""A served vector's place and its fields; ``others`` is the last two columns, of the same length."""
+NEWER_VECTOR_COLUMNS = frozenset({"arm", "propensity", "prior", "other_versions", "other_scores"})
+"""Columns that files of an older release lack, as if every value were null: the arm NONE of all visitors, and no other version."""
 
 EXPOSURE_COLUMNS = (
     *PLACE_COLUMNS,

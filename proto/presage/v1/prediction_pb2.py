@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpresage/v1/prediction.proto\x12\npresage.v1\"C\n\rFeatureVector\x12\x13\n\x0b\x66\x65\x61ture_set\x18\x01 \x01(\t\x12\r\n\x05names\x18\x02 \x03(\t\x12\x0e\n\x06values\x18\x03 \x03(\x02\"\x92\x01\n\x07Timings\x12\x15\n\rdecode_micros\x18\x01 \x01(\x01\x12\x14\n\x0cstore_micros\x18\x02 \x01(\x01\x12\x18\n\x10\x66\x65\x61turize_micros\x18\x03 \x01(\x01\x12\x14\n\x0cmodel_micros\x18\x04 \x01(\x01\x12\x14\n\x0ctotal_micros\x18\x05 \x01(\x01\x12\x14\n\x0cqueue_micros\x18\x06 \x01(\x01\"\xce\x01\n\nPrediction\x12\r\n\x05score\x18\x01 \x01(\x01\x12\r\n\x05model\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x12\n\ncold_start\x18\x04 \x01(\x08\x12\x10\n\x08\x64\x65graded\x18\x05 \x01(\x08\x12+\n\x08\x66\x65\x61tures\x18\x06 \x01(\x0b\x32\x19.presage.v1.FeatureVector\x12$\n\x07timings\x18\x07 \x01(\x0b\x32\x13.presage.v1.Timings\x12\x12\n\nno_session\x18\x08 \x01(\x08\x42\x39\n\x0e\x63om.presage.v1B\x0fPredictionProtoP\x01Z\x14presage/v1;presagev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpresage/v1/prediction.proto\x12\npresage.v1\"C\n\rFeatureVector\x12\x13\n\x0b\x66\x65\x61ture_set\x18\x01 \x01(\t\x12\r\n\x05names\x18\x02 \x03(\t\x12\x0e\n\x06values\x18\x03 \x03(\x02\"\x92\x01\n\x07Timings\x12\x15\n\rdecode_micros\x18\x01 \x01(\x01\x12\x14\n\x0cstore_micros\x18\x02 \x01(\x01\x12\x18\n\x10\x66\x65\x61turize_micros\x18\x03 \x01(\x01\x12\x14\n\x0cmodel_micros\x18\x04 \x01(\x01\x12\x14\n\x0ctotal_micros\x18\x05 \x01(\x01\x12\x14\n\x0cqueue_micros\x18\x06 \x01(\x01\"\xfb\x01\n\nPrediction\x12\r\n\x05score\x18\x01 \x01(\x01\x12\r\n\x05model\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x12\n\ncold_start\x18\x04 \x01(\x08\x12\x10\n\x08\x64\x65graded\x18\x05 \x01(\x08\x12+\n\x08\x66\x65\x61tures\x18\x06 \x01(\x0b\x32\x19.presage.v1.FeatureVector\x12$\n\x07timings\x18\x07 \x01(\x0b\x32\x13.presage.v1.Timings\x12\x12\n\nno_session\x18\x08 \x01(\x08\x12\x1c\n\x03\x61rm\x18\t \x01(\x0e\x32\x0f.presage.v1.Arm\x12\r\n\x05prior\x18\n \x01(\x08*Q\n\x03\x41rm\x12\x13\n\x0f\x41RM_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x41RM_CHAMPION\x10\x01\x12\x12\n\x0e\x41RM_CHALLENGER\x10\x02\x12\x0f\n\x0b\x41RM_HOLDOUT\x10\x03\x42\x39\n\x0e\x63om.presage.v1B\x0fPredictionProtoP\x01Z\x14presage/v1;presagev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,10 +32,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'presage.v1.prediction_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016com.presage.v1B\017PredictionProtoP\001Z\024presage/v1;presagev1'
+  _globals['_ARM']._serialized_start=515
+  _globals['_ARM']._serialized_end=596
   _globals['_FEATUREVECTOR']._serialized_start=43
   _globals['_FEATUREVECTOR']._serialized_end=110
   _globals['_TIMINGS']._serialized_start=113
   _globals['_TIMINGS']._serialized_end=259
   _globals['_PREDICTION']._serialized_start=262
-  _globals['_PREDICTION']._serialized_end=468
+  _globals['_PREDICTION']._serialized_end=513
 # @@protoc_insertion_point(module_scope)

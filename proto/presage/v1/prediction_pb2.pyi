@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -17,6 +18,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Arm:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ArmEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Arm.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ARM_UNSPECIFIED: _Arm.ValueType  # 0
+    """Zero value; the champion serves everyone."""
+    ARM_CHAMPION: _Arm.ValueType  # 1
+    """The version that serves whoever no other version serves."""
+    ARM_CHALLENGER: _Arm.ValueType  # 2
+    """The version that is tried on a share of the visitors."""
+    ARM_HOLDOUT: _Arm.ValueType  # 3
+    """The visitor is held out: nothing that is done for them should depend on a score."""
+
+class Arm(_Arm, metaclass=_ArmEnumTypeWrapper):
+    """Names which of a model's versions a visitor gets while more than one of them serves."""
+
+ARM_UNSPECIFIED: Arm.ValueType  # 0
+"""Zero value; the champion serves everyone."""
+ARM_CHAMPION: Arm.ValueType  # 1
+"""The version that serves whoever no other version serves."""
+ARM_CHALLENGER: Arm.ValueType  # 2
+"""The version that is tried on a share of the visitors."""
+ARM_HOLDOUT: Arm.ValueType  # 3
+"""The visitor is held out: nothing that is done for them should depend on a score."""
+Global___Arm: _TypeAlias = Arm  # noqa: Y015
 
 @_typing.final
 class FeatureVector(_message.Message):
@@ -108,6 +137,8 @@ class Prediction(_message.Message):
     FEATURES_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
     NO_SESSION_FIELD_NUMBER: _builtins.int
+    ARM_FIELD_NUMBER: _builtins.int
+    PRIOR_FIELD_NUMBER: _builtins.int
     score: _builtins.float
     """What the model predicts: a probability for a model with a logit link, a plain number for one with an identity link."""
     model: _builtins.str
@@ -120,6 +151,10 @@ class Prediction(_message.Message):
     """Whether the visitor's history could not be read, so that the score is that of a visitor without one."""
     no_session: _builtins.bool
     """Whether no session was open at that moment, so that the session's features are those of a visitor who does nothing yet."""
+    arm: Global___Arm.ValueType
+    """Which of the model's versions the visitor is assigned to."""
+    prior: _builtins.bool
+    """Whether the score is a prior: what is known before a model was trained, the same for visitors of one country, device and hour."""
     @_builtins.property
     def features(self) -> Global___FeatureVector:
         """The features that were scored; set on request."""
@@ -139,10 +174,12 @@ class Prediction(_message.Message):
         features: Global___FeatureVector | None = ...,
         timings: Global___Timings | None = ...,
         no_session: _builtins.bool = ...,
+        arm: Global___Arm.ValueType = ...,
+        prior: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["features", b"features", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cold_start", b"cold_start", "degraded", b"degraded", "features", b"features", "model", b"model", "model_version", b"model_version", "no_session", b"no_session", "score", b"score", "timings", b"timings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arm", b"arm", "cold_start", b"cold_start", "degraded", b"degraded", "features", b"features", "model", b"model", "model_version", b"model_version", "no_session", b"no_session", "prior", b"prior", "score", b"score", "timings", b"timings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

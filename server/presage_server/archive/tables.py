@@ -110,11 +110,14 @@ def to_vector_table(rows: Sequence[tuple[Entry, ServedVector]]) -> pa.Table:
     """Make a table of entries and their vectors."""
     vectors = [vector for _, vector in rows]
     same_names = ("user_id", "session_id", "last_event", "model", "model_version", "fingerprint", "score")
+    newer_names = ("arm", "propensity", "prior")
     columns: dict[str, Any] = {
         **_place([entry for entry, _ in rows]),
         "as_of": [vector.as_of_unix_micros for vector in vectors],
         "values": _lists([vector.features for vector in vectors], VECTOR_SCHEMA.field("values")),
-        **{name: [getattr(vector, name) for vector in vectors] for name in same_names},
+        **{name: [getattr(vector, name) for vector in vectors] for name in (*same_names, *newer_names)},
+        "other_versions": [[version for version, _ in vector.others] for vector in vectors],
+        "other_scores": [[score for _, score in vector.others] for vector in vectors],
     }
     return _table(columns, VECTOR_SCHEMA)
 

@@ -3,142 +3,48 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from functools import cache, partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from presage.v1 import prediction_pb2
-from presage_export.bundle import Bundle, BundleError, is_ranking_bundle, read_bundle
-from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError
+from presage_export.bundle import BundleError, is_ranking_bundle, manifest_digest, read_bundle
+from presage_export.registry import Aliases, AliasesError, find_versions, is_version, read_aliases
+from presage_featurizer import FeatureSet, FeatureSetError
 from presage_featurizer.custom import CustomFeatures
-from presage_server.errors import ModelError, ModelNotFoundError
+from presage_server.errors import ModelError
+from presage_server.models.choosing import ModelFolder, choose_models, log_problems_at_start, no_bundle
+from presage_server.models.model import Model
+from presage_server.models.plan import Plan, PlannedModel, VerifiedVersion
 from presage_server.models.ranking import RankingModel, load_ranking_model
+from presage_server.models.served import Models, Served, Version
+from presage_server.models.watching import read_history
 
-__all__ = ["Model", "Models", "find_bundles", "load_any_model", "load_model", "load_models"]
+__all__ = [
+    "describe_version",
+    "find_bundles",
+    "find_problems",
+    "load_any_model",
+    "load_model",
+    "load_models",
+    "make_models",
+    "plan_of",
+    "read_folders",
+    "serve_as_planned",
+]
 
 _logger = logging.getLogger(__name__)
 
 _DEFAULT, _DEFAULT_RANKING = "conversion", "ranking"
-_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Model:
-    """One model version that is served; equal only to itself, so that calls are grouped by version, not by name."""
-
-    name: str
-    """What calls name it by: the folder that it lies in."""
-    version: str
-    """Which of that name it is: the folder in that one."""
-    bundle: Bundle
-    """Its verified bundle."""
-    feature_set: FeatureSet
-    """What its rows are made of."""
-    encoded_name: bytes = field(init=False, repr=False)
-    """Its name and version as the fields of an encoded ``presage.v1.Prediction``."""
-
-    def __post_init__(self) -> None:
-        encoded = prediction_pb2.Prediction(model=self.name, model_version=self.version).SerializeToString()
-        object.__setattr__(self, "encoded_name", encoded)
-
-    def predict(self, rows: NDArray[np.float32]) -> list[float]:
-        """Score rows.
-
-        Args:
-            rows: Array of shape (rows, features of the set), float32, C-contiguous and finite.
-
-        Returns:
-            One score for each row: the model's margin through its calibration, or else its link, in double precision.
-        """
-        return self.bundle.scores(rows)
-
-
-class Models:
-    """The models that are served, by name, and the feature sets that can be asked for."""
-
-    def __init__(
-        self,
-        models: Mapping[str, Model],
-        default: str,
-        rejected: Mapping[str, int] | None = None,
-        custom: CustomFeatures | None = None,
-        *,
-        ranking: Mapping[str, RankingModel] | None = None,
-        default_ranking: str = "",
-    ) -> None:
-        self._models = dict(models)
-        self._ranking, self._default_ranking = dict(ranking or {}), default_ranking
-        self._default = default
-        self.rejected = dict(rejected or {})
-        """How many newer versions of a model cannot be served, by its name."""
-        self._feature_sets = dict(FEATURE_SETS)
-        # A model's own set wins over one of ours of the same name: it may have another time zone or vocabulary.
-        self._feature_sets.update((model.feature_set.name, model.feature_set) for model in models.values())
-        if custom is not None:
-            # The project's is as declared now, with features that no model was trained on yet.
-            self._feature_sets[custom.feature_set.name] = custom.feature_set
-
-    def __getitem__(self, name: str) -> Model:
-        """Find a model; the empty name is the default's.
-
-        Raises:
-            ModelNotFoundError: There is none of that name.
-        """
-        model = self._models.get(name or self._default)
-        if model is None:
-            expected = f"one of {sorted(self._models)}" if self._models else "a model that scores, but none is served"
-            raise ModelNotFoundError(f"expected {expected}, got {name[:64]!r}", field="model")
-        return model
-
-    def __iter__(self) -> Iterator[Model]:
-        """Go through the models that score visitors."""
-        return iter(self._models.values())
-
-    @property
-    def ranking_models(self) -> list[RankingModel]:
-        """The models that rank items."""
-        return list(self._ranking.values())
-
-    def ranking(self, name: str) -> RankingModel:
-        """Find a ranking model; the empty name is the default's.
-
-        Raises:
-            ModelNotFoundError: There is none of that name.
-        """
-        model = self._ranking.get(name or self._default_ranking)
-        if model is None:
-            expected = f"one of {sorted(self._ranking)}" if self._ranking else "a ranking model, but none is served"
-            raise ModelNotFoundError(
-                f"expected {expected}, got {name[:64]!r}; train one with presage train LOG --rank, and serve its folder with "
-                "--models",
-                field="model",
-            )
-        return model
-
-    def feature_set(self, name: str) -> FeatureSet:
-        """Find a feature set; the empty name is that of the default model's.
-
-        Raises:
-            ModelNotFoundError: There is none of that name.
-        """
-        found = self._feature_sets.get(name) if name else self[""].feature_set
-        if found is None:
-            raise ModelNotFoundError(
-                f"expected one of {sorted(self._feature_sets)}, got {name[:64]!r}", field="feature_set"
-            )
-        return found
 
 
 def load_models(
     directory: Path, default: str = "", custom: CustomFeatures | None = None, *, default_ranking: str = ""
 ) -> Models:
-    """Verify and load the highest version of every model in a folder of bundles, <name>/<version>/.
+    """Verify and load the models of a folder of bundles, <name>/<version>/: what aliases name, or else the highest version of each.
 
-    Of a model whose highest version cannot be served, the highest one that can be is loaded; every version above it is logged.
+    Of a model without aliases whose highest version cannot be served, the highest one that can be is loaded. Where the champion
+    that aliases name cannot be served, the newest one of their history that can be is; other versions that cannot be are left out.
+    All of this is logged.
 
     Args:
         directory: The folder.
@@ -149,29 +55,105 @@ def load_models(
     Raises:
         ModelError: There is no bundle, no version of a model can be served, or a default is not among them.
     """
-    models: dict[str, Model] = {}
-    ranking: dict[str, RankingModel] = {}
-    rejected = {}
-    for name, versions in find_bundles(directory).items():
-        model, rejected[name] = _load_highest(versions[::-1], custom)
-        if isinstance(model, RankingModel):
-            ranking[name] = model
-        else:
-            models[name] = model
-    if not (models or ranking):
-        raise ModelError(f"models: no bundle found under {directory}; expected <name>/<version>/manifest.json")
-    _check_feature_sets(models.values(), custom)
+    folders = read_folders(directory)
+    loaded: dict[tuple[str, str], Model | RankingModel] = {}
+
+    def check(name: str, version: str) -> VerifiedVersion | str:
+        try:
+            model = loaded[name, version] = load_any_model(directory / name / version, custom)
+        except ModelError as error:
+            return str(error)
+        return describe_version(model)
+
+    plan = choose_models(folders, cache(check), project_set="" if custom is None else custom.feature_set.name)
+    log_problems_at_start(plan)
+    return make_models(plan, loaded, custom, default, default_ranking)
+
+
+def make_models(
+    plan: Plan,
+    loaded: Mapping[tuple[str, str], Model | RankingModel],
+    custom: CustomFeatures | None,
+    default: str,
+    default_ranking: str,
+) -> Models:
+    """Put loaded versions together as a plan says.
+
+    Raises:
+        ModelError: A default is not among the models.
+    """
+    scoring, ranking = serve_as_planned(plan, loaded)
     if default in ranking:
         raise ModelError(f"default_model: {default!r} ranks items; name it with --default-ranking-model")
-    if default_ranking in models:
+    if default_ranking in scoring:
         raise ModelError(f"default_ranking_model: {default_ranking!r} scores visitors; name it with --default-model")
     return Models(
-        models,
-        _choose_default(models, default, _DEFAULT, "default_model"),
-        rejected,
+        scoring,
+        _choose_default(scoring, default, _DEFAULT, "default_model"),
+        {name: len(plan.problems.get(name, ())) for name in plan.models},
         custom,
         ranking=ranking,
         default_ranking=_choose_default(ranking, default_ranking, _DEFAULT_RANKING, "default_ranking_model"),
+        problems=plan.problems,
+    )
+
+
+def serve_as_planned(
+    plan: Plan, loaded: Mapping[tuple[str, str], Model | RankingModel]
+) -> tuple[dict[str, Served[Model]], dict[str, Served[RankingModel]]]:
+    """Give each loaded version its role: the models that score visitors, and those that rank items."""
+    scoring, ranking = {}, {}
+    for name, planned in plan.models.items():
+        if planned.champion.ranks:
+            ranking[name] = _serve(name, planned, loaded, RankingModel)
+        else:
+            scoring[name] = _serve(name, planned, loaded, Model)
+    return scoring, ranking
+
+
+def _serve(
+    name: str, planned: PlannedModel, loaded: Mapping[tuple[str, str], object], kind: type[Version]
+) -> Served[Version]:
+    def find(version: VerifiedVersion | None) -> Version | None:
+        found = None if version is None else loaded[name, version.version]
+        return found if isinstance(found, kind) else None
+
+    champion = find(planned.champion)
+    assert champion is not None
+    return Served(
+        champion=champion,
+        challenger=find(planned.challenger),
+        shadow=find(planned.shadow),
+        prior=find(planned.prior),
+        aliases=planned.aliases,
+    )
+
+
+def read_folders(directory: Path) -> dict[str, ModelFolder]:
+    """Read which versions and aliases there are of each model; raises ModelError without any."""
+    folders = {}
+    for name, versions in find_bundles(directory).items():
+        aliases: Aliases | str
+        try:
+            aliases = read_aliases(directory / name)
+        except AliasesError as error:
+            aliases = str(error)
+        history = partial(read_history, directory / name)
+        folders[name] = ModelFolder(tuple(path.name for path in versions), aliases, history)
+    if not folders:
+        raise no_bundle(directory)
+    return folders
+
+
+def describe_version(model: Model | RankingModel) -> VerifiedVersion:
+    """Describe a version that was verified or opened."""
+    manifest = model.bundle.manifest
+    return VerifiedVersion(
+        version=model.version,
+        digest=manifest_digest(manifest),
+        ranks=isinstance(model, RankingModel),
+        feature_set=manifest.feature_set.name,
+        fingerprint=manifest.feature_set.fingerprint,
     )
 
 
@@ -185,34 +167,35 @@ def _choose_default(models: Mapping[str, object], given: str, usual: str, settin
     return chosen
 
 
-def _load_highest(versions: Sequence[Path], custom: CustomFeatures | None) -> tuple[Model | RankingModel, int]:
-    """Load the first version that can be served, and count those before it; raises the first one's ModelError if none can."""
-    errors = []
-    for path in versions:
-        try:
-            model = load_any_model(path, custom)
-        except ModelError as error:
-            errors.append(error)
-            continue
-        for rejection in errors:
-            _logger.error(
-                "serving version %s of %s, because a newer one is rejected: %s", path.name, model.name, rejection
-            )
-        return model, len(errors)
-    raise errors[0]
+def _describe_if_any(model: Model | RankingModel | None) -> VerifiedVersion | None:
+    return None if model is None else describe_version(model)
+
+
+def plan_of(models: Models) -> Plan:
+    """Return the plan that models would be the result of."""
+    planned = {
+        name: PlannedModel(
+            champion=describe_version(served.champion),
+            challenger=_describe_if_any(served.challenger),
+            shadow=_describe_if_any(served.shadow),
+            prior=_describe_if_any(served.prior),
+            aliases=served.aliases,
+        )
+        for name, served in models.all.items()
+    }
+    problems = {name: dict(found) for name, found in models.problems.items()}
+    return Plan(models=planned, problems=problems)
 
 
 def find_bundles(directory: Path) -> dict[str, list[Path]]:
     """Find the bundles in a folder, <name>/<version>/: for each model its versions, the oldest first; raises ModelError."""
-    found = {}
     try:
-        for folder in _folders(directory):
-            versions = sorted((path for path in _folders(folder) if _is_version(path)), key=_version_order)
-            if versions:
-                found[folder.name] = versions
+        for path in sorted(directory.glob("[!.]*/[!.]*/")):
+            if not is_version(path.name):
+                _logger.warning("%s is left aside: versions are numbers, such as 3 or 3.1", path)
+        return find_versions(directory)
     except OSError as error:
         raise ModelError(f"models: {directory} cannot be read: {error.strerror}") from error
-    return found
 
 
 def load_any_model(directory: Path, custom: CustomFeatures | None = None) -> Model | RankingModel:
@@ -222,6 +205,17 @@ def load_any_model(directory: Path, custom: CustomFeatures | None = None) -> Mod
     except BundleError as error:
         raise ModelError(str(error)) from error
     return load_ranking_model(directory) if ranks else load_model(directory, custom)
+
+
+def find_problems(directory: Path, custom: CustomFeatures | None, name: str, versions: Iterable[str]) -> dict[str, str]:
+    """Verify versions of a model; return why they cannot be served, by version: empty if all can be."""
+    problems = {}
+    for version in versions:
+        try:
+            load_any_model(directory / name / version, custom)
+        except ModelError as error:
+            problems[version] = str(error)
+    return problems
 
 
 def load_model(directory: Path, custom: CustomFeatures | None = None) -> Model:
@@ -234,34 +228,3 @@ def load_model(directory: Path, custom: CustomFeatures | None = None) -> Model:
     except FeatureSetError as error:
         raise ModelError(f"{directory / 'manifest.json'}: feature_set.{error}") from error
     return Model(directory.parent.name, directory.name, bundle, feature_set)
-
-
-def _folders(directory: Path) -> list[Path]:
-    # Hidden ones are bundles that are being written, or were when something stopped it.
-    return sorted(path for path in directory.glob("*") if path.is_dir() and not path.name.startswith("."))
-
-
-def _check_feature_sets(models: Iterable[Model], custom: CustomFeatures | None) -> None:
-    """GetFeatures finds a set by its name, so one name must not mean two sets; a project's name means the project's."""
-    first: dict[str, Model] = {}
-    for model in models:
-        if custom is not None and model.feature_set.name == custom.feature_set.name:
-            continue  # older models have fewer of its features
-        other = first.setdefault(model.feature_set.name, model)
-        if other.feature_set != model.feature_set:
-            raise ModelError(
-                f"models: {other.name} and {model.name} have different feature sets, both called {model.feature_set.name!r}; "
-                "give one of them a name of its own"
-            )
-
-
-def _is_version(path: Path) -> bool:
-    if _VERSION.fullmatch(path.name):
-        return True
-    _logger.warning("%s is left aside: versions are numbers, such as 3 or 3.1", path)
-    return False
-
-
-def _version_order(path: Path) -> tuple[int, ...]:
-    """Order versions by their numbers: 9 before 10, 2 before 2.1."""
-    return tuple(int(part) for part in path.name.split("."))

@@ -16,6 +16,7 @@ from presage_featurizer.event_log import (
     EXPOSURE_COLUMNS,
     EXPOSURES,
     ITEM_COLUMNS,
+    NEWER_VECTOR_COLUMNS,
     PLACE_COLUMNS,
     VECTOR_COLUMNS,
     VECTORS,
@@ -164,7 +165,13 @@ def test_the_names_and_types_of_columns():
         "fingerprint string False",
         "values list<float> False",
         "score double False",
+        "arm int16 True",
+        "propensity double True",
+        "prior bool True",
+        "other_versions list<string> True",
+        "other_scores list<double> True",
     ]
+    assert {column.name for column in VECTOR_COLUMNS if column.nullable} == NEWER_VECTOR_COLUMNS
     assert [" ".join(map(str, column)) for column in EXPOSURE_COLUMNS[len(PLACE_COLUMNS) :]] == [
         "rank_id string False",
         "user_id string False",
@@ -217,8 +224,9 @@ def test_every_stored_field_has_a_column():
     names = tuple(column.name for column in ITEM_COLUMNS)
     assert names == (*Item.__struct_fields__[:-1], *Shown.__struct_fields__)
     assert Item.__struct_fields__[-1] == "shown"
-    vector_columns = (column.name.replace("as_of", "as_of_unix_micros") for column in VECTOR_COLUMNS[3:])
-    assert tuple(vector_columns) == tuple(field.name for field in msgspec.structs.fields(ServedVector))
+    vector_columns = [column.name.replace("as_of", "as_of_unix_micros") for column in VECTOR_COLUMNS[3:]]
+    *plain, others = (field.name for field in msgspec.structs.fields(ServedVector))
+    assert (vector_columns, others) == ([*plain, "other_versions", "other_scores"], "others")
     exposure_columns = (column.name.replace("as_of", "as_of_unix_micros") for column in EXPOSURE_COLUMNS[3:])
     assert tuple(exposure_columns) == tuple(field.name for field in msgspec.structs.fields(Exposure))
     change_columns = (column.name.replace("first_seen", "first_seen_unix_micros") for column in CATALOGUE_COLUMNS[3:-1])

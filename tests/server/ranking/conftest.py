@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from presage_featurizer import encode_state
-from presage_server.models.loading import Models, load_models
+from presage_server.models.loading import load_models
+from presage_server.models.served import Models
 from presage_server.store.snapshot import REVISION_BYTES
 from support.pipelines import LocalPipeline, local_pipeline
 from support.rankings import VISITORS, Shop, a_shop, write_ranking_bundle

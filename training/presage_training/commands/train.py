@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
+from presage_export.registry import is_version
 from presage_featurizer import FeaturizerError
 from presage_training.project.option import project_option
 from presage_training.project.training_file import TRAINING_KEYS
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 _LOG_OPTIONS = ("log_format", "mapping", "sort", "as_recorded")
-_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
 """What servers take for a version."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SIMULATION_OPTIONS = ("visitors", "days")
@@ -219,7 +219,7 @@ def _misplaced_output(
 
 def _is_served(bundle: Path) -> bool:
     """Whether servers find a bundle of this name and version."""
-    return bool(_NAME.fullmatch(bundle.parent.name) and _VERSION.fullmatch(bundle.name))
+    return bool(_NAME.fullmatch(bundle.parent.name)) and is_version(bundle.name)
 
 
 def _given(context: typer.Context, names: tuple[str, ...]) -> str | None:

@@ -23,6 +23,7 @@ from presage_featurizer.event_log import (
     EXPOSURE_COLUMNS,
     EXPOSURES,
     NEWER_EVENT_COLUMNS,
+    NEWER_VECTOR_COLUMNS,
     PARTS_GLOB,
     PLACE_COLUMNS,
     VECTOR_COLUMNS,
@@ -62,6 +63,7 @@ _NOWHERE = Place(0)
 _ENTRY_COLUMNS = tuple(column.name for column in PLACE_COLUMNS)
 _COLUMNS = tuple(column.name for column in EVENT_COLUMNS)
 _EXPOSURE_COLUMNS = tuple(column.name for column in EXPOSURE_COLUMNS[len(PLACE_COLUMNS) :])
+_NEWER_COLUMNS = NEWER_EVENT_COLUMNS | NEWER_VECTOR_COLUMNS
 _VECTOR_COLUMNS = tuple(column.name for column in VECTOR_COLUMNS[len(PLACE_COLUMNS) :])
 
 
@@ -120,8 +122,11 @@ def read_vector_files(files: Sequence[Path]) -> Iterator[ServedVector]:
         table = read_columns(path, _VECTOR_COLUMNS)
         times = table["as_of"].cast("int64").to_pylist()
         for row, as_of_unix_micros in zip(table.drop_columns("as_of").to_pylist(), times, strict=True):
-            values = np.array(row.pop("values"), dtype="<f4").tobytes()
-            yield ServedVector(**row, as_of_unix_micros=as_of_unix_micros, values=values)
+            row["values"] = np.array(row["values"], dtype="<f4").tobytes()
+            others = zip(row.pop("other_versions") or (), row.pop("other_scores") or (), strict=True)
+            # Files of an older release lack columns: a null is the field's default.
+            known = {name: value for name, value in row.items() if value is not None}
+            yield ServedVector(**known, as_of_unix_micros=as_of_unix_micros, others=tuple(others))
 
 
 def read_archived_exposures(directory: Path) -> Iterator[Exposure]:
@@ -216,9 +221,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> Any:
 
     try:
         with open_parquet(path) as file:
-            missing = [
-                name for name in columns if name not in file.schema_arrow.names and name not in NEWER_EVENT_COLUMNS
-            ]
+            missing = [name for name in columns if name not in file.schema_arrow.names and name not in _NEWER_COLUMNS]
             if missing:
                 raise LogFormatError(
                     path, f"lacks the column {missing[0]}", advice="Expected a file that presage archive wrote."

@@ -1,0 +1,49 @@
+"""A folder of bundles, ``<name>/<version>/``, and which versions of each name serve whom.
+
+Beside the versions of a name lie ``aliases.json``, replaced whole with each change, and ``changes.jsonl``, the history of changes.
+Servers read both, and training and the command line write them, too; so the format is here, where all of them can import it.
+Loading and running bundles belongs to ``bundle``.
+"""
+
+from __future__ import annotations
+
+from presage_export.errors import AliasesError, StaleAliasesError
+from presage_export.registry.aliases import ALIASES_FILE, Aliases, RollbackRules, read_aliases
+from presage_export.registry.assignment import Arm, Assignment, assign, propensity_of
+from presage_export.registry.changes import (
+    CHANGES_FILE,
+    AliasChange,
+    find_aliases_before,
+    read_changes,
+    replace_aliases,
+)
+from presage_export.registry.folders import find_versions, is_version, version_order
+from presage_export.registry.moves import drop_challenger, promote, set_shadow, split
+from presage_export.registry.wording import describe_change, roles_of
+
+__all__ = [
+    "ALIASES_FILE",
+    "CHANGES_FILE",
+    "AliasChange",
+    "Aliases",
+    "AliasesError",
+    "Arm",
+    "Assignment",
+    "RollbackRules",
+    "StaleAliasesError",
+    "assign",
+    "describe_change",
+    "drop_challenger",
+    "find_aliases_before",
+    "find_versions",
+    "is_version",
+    "promote",
+    "propensity_of",
+    "read_aliases",
+    "read_changes",
+    "replace_aliases",
+    "roles_of",
+    "set_shadow",
+    "split",
+    "version_order",
+]
