@@ -93,7 +93,8 @@ def prove(directory: Path, *, events: int, vectors: int, flush_seconds: float = 
     follow = ("audit", str(archive), "--follow", "--models", str(_MODELS))
     with local_store({"appendfsync": "no"}) as url:
         flags = ("--stream-max-events", "0", "--sample-vectors-share", "1", "--metrics-port", "0", "--no-follow-items")
-        flags += ("--store-timeout-ms", "60000")  # on a busy machine, the store is late, not away
+        # On a busy machine calls and the store are late, and nothing is to be sent twice.
+        flags += ("--timeout-ms", "600000", "--store-timeout-ms", "60000")
         archiving = ("archive", "--to", str(archive), "--redis-url", url)
         with (
             presage_serve(url, *flags, "--models", str(_MODELS)) as address,
