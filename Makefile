@@ -8,7 +8,7 @@ STUBS := proto
 DEMO_EXTRAS ?= server,native
 
 .PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-rank bench-items \
-        bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
+        bench-slow-store bench-neighbours bench-overload bench-custom-features bench-versions bench-compare \
         budget soak bench-replay bench-open-bandit skew-proof backfill-proof served-parity train-real train-rank list-regret clean
 .DEFAULT_GOAL := help
 
@@ -109,6 +109,9 @@ bench-overload: setup ## more calls than a server can answer: closed loops, burs
 
 bench-custom-features: setup ## what a project's own features cost a server, beside one without
 	@$(BIN)/python -m benchmarks.custom_features --to .benchmarks/custom-features.json $(ARGS)
+
+bench-versions: setup ## what a challenger, a shadow and their pairs cost a Score
+	@$(BIN)/python -m benchmarks.versions --to .benchmarks/versions.json $(ARGS)
 
 bench-compare: setup ## this checkout against BASE, another revision, in turn
 	@$(BIN)/python -m benchmarks.compare --base $(or $(BASE),main) $(ARGS)
