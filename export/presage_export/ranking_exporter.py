@@ -23,6 +23,7 @@ from presage_export.exporter import library_versions
 from presage_export.gate import check_original
 from presage_export.golden_rows import choose_golden_rows
 from presage_export.graph import build_graph
+from presage_export.reading.importances import name_importances
 from presage_export.reading.source_model import read_source_model
 
 __all__ = ["export_ranking_model"]
@@ -46,6 +47,7 @@ def export_ranking_model(
     objective: str,
     metrics: Mapping[str, float] | None = None,
     data: Mapping[str, str | int | float] | None = None,
+    optional_files: Mapping[str, bytes] | None = None,
     overwrite: bool = False,
 ) -> OrderReport:
     """Write a ranking model as a bundle, after checking that the export ranks as the model itself does.
@@ -64,6 +66,7 @@ def export_ranking_model(
         objective: The training objective, for the manifest.
         metrics: Quality on held-out data, for the manifest.
         data: The training data, for the manifest.
+        optional_files: Further files by name, of OPTIONAL_FILES.
         overwrite: Whether to replace an existing bundle.
 
     Returns:
@@ -101,6 +104,7 @@ def export_ranking_model(
             metrics=dict(metrics or {}),
             data=dict(data or {}),
             libraries=library_versions(source.libraries),
+            importances=name_importances(trained, rows, feature_set.features),
             ranking=msgspec.structs.replace(ranking, groups=sizes, items=len(arrays.get("digests", ()))),
         )
     except ValueError as error:
@@ -112,6 +116,7 @@ def export_ranking_model(
         golden_rows=golden_rows,
         golden_margins=source.margins(golden_rows),
         arrays=arrays,
+        optional_files=optional_files,
         overwrite=overwrite,
     )
     return report

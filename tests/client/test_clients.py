@@ -247,7 +247,7 @@ async def test_credentials_make_a_secured_connection(client_class, servicer, opt
 def test_the_two_clients_have_the_same_methods():
     def methods(cls):
         # The dunders for `with` and `async with` differ by nature.
-        public = {name: value for name, value in vars(cls).items() if inspect.isfunction(value) and name[0] != "_"}
+        public = {name: value for name, value in inspect.getmembers(cls, inspect.isfunction) if name[0] != "_"}
         return {name: inspect.signature(value) for name, value in public.items()}
 
     assert methods(AsyncClient) == methods(Client)

@@ -27,6 +27,9 @@ from presage_featurizer.event_log import (
     stream_key,
 )
 from presage_server.archive.archiver import Archiver
+from presage_server.archive.catalogue import CatalogueReader
+from presage_server.archive.catalogue_archiver import CatalogueArchiver
+from presage_server.archive.catalogue_parts import changes_by_day
 from presage_server.archive.folder import open_folder
 from presage_server.archive.parts import parts_by_day
 from presage_server.clock import system_clock
@@ -123,6 +126,7 @@ def archiver(store: LocalStore, directory: Path, warnings: list[str], *, max_bat
         group = ConsumerGroup(redis, name=name, consumer="archive", counts_entries=counts_entries)
         yield Archiver(
             reader=StreamReader(group),
+            catalogue=CatalogueArchiver(CatalogueReader(redis, counts_entries=counts_entries), changes_by_day),
             folder=folder,
             clock=system_clock,
             write_parts=parts_by_day,

@@ -47,6 +47,29 @@ def copy_bundle(source, target):
     return target
 
 
+def drop_golden_scores(directory):
+    """Leave out of a golden file what format 1 lacks."""
+    with np.load(directory / "golden.npz") as arrays:
+        rows, margins = arrays["rows"], arrays["margins"]
+    np.savez(directory / "golden.npz", rows=rows, margins=margins)
+
+
+def as_older_format(directory, format_version):
+    """Turn a bundle without optional files into what a release wrote that knew only an older format."""
+    path = directory / "manifest.json"
+    manifest = decode_manifest(path.read_bytes())
+    if format_version > 1:
+        older = msgspec.structs.replace(manifest, format_version=format_version, importances=msgspec.UNSET)
+        path.write_bytes(encode_manifest(seal_manifest(older)))
+        return
+    drop_golden_scores(directory)
+    digest = hashlib.sha256((directory / "golden.npz").read_bytes()).hexdigest()
+    absent = {"golden", "manifest_sha256", "importances"}
+    fields = {name: value for name, value in msgspec.to_builtins(manifest).items() if name not in absent}
+    fields |= {"format_version": format_version, "files": manifest.files | {"golden.npz": digest}}
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(fields), indent=2))
+
+
 def assert_refused(directory, file_name, reason):
     with pytest.raises(BundleError, match=reason) as refusal:
         read_bundle(directory)

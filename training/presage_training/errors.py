@@ -1,6 +1,7 @@
 """The errors of this package.
 
 TrainingError
+├── AuditStateError  the file of states of a following audit cannot be used
 ├── LogFormatError   an event log is not of the format that was named
 │   └── MappingError   a mapping file is wrong, or matches nothing in the log (readers/formats/mapping.py)
 ├── DatasetError     a log does not fit the task, or has too few rows for it
@@ -17,6 +18,7 @@ from pathlib import Path
 from presage_training.quoting import printable
 
 __all__ = [
+    "AuditStateError",
     "DatasetError",
     "EventOrderError",
     "LogFormatError",
@@ -32,6 +34,10 @@ _MAX_CHARACTERS = 1_000
 
 class TrainingError(Exception):
     """Base of the errors that this package raises; its text is for the user."""
+
+
+class AuditStateError(TrainingError):
+    """The file of states of a following audit cannot be used; the text says why, and what to do."""
 
 
 class DatasetError(TrainingError):

@@ -4,12 +4,15 @@
 ``margins``   float64 [G], of the source model
 ``scores``    float64 [G], that the bundle served when it was written
 ``curve``     float64 [M, 2], margins and the scores of them: the link and the calibration, apart from the graph
+
+Format 1 has only the first two.
 """
 
 from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -25,7 +28,8 @@ __all__ = ["MIN_GOLDEN_ROWS", "Golden", "compare_scores", "curve_of", "pack_gold
 MIN_GOLDEN_ROWS: Final = 32
 """Fewest golden rows that are a meaningful check of a host."""
 
-_ARRAYS: Final = ("rows", "margins", "scores", "curve")
+_UNSCORED_ARRAYS: Final = ("rows", "margins")
+_ARRAYS: Final = (*_UNSCORED_ARRAYS, "scores", "curve")
 _MAX_CURVE_POINTS = 50_000
 # Two steps of float32: hosts may round the sum of the leaves to either neighbour.
 _MARGIN_STEP = 2.0**-22
@@ -40,10 +44,10 @@ class Golden:
     """Feature rows, ``[G, F]``."""
     margins: NDArray[np.float64]
     """The source model's margins of them, ``[G]``."""
-    scores: NDArray[np.float64]
-    """The scores of them that the bundle served when it was written, ``[G]``."""
-    curve: NDArray[np.float64]
-    """Margins and the scores that the link or the calibration gives them, ``[M, 2]``."""
+    scores: NDArray[np.float64] | None
+    """The scores of them that the bundle served when it was written, ``[G]``; None in format 1."""
+    curve: NDArray[np.float64] | None
+    """Margins and the scores that the link or the calibration gives them, ``[M, 2]``; None in format 1."""
 
 
 def curve_of(link: Link, calibration: Calibration | None) -> NDArray[np.float64]:
@@ -59,11 +63,13 @@ def curve_of(link: Link, calibration: Calibration | None) -> NDArray[np.float64]
 def compare_scores(golden: Golden, margins: NDArray[np.float32], link: Link, calibration: Calibration | None) -> None:
     """Compare the scores of margins of the golden rows on this host with those at export, and the curve.
 
-    A score may be that of a margin two steps of float32 away, and no other.
+    A score may be that of a margin two steps of float32 away, and no other. Of a golden file without scores, nothing is compared.
 
     Raises:
         ValueError: A score is another.
     """
+    if golden.scores is None or golden.curve is None:
+        return
     curve = np.array(to_scores(link, calibration, golden.curve[:, 0].tolist()))
     if not (np.abs(curve - golden.curve[:, 1]) <= _CURVE_ERROR * np.maximum(1.0, np.abs(golden.curve[:, 1]))).all():
         raise ValueError("the link or the calibration is not the one that the scores were computed with")
@@ -85,31 +91,41 @@ def compare_scores(golden: Golden, margins: NDArray[np.float32], link: Link, cal
 def pack_golden(golden: Golden) -> bytes:
     """Write a golden file; the same arrays give the same bytes."""
     buffer = io.BytesIO()
-    np.savez(buffer, rows=golden.rows, margins=golden.margins, scores=golden.scores, curve=golden.curve)
+    arrays = {name: getattr(golden, name) for name in _ARRAYS}
+    np.savez(buffer, **{name: array for name, array in arrays.items() if array is not None})
     return buffer.getvalue()
 
 
-def unpack_golden(data: bytes, *, feature_count: int, max_bytes: int) -> Golden:
+def unpack_golden(data: bytes, *, feature_count: int, max_bytes: int, scored: bool = True) -> Golden:
     """Read a golden file, and check the types and shapes of its arrays.
+
+    Args:
+        data: The file.
+        feature_count: Columns of its rows.
+        max_bytes: Its largest size, unpacked.
+        scored: Whether it has scores, as since format 2.
 
     Raises:
         ValueError: The bytes are not such a file.
     """
-    arrays = _unzip(data, max_bytes)
-    rows, margins, scores, curve = (arrays[name] for name in _ARRAYS)
+    arrays = _unzip(data, max_bytes, _ARRAYS if scored else _UNSCORED_ARRAYS)
+    rows, margins = (arrays[name] for name in _UNSCORED_ARRAYS)
     _require("rows", rows, np.float32, (len(rows) if rows.ndim else 0, feature_count))
     _require("margins", margins, np.float64, (len(rows),))
-    _require("scores", scores, np.float64, (len(rows),))
-    _require("curve", curve, np.float64, (len(curve) if curve.ndim else 0, 2))
     if len(rows) < MIN_GOLDEN_ROWS:
         raise ValueError(f"expected at least {MIN_GOLDEN_ROWS} golden rows, got {len(rows)}")
+    if not scored:
+        return Golden(rows=rows, margins=margins, scores=None, curve=None)
+    scores, curve = arrays["scores"], arrays["curve"]
+    _require("scores", scores, np.float64, (len(rows),))
+    _require("curve", curve, np.float64, (len(curve) if curve.ndim else 0, 2))
     if not 1 <= len(curve) <= _MAX_CURVE_POINTS:
         raise ValueError(f"curve: expected 1 to {_MAX_CURVE_POINTS} points, got {len(curve)}")
     return Golden(rows=rows, margins=margins, scores=scores, curve=curve)
 
 
-def _unzip(data: bytes, max_bytes: int) -> dict[str, NDArray[Any]]:
-    expected = f"is no archive of the arrays {', '.join(map(repr, _ARRAYS))}"
+def _unzip(data: bytes, max_bytes: int, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    expected = f"is no archive of the arrays {', '.join(map(repr, names))}"
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
@@ -118,13 +134,13 @@ def _unzip(data: bytes, max_bytes: int) -> dict[str, NDArray[Any]]:
         raise ValueError(f"{expected}: {error}") from error
     if (unpacked := sum(entry.file_size for entry in entries)) > max_bytes:
         raise ValueError(f"expected at most {max_bytes} bytes unpacked, got {unpacked}")
-    if sorted(entry.filename for entry in entries) != sorted(f"{name}.npy" for name in _ARRAYS):
+    if sorted(entry.filename for entry in entries) != sorted(f"{name}.npy" for name in names):
         raise ValueError(f"{expected}: it has other entries")
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise ValueError(f"{expected}: an entry is compressed")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return {name: _read_array(archive.read(f"{name}.npy")) for name in _ARRAYS}
+            return {name: _read_array(archive.read(f"{name}.npy")) for name in names}
     # A damaged header of an array raises tokenize.TokenError, RecursionError and others.
     except Exception as error:
         raise ValueError(f"{expected}: {error}") from error

@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -15,10 +15,29 @@ from presage_export.bundle.coverage import GoldenCoverage
 from presage_export.bundle.link import Link
 from presage_export.bundle.ranking_spec import RankingSpec
 
-__all__ = ["FORMAT_VERSION", "FeatureSetSpec", "Manifest", "decode_manifest", "encode_manifest", "seal_manifest"]
+__all__ = [
+    "FIRST_FORMAT",
+    "FORMAT_VERSION",
+    "FeatureSetSpec",
+    "Manifest",
+    "decode_manifest",
+    "encode_manifest",
+    "seal_manifest",
+]
 
-FORMAT_VERSION = 2
-"""The version of the bundle format that this package writes and reads; 1 had no golden scores and no digest of the manifest."""
+FORMAT_VERSION: Final = 3
+"""The version of the bundle format that this package writes.
+
+Earlier ones are read. 2 has no importances and no optional files; 1 has no golden scores, coverage or digest of the manifest.
+"""
+
+FIRST_FORMAT: Final = 1
+"""The oldest version that is read."""
+_SEALED_FORMAT: Final = 2
+"""The first one with golden scores and a digest of the manifest."""
+
+_SUM_ERROR = 1e-6
+"""Importances are written with nine decimals."""
 
 MAX_TREES = 100_000
 """Bounds the tolerance of the golden rows, which grows with the number of trees: a wrong number must not permit any difference."""
@@ -89,12 +108,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The share of the model that its golden rows exercise. Filled in by ``write_bundle``."""
     ranking: RankingSpec | msgspec.UnsetType = msgspec.UNSET
     """What only ranking models have; left out of the file for others."""
+    importances: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
+    """Each feature's share of the model, 0 to 1, all adding up to 1, as ``read_importances`` defines it; left out of the file where
+    there are none, as of older releases."""
     manifest_sha256: str = ""
     """SHA-256 of this manifest as written with this field empty. Filled in by ``write_bundle``."""
 
     def __post_init__(self) -> None:
-        if self.format_version != FORMAT_VERSION:
-            raise ValueError(f"format_version: expected {FORMAT_VERSION}, got {self.format_version}")
+        if not FIRST_FORMAT <= self.format_version <= FORMAT_VERSION:
+            raise ValueError(f"format_version: expected {FIRST_FORMAT} to {FORMAT_VERSION}, got {self.format_version}")
         _require_name("name", self.name)
         _require_name("version", self.version)
         if not 0 <= self.trees <= MAX_TREES:
@@ -110,6 +132,41 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             _require_sha256(f"files[{file_name!r}]", digest)
         if self.manifest_sha256:
             _require_sha256("manifest_sha256", self.manifest_sha256)
+        if self.importances is not msgspec.UNSET:
+            self._check_importances(self.importances)
+        self._check_format()
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the format has golden scores, coverage and a digest of the manifest."""
+        return self.format_version >= _SEALED_FORMAT
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Each feature's share of the model, in the order of the feature set; empty if the bundle does not state any."""
+        stated = self.importances
+        if stated is msgspec.UNSET:
+            # Before format 3, only ranking models had them.
+            stated = {} if self.ranking is msgspec.UNSET else self.ranking.importances
+        return {name: stated[name] for name in self.feature_set.features if name in stated}
+
+    def _check_importances(self, importances: dict[str, float]) -> None:
+        if importances.keys() != set(self.feature_set.features):
+            raise ValueError("importances: expected a share for each feature and for nothing else")
+        if not all(0.0 <= share <= 1.0 for share in importances.values()):
+            raise ValueError("importances: expected shares of 0 to 1")
+        if abs(math.fsum(importances.values()) - 1.0) > _SUM_ERROR:
+            raise ValueError(f"importances: expected a sum of 1, got {math.fsum(importances.values())}")
+
+    def _check_format(self) -> None:
+        """Refuse what a format did not have, so that no file passes as one of a format with fewer checks."""
+        absent = {"importances": self.importances is not msgspec.UNSET} if self.format_version < FORMAT_VERSION else {}
+        if not self.is_sealed:
+            absent["manifest_sha256"] = bool(self.manifest_sha256)
+            absent["golden"] = self.golden != GoldenCoverage(leaves=0.0, thresholds=0.0)
+        for field, is_there in absent.items():
+            if is_there:
+                raise ValueError(f"{field}: expected none in format {self.format_version}")
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
@@ -134,16 +191,16 @@ def decode_manifest(text: bytes) -> Manifest:
     try:
         # The version first: another format should be reported as such, and not as an unknown field.
         found = msgspec.json.decode(text, type=_Versioned).format_version
-        if found == FORMAT_VERSION:
+        if FIRST_FORMAT <= found <= FORMAT_VERSION:
             manifest = msgspec.json.decode(text, type=Manifest)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    if found > FORMAT_VERSION:
-        raise ValueError(f"format_version: expected {FORMAT_VERSION}, got {found}; a newer release may read it")
-    if found < FORMAT_VERSION:
+    if not FIRST_FORMAT <= found <= FORMAT_VERSION:
         raise ValueError(
-            f"format_version: expected {FORMAT_VERSION}, got {found}, of an older release; train or export the model again"
+            f"format_version: expected {FIRST_FORMAT} to {FORMAT_VERSION}, got {found}; a newer release may read it"
         )
+    if not manifest.is_sealed:
+        return manifest
     if (expected := seal_manifest(manifest).manifest_sha256) != manifest.manifest_sha256:
         raise ValueError(f"manifest_sha256: expected {expected}, got {manifest.manifest_sha256!r}: it was altered")
     return manifest

@@ -55,7 +55,7 @@ class RankingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ahead: dict[str, dict[str, Interval]] = {}
     """By part of the answers: how much higher the model's NDCG at 10 is than that of each other ranker, in pairs."""
     importances: dict[str, float] = {}
-    """Each feature's share of the model's gain."""
+    """Each feature's share of the model's gain; since format 3 in the manifest itself."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.bucket_seconds <= _HOUR_SECONDS or _HOUR_SECONDS % self.bucket_seconds:

@@ -25,6 +25,7 @@ def write_ranking_bundle(
     golden_rows: NDArray[np.float32],
     golden_margins: NDArray[np.float64],
     arrays: Mapping[str, NDArray[np.generic]],
+    optional_files: Mapping[str, bytes] | None = None,
     overwrite: bool = False,
 ) -> Manifest:
     """Write a bundle as ``write_bundle`` does, with tables, and verify it as ``load_ranking_bundle`` does.
@@ -36,6 +37,7 @@ def write_ranking_bundle(
         golden_rows: float32 ``[G, F]``; the last ones are the groups of ``ranking.groups``.
         golden_margins: The source model's margins of them, float64 ``[G]``.
         arrays: The tables by name: int32, uint64 or float32, with one or two dimensions.
+        optional_files: Further files by name, of OPTIONAL_FILES.
         overwrite: Whether to replace an existing bundle in ``directory``.
 
     Returns:
@@ -43,14 +45,22 @@ def write_ranking_bundle(
 
     Raises:
         BundleError: ``directory`` must not be replaced, or ``load_ranking_bundle`` would reject the bundle.
-        ValueError: The name of an array is none that a bundle may have.
+        ValueError: The name of an array or of a file is none that a bundle may have.
     """
     require_replaceable(directory, overwrite=overwrite)
     file_names = {name: file_name_of(name) for name in arrays}
     with replaced_directory(directory) as new:
         (new / TABLES_FOLDER).mkdir()
         digests = {file_names[name]: write_table(new / file_names[name], array) for name, array in arrays.items()}
-        manifest, contents = make_files(directory, manifest, model_bytes, golden_rows, golden_margins, digests=digests)
+        manifest, contents = make_files(
+            directory,
+            manifest,
+            model_bytes,
+            golden_rows,
+            golden_margins,
+            digests=digests,
+            optional_files=optional_files,
+        )
         try:
             verify_ranking_bundle(directory, new, contents.__getitem__)
         except BundleError as error:

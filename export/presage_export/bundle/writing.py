@@ -17,6 +17,7 @@ from presage_export.bundle.bundle import (
     GOLDEN_FILE,
     MANIFEST_FILE,
     MODEL_FILE,
+    OPTIONAL_FILES,
     load_model,
     run_model,
     verify_bundle,
@@ -31,7 +32,7 @@ from presage_export.errors import BundleError
 
 __all__ = ["make_files", "replaced_directory", "require_replaceable", "write_bundle"]
 
-_FILES = frozenset({MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE, TABLES_FOLDER})
+_FILES = frozenset({MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE, TABLES_FOLDER}) | OPTIONAL_FILES
 
 
 def write_bundle(
@@ -41,6 +42,7 @@ def write_bundle(
     model_bytes: bytes,
     golden_rows: NDArray[np.float32],
     golden_margins: NDArray[np.float64],
+    optional_files: Mapping[str, bytes] | None = None,
     overwrite: bool = False,
 ) -> Manifest:
     """Verify a bundle as ``read_bundle`` does, and write it under its final name.
@@ -54,6 +56,7 @@ def write_bundle(
         model_bytes: The serialized ONNX model.
         golden_rows: float32 ``[G, F]``, G at least ``MIN_GOLDEN_ROWS``.
         golden_margins: The source model's margins of them, float64 ``[G]``.
+        optional_files: Further files by name, of OPTIONAL_FILES.
         overwrite: Whether to replace an existing bundle in ``directory``.
 
     Returns:
@@ -62,9 +65,12 @@ def write_bundle(
     Raises:
         BundleError: ``directory`` exists, and ``overwrite`` is false or it contains other files; or ``read_bundle`` would
             reject the bundle.
+        ValueError: The name of a file is none that a bundle may have.
     """
     require_replaceable(directory, overwrite=overwrite)
-    manifest, contents = make_files(directory, manifest, model_bytes, golden_rows, golden_margins)
+    manifest, contents = make_files(
+        directory, manifest, model_bytes, golden_rows, golden_margins, optional_files=optional_files
+    )
     verify_bundle(directory, contents.__getitem__)
     with replaced_directory(directory) as new:
         for file_name, data in contents.items():
@@ -103,8 +109,11 @@ def make_files(
     golden_margins: NDArray[np.float64],
     *,
     digests: Mapping[str, str] | None = None,
+    optional_files: Mapping[str, bytes] | None = None,
 ) -> tuple[Manifest, dict[str, bytes]]:
     """Compute the scores and the coverage of the golden rows, and all digests; ``digests`` are those of further files."""
+    if unknown := (optional_files or {}).keys() - OPTIONAL_FILES:
+        raise ValueError(f"optional_files: expected names of {sorted(OPTIONAL_FILES)}, got {min(unknown)!r}")
     feature_count = len(manifest.feature_set.features)
     path = directory / MODEL_FILE
     try:
@@ -119,7 +128,7 @@ def make_files(
         scores=np.array(scores),
         curve=curve_of(manifest.link, manifest.calibration),
     )
-    contents = {MODEL_FILE: model_bytes, GOLDEN_FILE: pack_golden(golden)}
+    contents = {MODEL_FILE: model_bytes, GOLDEN_FILE: pack_golden(golden), **(optional_files or {})}
     own = {file_name: hashlib.sha256(data).hexdigest() for file_name, data in contents.items()}
     manifest = msgspec.structs.replace(
         manifest, files={**(digests or {}), **own}, golden=measure_coverage(ensemble, golden_rows)

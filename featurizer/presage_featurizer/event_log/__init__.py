@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from presage_featurizer.event_log.archive import (
     ARCHIVE_VERSION,
+    CATALOGUE_CHANGES,
     CHECKPOINT_FILE,
     EVENT_COLUMNS,
     EVENTS,
@@ -20,6 +21,7 @@ from presage_featurizer.event_log.archive import (
     STAGING_FOLDER,
     VECTOR_COLUMNS,
     VECTORS,
+    CatalogueCheckpoint,
     Checkpoint,
     Column,
     Position,
@@ -52,6 +54,7 @@ from presage_featurizer.event_log.streams import (
 __all__ = [
     "ARCHIVE_VERSION",
     "BEGINNING",
+    "CATALOGUE_CHANGES",
     "CHECKPOINT_FILE",
     "EVENTS",
     "EVENT_COLUMNS",
@@ -72,6 +75,7 @@ __all__ = [
     "VECTOR_COLUMNS",
     "VECTOR_FIELD",
     "ArchivedRow",
+    "CatalogueCheckpoint",
     "Checkpoint",
     "Column",
     "Entry",

@@ -21,7 +21,15 @@ from presage_featurizer.event_log import (
     ServedVector,
 )
 
-__all__ = ["EVENT_SCHEMA", "EXPOSURE_SCHEMA", "VECTOR_SCHEMA", "to_event_table", "to_exposure_table", "to_vector_table"]
+__all__ = [
+    "EVENT_SCHEMA",
+    "EXPOSURE_SCHEMA",
+    "VECTOR_SCHEMA",
+    "schema_of",
+    "to_event_table",
+    "to_exposure_table",
+    "to_vector_table",
+]
 
 
 def _list_of(element: Any) -> Any:
@@ -33,6 +41,7 @@ _TYPES: dict[str, Any] = {
     "bool": pa.bool_(),
     "double": pa.float64(),
     "int16": pa.int16(),
+    "int32": pa.int32(),
     "int64": pa.int64(),
     "string": pa.string(),
     "timestamp[us, tz=UTC]": pa.timestamp("us", tz="UTC"),
@@ -54,12 +63,17 @@ def _fields(columns: Iterable[Column]) -> list[Any]:
     return [pa.field(column.name, _TYPES[column.type], nullable=column.nullable) for column in columns]
 
 
+def schema_of(columns: Iterable[Column]) -> pa.Schema:
+    """Return the schema of files with these columns."""
+    return pa.schema(_fields(columns))
+
+
 _ITEM = pa.struct(_fields(ITEM_COLUMNS))
 _TYPES["list<item>"] = pa.list_(pa.field("element", _ITEM, nullable=False))
 
-EVENT_SCHEMA = pa.schema(_fields(EVENT_COLUMNS))
-VECTOR_SCHEMA = pa.schema(_fields(VECTOR_COLUMNS))
-EXPOSURE_SCHEMA = pa.schema(_fields(EXPOSURE_COLUMNS))
+EVENT_SCHEMA = schema_of(EVENT_COLUMNS)
+VECTOR_SCHEMA = schema_of(VECTOR_COLUMNS)
+EXPOSURE_SCHEMA = schema_of(EXPOSURE_COLUMNS)
 
 
 def to_event_table(rows: Sequence[tuple[Entry, Event | None]]) -> pa.Table:

@@ -14,7 +14,7 @@ from presage_featurizer import FeatureSet
 __all__ = ["Model"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Model:
     """One model version that is served; equal only to itself, so that calls are grouped by version, not by name."""
 

@@ -16,7 +16,7 @@ from presage_server.errors import ModelNotFoundError
 from presage_server.models.model import Model
 from presage_server.models.ranking import RankingModel
 
-__all__ = ["Models", "Route", "Served"]
+__all__ = ["Models", "Route", "Served", "Version"]
 
 Version = TypeVar("Version", Model, RankingModel)
 
@@ -109,6 +109,7 @@ class Models:
         custom: The features of the project that is served.
         ranking: The models that rank items.
         default_ranking: Which of them calls mean that name none.
+        problems: What cannot be served and why, by name and version.
     """
 
     def __init__(
@@ -120,25 +121,29 @@ class Models:
         *,
         ranking: Mapping[str, Served[RankingModel]] | None = None,
         default_ranking: str = "",
+        problems: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self._default, self._default_ranking = default, default_ranking
         self._custom = custom
         self.rejected: dict[str, int] = {}
         """How many newer versions of a model cannot be served, by its name."""
-        self.replace(models, ranking or {}, rejected or {})
+        self.problems: Mapping[str, Mapping[str, str]] = {}
+        """What cannot be served and why, by name and version; a file of aliases has its own name in place of a version."""
+        self.replace(models, ranking or {}, rejected or {}, problems)
 
     def replace(
         self,
         models: Mapping[str, Served[Model]],
         ranking: Mapping[str, Served[RankingModel]],
         rejected: Mapping[str, int],
+        problems: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         """Serve other versions from the next call on; calls that were routed already end on theirs.
 
         Called by the serving thread between two batches, or before it starts.
         """
         self._models, self._ranking = dict(models), dict(ranking)
-        self.rejected = dict(rejected)
+        self.rejected, self.problems = dict(rejected), dict(problems or {})
         self._feature_sets = dict(FEATURE_SETS)
         # A model's own set wins over one of ours of the same name: it may have another time zone or vocabulary.
         self._feature_sets.update((model.feature_set.name, model.feature_set) for model in self)
@@ -166,14 +171,24 @@ class Models:
         return (version for served in self._models.values() for version in served.versions)
 
     @property
+    def ranking_models(self) -> list[RankingModel]:
+        """All versions of the models that rank items."""
+        return [version for served in self._ranking.values() for version in served.versions]
+
+    @property
     def all(self) -> dict[str, Served[Model] | Served[RankingModel]]:
         """All models of both kinds, by name."""
         return {**self._models, **self._ranking}
 
     @property
-    def ranking_models(self) -> list[RankingModel]:
-        """All versions of the models that rank items."""
-        return [version for served in self._ranking.values() for version in served.versions]
+    def default_name(self) -> str:
+        """The model of calls that name none; where none scores visitors, the one that ranks items."""
+        return self._default or self._default_ranking
+
+    @property
+    def default_ranking_name(self) -> str:
+        """The model of rankings that name none; empty without one."""
+        return self._default_ranking
 
     def served(self, name: str) -> Served[Model]:
         """Find a model that scores visitors; the empty name is the default's.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_featurizer.ranking.intent import Intent
+from presage_featurizer.ranking.placements import Arranged, Scored
 from presage_featurizer.ranking.workspace import Workspace
 from presage_server.errors import DeadlineError
 from presage_server.ranking.current_items import ItemSource
@@ -38,6 +39,16 @@ class _Begun:
     scores: NDArray[np.float64]
     scored: int = 0
     """How many of the candidates have their score."""
+
+
+@dataclass(slots=True)
+class _Done:
+    """A job whose list is there."""
+
+    begun: _Begun
+    scored: Scored
+    arranged: Arranged
+    reply: bytes
 
 
 class Ranker:
@@ -146,12 +157,18 @@ class Ranker:
                 return
             self._fail(runs[0][0].job, error)
             return
+        finished = []
         for begun, until in runs:
             begun.job.stages.mark("model")
             if until < len(begun.scores):
                 self._begun.append(begun)
-            else:
-                self._finish(begun)
+            elif (done := self._finish(begun)) is not None:
+                finished.append(done)
+        # Together: each reply wakes the transport's threads, unless they are at work on the one before.
+        for done in finished:
+            done.begun.job.call.reply(done.reply)
+        for done in finished:
+            self._note(done)
 
     def _run(self, runs: list[tuple[_Begun, int]]) -> None:
         parts = [begun.candidates.features[begun.scored : until] for begun, until in runs]
@@ -166,18 +183,23 @@ class Ranker:
             begun.scores[begun.scored : until] = scores[start:end]
             begun.scored, start = until, end
 
-    def _finish(self, begun: _Begun) -> None:
-        job, candidates = begun.job, begun.candidates
+    def _finish(self, begun: _Begun) -> _Done | None:
+        """Make the list and the reply of a job whose candidates have their scores."""
+        job = begun.job
         if job.call.code is not None:
-            return
+            return None
         try:
-            scored, arranged = make_list(job, candidates, begun.scores)
-            job.respond(job)
+            scored, arranged = make_list(job, begun.candidates, begun.scores)
+            done = _Done(begun, scored, arranged, job.encode(job))
         except Exception as error:  # noqa: BLE001 - the call's own
             job.call.fail(internal_error(error, job.call.method))
-            return
+            return None
         job.stages.mark("encode")
-        metrics = self._metrics
+        return done
+
+    def _note(self, done: _Done) -> None:
+        """Count a list, and log it."""
+        job, candidates, metrics = done.begun.job, done.begun.candidates, self._metrics
         metrics.observe_stages(job.stages, 1)
         metrics.count_ranking(
             cold=job.cold_start,
@@ -191,8 +213,8 @@ class Ranker:
         if self._exposures is not None:
             self._exposures.offer(
                 job,
-                scored,
-                arranged,
+                done.scored,
+                done.arranged,
                 given=candidates.given,
                 features=candidates.features,
                 cart_micros=candidates.cart_micros,

@@ -31,7 +31,7 @@ SERVICE_NAME = pb.DESCRIPTOR.services_by_name["RankingService"].full_name
 """The service's name on the wire."""
 
 _CURRENT: int = pb.EXCLUSION_CURRENT
-_RANK_UNITS, _RANK_BYTES_PER_UNIT = 12, 128
+_RANK_UNITS, _RANK_BYTES_PER_UNIT = 8, 512
 """A list is about as much work as this many scores, and each candidate's id adds to it."""
 
 
@@ -96,7 +96,7 @@ class RankingService:
             route.model,
             decode_as_of(request.as_of_unix_micros, self._clock()),
             batch.stages,
-            _reply_ranking,
+            encode_ranking,
             route.arm,
         )
         wanted = decode_context(request.context) if request.HasField("context") else _NOTHING_WANTED
@@ -126,10 +126,6 @@ class RankingService:
 
 
 _NOTHING_WANTED = Wanted()
-
-
-def _reply_ranking(job: RankJob) -> None:
-    job.call.reply(encode_ranking(job))
 
 
 def _reply_similar(job: SimilarJob) -> None:

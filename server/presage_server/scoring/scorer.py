@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from presage_featurizer import CoreState, NewerStateError, StateError, current_session, feature_rows, featurize
+from presage_server.drift.counting import ServedCounts
 from presage_server.errors import StateTooNewError, UnreadableStateError
 from presage_server.models.model import Model
 from presage_server.rpc.status import internal_error
@@ -27,12 +28,20 @@ class Scorer:
         metrics: Counts scores.
         sampler: Logs a share of the vectors; None logs none.
         pairs: Scores a share of the visitors with the other versions, too; None does not.
+        counts: Counts features and scores; None counts none.
     """
 
-    def __init__(self, metrics: Metrics, sampler: Sampler | None = None, pairs: Pairs | None = None) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        sampler: Sampler | None = None,
+        pairs: Pairs | None = None,
+        counts: ServedCounts | None = None,
+    ) -> None:
         self._metrics = metrics
         self._sampler = sampler
         self._pairs = pairs
+        self._counts = counts
         self._newer_logged = False
 
     def set_state(self, job: ScoreJob, state: CoreState | StateError | None) -> None:
@@ -64,6 +73,8 @@ class Scorer:
 
     def count(self, jobs: Sequence[ScoreJob]) -> None:
         """Count scores that are being served."""
+        if self._counts is not None:
+            self._counts.note(jobs)
         versions = self._metrics.versions
         degraded = cold = failed = 0
         for job in jobs:

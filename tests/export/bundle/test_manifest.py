@@ -70,7 +70,13 @@ def test_the_text_is_for_people_too():
         ("version", "1/2"),
         ("trees", -1),
         ("trees", 10**9),
-        ("format_version", 1),
+        ("format_version", 0),
+        ("format_version", 4),
+        ("importances", {"frequency": 1.0}),
+        ("importances", {"frequency": 1.0, "recency_days": 0.0, "surprise": 0.0}),
+        ("importances", {"frequency": 0.5, "recency_days": 0.4}),
+        ("importances", {"frequency": 1.5, "recency_days": -0.5}),
+        ("importances", {"frequency": math.nan, "recency_days": 0.5}),
         ("metrics", {"auc": math.nan}),
         ("metrics", {"auc": math.inf}),
         ("data", {"share": math.nan}),
@@ -100,8 +106,10 @@ def test_a_feature_set_out_of_bounds_is_named(field, value):
         ({"calibration": {"kind": "isotonic", "margins": [1.0, 0.0], "probabilities": [0.1, 0.2]}}, "calibration"),
         ({"link": "probit"}, "probit"),
         ({"surprise": 1}, "surprise"),
-        ({"format_version": 3, "surprise": 1}, "format_version: expected 2, got 3"),
-        ({"format_version": 1}, "format_version: expected 2, got 1, of an older release"),
+        ({"format_version": 4, "surprise": 1}, "format_version: expected 1 to 3, got 4"),
+        ({"format_version": 2}, "importances: expected none in format 2"),
+        ({"format_version": 2, "importances": None}, "importances"),
+        ({"format_version": 1}, "expected none in format 1"),
         ({"format_version": -1}, "format_version"),
         ({"format_version": 10**30}, "format_version"),
         ({"golden": {"leaves": 2.0, "thresholds": 0.0}}, "golden.leaves"),
@@ -113,7 +121,8 @@ def test_a_feature_set_out_of_bounds_is_named(field, value):
     ],
 )
 def test_a_text_that_says_something_else_is_refused_with_the_reason(change, reason):
-    fields = msgspec.to_builtins(seal_manifest(Manifest(**FIELDS))) | change
+    shares = {"frequency": 0.75, "recency_days": 0.25}
+    fields = msgspec.to_builtins(seal_manifest(Manifest(**FIELDS, importances=shares))) | change
 
     with pytest.raises(ValueError, match=reason):
         decode_manifest(json.dumps(fields).encode())
@@ -153,3 +162,28 @@ def test_what_a_projects_own_features_are_is_recorded_only_where_there_are_some(
 def test_it_is_of_features_of_the_set(custom):
     with pytest.raises(ValueError, match=r"feature_set.custom: expected definitions of some of the features"):
         FeatureSetSpec(**FEATURE_SET, custom=custom)
+
+
+def test_importances_come_back_in_the_order_of_the_features():
+    manifest = seal_manifest(Manifest(**FIELDS, importances={"frequency": 0.75, "recency_days": 0.25}))
+
+    decoded = decode_manifest(encode_manifest(manifest))
+    assert decoded == manifest
+    assert list(decoded.shares.items()) == [("recency_days", 0.25), ("frequency", 0.75)]
+
+
+def test_a_manifest_without_importances_states_none():
+    assert "importances" not in json.loads(encode_manifest(Manifest(**FIELDS)))
+    assert Manifest(**FIELDS).shares == {}
+
+
+@pytest.mark.parametrize("format_version", [1, 2])
+def test_manifests_of_older_formats_are_read(format_version):
+    manifest = Manifest(**FIELDS, format_version=format_version)
+    if format_version > 1:
+        manifest = seal_manifest(manifest)
+    fields = msgspec.to_builtins(manifest)
+    if format_version == 1:
+        fields = {name: value for name, value in fields.items() if name not in {"golden", "manifest_sha256"}}
+
+    assert decode_manifest(json.dumps(fields).encode()) == manifest

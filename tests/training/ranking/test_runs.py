@@ -18,9 +18,10 @@ from presage_featurizer.ranking.pairs import PAIR_FEATURES
 from presage_featurizer.ranking.placements import Placements
 from presage_featurizer.ranking.tables import RankingTables
 from presage_training.errors import DatasetError
+from presage_training.ranking.catalogue_sources import CatalogueFile
 from presage_training.ranking.comparing import MODEL
 from presage_training.ranking.planning import RankingOptions
-from presage_training.ranking.runs import CatalogueFile, train_ranking
+from presage_training.ranking.runs import train_ranking
 
 OPTIONS = RankingOptions(draws=100)
 
@@ -62,7 +63,7 @@ def test_it_asks_what_the_log_answers_and_beats_what_is_simple(tmp_path, log, qu
     check_ranking_features(bundle.manifest.feature_set)
     assert bundle.spec.question == question
     assert bundle.spec.metrics["all"][MODEL]["ndcg_at_10"].value == bundle.manifest.metrics["ndcg_at_10"]
-    assert bundle.spec.importances.keys() == PAIR_FEATURES.keys()
+    assert list(bundle.manifest.shares) == list(PAIR_FEATURES)
     assert len(RankingTables.restore(bundle.arrays).digests) == bundle.spec.items == results.data.items
     assert json.loads((tmp_path / "run" / "results.json").read_text())["data"]["question"] == question
     page = (tmp_path / "run" / "report.html").read_text()

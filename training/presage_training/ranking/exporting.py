@@ -97,7 +97,6 @@ def _spec(compared: RankingComparison, results: RankingResults) -> RankingSpec:
             part: _intervals({ranker: metrics["ndcg_at_10"] for ranker, metrics in found.ahead.items()})
             for part, found in results.parts.items()
         },
-        importances={name: round(share, 6) for name, share in results.importances.items()},
     )
 
 
