@@ -13,7 +13,7 @@ from presage.v1 import scoring_service_pb2 as pb
 from presage_export.registry import Aliases, RollbackRules, read_aliases, read_changes, replace_aliases
 from presage_server.models.guarding import Guard, Rollback
 from presage_server.models.model import Model
-from presage_server.models.rolling_back import Rollbacks, drop_challenger
+from presage_server.models.rolling_back import Rollbacks, write_rollback
 from presage_server.models.served import Models
 from presage_server.telemetry.counting import Counters
 from presage_server.telemetry.versions import VersionMetrics
@@ -223,7 +223,7 @@ def rollback_of(aliases: Aliases) -> Rollback:
 def test_a_rollback_lasts_and_says_who_and_why(folder):
     before = read_aliases(folder)
 
-    assert drop_challenger(folder, rollback_of(before), 7)
+    assert write_rollback(folder, rollback_of(before), 7)
     after = read_aliases(folder)
     assert after == msgspec.structs.replace(before, challenger="", challenger_share=0.0, revision=2)
     change = list(read_changes(folder))[-1]
@@ -234,7 +234,7 @@ def test_whatever_else_was_changed_meanwhile_stays(folder):
     before = read_aliases(folder)
     changed = write(folder, msgspec.structs.replace(before, challenger_share=0.6, holdout_share=0.1))
 
-    assert drop_challenger(folder, rollback_of(before), 7)
+    assert write_rollback(folder, rollback_of(before), 7)
     assert read_aliases(folder) == msgspec.structs.replace(changed, challenger="", challenger_share=0.0, revision=3)
 
 
@@ -245,7 +245,7 @@ def test_another_experiment_is_left_alone(folder, change):
     before = read_aliases(folder)
     changed = write(folder, msgspec.structs.replace(before, **change))
 
-    assert not drop_challenger(folder, rollback_of(before), 7)
+    assert not write_rollback(folder, rollback_of(before), 7)
     assert read_aliases(folder) == changed
 
 
@@ -255,7 +255,7 @@ def test_of_many_workers_one_is_first(folder):
 
     def roll_back() -> None:
         barrier.wait()
-        written.append(drop_challenger(folder, rollback_of(before), 7))
+        written.append(write_rollback(folder, rollback_of(before), 7))
 
     threads = [Thread(target=roll_back) for _ in range(6)]
     for thread in threads:
