@@ -161,13 +161,27 @@ def test_runs_of_many_rows_are_compared_with_runs_of_many_rows(watched):
     assert watched.look() == ""
 
 
+def test_another_share_of_the_same_versions_goes_on_in_the_same_window(watched, loaded):
+    watched.count(watched.champion, 500)
+    watched.count(watched.challenger, 60, errors=20)
+    larger = serve_versions(loaded, rollback=RULES, **SPLIT | {"challenger_share": 0.6})
+    watched.models.replace(larger._models, {}, {})
+    assert watched.look() == ""
+    watched.count(watched.challenger, 30, errors=5)
+
+    assert "25 of 115 scores failed" in watched.look()
+    assert watched.rollbacks[0].aliases.challenger_share == 0.6
+
+
 def test_a_challenger_that_is_replaced_begins_again(watched, loaded):
     watched.count(watched.challenger, 60, errors=60)
-    watched.models.replace(serve_versions(loaded, rollback=RULES, **SPLIT)._models, {}, {})
-    watched.look()
-    watched.count(watched.challenger, 60, errors=0)
+    other = serve_versions(loaded, rollback=RULES, **SPLIT | {"challenger": "3"})
+    watched.models.replace(other._models, {}, {})
+    assert watched.look() == ""
+    watched.count(loaded["3"], 120, errors=0)
 
     assert watched.look() == ""
+    assert watched.models.served("").challenger is loaded["3"]
 
 
 def test_looks_cost_nothing_between_their_times(watched, monkeypatch):
