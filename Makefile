@@ -7,9 +7,9 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-rank bench-items \
+.PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-rank bench-items \
         bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
-        budget soak bench-replay bench-open-bandit skew-proof backfill-proof served-parity explain-parity bench-explain train-real train-rank list-regret clean
+        budget soak bench-replay bench-open-bandit skew-proof audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain train-real train-rank list-regret clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -45,6 +45,9 @@ demo: $(if $(wildcard .venv/installed),setup,.venv/installed-for-demo) ## start 
 test: setup ## run the tests
 	@$(BIN)/pytest -n 2 --dist loadgroup
 	@$(MAKE) --no-print-directory new-user
+
+test-slow: setup ## run the tests that train again what ships
+	@$(BIN)/pytest -m slow
 
 new-user: ## install the wheel in an environment of its own, and go from a log to a served model there
 	@PYTHON="$(PYTHON)" tests/new_user/path.sh
@@ -137,8 +140,14 @@ served-parity: setup ## score real rows over gRPC with every kind of model, and 
 skew-proof: setup ## replay all of the real logs through a server and compare every visitor's vector
 	@$(BIN)/python -m benchmarks.proofs.skew_proof
 
+audit-proof: setup ## follow a million events and 20,000 served vectors with presage audit: no mismatch, in bounded memory
+	@$(BIN)/python -m benchmarks.proofs.audit_proof --to .benchmarks/audit.json $(ARGS)
+
 backfill-proof: setup ## backfill 100,000 visitors under 1,000 live events/s and compare every state with a replay
 	@$(BIN)/python -m benchmarks.proofs.backfill_proof --to .benchmarks/backfill.json $(ARGS)
+
+reload-proof: setup ## 50 reloads under 5,000 Score/s, 10 of them broken: no failed call, no wrong version
+	@$(BIN)/python -m benchmarks.proofs.reload_proof --to .benchmarks/reload.json $(ARGS)
 
 explain-parity: setup ## explain 10,000 random rows with twelve tree models, and compare with LightGBM, XGBoost and shap
 	@$(BIN)/python -m benchmarks.proofs.explain_parity $(ARGS)

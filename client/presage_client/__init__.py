@@ -19,6 +19,17 @@ from presage_client.errors import (
     UnsupportedError,
 )
 from presage_client.explaining import Contribution, Explanation
+from presage_client.models import (
+    AliasChange,
+    Aliases,
+    GoldenCheck,
+    ModelDetails,
+    ModelKind,
+    ModelSummary,
+    RollbackRules,
+    VersionState,
+    VersionSummary,
+)
 from presage_client.options import ClientOptions
 from presage_client.ranking import (
     Exclusion,
@@ -31,6 +42,7 @@ from presage_client.ranking import (
     SimilarItems,
 )
 from presage_client.types import (
+    Arm,
     Device,
     Event,
     EventType,
@@ -45,6 +57,9 @@ from presage_client.types import (
 
 __all__ = [
     "AccessDeniedError",
+    "AliasChange",
+    "Aliases",
+    "Arm",
     "AsyncClient",
     "CatalogueItem",
     "Client",
@@ -57,12 +72,16 @@ __all__ = [
     "Exclusion",
     "Explanation",
     "Features",
+    "GoldenCheck",
     "Intent",
     "InternalError",
     "InvalidRequestError",
     "Item",
     "ItemFilter",
     "ItemSource",
+    "ModelDetails",
+    "ModelKind",
+    "ModelSummary",
     "NotFoundError",
     "OverloadedError",
     "Prediction",
@@ -71,6 +90,7 @@ __all__ = [
     "RankedItem",
     "Ranking",
     "RequestCancelledError",
+    "RollbackRules",
     "ScoreTarget",
     "SimilarItems",
     "Timings",
@@ -79,4 +99,6 @@ __all__ = [
     "UnavailableError",
     "UnsupportedError",
     "UpsertOutcome",
+    "VersionState",
+    "VersionSummary",
 ]

@@ -9,6 +9,7 @@ from typing import Self
 
 from presage_client import _calls, _explain_calls, _failures, _ranking_calls
 from presage_client._aio_connection import AsyncConnection
+from presage_client._aio_models import AsyncModelMethods
 from presage_client.catalogue import CatalogueItem, UpsertOutcome
 from presage_client.explaining import Explanation
 from presage_client.options import ClientOptions
@@ -18,7 +19,7 @@ from presage_client.types import Event, Features, Prediction, ScoreTarget, Track
 __all__ = ["AsyncClient"]
 
 
-class AsyncClient:
+class AsyncClient(AsyncModelMethods):
     """Tracks events and gets scores, on asyncio; one per process and event loop, shared by all tasks.
 
     The one connection is made at first use, within the running loop, and belongs to that loop. Use ``async with``, or

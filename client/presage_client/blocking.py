@@ -9,6 +9,7 @@ from typing import Self
 
 from presage_client import _calls, _explain_calls, _failures, _ranking_calls
 from presage_client._blocking_connection import Connection
+from presage_client._blocking_models import ModelMethods
 from presage_client.catalogue import CatalogueItem, UpsertOutcome
 from presage_client.explaining import Explanation
 from presage_client.options import ClientOptions
@@ -18,7 +19,7 @@ from presage_client.types import Event, Features, Prediction, ScoreTarget, Track
 __all__ = ["Client"]
 
 
-class Client:
+class Client(ModelMethods):
     """Tracks events and gets scores, blocking; one per process, shared by all threads.
 
     The one connection is made at first use, and so after a pre-forking web server has forked. Use ``with``, or

@@ -45,6 +45,8 @@ import presage_client._command_line
 def test_the_public_names():
     assert presage_client.__all__ == [
         "AccessDeniedError",
+        "AliasChange",
+        "Aliases",
         "AsyncClient",
         "CatalogueItem",
         "Client",
@@ -57,12 +59,16 @@ def test_the_public_names():
         "Exclusion",
         "Explanation",
         "Features",
+        "GoldenCheck",
         "Intent",
         "InternalError",
         "InvalidRequestError",
         "Item",
         "ItemFilter",
         "ItemSource",
+        "ModelDetails",
+        "ModelKind",
+        "ModelSummary",
         "NotFoundError",
         "OverloadedError",
         "Prediction",
@@ -71,6 +77,7 @@ def test_the_public_names():
         "RankedItem",
         "Ranking",
         "RequestCancelledError",
+        "RollbackRules",
         "ScoreTarget",
         "SimilarItems",
         "Timings",
@@ -79,6 +86,8 @@ def test_the_public_names():
         "UnavailableError",
         "UnsupportedError",
         "UpsertOutcome",
+        "VersionState",
+        "VersionSummary",
     ]
     assert sorted(presage_client.__all__) == presage_client.__all__
     assert all(hasattr(presage_client, name) for name in presage_client.__all__)

@@ -113,6 +113,7 @@ def test_what_is_served_agrees(booster, replayed_rows, store, tmp_path):
         assert np.max(np.abs(scores - probabilities(booster, scored))) <= MAX_ERROR
 
 
+@pytest.mark.slow
 def test_it_is_what_training_gives(tmp_path):
     """With the options of ``make models``."""
     trained_with = load_model(BUNDLE).bundle.manifest.libraries

@@ -112,6 +112,18 @@ class ScriptedServicer(
         plain = ranking_service_pb2.UpsertItemsResponse(results=results)
         return self._answer("UpsertItems", request, context, plain)
 
+    def ListModels(self, request, context):  # noqa: N802  # the contract's name
+        return self._answer("ListModels", request, context, model_service_pb2.ListModelsResponse())
+
+    def GetModel(self, request, context):  # noqa: N802  # the contract's name
+        plain = model_service_pb2.GetModelResponse(model=request.model or "plain", version=request.version)
+        return self._answer("GetModel", request, context, plain)
+
+    def SetAliases(self, request, context):  # noqa: N802  # the contract's name
+        plain = model_service_pb2.SetAliasesResponse(aliases=request.aliases)
+        plain.aliases.revision += 1
+        return self._answer("SetAliases", request, context, plain)
+
     def Explain(self, request, context):  # noqa: N802  # the contract's name
         return self._answer("Explain", request, context, model_service_pb2.ExplainResponse())
 

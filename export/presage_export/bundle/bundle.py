@@ -42,6 +42,7 @@ __all__ = [
     "load_model",
     "read_bundle",
     "read_file",
+    "read_manifest",
     "read_optional_file",
     "run_model",
     "verify_bundle",
@@ -67,8 +68,13 @@ class Bundle:
     manifest: Manifest
     model: OnnxModel
     """Computes margins."""
-    explainer: Explainer | NotExplainableError
-    """Says why a margin is what it is; or why it cannot say that."""
+    read_explainer: Callable[[], Explainer | NotExplainableError]
+    """Returns what says why a margin is what it is; or why nothing can say that."""
+
+    @property
+    def explainer(self) -> Explainer | NotExplainableError:
+        """What says why a margin is what it is; or why nothing can say that."""
+        return self.read_explainer()
 
     def scores(self, rows: NDArray[np.float32]) -> list[float]:
         """Score rows.
@@ -114,6 +120,12 @@ def read_bundle(directory: Path) -> Bundle:
     return verify_bundle(directory, lambda file_name: read_file(directory / file_name))
 
 
+def read_manifest(directory: Path) -> Manifest:
+    """Read the manifest of a bundle, <name>/<version>, and no other file; raises BundleError."""
+    path = directory / MANIFEST_FILE
+    return decode_manifest_file(path, read_file(path))
+
+
 def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
     """Verify a bundle whose files ``read`` returns by name; ``directory`` is named in errors."""
     path = directory / MANIFEST_FILE
@@ -131,7 +143,7 @@ def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
         feature_count=len(manifest.feature_set.features),
         max_bytes=MAX_FILE_BYTES,
     )
-    return Bundle(directory=directory, manifest=manifest, model=verified.model, explainer=explainer)
+    return Bundle(directory=directory, manifest=manifest, model=verified.model, read_explainer=lambda: explainer)
 
 
 class VerifiedModel(NamedTuple):

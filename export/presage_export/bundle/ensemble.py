@@ -55,9 +55,11 @@ class Ensemble:
     """What all trees together start from."""
     depth: int
     """Splits on the longest way to a leaf, over all trees."""
+    is_all: bool
+    """Whether the sum of the trees, in double precision, is the whole graph."""
 
 
-def read_ensemble(attributes: dict[str, AttributeValue], *, feature_count: int) -> Ensemble:
+def read_ensemble(attributes: dict[str, AttributeValue], *, feature_count: int, is_all: bool = False) -> Ensemble:
     """Check the attributes of a ``TreeEnsembleRegressor``, and return its trees.
 
     Every node but a root has exactly one parent and is reached from its root; features are in range; numbers are finite; every leaf
@@ -104,6 +106,7 @@ def read_ensemble(attributes: dict[str, AttributeValue], *, feature_count: int) 
         values=values,
         base_value=float(_floats(attributes, "base_values").sum()),
         depth=depth,
+        is_all=is_all,
     )
 
 
@@ -187,14 +190,15 @@ def _leaf_values(
     _require_range("target_ids", targets, 1)
     if ((nodes < 0) | (nodes >= sizes[roots[trees]])).any():
         raise ValueError("target_nodeids: expected nodes of their trees")
-    if (np.bincount(roots[trees] + nodes, minlength=len(is_leaf)) != is_leaf).any():
+    leaves = roots[trees] + nodes
+    if (np.bincount(leaves, minlength=len(is_leaf)) != is_leaf).any():
         raise ValueError("target_nodeids: expected every leaf once, and nothing else")
     largest = np.zeros(len(roots))
     np.maximum.at(largest, trees, np.abs(weights))
     if not largest.sum() + np.abs(_floats(attributes, "base_values")).sum() <= _MAX_MARGIN:
         raise ValueError("target_weights: their sum could exceed float32")
     values = np.zeros(len(is_leaf))
-    values[roots[trees] + nodes] = weights
+    values[leaves] = weights
     return values
 
 

@@ -5,6 +5,7 @@ Checked before ONNX Runtime sees the graph, so that nothing in it can run long, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -71,12 +72,22 @@ def _check_graph(graph: Graph, feature_count: int) -> Ensemble | None:
     ensembles = []
     for node in graph.nodes:
         if node.op_type == "TreeEnsembleRegressor":
-            ensembles.append(read_ensemble(node.attributes, feature_count=feature_count))
+            ensembles.append(
+                read_ensemble(node.attributes, feature_count=feature_count, is_all=_is_only_trees(graph.nodes))
+            )
         else:
             _check_parameters(node, feature_count)
     if len(ensembles) > 1:
         raise ValueError(f"expected at most one TreeEnsembleRegressor, got {len(ensembles)}")
     return ensembles[0] if ensembles else None
+
+
+def _is_only_trees(nodes: Sequence[Node]) -> bool:
+    """Tell whether a graph is what ``build_graph`` makes of trees alone."""
+    if [node.op_type for node in nodes] != ["Cast", "TreeEnsembleRegressor"]:
+        return False
+    cast, trees = nodes
+    return cast.attributes.get("to") == _DOUBLE and trees.inputs == cast.outputs
 
 
 def _check_parameters(node: Node, feature_count: int) -> None:

@@ -27,6 +27,7 @@ _ORDER = (
     "evaluate",
     "rank",
     "models",
+    "drift",
     "version",
 )
 _LIBRARIES_OF_EXTRAS = {"lightgbm": "train", "onnx": "train", "pyarrow": "train", "sklearn": "train"}

@@ -17,6 +17,8 @@ from presage_server.models.loading import load_model
 from presage_training.models import KINDS, FitOptions, export_fitted, fit
 from support.running_server import serving
 
+pytestmark = pytest.mark.xdist_group("serving")
+
 ROWS = 10_000
 CALL = 1_000
 TOLERANCE = 1e-6

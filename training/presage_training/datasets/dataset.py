@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_export.drift import ServedRows
 from presage_featurizer import CATALOGUE, CONVERSION, FEATURE_SETS, Event, FeatureSet, FeatureSetError
 from presage_featurizer.custom import CustomFeatures
+from presage_training.datasets.served import sample_served
 from presage_training.datasets.targets import PurchaseInSession, Target
 from presage_training.errors import DatasetError, EventOrderError
 from presage_training.replaying.decisions import DecisionPoints, EveryEvent
@@ -42,6 +44,9 @@ class LogFacts:
     """How many events are out of order."""
     needs_log_order: bool = False
     """Whether decision points depend on the order over all visitors, too."""
+
+
+_OF_THE_WHOLE = frozenset({"feature_set", "target", "log", "served"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +83,8 @@ class Dataset:
     """The last device seen, as a number of ``Device``."""
     countries: NDArray[np.str_]
     """The last country seen, ISO 3166-1 alpha-2; empty if unknown."""
+    served: ServedRows | None = None
+    """Rows of all decision points, with a label or without, as a server would have served them; the same for every part of a dataset."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -89,7 +96,7 @@ class Dataset:
 
     def take(self, chosen: NDArray[Any]) -> Dataset:
         """Select rows by a mask or by indices."""
-        arrays = (column.name for column in fields(self) if column.name not in {"feature_set", "target", "log"})
+        arrays = (column.name for column in fields(self) if column.name not in _OF_THE_WHOLE)
         return replace(self, **{name: getattr(self, name)[chosen] for name in arrays})
 
 
@@ -173,6 +180,7 @@ def build_dataset(
         known=rows.known,
         devices=rows.device,
         countries=rows.country,
+        served=sample_served(rows),
     )
     return dataset.take(labels.eligible & ~labels.censored)
 

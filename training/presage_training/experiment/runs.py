@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 from presage_export.bundle.parity import ParityReport
+from presage_export.drift import Baseline
 from presage_export.errors import ParityError, UnsupportedModelError
 from presage_training.datasets.own_features import UnseenAttributes, always_default
 from presage_training.errors import DatasetError
 from presage_training.experiment.comparing import Experiment, run_experiment, with_export
+from presage_training.experiment.drift_baseline import baseline_of_features, with_scores
 from presage_training.experiment.logs import LogSource, PredictionTask, read_dataset
 from presage_training.experiment.planning import ExperimentOptions, choose_kinds
 from presage_training.experiment.remarks import remarks_on, remarks_on_defaults, remarks_on_order
-from presage_training.models import export_fitted
+from presage_training.models import FittedModel, export_fitted
 from presage_training.readers import SkippedRows
 from presage_training.report import DataFacts, ModelResult, Results, write_results
 from presage_training.report.writing import arriving_folder, check_place
@@ -48,6 +50,8 @@ class _Run:
     task: PredictionTask
     options: ExperimentOptions
     experiment: Experiment
+    features: Baseline | None
+    """What the features looked like."""
 
     def export(self, result: ModelResult, directory: Path, *, overwrite: bool = False) -> ParityReport:
         """Write a model's bundle after proving that it agrees with the original."""
@@ -62,8 +66,9 @@ class _Run:
         }
         if result.threshold is not None:
             data["threshold"] = result.threshold
+        fitted = self.experiment.fitted[result.kind]
         return export_fitted(
-            self.experiment.fitted[result.kind],
+            fitted,
             directory,
             rows=parts.test.features[:: max(1, len(parts.test) // _PARITY_ROWS)],
             feature_set=self.task.feature_set,
@@ -71,7 +76,21 @@ class _Run:
                 name: round(metric.value, 6) for name, metric in result.metrics.items() if metric.value is not None
             },
             data=data,
+            baseline=self._baseline(fitted),
             overwrite=overwrite,
+        )
+
+    def _baseline(self, fitted: FittedModel) -> Mapping[str, bytes]:
+        """Build the baseline that a server compares with; of the parts, the same columns for every kind."""
+        served, task = self.experiment.parts.train.served, self.task
+        if served is None or self.features is None:
+            return {}
+        return with_scores(
+            self.features,
+            served,
+            fitted.predict,
+            after_unix_micros=int(self.experiment.parts.train.times_unix_micros.max()),
+            time_zone=task.feature_set.time_zone,
         )
 
 
@@ -134,7 +153,9 @@ def train_on_log(
         )
     except DatasetError as error:
         raise DatasetError(f"{log.location}: {error}") from error
-    run = _Run(log=log, task=task, options=options, experiment=experiment)
+    on_progress("drawing visitors to see what is usual")
+    features = None if dataset.served is None else baseline_of_features(dataset.served, task.feature_set)
+    run = _Run(log=log, task=task, options=options, experiment=experiment, features=features)
     with arriving_folder(to.resolve(), overwrite=overwrite) as folder:
         models = _export_models(run, folder / "models", kinds, on_progress)
         results = Results(

@@ -79,6 +79,7 @@ def export_fitted(
     feature_set: FeatureSet,
     metrics: Mapping[str, float] | None = None,
     data: Mapping[str, str | int | float] | None = None,
+    baseline: Mapping[str, bytes] | None = None,
     overwrite: bool = False,
 ) -> ParityReport:
     """Write a fitted model as a bundle, <name>/<version>; see ``export_model``.
@@ -96,5 +97,6 @@ def export_fitted(
         calibration=fitted.calibration,
         metrics=metrics,
         data={"kind": fitted.kind, **(data or {})},
+        optional_files=baseline,
         overwrite=overwrite,
     )

@@ -14,14 +14,14 @@ from presage_featurizer.ranking.assembling import Circumstances, context_of, dig
 from presage_featurizer.ranking.context import RankingContext
 from presage_featurizer.ranking.item_features import CODES, ItemFeatures
 from presage_featurizer.ranking.items import UNKNOWN, ItemColumns
-from presage_featurizer.ranking.items_counter import CATALOGUE, CatalogueChange
+from presage_featurizer.ranking.items_counter import CATALOGUE
 from presage_featurizer.ranking.items_replay import ItemReplay
 from presage_featurizer.ranking.pairs import pair_features
 from presage_featurizer.ranking.retrieval import RetrievalLimits, retrieve
 from presage_featurizer.ranking.tables import RankingTables
 from presage_featurizer.ranking.workspace import Workspace
 from presage_training.ranking.answers import Answer
-from presage_training.ranking.catalogue import DatedCatalogue
+from presage_training.ranking.catalogue import Catalogue, DatedCatalogue
 from presage_training.ranking.nearest import NearestVisitors
 from presage_training.ranking.planning import RankingPlan
 from presage_training.ranking.tables import TableBuilder
@@ -103,7 +103,7 @@ class LogReplay:
         *,
         bucket_seconds: int,
         limits: RetrievalLimits | None = None,
-        catalogue: Iterable[CatalogueChange] = (),
+        catalogue: Catalogue | None = None,
         state_ttl_micros: int = 0,
     ) -> None:
         self.plan = plan
@@ -112,7 +112,7 @@ class LogReplay:
         self.builder = TableBuilder()
         """Of all events that were replayed so far."""
         self.last_unix_micros = 0
-        self.catalogue = DatedCatalogue(catalogue)
+        self.catalogue: Catalogue = catalogue or DatedCatalogue()
         self._visitors = Visitors(state_ttl_micros)
         self._numbers: dict[str, int] = {}
         self._workspace = Workspace()
@@ -134,9 +134,9 @@ class LogReplay:
             now = self.last_unix_micros = event.event_time_unix_micros
             while moments and now >= moments[0]:
                 self._begin_period(moments.pop(0))
+            for moment, change in self.catalogue.due(event):
+                replay.add_change(change, moment, place, CATALOGUE)
             replay.close_before(now)
-            for change in self.catalogue.due(event):
-                replay.add_change(change, now, place, CATALOGUE)
             found = asked.get(place)
             if found and plan.question != "next-item":
                 yield found[0], self._query(event, found[1])

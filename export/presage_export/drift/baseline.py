@@ -1,0 +1,181 @@
+"""What served features and scores look like as long as nothing has changed: ``baseline.npz`` of a bundle."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_export.drift.layout import Layout
+
+__all__ = ["BASELINE_FILE", "HOURS_OF_WEEK", "SCORE", "Baseline", "Kind", "pack_baseline", "unpack_baseline"]
+
+BASELINE_FILE: Final = "baseline.npz"
+"""Its name in a bundle."""
+HOURS_OF_WEEK: Final = 168
+SCORE: Final = "score"
+"""The name of the last column."""
+
+_MAX_BYTES = 64 * 1024 * 1024
+_MAX_SIZES = 64
+
+
+class Kind(IntEnum):
+    """How a column is compared."""
+
+    ALL_HOURS = 0
+    """With all hours of the baseline."""
+    SAME_HOURS = 1
+    """With the same hours of the week: it follows the clock."""
+    NEVER = 2
+    """Not at all: it follows the date, such as the month."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Baseline:
+    """What rows of training looked like, and how much windows of them differed from the whole.
+
+    The columns are the features in the order of the model, and the score. ``S`` numbers of visitors were tried.
+    """
+
+    edges: NDArray[np.float32]
+    """The edges of all columns, ``[E]``; see ``Layout``."""
+    starts: NDArray[np.int64]
+    """Where those of each column begin and the last ones end, ``[C + 1]``."""
+    kinds: NDArray[np.int64]
+    """A ``Kind`` for each column."""
+    defaults: NDArray[np.float64]
+    """The value of a visitor without history, ``[C]``; NaN without one."""
+    counts: NDArray[np.int64]
+    """Rows in each bin, ``[bins]``."""
+    weekly: NDArray[np.int64]
+    """Rows of each hour of the week, Monday 0:00 of the shop's time zone first, in each bin, ``[168, bins]``; only those of columns that
+    follow the clock are counted."""
+    visitors: NDArray[np.int64]
+    """How many visitors the rows of each column are from, ``[C]``."""
+    min_visitors: NDArray[np.int64]
+    """How many visitors end a window, ``[1]``."""
+    sizes: NDArray[np.int64]
+    """Numbers of visitors that were drawn, rising, ``[S]``."""
+    distance_means: NDArray[np.float64]
+    """The mean distance from the whole of so many visitors drawn from it, ``[S, C]``."""
+    distance_deviations: NDArray[np.float64]
+    """The standard deviation of that distance, ``[S, C]``."""
+    share_deviations: NDArray[np.float64]
+    """The standard deviation of the shares of zeros, defaults and missing values and of the level of so many visitors, ``[S, 4, C]``."""
+    largest_shares: NDArray[np.float64]
+    """The mean and the standard deviation of the logarithm of the share of rows of the busiest of so many visitors, ``[S, 2]``."""
+    usual_effects: NDArray[np.float64]
+    """The largest effect of any window of the baseline itself that is not by chance: of the distance and of the other four, ``[5, C]``."""
+    usual_largest_share: NDArray[np.float64]
+    """The largest share of the busiest visitor in any window of the baseline, ``[1]``."""
+
+    def __post_init__(self) -> None:
+        layout = Layout(self.edges, self.starts)
+        columns, bins, sizes = layout.columns, layout.bins, len(self.sizes)
+        shapes: dict[str, tuple[int, ...]] = {
+            "kinds": (columns,),
+            "defaults": (columns,),
+            "counts": (bins,),
+            "weekly": (HOURS_OF_WEEK, bins),
+            "visitors": (columns,),
+            "min_visitors": (1,),
+            "sizes": (sizes,),
+            "distance_means": (sizes, columns),
+            "distance_deviations": (sizes, columns),
+            "share_deviations": (sizes, 4, columns),
+            "largest_shares": (sizes, 2),
+            "usual_effects": (5, columns),
+            "usual_largest_share": (1,),
+        }
+        for name, shape in shapes.items():
+            array = getattr(self, name)
+            if array.shape != shape:
+                raise ValueError(f"{name}: expected shape {list(shape)}, got {list(array.shape)}")
+            if name != "defaults" and not (np.isfinite(array).all() and (name == "largest_shares" or array.min() >= 0)):
+                raise ValueError(f"{name}: expected finite numbers, none negative")
+        if not 2 <= sizes <= _MAX_SIZES or self.sizes[0] < 1 or (np.diff(self.sizes) <= 0).any():
+            raise ValueError(f"sizes: expected 2 to {_MAX_SIZES} rising numbers from 1 on")
+        if self.min_visitors[0] < 1:
+            raise ValueError(f"min_visitors: expected at least 1, got {self.min_visitors[0]}")
+        if self.kinds.max() > max(Kind):
+            raise ValueError(f"kinds: expected 0 to {max(Kind)}")
+        if (np.add.reduceat(self.counts, layout.starts_of_bins[:-1]) < 1).any() or (self.visitors < 1).any():
+            raise ValueError("counts: expected rows for each column")
+
+    def by_chance(self, values: NDArray[np.float64], visitors: int, *, power: float) -> NDArray[np.float64]:
+        """Interpolate what was found for some numbers of visitors, ``[S, ...]``; beyond them it goes with a power of the number."""
+        nearest = min(max(visitors, int(self.sizes[0])), int(self.sizes[-1]))
+        above = max(1, min(int(np.searchsorted(self.sizes, nearest)), len(self.sizes) - 1))
+        low, high = np.log(self.sizes[above - 1 : above + 1])
+        weight = (np.log(nearest) - low) / (high - low)
+        logs = np.log(np.maximum(values[above - 1 : above + 1], 1e-12))
+        result: NDArray[np.float64] = (
+            np.exp(logs[0] * (1.0 - weight) + logs[1] * weight) * (visitors / nearest) ** power
+        )
+        return result
+
+    @property
+    def layout(self) -> Layout:
+        """The bins."""
+        return Layout(self.edges, self.starts)
+
+
+_DTYPES: Final = {np.dtype("<f4"), np.dtype("<f8"), np.dtype("<i8")}
+
+
+def pack_baseline(baseline: Baseline) -> bytes:
+    """Write a baseline; the same one gives the same bytes."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{field.name: getattr(baseline, field.name) for field in fields(Baseline)})
+    return buffer.getvalue()
+
+
+def unpack_baseline(data: bytes, *, columns: int) -> Baseline:
+    """Read and check a baseline.
+
+    Args:
+        data: The file.
+        columns: How many features the model has, and one more for its score.
+
+    Raises:
+        ValueError: The bytes are no baseline of so many columns.
+    """
+    names = [field.name for field in fields(Baseline)]
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+            if sorted(entry.filename for entry in entries) != sorted(f"{name}.npy" for name in names):
+                raise ValueError("it has other entries")
+            if sum(entry.file_size for entry in entries) > _MAX_BYTES:
+                raise ValueError(f"expected at most {_MAX_BYTES} bytes unpacked")
+            arrays = {name: _read_array(archive.read(f"{name}.npy")) for name in names}
+    # A damaged archive raises whatever zipfile and NumPy come across: struct.error, BadZipFile, zlib.error and others.
+    except Exception as error:
+        raise ValueError(f"is no baseline: {error}") from error
+    expected = {
+        "edges": "<f4",
+        **dict.fromkeys(("starts", "kinds", "counts", "weekly", "visitors", "min_visitors", "sizes"), "<i8"),
+    }
+    for name, array in arrays.items():
+        if array.dtype != np.dtype(expected.get(name, "<f8")):
+            raise ValueError(f"{name}: expected {np.dtype(expected.get(name, '<f8'))}, got {array.dtype}")
+    baseline = Baseline(**arrays)
+    if baseline.layout.columns != columns:
+        raise ValueError(f"expected {columns} columns, got {baseline.layout.columns}")
+    return baseline
+
+
+def _read_array(data: bytes) -> NDArray[Any]:
+    stream = io.BytesIO(data)
+    if (version := np.lib.format.read_magic(stream)) != (1, 0):
+        raise ValueError(f"expected version 1.0 of the array format, got {version}")
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    if dtype not in _DTYPES or is_fortran:
+        raise ValueError(f"expected little-endian numbers in C order, got {dtype}")
+    return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape).copy()

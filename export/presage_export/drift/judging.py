@@ -1,0 +1,265 @@
+"""Judges windows of served rows: which columns have changed, by how much, and since when."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presage_export.drift.baseline import Baseline, Kind
+from presage_export.drift.building import hour_of_week
+from presage_export.drift.hours import Window
+from presage_export.drift.layout import Layout
+from presage_export.drift.measures import (
+    CERTAINLY,
+    SHARE_TESTS,
+    SharesMeasure,
+    chance_of_distance,
+    chance_of_normal,
+    distances,
+    smoothed_shares,
+)
+
+__all__ = ["VISITORS", "Alarm", "Finding", "Judge", "find_alarms"]
+
+VISITORS: Final = "visitors"
+"""The name of what is no column: how the rows are spread over visitors."""
+
+FALSE_DISCOVERIES: Final = 0.01
+"""The share of significant findings that may be there by chance (Benjamini and Hochberg)."""
+
+_LARGEST_CHANCE = 1e-6
+"""What may be significant at most: where much has really changed, one in a hundred would still be many."""
+_MIN_VISITORS = 50
+"""With fewer, a window is not judged."""
+_MIN_DISTANCE = 0.1
+_MIN_SHARE = 0.01
+_MIN_LARGEST_SHARE = 0.05
+_MARGIN = 1.25
+"""How much larger an effect has to be than the largest of the baseline's own windows."""
+_MIN_HOUR_ROWS = 20
+"""Rows that an hour of the week needs in the baseline to be compared with."""
+_MORE_ROWS = 0.05
+"""What each bin of an hour of the week has at least: less than elsewhere, as most of them are empty by nature."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One test of one column in one window."""
+
+    column: str
+    test: str
+    """``distribution``, ``zeros``, ``defaults``, ``missing``, ``level``, or ``busiest`` for the visitors."""
+    window: int
+    """Which of the windows."""
+    effect: float
+    """Cohen's w of a distribution, the difference of a share, or the share of the busiest visitor's rows."""
+    needed: float
+    """The effect from which it matters."""
+    chance: float
+    """How likely such an effect is if nothing has changed."""
+    expected: float
+    """The share in the baseline; 0 for a distribution."""
+    found: float
+    """The share in the window; 0 for a distribution."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alarm:
+    """A column that has changed in two windows in a row, or more."""
+
+    column: str
+    test: str
+    first: Finding
+    worst: Finding
+    last: Finding
+
+
+class Judge:
+    """Compares windows with a baseline.
+
+    Args:
+        baseline: What is usual.
+        names: The columns.
+        time_zone: The shop's, for hours of the week.
+    """
+
+    def __init__(self, baseline: Baseline, names: Sequence[str], *, time_zone: str) -> None:
+        self._baseline = baseline
+        self._names = names
+        self._zone = ZoneInfo(time_zone)
+        self._layout: Layout = baseline.layout
+        self._expected = smoothed_shares(baseline.counts, self._layout)
+        self._measure = SharesMeasure(self._layout, baseline.defaults, self._expected)
+        self._log_sizes = np.log(baseline.sizes)
+
+    def judge(self, windows: Sequence[Window]) -> list[Finding]:
+        """Test every column in every window that has enough visitors."""
+        return [finding for place, window in enumerate(windows) for finding in self._judge(place, window)]
+
+    def _judge(self, place: int, window: Window) -> Iterator[Finding]:
+        if window.visitors < _MIN_VISITORS:
+            return
+        kinds = self._baseline.kinds
+        # The baseline is a sample of visitors, too.
+        widening = 1.0 + window.visitors / self._baseline.visitors
+        yield from self._judge_distances(place, window, np.flatnonzero(kinds == Kind.ALL_HOURS), widening)
+        yield from self._judge_hours(place, window, np.flatnonzero(kinds == Kind.SAME_HOURS), widening)
+        yield from self._judge_shares(place, window, np.flatnonzero(kinds == Kind.ALL_HOURS), widening)
+        yield self._judge_busiest(place, window)
+
+    def _judge_distances(
+        self, place: int, window: Window, columns: NDArray[np.intp], widening: NDArray[np.float64]
+    ) -> Iterator[Finding]:
+        baseline = self._baseline
+        found = distances(window.counts, self._expected, self._layout)
+        means = widening * baseline.by_chance(baseline.distance_means, window.visitors, power=-1.0)
+        deviations = widening * baseline.by_chance(baseline.distance_deviations, window.visitors, power=-1.0)
+        for column in columns.tolist():
+            usual = _MARGIN * float(baseline.usual_effects[0, column])
+            yield self._distance(place, column, found[column], means[column], deviations[column], usual)
+
+    def _judge_hours(
+        self, place: int, window: Window, columns: NDArray[np.intp], widening: NDArray[np.float64]
+    ) -> Iterator[Finding]:
+        """Compare columns that follow the clock with the same hours of the week."""
+        found = self._compare_hours(window, columns)
+        if found is None:
+            return
+        starts = self._layout.starts_of_bins
+        for column in columns.tolist():
+            freedom = max(1, int(starts[column + 1] - starts[column]) - 2)
+            # A visitor's rows count as one: they are of the same hour.
+            mean = float(widening[column]) * freedom / window.visitors
+            deviation = float(widening[column]) * math.sqrt(2.0 * freedom) / window.visitors
+            yield self._distance(place, column, found[column], mean, deviation, 0.0)
+
+    def _distance(
+        self, place: int, column: int, distance: float, mean: float, deviation: float, usual: float
+    ) -> Finding:
+        return Finding(
+            column=self._names[column],
+            test="distribution",
+            window=place,
+            effect=math.sqrt(max(0.0, float(distance) - float(mean))),
+            needed=math.sqrt(max(_MIN_DISTANCE**2, usual**2 + CERTAINLY * float(deviation))),
+            chance=chance_of_distance(float(distance), mean=float(mean), deviation=float(deviation)),
+            expected=0.0,
+            found=0.0,
+        )
+
+    def _judge_shares(
+        self, place: int, window: Window, columns: NDArray[np.intp], widening: NDArray[np.float64]
+    ) -> Iterator[Finding]:
+        baseline, measure = self._baseline, self._measure
+        found = measure.of(window.counts)
+        expected = measure.expected
+        drawn = baseline.by_chance(baseline.share_deviations, window.visitors, power=-0.5)
+        # A share that never occurred did not vary either: then as if each visitor had one row.
+        least = np.sqrt(expected * (1.0 - expected) / window.visitors)
+        least[SHARE_TESTS.index("level")] = 0.0
+        deviations = np.sqrt(widening) * np.maximum(np.maximum(drawn, least), 1e-9)
+        for number, test in enumerate(SHARE_TESTS):
+            for column in columns.tolist():
+                if not measure.exists[number, column]:
+                    continue
+                effect, deviation = abs(float(found[number, column] - expected[number, column])), deviations[number, column]
+                usual = _MARGIN * float(baseline.usual_effects[1 + number, column])
+                yield Finding(
+                    column=self._names[column],
+                    test=test,
+                    window=place,
+                    effect=effect,
+                    needed=max(_MIN_SHARE, usual + CERTAINLY * float(deviation)),
+                    chance=2.0 * chance_of_normal(effect / float(deviation)),
+                    expected=float(expected[number, column]),
+                    found=float(found[number, column]),
+                )
+
+    def _judge_busiest(self, place: int, window: Window) -> Finding:
+        baseline = self._baseline
+        mean, deviation = (
+            float(np.interp(math.log(window.visitors), self._log_sizes, baseline.largest_shares[:, part]))
+            for part in range(2)
+        )
+        share = window.largest_share
+        return Finding(
+            column=VISITORS,
+            test="busiest",
+            window=place,
+            effect=share,
+            needed=max(_MIN_LARGEST_SHARE, 2.0 * float(baseline.usual_largest_share[0])),
+            chance=chance_of_normal((math.log(max(share, 1e-9)) - mean) / max(deviation, 0.1)),
+            expected=math.exp(mean),
+            found=share,
+        )
+
+    def _compare_hours(self, window: Window, columns: NDArray[np.intp]) -> NDArray[np.float64] | None:
+        """Measure the distances from the same hours of the week; None if the baseline lacks all of them."""
+        layout, weekly = self._layout, self._baseline.weekly
+        if not len(columns):
+            return None
+        first, end = layout.starts_of_bins[columns[0]], layout.starts_of_bins[columns[0] + 1]
+        counts = np.zeros(layout.bins, np.int64)
+        expected = np.zeros(layout.bins)
+        for hour in window.hours:
+            usual = weekly[hour_of_week(hour.number, self._zone)]
+            if usual[first:end].sum() >= _MIN_HOUR_ROWS:
+                counts += hour.counts
+                expected += hour.rows * smoothed_shares(usual, layout, more_rows=_MORE_ROWS)
+        if not counts.any():
+            return None
+        return distances(counts, expected / counts[first:end].sum(), layout)
+
+
+def find_alarms(findings: Sequence[Finding]) -> list[Alarm]:
+    """Find what matters: large enough in two windows in a row, and not by chance over all such pairs.
+
+    The chance of a pair is the square of the larger of the two: so much has to come together. Over all columns, tests and pairs of
+    windows, one in a hundred alarms may be false.
+
+    Args:
+        findings: All tests of all windows, in order of time.
+
+    Returns:
+        One alarm for each column and test, the largest first.
+    """
+    by_test: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        by_test.setdefault((finding.column, finding.test), []).append(finding)
+    pairs = [pair for series in by_test.values() for pair in pairwise(series)]
+    limit = min(_LARGEST_CHANCE, _largest_significant([_chance_of_pair(pair) for pair in pairs]))
+    raised: dict[tuple[str, str], list[tuple[Finding, Finding]]] = {}
+    for pair in pairs:
+        if _chance_of_pair(pair) <= limit and all(finding.effect >= finding.needed for finding in pair):
+            raised.setdefault((pair[0].column, pair[0].test), []).append(pair)
+    alarms = [
+        Alarm(
+            column=column,
+            test=test,
+            first=of_test[0][1],
+            worst=max((finding for pair in of_test for finding in pair), key=lambda finding: finding.effect / finding.needed),
+            last=of_test[-1][1],
+        )
+        for (column, test), of_test in raised.items()
+    ]
+    return sorted(alarms, key=lambda alarm: -alarm.worst.effect / alarm.worst.needed)
+
+
+def _chance_of_pair(pair: tuple[Finding, Finding]) -> float:
+    return max(finding.chance for finding in pair) ** 2
+
+
+def _largest_significant(chances: Sequence[float]) -> float:
+    """Return the largest chance that is significant (Benjamini and Hochberg 1995); below 0 if none is."""
+    ordered = sorted(chances)
+    allowed = [
+        chance for rank, chance in enumerate(ordered, start=1) if chance <= FALSE_DISCOVERIES * rank / len(ordered)
+    ]
+    return allowed[-1] if allowed else -1.0

@@ -1,0 +1,201 @@
+"""Counts served features and scores: one tuple a score, and one pass over all of them when there are a few hundred."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from presage_export.drift import BUCKETS, HOUR_MICROS, SHARES, Baseline, Hour, places_of_shares, smoothed_shares
+from presage_server.clock import Clock
+from presage_server.drift.baselines import VersionBaseline, read_baseline
+from presage_server.models.model import Model
+from presage_server.scoring.jobs import ScoreJob, Vectors
+
+__all__ = ["ServedCounts"]
+
+_ROWS_AT_ONCE: Final = 256
+_MAX_CLOSED = 100
+"""Hours that wait for a store that is away; older ones are dropped."""
+
+
+class ServedCounts(Collector):
+    """Counts the features and scores that are served, by version and hour. Belongs to the serving thread.
+
+    A version whose bundle has no baseline is not counted. Neither are degraded scores, whose features are those of nobody.
+
+    Args:
+        clock: Says in which hour something is served, whatever moment a call asks for.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._waiting: list[tuple[Model, Vectors, int, str, float]] = []
+        self._versions: dict[Model, _Version] = {}
+        self._ahead: dict[Model, _Version] = {}
+        self._closed: list[tuple[VersionBaseline, Hour]] = []
+
+    def prepare(self, models: Iterable[Model]) -> None:
+        """Read the baselines of versions that will be served, so that no call waits for that."""
+        for model in models:
+            if model not in self._versions:
+                self._versions[model] = self._ahead.pop(model) if model in self._ahead else self._read(model)
+
+    def read_ahead(self, models: Iterable[Model]) -> None:
+        """Do the slow part of ``prepare`` in another thread than the one that serves."""
+        for model in models:
+            self._ahead[model] = self._read(model)
+
+    def note(self, jobs: Sequence[ScoreJob]) -> None:
+        """Count scores that are being served."""
+        waiting = self._waiting
+        for job in jobs:
+            if job.error is None and not job.degraded and job.rows is not None:
+                waiting.append((job.model, job.rows, job.row, job.user_id, job.score))
+        if len(waiting) >= _ROWS_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Count what waits."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        hour = self._clock() // HOUR_MICROS
+        models = {entry[0] for entry in waiting}
+        for model in models:
+            if model not in self._versions:
+                self.prepare([model])
+            version = self._versions[model]
+            if version.baseline is None:
+                continue
+            if hour != version.hour:
+                self._close(version, hour)
+            of_model = waiting if len(models) == 1 else [entry for entry in waiting if entry[0] is model]
+            for start in range(0, len(of_model), _ROWS_AT_ONCE):
+                version.count(of_model[start : start + _ROWS_AT_ONCE])
+
+    def hours(self) -> list[tuple[VersionBaseline, Hour]]:
+        """Return the hours that have ended since they were last returned, and the present one as far as it has come.
+
+        The present one is returned again, with more in it: whoever stores it replaces what was there.
+        """
+        self.flush()
+        number = self._clock() // HOUR_MICROS
+        for version in self._versions.values():
+            if number > version.hour and version.baseline is not None:
+                self._close(version, number)
+        ended, self._closed = self._closed, []
+        present = [
+            (version.baseline, version.as_hour())
+            for version in self._versions.values()
+            if version.baseline is not None and version.has_rows
+        ]
+        return ended + present
+
+    def keep_only(self, models: Iterable[Model]) -> None:
+        """Count these versions, and forget others once their hours were returned."""
+        kept = set(models)
+        self.prepare(kept)
+        self._ahead.clear()
+        self.flush()
+        hour = self._clock() // HOUR_MICROS
+        for model, version in list(self._versions.items()):
+            if model not in kept:
+                if version.baseline is not None:
+                    self._close(version, hour)
+                del self._versions[model]
+
+    def restore(self, hours: Sequence[tuple[VersionBaseline, Hour]]) -> None:
+        """Take back hours that have ended and could not be stored."""
+        number = self._clock() // HOUR_MICROS
+        self._closed = [*(each for each in hours if each[1].number != number), *self._closed][-_MAX_CLOSED:]
+
+    def _read(self, model: Model) -> _Version:
+        return _Version(read_baseline(model), self._clock() // HOUR_MICROS)
+
+    def _close(self, version: _Version, hour: int) -> None:
+        assert version.baseline is not None
+        if version.has_rows:
+            self._closed = [*self._closed, (version.baseline, version.as_hour())][-_MAX_CLOSED:]
+        version.begin(hour)
+
+    def collect(self) -> Iterator[Metric]:
+        """Export how many rows were counted, how many values were zero, default or missing, and their shares in the baseline."""
+        labels = ("model", "model_version")
+        rows = CounterMetricFamily(
+            "presage_served_rows", "Rows of features that were served and counted.", labels=labels
+        )
+        values = CounterMetricFamily(
+            "presage_served_values",
+            "Values of a feature that were 0, its default other than 0, or missing.",
+            labels=(*labels, "feature", "value"),
+        )
+        usual = GaugeMetricFamily(
+            "presage_baseline_share",
+            "The share of such values in the rows that the model was trained on.",
+            labels=(*labels, "feature", "value"),
+        )
+        for version in self._versions.values():
+            if version.baseline is None:
+                continue
+            of = (version.baseline.model, version.baseline.version)
+            rows.add_metric(of, version.total_rows)
+            for feature, value, place in version.places:
+                values.add_metric((*of, feature, value), int(version.totals[place]))
+                usual.add_metric((*of, feature, value), float(version.usual[place]))
+        yield from (rows, values, usual)
+
+
+class _Version:
+    """The counts of one version."""
+
+    def __init__(self, baseline: VersionBaseline | None, hour: int) -> None:
+        self.baseline = baseline
+        self.hour = hour
+        self.total_rows = 0
+        if baseline is None:
+            return
+        usual: Baseline = baseline.baseline
+        self._layout = usual.layout
+        self._columns = np.empty((self._layout.columns, _ROWS_AT_ONCE), np.float32)
+        self.totals = np.zeros(self._layout.bins, np.int64)
+        self.usual = smoothed_shares(usual.counts, self._layout)
+        places = places_of_shares(self._layout, usual.defaults)
+        self.places = [
+            (feature, value.removesuffix("s"), int(places[row, column]))
+            for column, feature in enumerate(baseline.names)
+            for row, value in enumerate(SHARES)
+            if places[row, column] >= 0
+        ]
+        self.begin(hour)
+
+    def begin(self, hour: int) -> None:
+        """Begin an hour."""
+        self.hour = hour
+        self._counts = np.zeros(self._layout.bins, np.int64)
+        self._visitors = np.zeros(BUCKETS, np.int64)
+        self.has_rows = False
+
+    def count(self, entries: Sequence[tuple[Model, Vectors, int, str, float]]) -> None:
+        """Count up to 256 rows."""
+        joined = b"".join([rows if len(rows) == 1 else rows[row] for _, rows, row, _, _ in entries])
+        columns: NDArray[np.float32] = self._columns[:, : len(entries)]
+        columns[:-1] = np.frombuffer(joined, np.float32).reshape(len(entries), -1).T
+        columns[-1] = [score for _, _, _, _, score in entries]
+        counts = self._layout.count(columns)
+        self._counts += counts
+        self.totals += counts
+        self.total_rows += len(entries)
+        buckets = [crc32(user_id.encode()) & (BUCKETS - 1) for _, _, _, user_id, _ in entries]
+        np.add.at(self._visitors, buckets, 1)
+        self.has_rows = True
+
+    def as_hour(self) -> Hour:
+        """Return the hour as far as it has come."""
+        return Hour(number=self.hour, counts=self._counts.copy(), visitors=self._visitors.copy())
