@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import lightgbm
@@ -36,7 +37,13 @@ def train_small(feature_set: FeatureSet = CONVERSION, *, seed: int = 0) -> light
 
 
 def write_small_bundle(
-    models: Path, *, name: str = "conversion", version: str = "1", feature_set: FeatureSet = CONVERSION, seed: int = 0
+    models: Path,
+    *,
+    name: str = "conversion",
+    version: str = "1",
+    feature_set: FeatureSet = CONVERSION,
+    seed: int = 0,
+    optional_files: Mapping[str, bytes] | None = None,
 ) -> lightgbm.Booster:
     """Train a model and write its bundle to <models>/<name>/<version>; answers with the original model."""
     booster = train_small(feature_set, seed=seed)
@@ -55,5 +62,6 @@ def write_small_bundle(
         model_bytes=graph_of(booster),
         golden_rows=golden_rows,
         golden_margins=margins_of(booster, golden_rows),
+        optional_files=optional_files,
     )
     return booster
