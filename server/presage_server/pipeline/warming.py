@@ -76,10 +76,10 @@ class VersionWarmer:
     Args:
         binding: Binds the tables of ranking models.
         items: What they rank.
-        counts: Counts what they serve.
+        counts: Counts what they serve; None if nothing does.
     """
 
-    def __init__(self, binding: TableBinding, items: ItemSource, counts: ServedCounts) -> None:
+    def __init__(self, binding: TableBinding, items: ItemSource, counts: ServedCounts | None = None) -> None:
         self._binding = binding
         self._items = items
         self._counts = counts
@@ -92,7 +92,8 @@ class VersionWarmer:
             VersionFailedError: One cannot score a visitor without history, or rank items for one.
         """
         self._binding.add([version for version in versions if isinstance(version, RankingModel)], self._items)
-        self._counts.read_ahead([version for version in versions if isinstance(version, Model)])
+        if self._counts is not None:
+            self._counts.read_ahead([version for version in versions if isinstance(version, Model)])
         scorer = Scorer(self._metrics)
         for version in versions:
             try:
