@@ -80,6 +80,22 @@ async def test_aliases_that_cannot_be_read_are_a_problem_of_their_model_alone(st
     assert second.problem == ""
 
 
+async def test_a_version_that_was_wanted_and_cannot_be_served_is_rejected_with_the_reason(store, folder):
+    (folder / "conversion" / "3" / "golden.npz").unlink()
+    async with serving(redis_url=store.url, models=folder) as served:
+        conversion, _ = (await stub(served).ListModels(pb.ListModelsRequest())).models
+        found = await stub(served).GetModel(pb.GetModelRequest(version="3"))
+        champion = await stub(served).GetModel(pb.GetModelRequest())
+    assert [version.state for version in conversion.versions] == [
+        pb.VERSION_STATE_LOADED,
+        pb.VERSION_STATE_REJECTED,
+        pb.VERSION_STATE_REJECTED,
+    ]
+    assert conversion.versions[-1].problem.endswith("conversion/3/golden.npz: is missing")
+    assert (found.state, found.problem) == (pb.VERSION_STATE_REJECTED, conversion.versions[-1].problem)
+    assert champion.version == "1"
+
+
 async def test_a_version_is_described_with_all_that_is_known_of_it(store, folder):
     async with serving(redis_url=store.url, models=folder) as served:
         found = await stub(served).GetModel(pb.GetModelRequest())
