@@ -7,9 +7,11 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-rank bench-items \
-        bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
-        budget soak bench-replay bench-open-bandit skew-proof audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain train-real train-rank list-regret mlflow-proof clean
+.PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire \
+        bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
+        bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
+        audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain train-real train-rank \
+        list-regret mlflow-proof clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -109,6 +111,9 @@ bench-overload: setup ## more calls than a server can answer: closed loops, burs
 
 bench-custom-features: setup ## what a project's own features cost a server, beside one without
 	@$(BIN)/python -m benchmarks.custom_features --to .benchmarks/custom-features.json $(ARGS)
+
+bench-versions: setup ## what a challenger, a shadow and their pairs cost a Score
+	@$(BIN)/python -m benchmarks.versions --to .benchmarks/versions.json $(ARGS)
 
 bench-compare: setup ## this checkout against BASE, another revision, in turn
 	@$(BIN)/python -m benchmarks.compare --base $(or $(BASE),main) $(ARGS)
