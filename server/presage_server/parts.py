@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack
-from functools import partial
 from random import Random
 from uuid import uuid4
 
@@ -21,12 +20,11 @@ from presage_server.drift.counting import ServedCounts
 from presage_server.explaining.explain_service import ExplainService
 from presage_server.items.catalogue_service import CatalogueService
 from presage_server.models.guarding import Guard
-from presage_server.models.loading import find_problems
 from presage_server.models.reporting import Reporter
 from presage_server.models.rolling_back import Rollbacks
 from presage_server.models.served import Models
 from presage_server.models.service import MODEL_SERVICE_NAME, ModelService
-from presage_server.models.setting_aliases import AliasSetter
+from presage_server.models.setting_aliases import AliasSetter, verify_aside
 from presage_server.ranking.exposures import ExposureLog
 from presage_server.rpc.ranking_service import SERVICE_NAME as RANKING_NAME
 from presage_server.rpc.ranking_service import RankingService
@@ -70,8 +68,7 @@ def add_rare_methods(
     explain.add_to(server)
     setter = None
     if settings.allow_set_aliases:
-        verify = partial(find_problems, settings.models, custom)
-        setter = AliasSetter(settings.models, models, verify, system_clock)
+        setter = AliasSetter(settings.models, models, verify_aside(settings.models, custom), system_clock)
     ModelService(Reporter(settings.models, models), setter=setter).add_to(server)
 
 
