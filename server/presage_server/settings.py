@@ -163,6 +163,10 @@ class Settings:
         low=0,
         high=1,
     )
+    count_served: bool = setting(
+        True,
+        "Count served features and scores by hour, in the bins of the model's baseline, for `presage drift`.",
+    )
     follow_items: bool = setting(
         True,
         "Count items from the event streams, in a process beside the server. Of all servers of a store, one at a time does it; "

@@ -69,7 +69,7 @@ def _of_some(share: float, change: Callable[[Event], Event]) -> Callable[[Event]
     """Change the events of some visitors."""
 
     def changed(event: Event) -> Event:
-        chosen = Random(event.user_id).random() < share  # noqa: S311 - a sample
+        chosen = Random(event.user_id).random() < share
         return change(event) if chosen else event
 
     return changed
@@ -104,13 +104,13 @@ def _with_bot(day: Sequence[Event]) -> list[Received]:
 
 
 def _half_of_carts(day: Sequence[Event]) -> list[Received]:
-    rng = Random(0)  # noqa: S311 - a sample
+    rng = Random(0)
     return _as_sent([event for event in day if event.type != EventType.ADD_TO_CART or rng.random() < 0.5])
 
 
 def _never_ending(day: Sequence[Event]) -> list[Received]:
     """Have one visitor in twelve leave a page open that reports a view every twenty minutes."""
-    last = {event.user_id: event for event in day if Random(event.user_id).random() < 1 / 12}  # noqa: S311 - a sample
+    last = {event.user_id: event for event in day if Random(event.user_id).random() < 1 / 12}
     end = day[0].event_time_unix_micros + DAY_MICROS
     views = [
         structs.replace(

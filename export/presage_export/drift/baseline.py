@@ -67,11 +67,11 @@ class Baseline:
     distance_deviations: NDArray[np.float64]
     """The standard deviation of that distance, ``[S, C]``."""
     share_deviations: NDArray[np.float64]
-    """The standard deviation of the shares of zeros, defaults and missing values of so many visitors, ``[S, 3, C]``."""
+    """The standard deviation of the shares of zeros, defaults and missing values and of the level of so many visitors, ``[S, 4, C]``."""
     largest_shares: NDArray[np.float64]
     """The mean and the standard deviation of the logarithm of the share of rows of the busiest of so many visitors, ``[S, 2]``."""
     usual_effects: NDArray[np.float64]
-    """The largest effect of any window of the baseline itself: of the distance and of the three shares, ``[4, C]``."""
+    """The largest effect of any window of the baseline itself that is not by chance: of the distance and of the other four, ``[5, C]``."""
     usual_largest_share: NDArray[np.float64]
     """The largest share of the busiest visitor in any window of the baseline, ``[1]``."""
 
@@ -88,9 +88,9 @@ class Baseline:
             "sizes": (sizes,),
             "distance_means": (sizes, columns),
             "distance_deviations": (sizes, columns),
-            "share_deviations": (sizes, 3, columns),
+            "share_deviations": (sizes, 4, columns),
             "largest_shares": (sizes, 2),
-            "usual_effects": (4, columns),
+            "usual_effects": (5, columns),
             "usual_largest_share": (1,),
         }
         for name, shape in shapes.items():
@@ -107,6 +107,18 @@ class Baseline:
             raise ValueError(f"kinds: expected 0 to {max(Kind)}")
         if (np.add.reduceat(self.counts, layout.starts_of_bins[:-1]) < 1).any() or (self.visitors < 1).any():
             raise ValueError("counts: expected rows for each column")
+
+    def by_chance(self, values: NDArray[np.float64], visitors: int, *, power: float) -> NDArray[np.float64]:
+        """Interpolate what was found for some numbers of visitors, ``[S, ...]``; beyond them it goes with a power of the number."""
+        nearest = min(max(visitors, int(self.sizes[0])), int(self.sizes[-1]))
+        above = max(1, min(int(np.searchsorted(self.sizes, nearest)), len(self.sizes) - 1))
+        low, high = np.log(self.sizes[above - 1 : above + 1])
+        weight = (np.log(nearest) - low) / (high - low)
+        logs = np.log(np.maximum(values[above - 1 : above + 1], 1e-12))
+        result: NDArray[np.float64] = (
+            np.exp(logs[0] * (1.0 - weight) + logs[1] * weight) * (visitors / nearest) ** power
+        )
+        return result
 
     @property
     def layout(self) -> Layout:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from presage_export.drift.baseline import HOURS_OF_WEEK, Baseline, Kind
 from presage_export.drift.hours import BUCKETS, HOUR_MICROS, MIN_VISITORS, Hour, Window, make_windows
 from presage_export.drift.layout import Layout, choose_edges
-from presage_export.drift.measures import distances, places_of_shares, smoothed_shares
+from presage_export.drift.measures import CERTAINLY, SHARE_TESTS, SharesMeasure, distances, smoothed_shares
 
-__all__ = ["Column", "ServedRows", "build_baseline", "hour_of_week", "join_baselines"]
+__all__ = ["Column", "ServedRows", "build_baseline", "count_hours", "hour_of_week", "join_baselines"]
 
 _SIZES: Final = (100, 300, 1000, 3000, 10_000)
 _DRAWS = 400
@@ -86,19 +86,19 @@ def build_baseline(
     kinds = np.array([column.kind for column in columns], np.int64)
     bins = layout.bins_of_values(rows.values)
     counts = np.bincount(bins.ravel(), minlength=layout.bins).astype(np.int64)
-    hours, weekly = _count_hours(rows, bins, layout, ZoneInfo(time_zone), kinds == Kind.SAME_HOURS)
+    hours = count_hours(rows, bins, layout)
     expected = smoothed_shares(counts, layout)
-    places = places_of_shares(layout, defaults)
+    measure = SharesMeasure(layout, defaults, expected)
     windows = make_windows(hours, min_visitors=min_visitors)
     units, rows_of_units = _units(rows, bins, layout, windows, rng)
-    draws = [_Draws.of(units, rows_of_units, size, expected, layout, places, rng) for size in _SIZES]
-    return Baseline(
+    draws = [_Draws.of(units, rows_of_units, size, expected, layout, measure, rng) for size in _SIZES]
+    baseline = Baseline(
         edges=layout.edges,
         starts=layout.starts,
         kinds=kinds,
         defaults=defaults,
         counts=counts,
-        weekly=weekly,
+        weekly=_count_weekly(hours, layout, ZoneInfo(time_zone), kinds == Kind.SAME_HOURS),
         visitors=np.full(layout.columns, len(np.unique(rows.visitors)), np.int64),
         min_visitors=np.array([min_visitors], np.int64),
         sizes=np.array(_SIZES, np.int64),
@@ -106,9 +106,10 @@ def build_baseline(
         distance_deviations=np.array([draw.distance_deviation for draw in draws]),
         share_deviations=np.array([draw.share_deviations for draw in draws]),
         largest_shares=np.array([draw.largest_share for draw in draws]),
-        usual_effects=_usual_effects(windows, counts, layout, places, [draw.distance_mean for draw in draws]),
+        usual_effects=np.zeros((1 + len(SHARE_TESTS), layout.columns)),
         usual_largest_share=np.array([max((window.largest_share for window in windows), default=0.0)]),
     )
+    return replace(baseline, usual_effects=_usual_effects(windows, baseline, expected, measure))
 
 
 def join_baselines(parts: Sequence[Baseline]) -> Baseline:
@@ -136,28 +137,41 @@ def join_baselines(parts: Sequence[Baseline]) -> Baseline:
     )
 
 
-def _count_hours(
-    rows: ServedRows, bins: NDArray[np.int32], layout: Layout, zone: ZoneInfo, follows_clock: NDArray[np.bool_]
-) -> tuple[list[Hour], NDArray[np.int64]]:
-    """Count the rows of each hour, and those of each hour of the week."""
+def count_hours(rows: ServedRows, bins: NDArray[np.int32], layout: Layout) -> list[Hour]:
+    """Count the rows of each hour.
+
+    Args:
+        rows: The rows.
+        bins: The bin of each value, ``[N, C]``.
+        layout: The bins.
+    """
     numbers, place_of_hour = np.unique(rows.times_unix_micros // HOUR_MICROS, return_inverse=True)
     # Multiplied by an odd number near the golden ratio: neighbours fall far apart.
     buckets = (rows.visitors.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(52)
-    weekly = np.zeros((HOURS_OF_WEEK, layout.bins), np.int64)
-    clock_bins = np.repeat(follows_clock, np.diff(layout.starts_of_bins))
     order = np.argsort(place_of_hour, kind="stable")
     bounds = np.searchsorted(place_of_hour[order], np.arange(len(numbers) + 1))
     hours = []
     for place, number in enumerate(numbers.tolist()):
         chosen = order[bounds[place] : bounds[place + 1]]
-        hour = Hour(
-            number=number,
-            counts=np.bincount(bins[chosen].ravel(), minlength=layout.bins).astype(np.int64),
-            visitors=np.bincount(buckets[chosen].astype(np.int64), minlength=BUCKETS).astype(np.int64),
+        hours.append(
+            Hour(
+                number=number,
+                counts=np.bincount(bins[chosen].ravel(), minlength=layout.bins).astype(np.int64),
+                visitors=np.bincount(buckets[chosen].astype(np.int64), minlength=BUCKETS).astype(np.int64),
+            )
         )
-        weekly[hour_of_week(number, zone)] += np.where(clock_bins, hour.counts, 0)
-        hours.append(hour)
-    return hours, weekly
+    return hours
+
+
+def _count_weekly(
+    hours: Iterable[Hour], layout: Layout, zone: ZoneInfo, follows_clock: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Count the rows of each hour of the week, in the bins of columns that follow the clock."""
+    weekly = np.zeros((HOURS_OF_WEEK, layout.bins), np.int64)
+    clock_bins = np.repeat(follows_clock, np.diff(layout.starts_of_bins))
+    for hour in hours:
+        weekly[hour_of_week(hour.number, zone)] += np.where(clock_bins, hour.counts, 0)
+    return weekly
 
 
 def _units(
@@ -196,47 +210,43 @@ class _Draws:
         size: int,
         expected: NDArray[np.float64],
         layout: Layout,
-        places: NDArray[np.int64],
+        measure: SharesMeasure,
         rng: np.random.Generator,
     ) -> _Draws:
         """Draw ``size`` units with replacement, again and again."""
         found_distances, found_shares, found_largest = [], [], []
         for _ in range(0, _DRAWS, _DRAWS_AT_ONCE):
             drawn = rng.integers(0, len(units), (_DRAWS_AT_ONCE, size))
-            weights = np.zeros((_DRAWS_AT_ONCE, len(units)), np.float32)
-            np.add.at(weights, (np.arange(_DRAWS_AT_ONCE)[:, None], drawn), 1.0)
+            cells = drawn + np.arange(_DRAWS_AT_ONCE)[:, None] * len(units)
+            weights = np.bincount(cells.ravel(), minlength=_DRAWS_AT_ONCE * len(units)).astype(np.float32)
+            weights = weights.reshape(_DRAWS_AT_ONCE, len(units))
             counts = (weights @ units).astype(np.float64)
             rows = weights @ rows_of_units
             found_distances.append(distances(counts, expected, layout))
-            found_shares.append(counts[:, np.maximum(places, 0)] / rows[:, None, None])
+            found_shares.append(measure.of(counts))
             found_largest.append(np.log(rows_of_units[drawn].max(axis=1) / rows))
         all_distances, largest = np.concatenate(found_distances), np.concatenate(found_largest)
         return cls(
             distance_mean=all_distances.mean(axis=0),
             distance_deviation=all_distances.std(axis=0),
-            share_deviations=np.where(places >= 0, np.concatenate(found_shares).std(axis=0), 0.0),
+            share_deviations=np.concatenate(found_shares).std(axis=0),
             largest_share=np.array([largest.mean(), largest.std()], np.float64),
         )
 
 
 def _usual_effects(
-    windows: Sequence[Window],
-    counts: NDArray[np.int64],
-    layout: Layout,
-    places: NDArray[np.int64],
-    distance_means: Sequence[NDArray[np.float64]],
+    windows: Sequence[Window], baseline: Baseline, expected: NDArray[np.float64], measure: SharesMeasure
 ) -> NDArray[np.float64]:
-    """Return the largest effects of the baseline's own windows, ``[4, C]``: what evenings, weekends and paydays do."""
-    usual = np.zeros((1 + len(places), layout.columns))
-    expected = smoothed_shares(counts, layout)
-    means = np.array(distance_means)
+    """Return the largest effects of the baseline's own windows, ``[5, C]``: what evenings, weekends and paydays do."""
+    layout = baseline.layout
+    usual = np.zeros_like(baseline.usual_effects)
     for window in windows:
-        visitors = np.log(max(1, window.visitors))
-        by_chance = np.array(
-            [np.exp(np.interp(visitors, np.log(_SIZES), np.log(np.maximum(mean, 1e-12)))) for mean in means.T]
-        )
-        excess = distances(window.counts, expected, layout) - by_chance
+        visitors = max(1, window.visitors)
+        mean = baseline.by_chance(baseline.distance_means, visitors, power=-1.0)
+        deviation = baseline.by_chance(baseline.distance_deviations, visitors, power=-1.0)
+        excess = distances(window.counts, expected, layout) - mean - CERTAINLY * deviation
         usual[0] = np.maximum(usual[0], np.sqrt(np.maximum(0.0, excess)))
-        shares = np.abs(window.counts[places] / max(1, window.rows) - expected[places])
-        usual[1:] = np.maximum(usual[1:], np.where(places >= 0, shares, 0.0))
+        deviations = baseline.by_chance(baseline.share_deviations, visitors, power=-0.5)
+        differences = np.abs(measure.of(window.counts) - measure.expected)
+        usual[1:] = np.maximum(usual[1:], differences - CERTAINLY * deviations)
     return usual

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -16,11 +17,12 @@ from presage_export.drift.building import hour_of_week
 from presage_export.drift.hours import Window
 from presage_export.drift.layout import Layout
 from presage_export.drift.measures import (
-    SHARES,
+    CERTAINLY,
+    SHARE_TESTS,
+    SharesMeasure,
     chance_of_distance,
     chance_of_normal,
     distances,
-    places_of_shares,
     smoothed_shares,
 )
 
@@ -32,6 +34,8 @@ VISITORS: Final = "visitors"
 FALSE_DISCOVERIES: Final = 0.01
 """The share of significant findings that may be there by chance (Benjamini and Hochberg)."""
 
+_LARGEST_CHANCE = 1e-6
+"""What may be significant at most: where much has really changed, one in a hundred would still be many."""
 _MIN_VISITORS = 50
 """With fewer, a window is not judged."""
 _MIN_DISTANCE = 0.1
@@ -41,6 +45,7 @@ _MARGIN = 1.25
 """How much larger an effect has to be than the largest of the baseline's own windows."""
 _MIN_HOUR_ROWS = 20
 """Rows that an hour of the week needs in the baseline to be compared with."""
+_NO_DEVIATION = 1e-9
 _MORE_ROWS = 0.05
 """What each bin of an hour of the week has at least: less than elsewhere, as most of them are empty by nature."""
 
@@ -51,7 +56,7 @@ class Finding:
 
     column: str
     test: str
-    """``distribution``, ``zeros``, ``defaults``, ``missing``, or ``busiest`` for the visitors."""
+    """``distribution``, ``zeros``, ``defaults``, ``missing``, ``level``, or ``busiest`` for the visitors."""
     window: int
     """Which of the windows."""
     effect: float
@@ -92,7 +97,7 @@ class Judge:
         self._zone = ZoneInfo(time_zone)
         self._layout: Layout = baseline.layout
         self._expected = smoothed_shares(baseline.counts, self._layout)
-        self._places = places_of_shares(self._layout, baseline.defaults)
+        self._measure = SharesMeasure(self._layout, baseline.defaults, self._expected)
         self._log_sizes = np.log(baseline.sizes)
 
     def judge(self, windows: Sequence[Window]) -> list[Finding]:
@@ -102,61 +107,80 @@ class Judge:
     def _judge(self, place: int, window: Window) -> Iterator[Finding]:
         if window.visitors < _MIN_VISITORS:
             return
-        baseline, layout = self._baseline, self._layout
-        found = distances(window.counts, self._expected, layout)
-        by_hours = self._compare_hours(window)
-        for column, name in enumerate(self._names):
-            kind = baseline.kinds[column]
-            # The baseline is a sample of visitors, too.
-            widening = 1.0 + window.visitors / float(baseline.visitors[column])
-            if kind == Kind.ALL_HOURS:
-                mean = widening * self._scaled(baseline.distance_means[:, column], window.visitors, -1.0)
-                deviation = widening * self._scaled(baseline.distance_deviations[:, column], window.visitors, -1.0)
-                distance = float(found[column])
-            elif kind == Kind.SAME_HOURS and by_hours is not None:
-                distance = float(by_hours[column])
-                freedom = max(1, int(layout.starts_of_bins[column + 1] - layout.starts_of_bins[column]) - 2)
-                # A visitor's rows count as one: they are of the same hour.
-                mean = widening * freedom / window.visitors
-                deviation = widening * math.sqrt(2.0 * freedom) / window.visitors
-            else:
-                continue
-            yield Finding(
-                column=name,
-                test="distribution",
-                window=place,
-                effect=math.sqrt(max(0.0, distance - mean)),
-                needed=max(
-                    _MIN_DISTANCE, _MARGIN * float(baseline.usual_effects[0, column]) * (kind == Kind.ALL_HOURS)
-                ),
-                chance=chance_of_distance(distance, mean=mean, deviation=deviation),
-                expected=0.0,
-                found=0.0,
-            )
-            if kind == Kind.ALL_HOURS:
-                yield from self._judge_shares(place, window, column, widening)
+        kinds = self._baseline.kinds
+        # The baseline is a sample of visitors, too.
+        widening = 1.0 + window.visitors / self._baseline.visitors
+        yield from self._judge_distances(place, window, np.flatnonzero(kinds == Kind.ALL_HOURS), widening)
+        yield from self._judge_hours(place, window, np.flatnonzero(kinds == Kind.SAME_HOURS), widening)
+        yield from self._judge_shares(place, window, np.flatnonzero(kinds == Kind.ALL_HOURS), widening)
         yield self._judge_busiest(place, window)
 
-    def _judge_shares(self, place: int, window: Window, column: int, widening: float) -> Iterator[Finding]:
+    def _judge_distances(
+        self, place: int, window: Window, columns: NDArray[np.intp], widening: NDArray[np.float64]
+    ) -> Iterator[Finding]:
         baseline = self._baseline
-        for number, test in enumerate(SHARES):
-            if (bin_ := self._places[number, column]) < 0:
-                continue
-            expected, found = float(self._expected[bin_]), float(window.counts[bin_]) / window.rows
-            deviation = self._scaled(baseline.share_deviations[:, number, column], window.visitors, -0.5)
-            # A share that never occurred did not vary either: then as if each visitor had one row.
-            least = math.sqrt(expected * (1.0 - expected) / window.visitors)
-            z = abs(found - expected) / (math.sqrt(widening) * max(deviation, least))
-            yield Finding(
-                column=self._names[column],
-                test=test,
-                window=place,
-                effect=abs(found - expected),
-                needed=max(_MIN_SHARE, _MARGIN * float(baseline.usual_effects[1 + number, column])),
-                chance=2.0 * chance_of_normal(z),
-                expected=expected,
-                found=found,
-            )
+        found = distances(window.counts, self._expected, self._layout)
+        means = widening * baseline.by_chance(baseline.distance_means, window.visitors, power=-1.0)
+        deviations = widening * baseline.by_chance(baseline.distance_deviations, window.visitors, power=-1.0)
+        for column in columns.tolist():
+            usual = _MARGIN * float(baseline.usual_effects[0, column])
+            yield self._distance(place, column, found[column], means[column], deviations[column], usual)
+
+    def _judge_hours(
+        self, place: int, window: Window, columns: NDArray[np.intp], widening: NDArray[np.float64]
+    ) -> Iterator[Finding]:
+        """Compare columns that follow the clock with the same hours of the week."""
+        found = self._compare_hours(window, columns)
+        if found is None:
+            return
+        starts = self._layout.starts_of_bins
+        for column in columns.tolist():
+            freedom = max(1, int(starts[column + 1] - starts[column]) - 2)
+            # A visitor's rows count as one: they are of the same hour.
+            mean = float(widening[column]) * freedom / window.visitors
+            deviation = float(widening[column]) * math.sqrt(2.0 * freedom) / window.visitors
+            yield self._distance(place, column, found[column], mean, deviation, 0.0)
+
+    def _distance(
+        self, place: int, column: int, distance: float, mean: float, deviation: float, usual: float
+    ) -> Finding:
+        return Finding(
+            column=self._names[column],
+            test="distribution",
+            window=place,
+            effect=math.sqrt(max(0.0, float(distance) - float(mean))),
+            needed=math.sqrt(max(_MIN_DISTANCE**2, usual**2 + CERTAINLY * float(deviation))),
+            chance=chance_of_distance(float(distance), mean=float(mean), deviation=float(deviation)),
+            expected=0.0,
+            found=0.0,
+        )
+
+    def _judge_shares(
+        self, place: int, window: Window, columns: NDArray[np.intp], widening: NDArray[np.float64]
+    ) -> Iterator[Finding]:
+        baseline, measure = self._baseline, self._measure
+        found = measure.of(window.counts)
+        expected = measure.expected
+        drawn = baseline.by_chance(baseline.share_deviations, window.visitors, power=-0.5)
+        # What never occurred did not vary either: then as if each visitor had one row.
+        as_one_row = np.sqrt(expected * (1.0 - expected) / window.visitors)
+        deviations = np.sqrt(widening) * np.maximum(np.where(drawn > _NO_DEVIATION, drawn, as_one_row), _NO_DEVIATION)
+        for number, test in enumerate(SHARE_TESTS):
+            for column in columns.tolist():
+                if not measure.exists[number, column]:
+                    continue
+                effect, deviation = abs(float(found[number, column] - expected[number, column])), deviations[number, column]
+                usual = _MARGIN * float(baseline.usual_effects[1 + number, column])
+                yield Finding(
+                    column=self._names[column],
+                    test=test,
+                    window=place,
+                    effect=effect,
+                    needed=max(_MIN_SHARE, usual + CERTAINLY * float(deviation)),
+                    chance=2.0 * chance_of_normal(effect / float(deviation)),
+                    expected=float(expected[number, column]),
+                    found=float(found[number, column]),
+                )
 
     def _judge_busiest(self, place: int, window: Window) -> Finding:
         baseline = self._baseline
@@ -176,14 +200,12 @@ class Judge:
             found=share,
         )
 
-    def _compare_hours(self, window: Window) -> NDArray[np.float64] | None:
+    def _compare_hours(self, window: Window, columns: NDArray[np.intp]) -> NDArray[np.float64] | None:
         """Measure the distances from the same hours of the week; None if the baseline lacks all of them."""
         layout, weekly = self._layout, self._baseline.weekly
-        follows = np.flatnonzero(self._baseline.kinds == Kind.SAME_HOURS)
-        if not len(follows):
+        if not len(columns):
             return None
-        first = layout.starts_of_bins[follows[0]]
-        end = layout.starts_of_bins[follows[0] + 1]
+        first, end = layout.starts_of_bins[columns[0]], layout.starts_of_bins[columns[0] + 1]
         counts = np.zeros(layout.bins, np.int64)
         expected = np.zeros(layout.bins)
         for hour in window.hours:
@@ -195,16 +217,12 @@ class Judge:
             return None
         return distances(counts, expected / counts[first:end].sum(), layout)
 
-    def _scaled(self, values: NDArray[np.float64], visitors: int, power: float) -> float:
-        """Interpolate what was found for some numbers of visitors; beyond them it goes with a power of the number."""
-        sizes = self._baseline.sizes
-        nearest = min(max(visitors, int(sizes[0])), int(sizes[-1]))
-        value = math.exp(float(np.interp(math.log(nearest), self._log_sizes, np.log(np.maximum(values, 1e-12)))))
-        return value * (visitors / nearest) ** power
-
 
 def find_alarms(findings: Sequence[Finding]) -> list[Alarm]:
-    """Find what matters: not by chance over all findings together, large enough, and in two windows in a row.
+    """Find what matters: large enough in two windows in a row, and not by chance over all such pairs.
+
+    The chance of a pair is the square of the larger of the two: so much has to come together. Over all columns, tests and pairs of
+    windows, one in a hundred alarms may be false.
 
     Args:
         findings: All tests of all windows, in order of time.
@@ -212,30 +230,30 @@ def find_alarms(findings: Sequence[Finding]) -> list[Alarm]:
     Returns:
         One alarm for each column and test, the largest first.
     """
-    limit = _largest_significant([finding.chance for finding in findings])
-    alarms: list[Alarm] = []
     by_test: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
         by_test.setdefault((finding.column, finding.test), []).append(finding)
-    for (column, test), series in by_test.items():
-        matters = [finding.chance <= limit and finding.effect >= finding.needed for finding in series]
-        raised = [
-            now
-            for before, now in zip(range(len(series)), range(1, len(series)), strict=False)
-            if matters[before] and matters[now]
-        ]
-        if raised:
-            both = [series[place] for now in raised for place in (now - 1, now)]
-            alarms.append(
-                Alarm(
-                    column=column,
-                    test=test,
-                    first=series[raised[0]],
-                    worst=max(both, key=lambda finding: finding.effect / finding.needed),
-                    last=series[raised[-1]],
-                )
-            )
+    pairs = [pair for series in by_test.values() for pair in pairwise(series)]
+    limit = min(_LARGEST_CHANCE, _largest_significant([_chance_of_pair(pair) for pair in pairs]))
+    raised: dict[tuple[str, str], list[tuple[Finding, Finding]]] = {}
+    for pair in pairs:
+        if _chance_of_pair(pair) <= limit and all(finding.effect >= finding.needed for finding in pair):
+            raised.setdefault((pair[0].column, pair[0].test), []).append(pair)
+    alarms = [
+        Alarm(
+            column=column,
+            test=test,
+            first=of_test[0][1],
+            worst=max((finding for pair in of_test for finding in pair), key=lambda finding: finding.effect / finding.needed),
+            last=of_test[-1][1],
+        )
+        for (column, test), of_test in raised.items()
+    ]
     return sorted(alarms, key=lambda alarm: -alarm.worst.effect / alarm.worst.needed)
+
+
+def _chance_of_pair(pair: tuple[Finding, Finding]) -> float:
+    return max(finding.chance for finding in pair) ** 2
 
 
 def _largest_significant(chances: Sequence[float]) -> float:

@@ -9,10 +9,26 @@ from numpy.typing import NDArray
 
 from presage_export.drift.layout import Layout
 
-__all__ = ["SHARES", "chance_of_distance", "chance_of_normal", "distances", "places_of_shares", "smoothed_shares"]
+__all__ = [
+    "CERTAINLY",
+    "SHARES",
+    "SHARE_TESTS",
+    "SharesMeasure",
+    "chance_of_distance",
+    "chance_of_normal",
+    "distances",
+    "places_of_shares",
+    "smoothed_shares",
+]
 
 SHARES = ("zeros", "defaults", "missing")
 """The shares of rows that are compared on their own."""
+
+SHARE_TESTS = (*SHARES, "level")
+"""What ``SharesMeasure`` measures, in this order."""
+
+CERTAINLY = 2.5
+"""An effect counts as far as it is larger than this many standard deviations."""
 
 
 def smoothed_shares(counts: NDArray[np.int64], layout: Layout, *, more_rows: float = 0.5) -> NDArray[np.float64]:
@@ -50,6 +66,39 @@ def places_of_shares(layout: Layout, defaults: NDArray[np.float64]) -> NDArray[n
             places[1, column] = layout.bin_at(column, default)
         places[2, column] = layout.starts_of_bins[column]
     return places
+
+
+class SharesMeasure:
+    """Measures the shares of zeros, defaults and missing values, and the level: the share of the baseline that a row is above.
+
+    The level, of which a half is usual, tells when all values have become somewhat larger or smaller, long before the distance does
+    (Mann and Whitney).
+
+    Args:
+        layout: The bins.
+        defaults: The default of each column; NaN without one.
+        expected: The usual share of each bin.
+    """
+
+    def __init__(self, layout: Layout, defaults: NDArray[np.float64], expected: NDArray[np.float64]) -> None:
+        self._first = layout.starts_of_bins[:-1]
+        self._places = places_of_shares(layout, defaults)
+        before = np.cumsum(expected) - expected
+        self._ranks = before - _per_bin(before[self._first], layout) + expected / 2
+        self.exists = np.vstack([self._places >= 0, np.ones((1, layout.columns), np.bool_)])
+        """Whether a column has such a value, ``[4, C]``."""
+        self.expected: NDArray[np.float64] = self._join(expected[self._places], np.full(layout.columns, 0.5))
+        """What is usual, ``[4, C]``; 0 where a column has no such value."""
+
+    def of(self, counts: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.float64]:
+        """Measure rows in bins, ``[..., bins]``; returns ``[..., 4, C]``."""
+        rows = np.maximum(1, np.add.reduceat(counts, self._first, axis=-1))
+        level = np.add.reduceat(counts * self._ranks, self._first, axis=-1) / rows
+        return self._join(counts[..., self._places] / rows[..., None, :], level)
+
+    def _join(self, shares: NDArray[np.float64], level: NDArray[np.float64]) -> NDArray[np.float64]:
+        result: NDArray[np.float64] = np.concatenate([shares, level[..., None, :]], axis=-2)
+        return np.where(self.exists, result, 0.0)
 
 
 def chance_of_distance(distance: float, *, mean: float, deviation: float) -> float:

@@ -12,19 +12,7 @@ from presage_server.errors import NotExplainedError, StateTooNewError, Unreadabl
 from presage_server.models.model import Model
 from presage_server.store.snapshot import read_state
 
-__all__ = ["explain_blob", "require_explainer"]
-
-
-def require_explainer(model: Model) -> None:
-    """Check that a model's scores can be explained.
-
-    Raises:
-        NotExplainedError: They cannot; the message says what to do.
-    """
-    if isinstance(model.bundle.explainer, NotExplainableError):
-        raise NotExplainedError(
-            f"the scores of {model.name} version {model.version} cannot be explained: {model.bundle.explainer}"
-        )
+__all__ = ["explain_blob"]
 
 
 def explain_blob(blob: bytes | None, model: Model, now_unix_micros: int, session_id: str) -> pb.ExplainResponse:
@@ -41,14 +29,18 @@ def explain_blob(blob: bytes | None, model: Model, now_unix_micros: int, session
         UnreadableStateError: The state cannot be read.
         StateTooNewError: A newer release wrote the state.
     """
-    require_explainer(model)
     feature_set = model.feature_set
     state = read_state(blob, feature_set.needs)
     if isinstance(state, StateError):
         error = StateTooNewError if isinstance(state, NewerStateError) else UnreadableStateError
         raise error(str(state))
     row = featurize(state, now_unix_micros, feature_set, session_id=session_id)
-    explanation = model.bundle.explain(row)
+    try:
+        explanation = model.bundle.explain(row)
+    except NotExplainableError as error:
+        raise NotExplainedError(
+            f"the scores of {model.name} version {model.version} cannot be explained: {error}"
+        ) from error
     values = zip(feature_set.features, row.tolist(), explanation.contributions.tolist(), strict=True)
     return pb.ExplainResponse(
         score=model.predict(row[np.newaxis])[0],

@@ -8,6 +8,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from presage_featurizer import MICROS
+from presage_featurizer.ranking.compiled import load_kernels
 from presage_server.call import Call
 from presage_server.clock import system_clock
 from presage_server.drift.counting import ServedCounts
@@ -75,10 +76,10 @@ class VersionWarmer:
     Args:
         binding: Binds the tables of ranking models.
         items: What they rank.
-        counts: Counts what they serve.
+        counts: Counts what they serve; None if nothing does.
     """
 
-    def __init__(self, binding: TableBinding, items: ItemSource, counts: ServedCounts) -> None:
+    def __init__(self, binding: TableBinding, items: ItemSource, counts: ServedCounts | None = None) -> None:
         self._binding = binding
         self._items = items
         self._counts = counts
@@ -91,7 +92,8 @@ class VersionWarmer:
             VersionFailedError: One cannot score a visitor without history, or rank items for one.
         """
         self._binding.add([version for version in versions if isinstance(version, RankingModel)], self._items)
-        self._counts.read_ahead([version for version in versions if isinstance(version, Model)])
+        if self._counts is not None:
+            self._counts.read_ahead([version for version in versions if isinstance(version, Model)])
         scorer = Scorer(self._metrics)
         for version in versions:
             try:
@@ -132,6 +134,11 @@ def _score_once(scorer: Scorer, model: Model, size: int) -> None:
 def _warm_up_rankings(models: Models, items: ItemSource) -> None:
     ranker = Ranker(items, Metrics())
     width = items.features.items.bucket_micros
+    if models.ranking_models:
+        compiled = load_kernels()  # now, for it may take a while
+        _logger.info(
+            "features of rankings: %s", "by numpy (the extra 'compiled' is faster)" if compiled is None else "compiled"
+        )
     for model in models.ranking_models:
         if model.bucket_micros != width:
             _logger.warning(
