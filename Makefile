@@ -9,7 +9,7 @@ DEMO_EXTRAS ?= server,native
 
 .PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-rank bench-items \
         bench-slow-store bench-neighbours bench-overload bench-custom-features bench-versions bench-compare \
-        budget soak bench-replay bench-open-bandit skew-proof audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain train-real train-rank list-regret clean
+        budget soak bench-replay bench-open-bandit skew-proof audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain train-real train-rank list-regret mlflow-proof clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -148,6 +148,9 @@ audit-proof: setup ## follow a million events and 20,000 served vectors with pre
 
 backfill-proof: setup ## backfill 100,000 visitors under 1,000 live events/s and compare every state with a replay
 	@$(BIN)/python -m benchmarks.proofs.backfill_proof --to .benchmarks/backfill.json $(ARGS)
+
+mlflow-proof: setup ## pull bundles from a real MLflow server on sqlite; installs MLflow in environments of its own
+	@$(BIN)/python -m benchmarks.proofs.mlflow_proof
 
 reload-proof: setup ## 50 reloads under 5,000 Score/s, 10 of them broken: no failed call, no wrong version
 	@$(BIN)/python -m benchmarks.proofs.reload_proof --to .benchmarks/reload.json $(ARGS)
