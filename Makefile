@@ -7,9 +7,11 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-rank bench-items \
-        bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
-        budget soak bench-replay bench-open-bandit skew-proof audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain train-real train-rank list-regret clean
+.PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire \
+        bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
+        bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
+        audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain train-real train-rank \
+        list-regret mlflow-proof clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -110,6 +112,9 @@ bench-overload: setup ## more calls than a server can answer: closed loops, burs
 bench-custom-features: setup ## what a project's own features cost a server, beside one without
 	@$(BIN)/python -m benchmarks.custom_features --to .benchmarks/custom-features.json $(ARGS)
 
+bench-versions: setup ## what a challenger, a shadow and their pairs cost a Score
+	@$(BIN)/python -m benchmarks.versions --to .benchmarks/versions.json $(ARGS)
+
 bench-compare: setup ## this checkout against BASE, another revision, in turn
 	@$(BIN)/python -m benchmarks.compare --base $(or $(BASE),main) $(ARGS)
 
@@ -145,6 +150,9 @@ audit-proof: setup ## follow a million events and 20,000 served vectors with pre
 
 backfill-proof: setup ## backfill 100,000 visitors under 1,000 live events/s and compare every state with a replay
 	@$(BIN)/python -m benchmarks.proofs.backfill_proof --to .benchmarks/backfill.json $(ARGS)
+
+mlflow-proof: setup ## pull bundles from a real MLflow server on sqlite; installs MLflow in environments of its own
+	@$(BIN)/python -m benchmarks.proofs.mlflow_proof
 
 reload-proof: setup ## 50 reloads under 5,000 Score/s, 10 of them broken: no failed call, no wrong version
 	@$(BIN)/python -m benchmarks.proofs.reload_proof --to .benchmarks/reload.json $(ARGS)

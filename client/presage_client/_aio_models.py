@@ -30,8 +30,8 @@ class AsyncModelMethods:
     ) -> Aliases:
         """Change which versions of a model serve; return the aliases with their new revision.
 
-        ``aliases`` are all of them as they are to be; ``changed_by`` and ``reason`` go into the history. The server verifies versions
-        that are new among them.
+        ``aliases`` are all of them as they are to be; ``changed_by`` and ``reason`` go into the history. The server verifies
+        versions that are new among them.
         The call is never repeated. It raises an AccessDeniedError unless the server was started to allow it; an UnavailableError
         with the code ABORTED if they were changed since they were read, with FAILED_PRECONDITION if a version cannot be served.
         """

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sysconfig
 import time
+import urllib.request
 from pathlib import Path
 
 import msgspec
@@ -105,7 +106,12 @@ def test_a_signal_ends_it_and_what_makes_no_sense_is_said(store, tmp_path):
     archive_once(store, archive)
     process = start_audit(archive, "--metrics-port", "0")
     try:
-        assert process.stdout.readline().startswith("presage audit: metrics on port ")
+        line = process.stdout.readline()
+        assert line.startswith("presage audit: metrics on port ")
+        with urllib.request.urlopen(
+            f"http://localhost:{line.split()[-1]}/metrics", timeout=GENEROUS_SECONDS
+        ) as response:
+            assert "presage_audit_compared_total 0.0" in response.read().decode()
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=GENEROUS_SECONDS)
     finally:

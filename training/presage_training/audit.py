@@ -91,7 +91,8 @@ class Models:
     """The bundles of a folder, <name>/<version>, and the feature sets that they, this release and a project know."""
 
     def __init__(self, bundles: Mapping[tuple[str, str], Bundle], custom: CustomFeatures | None = None) -> None:
-        self._bundles = dict(bundles)
+        self.bundles = dict(bundles)
+        """By name and version."""
         self.aggregates = NO_AGGREGATES if custom is None else custom.aggregates
         """What the servers of the project fold."""
         own = () if custom is None else (custom.feature_set,)
@@ -104,9 +105,23 @@ class Models:
             self._feature_sets[known.fingerprint] = known
 
     @classmethod
-    def read(cls, directory: Path, *, warn: Callable[[str], None], custom: CustomFeatures | None = None) -> Models:
-        """Read every bundle of a folder that scores visitors; of one that cannot be read, no score is checked."""
-        bundles = {}
+    def read(
+        cls,
+        directory: Path,
+        *,
+        warn: Callable[[str], None],
+        custom: CustomFeatures | None = None,
+        known: Models | None = None,
+    ) -> Models:
+        """Read every bundle of a folder that scores visitors; of one that cannot be read, no score is checked.
+
+        Args:
+            directory: The folder, NAME/VERSION/.
+            warn: Called with one line for each bundle that cannot be read.
+            custom: The project's own features.
+            known: Models whose bundles are kept unless the folder has others in their places.
+        """
+        bundles = {} if known is None else dict(known.bundles)
         for manifest in sorted(directory.glob("*/*/manifest.json")):
             folder = manifest.parent
             try:
@@ -124,7 +139,7 @@ class Models:
 
     def score(self, vector: ServedVector) -> float | None:
         """Score a vector with the model that served it; None without its bundle."""
-        bundle = self._bundles.get((vector.model, vector.model_version))
+        bundle = self.bundles.get((vector.model, vector.model_version))
         if bundle is None or bundle.manifest.feature_set.fingerprint != vector.fingerprint:
             return None
         (score,) = bundle.scores(vector.features.reshape(1, -1))

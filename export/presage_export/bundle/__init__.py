@@ -5,6 +5,7 @@ installed. Reading the models of training libraries belongs in ``reading``; expo
 """
 
 from presage_export.bundle.bundle import OPTIONAL_FILES, Bundle, read_bundle, read_manifest, read_optional_file
+from presage_export.bundle.copying import copy_bundle, is_same_model, read_foreign_manifest
 from presage_export.bundle.explaining import Explanation
 from presage_export.bundle.golden_check import GoldenResult, measure_golden
 from presage_export.bundle.manifest import Manifest
@@ -23,13 +24,16 @@ __all__ = [
     "Manifest",
     "NotExplainableError",
     "RankingBundle",
+    "copy_bundle",
     "is_ranking_bundle",
+    "is_same_model",
     "load_ranking_bundle",
     "manifest_digest",
     "measure_golden",
     "missing_parts",
     "open_verified_bundle",
     "read_bundle",
+    "read_foreign_manifest",
     "read_manifest",
     "read_optional_file",
     "write_bundle",

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_featurizer.ranking.compiled import loaded_kernels
+from presage_featurizer.ranking.compiled import kernels
 
 __all__ = ["UNKNOWN", "DigestIndex", "IdIndex"]
 
@@ -67,10 +67,10 @@ class DigestIndex:
 
     def rows_of(self, digests: Digests) -> Rows:
         """Return the row of each digest; UNKNOWN if it has none."""
-        kernels = loaded_kernels()
-        if kernels is not None and len(digests) <= _MAX_COMPILED:
+        compiled = kernels()
+        if compiled is not None and len(digests) <= _MAX_COMPILED:
             found = np.empty(len(digests), np.int64)
-            kernels.find_rows(self.slots, np.ascontiguousarray(digests), found)
+            compiled.find_rows(self.slots, np.ascontiguousarray(digests), found)
             return found
         return self._rows_of(digests)
 

@@ -7,7 +7,7 @@ from enum import IntEnum
 import numpy as np
 
 from presage_featurizer.events import EventType
-from presage_featurizer.ranking.compiled import loaded_kernels
+from presage_featurizer.ranking.compiled import kernels
 from presage_featurizer.ranking.interests import Interests
 from presage_featurizer.ranking.item_features import CODES, ItemFeatures
 from presage_featurizer.state import Session
@@ -63,7 +63,7 @@ def session_intent(session: Session | None, interests: Interests, item_features:
 
 def _compare(interests: Interests) -> tuple[int, bool]:
     """Count the session's items that have events before the session's last ones; return whether items are compared, too."""
-    compiled = loaded_kernels()
+    compiled = kernels()
     if compiled is not None:
         return compiled.compare_items(
             interests.digests, interests.size, interests.of_session, interests.of_history, interests.codes

@@ -16,6 +16,7 @@ from rich.table import Column, Table
 
 from presage_server.models.command_change import promote, rollback, shadow, split
 from presage_server.models.command_options import Folder, Project, folder_of
+from presage_server.models.command_pull import pull
 from presage_server.models.command_show import show, verify
 
 __all__ = ["models"]
@@ -36,7 +37,7 @@ def _models() -> None:
     """Look at the models that can be served, and change which versions serve whom."""
 
 
-for _command in (show, verify, promote, rollback, split, shadow):
+for _command in (show, verify, promote, rollback, split, shadow, pull):
     models.command()(_command)
 
 

@@ -67,9 +67,7 @@ class Guard:
         served = self._models.all
         self._versions.keep({version for loaded in served.values() for version in loaded.versions})
         self._watched = {
-            name: self._watched[name] if self._is_watched(name, loaded) else _Watched(loaded)
-            for name, loaded in served.items()
-            if loaded.challenger is not None
+            name: self._watch(name, loaded) for name, loaded in served.items() if loaded.challenger is not None
         }
         self._next_at = now + _MAX_SECONDS
         for name, watched in self._watched.items():
@@ -77,9 +75,16 @@ class Guard:
                 self._roll_back(name, watched.served, reason)
             self._next_at = min(self._next_at, watched.next_at)
 
-    def _is_watched(self, name: str, loaded: Served[Any]) -> bool:
+    def _watch(self, name: str, loaded: Served[Any]) -> _Watched:
+        """Go on with a model, or begin again if other versions of it are compared."""
         watched = self._watched.get(name)
-        return watched is not None and watched.served is loaded
+        if watched is None or (watched.served.champion, watched.served.challenger) != (
+            loaded.champion,
+            loaded.challenger,
+        ):
+            return _Watched(loaded)
+        watched.served = loaded  # with another share, say
+        return watched
 
     def _reason(self, watched: _Watched, now: float) -> str:
         """Look at one model; return why its challenger has to go, empty if it may stay."""

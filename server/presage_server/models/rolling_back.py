@@ -6,14 +6,12 @@ import asyncio
 import logging
 from pathlib import Path
 
-import msgspec
-
-from presage_export.registry import AliasesError, StaleAliasesError, read_aliases, replace_aliases
+from presage_export.registry import AliasesError, StaleAliasesError, drop_challenger, read_aliases, replace_aliases
 from presage_server.clock import Clock
 from presage_server.models.guarding import Rollback
 from presage_server.telemetry.counting import Counters
 
-__all__ = ["Rollbacks", "drop_challenger"]
+__all__ = ["Rollbacks", "write_rollback"]
 
 _logger = logging.getLogger(__name__)
 
@@ -53,7 +51,7 @@ class Rollbacks:
 
     async def _write(self, rollback: Rollback) -> None:
         try:
-            written = await asyncio.to_thread(drop_challenger, self._models / rollback.model, rollback, self._clock())
+            written = await asyncio.to_thread(write_rollback, self._models / rollback.model, rollback, self._clock())
         except (AliasesError, OSError) as error:
             _logger.error(  # noqa: TRY400 - a folder that cannot be written needs no traceback
                 "model %s: the rollback holds in this process only, until it is started again: %s",
@@ -65,7 +63,7 @@ class Rollbacks:
             self._written[rollback.model,].inc()
 
 
-def drop_challenger(folder: Path, rollback: Rollback, now_unix_micros: int) -> bool:
+def write_rollback(folder: Path, rollback: Rollback, now_unix_micros: int) -> bool:
     """Drop the challenger that was rolled back from the aliases of a model's folder; whatever else was changed meanwhile stays.
 
     Returns:
@@ -81,7 +79,7 @@ def drop_challenger(folder: Path, rollback: Rollback, now_unix_micros: int) -> b
             return False
         if aliases.salt != rollback.aliases.salt:
             return False  # another experiment with the same version: somebody wants it tried again
-        after = msgspec.structs.replace(aliases, challenger="", challenger_share=0.0)
+        after = drop_challenger(aliases)
         try:
             replace_aliases(
                 folder, after, now_unix_micros=now_unix_micros, changed_by=_CHANGED_BY, reason=rollback.reason

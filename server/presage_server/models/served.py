@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-import msgspec
-
-from presage_export.registry import Aliases, Arm, assign, propensity_of
+from presage_export.registry import Aliases, Arm, assign, drop_challenger, propensity_of
 from presage_featurizer import FEATURE_SETS, FeatureSet
 from presage_featurizer.custom import CustomFeatures
 from presage_featurizer.state import StatePart
@@ -69,7 +67,7 @@ class Served(Generic[Version]):
 
     def without_challenger(self) -> Served[Version]:
         """Return the same without its challenger, as after a rollback."""
-        aliases = msgspec.structs.replace(self.aliases, challenger="", challenger_share=0.0)
+        aliases = drop_challenger(self.aliases)
         return Served(champion=self.champion, shadow=self.shadow, prior=self.prior, aliases=aliases)
 
     def _route(self, arm: Arm) -> Route[Version]:

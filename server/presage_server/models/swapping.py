@@ -13,7 +13,7 @@ from presage_export.bundle import BundleError, RankingBundle, manifest_digest, o
 from presage_featurizer import FeatureSet, FeatureSetError
 from presage_featurizer.custom import CustomFeatures
 from presage_server.errors import ModelError
-from presage_server.models.loading import serve_as_planned
+from presage_server.models.loading import plan_of, serve_as_planned
 from presage_server.models.model import Model
 from presage_server.models.plan import Plan, VerifiedVersion
 from presage_server.models.ranking import RankingModel
@@ -76,6 +76,10 @@ class Swapper:
         self._keep_seconds = keep_seconds
         self._after_swap = after_swap
         self._timers: list[threading.Timer] = []
+        self._plan = plan_of(models)
+        """What is served, but for challengers that were rolled back since."""
+        self._held: set[AnyModel] = {*self._loaded().values()}
+        """So that no version, not even one that is rolled back, is freed by the thread that serves."""
 
     def prepare(self, plan: Plan) -> Prepared:
         """Open and warm up what is not loaded yet.
@@ -94,12 +98,16 @@ class Swapper:
         Raises:
             TimeoutError: The serving thread does not come to the end of a batch.
         """
-        before = self._loaded()
         done: Future[None] = Future()
         self._run_between_batches(partial(self._replace, prepared, done))
-        done.result(_COMMIT_SECONDS)
-        after = set(self._loaded().values())
-        if gone := [model for model in before.values() if model not in after]:
+        try:
+            done.result(_COMMIT_SECONDS)
+        except TimeoutError:
+            if done.cancel():
+                raise
+            done.result()  # it has just begun
+        held, self._held = self._held, {*self._loaded().values()}
+        if gone := [model for model in held if model not in self._held]:
             # When no call can hold them any more: freeing a session takes the thread that does it milliseconds.
             timer = threading.Timer(self._keep_seconds, gone.clear)
             timer.daemon = True
@@ -117,10 +125,22 @@ class Swapper:
         }
 
     def _replace(self, prepared: Prepared, done: Future[None]) -> None:
+        if not done.set_running_or_notify_cancel():
+            return  # it took too long, and was given up
         try:
-            problems = prepared.plan.problems
-            rejected = {name: len(problems.get(name, ())) for name in prepared.plan.models}
-            self._models.replace(prepared.scoring, prepared.ranking, rejected, problems)
+            plan, models = prepared.plan, self._models
+            # What is not changed stays as it is now: the guard may have dropped its challenger.
+            same = {name for name, planned in plan.models.items() if planned == self._plan.models.get(name)}
+            models.replace(
+                {name: models.served(name) if name in same else served for name, served in prepared.scoring.items()},
+                {
+                    name: models.served_ranking(name) if name in same else served
+                    for name, served in prepared.ranking.items()
+                },
+                {name: len(plan.problems.get(name, ())) for name in plan.models},
+                plan.problems,
+            )
+            self._plan = plan
             if self._after_swap is not None:
                 self._after_swap()
         except Exception as error:  # noqa: BLE001 - it must not end the thread that serves

@@ -120,7 +120,9 @@ class Pipeline:
             link.flush()  # the store works on this batch while the next one is decoded
             self._pumped = False  # at the end of the next turn, replies and new connections are looked for in any case
         else:
-            link.pump(0.0 if ranker.pending else self._wait_seconds)
+            # Rankings are worked on while the store is, unless small calls would wait for the end of that.
+            is_waited_for = not ranker.pending or (link.fast and any(batch.has_small for batch in self._reading))
+            link.pump(self._wait_seconds if is_waited_for else 0.0)
             self._pumped = True
         if self._reading or link.pending:
             self._look_for_late(monotonic())

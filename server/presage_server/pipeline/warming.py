@@ -8,6 +8,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from presage_featurizer import MICROS
+from presage_featurizer.ranking.compiled import load_kernels
 from presage_server.call import Call
 from presage_server.clock import system_clock
 from presage_server.drift.counting import ServedCounts
@@ -133,6 +134,11 @@ def _score_once(scorer: Scorer, model: Model, size: int) -> None:
 def _warm_up_rankings(models: Models, items: ItemSource) -> None:
     ranker = Ranker(items, Metrics())
     width = items.features.items.bucket_micros
+    if models.ranking_models:
+        compiled = load_kernels()  # now, for it may take a while
+        _logger.info(
+            "features of rankings: %s", "by numpy (the extra 'compiled' is faster)" if compiled is None else "compiled"
+        )
     for model in models.ranking_models:
         if model.bucket_micros != width:
             _logger.warning(

@@ -26,8 +26,8 @@ from presage_server.telemetry.stages import Stages
 
 __all__ = ["Ranker"]
 
-_ROWS, _BRIEF_ROWS = 512, 160
-"""Candidates scored at once, and where small calls wait for the end of it."""
+_ROWS, _BRIEF_ROWS = 512, 256
+"""Candidates scored at once, and where small calls wait for the end of it: then of one list at most."""
 
 
 @dataclass(slots=True)
@@ -88,9 +88,9 @@ class Ranker:
             now: The time, in seconds of ``time.monotonic``.
             briefly: Whether other calls wait for the end of this.
         """
-        rows = _BRIEF_ROWS if briefly else _ROWS
+        rows, lists = (_BRIEF_ROWS, 1) if briefly else (_ROWS, _ROWS)
         runs: list[tuple[_Begun, int]] = []
-        while rows > 0 and (begun := self._next(now)) is not None:
+        while rows > 0 and len(runs) < lists and (begun := self._next(now)) is not None:
             if runs and runs[0][0].job.model is not begun.job.model:
                 self._begun.appendleft(begun)
                 break

@@ -30,8 +30,8 @@ _AT_ONCE = 16
 """Pairs scored in one turn: calls that arrive meanwhile wait for as long as one run of each other version takes."""
 _MAX_WAIT_SECONDS = 0.02
 """For how long pairs wait for others to be scored with: a run for each would cost five times as much."""
-_HURRY = 64
-"""With so many waiting, some are scored although calls are being served."""
+_HURRY, _HURRY_SECONDS = 64, 1.0
+"""With so many waiting, or for so long, some are scored although calls are being served."""
 _SOON_SECONDS = 0.001
 
 
@@ -109,7 +109,8 @@ class Pairs:
             In how many seconds the next ones are due; infinite if none wait.
         """
         waiting = self._waiting
-        if (due := self._due(now)) <= 0.0 and (idle or len(waiting) >= _HURRY):
+        due = self._due(now)
+        if due <= 0.0 and (idle or len(waiting) >= _HURRY or now - waiting[0].since >= _HURRY_SECONDS):
             self._work()
             due = self._due(now)
         return max(due, 0.0 if idle else _SOON_SECONDS)

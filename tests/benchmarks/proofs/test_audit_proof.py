@@ -9,6 +9,7 @@ from benchmarks.proofs.audit_proof import Proof, main, prove
 
 FINE = Proof(
     events=10,
+    rejected=0,
     visitors=2,
     vectors=3,
     replayed=10,

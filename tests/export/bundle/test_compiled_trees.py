@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from presage_export.bundle import compiled_trees
 from presage_export.bundle.compiled_trees import CompiledTrees
 from presage_export.bundle.ranking import load_ranking_bundle
 from presage_export.bundle.session import OnnxModel
@@ -124,3 +127,13 @@ def test_trees_beside_a_linear_part_are_left_to_onnx_runtime():
 
     assert ensemble is not None
     assert CompiledTrees.of(ensemble, feature_count=FEATURE_COUNT) is None
+
+
+def test_without_numba_everything_is_left_to_onnx_runtime(monkeypatch):
+    ensemble = check_structure(graph_of(binary_model()), feature_count=FEATURE_COUNT)
+    assert CompiledTrees.of(ensemble, feature_count=FEATURE_COUNT) is not None
+
+    compiled_trees._compiled.cache_clear()
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert CompiledTrees.of(ensemble, feature_count=FEATURE_COUNT) is None
+    compiled_trees._compiled.cache_clear()

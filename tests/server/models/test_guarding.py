@@ -13,7 +13,7 @@ from presage.v1 import scoring_service_pb2 as pb
 from presage_export.registry import Aliases, RollbackRules, read_aliases, read_changes, replace_aliases
 from presage_server.models.guarding import Guard, Rollback
 from presage_server.models.model import Model
-from presage_server.models.rolling_back import Rollbacks, drop_challenger
+from presage_server.models.rolling_back import Rollbacks, write_rollback
 from presage_server.models.served import Models
 from presage_server.telemetry.counting import Counters
 from presage_server.telemetry.versions import VersionMetrics
@@ -161,13 +161,27 @@ def test_runs_of_many_rows_are_compared_with_runs_of_many_rows(watched):
     assert watched.look() == ""
 
 
+def test_another_share_of_the_same_versions_goes_on_in_the_same_window(watched, loaded):
+    watched.count(watched.champion, 500)
+    watched.count(watched.challenger, 60, errors=20)
+    larger = serve_versions(loaded, rollback=RULES, **SPLIT | {"challenger_share": 0.6})
+    watched.models.replace(larger._models, {}, {})
+    assert watched.look() == ""
+    watched.count(watched.challenger, 30, errors=5)
+
+    assert "25 of 115 scores failed" in watched.look()
+    assert watched.rollbacks[0].aliases.challenger_share == 0.6
+
+
 def test_a_challenger_that_is_replaced_begins_again(watched, loaded):
     watched.count(watched.challenger, 60, errors=60)
-    watched.models.replace(serve_versions(loaded, rollback=RULES, **SPLIT)._models, {}, {})
-    watched.look()
-    watched.count(watched.challenger, 60, errors=0)
+    other = serve_versions(loaded, rollback=RULES, **SPLIT | {"challenger": "3"})
+    watched.models.replace(other._models, {}, {})
+    assert watched.look() == ""
+    watched.count(loaded["3"], 120, errors=0)
 
     assert watched.look() == ""
+    assert watched.models.served("").challenger is loaded["3"]
 
 
 def test_looks_cost_nothing_between_their_times(watched, monkeypatch):
@@ -223,7 +237,7 @@ def rollback_of(aliases: Aliases) -> Rollback:
 def test_a_rollback_lasts_and_says_who_and_why(folder):
     before = read_aliases(folder)
 
-    assert drop_challenger(folder, rollback_of(before), 7)
+    assert write_rollback(folder, rollback_of(before), 7)
     after = read_aliases(folder)
     assert after == msgspec.structs.replace(before, challenger="", challenger_share=0.0, revision=2)
     change = list(read_changes(folder))[-1]
@@ -234,7 +248,7 @@ def test_whatever_else_was_changed_meanwhile_stays(folder):
     before = read_aliases(folder)
     changed = write(folder, msgspec.structs.replace(before, challenger_share=0.6, holdout_share=0.1))
 
-    assert drop_challenger(folder, rollback_of(before), 7)
+    assert write_rollback(folder, rollback_of(before), 7)
     assert read_aliases(folder) == msgspec.structs.replace(changed, challenger="", challenger_share=0.0, revision=3)
 
 
@@ -245,7 +259,7 @@ def test_another_experiment_is_left_alone(folder, change):
     before = read_aliases(folder)
     changed = write(folder, msgspec.structs.replace(before, **change))
 
-    assert not drop_challenger(folder, rollback_of(before), 7)
+    assert not write_rollback(folder, rollback_of(before), 7)
     assert read_aliases(folder) == changed
 
 
@@ -255,7 +269,7 @@ def test_of_many_workers_one_is_first(folder):
 
     def roll_back() -> None:
         barrier.wait()
-        written.append(drop_challenger(folder, rollback_of(before), 7))
+        written.append(write_rollback(folder, rollback_of(before), 7))
 
     threads = [Thread(target=roll_back) for _ in range(6)]
     for thread in threads:

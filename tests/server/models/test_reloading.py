@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from presage_export.registry import ALIASES_FILE, Aliases, replace_aliases
 from presage_server.errors import ModelError
+from presage_server.models import swapping
 from presage_server.models.loading import load_models, plan_of
 from presage_server.models.reload_metrics import ReloadMetrics
 from presage_server.models.reloading import ApplyError, Reloader
@@ -155,6 +156,32 @@ def test_aliases_are_followed_and_a_version_that_was_there_all_along_is_verified
     server.promote("2")
     server.look(1)
     assert server.models.served("conversion") == served, "its champion is broken"
+
+
+def test_a_challenger_that_was_rolled_back_stays_so_while_something_else_changes(server):
+    """The guard drops it at once; the file of aliases follows when it can be written."""
+    add(server, "2")
+    server.promote("1", challenger="2", challenger_share=0.5)
+    server.look(3)
+    server.models.drop_challenger("conversion")
+    dropped = server.models.served("conversion")
+    (add(server, "3") / "model.onnx").write_bytes(b"")
+    server.look(3)
+    assert server.models.served("conversion") is dropped
+    assert server.models.problems["conversion"].keys() == {"3"}
+
+
+def test_a_swap_that_the_serving_thread_does_not_come_to_is_given_up(server, monkeypatch):
+    monkeypatch.setattr(swapping, "_COMMIT_SECONDS", 0.01)
+    waiting = []
+    monkeypatch.setattr(server.swapper, "_run_between_batches", waiting.append)
+    add(server, "2")
+    prepared = server.swapper.prepare(plan_of(load_models(server.folder)))
+    with pytest.raises(TimeoutError):
+        server.swapper.commit(prepared)
+    (work,) = waiting
+    work()
+    assert server.version == "1"
 
 
 def test_aliases_that_are_not_valid_change_nothing_and_are_reported(server):

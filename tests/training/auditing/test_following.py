@@ -97,7 +97,9 @@ class Follower:
     def run(self, *, to_the_end: bool = True, steps: int = 1_000) -> FollowingAudit:
         path = self.archive.with_suffix(".audit")
         with open_states(path, archive_id="test", aggregates=self.models.aggregates) as states:
-            found = FollowingAudit(self.archive, states, self.models, on_mismatch=self.alerts.append, **self.options)
+            found = FollowingAudit(
+                self.archive, states, lambda: self.models, on_mismatch=self.alerts.append, **self.options
+            )
             while steps and found.step(to_the_end=to_the_end):
                 steps -= 1
         return found

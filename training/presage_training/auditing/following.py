@@ -82,7 +82,7 @@ class FollowingAudit:
     Args:
         archive: The folder of ``presage archive --to``.
         states: What is known of visitors.
-        models: The feature sets and bundles to compare with.
+        models: Returns the feature sets and bundles to compare with; asked at each batch. What they fold never changes.
         since_unix_micros: Vectors of moments before this one are left out.
         on_mismatch: Called with each mismatch, before it is saved that its batch was audited.
         is_stopped: Whether to end; asked often.
@@ -92,7 +92,7 @@ class FollowingAudit:
         self,
         archive: Path,
         states: VisitorStates,
-        models: Models,
+        models: Callable[[], Models],
         *,
         since_unix_micros: int = 0,
         on_mismatch: Callable[[Mismatch], None],
@@ -100,11 +100,12 @@ class FollowingAudit:
     ) -> None:
         self._archive = archive
         self._states = states
-        self._models = models
+        self._read_models = models
+        self._models = models()
         self._since = since_unix_micros
         self._on_mismatch = on_mismatch
         self._is_stopped = is_stopped
-        self._subject = visitor_subject(models.aggregates)
+        self._subject = visitor_subject(self._models.aggregates)
         self._waiting: dict[str, dict[int, list[Path]]] = {EVENTS: {}, VECTORS: {}}
         self._newest = -1
         """The archive's last batch when its files were listed."""
@@ -149,6 +150,7 @@ class FollowingAudit:
 
     def _audit(self, number: int, following: int | None) -> None:
         result = AuditProgress()
+        self._models = self._read_models()
         peeked = self._states.peeked()
         looked_for: dict[str, list[_Open]] = {}
         for each in self._open(number, result, is_next=False):

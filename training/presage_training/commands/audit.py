@@ -83,7 +83,7 @@ def audit(  # noqa: PLR0917 - the command line passes names
     grow, and continues where it ended.
     """
     # Imported here, so that the command's help does not wait for them.
-    from presage_training.audit import Models  # noqa: PLC0415
+    from presage_training.auditing.models_folder import ModelsFolder  # noqa: PLC0415
     from presage_training.commands.audit_follow import FollowCommand, default_states  # noqa: PLC0415
     from presage_training.commands.audit_rankings import RankingsCommand  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
@@ -103,7 +103,7 @@ def audit(  # noqa: PLR0917 - the command line passes names
         if models is not None and not models.is_dir():
             raise NotADirectoryError(20, "no such folder", str(models))
         custom = None if project_folder is None else Project.read(project_folder).features
-        known = Models.read(models, warn=console.print, custom=custom) if models else Models({}, custom)
+        folder = ModelsFolder(models, custom, warn=console.print)
         if follow:
             command = FollowCommand(
                 archive=archive,
@@ -113,8 +113,8 @@ def audit(  # noqa: PLR0917 - the command line passes names
                 settle_seconds=settle_seconds,
                 metrics_port=metrics_port,
             )
-            sys.exit(_report(command.run(known)))
-        all_same, is_compared = _audit_once(archive, known, since_unix_micros, console)
+            sys.exit(_report(command.run(folder)))
+        all_same, is_compared = _audit_once(archive, folder.read(), since_unix_micros, console)
         if rankings and models is not None:
             of_rankings = RankingsCommand(
                 archive=archive, models=models, placements=placements, bucket_seconds=bucket_seconds

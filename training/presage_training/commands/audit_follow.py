@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from presage_training.quoting import printable
 
 if TYPE_CHECKING:
-    from presage_training.audit import Models
     from presage_training.auditing.following import AuditProgress, FollowingAudit, Mismatch
+    from presage_training.auditing.models_folder import ModelsFolder
 
 __all__ = ["FollowCommand", "default_states"]
 
@@ -40,7 +40,7 @@ class FollowCommand:
     settle_seconds: float
     metrics_port: int
 
-    def run(self, models: Models) -> AuditProgress:
+    def run(self, models: ModelsFolder) -> AuditProgress:
         """Audit until SIGTERM or Ctrl-C, or to the archive's end; print alerts, and lines of progress.
 
         Returns:
@@ -58,11 +58,13 @@ class FollowCommand:
         archive_id = read_checkpoint(self.archive).archive_id
         with ExitStack() as stack:
             stop = stack.enter_context(_stop_on_signals())
-            states = stack.enter_context(open_states(self.states, archive_id=archive_id, aggregates=models.aggregates))
+            states = stack.enter_context(
+                open_states(self.states, archive_id=archive_id, aggregates=models.read().aggregates)
+            )
             audit = FollowingAudit(
                 self.archive,
                 states,
-                models,
+                models.read,
                 since_unix_micros=self.since_unix_micros,
                 on_mismatch=_alert,
                 is_stopped=stop.is_set,

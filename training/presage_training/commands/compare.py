@@ -36,18 +36,29 @@ def compare(  # noqa: PLR0917 - the command line passes names
         datetime | None, typer.Option(help="Leave out what was scored before this moment, in UTC.")
     ] = None,
     alpha: Annotated[
-        float, typer.Option(min=1e-6, max=0.5, help="How likely a verdict may be wrong, over all times that you look.")
-    ] = 0.05,
+        float | None,
+        typer.Option(
+            min=1e-6,
+            max=0.5,
+            help="How likely a verdict may be wrong, over all times that you look; 0.05 if not given.",
+        ),
+    ] = None,
     draws: Annotated[int, typer.Option(min=100, help="Draws that the intervals of one look rest on.")] = 200,
     seed: Annotated[int, typer.Option(help="The same seed gives the same intervals.")] = 7,
+    enforce: Annotated[  # noqa: FBT002 - a flag
+        bool,
+        typer.Option("--enforce", help="Roll the second version back in --models, if it is worse as the challenger."),
+    ] = False,
 ) -> None:
     """Compare two versions of a model by what visitors did after both had scored them at the same moment.
 
     Servers log a share of scores with those of the other loaded versions (`pairs_share`). One pair of each session counts, once its
     outcome is known. You may look at any time, as often as you like: the intervals of the loss and of the conversion allow for it.
+    With `--models`, the error level is that of the aliases there, unless you give another.
     """
     # Imported here, so that the command's help does not wait for them.
     from presage_export.errors import ExportError  # noqa: PLC0415
+    from presage_export.registry import Aliases, read_aliases  # noqa: PLC0415
     from presage_featurizer import FeaturizerError  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.readers.skipped_rows import SkippedRows  # noqa: PLC0415
@@ -58,9 +69,12 @@ def compare(  # noqa: PLR0917 - the command line passes names
     other, version_b = _parse(b)
     if name != other or version_a == version_b:
         sys.exit(_fail(f"expected two versions of one model, such as {name}/3 {name}/4, got {a} and {b}"))
+    if enforce and models is None:
+        sys.exit(_fail("--enforce changes aliases: name the folder of bundles with --models"))
     console = Console(markup=False, emoji=False, highlight=False)
     skipped = SkippedRows()
     try:
+        aliases = Aliases() if models is None else read_aliases(models / name)
         chosen = _target(models, name, (version_a, version_b), target)
         with console.status("reading"):
             rows = read_pairs(
@@ -71,7 +85,7 @@ def compare(  # noqa: PLR0917 - the command line passes names
                 since_unix_micros=0 if since is None else int(since.replace(tzinfo=UTC).timestamp() * 1e6),
                 skipped=skipped,
             )
-        comparison = measure(rows, alpha=alpha, draws=draws, seed=seed)
+        comparison = measure(rows, alpha=alpha or aliases.rollback.paired_alpha, draws=draws, seed=seed)
         decision = decide(comparison)
     except (TrainingError, ExportError, FeaturizerError) as error:
         sys.exit(_fail(str(error)))
@@ -83,6 +97,11 @@ def compare(  # noqa: PLR0917 - the command line passes names
     console.print(comparison.sentence, soft_wrap=True)
     more = "" if decision.reason == comparison.sentence else f" {decision.reason}"
     console.print(f"Advice: {decision.action.value}.{more}", soft_wrap=True)
+    if enforce and models is not None and decision.action.value == "roll back":
+        try:
+            console.print(_roll_back(models / name, (version_a, version_b), decision.reason), soft_wrap=True)
+        except (ExportError, OSError) as error:
+            sys.exit(_fail(str(error)))
 
 
 def _parse(text: str) -> tuple[str, str]:
@@ -107,6 +126,24 @@ def _target(models: Path | None, name: str, versions: tuple[str, str], target: s
     if len(said) > 1:
         raise VerdictError(f"{name}: expected versions that predict the same, got {' and '.join(sorted(said))}")
     return parse_target(said.pop())
+
+
+def _roll_back(folder: Path, versions: tuple[str, str], reason: str) -> str:
+    """Drop the second version from the aliases, if it is the challenger of the first; returns what was done."""
+    from presage_export.registry import drop_challenger, read_aliases, replace_aliases  # noqa: PLC0415
+
+    aliases = read_aliases(folder)
+    if (aliases.champion, aliases.challenger) != versions:
+        return f"Nothing is changed: {versions[1]} is not the challenger of {versions[0]} in {folder}."
+    now = datetime.now(UTC)
+    replace_aliases(
+        folder,
+        drop_challenger(aliases),
+        now_unix_micros=int(now.timestamp() * 1e6),
+        changed_by="presage models compare",
+        reason=reason,
+    )
+    return f"Rolled back: nobody gets {versions[1]} any more."
 
 
 def _print(console: Console, comparison: Comparison, name: str) -> None:

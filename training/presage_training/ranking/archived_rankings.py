@@ -14,6 +14,7 @@ from presage_featurizer import State
 from presage_featurizer.digests import digest
 from presage_featurizer.errors import UnknownPlacementError
 from presage_featurizer.event_log import Exposure
+from presage_featurizer.ranking.compiled import load_kernels
 from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_counter import BucketCounter
@@ -149,6 +150,7 @@ class _Past:
     def __init__(
         self, width_micros: int, counter: BucketCounter, bundles: Mapping[tuple[str, str], RankingBundle]
     ) -> None:
+        load_kernels()
         self.workspace = Workspace()
         self._columns = ItemColumns(width_micros)
         self._counter = counter

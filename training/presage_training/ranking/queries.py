@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from presage_featurizer import MICROS, Event
 from presage_featurizer.ranking.assembling import Circumstances, context_of, digest_number, digest_numbers
+from presage_featurizer.ranking.compiled import load_kernels
 from presage_featurizer.ranking.context import RankingContext
 from presage_featurizer.ranking.item_features import CODES, ItemFeatures
 from presage_featurizer.ranking.items import UNKNOWN, ItemColumns
@@ -106,6 +107,7 @@ class LogReplay:
         catalogue: Catalogue | None = None,
         state_ttl_micros: int = 0,
     ) -> None:
+        load_kernels()
         self.plan = plan
         self.items = ItemColumns(bucket_seconds * MICROS)
         self.limits = limits or RetrievalLimits()

@@ -1,4 +1,4 @@
-"""The compiled functions, loaded when they are first asked for: that takes seconds, and once they were kept on disk half of one."""
+"""The compiled functions, loaded where rankings are made: that takes seconds, and once they were kept on disk half of one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import NamedTuple
 
-__all__ = ["MAX_COMPILED_ITEMS", "Kernels", "kernels", "loaded_kernels"]
+__all__ = ["MAX_COMPILED_ITEMS", "Kernels", "kernels", "load_kernels"]
 
 MAX_COMPILED_ITEMS = 128
 """Items of a visitor's history that the compiled functions take; states have 64."""
@@ -36,18 +36,17 @@ class _Loading:
 LOADING = _Loading()
 
 
-def kernels() -> Kernels | None:
-    """Return the compiled functions; None where numba is not installed, or was told not to compile."""
-    if not LOADING.is_done:
-        with LOADING.lock:
-            if not LOADING.is_done:
-                LOADING.kernels = _load()
-                LOADING.is_done = True
+def load_kernels() -> Kernels | None:
+    """Load the compiled functions, which this process takes from now on; None where numba is not installed, or must not compile."""
+    with LOADING.lock:
+        if not LOADING.is_done:
+            LOADING.kernels = _load()
+            LOADING.is_done = True
     return LOADING.kernels
 
 
-def loaded_kernels() -> Kernels | None:
-    """Return the compiled functions if somebody asked for them already: what does not rank should not wait for them."""
+def kernels() -> Kernels | None:
+    """Return the compiled functions if they were loaded: nobody should wait for them in the middle of something else."""
     return LOADING.kernels
 
 

@@ -13,7 +13,7 @@ import pytest
 from numba import types
 
 from presage_featurizer.ranking import similar_sessions
-from presage_featurizer.ranking.compiled import features, kernels, loading, nearness, visitors
+from presage_featurizer.ranking.compiled import features, kernels, load_kernels, loading, nearness, visitors
 from presage_featurizer.ranking.compiled.compiling import compiled, inner
 from presage_featurizer.ranking.item_features import CODES, FAR, ITEM_FEATURES, RATES
 from presage_featurizer.ranking.pairs import PAIR_FEATURES
@@ -95,6 +95,12 @@ def test_nothing_is_compiled_for_other_types_later():
         assert len(function.signatures) == 1
     with pytest.raises(TypeError, match="No matching definition"):
         kernels().find_rows(np.zeros((2, 2), np.uint64), np.zeros(1, np.float32), np.zeros(1, np.int64))
+
+
+def test_they_are_taken_only_when_they_were_loaded(monkeypatch):
+    monkeypatch.setattr(loading, "LOADING", loading._Loading())
+    assert kernels() is None
+    assert load_kernels() is kernels() is load_kernels() is not None
 
 
 def test_without_numba_or_where_it_must_not_compile_there_are_none(monkeypatch):

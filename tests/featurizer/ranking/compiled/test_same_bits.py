@@ -44,8 +44,8 @@ def both(compute):
 
 
 @pytest.fixture(autouse=True)
-def numba_is_there():
-    assert kernels() is not None, "numba is one of the packages for development"
+def numba_is_there(compiled_functions):
+    assert compiled_functions is kernels() is not None, "numba is one of the packages for development"
 
 
 @given(
