@@ -16,6 +16,7 @@ from presage_export.bundle.explaining import Explainer
 from presage_export.errors import ParityError
 from presage_export.registry import Aliases
 from presage_featurizer import featurize
+from presage_featurizer.custom import CustomFeatures
 from presage_server.call import Call
 from presage_server.errors import ModelNotFoundError, NotExplainedError
 from presage_server.explaining.explain_process import explain_row
@@ -187,6 +188,24 @@ async def test_a_folder_that_was_replaced_is_not_taken_for_the_model_that_serves
 
     assert "cannot be explained" in call.failure
     assert "replaced since it was verified" in call.failure
+
+
+async def test_a_projects_own_features_are_explained_in_the_words_of_their_declaration(tmp_path):
+    custom = CustomFeatures.parse(
+        'name = "mine"\nextends = "conversion"\n'
+        '[features.margin]\naggregate = "sum"\nover = "session"\nof = "numbers.margin"\n'
+    )
+    write_small_bundle(tmp_path, name="own", feature_set=custom.feature_set)
+    model = load_model(tmp_path / "own" / "1", custom)
+    explainers = Explainers(asyncio.get_running_loop(), custom)
+    call = Asked()
+    explainers.explain(call, model, featurize(None, MOMENT, model.feature_set), cold_start=True)
+    await asyncio.wait_for(call.ended.wait(), GENEROUS_SECONDS)
+    await explainers.close()
+
+    assert call.failure == ""
+    said = {each.feature: each.reason for each in pb.ExplainResponse.FromString(call.payload).contributions}
+    assert said["margin"].startswith("margin (sum of numbers.margin over the session): 0, ")
 
 
 def method_of(models: Models) -> ExplainMethod:
