@@ -19,7 +19,10 @@ def baseline():
 def test_what_is_written_is_read(baseline):
     data = pack_baseline(baseline)
     read = unpack_baseline(data, columns=len(COLUMNS))
-    assert all(np.array_equal(getattr(read, each.name), getattr(baseline, each.name), equal_nan=True) for each in fields(Baseline))
+    assert all(
+        np.array_equal(getattr(read, each.name), getattr(baseline, each.name), equal_nan=True)
+        for each in fields(Baseline)
+    )
     assert pack_baseline(read) == data
     assert len(data) < 20_000
 
