@@ -1,8 +1,7 @@
 """``python -m benchmarks.drift_cost``: what counting served features costs a Score.
 
 Two servers with the same model on stores with the same visitors, one with ``--count-served`` and one without, loaded in turn: the
-server's processor time for each call, and the median latency with one call in flight. The exit code is 1 if either is 3 % more, and its
-interval does not reach below that.
+server's processor time for each call, and the median latency. The exit code is 1 if either is more than 3 % higher by more than chance.
 """
 
 from __future__ import annotations
@@ -78,7 +77,9 @@ def _run(given: argparse.Namespace, console: Console) -> int:
     write_json(given.to, [asdict(comparison) for comparison in comparisons])
     too_slow = [one for one in comparisons if one.ratio - 2 * one.error > _MOST]
     for one in too_slow:
-        console.print(f"{one.transport}, {one.in_flight} in flight, {one.figure}: expected at most {_MOST}, got {one.ratio:.3f}")
+        console.print(
+            f"{one.transport}, {one.in_flight} in flight, {one.figure}: expected at most {_MOST}, got {one.ratio:.3f}"
+        )
     return FAILED if too_slow else 0
 
 
@@ -87,7 +88,18 @@ def _train(folder: Path) -> Path:
     presage = Path(sysconfig.get_path("scripts"), "presage")
     places = ("--to", str(folder / "run"), "--bundle", str(folder / "models" / "conversion" / "1"))
     done = subprocess.run(
-        [presage, "train", "--simulate", "--visitors", "2000", "--models", "lightgbm-classifier", "--draws", "100", *places],
+        [
+            presage,
+            "train",
+            "--simulate",
+            "--visitors",
+            "2000",
+            "--models",
+            "lightgbm-classifier",
+            "--draws",
+            "100",
+            *places,
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -116,9 +128,7 @@ def _measure(
     return found
 
 
-def _compare(
-    transport: str, in_flight: int, figure: str, found: dict[tuple[str, str], list[float]]
-) -> _Comparison:
+def _compare(transport: str, in_flight: int, figure: str, found: dict[tuple[str, str], list[float]]) -> _Comparison:
     plain, counted = found[figure, "without"], found[figure, "counted"]
     ratios = [own / other for own, other in zip(counted, plain, strict=True)]
     return _Comparison(

@@ -22,7 +22,7 @@ from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.placements import Placements
 from presage_server.clock import system_clock
 from presage_server.drift.counting import ServedCounts
-from presage_server.drift.publishing import CountsPublisher
+from presage_server.drift.publishing import publishing
 from presage_server.errors import StoreStartError
 from presage_server.items.catalogue_service import CatalogueService
 from presage_server.items.running import live_items
@@ -172,10 +172,7 @@ async def running(
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)
         stack.callback(asyncio.create_task(ClockWatch(metrics.clock_jumps).run()).cancel)
-        if counts is not None:
-            publisher = CountsPublisher(counts, redis, writer=_new_id())
-            stack.push_async_callback(publisher.publish)  # what was counted since the last time
-            stack.callback(asyncio.create_task(publisher.run()).cancel)
+        await stack.enter_async_context(publishing(counts, redis, writer=_new_id()))
         yield address
         checking.cancel()
         await health_servicer.enter_graceful_shutdown()

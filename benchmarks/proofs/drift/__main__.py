@@ -27,11 +27,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=3)
     given = parser.parse_args(arguments)
     console = Console(emoji=False, markup=False, highlight=False)
-    table = Table("planted", "alarm after", "columns with an alarm, the largest first", "as it should be", box=SIMPLE_HEAD)
+    table = Table(
+        "planted", "alarm after", "columns with an alarm, the largest first", "as it should be", box=SIMPLE_HEAD
+    )
     began = perf_counter()
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
-        for outcome in run(Plan(visitors_a_day=given.visitors_a_day, min_visitors=given.min_visitors, seed=given.seed), SHIFTS, Path(folder)):
+        for outcome in run(
+            Plan(visitors_a_day=given.visitors_a_day, min_visitors=given.min_visitors, seed=given.seed),
+            SHIFTS,
+            Path(folder),
+        ):
             if not outcome.columns:
                 days = (outcome.windows[-1].end_unix_micros - outcome.windows[0].start_unix_micros) / 86_400e6
                 console.print(
@@ -52,8 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _columns(outcome: Outcome) -> str:
     names = list(dict.fromkeys(alarm.column for alarm in outcome.alarms))
-    import os
-    if os.environ.get("DBG"): print(outcome.name,[(a.column,a.test,a.first.window-outcome.quiet_windows,round(a.worst.effect,3),round(a.worst.needed,3),f"{a.worst.chance:.0e}") for a in outcome.alarms][:12])
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 

@@ -24,7 +24,7 @@ from benchmarks.proofs.drift.shop import (
     shop_events,
 )
 from presage_export.bundle.manifest import FeatureSetSpec
-from presage_export.drift import HOUR_MICROS, Alarm, Column, Hour, Judge, ServedRows, Window, find_alarms, make_windows
+from presage_export.drift import HOUR_MICROS, Alarm, Hour, Judge, ServedRows, Window, find_alarms, make_windows
 from presage_export.exporter import export_model
 from presage_featurizer import Event
 from presage_server.drift.baselines import read_baseline
@@ -34,7 +34,6 @@ from presage_server.models.model import Model
 from presage_server.scoring.jobs import ScoreJob
 from presage_server.telemetry.stages import Stages
 from presage_training.experiment.drift_baseline import baseline_of_features, with_scores
-from presage_training.replaying.replay import Replay
 
 __all__ = ["FILL_WEEKS", "Outcome", "Plan", "run"]
 
@@ -211,10 +210,6 @@ class _Server:
     ) -> Outcome:
         """Judge the quiet weeks and what came after them."""
         windows = [*quiet, *shifted]
-        import os
-        if os.environ.get("DBG"):
-            for f in self._judge.judge(windows):
-                if f.window>=len(quiet) and f.column in columns: print('   ',f.column,f.test,f.window-len(quiet),windows[f.window].visitors,f'{f.effect:.3f} {f.needed:.3f} {f.chance:.0e}')
         return Outcome(
             name=name,
             columns=columns,

@@ -50,7 +50,11 @@ def _each(change: Callable[[Event], Event]) -> Callable[[Sequence[Event]], list[
 
 def _dearer(event: Event) -> Event:
     items = tuple(structs.replace(item, price_micros=item.price_micros * 6 // 5) for item in event.items)
-    value = event.value_micros if event.type == EventType.RATE_ITEM or event.value_micros is None else event.value_micros * 6 // 5
+    value = (
+        event.value_micros
+        if event.type == EventType.RATE_ITEM or event.value_micros is None
+        else event.value_micros * 6 // 5
+    )
     return structs.replace(event, items=items, value_micros=value)
 
 
@@ -65,7 +69,7 @@ def _of_some(share: float, change: Callable[[Event], Event]) -> Callable[[Event]
     """Change the events of some visitors."""
 
     def changed(event: Event) -> Event:
-        chosen = Random(event.user_id).random() < share  # noqa: S311 - a sample
+        chosen = Random(event.user_id).random() < share
         return change(event) if chosen else event
 
     return changed
@@ -74,7 +78,10 @@ def _of_some(share: float, change: Callable[[Event], Event]) -> Callable[[Event]
 def _two_hours_ahead(day: Sequence[Event]) -> list[Received]:
     late = 2 * _HOUR_MICROS
     return [
-        (event.event_time_unix_micros, structs.replace(event, event_time_unix_micros=event.event_time_unix_micros + late))
+        (
+            event.event_time_unix_micros,
+            structs.replace(event, event_time_unix_micros=event.event_time_unix_micros + late),
+        )
         for event in day
     ]
 
@@ -97,13 +104,13 @@ def _with_bot(day: Sequence[Event]) -> list[Received]:
 
 
 def _half_of_carts(day: Sequence[Event]) -> list[Received]:
-    rng = Random(0)  # noqa: S311 - a sample
+    rng = Random(0)
     return _as_sent([event for event in day if event.type != EventType.ADD_TO_CART or rng.random() < 0.5])
 
 
 def _never_ending(day: Sequence[Event]) -> list[Received]:
     """Have one visitor in twelve leave a page open that reports a view every twenty minutes."""
-    last = {event.user_id: event for event in day if Random(event.user_id).random() < 1 / 12}  # noqa: S311 - a sample
+    last = {event.user_id: event for event in day if Random(event.user_id).random() < 1 / 12}
     end = day[0].event_time_unix_micros + DAY_MICROS
     views = [
         structs.replace(
@@ -140,7 +147,9 @@ def _frozen(rows: _Rows) -> _Rows:
 
 SHIFTS = (
     Shift(name="price x 1.2", columns=("avg_product_price_viewed",), events=_each(_dearer)),
-    Shift(name="3 % of rows zeroed", columns=("last_event_type", "device_encoded", "country_encoded"), rows=_some_zeroed),
+    Shift(
+        name="3 % of rows zeroed", columns=("last_event_type", "device_encoded", "country_encoded"), rows=_some_zeroed
+    ),
     Shift(
         name="a new device",
         columns=("device_encoded",),

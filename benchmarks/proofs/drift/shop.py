@@ -16,7 +16,17 @@ from presage_featurizer.custom import CustomFeatures
 from presage_training.replaying.replay import Replay
 from presage_training.simulator import Shop, simulate
 
-__all__ = ["DAY_MICROS", "FEATURES", "OWN", "START_UNIX_MICROS", "WEEK_MICROS", "Rows", "new_visitors", "replay", "shop_events"]
+__all__ = [
+    "DAY_MICROS",
+    "FEATURES",
+    "OWN",
+    "START_UNIX_MICROS",
+    "WEEK_MICROS",
+    "Rows",
+    "new_visitors",
+    "replay",
+    "shop_events",
+]
 
 DAY_MICROS = 86_400 * MICROS
 WEEK_MICROS = 7 * DAY_MICROS
@@ -99,9 +109,7 @@ def replay(received: Iterable[tuple[int, Event]], visitors: Replay) -> Iterator[
         visitors: Their states; changed.
     """
     for batch in batched(received, _CHUNK):
-        jobs = [
-            (visitors.fold(event), event.event_time_unix_micros, event.session_id) for _, event in batch
-        ]
+        jobs = [(visitors.fold(event), event.event_time_unix_micros, event.session_id) for _, event in batch]
         states, moments, session_ids = (list(column) for column in zip(*jobs, strict=True))
         yield Rows(
             values=feature_rows(states, moments, session_ids, FEATURES),

@@ -203,7 +203,7 @@ class _Draws:
     largest_share: NDArray[np.float64]
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0917 - private
         cls,
         units: NDArray[np.float32],
         rows_of_units: NDArray[np.float32],

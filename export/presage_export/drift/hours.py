@@ -33,9 +33,7 @@ class Hour:
     """Rows of the visitors in each bucket, ``[BUCKETS]``."""
 
     def __add__(self, other: Hour) -> Hour:
-        return Hour(
-            number=self.number, counts=self.counts + other.counts, visitors=self.visitors + other.visitors
-        )
+        return Hour(number=self.number, counts=self.counts + other.counts, visitors=self.visitors + other.visitors)
 
     @property
     def rows(self) -> int:
@@ -78,9 +76,7 @@ class Window:
         return (self.hours[-1].number + 1) * HOUR_MICROS
 
 
-def make_windows(
-    hours: Iterable[Hour], *, min_visitors: int, max_hours: int = MAX_HOURS
-) -> list[Window]:
+def make_windows(hours: Iterable[Hour], *, min_visitors: int, max_hours: int = MAX_HOURS) -> list[Window]:
     """Make windows of hours in order of time: each as short as gives enough visitors.
 
     The last hours are left out if they have too few visitors and may still get more.

@@ -38,7 +38,9 @@ def read_baseline(model: Model) -> VersionBaseline | None:
     try:
         found = _read(model.bundle.directory, model.bundle.manifest)
     except BundleError as error:
-        _logger.error("model %s version %s: drift is not measured: %s", model.name, model.version, error)
+        _logger.error(  # noqa: TRY400 - its text says all
+            "model %s version %s: drift is not measured: %s", model.name, model.version, error
+        )
         return None
     if found is None:
         _logger.warning(

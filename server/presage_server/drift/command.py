@@ -35,7 +35,9 @@ def drift(  # noqa: PLR0917 - the command line passes names
     models: Annotated[
         Path | None,
         typer.Option(
-            envvar="PRESAGE_MODELS", show_envvar=False, help="The bundles that are served; the shipped ones if not given."
+            envvar="PRESAGE_MODELS",
+            show_envvar=False,
+            help="The bundles that are served; the shipped ones if not given.",
         ),
     ] = None,
     days: Annotated[float, typer.Option(min=0.1, max=40.0, help="How far to look back.")] = 7.0,
@@ -46,12 +48,16 @@ def drift(  # noqa: PLR0917 - the command line passes names
         float, typer.Option(min=0.0, help="Do it again and again, this far apart; 0 does it once.")
     ] = 0.0,
     metrics_port: Annotated[
-        int, typer.Option(min=-1, max=65535, help="With --every-seconds: serve what was found for Prometheus here; -1 does not.")
+        int,
+        typer.Option(
+            min=-1, max=65535, help="With --every-seconds: serve what was found for Prometheus here; -1 does not."
+        ),
     ] = -1,
 ) -> None:
     """Compare what servers have served with what their models were trained on.
 
-    Exit code 1 means that there are alarms: a column has changed in two windows in a row. Exit code 2 means that nothing could be compared.
+    Exit code 1 means that there are alarms: a column has changed in two windows in a row. Exit code 2 means that nothing could be
+    compared.
     """
     # Imported here, because the help of other commands needs neither the store's client nor NumPy.
     from redis.exceptions import RedisError  # noqa: PLC0415
@@ -101,7 +107,9 @@ def drift(  # noqa: PLR0917 - the command line passes names
 
 def _print_report(console: Console, report: DriftReport) -> None:
     windows = report.windows
-    span = f"{_time(windows[0].start_unix_micros)} to {_time(windows[-1].end_unix_micros)} UTC" if windows else "none yet"
+    span = (
+        f"{_time(windows[0].start_unix_micros)} to {_time(windows[-1].end_unix_micros)} UTC" if windows else "none yet"
+    )
     console.print(
         f"{report.name}: {report.rows:,} rows, {len(windows)} windows ({span}), {len(report.findings):,} comparisons, "
         f"{len(report.alarms)} alarms",
@@ -111,7 +119,9 @@ def _print_report(console: Console, report: DriftReport) -> None:
         console.print(f"{report.unreadable} stored hours cannot be read and are left out")
     if not report.alarms:
         return
-    table = Table(Column("column", no_wrap=True), *("what", "since", "until", "effect", "matters from", "chance"), box=SIMPLE_HEAD)
+    table = Table(
+        Column("column", no_wrap=True), *("what", "since", "until", "effect", "matters from", "chance"), box=SIMPLE_HEAD
+    )
     for alarm in report.alarms:
         worst = alarm.worst
         table.add_row(

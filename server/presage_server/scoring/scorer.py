@@ -29,9 +29,7 @@ class Scorer:
         counts: Counts features and scores; None counts none.
     """
 
-    def __init__(
-        self, metrics: Metrics, sampler: Sampler | None = None, counts: ServedCounts | None = None
-    ) -> None:
+    def __init__(self, metrics: Metrics, sampler: Sampler | None = None, counts: ServedCounts | None = None) -> None:
         self._metrics = metrics
         self._sampler = sampler
         self._counts = counts

@@ -8,7 +8,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.drift import BASELINE_FILE, MIN_VISITORS, Baseline, Column, Kind, ServedRows, build_baseline, join_baselines, pack_baseline
+from presage_export.drift import (
+    BASELINE_FILE,
+    MIN_VISITORS,
+    Baseline,
+    Column,
+    Kind,
+    ServedRows,
+    build_baseline,
+    join_baselines,
+    pack_baseline,
+)
 from presage_featurizer import CATALOGUE, FeatureSet
 
 __all__ = ["baseline_of_features", "with_scores"]
@@ -17,9 +27,7 @@ _FOLLOW_THE_DATE: Final = frozenset({"month", "quarter"})
 _SEED = 0
 
 
-def baseline_of_features(
-    served: ServedRows, feature_set: FeatureSet, *, min_visitors: int = MIN_VISITORS
-) -> Baseline:
+def baseline_of_features(served: ServedRows, feature_set: FeatureSet, *, min_visitors: int = MIN_VISITORS) -> Baseline:
     """Build the part of a baseline that all models of a feature set share; takes seconds."""
     columns = [_column(name, feature_set) for name in feature_set.features]
     return build_baseline(served, columns, time_zone=feature_set.time_zone, seed=_SEED, min_visitors=min_visitors)
