@@ -9,7 +9,7 @@ DEMO_EXTRAS ?= server,native
 
 .PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-rank bench-items \
         bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
-        budget soak bench-replay bench-open-bandit skew-proof backfill-proof served-parity train-real train-rank list-regret clean
+        budget soak bench-replay bench-open-bandit skew-proof backfill-proof served-parity train-real train-rank list-regret drift-proof bench-drift clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -139,6 +139,12 @@ skew-proof: setup ## replay all of the real logs through a server and compare ev
 
 backfill-proof: setup ## backfill 100,000 visitors under 1,000 live events/s and compare every state with a replay
 	@$(BIN)/python -m benchmarks.proofs.backfill_proof --to .benchmarks/backfill.json $(ARGS)
+
+drift-proof: setup ## ten planted shifts and four quiet weeks of simulated traffic: which alarms are raised, and when
+	@$(BIN)/python -m benchmarks.proofs.drift $(ARGS)
+
+bench-drift: setup ## what counting served features costs a Score
+	@$(BIN)/python -m benchmarks.drift_cost --to .benchmarks/drift.json $(ARGS)
 
 list-regret: setup ## how far lists are from the best ones: at random, popular, by the shipped ranking model
 	@$(BIN)/python -m benchmarks.proofs.list_regret $(ARGS)

@@ -133,12 +133,8 @@ async def running(
         )
         metrics.registry.register(store.trouble)
         metrics.store_is_silent = lambda: link.silent
-        sampler = None
-        if settings.sample_vectors_share:
-            share = settings.sample_vectors_share
-            sampler = Sampler(share=share, random=Random().random, writer=store, metrics=metrics)  # noqa: S311 - a sample
         counts = _make_counts(settings, models, metrics)
-        scorer = Scorer(metrics, sampler, counts)
+        scorer = Scorer(metrics, _make_sampler(settings, store, metrics), counts)
         ranker = Ranker(live, metrics, _make_exposure_log(settings, store, metrics))
         overload = OverloadPolicy()
         pipeline = Pipeline(
@@ -250,6 +246,13 @@ def _make_methods(models: Models, placements: Placements, metrics: Metrics) -> l
 
 def _new_id() -> str:
     return uuid4().hex
+
+
+def _make_sampler(settings: Settings, store: RedisStore, metrics: Metrics) -> Sampler | None:
+    if not settings.sample_vectors_share:
+        return None
+    share = settings.sample_vectors_share
+    return Sampler(share=share, random=Random().random, writer=store, metrics=metrics)  # noqa: S311 - a sample
 
 
 def _make_counts(settings: Settings, models: Models, metrics: Metrics) -> ServedCounts | None:

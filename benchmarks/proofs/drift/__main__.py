@@ -15,6 +15,7 @@ from rich.table import Table
 
 from benchmarks.proofs.drift.proof import Outcome, Plan, run
 from benchmarks.proofs.drift.shifts import SHIFTS
+from presage_export.drift import MIN_VISITORS
 
 __all__ = ["main"]
 
@@ -22,8 +23,8 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Simulate, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.proofs.drift")
-    parser.add_argument("--visitors-a-day", type=int, default=900, help="new ones; each stays for four weeks")
-    parser.add_argument("--min-visitors", type=int, default=1000, help="of a window")
+    parser.add_argument("--visitors-a-day", type=int, default=1100, help="new ones; each stays for four weeks")
+    parser.add_argument("--min-visitors", type=int, default=MIN_VISITORS, help="of a window")
     parser.add_argument("--seed", type=int, default=3)
     given = parser.parse_args(arguments)
     console = Console(emoji=False, markup=False, highlight=False)

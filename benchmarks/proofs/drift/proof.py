@@ -24,7 +24,17 @@ from benchmarks.proofs.drift.shop import (
     shop_events,
 )
 from presage_export.bundle.manifest import FeatureSetSpec
-from presage_export.drift import HOUR_MICROS, Alarm, Hour, Judge, ServedRows, Window, find_alarms, make_windows
+from presage_export.drift import (
+    HOUR_MICROS,
+    MIN_VISITORS,
+    Alarm,
+    Hour,
+    Judge,
+    ServedRows,
+    Window,
+    find_alarms,
+    make_windows,
+)
 from presage_export.exporter import export_model
 from presage_featurizer import Event
 from presage_server.drift.baselines import read_baseline
@@ -49,7 +59,7 @@ class Plan:
     visitors_a_day: int
     baseline_weeks: int = 4
     quiet_weeks: int = 4
-    min_visitors: int = 1000
+    min_visitors: int = MIN_VISITORS
     seed: int = 3
 
 

@@ -71,7 +71,8 @@ class Baseline:
     largest_shares: NDArray[np.float64]
     """The mean and the standard deviation of the logarithm of the share of rows of the busiest of so many visitors, ``[S, 2]``."""
     usual_effects: NDArray[np.float64]
-    """The largest effect of the baseline's own windows that is not by chance: of the distance and the other four, ``[5, C]``."""
+    """The largest effects of the baseline's own windows that are not by chance, ``[9, C]``: the distance, how much larger the shares
+    and the level became, and how much smaller."""
     usual_largest_share: NDArray[np.float64]
     """The largest share of the busiest visitor in any window of the baseline, ``[1]``."""
 
@@ -90,7 +91,7 @@ class Baseline:
             "distance_deviations": (sizes, columns),
             "share_deviations": (sizes, 4, columns),
             "largest_shares": (sizes, 2),
-            "usual_effects": (5, columns),
+            "usual_effects": (9, columns),
             "usual_largest_share": (1,),
         }
         for name, shape in shapes.items():

@@ -169,18 +169,17 @@ class Judge:
             for column in columns.tolist():
                 if not measure.exists[number, column]:
                     continue
-                effect, deviation = (
-                    abs(float(found[number, column] - expected[number, column])),
-                    deviations[number, column],
-                )
-                usual = _MARGIN * float(baseline.usual_effects[1 + number, column])
+                difference = float(found[number, column] - expected[number, column])
+                deviation = float(deviations[number, column])
+                direction = 1 + number + len(SHARE_TESTS) * (difference < 0.0)
+                usual = _MARGIN * float(baseline.usual_effects[direction, column])
                 yield Finding(
                     column=self._names[column],
                     test=test,
                     window=place,
-                    effect=effect,
-                    needed=max(_MIN_SHARE, usual + CERTAINLY * float(deviation)),
-                    chance=2.0 * chance_of_normal(effect / float(deviation)),
+                    effect=abs(difference),
+                    needed=max(_MIN_SHARE, usual + CERTAINLY * deviation),
+                    chance=2.0 * chance_of_normal(abs(difference) / deviation),
                     expected=float(expected[number, column]),
                     found=float(found[number, column]),
                 )
