@@ -71,7 +71,7 @@ class Baseline:
     largest_shares: NDArray[np.float64]
     """The mean and the standard deviation of the logarithm of the share of rows of the busiest of so many visitors, ``[S, 2]``."""
     usual_effects: NDArray[np.float64]
-    """The largest effects of the baseline's own windows that are not by chance, ``[9, C]``: the distance, how much larger the shares
+    """The largest effects of the baseline's own windows that are not by chance, ``[9, C]``: the distance, how much larger shares
     and the level became, and how much smaller."""
     usual_largest_share: NDArray[np.float64]
     """The largest share of the busiest visitor in any window of the baseline, ``[1]``."""
