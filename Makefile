@@ -7,9 +7,11 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-rank bench-items \
-        bench-slow-store bench-neighbours bench-overload bench-custom-features bench-compare \
-        budget soak bench-replay bench-open-bandit skew-proof backfill-proof served-parity train-real train-rank list-regret drift-proof bench-drift clean
+.PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire \
+        bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
+        bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
+        audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain train-real train-rank \
+        list-regret mlflow-proof drift-proof bench-drift clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -110,11 +112,17 @@ bench-overload: setup ## more calls than a server can answer: closed loops, burs
 bench-custom-features: setup ## what a project's own features cost a server, beside one without
 	@$(BIN)/python -m benchmarks.custom_features --to .benchmarks/custom-features.json $(ARGS)
 
+bench-versions: setup ## what a challenger, a shadow and their pairs cost a Score
+	@$(BIN)/python -m benchmarks.versions --to .benchmarks/versions.json $(ARGS)
+
 bench-compare: setup ## this checkout against BASE, another revision, in turn
 	@$(BIN)/python -m benchmarks.compare --base $(or $(BASE),main) $(ARGS)
 
 budget: setup ## has Score become slower, beside an empty call?
 	@$(BIN)/python -m benchmarks.budget $(ARGS)
+
+bench-explain: setup ## what an explanation takes, and what 50 a second do to the latencies of Score
+	@$(BIN)/python -m benchmarks.explaining --to .benchmarks/explain.json $(ARGS)
 
 soak: setup ## an hour of mixed load at 60 % of saturation
 	@$(BIN)/python -m benchmarks.soak --to .benchmarks $(ARGS)
@@ -137,6 +145,9 @@ served-parity: setup ## score real rows over gRPC with every kind of model, and 
 skew-proof: setup ## replay all of the real logs through a server and compare every visitor's vector
 	@$(BIN)/python -m benchmarks.proofs.skew_proof
 
+audit-proof: setup ## follow a million events and 20,000 served vectors with presage audit: no mismatch, in bounded memory
+	@$(BIN)/python -m benchmarks.proofs.audit_proof --to .benchmarks/audit.json $(ARGS)
+
 backfill-proof: setup ## backfill 100,000 visitors under 1,000 live events/s and compare every state with a replay
 	@$(BIN)/python -m benchmarks.proofs.backfill_proof --to .benchmarks/backfill.json $(ARGS)
 
@@ -145,6 +156,15 @@ drift-proof: setup ## ten planted shifts and four quiet weeks of simulated traff
 
 bench-drift: setup ## what counting served features costs a Score
 	@$(BIN)/python -m benchmarks.drift_cost --to .benchmarks/drift.json $(ARGS)
+
+mlflow-proof: setup ## pull bundles from a real MLflow server on sqlite; installs MLflow in environments of its own
+	@$(BIN)/python -m benchmarks.proofs.mlflow_proof
+
+reload-proof: setup ## 50 reloads under 5,000 Score/s, 10 of them broken: no failed call, no wrong version
+	@$(BIN)/python -m benchmarks.proofs.reload_proof --to .benchmarks/reload.json $(ARGS)
+
+explain-parity: setup ## explain 10,000 random rows with twelve tree models, and compare with LightGBM, XGBoost and shap
+	@$(BIN)/python -m benchmarks.proofs.explain_parity $(ARGS)
 
 list-regret: setup ## how far lists are from the best ones: at random, popular, by the shipped ranking model
 	@$(BIN)/python -m benchmarks.proofs.list_regret $(ARGS)

@@ -1,7 +1,7 @@
 """``python -m benchmarks.ranking``: Rank with a large catalogue, beside the same server's Score and a Score in C++, in turn.
 
 ``rank_100`` ranks 100 candidates that the caller names and returns 20, ``rank_100_k100`` returns all of them, ``rank_found`` ranks
-the candidates that Presage finds. Every ranking is written to the event log, as is the default.
+the candidates that Presage finds. One ranking in a hundred is written to the event log, as is the default.
 """
 
 from __future__ import annotations

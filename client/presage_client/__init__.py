@@ -18,6 +18,18 @@ from presage_client.errors import (
     UnavailableError,
     UnsupportedError,
 )
+from presage_client.explaining import Contribution, Explanation
+from presage_client.models import (
+    AliasChange,
+    Aliases,
+    GoldenCheck,
+    ModelDetails,
+    ModelKind,
+    ModelSummary,
+    RollbackRules,
+    VersionState,
+    VersionSummary,
+)
 from presage_client.options import ClientOptions
 from presage_client.ranking import (
     Exclusion,
@@ -30,6 +42,7 @@ from presage_client.ranking import (
     SimilarItems,
 )
 from presage_client.types import (
+    Arm,
     Device,
     Event,
     EventType,
@@ -44,22 +57,31 @@ from presage_client.types import (
 
 __all__ = [
     "AccessDeniedError",
+    "AliasChange",
+    "Aliases",
+    "Arm",
     "AsyncClient",
     "CatalogueItem",
     "Client",
     "ClientOptions",
+    "Contribution",
     "DeadlineExceededError",
     "Device",
     "Event",
     "EventType",
     "Exclusion",
+    "Explanation",
     "Features",
+    "GoldenCheck",
     "Intent",
     "InternalError",
     "InvalidRequestError",
     "Item",
     "ItemFilter",
     "ItemSource",
+    "ModelDetails",
+    "ModelKind",
+    "ModelSummary",
     "NotFoundError",
     "OverloadedError",
     "Prediction",
@@ -68,6 +90,7 @@ __all__ = [
     "RankedItem",
     "Ranking",
     "RequestCancelledError",
+    "RollbackRules",
     "ScoreTarget",
     "SimilarItems",
     "Timings",
@@ -76,4 +99,6 @@ __all__ = [
     "UnavailableError",
     "UnsupportedError",
     "UpsertOutcome",
+    "VersionState",
+    "VersionSummary",
 ]

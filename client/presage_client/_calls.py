@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from presage.v1 import (
     event_pb2,
+    model_service_pb2_grpc,
     prediction_pb2,
     ranking_service_pb2_grpc,
     scoring_service_pb2,
@@ -86,6 +87,7 @@ def make_stubs(channel: Any) -> dict[str, Any]:
     return {
         **vars(scoring_service_pb2_grpc.ScoringServiceStub(channel)),
         **vars(ranking_service_pb2_grpc.RankingServiceStub(channel)),
+        **vars(model_service_pb2_grpc.ModelServiceStub(channel)),
     }
 
 

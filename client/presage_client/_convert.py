@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sized
+from enum import IntEnum
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -11,13 +12,14 @@ from grpc import StatusCode
 from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
 from presage_client._checks import check_instance
 from presage_client.errors import InternalError, error_from_number
-from presage_client.types import Event, Prediction, ScoreTarget, Timings, TrackOutcome
+from presage_client.types import Arm, Event, Prediction, ScoreTarget, Timings, TrackOutcome
 
 __all__ = [
     "build",
     "check_count",
     "event_to_proto",
     "features_from_proto",
+    "member_of",
     "outcome_from_proto",
     "prediction_from_proto",
     "target_to_proto",
@@ -25,6 +27,7 @@ __all__ = [
 ]
 
 M = TypeVar("M", bound=Message)
+E = TypeVar("E", bound=IntEnum)
 
 
 def build(message_class: type[M], **fields: Any) -> M:
@@ -108,7 +111,17 @@ def prediction_from_proto(message: prediction_pb2.Prediction) -> Prediction:
         no_session=message.no_session,
         features=features_from_proto(message.features) if message.HasField("features") else None,
         timings=timings_from_proto(message.timings) if message.HasField("timings") else None,
+        arm=member_of(Arm, message.arm),
+        prior=message.prior,
     )
+
+
+def member_of(kind: type[E], number: int) -> E:
+    """Return the member of that number; a newer server may send one that this client does not know."""
+    try:
+        return kind(number)
+    except ValueError:
+        return kind(0)
 
 
 def timings_from_proto(message: prediction_pb2.Timings) -> Timings:

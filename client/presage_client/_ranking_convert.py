@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import IntEnum
-from typing import TypeVar
 
 from presage.v1 import ranking_service_pb2
 from presage_client._checks import check_instance
-from presage_client._convert import build, features_from_proto, timings_from_proto
+from presage_client._convert import build, features_from_proto, member_of, timings_from_proto
 from presage_client.catalogue import CatalogueItem, UpsertOutcome
 from presage_client.errors import error_from_number
 from presage_client.ranking import Intent, ItemFilter, ItemSource, RankContext, RankedItem, Ranking, SimilarItems
@@ -21,8 +19,6 @@ __all__ = [
     "similar_items_from_proto",
     "upsert_from_proto",
 ]
-
-E = TypeVar("E", bound=IntEnum)
 
 
 def context_to_proto(context: RankContext | None) -> ranking_service_pb2.RankContext | None:
@@ -80,7 +76,7 @@ def ranking_from_proto(message: ranking_service_pb2.RankResponse | ranking_servi
     return Ranking(
         rank_id=message.rank_id,
         items=_items_from_proto(message.items),
-        intent=_member(Intent, message.intent),
+        intent=member_of(Intent, message.intent),
         model=basis.model,
         model_version=basis.model_version,
         epoch=basis.epoch,
@@ -106,7 +102,7 @@ def _items_from_proto(messages: Iterable[ranking_service_pb2.RankedItem]) -> tup
         RankedItem(
             item_id=message.item_id,
             score=message.score,
-            source=_member(ItemSource, message.source),
+            source=member_of(ItemSource, message.source),
             reasons=tuple(message.reasons),
             cold=message.cold,
             propensity=message.propensity,
@@ -116,11 +112,3 @@ def _items_from_proto(messages: Iterable[ranking_service_pb2.RankedItem]) -> tup
         )
         for message in messages
     )
-
-
-def _member(kind: type[E], number: int) -> E:
-    """Return the member of that number; a newer server may send one that this client does not know."""
-    try:
-        return kind(number)
-    except ValueError:
-        return kind(0)

@@ -7,9 +7,11 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from presage_client import _calls, _failures, _ranking_calls
+from presage_client import _calls, _explain_calls, _failures, _ranking_calls
 from presage_client._aio_connection import AsyncConnection
+from presage_client._aio_models import AsyncModelMethods
 from presage_client.catalogue import CatalogueItem, UpsertOutcome
+from presage_client.explaining import Explanation
 from presage_client.options import ClientOptions
 from presage_client.ranking import ItemFilter, RankContext, Ranking, SimilarItems
 from presage_client.types import Event, Features, Prediction, ScoreTarget, TrackOutcome, TrackResult
@@ -17,7 +19,7 @@ from presage_client.types import Event, Features, Prediction, ScoreTarget, Track
 __all__ = ["AsyncClient"]
 
 
-class AsyncClient:
+class AsyncClient(AsyncModelMethods):
     """Tracks events and gets scores, on asyncio; one per process and event loop, shared by all tasks.
 
     The one connection is made at first use, within the running loop, and belongs to that loop. Use ``async with``, or
@@ -165,6 +167,27 @@ class AsyncClient:
         """
         call = _calls.features(
             user_id, session_id=session_id, feature_set=feature_set, as_of_unix_micros=as_of_unix_micros
+        )
+        return await self._connection.run(call, timeout_ms)
+
+    async def explain(
+        self,
+        user_id: str,
+        *,
+        session_id: str = "",
+        model: str = "",
+        version: str = "",
+        as_of_unix_micros: int | datetime = 0,
+        timeout_ms: float | None = None,
+    ) -> Explanation:
+        """Explain the score that a visitor would get: what each feature adds to the model's margin.
+
+        The contributions are exact Shapley values; with ``base_margin`` they add up to ``margin``. ``version`` is the one to
+        explain (empty: the one that would serve this visitor); the rest is as for ``score``. A model whose bundle lacks what
+        explanations need raises UnavailableError with the code FAILED_PRECONDITION: train or export it again.
+        """
+        call = _explain_calls.explain(
+            user_id, session_id=session_id, model=model, version=version, as_of_unix_micros=as_of_unix_micros
         )
         return await self._connection.run(call, timeout_ms)
 

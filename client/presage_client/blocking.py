@@ -7,9 +7,11 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from presage_client import _calls, _failures, _ranking_calls
+from presage_client import _calls, _explain_calls, _failures, _ranking_calls
 from presage_client._blocking_connection import Connection
+from presage_client._blocking_models import ModelMethods
 from presage_client.catalogue import CatalogueItem, UpsertOutcome
+from presage_client.explaining import Explanation
 from presage_client.options import ClientOptions
 from presage_client.ranking import ItemFilter, RankContext, Ranking, SimilarItems
 from presage_client.types import Event, Features, Prediction, ScoreTarget, TrackOutcome, TrackResult
@@ -17,7 +19,7 @@ from presage_client.types import Event, Features, Prediction, ScoreTarget, Track
 __all__ = ["Client"]
 
 
-class Client:
+class Client(ModelMethods):
     """Tracks events and gets scores, blocking; one per process, shared by all threads.
 
     The one connection is made at first use, and so after a pre-forking web server has forked. Use ``with``, or
@@ -134,6 +136,22 @@ class Client:
         """Read the features that ``score`` would use, by name; see AsyncClient.features."""
         call = _calls.features(
             user_id, session_id=session_id, feature_set=feature_set, as_of_unix_micros=as_of_unix_micros
+        )
+        return self._connection.run(call, timeout_ms)
+
+    def explain(
+        self,
+        user_id: str,
+        *,
+        session_id: str = "",
+        model: str = "",
+        version: str = "",
+        as_of_unix_micros: int | datetime = 0,
+        timeout_ms: float | None = None,
+    ) -> Explanation:
+        """Explain the score that a visitor would get; see AsyncClient.explain."""
+        call = _explain_calls.explain(
+            user_id, session_id=session_id, model=model, version=version, as_of_unix_micros=as_of_unix_micros
         )
         return self._connection.run(call, timeout_ms)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from presage.v1 import ranking_service_pb2, scoring_service_pb2
+from presage.v1 import model_service_pb2, ranking_service_pb2, scoring_service_pb2
 from presage_client._checks import check_instance, check_integers, check_numbers
 
 __all__ = ["ClientOptions", "channel_arguments"]
@@ -16,9 +16,13 @@ _NUMBERS = ("timeout_ms", "initial_backoff_ms", "max_backoff_ms")
 _INTEGERS = ("keepalive_interval_ms", "keepalive_timeout_ms", "max_send_bytes", "max_receive_bytes")
 _SERVICES = [
     service.full_name
-    for contract in (scoring_service_pb2, ranking_service_pb2)
+    for contract in (scoring_service_pb2, ranking_service_pb2, model_service_pb2)
     for service in contract.DESCRIPTOR.services_by_name.values()
 ]
+_NEVER_REPEATED = [
+    {"service": model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name, "method": "SetAliases"}
+]
+"""A change that was made before its answer was lost would be repeated on a revision that is no longer the newest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +111,7 @@ def _service_config(options: ClientOptions) -> dict[str, object]:
         }
     return {
         "loadBalancingConfig": [{"round_robin": {}}],
-        "methodConfig": [method],
+        "methodConfig": [method, {"name": _NEVER_REPEATED}],
         # No retries while more than one call in ten fails: they would be load on servers that have trouble already.
         "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
     }

@@ -25,6 +25,7 @@ from presage_client._checks import (
 from presage_client.errors import PresageError
 
 __all__ = [
+    "Arm",
     "Device",
     "Event",
     "EventType",
@@ -77,6 +78,19 @@ class Device(IntEnum):
     MOBILE = 2
     TABLET = 3
     OTHER = 4
+
+
+class Arm(IntEnum):
+    """Which of a model's versions a visitor gets while more than one of them serves."""
+
+    UNSPECIFIED = 0
+    """The champion serves everyone, or a newer server has a word for it that this client lacks."""
+    CHAMPION = 1
+    """The version that serves whoever no other version serves."""
+    CHALLENGER = 2
+    """The version that is tried on a share of the visitors."""
+    HOLDOUT = 3
+    """The visitor is held out: nothing that is done for them should depend on a score."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -224,6 +238,10 @@ class Prediction:
     """The features that were scored by name, float32 values in the model's order; None unless asked for."""
     timings: Timings | None
     """How long each stage took; None unless asked for."""
+    arm: Arm = Arm.UNSPECIFIED
+    """Which of the model's versions the visitor is assigned to. Where they are held out, do nothing that depends on the score."""
+    prior: bool = False
+    """Whether the score is what is known before a model was trained, the same for visitors of one country, device and hour."""
 
 
 class Features(dict[str, float]):

@@ -7,11 +7,12 @@ form, one graph and one parity check are enough. Splits compare in float32: ``va
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_export.bundle.explaining.covers import CoverWeighting
 from presage_export.bundle.link import Link
 
 __all__ = ["AdditiveModel", "Leaf", "Split", "Tree", "floor_to_float32", "weighted_sum"]
@@ -28,6 +29,8 @@ class Split:
     nan_goes_left: bool
     left: int
     right: int
+    cover: float | None = None
+    """How much of the training data reached it, as ``AdditiveModel.cover_weighting`` measures; None if that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Leaf:
     value: float
     library_id: int = 0
     """The training library's own number for this leaf."""
+    cover: float | None = None
+    """As that of a split."""
 
 
 Tree = tuple[Split | Leaf, ...]
@@ -57,6 +62,8 @@ class AdditiveModel:
     """One per feature, or empty if the model has no linear part."""
     intercept: float = 0.0
     """The constant part of every margin."""
+    cover_weighting: CoverWeighting | None = None
+    """What the covers of its nodes measure; None if a node has none."""
 
     def __post_init__(self) -> None:
         if len(self.coefficients) not in {0, self.feature_count}:
@@ -100,6 +107,7 @@ def weighted_sum(
     (feature_count,) = feature_counts
     coefficients = np.zeros(feature_count)
     trees: list[Tree] = []
+    weightings = {model.cover_weighting for model in models if model.trees}
     for model, weight in zip(models, weights, strict=True):
         intercept += weight * model.intercept
         if model.coefficients:
@@ -111,7 +119,14 @@ def weighted_sum(
         trees=tuple(trees),
         coefficients=tuple(coefficients.tolist()) if any(model.coefficients for model in models) else (),
         intercept=intercept,
+        cover_weighting=_common(weightings),
     )
+
+
+def _common(weightings: set[CoverWeighting | None]) -> CoverWeighting | None:
+    if len(weightings) == 1:
+        return next(iter(weightings))
+    return "mixed" if weightings and None not in weightings else None
 
 
 def floor_to_float32(threshold: float) -> np.float32:
@@ -126,7 +141,7 @@ def floor_to_float32(threshold: float) -> np.float32:
 
 
 def _scaled(tree: Tree, weight: float) -> Tree:
-    return tuple(Leaf(weight * node.value, node.library_id) if isinstance(node, Leaf) else node for node in tree)
+    return tuple(replace(node, value=weight * node.value) if isinstance(node, Leaf) else node for node in tree)
 
 
 def _positions(tree: Tree, rows: NDArray[np.float32]) -> NDArray[np.intp]:

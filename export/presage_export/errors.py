@@ -5,6 +5,7 @@
     ├── ParityError             ONNX Runtime and the source model disagree on a row
     ├── OnnxModelError          ONNX Runtime rejects the graph, or its inputs or outputs have another shape
     ├── BundleError             a bundle on disk is incomplete, altered or not servable
+    ├── NotExplainableError     a bundle serves, but lacks what explanations of its scores need
     └── AliasesError            which versions of a model serve cannot be read, or contradicts itself
         └── StaleAliasesError   it was changed since it was read
 
@@ -22,6 +23,7 @@ __all__ = [
     "AliasesError",
     "BundleError",
     "ExportError",
+    "NotExplainableError",
     "OnnxModelError",
     "ParityError",
     "StaleAliasesError",
@@ -81,6 +83,10 @@ class BundleError(ExportError):
         """The faulty file, or the bundle's directory."""
         self.reason = reason
         """What is wrong."""
+
+
+class NotExplainableError(ExportError):
+    """A model serves, but its scores cannot be explained. Train or export it again, as the message says."""
 
 
 class AliasesError(ExportError):

@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_export.additive import AdditiveModel
 from presage_export.bundle import write_bundle
 from presage_export.bundle.calibration import Calibration
+from presage_export.bundle.explaining.covers import pack_covers
+from presage_export.bundle.explaining.reading import EXPLAIN_FILE
 from presage_export.bundle.manifest import FeatureSetSpec, Manifest
 from presage_export.bundle.parity import ParityReport
 from presage_export.bundle.session import OnnxModel
 from presage_export.bundle.structure import check_structure
+from presage_export.covers import read_covers
 from presage_export.errors import BundleError
 from presage_export.gate import check_original
 from presage_export.golden_rows import choose_golden_rows
@@ -51,14 +55,15 @@ def export_model(
     Args:
         trained: Any model that ``read_source_model`` accepts.
         directory: The target; its name is the version, its parent's name the model's.
-        rows: Real rows for the parity check, float32 ``[N, F]``, N at least 32; the golden rows are made from some.
+        rows: Real rows for the parity check, float32 ``[N, F]``, N at least 32; the golden rows are made from some, and
+            explanations of a linear part compare a row with their mean.
         feature_set: The features of the rows.
         objective: The training objective, for the manifest.
         calibration: Replaces the link when serving, if given.
         metrics: Quality on held-out data, for the manifest.
         data: The training data, for the manifest.
         missing_values: Whether rows may contain NaN when serving.
-        optional_files: Further files by name, of OPTIONAL_FILES.
+        optional_files: Further files by name, of OPTIONAL_FILES; ``explain.npz`` is written in any case.
         overwrite: Whether to replace an existing bundle.
 
     Raises:
@@ -95,10 +100,15 @@ def export_model(
         model_bytes=model_bytes,
         golden_rows=golden_rows,
         golden_margins=source.margins(golden_rows),
-        optional_files=optional_files,
+        optional_files={**(optional_files or {}), **_explain_file(source.model, rows)},
         overwrite=overwrite,
     )
     return report
+
+
+def _explain_file(model: AdditiveModel, rows: NDArray[np.float32]) -> dict[str, bytes]:
+    covers = read_covers(model, rows)
+    return {} if covers is None else {EXPLAIN_FILE: pack_covers(covers)}
 
 
 def library_versions(libraries: Iterable[str]) -> dict[str, str]:

@@ -8,65 +8,59 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from random import Random
-from uuid import uuid4
 
-import grpc
-from google.protobuf.internal import api_implementation
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from redis.asyncio import Redis
 
 from presage_featurizer import NO_AGGREGATES
 from presage_featurizer.custom import CustomFeatures
-from presage_featurizer.ranking.items import ItemColumns
-from presage_featurizer.ranking.placements import Placements
 from presage_server.clock import system_clock
 from presage_server.drift.counting import ServedCounts
-from presage_server.drift.publishing import publishing
-from presage_server.errors import StoreStartError
-from presage_server.items.catalogue_service import CatalogueService
+from presage_server.drift.publishing import CountsPublisher
 from presage_server.items.running import live_items
-from presage_server.models.loading import load_models
+from presage_server.models.applying import LocalReloads, Reloads
+from presage_server.models.binding import TableBinding
 from presage_server.models.placements import read_placements
 from presage_server.models.project import read_project
-from presage_server.models.served import Models
+from presage_server.models.swapping import Swapper
+from presage_server.parts import (
+    SERVICES,
+    add_rare_methods,
+    make_counts,
+    make_exposure_log,
+    make_grpcio_server,
+    make_guard,
+    make_methods,
+    make_scorer,
+    new_id,
+    show_what_is_served,
+)
+from presage_server.pipeline.after_replies import AfterReplies
+from presage_server.pipeline.between import BetweenBatches
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
-from presage_server.pipeline.warming import warm_up
-from presage_server.ranking.exposures import ExposureLog
+from presage_server.pipeline.warming import VersionWarmer, warm_up
 from presage_server.ranking.ranker import Ranker
-from presage_server.rpc.ranking_service import SERVICE_NAME as RANKING_NAME
-from presage_server.rpc.ranking_service import RankingService
-from presage_server.rpc.reflection import enable_reflection
-from presage_server.rpc.registry import Method
-from presage_server.rpc.scoring_service import SERVICE_NAME, ScoringService
-from presage_server.scoring.sampler import Sampler
-from presage_server.scoring.scorer import Scorer
 from presage_server.settings import Settings
-from presage_server.store.checking import check_store, connect
-from presage_server.store.connecting import Connector
-from presage_server.store.embedded import embedded_store
-from presage_server.store.link import Link
+from presage_server.store.opening import open_store
 from presage_server.store.redis_store import RedisStore
-from presage_server.store.resp import ReplyError
 from presage_server.store.snapshot import WRITER_BYTES
-from presage_server.telemetry.build import export_build_info, installed_version
 from presage_server.telemetry.clock_jumps import ClockWatch
 from presage_server.telemetry.metrics import Metrics, serve_metrics
 from presage_server.tracking.recent import RecentSnapshots
 from presage_server.tracking.tracker import Tracker
 from presage_server.transport.choosing import choose_transport, make_transport
-from presage_server.transport.interface import ServerOptions, Transport, grpcio_options
+from presage_server.transport.interface import ServerOptions, Transport
 from presage_server.workers.self_check import SelfCheck
 
 __all__ = ["running"]
 
 _logger = logging.getLogger(__name__)
 
-_SERVICES = (SERVICE_NAME, RANKING_NAME)
-_STORE_SECONDS = 10.0
 _STOP_SECONDS = 1.0
+_KEEP_SECONDS = 5.0
+"""For how much longer than a call may take a version is kept that was replaced."""
 _POLL_SECONDS = 0.00025
 """How long the serving thread waits for the store before it looks for new calls."""
 
@@ -79,6 +73,7 @@ async def running(
     warmed_up: Callable[[], None] = lambda: None,
     share_port: bool = False,
     custom: CustomFeatures | None = None,
+    reloads: Reloads | None = None,
 ) -> AsyncIterator[str]:
     """Run a server for as long as the context lasts.
 
@@ -88,6 +83,7 @@ async def running(
         warmed_up: Called when all is loaded and has run, before the first call can arrive.
         share_port: Whether other processes listen on the same port; the kernel distributes connections.
         custom: The features of the project, if they were read before; else its folder is read.
+        reloads: Loads the models and changes them; follows their folder unless given.
 
     Yields:
         HOST:PORT, once calls are answered.
@@ -96,14 +92,11 @@ async def running(
         StartupError: The server cannot start; the message says why.
     """
     custom = custom or read_project(settings.project)
-    models = load_models(
-        settings.models, settings.default_model, custom, default_ranking=settings.default_ranking_model
-    )
-    placements = read_placements(settings.placements)
-    _log_what_is_served(settings, custom, models)
     metrics = metrics or Metrics()
-    metrics.count_rejected_bundles(models.rejected)
-    export_build_info(metrics.registry, [(model.name, model.version) for model in (*models, *models.ranking_models)])
+    reloads = reloads or LocalReloads(metrics.registry)
+    models = reloads.load(settings, custom)
+    placements = read_placements(settings.placements)
+    show_what_is_served(settings, custom, models, metrics)
     transport_name, reason = choose_transport(settings)
     _logger.info("transport: %s (%s)", transport_name, reason)
     async with AsyncExitStack() as stack:
@@ -114,16 +107,15 @@ async def running(
             share_port=share_port,
             io_threads=settings.io_threads,
         )
-        methods = _make_methods(models, placements, metrics)
-        server, health_servicer = _make_grpcio_server(settings, options)
+        methods = make_methods(models, placements, metrics)
+        server, health_servicer = make_grpcio_server(settings, options)
         paths = [method.path for method in methods]
         transport, watcher = make_transport(transport_name, options, paths, server)
-        link, redis, url = await _open_link(settings, stack)
+        link, redis, url = await open_store(settings, stack)
         link.watch_with(watcher)
-        CatalogueService(redis, timeout_seconds=settings.store_timeout_ms / 1e3).add_to(server)
-        live = await stack.enter_async_context(
-            live_items(url, settings, metrics.registry, partial(_bind_tables, models))
-        )
+        add_rare_methods(server, models=models, redis=redis, settings=settings, custom=custom, stack=stack)
+        binding = TableBinding(models)
+        live = await stack.enter_async_context(live_items(url, settings, metrics.registry, binding.bind))
         store = RedisStore(
             link,
             clock=system_clock,
@@ -133,9 +125,9 @@ async def running(
         )
         metrics.registry.register(store.trouble)
         metrics.store_is_silent = lambda: link.silent
-        counts = _make_counts(settings, models, metrics)
-        scorer = Scorer(metrics, _make_sampler(settings, store, metrics), counts)
-        ranker = Ranker(live, metrics, _make_exposure_log(settings, store, metrics))
+        counts = make_counts(settings, models, metrics)
+        scorer, pairs = make_scorer(settings, store, metrics, counts)
+        ranker = Ranker(live, metrics, make_exposure_log(settings, store, metrics))
         overload = OverloadPolicy()
         pipeline = Pipeline(
             intake=Intake(methods, (), overload, metrics, settings.timeout_ms / 1e3),
@@ -146,12 +138,14 @@ async def running(
                 RecentSnapshots(),
                 scorer.count,
                 aggregates=NO_AGGREGATES if custom is None else custom.aggregates,
+                log_scores=scorer.log,
             ),
             scorer=scorer,
             ranker=ranker,
             overload=overload,
             metrics=metrics,
             wait_seconds=0.0 if watcher else _POLL_SECONDS,
+            after_replies=AfterReplies(pairs, make_guard(settings, models, metrics, stack)),
         )
         if settings.metrics_port >= 0:
             http = await serve_metrics(metrics, settings.host, settings.metrics_port)
@@ -159,16 +153,27 @@ async def running(
         warm_up(models, store, live)
         warmed_up()
         # Only now, for the port may be one that others listen on, too: no caller should meet a server that is not ready.
-        for name in ("", *_SERVICES):
+        for name in ("", *SERVICES):
             await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
         stack.push_async_callback(_stop_at_once, transport)  # when there is nothing to drain, or no time for it
-        address = await transport.start(pipeline.turn)
+        between = BetweenBatches(pipeline.turn)
+        address = await transport.start(between.turn)
         self_check = SelfCheck(transport, "" if share_port else address)
         await self_check.run_once()
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)
         stack.callback(asyncio.create_task(ClockWatch(metrics.clock_jumps).run()).cancel)
-        await stack.enter_async_context(publishing(counts, redis, writer=_new_id()))
+        swapper = Swapper(
+            models,
+            settings.models,
+            custom,
+            warm_up=VersionWarmer(binding, live, counts),
+            run_between_batches=between.run,
+            keep_seconds=settings.timeout_ms / 1e3 + _KEEP_SECONDS,
+            after_swap=partial(counts.keep_only, models) if counts is not None else None,
+        )
+        await stack.enter_async_context(_changing(reloads, swapper))
+        await stack.enter_async_context(_publishing(counts, redis))
         yield address
         checking.cancel()
         await health_servicer.enter_graceful_shutdown()
@@ -176,104 +181,30 @@ async def running(
         await transport.stop(settings.drain_seconds)
 
 
-def _bind_tables(models: Models, items: ItemColumns) -> None:
-    """Have the tables of all ranking models ready for columns."""
-    for model in models.ranking_models:
-        model.tables(items)
-
-
-def _log_what_is_served(settings: Settings, custom: CustomFeatures | None, models: Models) -> None:
-    _logger.info("presage %s", installed_version())
-    if custom is not None:
-        _logger.info(
-            "project %s: features %r with %d of its own, %d aggregates of each visitor",
-            settings.project,
-            custom.feature_set.name,
-            len(custom.catalogue),
-            len(custom.aggregates.aggregates),
-        )
-    for model in models:
-        _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
-    for ranking in models.ranking_models:
-        _logger.info("model %s version %s ranks items", ranking.name, ranking.version)
-
-
-async def _open_link(settings: Settings, stack: AsyncExitStack) -> tuple[Link, Redis, str]:
-    """Connect; return what calls share, a client for what is rare, and the store's URL."""
-    url = settings.redis_url or await stack.enter_async_context(
-        embedded_store(settings.data_dir, fsync=settings.store_fsync)
-    )
-    redis, address = connect(url)
-    stack.push_async_callback(redis.aclose, close_connection_pool=True)
-    link = Link(Connector(address), timeout_seconds=settings.store_timeout_ms / 1e3)
-    stack.callback(link.close)
+@asynccontextmanager
+async def _changing(reloads: Reloads, swapper: Swapper) -> AsyncIterator[None]:
+    """Have the models changed for as long as the context lasts."""
+    reloads.start(swapper)
     try:
-        async with asyncio.timeout(_STORE_SECONDS):
-            kind = await check_store(redis)
-            await asyncio.to_thread(link.open, _STORE_SECONDS)
-    except TimeoutError as error:
-        raise StoreStartError(f"redis_url: the store does not answer within {_STORE_SECONDS:g} s") from error
-    except (OSError, ValueError, ReplyError) as error:
-        raise StoreStartError(f"redis_url: the store cannot be used: {error}") from error
-    if settings.redis_url:
-        _logger.info("store: %s", kind)
-    else:
-        _logger.info("store: embedded %s at %s, data in %s", kind, url, settings.data_dir)
-    return link, redis, url
+        yield
+    finally:
+        await asyncio.to_thread(reloads.close)  # the loop may be what a change waits for
+        swapper.close()
 
 
-def _make_grpcio_server(
-    settings: Settings, options: ServerOptions
-) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
-    """Make the grpc.aio server of health, reflection and, with the portable transport, everything else."""
-    if api_implementation.Type() != "upb":
-        _logger.warning(
-            "protobuf runs as %s, which is slow and easier to overload; install its wheel", api_implementation.Type()
-        )
-    server = grpc.aio.server(options=grpcio_options(options))
-    health_servicer = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    if settings.reflection:
-        enable_reflection((*_SERVICES, health.SERVICE_NAME), server)
-    return server, health_servicer
-
-
-def _make_methods(models: Models, placements: Placements, metrics: Metrics) -> list[Method]:
-    scoring = ScoringService(models=models, clock=system_clock, new_id=_new_id, metrics=metrics)
-    ranking = RankingService(models=models, placements=placements, clock=system_clock, new_rank_id=_new_id)
-    return [*scoring.methods(), *ranking.methods()]
-
-
-def _new_id() -> str:
-    return uuid4().hex
-
-
-def _make_sampler(settings: Settings, store: RedisStore, metrics: Metrics) -> Sampler | None:
-    if not settings.sample_vectors_share:
-        return None
-    share = settings.sample_vectors_share
-    return Sampler(share=share, random=Random().random, writer=store, metrics=metrics)  # noqa: S311 - a sample
-
-
-def _make_counts(settings: Settings, models: Models, metrics: Metrics) -> ServedCounts | None:
-    if not settings.count_served:
-        return None
-    counts = ServedCounts(system_clock)
-    counts.prepare(models)
-    metrics.registry.register(counts)
-    return counts
-
-
-def _make_exposure_log(settings: Settings, store: RedisStore, metrics: Metrics) -> ExposureLog | None:
-    if not settings.exposures_share:
-        return None
-    return ExposureLog(
-        share=settings.exposures_share,
-        features_share=settings.sample_vectors_share,
-        random=Random().random,  # noqa: S311 - a sample
-        writer=store,
-        metrics=metrics,
-    )
+@asynccontextmanager
+async def _publishing(counts: ServedCounts | None, redis: Redis) -> AsyncIterator[None]:
+    """Publish what is counted for as long as the context lasts, and the rest at its end."""
+    if counts is None:
+        yield
+        return
+    publisher = CountsPublisher(counts, redis, writer=new_id())
+    publishing = asyncio.create_task(publisher.run())
+    try:
+        yield
+    finally:
+        publishing.cancel()
+        await publisher.publish()
 
 
 async def _stop_at_once(transport: Transport) -> None:

@@ -4,6 +4,7 @@ ServerError
 ├── RpcError                     ends a call with its own gRPC status; its text is for the caller
 │   ├── InvalidRequestError      INVALID_ARGUMENT: the request breaks the contract; names the field; not worth repeating
 │   ├── ModelNotFoundError       NOT_FOUND: no model or feature set of that name; names the field
+│   ├── NotExplainedError        FAILED_PRECONDITION: this model's scores cannot be explained; train or export it again
 │   ├── StoreUnavailableError    UNAVAILABLE: the store does not answer; try again
 │   │   └── CommandRejectedError UNAVAILABLE: the store answers, but rejected what was sent for one visitor; see the log
 │   ├── StoreFullError           FAILED_PRECONDITION: the store is out of memory and rejected the write; give it more
@@ -12,6 +13,9 @@ ServerError
 │   ├── UnreadableStateError     DATA_LOSS: what is stored of this visitor cannot be read
 │   ├── StateTooNewError         FAILED_PRECONDITION: a newer release wrote this visitor's state; finish the roll-out
 │   ├── DeadlineError            DEADLINE_EXCEEDED: no time left to do the work
+│   ├── NotPermittedError        PERMISSION_DENIED: this server was not started to allow it
+│   ├── StaleRevisionError       ABORTED: it was decided on an older revision; read the newest and decide again
+│   ├── VersionRejectedError     FAILED_PRECONDITION: a version of a model cannot be served; says why
 │   └── InternalError            INTERNAL: unexpected; has an id, under which the log has the details
 └── StartupError                 the server cannot start; its text is for the operator
     ├── SettingsError            a setting is wrong; names it
@@ -33,16 +37,20 @@ __all__ = [
     "InvalidRequestError",
     "ModelError",
     "ModelNotFoundError",
+    "NotExplainedError",
+    "NotPermittedError",
     "OverloadedError",
     "RpcError",
     "ServerError",
     "SettingsError",
+    "StaleRevisionError",
     "StartupError",
     "StateTooNewError",
     "StoreFullError",
     "StoreStartError",
     "StoreUnavailableError",
     "UnreadableStateError",
+    "VersionRejectedError",
 ]
 
 
@@ -73,6 +81,12 @@ class ModelNotFoundError(RpcError):
     """Expected: no such model or feature set here; the caller should name another."""
 
     code = grpc.StatusCode.NOT_FOUND
+
+
+class NotExplainedError(RpcError):
+    """Expected: the model serves, but its scores cannot be explained; the operator should train or export it again."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class StoreUnavailableError(RpcError):
@@ -122,6 +136,24 @@ class DeadlineError(RpcError):
     """Expected: the call's time is up; the caller should allow more, or look at the server's load."""
 
     code = grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+class NotPermittedError(RpcError):
+    """Expected: the server was not started with what allows the call; the operator should decide."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+
+
+class StaleRevisionError(RpcError):
+    """Expected: there is a newer revision than the one that a change was decided on; the caller should read it and decide again."""
+
+    code = grpc.StatusCode.ABORTED
+
+
+class VersionRejectedError(RpcError):
+    """Expected: a version of a model, or its aliases, cannot be used as they are; the operator should correct them."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class InternalError(RpcError):

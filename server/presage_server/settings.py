@@ -87,8 +87,15 @@ class Settings:
     )
     models: Path = setting(  # noqa: RUF009 - it declares a field
         shipped_models(),
-        "The folder of model bundles, NAME/VERSION/; the highest version of each name is served.",
+        "The folder of model bundles, NAME/VERSION/; the highest version of each name is served, or what its aliases.json names.",
         shown_default="those that come with Presage",
+    )
+    reload_seconds: float = setting(
+        1.0,
+        "How often that folder is looked at: new versions and changed aliases serve without a restart; 0: only at start.",
+        unit="s",
+        low=0,
+        high=3_600,
     )
     project: str = setting(
         "",
@@ -110,6 +117,11 @@ class Settings:
         "",
         "The TOML file with the rules of each placement that lists are ranked for.",
         shown_default="none: only the rules that hold by default",
+    )
+    allow_set_aliases: bool = setting(
+        False,
+        "Let every caller change which versions serve, with `ModelService.SetAliases`. Without it, only `presage models` does, on "
+        "a host that can write the folder.",
     )
     state_ttl_days: float = setting(
         30.0, "A visitor is forgotten after this time without an event.", unit="days", low=0.001, high=3_650

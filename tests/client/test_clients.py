@@ -11,6 +11,7 @@ import pytest
 
 from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
 from presage_client import (
+    Arm,
     AsyncClient,
     Client,
     Device,
@@ -112,6 +113,8 @@ async def test_score_sends_every_argument_and_reads_every_field(client, servicer
                 model_version="2",
                 degraded=True,
                 no_session=True,
+                arm=prediction_pb2.ARM_HOLDOUT,
+                prior=True,
                 features=prediction_pb2.FeatureVector(feature_set="s", names=["z", "a"], values=[0.1, 3.0]),
                 timings=prediction_pb2.Timings(**timings),
             )
@@ -141,6 +144,8 @@ async def test_score_sends_every_argument_and_reads_every_field(client, servicer
         no_session=True,
         features={"z": float(np.float32(0.1)), "a": 3.0},
         timings=Timings(**timings),
+        arm=Arm.HOLDOUT,
+        prior=True,
     )
     assert list(prediction.features) == ["z", "a"]
 
@@ -242,7 +247,7 @@ async def test_credentials_make_a_secured_connection(client_class, servicer, opt
 def test_the_two_clients_have_the_same_methods():
     def methods(cls):
         # The dunders for `with` and `async with` differ by nature.
-        public = {name: value for name, value in vars(cls).items() if inspect.isfunction(value) and name[0] != "_"}
+        public = {name: value for name, value in inspect.getmembers(cls, inspect.isfunction) if name[0] != "_"}
         return {name: inspect.signature(value) for name, value in public.items()}
 
     assert methods(AsyncClient) == methods(Client)

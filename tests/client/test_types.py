@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pandas as pd
 import pytest
 
-from presage.v1 import event_pb2, prediction_pb2, scoring_service_pb2
-from presage_client import Device, Event, EventType, Item, Prediction, ScoreTarget, Timings
+from presage.v1 import event_pb2, model_service_pb2, prediction_pb2, scoring_service_pb2
+from presage_client import Contribution, Device, Event, EventType, Explanation, Item, Prediction, ScoreTarget, Timings
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,8 @@ def test_enums_are_those_of_the_contract(ours, contract, prefix):
         (Prediction, prediction_pb2.Prediction),
         (Timings, prediction_pb2.Timings),
         (ScoreTarget, scoring_service_pb2.ScoreTarget),
+        (Contribution, model_service_pb2.Contribution),
+        (Explanation, model_service_pb2.ExplainResponse),
     ],
 )
 def test_fields_are_those_of_the_contract(ours, contract):

@@ -32,7 +32,7 @@ def test_only_what_operators_must_end_shares_a_status():
     for error in errors.RpcError.__subclasses__():
         by_code.setdefault(error.code, set()).add(error)
     assert [shared for shared in by_code.values() if len(shared) > 1] == [
-        {errors.StoreFullError, errors.StateTooNewError}
+        {errors.NotExplainedError, errors.StoreFullError, errors.StateTooNewError}
     ]
 
 

@@ -18,6 +18,7 @@ BOUNDS = {
     "port": (0, 65_535),
     "io_threads": (1, 64),
     "store_timeout_ms": (10, 60_000),
+    "reload_seconds": (0, 3_600),
     "state_ttl_days": (0.001, 3_650),
     "stream_max_events": (0, 10**9),
     "timeout_ms": (1, 600_000),

@@ -27,6 +27,9 @@ from presage_featurizer.event_log import (
     stream_key,
 )
 from presage_server.archive.archiver import Archiver
+from presage_server.archive.catalogue import CatalogueReader
+from presage_server.archive.catalogue_archiver import CatalogueArchiver
+from presage_server.archive.catalogue_parts import changes_by_day
 from presage_server.archive.folder import open_folder
 from presage_server.archive.parts import parts_by_day
 from presage_server.clock import system_clock
@@ -97,8 +100,9 @@ def archived_vectors(directory: Path) -> list[tuple[Place, ServedVector]]:
         for row in parquet.ParquetFile(path).read().to_pylist():
             place = tuple(row.pop(name) for name in _PLACE)
             as_of_unix_micros = (row.pop("as_of") - _EPOCH) // timedelta(microseconds=1)
-            values = np.array(row.pop("values"), dtype="<f4").tobytes()
-            found.append((place, ServedVector(**row, as_of_unix_micros=as_of_unix_micros, values=values)))
+            row["values"] = np.array(row["values"], dtype="<f4").tobytes()
+            row["others"] = tuple(zip(row.pop("other_versions"), row.pop("other_scores"), strict=True))
+            found.append((place, ServedVector(**row, as_of_unix_micros=as_of_unix_micros)))
     return sorted(found, key=lambda row: row[0])
 
 
@@ -122,6 +126,7 @@ def archiver(store: LocalStore, directory: Path, warnings: list[str], *, max_bat
         group = ConsumerGroup(redis, name=name, consumer="archive", counts_entries=counts_entries)
         yield Archiver(
             reader=StreamReader(group),
+            catalogue=CatalogueArchiver(CatalogueReader(redis, counts_entries=counts_entries), changes_by_day),
             folder=folder,
             clock=system_clock,
             write_parts=parts_by_day,

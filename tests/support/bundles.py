@@ -13,7 +13,7 @@ from presage_export.bundle import write_bundle
 from presage_export.bundle.manifest import FeatureSetSpec, Manifest
 from presage_export.reading.lightgbm import read_lightgbm
 from presage_featurizer import CONVERSION, CORE, FeatureSet
-from support.export_models import graph_of, margins_of, train
+from support.export_models import explain_file, graph_of, margins_of, train
 
 PARIS = FeatureSet(name="paris", features=CORE.features, time_zone="Europe/Paris", countries=("FR", "GB", "DE"))
 """All 27 features of the core, by the clock of Paris."""
@@ -43,9 +43,13 @@ def write_small_bundle(
     version: str = "1",
     feature_set: FeatureSet = CONVERSION,
     seed: int = 0,
+    covers: bool = True,
     optional_files: Mapping[str, bytes] | None = None,
 ) -> lightgbm.Booster:
-    """Train a model and write its bundle to <models>/<name>/<version>; answers with the original model."""
+    """Train a model and write its bundle to <models>/<name>/<version>; answers with the original model.
+
+    Without covers, it lacks what explanations need.
+    """
     booster = train_small(feature_set, seed=seed)
     golden_rows = feature_rows(64, feature_set, seed=seed + 1)
     manifest = Manifest(
@@ -62,6 +66,7 @@ def write_small_bundle(
         model_bytes=graph_of(booster),
         golden_rows=golden_rows,
         golden_margins=margins_of(booster, golden_rows),
-        optional_files=optional_files,
+        optional_files=({"explain.npz": explain_file(booster, golden_rows)} if covers else {})
+        | dict(optional_files or {}),
     )
     return booster

@@ -8,7 +8,9 @@ import lightgbm
 import numpy as np
 
 from presage_export.bundle import write_bundle
+from presage_export.bundle.explaining.covers import pack_covers
 from presage_export.bundle.manifest import FeatureSetSpec, Manifest
+from presage_export.covers import read_covers
 from presage_export.graph import build_graph
 from presage_export.reading.lightgbm import read_lightgbm
 
@@ -64,6 +66,13 @@ def binary_model(*, rounds: int = 20, **params: Any) -> lightgbm.Booster:
 
 def margins_of(booster: lightgbm.Booster, rows: NDArray[np.float32]) -> NDArray[np.float64]:
     return booster.predict(rows, raw_score=True, num_threads=1)
+
+
+def explain_file(booster: lightgbm.Booster, rows: NDArray[np.float32]) -> bytes:
+    """The bundle's explain.npz."""
+    covers = read_covers(read_lightgbm(booster), rows)
+    assert covers is not None
+    return pack_covers(covers)
 
 
 def graph_of(booster: lightgbm.Booster) -> bytes:

@@ -20,8 +20,10 @@ from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.placements import Placements
 from presage_server.call import Call
 from presage_server.clock import Clock, system_clock
+from presage_server.models.guarding import Guard, Rollback
 from presage_server.models.loading import load_models
 from presage_server.models.served import Models
+from presage_server.pipeline.after_replies import AfterReplies
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
@@ -33,6 +35,7 @@ from presage_server.rpc.ranking_service import RankingService
 from presage_server.rpc.registry import Interceptor
 from presage_server.rpc.scoring_service import SERVICE_NAME, ScoringService
 from presage_server.rpc.status import CODE_NAMES, Status
+from presage_server.scoring.pairing import Pairs
 from presage_server.scoring.sampler import Sampler
 from presage_server.scoring.scorer import Scorer
 from presage_server.telemetry.metrics import Metrics
@@ -127,11 +130,21 @@ class LocalPipeline:
         service = ScoringService(
             models=models, clock=clock, new_id=lambda: f"made-{next(_NUMBERS)}", metrics=self.metrics
         )
-        sampler = None
-        if share:
-            sampler = Sampler(share=share, random=random.random, writer=view.store, metrics=self.metrics)
-        self.scorer = Scorer(self.metrics, sampler)
-        self.tracker = Tracker(view.store, self.metrics, self.recent, self.scorer.count, clock, aggregates=aggregates)
+        sampler = Sampler(share=share, random=random.random, writer=view.store, metrics=self.metrics)
+        self.pairs = Pairs(sampler, self.metrics, random.random)
+        self.scorer = Scorer(self.metrics, sampler, self.pairs)
+        self.rollbacks: list[Rollback] = []
+        """What the guard has decided."""
+        self.guard = Guard(models, self.metrics.versions, self.rollbacks.append)
+        self.tracker = Tracker(
+            view.store,
+            self.metrics,
+            self.recent,
+            self.scorer.count,
+            clock,
+            aggregates=aggregates,
+            log_scores=self.scorer.log,
+        )
         ranking = RankingService(
             models=models,
             placements=placements or Placements.default(),
@@ -162,11 +175,19 @@ class LocalPipeline:
             overload=self.overload,
             metrics=self.metrics,
             wait_seconds=wait_seconds,
+            after_replies=AfterReplies(self.pairs, self.guard),
         )
 
     def turn(self, *calls: Call) -> float:
         """Deliver calls and have one turn."""
         return self.pipeline.turn(list(calls))
+
+    def settle(self) -> None:
+        """Have turns until nothing is left to be scored with other versions, or to be logged."""
+        deadline = time.monotonic() + GENEROUS_SECONDS
+        while self.pairs.pending or self.link.pending:
+            assert time.monotonic() < deadline, "waited in vain"
+            self.turn()
 
     def finish(self, *calls: Call) -> None:
         """Have turns until calls have ended."""

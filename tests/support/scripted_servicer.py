@@ -1,4 +1,4 @@
-"""A ScoringService and a RankingService that answer as told and remember what they were asked, behind a real gRPC server."""
+"""Services of scores, rankings and models that answer as told and remember what they were asked, behind a real gRPC server."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from presage.v1 import (
+    model_service_pb2,
+    model_service_pb2_grpc,
     prediction_pb2,
     ranking_service_pb2,
     ranking_service_pb2_grpc,
@@ -50,7 +52,9 @@ class Received:
 
 
 class ScriptedServicer(
-    scoring_service_pb2_grpc.ScoringServiceServicer, ranking_service_pb2_grpc.RankingServiceServicer
+    scoring_service_pb2_grpc.ScoringServiceServicer,
+    ranking_service_pb2_grpc.RankingServiceServicer,
+    model_service_pb2_grpc.ModelServiceServicer,
 ):
     """Answers each call with the next step of ``script``: a response, an Abort or a Hold; without one, plainly.
 
@@ -108,6 +112,21 @@ class ScriptedServicer(
         plain = ranking_service_pb2.UpsertItemsResponse(results=results)
         return self._answer("UpsertItems", request, context, plain)
 
+    def ListModels(self, request, context):  # noqa: N802  # the contract's name
+        return self._answer("ListModels", request, context, model_service_pb2.ListModelsResponse())
+
+    def GetModel(self, request, context):  # noqa: N802  # the contract's name
+        plain = model_service_pb2.GetModelResponse(model=request.model or "plain", version=request.version)
+        return self._answer("GetModel", request, context, plain)
+
+    def SetAliases(self, request, context):  # noqa: N802  # the contract's name
+        plain = model_service_pb2.SetAliasesResponse(aliases=request.aliases)
+        plain.aliases.revision += 1
+        return self._answer("SetAliases", request, context, plain)
+
+    def Explain(self, request, context):  # noqa: N802  # the contract's name
+        return self._answer("Explain", request, context, model_service_pb2.ExplainResponse())
+
     def _answer(self, method, request, context, plain):
         self.received.append(Received(method, request, context.time_remaining()))
         step = self.script.popleft() if self.script else plain
@@ -142,6 +161,7 @@ def serving(
     )
     scoring_service_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
     ranking_service_pb2_grpc.add_RankingServiceServicer_to_server(servicer, server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(servicer, server)
     port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     server.start()
     try:

@@ -49,7 +49,7 @@ class SmallShop:
         return int(self.columns.rows_of([number_of(f"item-{number}")])[0])
 
 
-def small_shop(seed: int = 1, items: int = 40, neighbours: int = 5, sessions: int = 30) -> SmallShop:
+def small_shop(seed: int = 1, items: int = 40, neighbours: int = 5, sessions: int = 30, longest: int = 5) -> SmallShop:
     """Make a shop of which the tables lack the newest quarter of the items, and have one that the shop lacks."""
     random = np.random.default_rng(seed)
     columns = ItemColumns()
@@ -67,11 +67,13 @@ def small_shop(seed: int = 1, items: int = 40, neighbours: int = 5, sessions: in
     replay.close_before(NOW)
     known = max(0, items * 3 // 4)
     digests = np.array([number_of("gone"), *map(number_of, (f"item-{number}" for number in range(known)))], np.uint64)
-    tables = random_tables(random, digests, neighbours, sessions).bound(columns)
+    tables = random_tables(random, digests, neighbours, sessions, longest).bound(columns)
     return SmallShop(columns, ItemFeatures(columns), tables)
 
 
-def random_tables(random: np.random.Generator, digests, neighbours: int, sessions: int) -> RankingTables:
+def random_tables(
+    random: np.random.Generator, digests, neighbours: int, sessions: int, longest: int = 5
+) -> RankingTables:
     size = len(digests)
 
     def nearest() -> Neighbours:
@@ -82,9 +84,12 @@ def random_tables(random: np.random.Generator, digests, neighbours: int, session
             np.where(is_missing, UNKNOWN, rows).astype(np.int32), np.where(is_missing, 0, weights).astype(np.float32)
         )
 
-    members = [random.permutation(size)[: random.integers(1, 6)] for _ in range(sessions)]
+    members = [random.permutation(size)[: random.integers(1, longest + 1)] for _ in range(sessions)]
     starts = np.append(0, np.cumsum([len(rows) for rows in members]))
-    of_items = [[place for place in range(sessions - 1, -1, -1) if row in members[place]] for row in range(size)]
+    of_items: list[list[int]] = [[] for _ in range(size)]
+    for place in range(sessions - 1, -1, -1):
+        for row in members[place].tolist():
+            of_items[row].append(place)
     item_starts = np.append(0, np.cumsum([len(found) for found in of_items]))
     nothing = np.zeros(0, np.int64)
     return RankingTables(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from presage_export.bundle import Bundle, read_bundle
@@ -20,14 +21,44 @@ from presage_featurizer.event_log import ServedVector
 from presage_training.readers.formats.archive import ArchivedEvent
 from presage_training.replaying.replay import Replay
 
-__all__ = ["Audit", "Difference", "Models", "audit"]
+__all__ = [
+    "NO_BEGINNING",
+    "NO_EVENT",
+    "NO_FEATURE_SET",
+    "Audit",
+    "Difference",
+    "Models",
+    "VectorDifference",
+    "audit",
+    "compare_vector",
+]
 
 _MOST_DIFFERENCES = 10
+SCORE, LENGTH = "score", "length"
 _SCORE_TOLERANCE = 1e-6
 """Another processor may round a model's sums in another order."""
-_NO_EVENT = "its last event is not in the archive"
-_NO_BEGINNING = "the visitor's history begins before the archive"
-_NO_FEATURE_SET = "feature set unknown to this release, to the bundles and to the project"
+NO_EVENT = "its last event is not in the archive"
+NO_BEGINNING = "the visitor's history begins before the archive"
+NO_FEATURE_SET = "feature set unknown to this release, to the bundles and to the project"
+
+
+class VectorDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """How a vector differs from the replayed one, or its score from the bundle's."""
+
+    feature: str
+    """The first feature that differs; ``score``; or ``length`` if the vector has another number of features."""
+    served: float
+    expected: float
+    others: int = 0
+    """How many more features differ."""
+
+    def __str__(self) -> str:
+        if self.feature == LENGTH:
+            return f"expected {self.expected:g} features, got {self.served:g}"
+        if self.feature == SCORE:
+            return f"score: served {self.served:.9g}, its bundle gives {self.expected:.9g}"
+        others = f", and {self.others} more features differ" if self.others else ""
+        return f"{self.feature}: served {self.served:g}, replayed {self.expected:g}{others}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +91,8 @@ class Models:
     """The bundles of a folder, <name>/<version>, and the feature sets that they, this release and a project know."""
 
     def __init__(self, bundles: Mapping[tuple[str, str], Bundle], custom: CustomFeatures | None = None) -> None:
-        self._bundles = dict(bundles)
+        self.bundles = dict(bundles)
+        """By name and version."""
         self.aggregates = NO_AGGREGATES if custom is None else custom.aggregates
         """What the servers of the project fold."""
         own = () if custom is None else (custom.feature_set,)
@@ -73,9 +105,23 @@ class Models:
             self._feature_sets[known.fingerprint] = known
 
     @classmethod
-    def read(cls, directory: Path, *, warn: Callable[[str], None], custom: CustomFeatures | None = None) -> Models:
-        """Read every bundle of a folder that scores visitors; of one that cannot be read, no score is checked."""
-        bundles = {}
+    def read(
+        cls,
+        directory: Path,
+        *,
+        warn: Callable[[str], None],
+        custom: CustomFeatures | None = None,
+        known: Models | None = None,
+    ) -> Models:
+        """Read every bundle of a folder that scores visitors; of one that cannot be read, no score is checked.
+
+        Args:
+            directory: The folder, NAME/VERSION/.
+            warn: Called with one line for each bundle that cannot be read.
+            custom: The project's own features.
+            known: Models whose bundles are kept unless the folder has others in their places.
+        """
+        bundles = {} if known is None else dict(known.bundles)
         for manifest in sorted(directory.glob("*/*/manifest.json")):
             folder = manifest.parent
             try:
@@ -93,11 +139,18 @@ class Models:
 
     def score(self, vector: ServedVector) -> float | None:
         """Score a vector with the model that served it; None without its bundle."""
-        bundle = self._bundles.get((vector.model, vector.model_version))
+        bundle = self.bundles.get((vector.model, vector.model_version))
         if bundle is None or bundle.manifest.feature_set.fingerprint != vector.fingerprint:
             return None
         (score,) = bundle.scores(vector.features.reshape(1, -1))
         return score
+
+    @staticmethod
+    def score_difference(vector: ServedVector, score: float) -> VectorDifference | None:
+        """Return how a served score differs from that of its bundle; None if it does not."""
+        if abs(score - vector.score) <= _SCORE_TOLERANCE * max(1.0, abs(score)):
+            return None
+        return VectorDifference(feature=SCORE, served=vector.score, expected=score)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -106,7 +159,7 @@ class _PendingVector:
 
     vector: ServedVector
     feature_set: FeatureSet
-    skipped: str = _NO_EVENT
+    skipped: str = NO_EVENT
     """The reason why it could not be compared."""
     difference: str = ""
     """The difference found, if it was compared."""
@@ -129,12 +182,12 @@ def audit(events: Iterable[ArchivedEvent], vectors: Iterable[ServedVector], mode
     for vector in vectors:
         feature_set = models.feature_set(vector.fingerprint)
         if feature_set is None:
-            result.skipped[_NO_FEATURE_SET] += 1
+            result.skipped[NO_FEATURE_SET] += 1
         elif vector.last_event:
             candidate = _PendingVector(vector=vector, feature_set=feature_set)
             pending.setdefault(vector.user_id, {}).setdefault(vector.last_event, []).append(candidate)
-        elif difference := _difference(vector, None, feature_set):
-            result.add_difference(vector, difference)
+        elif difference := compare_vector(vector, None, feature_set):
+            result.add_difference(vector, str(difference))
         else:
             _count_same(result, vector, models)
     _replay(events, pending, result, models)
@@ -166,10 +219,11 @@ def _replay(
         remaining = []
         for candidate in by_event.pop(last_event, ()):
             if state is None:
-                candidate.skipped = _NO_BEGINNING
+                candidate.skipped = NO_BEGINNING
             else:
-                candidate.difference = _difference(candidate.vector, state, candidate.feature_set)
-                if not candidate.difference:
+                found = compare_vector(candidate.vector, state, candidate.feature_set)
+                candidate.difference = "" if found is None else str(found)
+                if found is None:
                     _count_same(result, candidate.vector, models)
                     continue
             remaining.append(candidate)
@@ -177,24 +231,28 @@ def _replay(
             by_event[last_event] = remaining
 
 
-def _difference(vector: ServedVector, state: State | None, feature_set: FeatureSet) -> str:
-    """Describe the difference of a vector from that of a state; empty if they are the same, bit for bit."""
+def compare_vector(vector: ServedVector, state: State | None, feature_set: FeatureSet) -> VectorDifference | None:
+    """Return how a vector differs from that of a state; None if they are the same, bit for bit."""
     replayed = featurize(state, vector.as_of_unix_micros, feature_set, session_id=vector.session_id)
     features = vector.features
     if len(features) != len(replayed):
-        return f"expected {len(replayed)} features, got {len(features)}"
+        return VectorDifference(feature=LENGTH, served=len(features), expected=len(replayed))
     if features.tobytes() == replayed.tobytes():
-        return ""
-    index = int(np.flatnonzero(features.view(np.uint32) != replayed.view(np.uint32))[0])
-    name, served, expected = feature_set.features[index], features[index], replayed[index]
-    return f"{name}: served {served:g}, replayed {expected:g}"
+        return None
+    index, *others = np.flatnonzero(features.view(np.uint32) != replayed.view(np.uint32)).tolist()
+    return VectorDifference(
+        feature=feature_set.features[index],
+        served=float(features[index]),
+        expected=float(replayed[index]),
+        others=len(others),
+    )
 
 
 def _count_same(result: Audit, vector: ServedVector, models: Models) -> None:
     """Count a reproduced vector, or a difference if its score differs."""
     score = models.score(vector)
-    if score is not None and abs(score - vector.score) > _SCORE_TOLERANCE * max(1.0, abs(score)):
-        result.add_difference(vector, f"score: served {vector.score:.9g}, its bundle gives {score:.9g}")
+    if score is not None and (difference := models.score_difference(vector, score)) is not None:
+        result.add_difference(vector, str(difference))
         return
     result.same += 1
     result.scores += score is not None

@@ -1,11 +1,13 @@
 """The errors of this package.
 
 TrainingError
+├── AuditStateError  the file of states of a following audit cannot be used
 ├── LogFormatError   an event log is not of the format that was named
 │   └── MappingError   a mapping file is wrong, or matches nothing in the log (readers/formats/mapping.py)
 ├── DatasetError     a log does not fit the task, or has too few rows for it
 │   └── EventOrderError   too many events of a log are out of order
 ├── ProjectError     a file of a project is wrong or missing
+├── VerdictError     two versions of a model cannot be compared
 └── WorkerError      a worker process ended early
 """
 
@@ -15,7 +17,16 @@ from pathlib import Path
 
 from presage_training.quoting import printable
 
-__all__ = ["DatasetError", "EventOrderError", "LogFormatError", "ProjectError", "TrainingError", "WorkerError"]
+__all__ = [
+    "AuditStateError",
+    "DatasetError",
+    "EventOrderError",
+    "LogFormatError",
+    "ProjectError",
+    "TrainingError",
+    "VerdictError",
+    "WorkerError",
+]
 
 
 _MAX_CHARACTERS = 1_000
@@ -23,6 +34,10 @@ _MAX_CHARACTERS = 1_000
 
 class TrainingError(Exception):
     """Base of the errors that this package raises; its text is for the user."""
+
+
+class AuditStateError(TrainingError):
+    """The file of states of a following audit cannot be used; the text says why, and what to do."""
 
 
 class DatasetError(TrainingError):
@@ -35,6 +50,10 @@ class EventOrderError(DatasetError):
 
 class ProjectError(TrainingError):
     """A project's file cannot be read or is not valid; the text names the file and the key."""
+
+
+class VerdictError(TrainingError):
+    """Two versions of a model cannot be compared, or an option is not valid; the text says which and what to do."""
 
 
 class WorkerError(TrainingError):

@@ -37,7 +37,7 @@ inline int64_t now_ns() { return std::chrono::duration_cast<std::chrono::nanosec
 constexpr int kDeadlineExceeded = 4, kUnavailable = 14;
 
 struct Options {
-  std::string host = "127.0.0.1", protocol = "grpc", calls;
+  std::string host = "127.0.0.1", protocol = "grpc", calls, replies;
   int port = 0, connections = 1, in_flight = 1, burst = 0, bursts = 1, timeout_ms = 1'000;
   double seconds = 5, warm_up_seconds = 1, rate = 0, report_seconds = 0, pause_seconds = 0.1;
   std::vector<std::string> paths;
@@ -53,6 +53,7 @@ struct Stream {
   size_t sent = 0;
   int64_t due_ns = 0;
   int status = -1;
+  std::string reply;  // what came of the message, with gRPC's five bytes; only where replies are kept
 };
 
 struct Results {
@@ -80,6 +81,16 @@ struct Load {
   int64_t measure_from_ns = 0, measure_until_ns = 0, outstanding = 0;
   bool ending = false;
   std::vector<std::unique_ptr<Connection>> connections;
+  std::FILE* replies = nullptr;
+
+  // Keeps what became of a call, counted or not.
+  void keep(const Stream& stream) const {
+    const int64_t times[] = {stream.due_ns, now_ns()};
+    const int32_t numbers[] = {stream.status, static_cast<int32_t>(stream.reply.size())};
+    std::fwrite(times, sizeof times, 1, replies);
+    std::fwrite(numbers, sizeof numbers, 1, replies);
+    std::fwrite(stream.reply.data(), 1, stream.reply.size(), replies);
+  }
 };
 
 class Connection {

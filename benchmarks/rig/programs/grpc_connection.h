@@ -15,7 +15,7 @@ class GrpcConnection final : public Connection {
 
   bool is_open() const override { return is_open_; }
 
-  void begin(int64_t due_ns) override { waiting_.push_back({&next_call(), 0, due_ns, -1}); }
+  void begin(int64_t due_ns) override { waiting_.push_back({&next_call(), 0, due_ns, -1, {}}); }
 
 
   void flush() override {
@@ -48,6 +48,7 @@ class GrpcConnection final : public Connection {
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+    if (load_.replies) nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_client_new(&session_, callbacks, this);
     nghttp2_session_callbacks_del(callbacks);
     nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 24}, {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
@@ -140,6 +141,12 @@ class GrpcConnection final : public Connection {
     return 0;
   }
 
+  static int on_data(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t length, void*) {
+    auto* stream = static_cast<Stream*>(nghttp2_session_get_stream_user_data(session, id));
+    if (stream) stream->reply.append(reinterpret_cast<const char*>(data), length);
+    return 0;
+  }
+
   static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     if (frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
       static_cast<GrpcConnection*>(user)->is_open_ = true;
@@ -150,6 +157,7 @@ class GrpcConnection final : public Connection {
     const std::unique_ptr<Stream> stream(static_cast<Stream*>(nghttp2_session_get_stream_user_data(session, id)));
     auto* connection = static_cast<GrpcConnection*>(user);
     --connection->open_;
+    if (connection->load_.replies) connection->load_.keep(*stream);
     connection->ended(stream->status, stream->due_ns);
     return 0;
   }

@@ -12,7 +12,11 @@
 //
 // --calls is a file of calls that are made in turn, over and over: for each one byte, which --path; four bytes, the length of the
 // message, little-endian; the message. Prints one JSON object in one line; with --report-seconds one more for each interval before it.
+//
+// SIGTERM ends a load early, when all calls have ended. With --replies FILE, which only gRPC has, every call that was sent is kept there when it ends: the nanoseconds of the monotonic clock at
+// which it was due and at which it ended, each in eight bytes; its status and the length of what came, each in four; what came.
 
+#include <signal.h>
 #include <sys/timerfd.h>
 
 #include <fstream>
@@ -24,6 +28,8 @@ namespace load {
 namespace {
 
 constexpr int64_t kGrainNs = 100'000;
+
+volatile sig_atomic_t is_asked_to_end = 0;
 
 void print(const Results& results, double seconds, bool is_whole = true) {
   std::printf("{\"is_whole\": %s, \"seconds\": %.3f, \"missed\": %ld, \"reconnections\": %ld, \"send_lag_p99_us\": %.1f, \"statuses\": {", is_whole ? "true" : "false", seconds,
@@ -47,6 +53,7 @@ Options parse(int count, char** words) {
     else if (name == "--port") options.port = std::stoi(value);
     else if (name == "--path") options.paths.push_back(value);
     else if (name == "--calls") options.calls = value;
+    else if (name == "--replies") options.replies = value;
     else if (name == "--protocol") options.protocol = value;
     else if (name == "--connections") options.connections = std::stoi(value);
     else if (name == "--in-flight") options.in_flight = std::stoi(value);
@@ -94,6 +101,7 @@ class Run {
   explicit Run(const Options& options) {
     load_.options = options;
     load_.calls = read_calls(options);
+    if (!options.replies.empty() && !(load_.replies = std::fopen(options.replies.c_str(), "wb"))) fail("--replies: cannot be written");
     load_.timeout_ns = options.timeout_ms * int64_t{1'000'000};
     for (int i = 0; i < options.connections; ++i)
       if (options.protocol == "http1") load_.connections.push_back(std::make_unique<Http1Connection>(load_, epoll_));
@@ -131,13 +139,13 @@ class Run {
     load_.measure_from_ns = start + static_cast<int64_t>(options.warm_up_seconds * 1e9);
     load_.measure_until_ns = load_.measure_from_ns + static_cast<int64_t>(options.seconds * 1e9);
     Results whole;
-    int64_t reported = load_.measure_from_ns, begun = 0, next_send = start;
+    int64_t reported = load_.measure_from_ns, begun = 0, next_send = start, asked_at = INT64_MAX;
     const auto due_ns = [&] { return start + static_cast<int64_t>(static_cast<double>(begun) * 1e9 / options.rate); };
     if (options.rate == 0)
       for (int i = 0; i < options.in_flight; ++i) connection(i).begin(start);
     while (true) {
       const int64_t now = now_ns();
-      if (now >= load_.measure_until_ns) load_.ending = true;
+      if (now >= load_.measure_until_ns || is_asked_to_end) load_.ending = true;
       const bool has_more = options.rate > 0 && !load_.ending;
       if (has_more && now >= next_send) {
         next_send = now + kGrainNs;
@@ -147,6 +155,7 @@ class Run {
           connection(begun).begin(due_ns());
         }
       }
+      if (is_asked_to_end && asked_at == INT64_MAX) asked_at = now;
       flush();
       if (options.report_seconds > 0 && now - reported >= static_cast<int64_t>(options.report_seconds * 1e9)) {
         print(load_.results, static_cast<double>(now - reported) / 1e9, false);
@@ -154,11 +163,12 @@ class Run {
         load_.results = {};
         reported = now;
       }
-      if (load_.ending && (load_.outstanding == 0 || now > load_.measure_until_ns + kPatienceNs)) break;
+      if (load_.ending && (load_.outstanding == 0 || now > std::min(load_.measure_until_ns, asked_at) + kPatienceNs)) break;
       wait_until(load_.ending ? now + 1'000'000'000 : has_more ? std::max(next_send, due_ns()) : load_.measure_until_ns);
     }
     whole.add(load_.results);
-    print(whole, options.seconds);
+    print(whole, std::min(options.seconds, static_cast<double>(now_ns() - load_.measure_from_ns) / 1e9));
+    if (load_.replies) std::fclose(load_.replies);
     check_answered();
   }
 
@@ -195,6 +205,7 @@ class Run {
 }  // namespace load
 
 int main(int count, char** words) {
+  signal(SIGTERM, [](int) { load::is_asked_to_end = 1; });
   const load::Options options = load::parse(count, words);
   load::Run run(options);
   if (options.burst > 0) run.bursts();

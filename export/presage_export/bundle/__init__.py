@@ -1,22 +1,40 @@
 """The serving half of this package: the files of a bundle, their verification, and scores.
 
-What a server needs to read and run a bundle belongs here, and may import only NumPy, msgspec and ONNX Runtime. Reading the models
-of training libraries belongs in ``reading``; exporting them belongs in the modules beside the two.
+What a server needs to read and run a bundle belongs here, and may import only NumPy, msgspec, ONNX Runtime, and Numba where it is
+installed. Reading the models of training libraries belongs in ``reading``; exporting them belongs in the modules beside the two.
 """
 
-from presage_export.bundle.bundle import OPTIONAL_FILES, Bundle, read_bundle, read_optional_file
+from presage_export.bundle.bundle import OPTIONAL_FILES, Bundle, read_bundle, read_manifest, read_optional_file
+from presage_export.bundle.copying import copy_bundle, is_same_model, read_foreign_manifest
+from presage_export.bundle.explaining import Explanation
+from presage_export.bundle.golden_check import GoldenResult, measure_golden
+from presage_export.bundle.manifest import Manifest
+from presage_export.bundle.missing import missing_parts
+from presage_export.bundle.opening import manifest_digest, open_verified_bundle
 from presage_export.bundle.ranking import RankingBundle, is_ranking_bundle, load_ranking_bundle
 from presage_export.bundle.writing import write_bundle
-from presage_export.errors import BundleError
+from presage_export.errors import BundleError, NotExplainableError
 
 __all__ = [
     "OPTIONAL_FILES",
     "Bundle",
     "BundleError",
+    "Explanation",
+    "GoldenResult",
+    "Manifest",
+    "NotExplainableError",
     "RankingBundle",
+    "copy_bundle",
     "is_ranking_bundle",
+    "is_same_model",
     "load_ranking_bundle",
+    "manifest_digest",
+    "measure_golden",
+    "missing_parts",
+    "open_verified_bundle",
     "read_bundle",
+    "read_foreign_manifest",
+    "read_manifest",
     "read_optional_file",
     "write_bundle",
 ]

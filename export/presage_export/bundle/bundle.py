@@ -3,7 +3,7 @@
 model.onnx      features to raw margin
 golden.npz      rows, with the margins of the source model and the scores of the bundle
 manifest.json   description of the model, and the SHA-256 of the other files and of itself
-explain.npz     optional: what explanations need beside the model
+explain.npz     optional: how much of the training data reached each node of its trees, for explanations
 baseline.npz    optional: what live features and scores are compared with
 """
 
@@ -14,7 +14,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -23,21 +23,26 @@ from numpy.typing import NDArray
 from presage_export.bundle.calibration import to_scores
 from presage_export.bundle.coverage import MAX_GOLDEN_VISITS, count_visits, measure_coverage
 from presage_export.bundle.ensemble import Ensemble
+from presage_export.bundle.explaining.explainer import Explainer, Explanation
+from presage_export.bundle.explaining.reading import EXPLAIN_FILE, read_explainer
 from presage_export.bundle.golden import Golden, compare_scores, unpack_golden
 from presage_export.bundle.manifest import FORMAT_VERSION, Manifest, decode_manifest
+from presage_export.bundle.onnx_graph import Graph
 from presage_export.bundle.parity import compare_margins
 from presage_export.bundle.session import OnnxModel
-from presage_export.bundle.structure import check_structure
-from presage_export.errors import BundleError, OnnxModelError, ParityError
+from presage_export.bundle.structure import check_graph
+from presage_export.errors import BundleError, NotExplainableError, OnnxModelError, ParityError
 
 __all__ = [
     "MAX_FILE_BYTES",
     "OPTIONAL_FILES",
     "Bundle",
+    "VerifiedModel",
     "decode_manifest_file",
     "load_model",
     "read_bundle",
     "read_file",
+    "read_manifest",
     "read_optional_file",
     "run_model",
     "verify_bundle",
@@ -50,7 +55,7 @@ MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 MANIFEST_FILE: Final = "manifest.json"
 MODEL_FILE: Final = "model.onnx"
 GOLDEN_FILE: Final = "golden.npz"
-OPTIONAL_FILES: Final = frozenset({"explain.npz", "baseline.npz"})
+OPTIONAL_FILES: Final = frozenset({EXPLAIN_FILE, "baseline.npz"})
 """Files that a bundle may have since format 3; their digests are checked when it is loaded, and what is in them when it is read."""
 
 
@@ -63,6 +68,13 @@ class Bundle:
     manifest: Manifest
     model: OnnxModel
     """Computes margins."""
+    read_explainer: Callable[[], Explainer | NotExplainableError]
+    """Returns what says why a margin is what it is; or why nothing can say that."""
+
+    @property
+    def explainer(self) -> Explainer | NotExplainableError:
+        """What says why a margin is what it is; or why nothing can say that."""
+        return self.read_explainer()
 
     def scores(self, rows: NDArray[np.float32]) -> list[float]:
         """Score rows.
@@ -79,6 +91,21 @@ class Bundle:
         manifest = self.manifest
         return to_scores(manifest.link, manifest.calibration, self.model.margins(rows).tolist())
 
+    def explain(self, row: NDArray[np.float32]) -> Explanation:
+        """Explain the margin of one row, float32 ``[F]``.
+
+        Raises:
+            NotExplainableError: The bundle lacks what is needed, or the model is too large.
+            ParityError: The contributions do not add up to the margin that is served: better none than those of another number.
+            ValueError: The row has another dtype or shape.
+        """
+        if isinstance(self.explainer, NotExplainableError):
+            raise NotExplainableError(str(self.explainer))
+        explanation = self.explainer.explain(row)
+        rows, link, trees = row[np.newaxis], self.manifest.link, self.manifest.trees
+        compare_margins(np.array([explanation.margin]), self.model.margins(rows), rows=rows, link=link, trees=trees)
+        return explanation
+
 
 def read_bundle(directory: Path) -> Bundle:
     """Read and verify a bundle, <name>/<version>.
@@ -93,6 +120,12 @@ def read_bundle(directory: Path) -> Bundle:
     return verify_bundle(directory, lambda file_name: read_file(directory / file_name))
 
 
+def read_manifest(directory: Path) -> Manifest:
+    """Read the manifest of a bundle, <name>/<version>, and no other file; raises BundleError."""
+    path = directory / MANIFEST_FILE
+    return decode_manifest_file(path, read_file(path))
+
+
 def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
     """Verify a bundle whose files ``read`` returns by name; ``directory`` is named in errors."""
     path = directory / MANIFEST_FILE
@@ -101,22 +134,38 @@ def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
         raise BundleError(path, "is that of a ranking model, which ranks items and does not score visitors")
     if manifest.files.keys() - OPTIONAL_FILES != {MODEL_FILE, GOLDEN_FILE}:
         raise BundleError(path, f"files: expected {GOLDEN_FILE} and {MODEL_FILE}, got {sorted(manifest.files)}")
-    model, _, _ = verify_model(directory, manifest, read)
-    return Bundle(directory=directory, manifest=manifest, model=model)
+    verified = verify_model(directory, manifest, read)
+    explainer = read_explainer(
+        directory / EXPLAIN_FILE,
+        verified.optional.get(EXPLAIN_FILE),
+        verified.graph,
+        verified.ensemble,
+        feature_count=len(manifest.feature_set.features),
+        max_bytes=MAX_FILE_BYTES,
+    )
+    return Bundle(directory=directory, manifest=manifest, model=verified.model, read_explainer=lambda: explainer)
 
 
-def verify_model(
-    directory: Path, manifest: Manifest, read: Callable[[str], bytes]
-) -> tuple[OnnxModel, Golden, NDArray[np.float32]]:
+class VerifiedModel(NamedTuple):
+    """The model and the golden rows of a bundle, once they were checked."""
+
+    model: OnnxModel
+    graph: Graph
+    ensemble: Ensemble | None
+    golden: Golden
+    margins: NDArray[np.float32]
+    """This host's margins of the golden rows."""
+    optional: dict[str, bytes]
+    """The contents of the further files, by name."""
+
+
+def verify_model(directory: Path, manifest: Manifest, read: Callable[[str], bytes]) -> VerifiedModel:
     """Verify the model and the golden rows of a bundle.
 
     Args:
         directory: Named in errors.
         manifest: The decoded manifest.
         read: Returns the files by name.
-
-    Returns:
-        The model, the golden rows, and this host's margins of them.
 
     Raises:
         BundleError: A check fails.
@@ -132,7 +181,7 @@ def verify_model(
     for path, data in files.items():
         _require_digest(path, data, manifest)
     feature_count = len(manifest.feature_set.features)
-    ensemble = _check_structure(model_path, model_bytes, feature_count=feature_count)
+    graph, ensemble = _check_structure(model_path, model_bytes, feature_count=feature_count)
     model = load_model(model_path, model_bytes, feature_count=feature_count)
     trees = len(ensemble.roots) if ensemble else 0
     if trees != manifest.trees:
@@ -146,7 +195,7 @@ def verify_model(
     _check_coverage(golden_path, manifest, ensemble, golden)
     margins = run_model(model_path, model, golden.rows)
     _check_golden(golden_path, manifest, golden, margins)
-    return model, golden, margins
+    return VerifiedModel(model, graph, ensemble, golden, margins, {name: files[directory / name] for name in optional})
 
 
 def read_optional_file(directory: Path, manifest: Manifest, file_name: str) -> bytes | None:
@@ -205,9 +254,9 @@ def decode_manifest_file(path: Path, text: bytes) -> Manifest:
     return manifest
 
 
-def _check_structure(path: Path, model_bytes: bytes, *, feature_count: int) -> Ensemble | None:
+def _check_structure(path: Path, model_bytes: bytes, *, feature_count: int) -> tuple[Graph, Ensemble | None]:
     try:
-        return check_structure(model_bytes, feature_count=feature_count)
+        return check_graph(model_bytes, feature_count=feature_count)
     except ValueError as error:
         raise BundleError(path, str(error)) from error
 

@@ -49,11 +49,17 @@ class Ensemble:
     """Position of a split's right child; of a leaf, its own."""
     is_leaf: NDArray[np.bool_]
     """Which nodes are leaves."""
+    values: NDArray[np.float64]
+    """What a leaf adds to the margin; 0 for a split."""
+    base_value: float
+    """What all trees together start from."""
     depth: int
     """Splits on the longest way to a leaf, over all trees."""
+    is_all: bool
+    """Whether the sum of the trees, in double precision, is the whole graph."""
 
 
-def read_ensemble(attributes: dict[str, AttributeValue], *, feature_count: int) -> Ensemble:
+def read_ensemble(attributes: dict[str, AttributeValue], *, feature_count: int, is_all: bool = False) -> Ensemble:
     """Check the attributes of a ``TreeEnsembleRegressor``, and return its trees.
 
     Every node but a root has exactly one parent and is reached from its root; features are in range; numbers are finite; every leaf
@@ -88,7 +94,7 @@ def read_ensemble(attributes: dict[str, AttributeValue], *, feature_count: int) 
         for name in ("nodes_truenodeids", "nodes_falsenodeids")
     )
     depth = _walk(roots, left, right, is_leaf)
-    _check_weights(attributes, roots, sizes, is_leaf)
+    values = _leaf_values(attributes, roots, sizes, is_leaf)
     return Ensemble(
         roots=roots,
         features=numbers["nodes_featureids"],
@@ -97,7 +103,10 @@ def read_ensemble(attributes: dict[str, AttributeValue], *, feature_count: int) 
         left=left,
         right=right,
         is_leaf=is_leaf,
+        values=values,
+        base_value=float(_floats(attributes, "base_values").sum()),
         depth=depth,
+        is_all=is_all,
     )
 
 
@@ -166,12 +175,13 @@ def _walk(
     return depth
 
 
-def _check_weights(
+def _leaf_values(
     attributes: dict[str, AttributeValue],
     roots: NDArray[np.int64],
     sizes: NDArray[np.int64],
     is_leaf: NDArray[np.bool_],
-) -> None:
+) -> NDArray[np.float64]:
+    """Check the weights of the leaves, and return them by node."""
     trees, nodes, targets = (_integers(attributes, name) for name in _TARGETS)
     weights = _floats(attributes, "target_weights")
     if not len(trees) == len(nodes) == len(targets) == len(weights):
@@ -180,12 +190,16 @@ def _check_weights(
     _require_range("target_ids", targets, 1)
     if ((nodes < 0) | (nodes >= sizes[roots[trees]])).any():
         raise ValueError("target_nodeids: expected nodes of their trees")
-    if (np.bincount(roots[trees] + nodes, minlength=len(is_leaf)) != is_leaf).any():
+    leaves = roots[trees] + nodes
+    if (np.bincount(leaves, minlength=len(is_leaf)) != is_leaf).any():
         raise ValueError("target_nodeids: expected every leaf once, and nothing else")
     largest = np.zeros(len(roots))
     np.maximum.at(largest, trees, np.abs(weights))
     if not largest.sum() + np.abs(_floats(attributes, "base_values")).sum() <= _MAX_MARGIN:
         raise ValueError("target_weights: their sum could exceed float32")
+    values = np.zeros(len(is_leaf))
+    values[leaves] = weights
+    return values
 
 
 def _integers(attributes: dict[str, AttributeValue], name: str) -> NDArray[np.int64]:

@@ -24,8 +24,11 @@ from presage_export.bundle.bundle import (
     OPTIONAL_FILES,
     decode_manifest_file,
     read_file,
+    read_manifest,
     verify_model,
 )
+from presage_export.bundle.compiled_trees import CompiledTrees
+from presage_export.bundle.ensemble import Ensemble
 from presage_export.bundle.golden import Golden
 from presage_export.bundle.manifest import Manifest
 from presage_export.bundle.order import compare_order
@@ -34,7 +37,7 @@ from presage_export.bundle.session import OnnxModel
 from presage_export.bundle.table_files import TABLES_FOLDER, check_tables, map_tables
 from presage_export.errors import BundleError, ParityError
 
-__all__ = ["RankingBundle", "is_ranking_bundle", "load_ranking_bundle", "verify_ranking_bundle"]
+__all__ = ["RankingBundle", "compile_trees", "is_ranking_bundle", "load_ranking_bundle", "verify_ranking_bundle"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +50,8 @@ class RankingBundle:
     spec: RankingSpec
     """The manifest's part for ranking models."""
     model: OnnxModel
+    trees: CompiledTrees | None
+    """The same model, faster for many rows; None if ONNX Runtime has to run it."""
     arrays: Mapping[str, NDArray[np.generic]]
     """The tables by name, mapped into memory and read-only."""
 
@@ -62,13 +67,13 @@ class RankingBundle:
         Raises:
             ValueError: The rows have another dtype or shape.
         """
-        return self.model.margins(rows).astype(np.float64)
+        margins = self.model.margins(rows) if self.trees is None else self.trees.margins(rows)
+        return margins.astype(np.float64)
 
 
 def is_ranking_bundle(directory: Path) -> bool:
     """Tell whether a bundle's manifest is that of a ranking model, without verifying it; raises BundleError."""
-    path = directory / MANIFEST_FILE
-    return decode_manifest_file(path, read_file(path)).ranking is not msgspec.UNSET
+    return read_manifest(directory).ranking is not msgspec.UNSET
 
 
 def load_ranking_bundle(directory: Path) -> RankingBundle:
@@ -103,8 +108,8 @@ def verify_ranking_bundle(directory: Path, tables: Path, read: Callable[[str], b
         raise BundleError(path, f"files: expected {GOLDEN_FILE}, {MODEL_FILE} and tables, got no {min(missing)}")
     if manifest.link != "identity" or manifest.calibration is not None:
         raise BundleError(path, "expected the link 'identity' and no calibration, since scores are only compared")
-    model, golden, margins = verify_model(directory, manifest, read)
-    _check_groups(directory / GOLDEN_FILE, manifest, spec, golden, margins)
+    verified = verify_model(directory, manifest, read)
+    _check_groups(directory / GOLDEN_FILE, manifest, spec, verified.golden, verified.margins)
     others = {MODEL_FILE, GOLDEN_FILE} | OPTIONAL_FILES
     digests = {name: digest for name, digest in manifest.files.items() if name not in others}
     arrays = map_tables(tables, digests)
@@ -114,7 +119,20 @@ def verify_ranking_bundle(directory: Path, tables: Path, read: Callable[[str], b
         raise BundleError(directory / TABLES_FOLDER, str(error)) from error
     if items != spec.items:
         raise BundleError(path, f"ranking.items: expected {items}, as in the tables, got {spec.items}")
-    return RankingBundle(directory=directory, manifest=manifest, spec=spec, model=model, arrays=arrays)
+    trees = compile_trees(verified.ensemble, verified.golden.rows, verified.margins)
+    return RankingBundle(
+        directory=directory, manifest=manifest, spec=spec, model=verified.model, trees=trees, arrays=arrays
+    )
+
+
+def compile_trees(
+    ensemble: Ensemble | None, rows: NDArray[np.float32], margins: NDArray[np.float32]
+) -> CompiledTrees | None:
+    """Compile a model's trees; None if it has others than these can be, or if they do not give ONNX Runtime's bits."""
+    trees = CompiledTrees.of(ensemble, feature_count=rows.shape[1]) if ensemble is not None else None
+    if trees is None or trees.margins(rows).tobytes() != margins.tobytes():
+        return None
+    return trees
 
 
 def _check_groups(

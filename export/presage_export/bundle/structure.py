@@ -5,6 +5,7 @@ Checked before ONNX Runtime sees the graph, so that nothing in it can run long, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from presage_export.bundle.ensemble import Ensemble, read_ensemble
 from presage_export.bundle.onnx_graph import Graph, Node, read_graph
 from presage_export.bundle.onnx_wire import read_graph_contents
 
-__all__ = ["ALLOWED_OPERATORS", "check_structure"]
+__all__ = ["ALLOWED_OPERATORS", "check_graph", "check_structure"]
 
 _MAX_NODES = 64
 _FLOAT, _DOUBLE = 1, 11
@@ -39,6 +40,11 @@ def check_structure(model_bytes: bytes, *, feature_count: int) -> Ensemble | Non
     Raises:
         ValueError: The graph is not one that can be served; the message says why.
     """
+    return check_graph(model_bytes, feature_count=feature_count)[1]
+
+
+def check_graph(model_bytes: bytes, *, feature_count: int) -> tuple[Graph, Ensemble | None]:
+    """Check a serialized ONNX model as ``check_structure`` does, and return its graph, too."""
     try:
         contents = read_graph_contents(model_bytes)
     except ValueError as error:
@@ -51,7 +57,8 @@ def check_structure(model_bytes: bytes, *, feature_count: int) -> Ensemble | Non
     if not 1 <= len(contents.operators) <= _MAX_NODES:
         raise ValueError(f"expected 1 to {_MAX_NODES} operations, got {len(contents.operators)}")
     try:
-        return _check_graph(read_graph(model_bytes), feature_count)
+        graph = read_graph(model_bytes)
+        return graph, _check_graph(graph, feature_count)
     except ValueError as error:
         raise ValueError(f"cannot be served: {error}") from error
 
@@ -65,12 +72,22 @@ def _check_graph(graph: Graph, feature_count: int) -> Ensemble | None:
     ensembles = []
     for node in graph.nodes:
         if node.op_type == "TreeEnsembleRegressor":
-            ensembles.append(read_ensemble(node.attributes, feature_count=feature_count))
+            ensembles.append(
+                read_ensemble(node.attributes, feature_count=feature_count, is_all=_is_only_trees(graph.nodes))
+            )
         else:
             _check_parameters(node, feature_count)
     if len(ensembles) > 1:
         raise ValueError(f"expected at most one TreeEnsembleRegressor, got {len(ensembles)}")
     return ensembles[0] if ensembles else None
+
+
+def _is_only_trees(nodes: Sequence[Node]) -> bool:
+    """Tell whether a graph is what ``build_graph`` makes of trees alone."""
+    if [node.op_type for node in nodes] != ["Cast", "TreeEnsembleRegressor"]:
+        return False
+    cast, trees = nodes
+    return cast.attributes.get("to") == _DOUBLE and trees.inputs == cast.outputs
 
 
 def _check_parameters(node: Node, feature_count: int) -> None:

@@ -62,6 +62,7 @@ def read_lightgbm(booster: lightgbm.Booster) -> AdditiveModel:
         feature_count=dump["max_feature_idx"] + 1,
         link=link,
         trees=tuple(_read_tree(info["tree_structure"]) for info in dump["tree_info"]),
+        cover_weighting="rows",
     )
 
 
@@ -154,7 +155,8 @@ def _read_split(node: Mapping[str, Any], left: int, right: int) -> Split:
                 why=f"missing values of type {missing_type!r} follow the default branch, and ONNX would compare them",
                 instead="Train with zero_as_missing=False",
             )
-    return Split(int(node["split_feature"]), float32_threshold(threshold), nan_goes_left, left, right)
+    cover = float(node["internal_count"])
+    return Split(int(node["split_feature"]), float32_threshold(threshold), nan_goes_left, left, right, cover)
 
 
 def _read_leaf(node: Mapping[str, Any]) -> Leaf:
@@ -173,5 +175,5 @@ def _read_leaf(node: Mapping[str, Any]) -> Leaf:
             why="ONNX keeps leaves as float32",
             instead="Scale the labels down, or regularise the leaves with lambda_l2",
         )
-    # The leaf of a tree without splits has no index.
-    return Leaf(value, int(node.get("leaf_index", 0)))
+    # The leaf of a tree without splits has no index, and perhaps no count; it has all rows, however many those are.
+    return Leaf(value, int(node.get("leaf_index", 0)), float(node.get("leaf_count", 1)))

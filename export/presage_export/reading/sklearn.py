@@ -135,6 +135,7 @@ def _read_forest(estimator: Any) -> AdditiveModel:
         feature_count=estimator.n_features_in_,
         link="probability" if classifier else "identity",
         trees=tuple(_read_tree(tree.tree_, weight=weight, column=int(classifier)) for tree in estimator.estimators_),
+        cover_weighting="weighted_rows",
     )
 
 
@@ -162,13 +163,14 @@ def _read_boosted(estimator: Any) -> AdditiveModel:
         link=without_intercept.link,
         trees=trees,
         intercept=float(margin) - float(without_intercept.margins(zeros)[0]),
+        cover_weighting="weighted_rows",
     )
 
 
 def _read_tree(tree: Any, *, weight: float, column: int) -> Tree:
     missing_go_left: Sequence[int] = tree.missing_go_to_left
     return tuple(
-        Leaf(weight * float(tree.value[node_id, 0, column]), node_id)
+        Leaf(weight * float(tree.value[node_id, 0, column]), node_id, float(tree.weighted_n_node_samples[node_id]))
         if tree.children_left[node_id] == -1
         else Split(
             feature=int(tree.feature[node_id]),
@@ -176,6 +178,7 @@ def _read_tree(tree: Any, *, weight: float, column: int) -> Tree:
             nan_goes_left=bool(missing_go_left[node_id]),
             left=int(tree.children_left[node_id]),
             right=int(tree.children_right[node_id]),
+            cover=float(tree.weighted_n_node_samples[node_id]),
         )
         for node_id in range(tree.node_count)
     )

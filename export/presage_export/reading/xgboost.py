@@ -69,6 +69,7 @@ def read_xgboost(model: xgboost.XGBModel) -> AdditiveModel:
         link=link,
         trees=tuple(_read_tree(tree) for tree in boosted["model"]["trees"]),
         intercept=_base_margin(parameters["base_score"], link),
+        cover_weighting="hessians",
     )
 
 
@@ -103,12 +104,14 @@ def _read_tree(tree: Mapping[str, Any]) -> Tree:
 def _read_node(tree: Mapping[str, Any], node_id: int) -> Split | Leaf:
     left, right = tree["left_children"][node_id], tree["right_children"][node_id]
     number = np.float32(tree["split_conditions"][node_id])
+    cover = float(np.float32(tree["sum_hessian"][node_id]))
     if left == -1:
-        return Leaf(float(number), node_id)
+        return Leaf(float(number), node_id, cover)
     return Split(
         feature=tree["split_indices"][node_id],
         threshold=np.float32(np.nextafter(number, -_INFINITY)),
         nan_goes_left=bool(tree["default_left"][node_id]),
         left=left,
         right=right,
+        cover=cover,
     )

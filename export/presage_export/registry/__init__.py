@@ -9,9 +9,17 @@ from __future__ import annotations
 
 from presage_export.errors import AliasesError, StaleAliasesError
 from presage_export.registry.aliases import ALIASES_FILE, Aliases, RollbackRules, read_aliases
-from presage_export.registry.assignment import Arm, Assignment, assign
-from presage_export.registry.changes import CHANGES_FILE, AliasChange, read_changes, replace_aliases
+from presage_export.registry.assignment import Arm, Assignment, assign, propensity_of
+from presage_export.registry.changes import (
+    CHANGES_FILE,
+    AliasChange,
+    find_aliases_before,
+    read_changes,
+    replace_aliases,
+)
 from presage_export.registry.folders import find_versions, is_version, version_order
+from presage_export.registry.moves import drop_challenger, promote, set_shadow, split
+from presage_export.registry.wording import describe_change, roles_of
 
 __all__ = [
     "ALIASES_FILE",
@@ -24,10 +32,18 @@ __all__ = [
     "RollbackRules",
     "StaleAliasesError",
     "assign",
+    "describe_change",
+    "drop_challenger",
+    "find_aliases_before",
     "find_versions",
     "is_version",
+    "promote",
+    "propensity_of",
     "read_aliases",
     "read_changes",
     "replace_aliases",
+    "roles_of",
+    "set_shadow",
+    "split",
     "version_order",
 ]

@@ -37,11 +37,11 @@ class RollbackRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     max_error_share: float = 0.01
     """The largest share of failed scores."""
     max_latency_ratio: float = 3.0
-    """The largest ratio of the time that a run of the model takes, challenger to champion, at the 99th percentile."""
+    """How many times the champion's 99th percentile a run of the challenger may take; one in a hundred may take longer."""
     max_default_share_difference: float = 0.1
-    """The largest difference between the shares of features that are at their defaults."""
+    """The largest difference between the shares of features that are at their defaults, as both see the same visitors."""
     max_score_shift: float = 0.1
-    """The largest difference between the mean scores, in units of scores."""
+    """The largest difference between the mean scores of the same visitors, in units of scores."""
     paired_alpha: float = 0.05
     """The error level of the sequence of tests of the paired log loss, over all of its looks."""
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from presage_export.registry.aliases import Aliases
 
-__all__ = ["Arm", "Assignment", "assign"]
+__all__ = ["Arm", "Assignment", "assign", "propensity_of"]
 
 _UNITS = 1 << 64
 _HOLDOUT, _CHALLENGER = b"holdout", b"challenger"
@@ -32,24 +32,37 @@ class Assignment(NamedTuple):
     """The share of visitors that get this arm."""
 
 
-_EVERYONE = Assignment(Arm.NONE, 1.0)
-
-
 def assign(aliases: Aliases, user_id: str) -> Assignment:
     """Assign a visitor to an arm.
 
     Who is held out depends on the visitor's id alone, so that a visitor stays held out from one experiment to the next; who gets
     the challenger depends on the salt, too, so that each experiment draws visitors of its own.
     """
-    held_out = aliases.holdout_share
-    if held_out and _draw(_HOLDOUT, "", user_id) < held_out:
-        return Assignment(Arm.HOLDOUT, held_out)
-    if not aliases.challenger:
-        return Assignment(Arm.CHAMPION, 1.0 - held_out) if held_out else _EVERYONE
-    share = aliases.challenger_share
-    if _draw(_CHALLENGER, aliases.salt, user_id) < share:
-        return Assignment(Arm.CHALLENGER, (1.0 - held_out) * share)
-    return Assignment(Arm.CHAMPION, (1.0 - held_out) * (1.0 - share))
+    arm = _arm(aliases, user_id)
+    return Assignment(arm, propensity_of(aliases, arm))
+
+
+def propensity_of(aliases: Aliases, arm: Arm) -> float:
+    """Return the share of visitors that get an arm."""
+    held_out, share = aliases.holdout_share, aliases.challenger_share
+    match arm:
+        case Arm.HOLDOUT:
+            return held_out
+        case Arm.CHALLENGER:
+            return (1.0 - held_out) * share
+        case Arm.CHAMPION:
+            return (1.0 - held_out) * (1.0 - share)
+        case Arm.NONE:
+            return 1.0
+
+
+def _arm(aliases: Aliases, user_id: str) -> Arm:
+    if aliases.holdout_share and _draw(_HOLDOUT, "", user_id) < aliases.holdout_share:
+        return Arm.HOLDOUT
+    if aliases.challenger:
+        chosen = _draw(_CHALLENGER, aliases.salt, user_id) < aliases.challenger_share
+        return Arm.CHALLENGER if chosen else Arm.CHAMPION
+    return Arm.CHAMPION if aliases.holdout_share else Arm.NONE
 
 
 def _draw(purpose: bytes, salt: str, user_id: str) -> float:

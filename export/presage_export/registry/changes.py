@@ -10,10 +10,10 @@ from pathlib import Path
 
 import msgspec
 
-from presage_export.errors import StaleAliasesError
+from presage_export.errors import AliasesError, StaleAliasesError
 from presage_export.registry.aliases import ALIASES_FILE, Aliases, read_aliases
 
-__all__ = ["CHANGES_FILE", "AliasChange", "read_changes", "replace_aliases"]
+__all__ = ["CHANGES_FILE", "AliasChange", "find_aliases_before", "read_changes", "replace_aliases"]
 
 CHANGES_FILE = "changes.jsonl"
 """The history's name, beside the versions."""
@@ -45,7 +45,36 @@ def read_changes(folder: Path) -> Iterator[AliasChange]:
             continue
 
 
-def replace_aliases(folder: Path, aliases: Aliases, *, now_unix_micros: int, changed_by: str, reason: str) -> Aliases:
+def find_aliases_before(folder: Path) -> Aliases:
+    """Find the aliases that held before the last change, with the revision that a rollback to them is decided on.
+
+    Where the file was edited by hand or cannot be read, they are the last ones of the history.
+
+    Raises:
+        AliasesError: There is nothing to go back to.
+    """
+    changes = list(read_changes(folder))
+    try:
+        current = read_aliases(folder)
+    except AliasesError as error:
+        if not changes:
+            raise AliasesError(
+                f"{error}, but none are known: {CHANGES_FILE} has no change; correct the file, or remove it for the highest "
+                "version to serve"
+            ) from error
+        return changes[-1].after
+    if changes and changes[-1].before == current:
+        changes.pop()  # it was cut off before it held
+    if not changes:
+        raise AliasesError(f"{folder / CHANGES_FILE}: has no change to take back")
+    last = changes[-1]
+    before = last.before if last.after == current else last.after
+    return msgspec.structs.replace(before, revision=current.revision)
+
+
+def replace_aliases(
+    folder: Path, aliases: Aliases, *, now_unix_micros: int, changed_by: str, reason: str, repair: bool = False
+) -> Aliases:
     """Replace the aliases of a model, and append the change to its history.
 
     Readers find the old file or the new one. The change is written before the file, so that none goes without a line in the
@@ -57,17 +86,18 @@ def replace_aliases(folder: Path, aliases: Aliases, *, now_unix_micros: int, cha
         now_unix_micros: The moment of the change.
         changed_by: An operator's name, or the rule that decides.
         reason: Why.
+        repair: Whether to replace a file that cannot be read; the last aliases of the history stand for it.
 
     Returns:
         The aliases with the new revision.
 
     Raises:
         StaleAliasesError: There is a newer revision.
-        AliasesError: The present file cannot be read.
+        AliasesError: The present file cannot be read, and is not to be repaired.
         OSError: The folder cannot be written.
     """
     with _locked(folder):
-        before = read_aliases(folder)
+        before = _read_or_recall(folder) if repair else read_aliases(folder)
         if before.revision != aliases.revision:
             raise StaleAliasesError(
                 f"aliases of {folder.name}: expected revision {before.revision}, got {aliases.revision}: they were changed since "
@@ -86,6 +116,14 @@ def replace_aliases(folder: Path, aliases: Aliases, *, now_unix_micros: int, cha
         )
         _write_whole(folder / ALIASES_FILE, msgspec.json.format(msgspec.json.encode(after)) + b"\n")
     return after
+
+
+def _read_or_recall(folder: Path) -> Aliases:
+    try:
+        return read_aliases(folder)
+    except AliasesError:
+        changes = list(read_changes(folder))
+        return changes[-1].after if changes else Aliases()
 
 
 def _append(folder: Path, change: AliasChange) -> None:

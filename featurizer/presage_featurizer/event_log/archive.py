@@ -4,6 +4,7 @@ archive.json                             the checkpoint
 events/day=2026-01-31/part-0000000042.parquet
 vectors/day=2026-01-31/part-0000000042.parquet
 exposures/day=2026-01-31/part-0000000042.parquet
+catalogue/day=2026-01-31/part-0000000042.parquet
 staging/                                 files that are not committed yet
 lock                                     held by the process that writes
 """
@@ -22,12 +23,14 @@ from presage_featurizer.event_log.streams import BEGINNING, EntryId
 
 __all__ = [
     "ARCHIVE_VERSION",
+    "CATALOGUE_CHANGES",
     "CHECKPOINT_FILE",
     "EVENTS",
     "EVENT_COLUMNS",
     "EXPOSURES",
     "EXPOSURE_COLUMNS",
     "ITEM_COLUMNS",
+    "NEWER_VECTOR_COLUMNS",
     "PARTS_GLOB",
     "PLACE_COLUMNS",
     "STAGING_FOLDER",
@@ -55,10 +58,12 @@ VECTORS = "vectors"
 """The kind of files that hold served vectors."""
 EXPOSURES = "exposures"
 """The kind of files that hold exposures."""
+CATALOGUE_CHANGES = "catalogue"
+"""The kind of files that hold changes of the catalogue."""
 PARTS_GLOB = "day=*/part-*.parquet"
 """The files of one kind, below its folder."""
 
-_PART = re.compile(rf"(?:{EVENTS}|{VECTORS}|{EXPOSURES})/day=[^/]+/part-(\d+)\.parquet")
+_PART = re.compile(rf"(?:{EVENTS}|{VECTORS}|{EXPOSURES}|{CATALOGUE_CHANGES})/day=[^/]+/part-(\d+)\.parquet")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -94,6 +99,19 @@ class Position(msgspec.Struct, frozen=True):
     """How many of them are known to have left the stream unread."""
 
 
+class CatalogueCheckpoint(msgspec.Struct, frozen=True):
+    """How far the catalogue's changes are archived."""
+
+    position: Position = Position()
+    """How far their stream is archived."""
+    archived: int = 0
+    """Changes in all batches."""
+    missed: int | None = 0
+    """How many entries had left the stream when the archive began with it; None if the store keeps no count."""
+    bucket_micros: int = 0
+    """The width of the buckets of time that items are counted in; 0 if nothing was counted yet."""
+
+
 class Checkpoint(msgspec.Struct, frozen=True):
     """What is committed to an archive: the content of CHECKPOINT_FILE."""
 
@@ -108,6 +126,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """Entries in all batches."""
     positions: dict[int, Position] = {}
     """How far each stream is archived, by partition; empty until the consumer group exists."""
+    catalogue: CatalogueCheckpoint | msgspec.UnsetType = msgspec.UNSET
+    """How far the catalogue is archived; unset in an archive of a release that did not archive it."""
 
 
 class _Version(msgspec.Struct):
@@ -194,8 +214,15 @@ VECTOR_COLUMNS = (
     Column("fingerprint", "string", nullable=False),
     Column("values", "list<float>", nullable=False),
     Column("score", "double", nullable=False),
+    Column("arm", "int16"),
+    Column("propensity", "double"),
+    Column("prior", "bool"),
+    Column("other_versions", "list<string>"),
+    Column("other_scores", "list<double>"),
 )
-"""A served vector's place and its fields."""
+"""A served vector's place and its fields; ``others`` is the last two columns, of the same length."""
+NEWER_VECTOR_COLUMNS = frozenset({"arm", "propensity", "prior", "other_versions", "other_scores"})
+"""Columns that files of an older release lack, as if every value were null: the arm NONE of all visitors, and no other version."""
 
 EXPOSURE_COLUMNS = (
     *PLACE_COLUMNS,

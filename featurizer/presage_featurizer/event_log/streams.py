@@ -120,6 +120,14 @@ class ServedVector(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_on
     values: bytes
     """The features, float32, little-endian."""
     score: float
+    arm: int = 0
+    """Which of the model's versions the visitor is assigned to: a number of ``presage.v1.Arm``."""
+    propensity: float = 1.0
+    """The share of visitors that get this arm."""
+    prior: bool = False
+    """Whether the score is from before a model was trained, so that it says nothing about models."""
+    others: tuple[tuple[str, float], ...] = ()
+    """Other versions of the model, and their scores of the same state at the same moment, which the caller did not see."""
 
     @property
     def features(self) -> NDArray[np.float32]:

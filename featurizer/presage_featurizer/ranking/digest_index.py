@@ -9,6 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_featurizer.ranking.compiled import kernels
+
 __all__ = ["UNKNOWN", "DigestIndex", "IdIndex"]
 
 Digests = NDArray[np.uint64]
@@ -20,6 +22,7 @@ UNKNOWN = -1
 _SLOTS_PER_ITEM = 2
 _LEAST_SLOTS = 1 << 10
 _IDS_AT_ONCE = 10_000
+_MAX_COMPILED = 4_096  # all threads wait for compiled look-ups, and for those of many by numpy hardly
 _DIGEST, _ROW = 0, 1  # side by side, so that a look-up reads one place in memory
 _NO_ROW = np.uint64(0xFFFF_FFFF_FFFF_FFFF)  # UNKNOWN as a signed number
 
@@ -30,12 +33,13 @@ class DigestIndex:
     def __init__(self) -> None:
         self._size = 0
         self._mask = np.uint64(_LEAST_SLOTS - 1)
-        self._slots = _empty(_LEAST_SLOTS)
+        self.slots = _empty(_LEAST_SLOTS)
+        """By the lowest bits of a digest, or after that: a digest and its row, all bits set where there is none."""
 
     def copy(self) -> DigestIndex:
         """Return an index that changes independently."""
         other = copy(self)
-        other._slots = self._slots.copy()  # noqa: SLF001 - its own class
+        other.slots = self.slots.copy()
         return other
 
     def add(self, digests: Digests) -> None:
@@ -44,33 +48,41 @@ class DigestIndex:
         Args:
             digests: Those of all rows, each once, the known ones first.
         """
-        if len(digests) * _SLOTS_PER_ITEM > len(self._slots):
+        if len(digests) * _SLOTS_PER_ITEM > len(self.slots):
             size = _LEAST_SLOTS
             while size < 2 * _SLOTS_PER_ITEM * len(digests):
                 size *= 2
             self._mask = np.uint64(size - 1)
-            self._slots = _empty(size)
+            self.slots = _empty(size)
             self._size = 0
         rows = np.arange(self._size, len(digests))
         places = (digests[rows] & self._mask).astype(np.int64)
         while len(rows):
-            free = self._slots[places, _ROW] == _NO_ROW
-            self._slots[places[free], _ROW] = rows[free]  # of several that want a place, the last one gets it
-            left = self._slots[places, _ROW] != rows.astype(np.uint64)
-            self._slots[places[~left], _DIGEST] = digests[rows[~left]]
+            free = self.slots[places, _ROW] == _NO_ROW
+            self.slots[places[free], _ROW] = rows[free]  # of several that want a place, the last one gets it
+            left = self.slots[places, _ROW] != rows.astype(np.uint64)
+            self.slots[places[~left], _DIGEST] = digests[rows[~left]]
             rows, places = rows[left], (places[left] + 1) & int(self._mask)
         self._size = len(digests)
 
     def rows_of(self, digests: Digests) -> Rows:
         """Return the row of each digest; UNKNOWN if it has none."""
+        compiled = kernels()
+        if compiled is not None and len(digests) <= _MAX_COMPILED:
+            found = np.empty(len(digests), np.int64)
+            compiled.find_rows(self.slots, np.ascontiguousarray(digests), found)
+            return found
+        return self._rows_of(digests)
+
+    def _rows_of(self, digests: Digests) -> Rows:
         places = (digests & self._mask).astype(np.int64)
-        found = self._slots.take(places, axis=0)
+        found = self.slots.take(places, axis=0)
         rows: Rows = found[:, _ROW].astype(np.int64)
         wrong = np.flatnonzero((found[:, _DIGEST] != digests) & (rows != UNKNOWN))
         places = places[wrong]
         while len(wrong):
             places = (places + 1) & int(self._mask)
-            found = self._slots.take(places, axis=0)
+            found = self.slots.take(places, axis=0)
             rows[wrong] = found[:, _ROW].astype(np.int64)
             still = np.flatnonzero((found[:, _DIGEST] != digests[wrong]) & (found[:, _ROW] != _NO_ROW))
             wrong, places = wrong[still], places[still]

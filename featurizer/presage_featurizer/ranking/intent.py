@@ -7,6 +7,7 @@ from enum import IntEnum
 import numpy as np
 
 from presage_featurizer.events import EventType
+from presage_featurizer.ranking.compiled import kernels
 from presage_featurizer.ranking.interests import Interests
 from presage_featurizer.ranking.item_features import CODES, ItemFeatures
 from presage_featurizer.state import Session
@@ -49,37 +50,43 @@ def session_intent(session: Session | None, interests: Interests, item_features:
     last, events = session.last_type, session.events
     if last == EventType.ADD_TO_CART or (last != EventType.PURCHASE and any(kind in events for kind in _BUYING)):
         return Intent.TRANSACTIONAL
-    if not len(interests.session):
+    size = interests.size
+    if not size:
         return Intent.BROWSING
-    if _is_returning(interests):
+    known, is_comparing = _compare(interests)
+    if known >= _KNOWN_SHARE * size:
         return Intent.RETURNING
-    size = len(interests.session)
-    categories: list[int] = (interests.codes[:size, 0] // len(CODES)).tolist()
-    prices: list[float] = interests.prices[: min(size, _LAST_ITEMS)].tolist()
-    if _is_bargain(categories[:_LAST_ITEMS], prices, item_features):
+    if _is_bargain(interests, item_features):
         return Intent.BARGAIN
-    return Intent.COMPARING if _is_comparing(categories, interests) else Intent.BROWSING
+    return Intent.COMPARING if is_comparing else Intent.BROWSING
 
 
-def _is_returning(interests: Interests) -> bool:
+def _compare(interests: Interests) -> tuple[int, bool]:
+    """Count the session's items that have events before the session's last ones; return whether items are compared, too."""
+    compiled = kernels()
+    if compiled is not None:
+        return compiled.compare_items(
+            interests.digests, interests.size, interests.of_session, interests.of_history, interests.codes
+        )
     same = (interests.session_digests[:, None] == interests.history_digests).ravel().nonzero()[0]
-    if not len(same):
-        return False
-    places, of_history = np.divmod(same, len(interests.history))
-    events = (interests.purchases + interests.others).take(of_history)
-    known = np.count_nonzero(events > interests.session_counts.take(places))
-    return bool(known >= _KNOWN_SHARE * len(interests.session))
-
-
-def _is_bargain(categories: list[int], prices: list[float], item_features: ItemFeatures) -> bool:
-    priced = [(category, price) for category, price in zip(categories, prices, strict=True) if category and price > 0.0]
-    if len(priced) < _MIN_PRICED:
-        return False
-    cheap = sum(price <= item_features.orders.low_price(category) for category, price in priced)
-    return cheap >= _CHEAP_SHARE * len(priced)
-
-
-def _is_comparing(categories: list[int], interests: Interests) -> bool:
+    known = 0
+    if len(same):
+        places, of_history = np.divmod(same, len(interests.history))
+        events = (interests.purchases + interests.others).take(of_history)
+        known = int(np.count_nonzero(events > interests.session_counts.take(places)))
+    categories: list[int] = (interests.codes[: interests.size, 0] // len(CODES)).tolist()
     counts = interests.session_counts.tolist()
     repeated = {category for category, count in zip(categories, counts, strict=True) if category and count > 1.0}
-    return any(categories.count(category) >= _MIN_COMPARED for category in repeated)
+    return known, any(categories.count(category) >= _MIN_COMPARED for category in repeated)
+
+
+def _is_bargain(interests: Interests, item_features: ItemFeatures) -> bool:
+    size = min(interests.size, _LAST_ITEMS)
+    low_price = item_features.orders.low_price
+    priced = cheap = 0
+    for code, price in zip(interests.codes[:size, 0].tolist(), interests.prices[:size].tolist(), strict=True):
+        category = code // len(CODES)
+        if category and price > 0.0:
+            priced += 1
+            cheap += price <= low_price(category)
+    return priced >= _MIN_PRICED and cheap >= _CHEAP_SHARE * priced

@@ -8,6 +8,7 @@ from math import inf, nextafter
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_featurizer.ranking.compiled import kernels
 from presage_featurizer.ranking.pairs import PAIR_FEATURES
 
 __all__ = ["MAX_REASONS", "REASONS", "reasons"]
@@ -75,31 +76,46 @@ _HOLDS: dict[str, tuple[tuple[str, ...], ...]] = {
 """When the codes of REASONS hold, in their order: the features of one of the groups are all within their limits."""
 
 _NAMES = list(PAIR_FEATURES)
-_PLACES = [_NAMES.index(name) for name in _LIMITS]
+_COLUMNS = np.array([_NAMES.index(name) for name in _LIMITS])
 _PURCHASES = _NAMES.index("purchases_7_days")
 _VIEWS = list(_LIMITS).index("views_7_days")
-_LOWEST, _HIGHEST = np.array(list(_LIMITS.values())).T
+_LOWEST, _HIGHEST = np.array(list(_LIMITS.values())).T.copy()
 assert 8 < len(_LIMITS) <= 16, "two bytes of bits"
 assert list(_HOLDS) == list(REASONS)
 
 
-def reasons(values: NDArray[np.float32]) -> list[tuple[str, ...]]:
+def reasons(values: NDArray[np.float32], places: NDArray[np.int64] | None = None) -> list[tuple[str, ...]]:
     """Say why items are shown.
 
     Args:
-        values: Features of the items that are shown, as ``pair_features`` returns them.
+        values: Features of items, as ``pair_features`` returns them.
+        places: The rows of those that are shown, in their order; None: all of them.
 
     Returns:
-        For each item its codes of REASONS that hold, the strongest first, at most MAX_REASONS.
+        For each item that is shown its codes of REASONS that hold, the strongest first, at most MAX_REASONS.
     """
-    seen = values.take(_PLACES, axis=1).astype(np.float64)
+    places = np.arange(len(values)) if places is None else places
+    compiled = kernels()
+    if compiled is None or not values.flags.c_contiguous:
+        bits = _find(values.take(places, axis=0))
+    else:
+        bits = np.empty(len(places), np.uint16)
+        compiled.find_reasons(
+            values, places, _COLUMNS, _VIEWS, _PURCHASES, _LOWEST, _HIGHEST, _TABLES, _STRONG_SHARE, bits
+        )
+    return [_codes(within) for within in bits.tolist()]
+
+
+def _find(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Return by which features each item is within their limits, as bits in the order of _LIMITS."""
+    seen = values.take(_COLUMNS, axis=1).astype(np.float64)
     seen[:, _VIEWS] += values[:, _PURCHASES]
     lowest = _LOWEST.copy()
     nearest = seen[:, :_TABLES].max(axis=0, initial=0.0)
     found = nearest.nonzero()[0]
     lowest[found] = _STRONG_SHARE * nearest[found]
     within = np.packbits((seen >= lowest) & (seen <= _HIGHEST), axis=1, bitorder="little")
-    return [_codes(bits) for bits in within.view("<u2")[:, 0].tolist()]
+    return within.view("<u2")[:, 0]
 
 
 @cache

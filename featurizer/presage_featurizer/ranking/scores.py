@@ -15,7 +15,7 @@ from presage_featurizer.ranking.tables import RankingTables
 from presage_featurizer.ranking.workspace import Workspace
 from presage_featurizer.state import MAX_SESSION_ITEMS
 
-__all__ = ["TABLES", "SourceScores", "TableName", "Workspace"]
+__all__ = ["SESSION_WEIGHTS", "TABLES", "SourceScores", "TableName", "Workspace"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -23,8 +23,8 @@ TableName = Literal["viewed_together", "followed_by", "liked_together", "similar
 
 TABLES: tuple[TableName, ...] = ("viewed_together", "followed_by", "liked_together", "similar_sessions")
 
-# What an item of the session weighs, the newest first; multiplied, since powers differ between machines.
-_SESSION_WEIGHTS = np.multiply.accumulate(np.array([1.0, *[0.8] * (MAX_SESSION_ITEMS - 1)]))
+SESSION_WEIGHTS: Floats = np.multiply.accumulate(np.array([1.0, *[0.8] * (MAX_SESSION_ITEMS - 1)]))
+"""What an item of the session weighs, the newest first; multiplied, since powers differ between machines."""
 _MAX_SCORE = 20.0
 """Interest in an item above this says no more."""
 
@@ -158,6 +158,6 @@ def _known(rows: Rows, weights: Floats) -> tuple[Rows, Floats]:
 def _context(interests: Interests) -> tuple[Rows, Floats]:
     """Return the items that say what the visitor wants now: the session's, or else those bought last."""
     if len(interests.session):
-        return interests.session, _SESSION_WEIGHTS[: len(interests.session)]
+        return interests.session, SESSION_WEIGHTS[: len(interests.session)]
     basket = interests.last_basket
     return basket, np.ones(len(basket))

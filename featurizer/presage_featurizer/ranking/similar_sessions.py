@@ -12,7 +12,7 @@ from presage_featurizer.ranking.items import UNKNOWN
 from presage_featurizer.ranking.tables import Sessions
 from presage_featurizer.ranking.workspace import Workspace
 
-__all__ = ["MAX_LAST_ITEMS", "items_of_similar_sessions"]
+__all__ = ["EQUAL", "FADING", "MAX_LAST_ITEMS", "items_of_similar_sessions"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -30,7 +30,7 @@ _NUMBERS = np.arange(_MAX_ITEMS)
 _SESSION_BITS = 32
 
 
-class _Similarities:
+class Similarities:
     """Similarities by which of the last items a session has, as the bits of a number from 0."""
 
     def __init__(self, fading: float) -> None:
@@ -40,11 +40,12 @@ class _Similarities:
             for shared in range(1 << MAX_LAST_ITEMS)
         ]
         self.values, ranks = np.unique(np.array(shares), return_inverse=True)
-        self.keys = ranks.astype(np.int64) << _SESSION_BITS
+        self.ranks = ranks.astype(np.int64)
+        self.keys = self.ranks << _SESSION_BITS
         """The rank of each similarity, above the bits of a session's number."""
 
 
-_FADING, _EQUAL = _Similarities(0.8), _Similarities(1.0)
+FADING, EQUAL = Similarities(0.8), Similarities(1.0)
 _NOTHING = np.zeros(0, np.int32), np.zeros(0)
 _BITS = np.left_shift(1, np.arange(MAX_LAST_ITEMS)).astype(np.uint8)
 
@@ -78,7 +79,7 @@ def items_of_similar_sessions(
     shared = marks.take(numbers)
     marks[numbers] = 0
     first = np.flatnonzero(shared & -shared == bits)  # once for each session: at the newest of the items that it shares
-    similarities = _FADING if fade else _EQUAL
+    similarities = FADING if fade else EQUAL
     keys = similarities.keys.take(shared.take(first)) | numbers.take(first)
     if len(keys) > _SIMILAR_SESSIONS:
         keys = np.partition(keys, -_SIMILAR_SESSIONS)[-_SIMILAR_SESSIONS:]

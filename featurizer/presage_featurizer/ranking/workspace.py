@@ -24,22 +24,23 @@ class Workspace:
     """
 
     def __init__(self) -> None:
-        self._places: NDArray[np.int16] = np.full(1, UNKNOWN, np.int16)
-        self._slots: NDArray[np.int16] = np.zeros(1, np.int16)
-        self._sums: Floats = np.zeros(1)
+        self.place_of: NDArray[np.int16] = np.full(1, UNKNOWN, np.int16)
+        """By number: UNKNOWN between calls, as the next two are 0."""
+        self.slot_of: NDArray[np.int16] = np.zeros(1, np.int16)
+        self.sum_of: Floats = np.zeros(1)
         self._marks: NDArray[np.uint8] = np.zeros(1, np.uint8)
 
     def reserve(self, size: int) -> None:
         """Make room for numbers below a size."""
-        if size >= len(self._places):
+        if size >= len(self.place_of):
             room = size + size // 4 + 1
-            self._places = np.full(room, UNKNOWN, np.int16)
-            self._slots = np.zeros(room, np.int16)
-            self._sums = np.zeros(room)
+            self.place_of = np.full(room, UNKNOWN, np.int16)
+            self.slot_of = np.zeros(room, np.int16)
+            self.sum_of = np.zeros(room)
 
     def places(self, wanted: Rows, among: Rows) -> NDArray[np.int16]:
         """Return where each wanted number is among others, or UNKNOWN; of equal ones, the place of the last."""
-        places = self._places
+        places = self.place_of
         places[among] = _order(len(among))
         places[UNKNOWN] = UNKNOWN
         found = places.take(wanted)
@@ -55,7 +56,7 @@ class Workspace:
             wanted: Of any shape; 0 comes out for those that the visitor does not have.
             special: What comes out for the numbers from 0 to its length, whether the visitor has them or not.
         """
-        sums = self._sums
+        sums = self.sum_of
         np.add.at(sums, own, weights)
         sums[: len(special)] = special
         found = sums.take(wanted)
@@ -64,7 +65,7 @@ class Workspace:
 
     def firsts(self, numbers: Rows) -> Rows:
         """Return the places of numbers that did not come before, in their order."""
-        places = self._places
+        places = self.place_of
         order = _order(len(numbers))
         places[numbers[::-1]] = order[::-1]
         found = np.flatnonzero(places.take(numbers) == order)
@@ -73,7 +74,7 @@ class Workspace:
 
     def totals(self, numbers: NDArray[np.int32], amounts: Floats) -> Floats:
         """Sum amounts by number, in the order given; the sum stands where the number comes for the last time, with 0 elsewhere."""
-        places = self._places
+        places = self.place_of
         places[numbers] = _order(len(numbers))
         group = places.take(numbers)
         places[numbers] = UNKNOWN
@@ -81,14 +82,14 @@ class Workspace:
 
     def begin_slots(self, numbers: Rows) -> NDArray[np.int16]:
         """Give numbers slots from 1 on; all others, and UNKNOWN, have slot 0 until ``end_slots``. Return all slots by number."""
-        slots = self._slots
+        slots = self.slot_of
         slots[numbers] = _order(len(numbers) + 1)[1:]
         slots[UNKNOWN] = 0
         return slots
 
     def end_slots(self, numbers: Rows) -> None:
         """Take the slots back."""
-        self._slots[numbers] = 0
+        self.slot_of[numbers] = 0
 
     def marks(self, size: int) -> NDArray[np.uint8]:
         """Return zeros for numbers below a size. The caller must put the zeros back."""

@@ -104,10 +104,10 @@ class Aliases(_message.Message):
     pairs_share: _builtins.float
     """The share of scores that are logged together with those of the other versions, 0 to 1."""
     revision: _builtins.int
-    """Grows by one with each change."""
+    """Grows by one with each change; 0 before the first one."""
     @_builtins.property
     def rollback(self) -> Global___RollbackRules:
-        """When a challenger is rolled back by itself."""
+        """When a challenger is rolled back by itself; in requests, absent: as before."""
 
     def __init__(
         self,
@@ -229,12 +229,15 @@ class ModelSummary(_message.Message):
     ALIASES_FIELD_NUMBER: _builtins.int
     VERSIONS_FIELD_NUMBER: _builtins.int
     DEFAULT_MODEL_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The model's name."""
     kind: Global___ModelKind.ValueType
     """What it is for."""
     default_model: _builtins.bool
     """Whether calls that name no model get this one."""
+    problem: _builtins.str
+    """Why its aliases cannot be read, and what to do; empty if they can. `aliases` are those in effect then."""
     @_builtins.property
     def aliases(self) -> Global___Aliases:
         """Which versions serve."""
@@ -251,10 +254,11 @@ class ModelSummary(_message.Message):
         aliases: Global___Aliases | None = ...,
         versions: _abc.Iterable[Global___VersionSummary] | None = ...,
         default_model: _builtins.bool = ...,
+        problem: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "default_model", b"default_model", "kind", b"kind", "name", b"name", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "default_model", b"default_model", "kind", b"kind", "name", b"name", "problem", b"problem", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -395,6 +399,7 @@ class GetModelResponse(_message.Message):
     LIBRARIES_FIELD_NUMBER: _builtins.int
     GOLDEN_CHECK_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model's name."""
     version: _builtins.str
@@ -411,7 +416,7 @@ class GetModelResponse(_message.Message):
     """The fingerprint of its feature set, in hex."""
     @_builtins.property
     def features(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeatureImportance]:
-        """Its features, in order, with how much they matter."""
+        """Its features, in order, with how much they matter; `missing` says why they do not."""
 
     @_builtins.property
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
@@ -427,11 +432,15 @@ class GetModelResponse(_message.Message):
 
     @_builtins.property
     def golden_check(self) -> Global___GoldenCheck:
-        """The golden rows that it was checked with here."""
+        """The golden rows that it was checked with here; absent if it is not loaded."""
 
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___AliasChange]:
         """The changes of its model's aliases, the newest first; the last 100."""
+
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What its bundle lacks that others have, such as importances, and why."""
 
     def __init__(
         self,
@@ -449,10 +458,11 @@ class GetModelResponse(_message.Message):
         libraries: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         golden_check: Global___GoldenCheck | None = ...,
         changes: _abc.Iterable[Global___AliasChange] | None = ...,
+        missing: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["golden_check", b"golden_check"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "feature_set", b"feature_set", "features", b"features", "fingerprint", b"fingerprint", "golden_check", b"golden_check", "kind", b"kind", "libraries", b"libraries", "metrics", b"metrics", "model", b"model", "problem", b"problem", "state", b"state", "training_data", b"training_data", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "feature_set", b"feature_set", "features", b"features", "fingerprint", b"fingerprint", "golden_check", b"golden_check", "kind", b"kind", "libraries", b"libraries", "metrics", b"metrics", "missing", b"missing", "model", b"model", "problem", b"problem", "state", b"state", "training_data", b"training_data", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -469,18 +479,20 @@ class FeatureImportance(_message.Message):
     feature: _builtins.str
     """The feature's name."""
     importance: _builtins.float
-    """Its share of the model's importance, 0 to 1; all shares add up to 1."""
+    """Its share of the model, 0 to 1; all shares add up to 1. Absent if the bundle does not say."""
     def __init__(
         self,
         *,
         feature: _builtins.str = ...,
-        importance: _builtins.float = ...,
+        importance: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_importance", b"_importance", "importance", b"importance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature", "importance", b"importance"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_importance", b"_importance", "feature", b"feature", "importance", b"importance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__importance: _TypeAlias = _typing.Literal["importance"]  # noqa: Y015
+    _WhichOneofArgType__importance: _TypeAlias = _typing.Literal["_importance", b"_importance"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__importance) -> _WhichOneofReturnType__importance | None: ...
 
 Global___FeatureImportance: _TypeAlias = FeatureImportance  # noqa: Y015
 
@@ -565,9 +577,9 @@ class SetAliasesRequest(_message.Message):
     model: _builtins.str
     """The model's name; empty for the default model."""
     changed_by: _builtins.str
-    """By whom; for the log of changes."""
+    """By whom; for the history of changes. 1 to 256 bytes."""
     reason: _builtins.str
-    """Why; for the log of changes."""
+    """Why; for the history of changes. At most 1,024 bytes."""
     @_builtins.property
     def aliases(self) -> Global___Aliases:
         """All aliases as they are to be; `revision` is the one that the change was decided on, and the call fails with ABORTED if there is a newer one."""

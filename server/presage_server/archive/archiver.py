@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from presage_featurizer.event_log import PARTITIONS, Entry
+from presage_server.archive.catalogue_archiver import CatalogueArchiver
 from presage_server.archive.folder import ArchiveFolder
+from presage_server.archive.warnings import CATALOGUE_WARNINGS, WARNINGS
 from presage_server.clock import Clock
 from presage_server.eventlog.consumer_group import STREAMS_PER_READ
 from presage_server.eventlog.positions import Discontinuity, DiscontinuityKind
@@ -24,7 +26,9 @@ class Progress:
     """The state of the archive."""
 
     archived: int = 0
-    """Entries in the archive's files."""
+    """Entries of event streams in the archive's files."""
+    changes: int = 0
+    """Changes of the catalogue in the archive's files."""
     pending: int = 0
     """Entries that were read and are in no file yet."""
     pending_seconds: float = 0.0
@@ -49,6 +53,7 @@ class Archiver:
     """
 
     reader: StreamReader
+    catalogue: CatalogueArchiver
     folder: ArchiveFolder
     clock: Clock
     write_parts: Callable[[Sequence[Entry]], Mapping[str, Callable[..., None]]]
@@ -67,6 +72,7 @@ class Archiver:
             # Saved at once: from now on it is known what the archive has missed.
             self.folder.commit({}, positions=self.reader.group.create(), entries=0)
         self.reader.resume(self.folder.checkpoint.positions)
+        self.catalogue.prepare(self.folder.checkpoint.catalogue)
         self._update_progress()
 
     def sweep(self, partitions: Sequence[int] = _ALL) -> list[int]:
@@ -80,22 +86,38 @@ class Archiver:
             )
             self._report(result.discontinuities)
             more += result.more
-            if len(self._collected) >= self.max_batch_events or self._collected_bytes >= _MAX_BATCH_BYTES:
-                self.commit()
+            self._commit_if_full()
+        self._sweep_catalogue()
         self._update_progress()
         return more
 
     def commit(self) -> None:
         """Write what was collected into files, then acknowledge it."""
-        collected, positions = self._collected, self.reader.positions
+        collected, positions, before = self._collected, self.reader.positions, self.folder.checkpoint
+        changes, catalogue = self.catalogue.parts()
         # Even without an entry there may be a loss to remember.
-        if collected or positions != self.folder.checkpoint.positions:
-            parts = self.write_parts(collected)
-            self.folder.commit(parts, positions=positions, entries=len(collected))
+        if collected or changes or positions != before.positions or catalogue not in {None, before.catalogue}:
+            parts = {**self.write_parts(collected), **changes}
+            self.folder.commit(parts, positions=positions, entries=len(collected), catalogue=catalogue)
+            self.catalogue.commit(catalogue)
             self.progress.files += len(parts)
         self._collected, self._collected_bytes = [], 0
         self._update_progress()
         self.reader.group.acknowledge(collected)
+
+    def _sweep_catalogue(self) -> None:
+        more = True
+        while more:
+            more, discontinuity = self.catalogue.read()
+            if discontinuity is not None:
+                self.progress.discontinuities += 1
+                self.warn(CATALOGUE_WARNINGS[discontinuity.kind].format(entries=f"{discontinuity.entries:,}"))
+            self._commit_if_full()
+
+    def _commit_if_full(self) -> None:
+        entries = len(self._collected) + self.catalogue.pending
+        if entries >= self.max_batch_events or self._collected_bytes + self.catalogue.pending_bytes >= _MAX_BATCH_BYTES:
+            self.commit()
 
     def _report(self, discontinuities: Sequence[tuple[int, Discontinuity]]) -> None:
         for kind in DiscontinuityKind:
@@ -110,28 +132,13 @@ class Archiver:
             )
             if len(of_kind) > 1:
                 where += f", and {len(of_kind) - 1} more streams"
-            self.warn(_WARNINGS[kind].format(entries=f"{entries:,}", where=where))
+            self.warn(WARNINGS[kind].format(entries=f"{entries:,}", where=where))
 
     def _update_progress(self) -> None:
         progress, reader = self.progress, self.reader
         progress.archived = self.folder.checkpoint.archived
+        progress.changes = self.catalogue.archived
         progress.pending = len(self._collected)
         oldest = min((entry.entry_id.unix_millis for entry in self._collected), default=None)
         progress.pending_seconds = 0.0 if oldest is None else max(self.clock() / _MICROS - oldest / 1_000, 0.0)
         progress.lag, progress.worst_lag, progress.lost = reader.lag, reader.worst_lag, reader.lost
-
-
-_WARNINGS = {
-    DiscontinuityKind.LOST: (
-        "LOST: {entries} events left the streams before they were archived ({where}); "
-        "raise the servers' stream_max_events, or keep the archiver running"
-    ),
-    DiscontinuityKind.MAYBE_LOST: (
-        "PERHAPS LOST: the last archived event has left its stream, so later events may have left too ({where}); this store "
-        "keeps no count to find out (Redis 7 does); raise the servers' stream_max_events, or keep the archiver running"
-    ),
-    DiscontinuityKind.STREAM_RESET: (
-        "STREAM RESET: the store does not hold the streams that were archived so far: it was emptied, replaced, or restored from "
-        "a backup ({where}); events in them that were not archived are lost, and archiving continues with the events that are there"
-    ),
-}

@@ -54,6 +54,9 @@ def archive(  # noqa: PLR0917 - the command line passes names
     try:
         # Imported here, because the help of other commands needs neither the store's client nor Arrow.
         from presage_server.archive.archiver import Archiver  # noqa: PLC0415
+        from presage_server.archive.catalogue import CatalogueReader  # noqa: PLC0415
+        from presage_server.archive.catalogue_archiver import CatalogueArchiver  # noqa: PLC0415
+        from presage_server.archive.catalogue_parts import changes_by_day  # noqa: PLC0415
         from presage_server.archive.folder import open_folder  # noqa: PLC0415
         from presage_server.archive.parts import parts_by_day  # noqa: PLC0415
         from presage_server.archive.settings import ArchiveSettings  # noqa: PLC0415
@@ -91,6 +94,7 @@ def archive(  # noqa: PLR0917 - the command line passes names
             )
             archiver = Archiver(
                 reader=StreamReader(group),
+                catalogue=CatalogueArchiver(CatalogueReader(redis, counts_entries=counts_entries), changes_by_day),
                 folder=folder,
                 clock=system_clock,
                 write_parts=parts_by_day,
@@ -131,7 +135,7 @@ def _line(progress: Any) -> str:
     lag, worst = (_or_unknown(number, "") for number in (progress.lag, progress.worst_lag))
     return (
         f"archived={progress.archived} pending={progress.pending} pending_seconds={progress.pending_seconds:.0f} "
-        f"lag={lag} worst_lag={worst} lost={progress.lost} files={progress.files}"
+        f"lag={lag} worst_lag={worst} lost={progress.lost} files={progress.files} changes={progress.changes}"
     )
 
 
@@ -139,6 +143,7 @@ def _table(progress: Any) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", style="bold")
     table.add_row(f"{progress.archived:,}", "events archived")
+    table.add_row(f"{progress.changes:,}", "changes of the catalogue archived")
     table.add_row(f"{progress.pending:,}", f"pending: read, not in a file yet, for {progress.pending_seconds:.0f} s")
     table.add_row(
         _or_unknown(progress.lag, ","),

@@ -2,7 +2,7 @@
 
 A batch is written into ``staging``; replacing the checkpoint commits it; then its files move to their places. A process that dies
 before the checkpoint is replaced has archived nothing. If it dies later, only moves are left to do, and opening the folder does
-them. So a file under ``events``, ``vectors`` or ``exposures`` is complete as soon as it can be seen, and never changes.
+them. So a file in the folder of a day is complete as soon as it can be seen, and never changes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from presage_featurizer.event_log import (
     EVENTS,
     PARTS_GLOB,
     STAGING_FOLDER,
+    CatalogueCheckpoint,
     Checkpoint,
     Position,
     batch_of,
@@ -56,13 +57,15 @@ class ArchiveFolder:
         *,
         positions: Mapping[int, Position],
         entries: int,
+        catalogue: CatalogueCheckpoint | None = None,
     ) -> None:
         """Add a batch, whole or not at all; when this returns, the batch survives a power failure.
 
         Args:
             parts: By folder (see ``day_folder``), a function that writes the file.
             positions: How far each stream is archived with this batch.
-            entries: The number of entries in it.
+            entries: The number of entries of event streams in it.
+            catalogue: How far the catalogue is archived with this batch; None if that has not changed.
         """
         before = self.checkpoint
         # A commit without entries keeps the number and its files.
@@ -74,6 +77,7 @@ class ArchiveFolder:
             files=files,
             archived=before.archived + entries,
             positions=dict(positions),
+            catalogue=before.catalogue if catalogue is None else catalogue,
         )
         with _folder_errors(self._path):
             for folder, file in zip(sorted(parts), files, strict=False):

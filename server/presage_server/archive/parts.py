@@ -22,7 +22,7 @@ from presage_featurizer.event_log import (
 )
 from presage_server.archive.tables import to_event_table, to_exposure_table, to_vector_table
 
-__all__ = ["parts_by_day"]
+__all__ = ["parts_by_day", "write_table"]
 
 _MAX_INT64 = 2**63 - 1
 _MAX_UINT64 = 2**64 - 1
@@ -57,13 +57,14 @@ def parts_by_day(entries: Iterable[Entry]) -> dict[str, Callable[[BinaryIO], Non
         time = entry.entry_id.unix_millis * 1_000 if event is None else event.event_time_unix_micros
         events.setdefault(day_folder(EVENTS, time), []).append((entry, event))
     return {
-        **{folder: partial(_write, to_event_table(rows)) for folder, rows in events.items()},
-        **{folder: partial(_write, to_vector_table(rows)) for folder, rows in vectors.items()},
-        **{folder: partial(_write, to_exposure_table(rows)) for folder, rows in exposures.items()},
+        **{folder: partial(write_table, to_event_table(rows)) for folder, rows in events.items()},
+        **{folder: partial(write_table, to_vector_table(rows)) for folder, rows in vectors.items()},
+        **{folder: partial(write_table, to_exposure_table(rows)) for folder, rows in exposures.items()},
     }
 
 
-def _write(table: Any, stream: BinaryIO) -> None:
+def write_table(table: Any, stream: BinaryIO) -> None:
+    """Write a table as a file of an archive."""
     parquet.write_table(table, stream, compression="zstd", row_group_size=_ROWS_PER_GROUP)
 
 

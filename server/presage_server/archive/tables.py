@@ -21,7 +21,15 @@ from presage_featurizer.event_log import (
     ServedVector,
 )
 
-__all__ = ["EVENT_SCHEMA", "EXPOSURE_SCHEMA", "VECTOR_SCHEMA", "to_event_table", "to_exposure_table", "to_vector_table"]
+__all__ = [
+    "EVENT_SCHEMA",
+    "EXPOSURE_SCHEMA",
+    "VECTOR_SCHEMA",
+    "schema_of",
+    "to_event_table",
+    "to_exposure_table",
+    "to_vector_table",
+]
 
 
 def _list_of(element: Any) -> Any:
@@ -33,12 +41,14 @@ _TYPES: dict[str, Any] = {
     "bool": pa.bool_(),
     "double": pa.float64(),
     "int16": pa.int16(),
+    "int32": pa.int32(),
     "int64": pa.int64(),
     "string": pa.string(),
     "timestamp[us, tz=UTC]": pa.timestamp("us", tz="UTC"),
     "uint64": pa.uint64(),
     "list<double>": _list_of(pa.float64()),
     "list<float>": _list_of(pa.float32()),
+    "list<string>": _list_of(pa.string()),
     "list<int64>": _list_of(pa.int64()),
     "list<uint8>": _list_of(pa.uint8()),
     "list<uint16>": _list_of(pa.uint16()),
@@ -53,12 +63,17 @@ def _fields(columns: Iterable[Column]) -> list[Any]:
     return [pa.field(column.name, _TYPES[column.type], nullable=column.nullable) for column in columns]
 
 
+def schema_of(columns: Iterable[Column]) -> pa.Schema:
+    """Return the schema of files with these columns."""
+    return pa.schema(_fields(columns))
+
+
 _ITEM = pa.struct(_fields(ITEM_COLUMNS))
 _TYPES["list<item>"] = pa.list_(pa.field("element", _ITEM, nullable=False))
 
-EVENT_SCHEMA = pa.schema(_fields(EVENT_COLUMNS))
-VECTOR_SCHEMA = pa.schema(_fields(VECTOR_COLUMNS))
-EXPOSURE_SCHEMA = pa.schema(_fields(EXPOSURE_COLUMNS))
+EVENT_SCHEMA = schema_of(EVENT_COLUMNS)
+VECTOR_SCHEMA = schema_of(VECTOR_COLUMNS)
+EXPOSURE_SCHEMA = schema_of(EXPOSURE_COLUMNS)
 
 
 def to_event_table(rows: Sequence[tuple[Entry, Event | None]]) -> pa.Table:
@@ -95,11 +110,14 @@ def to_vector_table(rows: Sequence[tuple[Entry, ServedVector]]) -> pa.Table:
     """Make a table of entries and their vectors."""
     vectors = [vector for _, vector in rows]
     same_names = ("user_id", "session_id", "last_event", "model", "model_version", "fingerprint", "score")
+    newer_names = ("arm", "propensity", "prior")
     columns: dict[str, Any] = {
         **_place([entry for entry, _ in rows]),
         "as_of": [vector.as_of_unix_micros for vector in vectors],
         "values": _lists([vector.features for vector in vectors], VECTOR_SCHEMA.field("values")),
-        **{name: [getattr(vector, name) for vector in vectors] for name in same_names},
+        **{name: [getattr(vector, name) for vector in vectors] for name in (*same_names, *newer_names)},
+        "other_versions": [[version for version, _ in vector.others] for vector in vectors],
+        "other_scores": [[score for _, score in vector.others] for vector in vectors],
     }
     return _table(columns, VECTOR_SCHEMA)
 

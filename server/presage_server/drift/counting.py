@@ -38,14 +38,19 @@ class ServedCounts(Collector):
         self._clock = clock
         self._waiting: list[tuple[Model, Vectors, int, str, float]] = []
         self._versions: dict[Model, _Version] = {}
+        self._ahead: dict[Model, _Version] = {}
         self._closed: list[tuple[VersionBaseline, Hour]] = []
 
     def prepare(self, models: Iterable[Model]) -> None:
         """Read the baselines of versions that will be served, so that no call waits for that."""
-        hour = self._clock() // HOUR_MICROS
         for model in models:
             if model not in self._versions:
-                self._versions[model] = _Version(read_baseline(model), hour)
+                self._versions[model] = self._ahead.pop(model) if model in self._ahead else self._read(model)
+
+    def read_ahead(self, models: Iterable[Model]) -> None:
+        """Do the slow part of ``prepare`` in another thread than the one that serves."""
+        for model in models:
+            self._ahead[model] = self._read(model)
 
     def note(self, jobs: Sequence[ScoreJob]) -> None:
         """Count scores that are being served."""
@@ -94,8 +99,10 @@ class ServedCounts(Collector):
         return ended + present
 
     def keep_only(self, models: Iterable[Model]) -> None:
-        """Forget versions that are not served any more, once their hours were returned."""
+        """Count these versions, and forget others once their hours were returned."""
         kept = set(models)
+        self.prepare(kept)
+        self._ahead.clear()
         self.flush()
         hour = self._clock() // HOUR_MICROS
         for model, version in list(self._versions.items()):
@@ -108,6 +115,9 @@ class ServedCounts(Collector):
         """Take back hours that have ended and could not be stored."""
         number = self._clock() // HOUR_MICROS
         self._closed = [*(each for each in hours if each[1].number != number), *self._closed][-_MAX_CLOSED:]
+
+    def _read(self, model: Model) -> _Version:
+        return _Version(read_baseline(model), self._clock() // HOUR_MICROS)
 
     def _close(self, version: _Version, hour: int) -> None:
         assert version.baseline is not None

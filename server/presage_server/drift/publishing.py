@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -13,7 +11,7 @@ from redis.exceptions import RedisError
 from presage_server.drift.counting import ServedCounts
 from presage_server.drift.stored_hours import write_hours
 
-__all__ = ["CountsPublisher", "publishing"]
+__all__ = ["CountsPublisher"]
 
 _logger = logging.getLogger(__name__)
 
@@ -69,18 +67,3 @@ class CountsPublisher:
         if self._is_failing:
             _logger.warning("counts of what is served are stored again")
         self._is_failing = False
-
-
-@asynccontextmanager
-async def publishing(counts: ServedCounts | None, redis: Redis, *, writer: str) -> AsyncIterator[None]:
-    """Store what is counted, if anything is, for as long as the context lasts, and what is left at its end."""
-    if counts is None:
-        yield
-        return
-    publisher = CountsPublisher(counts, redis, writer=writer)
-    task = asyncio.create_task(publisher.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await publisher.publish()

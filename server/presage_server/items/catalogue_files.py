@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from presage_featurizer.ranking.catalogue_rows import FIELDS, match_columns
+from presage_featurizer.ranking.separators import guess_separator
 from presage_server.errors import ServerError
 from presage_server.items.catalogue_rows import NOT_TEXT, is_text
 
-__all__ = ["CatalogueFile", "CatalogueFileError", "Row", "guess_separator", "open_catalogue"]
+__all__ = ["CatalogueFile", "CatalogueFileError", "Row", "open_catalogue"]
 
 _ROWS_PER_BATCH = 5_000
-_SEPARATORS = (",", ";", "\t", "|")
-"""Those that are guessed; a bar only where nothing else fits, because it stands between tags, too."""
 _TEXT = (".csv", ".tsv")
 
 
@@ -85,7 +84,8 @@ class _Csv(AbstractContextManager[CatalogueFile]):
             # Bytes that are not of the encoding make their own row a bad one, not the file.
             self._file = self._path.open(encoding=self._encoding, errors="surrogateescape", newline="")
             first = self._file.readline()
-            self._separator = "\t" if self._path.suffix == ".tsv" else guess_separator(first, self._columns)
+            wanted = [self._columns.get(name, name) for name in FIELDS]
+            self._separator = "\t" if self._path.suffix == ".tsv" else guess_separator(first, wanted)
             header = next(csv.reader([first], delimiter=self._separator), [])
         except LookupError as error:
             raise CatalogueFileError(f"--encoding: {error}; expected one such as utf-8, cp1252 or utf-16") from error
@@ -133,22 +133,6 @@ class _Csv(AbstractContextManager[CatalogueFile]):
                 continue
             yield Row(line, {name: cells[place] for name, place in places.items()})
         catalogue.share = 1.0
-
-
-def guess_separator(header: str, columns: Mapping[str, str]) -> str:
-    """Guess what separates a header's cells: what finds most of the fields' columns, then what finds most cells.
-
-    Args:
-        header: The first line.
-        columns: The columns of fields that are not named like the field.
-    """
-    wanted = {columns.get(name, name) for name in FIELDS}
-
-    def score(separator: str) -> tuple[int, int]:
-        cells = next(csv.reader([header], delimiter=separator), [])
-        return len(wanted & set(cells)), len(cells)
-
-    return max(_SEPARATORS, key=score)
 
 
 def _open_parquet(path: Path, columns: Mapping[str, str]) -> CatalogueFile:

@@ -10,6 +10,7 @@ from redis import Redis
 
 from presage_featurizer import CorruptStateError
 from presage_featurizer.event_log import BEGINNING, EntryId
+from presage_featurizer.event_log.catalogue import decode_changes
 from presage_featurizer.ranking.items_counter import CATALOGUE, CatalogueChange, Place
 from presage_server.items.keys import CATALOGUE_STREAM, CHANGES_FIELD
 
@@ -22,7 +23,6 @@ _ENTRIES_PER_READ = 64
 _FIELD = CHANGES_FIELD.encode()
 _MILLI_MICROS = 1_000
 _encoder = msgspec.msgpack.Encoder()
-_decode = msgspec.msgpack.Decoder(tuple[CatalogueChange, ...]).decode
 
 
 class ChangesEntry(NamedTuple):
@@ -39,8 +39,8 @@ class ChangesEntry(NamedTuple):
             CorruptStateError: It holds something else.
         """
         try:
-            return cls(EntryId.parse(entry_id), _decode(fields[_FIELD]))
-        except (KeyError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            return cls(EntryId.parse(entry_id), decode_changes(fields[_FIELD]))
+        except KeyError as error:
             raise CorruptStateError(f"change of the catalogue: {error}") from error
 
     @property

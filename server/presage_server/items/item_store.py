@@ -181,7 +181,7 @@ class ItemStore:
         """
         for tries in range(_TRIES):
             try:
-                loaded = self._restore()
+                loaded = self.restore()
                 if loaded is None:
                     loaded = LoadedItems(ItemColumns(self.published().width_micros or width_micros), BEGINNING)
                 self._catch_up(loaded.columns)
@@ -234,7 +234,8 @@ class ItemStore:
                 if bucket is not None:
                     columns.apply(*bucket)
 
-    def _restore(self) -> LoadedItems | None:
+    def restore(self) -> LoadedItems | None:
+        """Load the newest checkpoint alone; None if there is none; raises ChainBrokenError if it is replaced meanwhile."""
         pointer = self._pointer()
         if pointer is None:
             return None

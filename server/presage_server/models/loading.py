@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from functools import cache, partial
 from pathlib import Path
 
-from presage_export.bundle import BundleError, is_ranking_bundle, read_bundle
-from presage_export.registry import find_versions, is_version
+from presage_export.bundle import BundleError, is_ranking_bundle, manifest_digest, read_bundle
+from presage_export.registry import Aliases, AliasesError, find_versions, is_version, read_aliases
 from presage_featurizer import FeatureSet, FeatureSetError
 from presage_featurizer.custom import CustomFeatures
 from presage_server.errors import ModelError
+from presage_server.models.choosing import ModelFolder, choose_models, log_problems_at_start, no_bundle
 from presage_server.models.model import Model
+from presage_server.models.plan import Plan, PlannedModel, VerifiedVersion
 from presage_server.models.ranking import RankingModel, load_ranking_model
-from presage_server.models.served import Models, Served
+from presage_server.models.served import Models, Served, Version
+from presage_server.models.watching import read_history
 
-__all__ = ["find_bundles", "load_any_model", "load_model", "load_models"]
+__all__ = [
+    "describe_version",
+    "find_bundles",
+    "find_problems",
+    "load_any_model",
+    "load_model",
+    "load_models",
+    "make_models",
+    "plan_of",
+    "read_folders",
+    "serve_as_planned",
+]
 
 _logger = logging.getLogger(__name__)
 
@@ -25,9 +40,11 @@ _DEFAULT, _DEFAULT_RANKING = "conversion", "ranking"
 def load_models(
     directory: Path, default: str = "", custom: CustomFeatures | None = None, *, default_ranking: str = ""
 ) -> Models:
-    """Verify and load the highest version of every model in a folder of bundles, <name>/<version>/.
+    """Verify and load the models of a folder of bundles, <name>/<version>/: what aliases name, or else the highest version of each.
 
-    Of a model whose highest version cannot be served, the highest one that can be is loaded; every version above it is logged.
+    Of a model without aliases whose highest version cannot be served, the highest one that can be is loaded. Where the champion
+    that aliases name cannot be served, the newest one of their history that can be is; other versions that cannot be are left out.
+    All of this is logged.
 
     Args:
         directory: The folder.
@@ -38,29 +55,105 @@ def load_models(
     Raises:
         ModelError: There is no bundle, no version of a model can be served, or a default is not among them.
     """
-    models: dict[str, Model] = {}
-    ranking: dict[str, RankingModel] = {}
-    rejected = {}
-    for name, versions in find_bundles(directory).items():
-        model, rejected[name] = _load_highest(versions[::-1], custom)
-        if isinstance(model, RankingModel):
-            ranking[name] = model
-        else:
-            models[name] = model
-    if not (models or ranking):
-        raise ModelError(f"models: no bundle found under {directory}; expected <name>/<version>/manifest.json")
-    _check_feature_sets(models.values(), custom)
+    folders = read_folders(directory)
+    loaded: dict[tuple[str, str], Model | RankingModel] = {}
+
+    def check(name: str, version: str) -> VerifiedVersion | str:
+        try:
+            model = loaded[name, version] = load_any_model(directory / name / version, custom)
+        except ModelError as error:
+            return str(error)
+        return describe_version(model)
+
+    plan = choose_models(folders, cache(check), project_set="" if custom is None else custom.feature_set.name)
+    log_problems_at_start(plan)
+    return make_models(plan, loaded, custom, default, default_ranking)
+
+
+def make_models(
+    plan: Plan,
+    loaded: Mapping[tuple[str, str], Model | RankingModel],
+    custom: CustomFeatures | None,
+    default: str,
+    default_ranking: str,
+) -> Models:
+    """Put loaded versions together as a plan says.
+
+    Raises:
+        ModelError: A default is not among the models.
+    """
+    scoring, ranking = serve_as_planned(plan, loaded)
     if default in ranking:
         raise ModelError(f"default_model: {default!r} ranks items; name it with --default-ranking-model")
-    if default_ranking in models:
+    if default_ranking in scoring:
         raise ModelError(f"default_ranking_model: {default_ranking!r} scores visitors; name it with --default-model")
     return Models(
-        {name: Served(champion=model) for name, model in models.items()},
-        _choose_default(models, default, _DEFAULT, "default_model"),
-        rejected,
+        scoring,
+        _choose_default(scoring, default, _DEFAULT, "default_model"),
+        {name: len(plan.problems.get(name, ())) for name in plan.models},
         custom,
-        ranking={name: Served(champion=model) for name, model in ranking.items()},
+        ranking=ranking,
         default_ranking=_choose_default(ranking, default_ranking, _DEFAULT_RANKING, "default_ranking_model"),
+        problems=plan.problems,
+    )
+
+
+def serve_as_planned(
+    plan: Plan, loaded: Mapping[tuple[str, str], Model | RankingModel]
+) -> tuple[dict[str, Served[Model]], dict[str, Served[RankingModel]]]:
+    """Give each loaded version its role: the models that score visitors, and those that rank items."""
+    scoring, ranking = {}, {}
+    for name, planned in plan.models.items():
+        if planned.champion.ranks:
+            ranking[name] = _serve(name, planned, loaded, RankingModel)
+        else:
+            scoring[name] = _serve(name, planned, loaded, Model)
+    return scoring, ranking
+
+
+def _serve(
+    name: str, planned: PlannedModel, loaded: Mapping[tuple[str, str], object], kind: type[Version]
+) -> Served[Version]:
+    def find(version: VerifiedVersion | None) -> Version | None:
+        found = None if version is None else loaded[name, version.version]
+        return found if isinstance(found, kind) else None
+
+    champion = find(planned.champion)
+    assert champion is not None
+    return Served(
+        champion=champion,
+        challenger=find(planned.challenger),
+        shadow=find(planned.shadow),
+        prior=find(planned.prior),
+        aliases=planned.aliases,
+    )
+
+
+def read_folders(directory: Path) -> dict[str, ModelFolder]:
+    """Read which versions and aliases there are of each model; raises ModelError without any."""
+    folders = {}
+    for name, versions in find_bundles(directory).items():
+        aliases: Aliases | str
+        try:
+            aliases = read_aliases(directory / name)
+        except AliasesError as error:
+            aliases = str(error)
+        history = partial(read_history, directory / name)
+        folders[name] = ModelFolder(tuple(path.name for path in versions), aliases, history)
+    if not folders:
+        raise no_bundle(directory)
+    return folders
+
+
+def describe_version(model: Model | RankingModel) -> VerifiedVersion:
+    """Describe a version that was verified or opened."""
+    manifest = model.bundle.manifest
+    return VerifiedVersion(
+        version=model.version,
+        digest=manifest_digest(manifest),
+        ranks=isinstance(model, RankingModel),
+        feature_set=manifest.feature_set.name,
+        fingerprint=manifest.feature_set.fingerprint,
     )
 
 
@@ -74,21 +167,24 @@ def _choose_default(models: Mapping[str, object], given: str, usual: str, settin
     return chosen
 
 
-def _load_highest(versions: Sequence[Path], custom: CustomFeatures | None) -> tuple[Model | RankingModel, int]:
-    """Load the first version that can be served, and count those before it; raises the first one's ModelError if none can."""
-    errors = []
-    for path in versions:
-        try:
-            model = load_any_model(path, custom)
-        except ModelError as error:
-            errors.append(error)
-            continue
-        for rejection in errors:
-            _logger.error(
-                "serving version %s of %s, because a newer one is rejected: %s", path.name, model.name, rejection
-            )
-        return model, len(errors)
-    raise errors[0]
+def _describe_if_any(model: Model | RankingModel | None) -> VerifiedVersion | None:
+    return None if model is None else describe_version(model)
+
+
+def plan_of(models: Models) -> Plan:
+    """Return the plan that models would be the result of."""
+    planned = {
+        name: PlannedModel(
+            champion=describe_version(served.champion),
+            challenger=_describe_if_any(served.challenger),
+            shadow=_describe_if_any(served.shadow),
+            prior=_describe_if_any(served.prior),
+            aliases=served.aliases,
+        )
+        for name, served in models.all.items()
+    }
+    problems = {name: dict(found) for name, found in models.problems.items()}
+    return Plan(models=planned, problems=problems)
 
 
 def find_bundles(directory: Path) -> dict[str, list[Path]]:
@@ -111,6 +207,17 @@ def load_any_model(directory: Path, custom: CustomFeatures | None = None) -> Mod
     return load_ranking_model(directory) if ranks else load_model(directory, custom)
 
 
+def find_problems(directory: Path, custom: CustomFeatures | None, name: str, versions: Iterable[str]) -> dict[str, str]:
+    """Verify versions of a model; return why they cannot be served, by version: empty if all can be."""
+    problems = {}
+    for version in versions:
+        try:
+            load_any_model(directory / name / version, custom)
+        except ModelError as error:
+            problems[version] = str(error)
+    return problems
+
+
 def load_model(directory: Path, custom: CustomFeatures | None = None) -> Model:
     """Verify and load one bundle, <name>/<version>; raises ModelError if it cannot be served."""
     try:
@@ -121,17 +228,3 @@ def load_model(directory: Path, custom: CustomFeatures | None = None) -> Model:
     except FeatureSetError as error:
         raise ModelError(f"{directory / 'manifest.json'}: feature_set.{error}") from error
     return Model(directory.parent.name, directory.name, bundle, feature_set)
-
-
-def _check_feature_sets(models: Iterable[Model], custom: CustomFeatures | None) -> None:
-    """GetFeatures finds a set by its name, so one name must not mean two sets; a project's name means the project's."""
-    first: dict[str, Model] = {}
-    for model in models:
-        if custom is not None and model.feature_set.name == custom.feature_set.name:
-            continue  # older models have fewer of its features
-        other = first.setdefault(model.feature_set.name, model)
-        if other.feature_set != model.feature_set:
-            raise ModelError(
-                f"models: {other.name} and {model.name} have different feature sets, both called {model.feature_set.name!r}; "
-                "give one of them a name of its own"
-            )

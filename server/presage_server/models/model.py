@@ -14,7 +14,7 @@ from presage_featurizer import FeatureSet
 __all__ = ["Model"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Model:
     """One model version that is served; equal only to itself, so that calls are grouped by version, not by name."""
 
@@ -28,10 +28,13 @@ class Model:
     """What its rows are made of."""
     encoded_name: bytes = field(init=False, repr=False)
     """Its name and version as the fields of an encoded ``presage.v1.Prediction``."""
+    is_prior: bool = field(init=False)
+    """Whether its scores are those from before a model was trained."""
 
     def __post_init__(self) -> None:
         encoded = prediction_pb2.Prediction(model=self.name, model_version=self.version).SerializeToString()
         object.__setattr__(self, "encoded_name", encoded)
+        object.__setattr__(self, "is_prior", self.bundle.manifest.data.get("kind") == "prior")
 
     def predict(self, rows: NDArray[np.float32]) -> list[float]:
         """Score rows.

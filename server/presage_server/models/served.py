@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from presage_export.registry import Aliases, Arm, assign
+from presage_export.registry import Aliases, Arm, assign, drop_challenger, propensity_of
 from presage_featurizer import FEATURE_SETS, FeatureSet
 from presage_featurizer.custom import CustomFeatures
+from presage_featurizer.state import StatePart
 from presage_server.errors import ModelNotFoundError
 from presage_server.models.model import Model
 from presage_server.models.ranking import RankingModel
 
-__all__ = ["Models", "Route", "Served"]
+__all__ = ["Models", "Route", "Served", "Version"]
 
 Version = TypeVar("Version", Model, RankingModel)
 
@@ -28,6 +29,10 @@ class Route(NamedTuple, Generic[Version]):
     """The share of visitors that get this arm."""
     others: tuple[Version, ...] = ()
     """The other versions, whose scores of the same visitor at the same moment are logged beside it."""
+    pairs_share: float = 0.0
+    """The share of scores that are logged together with those of the others; 0 without others."""
+    needs: frozenset[StatePart] = frozenset()
+    """The parts of a visitor's state that the features of all of these versions need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,15 @@ class Served(Generic[Version]):
     prior: Version | None = None
     aliases: Aliases = field(default_factory=Aliases)
     """What names them."""
+    _routes: Mapping[Arm, Route[Version]] = field(init=False, repr=False, compare=False)
+    """By arm. Made once, because a visitor's arm is all that a route depends on."""
+    _plain: Route[Version] | None = field(init=False, repr=False, compare=False)
+    """The route of all visitors, so that no call hashes a visitor's id for it; None if it depends on the visitor."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_routes", {arm: self._route(arm) for arm in Arm})
+        is_split = self.aliases.challenger_share or self.aliases.holdout_share
+        object.__setattr__(self, "_plain", None if is_split else self._routes[assign(self.aliases, "").arm])
 
     @property
     def versions(self) -> tuple[Version, ...]:
@@ -49,15 +63,38 @@ class Served(Generic[Version]):
 
     def route(self, user_id: str) -> Route[Version]:
         """Choose the version that serves a visitor."""
-        arm, propensity = assign(self.aliases, user_id)
+        return self._plain or self._routes[assign(self.aliases, user_id).arm]
+
+    def without_challenger(self) -> Served[Version]:
+        """Return the same without its challenger, as after a rollback."""
+        aliases = drop_challenger(self.aliases)
+        return Served(champion=self.champion, shadow=self.shadow, prior=self.prior, aliases=aliases)
+
+    def _route(self, arm: Arm) -> Route[Version]:
         model = self.champion
         if arm is Arm.CHALLENGER and self.challenger is not None:
             model = self.challenger
         elif arm is Arm.HOLDOUT and self.prior is not None:
             model = self.prior
         compared = (self.champion, self.challenger, self.shadow)
-        others = tuple(version for version in compared if version is not None and version is not model)
-        return Route(model, arm, propensity, others)
+        others: tuple[Version, ...] = tuple(
+            dict.fromkeys(version for version in compared if version is not None and version is not model)
+        )
+        return Route(
+            model,
+            arm,
+            propensity_of(self.aliases, arm),
+            others,
+            self.aliases.pairs_share if others else 0.0,
+            _needs((model, *others)),
+        )
+
+
+def _needs(versions: Iterable[object]) -> frozenset[StatePart]:
+    """Return the parts of a visitor's state that the features of some versions need."""
+    return frozenset[StatePart]().union(
+        *(version.feature_set.needs for version in versions if isinstance(version, Model))
+    )
 
 
 class Models:
@@ -70,6 +107,7 @@ class Models:
         custom: The features of the project that is served.
         ranking: The models that rank items.
         default_ranking: Which of them calls mean that name none.
+        problems: What cannot be served and why, by name and version.
     """
 
     def __init__(
@@ -81,33 +119,42 @@ class Models:
         *,
         ranking: Mapping[str, Served[RankingModel]] | None = None,
         default_ranking: str = "",
+        problems: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self._default, self._default_ranking = default, default_ranking
         self._custom = custom
         self.rejected: dict[str, int] = {}
         """How many newer versions of a model cannot be served, by its name."""
-        self.replace(models, ranking or {}, rejected or {})
+        self.problems: Mapping[str, Mapping[str, str]] = {}
+        """What cannot be served and why, by name and version; a file of aliases has its own name in place of a version."""
+        self.replace(models, ranking or {}, rejected or {}, problems)
 
     def replace(
         self,
         models: Mapping[str, Served[Model]],
         ranking: Mapping[str, Served[RankingModel]],
         rejected: Mapping[str, int],
+        problems: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         """Serve other versions from the next call on; calls that were routed already end on theirs.
 
         Called by the serving thread between two batches, or before it starts.
         """
         self._models, self._ranking = dict(models), dict(ranking)
-        self.rejected = dict(rejected)
-        self._routes = _plain_routes(self._models)
-        self._ranking_routes = _plain_routes(self._ranking)
+        self.rejected, self.problems = dict(rejected), dict(problems or {})
         self._feature_sets = dict(FEATURE_SETS)
         # A model's own set wins over one of ours of the same name: it may have another time zone or vocabulary.
         self._feature_sets.update((model.feature_set.name, model.feature_set) for model in self)
         if self._custom is not None:
             # The project's is as declared now, with features that no model was trained on yet.
             self._feature_sets[self._custom.feature_set.name] = self._custom.feature_set
+
+    def drop_challenger(self, name: str) -> None:
+        """Send nobody to the challenger of a model from the next call on; called as ``replace`` is."""
+        if name in self._models:
+            self._models = {**self._models, name: self._models[name].without_challenger()}
+        else:
+            self._ranking = {**self._ranking, name: self._ranking[name].without_challenger()}
 
     def __getitem__(self, name: str) -> Model:
         """Find the champion of a model; the empty name is the default's.
@@ -125,6 +172,21 @@ class Models:
     def ranking_models(self) -> list[RankingModel]:
         """All versions of the models that rank items."""
         return [version for served in self._ranking.values() for version in served.versions]
+
+    @property
+    def all(self) -> dict[str, Served[Model] | Served[RankingModel]]:
+        """All models of both kinds, by name."""
+        return {**self._models, **self._ranking}
+
+    @property
+    def default_name(self) -> str:
+        """The model of calls that name none; where none scores visitors, the one that ranks items."""
+        return self._default or self._default_ranking
+
+    @property
+    def default_ranking_name(self) -> str:
+        """The model of rankings that name none; empty without one."""
+        return self._default_ranking
 
     def served(self, name: str) -> Served[Model]:
         """Find a model that scores visitors; the empty name is the default's.
@@ -168,8 +230,7 @@ class Models:
         Raises:
             ModelNotFoundError: There is none of that name.
         """
-        plain = self._routes.get(name or self._default)
-        return self.served(name).route(user_id) if plain is None else plain
+        return self.served(name).route(user_id)
 
     def route_ranking(self, name: str, user_id: str) -> Route[RankingModel]:
         """Choose the version of a ranking model that ranks for a visitor; the empty name is the default's.
@@ -177,8 +238,7 @@ class Models:
         Raises:
             ModelNotFoundError: There is none of that name.
         """
-        plain = self._ranking_routes.get(name or self._default_ranking)
-        return self.served_ranking(name).route(user_id) if plain is None else plain
+        return self.served_ranking(name).route(user_id)
 
     def feature_set(self, name: str) -> FeatureSet:
         """Find a feature set; the empty name is that of the default model's.
@@ -192,12 +252,3 @@ class Models:
                 f"expected one of {sorted(self._feature_sets)}, got {name[:64]!r}", field="feature_set"
             )
         return found
-
-
-def _plain_routes(models: Mapping[str, Served[Version]]) -> dict[str, Route[Version]]:
-    """Return the routes of the models that have one version for all visitors, so that no call hashes a visitor's id for them."""
-    return {
-        name: served.route("")
-        for name, served in models.items()
-        if not (served.aliases.challenger_share or served.aliases.holdout_share)
-    }

@@ -28,6 +28,11 @@ class Batch:
         self.updates: list[Update] = []
         """The events by visitor, where the visitor must be read."""
 
+    @property
+    def has_small(self) -> bool:
+        """Whether calls other than rankings wait for its read."""
+        return bool(self.scores or self.features or self.updates)
+
 
 class Slices(Protocol):
     """A large request that is decoded and processed in parts, so that it does not hold up the calls beside it."""

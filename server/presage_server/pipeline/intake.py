@@ -22,7 +22,7 @@ _LARGE_UNITS = 16
 _SLICE_UNITS, _LONE_SLICE_UNITS = 32, 128
 """The work of a slice in a batch with small calls, and if there have been none for a moment; otherwise it is a whole batch."""
 _MOMENT_SECONDS = 0.01
-_HEAVY_CALL_UNITS = 16
+_HEAVY_CALL_UNITS = 8
 _HEAVY_UNITS = 1
 """The work of heavy calls in a batch where small calls are about: one call, since the small calls of the next batch wait for it."""
 

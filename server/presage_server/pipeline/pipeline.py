@@ -17,6 +17,7 @@ from presage_featurizer import CoreState, StateError
 from presage_featurizer.state import StatePart
 from presage_server.call import Call
 from presage_server.errors import DeadlineError, RpcError
+from presage_server.pipeline.after_replies import AfterReplies
 from presage_server.pipeline.batch import Batch
 from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
@@ -53,6 +54,7 @@ class Pipeline:
         overload: Learns what work costs.
         metrics: Counts stages.
         wait_seconds: How long a turn waits for the store's replies; 0 where an event loop watches its socket.
+        after_replies: What is done once the replies of a batch have been sent.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Pipeline:
         overload: OverloadPolicy,
         metrics: Metrics,
         wait_seconds: float,
+        after_replies: AfterReplies | None = None,
     ) -> None:
         self._intake = intake
         self._store = store
@@ -77,6 +80,7 @@ class Pipeline:
         self._overload = overload
         self._metrics = metrics
         self._wait_seconds = wait_seconds
+        self._after_replies = after_replies or AfterReplies()
         self._reading: deque[Batch] = deque()
         """Batches whose read has not been answered."""
         self._pumped = True
@@ -116,7 +120,9 @@ class Pipeline:
             link.flush()  # the store works on this batch while the next one is decoded
             self._pumped = False  # at the end of the next turn, replies and new connections are looked for in any case
         else:
-            link.pump(0.0 if ranker.pending else self._wait_seconds)
+            # Rankings are worked on while the store is, unless small calls would wait for the end of that.
+            is_waited_for = not ranker.pending or (link.fast and any(batch.has_small for batch in self._reading))
+            link.pump(self._wait_seconds if is_waited_for else 0.0)
             self._pumped = True
         if self._reading or link.pending:
             self._look_for_late(monotonic())
@@ -126,13 +132,14 @@ class Pipeline:
             ranker.work(now, briefly=intake.small_lately(now))
         if units:
             self._overload.note_work(units)
+        due = self._after_replies.work(now, idle=not (units or waiting or link.pending or ranker.pending))
         if intake.waiting or intake.heavy_waiting or self._tracker.ready or ranker.pending:
             return 0.0
         if link.pending:
-            return 0.0 if self._wait_seconds else _LATE_SECONDS
+            return 0.0 if self._wait_seconds else min(due, _LATE_SECONDS)
         if not units:
             self._overload.note_idle()
-        return _LATE_SECONDS if link.down else _IDLE_SECONDS
+        return min(due, _LATE_SECONDS if link.down else _IDLE_SECONDS)
 
     def _start(self, batch: Batch) -> None:
         """Send one read for all of a batch, and do meanwhile what needs no store."""
@@ -201,7 +208,8 @@ class Pipeline:
                 continue
             if blob.__class__ is bytes:
                 try:
-                    state = read_state(blob, job.model.feature_set.needs)
+                    route = job.route
+                    state = read_state(blob, job.model.feature_set.needs if route is None else route.needs)
                 except Exception as error:  # noqa: BLE001 - the visitor's own
                     job.call.fail(internal_error(error, job.call.method))
                     continue

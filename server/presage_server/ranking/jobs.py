@@ -48,7 +48,7 @@ NOTHING = RankedItems((), (), (), (), (), (), (), ())
 _DEFAULT_RULES = Placement()
 
 
-# As ``ScoreJob``: quick to make, and filled in by the pipeline before ``respond`` is called.
+# As ``ScoreJob``: quick to make, and filled in by the pipeline before ``encode`` is called.
 class RankJob(msgspec.Struct, eq=False):
     """One visitor to rank items for."""
 
@@ -63,8 +63,10 @@ class RankJob(msgspec.Struct, eq=False):
     now_unix_micros: int
     """The moment to rank at."""
     stages: Stages
-    respond: Callable[[RankJob], None]
-    """Called once, when the list is there."""
+    encode: Callable[[RankJob], bytes]
+    """Makes the reply; called once, when the list is there."""
+    arm: int = 0
+    """Which of the model's versions the visitor is assigned to: a number of ``presage.v1.Arm``."""
     k: int = 20
     """How many items are wanted."""
     candidate_ids: Sequence[str] = ()

@@ -28,7 +28,7 @@ def make_list(job: RankJob, candidates: Candidates, scores: NDArray[np.float64])
         seed=draw_seed(job.rank_id),
     )
     places = arranged.places
-    rows, features = candidates.rows.take(places), candidates.features.take(places, axis=0)
+    rows, features = candidates.rows.take(places), candidates.features
     given = candidates.given
     job.items = RankedItems(
         ids=[items.ids[row] for row in rows.tolist()]
@@ -38,9 +38,9 @@ def make_list(job: RankJob, candidates: Candidates, scores: NDArray[np.float64])
         sources=candidates.sources.take(places).tolist(),
         cold=candidates.context.is_cold(rows).tolist(),
         prices=candidates.live.prices.take(places).tolist(),
-        reasons=reasons(features),
+        reasons=reasons(features, places),
         propensities=arranged.propensities.tolist(),
         rules=arranged.rules,
-        features=features if job.include_features else None,
+        features=features.take(places, axis=0) if job.include_features else None,
     )
     return scored, arranged

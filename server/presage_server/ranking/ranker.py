@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
 
 from presage_featurizer.ranking.intent import Intent
+from presage_featurizer.ranking.placements import Arranged, Scored
 from presage_featurizer.ranking.workspace import Workspace
 from presage_server.errors import DeadlineError
 from presage_server.ranking.current_items import ItemSource
@@ -24,8 +26,8 @@ from presage_server.telemetry.stages import Stages
 
 __all__ = ["Ranker"]
 
-_ROWS, _BRIEF_ROWS = 512, 160
-"""Candidates scored at once, and where small calls wait for the end of it."""
+_ROWS, _BRIEF_ROWS = 512, 256
+"""Candidates scored at once, and where small calls wait for the end of it: then of one list at most."""
 
 
 @dataclass(slots=True)
@@ -37,6 +39,16 @@ class _Begun:
     scores: NDArray[np.float64]
     scored: int = 0
     """How many of the candidates have their score."""
+
+
+@dataclass(slots=True)
+class _Done:
+    """A job whose list is there."""
+
+    begun: _Begun
+    scored: Scored
+    arranged: Arranged
+    reply: bytes
 
 
 class Ranker:
@@ -76,9 +88,9 @@ class Ranker:
             now: The time, in seconds of ``time.monotonic``.
             briefly: Whether other calls wait for the end of this.
         """
-        rows = _BRIEF_ROWS if briefly else _ROWS
+        rows, lists = (_BRIEF_ROWS, 1) if briefly else (_ROWS, _ROWS)
         runs: list[tuple[_Begun, int]] = []
-        while rows > 0 and (begun := self._next(now)) is not None:
+        while rows > 0 and len(runs) < lists and (begun := self._next(now)) is not None:
             if runs and runs[0][0].job.model is not begun.job.model:
                 self._begun.appendleft(begun)
                 break
@@ -115,7 +127,7 @@ class Ranker:
             try:
                 return self._begin(job)
             except Exception as error:  # noqa: BLE001 - the call's own
-                call.fail(internal_error(error, call.method))
+                self._fail(job, error)
         return None
 
     def _begin(self, job: RankJob) -> _Begun:
@@ -129,6 +141,11 @@ class Ranker:
         job.stages.mark("featurize")
         return _Begun(job, candidates, np.empty(len(candidates.rows)))
 
+    def _fail(self, job: RankJob, error: Exception) -> None:
+        """End a call whose list cannot be made with the version that it was routed to."""
+        self._metrics.versions.of_arm(job.model, job.arm).errors += 1
+        job.call.fail(internal_error(error, job.call.method))
+
     def _score(self, runs: list[tuple[_Begun, int]]) -> None:
         """Score some candidates of jobs of one model in one run; if that fails, one job after the other."""
         try:
@@ -138,38 +155,51 @@ class Ranker:
                 for run in runs:
                     self._score([run])
                 return
-            call = runs[0][0].job.call
-            call.fail(internal_error(error, call.method))
+            self._fail(runs[0][0].job, error)
             return
+        finished = []
         for begun, until in runs:
             begun.job.stages.mark("model")
             if until < len(begun.scores):
                 self._begun.append(begun)
-            else:
-                self._finish(begun)
+            elif (done := self._finish(begun)) is not None:
+                finished.append(done)
+        # Together: each reply wakes the transport's threads, unless they are at work on the one before.
+        for done in finished:
+            done.begun.job.call.reply(done.reply)
+        for done in finished:
+            self._note(done)
 
     def _run(self, runs: list[tuple[_Begun, int]]) -> None:
         parts = [begun.candidates.features[begun.scored : until] for begun, until in runs]
         rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        scores = runs[0][0].job.model.scores(rows) if len(rows) else np.zeros(0)
+        model, began = runs[0][0].job.model, monotonic()
+        scores = model.scores(rows) if len(rows) else np.zeros(0)
+        if len(rows):
+            self._metrics.versions.of(model).observe_run(monotonic() - began, len(rows))
         start = 0
         for begun, until in runs:
             end = start + until - begun.scored
             begun.scores[begun.scored : until] = scores[start:end]
             begun.scored, start = until, end
 
-    def _finish(self, begun: _Begun) -> None:
-        job, candidates = begun.job, begun.candidates
+    def _finish(self, begun: _Begun) -> _Done | None:
+        """Make the list and the reply of a job whose candidates have their scores."""
+        job = begun.job
         if job.call.code is not None:
-            return
+            return None
         try:
-            scored, arranged = make_list(job, candidates, begun.scores)
-            job.respond(job)
+            scored, arranged = make_list(job, begun.candidates, begun.scores)
+            done = _Done(begun, scored, arranged, job.encode(job))
         except Exception as error:  # noqa: BLE001 - the call's own
             job.call.fail(internal_error(error, job.call.method))
-            return
+            return None
         job.stages.mark("encode")
-        metrics = self._metrics
+        return done
+
+    def _note(self, done: _Done) -> None:
+        """Count a list, and log it."""
+        job, candidates, metrics = done.begun.job, done.begun.candidates, self._metrics
         metrics.observe_stages(job.stages, 1)
         metrics.count_ranking(
             cold=job.cold_start,
@@ -177,13 +207,14 @@ class Ranker:
             candidates=len(candidates.rows),
             given=candidates.given is not None,
         )
+        metrics.versions.of_arm(job.model, job.arm).scores += 1
         if candidates.context.cold_digests:
             metrics.cold_items.inc(int(np.count_nonzero(candidates.context.is_cold(candidates.rows))))
         if self._exposures is not None:
             self._exposures.offer(
                 job,
-                scored,
-                arranged,
+                done.scored,
+                done.arranged,
                 given=candidates.given,
                 features=candidates.features,
                 cart_micros=candidates.cart_micros,

@@ -33,6 +33,8 @@ _DEGRADED = b"\x28\x01"
 _FEATURES = b"\x32"
 _TIMINGS = b"\x3a"
 _NO_SESSION = b"\x40\x01"
+_ARM = b"\x48"
+_PRIOR = b"\x50\x01"
 _SHORT = 128
 """Lengths below it are one byte."""
 
@@ -53,6 +55,11 @@ def encode_prediction(job: ScoreJob) -> bytes:
         encoded += tag_message(_TIMINGS, encode_timings(job.call, job.stages).SerializeToString())
     if job.no_session:
         encoded += _NO_SESSION
+    route = job.route
+    if route is not None and route.arm:
+        encoded += b"%b%c" % (_ARM, route.arm)
+    if job.model.is_prior:
+        encoded += _PRIOR
     return encoded
 
 

@@ -31,7 +31,7 @@ SERVICE_NAME = pb.DESCRIPTOR.services_by_name["RankingService"].full_name
 """The service's name on the wire."""
 
 _CURRENT: int = pb.EXCLUSION_CURRENT
-_RANK_UNITS, _RANK_BYTES_PER_UNIT = 12, 128
+_RANK_UNITS, _RANK_BYTES_PER_UNIT = 8, 512
 """A list is about as much work as this many scores, and each candidate's id adds to it."""
 
 
@@ -86,15 +86,18 @@ class RankingService:
 
     def _job(self, call: Call, batch: Batch, request: pb.RankRequest | pb.NextItemsRequest) -> RankJob:
         """Decode what both requests have."""
+        user_id = decode_user_id(request.user_id)
+        route = self._models.route_ranking(request.model, user_id)
         job = RankJob(
             call,
             self._new_rank_id(),
-            decode_user_id(request.user_id),
+            user_id,
             decode_session_id(request.session_id),
-            self._models.ranking(request.model),
+            route.model,
             decode_as_of(request.as_of_unix_micros, self._clock()),
             batch.stages,
-            _reply_ranking,
+            encode_ranking,
+            route.arm,
         )
         wanted = decode_context(request.context) if request.HasField("context") else _NOTHING_WANTED
         job.placement = wanted.placement
@@ -123,10 +126,6 @@ class RankingService:
 
 
 _NOTHING_WANTED = Wanted()
-
-
-def _reply_ranking(job: RankJob) -> None:
-    job.call.reply(encode_ranking(job))
 
 
 def _reply_similar(job: SimilarJob) -> None:

@@ -68,14 +68,17 @@ class ScoringService:
 
     def _score(self, call: Call, batch: Batch) -> None:
         request = decode_message(pb.ScoreRequest, call.request)
+        user_id = decode_user_id(request.user_id)
+        route = self._models.route(request.model, user_id)
         job = ScoreJob(
             call,
-            decode_user_id(request.user_id),
+            user_id,
             decode_session_id(request.session_id),
-            self._models[request.model],
+            route.model,
             decode_as_of(request.as_of_unix_micros, self._clock()),
             batch.stages,
             _reply_score,
+            route,
         )
         job.include_features = request.include_features
         job.include_timings = request.include_timings
@@ -97,20 +100,21 @@ class ScoringService:
         try:
             request = decode_message(pb.TrackEventRequest, call.request)
             event = decode_event(request.event, self._clock(), self._new_id)
-            model = self._models[request.model] if request.score or request.model else None
+            route = self._models.route(request.model, event.user_id) if request.score or request.model else None
         except RpcError:
             self._metrics.events_invalid.inc()
             raise
         job = EventJob(call, event, batch.stages, _reply_event)
-        if request.score and model is not None:
+        if request.score and route is not None:
             job.score = ScoreJob(
                 call,
                 event.user_id,
                 event.session_id,
-                model,
+                route.model,
                 event.event_time_unix_micros,
                 batch.stages,
                 _keep_score,
+                route,
             )
             job.score.include_features = request.include_features
             job.score.include_timings = request.include_timings

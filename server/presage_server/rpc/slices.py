@@ -61,7 +61,7 @@ class ScoreSlices:
         self._call = call
         self._targets = request.targets
         self._include_features = request.include_features
-        self._model = models[request.model]
+        self._served = models.served(request.model)  # all of a call's visitors, whatever replaces it meanwhile
         self._now_unix_micros = now_unix_micros
         self._next = 0
         self._parts = _Parts(call, len(request.targets))
@@ -72,7 +72,10 @@ class ScoreSlices:
         first, end = self._next, min(self._next + units, len(self._targets))
         for place in range(first, end):
             user_id, session_id = decode_target(self._targets[place], place)
-            job = ScoreJob(self._call, user_id, session_id, self._model, self._now_unix_micros, batch.stages, self._put)
+            route = self._served.route(user_id)
+            job = ScoreJob(
+                self._call, user_id, session_id, route.model, self._now_unix_micros, batch.stages, self._put, route
+            )
             job.include_features = self._include_features
             job.place = place
             batch.scores.append(job)

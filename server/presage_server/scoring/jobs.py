@@ -12,6 +12,7 @@ from presage_featurizer import CoreState, FeatureSet
 from presage_server.call import Call
 from presage_server.errors import RpcError
 from presage_server.models.model import Model
+from presage_server.models.served import Route
 from presage_server.telemetry.stages import Stages
 
 __all__ = ["FeaturesJob", "ScoreJob", "Vector", "Vectors", "VectorsJob"]
@@ -38,6 +39,8 @@ class ScoreJob(msgspec.Struct, eq=False):
     stages: Stages
     respond: Callable[[ScoreJob, RpcError | None], None]
     """Called once, when the score is there or an error says why there is none."""
+    route: Route[Model] | None = None
+    """What else is known of the version that was chosen; None where none was, as before the first call."""
     include_features: bool = False
     include_timings: bool = False
     place: int = 0

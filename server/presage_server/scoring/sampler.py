@@ -1,4 +1,4 @@
-"""A sample of the vectors that were served, for an audit to compare with what a replay of the event log gives."""
+"""A sample of the vectors that were served, for an audit to compare with what a replay of the event log gives, and for verdicts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from presage_server.scoring.jobs import ScoreJob
 from presage_server.store.lossy_log import EntryWriter, LossyLog
 from presage_server.telemetry.metrics import Metrics
 
-__all__ = ["Sampler"]
+__all__ = ["Sampler", "served_vector"]
 
 
 class Sampler:
@@ -46,14 +46,20 @@ class Sampler:
 
     def draws(self) -> bool:
         """Decide whether the next vector is one of the sample."""
-        return self._random() < self._share
+        return bool(self._share) and self._random() < self._share
 
     def offer(self, job: ScoreJob) -> None:
         """Log the vector of a scored visitor, or drop it if too many wait already."""
-        self._log.offer(job.user_id, lambda: encode_served_vector(_served_vector(job)))
+        self._log.offer(job.user_id, lambda: encode_served_vector(served_vector(job)))
+
+    def offer_vector(self, vector: ServedVector) -> None:
+        """Log a vector that was made before, or drop it if too many wait already."""
+        self._log.offer(vector.user_id, lambda: encode_served_vector(vector))
 
 
-def _served_vector(job: ScoreJob) -> ServedVector:
+def served_vector(job: ScoreJob) -> ServedVector:
+    """Describe the vector of a scored visitor, for the event log."""
+    route = job.route
     return ServedVector(
         user_id=job.user_id,
         session_id=job.session_id,
@@ -64,4 +70,7 @@ def _served_vector(job: ScoreJob) -> ServedVector:
         fingerprint=job.model.bundle.manifest.feature_set.fingerprint,
         values=job.vector.astype("<f4").tobytes(),
         score=job.score,
+        arm=int(route.arm) if route else 0,
+        propensity=route.propensity if route else 1.0,
+        prior=job.model.is_prior,
     )

@@ -11,6 +11,7 @@ from presage_server.errors import StateTooNewError, UnreadableStateError
 from presage_server.models.model import Model
 from presage_server.rpc.status import internal_error
 from presage_server.scoring.jobs import FeaturesJob, ScoreJob, Vectors, VectorsJob
+from presage_server.scoring.pairing import Pairs
 from presage_server.scoring.sampler import Sampler
 from presage_server.telemetry.metrics import Metrics
 from presage_server.telemetry.stages import Stages
@@ -26,12 +27,20 @@ class Scorer:
     Args:
         metrics: Counts scores.
         sampler: Logs a share of the vectors; None logs none.
+        pairs: Scores a share of the visitors with the other versions, too; None does not.
         counts: Counts features and scores; None counts none.
     """
 
-    def __init__(self, metrics: Metrics, sampler: Sampler | None = None, counts: ServedCounts | None = None) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        sampler: Sampler | None = None,
+        pairs: Pairs | None = None,
+        counts: ServedCounts | None = None,
+    ) -> None:
         self._metrics = metrics
         self._sampler = sampler
+        self._pairs = pairs
         self._counts = counts
         self._newer_logged = False
 
@@ -50,6 +59,7 @@ class Scorer:
         for job in jobs:
             if job.error is None:
                 job.respond(job, None)
+        self.log(jobs)
 
     def compute(self, jobs: Sequence[ScoreJob], stages: Stages) -> None:
         """Score jobs whose states are set, with one run for each model version, and respond to those that fail."""
@@ -62,22 +72,43 @@ class Scorer:
                 self._score_one_by_one(of_model, model, stages)
 
     def count(self, jobs: Sequence[ScoreJob]) -> None:
-        """Count scores that are being served, and log the vectors of a sample of them."""
-        if self._counts is not None:
-            self._counts.note(jobs)
-        sampler = self._sampler
+        """Count scores that are being served."""
+        versions = self._metrics.versions
         degraded = cold = failed = 0
         for job in jobs:
+            route = job.route
+            counts = versions.of_arm(job.model, route.arm if route is not None else 0)
             if job.error is not None:
                 failed += 1
-            elif job.degraded:
+                counts.errors += 1
+                continue
+            counts.scores += 1
+            counts.score_sum += job.score
+            if job.degraded:
                 degraded += 1
-            else:
-                if job.cold_start:
-                    cold += 1
-                if sampler is not None and sampler.draws():
-                    sampler.offer(job)
+                counts.degraded += 1
+            elif job.cold_start:
+                cold += 1
         self._metrics.count_scores(known=len(jobs) - failed - degraded - cold, cold=cold, degraded=degraded)
+
+    def log(self, jobs: Sequence[ScoreJob]) -> None:
+        """Count features, log the vectors of a sample of scores, and take a share of them to be made with the other versions.
+
+        Called once the callers have got their replies, and before the visitors' states can change.
+        """
+        if self._counts is not None:
+            self._counts.note(jobs)
+        sampler, pairs = self._sampler, self._pairs
+        if sampler is None:
+            return
+        for job in jobs:
+            if job.error is not None or job.degraded:
+                continue
+            route = job.route
+            if pairs is not None and route is not None and route.pairs_share and pairs.draws(route):
+                pairs.offer(job, route)
+            elif sampler.draws():
+                sampler.offer(job)
 
     def score_vectors(self, jobs: Iterable[VectorsJob]) -> None:
         """Score callers' own vectors, and respond."""
@@ -110,6 +141,7 @@ class Scorer:
         stages.mark("featurize")
         scores = model.predict(rows)
         stages.mark("model")
+        self._metrics.versions.of(model).observe_run(stages.last_seconds, len(rows))
         for row, job in enumerate(jobs):
             job.score = scores[row]
             job.rows = rows

@@ -14,6 +14,7 @@ from presage_server.rpc.status import CODE_NAMES
 from presage_server.telemetry.counting import Count, Counters, Distribution, Histograms
 from presage_server.telemetry.exposition import serve_text
 from presage_server.telemetry.stages import STAGES, Stages
+from presage_server.telemetry.versions import VersionMetrics
 
 __all__ = ["Metrics", "serve_metrics"]
 
@@ -109,10 +110,22 @@ class Metrics:
             "presage_clock_jumps", "Jumps of the server's clock by more than three seconds, ahead or back.", known=[()]
         )
         self.clock_jumps = jumps[()]
+        pairs = Counters(
+            "presage_pairs",
+            "Scores that were to be made with other versions, too, by outcome and the reason to drop them.",
+            ("outcome", "reason"),
+        )
+        self.pairs_scored = pairs["scored", ""]
+        self.pairs_dropped = pairs["dropped", "backlog"]
+        self.versions = VersionMetrics()
+        """What each version of each model did."""
+        rollbacks = Counters("presage_rollbacks", "Challengers that the guard has rolled back.", ("model",))
+        self.rollbacks = rollbacks
         self.registry = CollectorRegistry()
         for collector in (
             *(handled, seconds, self.stages, events, scores, unreadable, ahead, conflicts, vectors, jumps),
             *(exposures, rankings, self.candidates, cold, self._bundles_rejected),
+            *(pairs, self.versions, rollbacks),
         ):
             self.registry.register(collector)
         self._handled, self._seconds = handled, seconds

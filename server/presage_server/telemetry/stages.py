@@ -34,6 +34,12 @@ class Stages:
         return total
 
     @property
+    def last_seconds(self) -> float:
+        """The time from the end of the stage before the last to the end of the last."""
+        marks = self.marks
+        return marks[-1][1] - (marks[-2][1] if len(marks) > 1 else self.started)
+
+    @property
     def ended(self) -> float:
         """When the last stage ended."""
         return self.marks[-1][1] if self.marks else self.started

@@ -42,6 +42,7 @@ class Tracker:
         count_scores: Called with the scores of events that have been stored.
         clock: Shows which states are too far ahead to be trusted.
         aggregates: What else the fold keeps, for a project's own features.
+        log_scores: Called with the same scores when their callers have got them.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class Tracker:
         clock: Clock = system_clock,
         *,
         aggregates: Aggregates = NO_AGGREGATES,
+        log_scores: Callable[[Sequence[ScoreJob]], None] = lambda _: None,
     ) -> None:
+        self._log_scores = log_scores
         self._store = store
         self._metrics = metrics
         self._recent = recent
@@ -199,6 +202,8 @@ class Tracker:
         for job in update.jobs:
             (metrics.events_duplicate if job.duplicate else metrics.events_applied).inc()
             job.respond(job, None)
+        if scores:
+            self._log_scores(scores)  # before the next event can change the state that they were made from
         self._follow(update, snapshot)
 
     def _fail(self, update: Update, error: RpcError) -> None:

@@ -7,8 +7,12 @@ import logging
 import socket
 import sys
 from contextlib import suppress
+from typing import Any
+
+import msgspec
 
 from presage_featurizer.custom import CustomFeatures
+from presage_server.models.plan import Plan
 from presage_server.settings import Settings
 from presage_server.workers.channel import Channel, custom_to_json, settings_to_json
 
@@ -48,17 +52,22 @@ class WorkerProcess:
         loop = asyncio.get_running_loop()
         self._started: asyncio.Future[dict[str, object]] = loop.create_future()
         self._metrics: asyncio.Future[None] | None = None
+        self._replies: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._requests = 0
         self._missed_pings = 0
         self._listening = asyncio.create_task(self._listen())
 
     @classmethod
-    async def start(cls, number: int, settings: Settings, custom: CustomFeatures | None = None) -> WorkerProcess:
+    async def start(
+        cls, number: int, settings: Settings, custom: CustomFeatures | None = None, plan: Plan | None = None
+    ) -> WorkerProcess:
         """Start a worker process.
 
         Args:
             number: Which of all it is.
             settings: How it serves.
             custom: The features of the project that the settings name.
+            plan: The versions of models to serve; it chooses itself without.
         """
         ours, theirs = socket.socketpair()
         channel = await Channel.open(ours)
@@ -70,7 +79,12 @@ class WorkerProcess:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,  # Ctrl-C is for the supervisor, which tells the workers what it wants of them
             )
-        channel.send(settings=settings_to_json(settings), project=custom_to_json(custom), worker=number)
+        channel.send(
+            settings=settings_to_json(settings),
+            project=custom_to_json(custom),
+            plan=None if plan is None else msgspec.to_builtins(plan),
+            worker=number,
+        )
         return cls(number, process, channel)
 
     @property
@@ -121,6 +135,36 @@ class WorkerProcess:
             self._channel.send(command="metrics")
         await asyncio.wait({self._metrics}, timeout=_METRICS_SECONDS)  # the answer may be the next one's
 
+    async def request(self, command: str, seconds: float, **message: object) -> dict[str, Any]:
+        """Send a command, and wait for the reply; what there is instead of one has ``problem``, too.
+
+        Args:
+            command: Its name.
+            seconds: How long to wait.
+            message: What else to send.
+        """
+        self._requests += 1
+        number = self._requests
+        reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._replies[number] = reply
+        self._channel.send(command=command, number=number, **message)
+        try:
+            async with asyncio.timeout(seconds):
+                return await reply
+        except TimeoutError:
+            return {"problem": f"worker {self.number} did not {command} within {seconds:g} s"}
+        finally:
+            del self._replies[number]
+
+    def send(self, command: str) -> None:
+        """Send a command that has no reply."""
+        self._channel.send(command=command)
+
+    def kill(self) -> None:
+        """End it by force; whoever waits for its end hears of it."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+
     def drain(self) -> None:
         """Send the command to drain and end."""
         self._channel.send(command="drain")
@@ -163,7 +207,13 @@ class WorkerProcess:
                 if self._metrics is not None:
                     self._metrics.set_result(None)
                     self._metrics = None
+            elif "reply" in message:
+                if (reply := self._replies.get(message["reply"])) is not None:
+                    reply.set_result(message)
             elif "alive" not in message and not self._started.done():
                 self._started.set_result(message)
+        for reply in self._replies.values():
+            if not reply.done():
+                reply.set_result({"problem": f"worker {self.number} ended"})
         if not self._started.done():
             self._started.set_result({})

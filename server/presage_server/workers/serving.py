@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from presage_featurizer.custom import CustomFeatures
 from presage_server.app import running
+from presage_server.models.applying import Reloads
 from presage_server.settings import Settings
 from presage_server.telemetry.interpreter import exported_pauses, tune_interpreter
 from presage_server.telemetry.metrics import Metrics
@@ -44,6 +45,7 @@ async def serve_until(
     *,
     share_port: bool = False,
     custom: CustomFeatures | None = None,
+    reloads: Reloads | None = None,
 ) -> None:
     """Serve until shutdown is requested, then drain.
 
@@ -54,12 +56,15 @@ async def serve_until(
         metrics: What the server counts in; it gets the interpreter's pauses too.
         share_port: Whether other processes listen on the same port.
         custom: The features of the project, if they were read before; else its folder is read.
+        reloads: Loads the models and changes them; follows their folder unless given.
 
     Raises:
         StartupError: The server cannot start; the message says why.
     """
     try:
-        server = running(settings, metrics, warmed_up=tune_interpreter, share_port=share_port, custom=custom)
+        server = running(
+            settings, metrics, warmed_up=tune_interpreter, share_port=share_port, custom=custom, reloads=reloads
+        )
         async with server as address:
             with watched_loop(), exported_pauses(metrics.registry):
                 announce(address)

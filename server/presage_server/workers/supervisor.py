@@ -15,10 +15,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from presage_featurizer.custom import CustomFeatures
 from presage_server.errors import StartupError
 from presage_server.items.follower_process import follower_process
+from presage_server.models.plan import Plan
 from presage_server.models.project import read_project
 from presage_server.settings import Settings
 from presage_server.store.embedded import embedded_store
 from presage_server.telemetry.exposition import serve_text
+from presage_server.workers.all_or_none import AllOrNone
+from presage_server.workers.following import ModelFollower
 from presage_server.workers.merging import MergedMetrics
 from presage_server.workers.port import reserved_port
 from presage_server.workers.process import WorkerFailedError, WorkerProcess
@@ -62,20 +65,31 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
                 _logger.info("store: embedded at %s, data in %s", url, settings.data_dir)
             of_each = replace(settings, port=port, redis_url=url, workers=1, metrics_port=-1, follow_items=False)
             await stack.enter_async_context(follower_process(url, settings))
-            workers = Workers(of_each, settings.workers, custom)
+            registry = CollectorRegistry()
+            follower = ModelFollower(settings, custom, registry)
+            stack.push_async_callback(follower.close)
+            workers = Workers(of_each, settings.workers, registry, custom, await follower.choose())
             if settings.metrics_port >= 0:
                 http = await serve_text(workers.metrics_text, settings.host, settings.metrics_port)
                 stack.callback(http.close)
-            await _run(workers, settings, stop, announce)
+            await _run(workers, follower, settings, stop, announce)
     except asyncio.CancelledError:
         _logger.info("stopped at once")
 
 
-async def _run(workers: Workers, settings: Settings, stop: ShutdownSignal, announce: Callable[[str], None]) -> None:
+async def _run(
+    workers: Workers,
+    follower: ModelFollower,
+    settings: Settings,
+    stop: ShutdownSignal,
+    announce: Callable[[str], None],
+) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             keepers = [group.create_task(workers.keep(number)) for number in range(settings.workers)]
-            announce(await workers.all_ready())
+            address = await workers.all_ready()
+            follower.follow(workers.models.change)
+            announce(address)
             await stop.wait()
             _logger.info("draining: every worker ends its calls")
             workers.drain()
@@ -93,10 +107,19 @@ class Workers:
     Args:
         settings: How each of them serves.
         count: How many there are.
+        registry: For the metrics that are not the workers'.
         custom: The features of the project that the settings name.
+        plan: The versions of models that all serve at first; None: each chooses.
     """
 
-    def __init__(self, settings: Settings, count: int, custom: CustomFeatures | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        count: int,
+        registry: CollectorRegistry,
+        custom: CustomFeatures | None = None,
+        plan: Plan | None = None,
+    ) -> None:
         self._settings = settings
         self._custom = custom
         self._count = count
@@ -105,7 +128,9 @@ class Workers:
         self._address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._draining = asyncio.Event()
         self._merged = MergedMetrics()
-        self._registry = CollectorRegistry()
+        self._registry = registry
+        self.models = AllOrNone(lambda: [self._processes[number] for number in sorted(self._serving)], plan)
+        """What all of them serve."""
         gauge = Gauge("presage_workers", "Workers that serve now.", registry=self._registry)
         gauge.set_function(lambda: len(self._serving))
         self._restarts = Counter(
@@ -155,13 +180,19 @@ class Workers:
 
     async def _run(self, number: int) -> None:
         """Run a worker until it ends."""
-        process = await WorkerProcess.start(number, self._settings, self._custom)
+        async with AsyncExitStack() as starting:
+            await starting.enter_async_context(self.models.starting())
+            process = await WorkerProcess.start(number, self._settings, self._custom, self.models.plan)
+            await self._run_process(number, process, starting)
+
+    async def _run_process(self, number: int, process: WorkerProcess, starting: AsyncExitStack) -> None:
         self._processes[number] = process
         if self._draining.is_set():
             process.drain()
         try:
             address = await process.until_ready()
             self._serving.add(number)
+            await starting.aclose()
             _logger.info("worker %d serves as process %d", number, process.pid)
             if len(self._serving) == self._count and not self._address.done():
                 self._address.set_result(address)

@@ -8,12 +8,15 @@ import signal
 import socket
 import sys
 
+import msgspec
 import uvloop
 from prometheus_client import generate_latest
 
 from presage_server.errors import StartupError
 from presage_server.logs import start_logging
+from presage_server.models.plan import Plan
 from presage_server.telemetry.metrics import Metrics
+from presage_server.workers.changes import WorkerChanges
 from presage_server.workers.channel import Channel, custom_from_json, settings_from_json
 from presage_server.workers.serving import serve_until
 from presage_server.workers.shutdown import ShutdownSignal
@@ -41,10 +44,12 @@ async def work(end: socket.socket) -> None:
     settings = settings_from_json(order["settings"])
     start_logging(settings.log_level, worker=order["worker"])
     stop, metrics = ShutdownSignal(), Metrics()
+    plan = order["plan"]
+    changes = WorkerChanges(channel.send, None if plan is None else msgspec.convert(plan, Plan))
     for number in (signal.SIGTERM, signal.SIGINT):
         # Drain, however often: a service manager signals each process of a group, and so does our supervisor after it.
         asyncio.get_running_loop().add_signal_handler(number, stop.drain)
-    obeying = asyncio.create_task(_obey(channel, stop, metrics))
+    obeying = asyncio.create_task(_obey(channel, stop, metrics, changes))
     try:
         await serve_until(
             stop,
@@ -53,6 +58,7 @@ async def work(end: socket.socket) -> None:
             metrics,
             share_port=True,
             custom=custom_from_json(order["project"]),
+            reloads=changes,
         )
     except StartupError as error:
         channel.send(failed=str(error))
@@ -61,7 +67,7 @@ async def work(end: socket.socket) -> None:
         await channel.close()
 
 
-async def _obey(channel: Channel, stop: ShutdownSignal, metrics: Metrics) -> None:
+async def _obey(channel: Channel, stop: ShutdownSignal, metrics: Metrics, changes: WorkerChanges) -> None:
     while message := await channel.read():
         match message["command"]:
             case "drain":
@@ -72,5 +78,7 @@ async def _obey(channel: Channel, stop: ShutdownSignal, metrics: Metrics) -> Non
                 channel.send(alive=True)
             case "metrics":
                 channel.send(metrics=generate_latest(metrics.registry).decode())
+            case "prepare" | "commit" | "abandon":
+                changes.obey(message)
     _logger.warning("the supervisor is gone")
     stop.drain()

@@ -10,9 +10,9 @@ import pytest
 
 from presage_export.bundle import BundleError, read_bundle, read_optional_file, write_bundle
 from support.bundle_files import as_older_format, assert_refused, change_manifest, drop_golden_scores
-from support.export_models import binary_model, graph_of, manifest_of, margins_of, rows_of, write_model
+from support.export_models import binary_model, explain_file, graph_of, manifest_of, margins_of, rows_of, write_model
 
-CONTENT = b"what explanations need"
+CONTENT = explain_file(binary_model(), rows_of(100))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from presage_featurizer import CorruptStateError, Event, Item, NewerStateError, Shown
 from presage_featurizer.event_log import (
     ARCHIVE_VERSION,
+    CATALOGUE_CHANGES,
     CHECKPOINT_FILE,
     EVENT_COLUMNS,
     EVENTS,
@@ -15,9 +16,11 @@ from presage_featurizer.event_log import (
     EXPOSURE_COLUMNS,
     EXPOSURES,
     ITEM_COLUMNS,
+    NEWER_VECTOR_COLUMNS,
     PLACE_COLUMNS,
     VECTOR_COLUMNS,
     VECTORS,
+    CatalogueCheckpoint,
     Checkpoint,
     EntryId,
     Exposure,
@@ -30,6 +33,8 @@ from presage_featurizer.event_log import (
     part_file,
     staged_file,
 )
+from presage_featurizer.event_log.catalogue import CATALOGUE_COLUMNS
+from presage_featurizer.ranking.items_counter import CatalogueChange
 
 DAY_MICROS = 86_400_000_000
 LAST_UNIX_MICROS = 253_402_300_799_999_999
@@ -51,6 +56,18 @@ def test_the_bytes_of_a_checkpoint_never_change():
     assert (CHECKPOINT_FILE, ARCHIVE_VERSION) == ("archive.json", 1)
     assert encode_checkpoint(CHECKPOINT) == ENCODED
     assert decode_checkpoint(ENCODED) == CHECKPOINT
+
+
+def test_a_checkpoint_says_how_far_the_catalogue_is_archived_if_it_is():
+    catalogue = CatalogueCheckpoint(
+        Position(EntryId(9, 0), counted=3), archived=200, missed=1, bucket_micros=60_000_000
+    )
+    checkpoint = msgspec.structs.replace(CHECKPOINT, catalogue=catalogue)
+    encoded = ENCODED[:-1] + (
+        b',"catalogue":{"position":{"last":[9,0],"counted":3,"lost":0},"archived":200,"missed":1,"bucket_micros":60000000}}'
+    )
+    assert encode_checkpoint(checkpoint) == encoded
+    assert decode_checkpoint(encoded) == checkpoint
 
 
 @pytest.mark.parametrize("encoded", [b"", b"[]", b"{}", b'{"version": 1}', ENCODED[:-1], b'{"version": 1, "\xff": 1}'])
@@ -92,6 +109,7 @@ def test_a_moment_without_a_day_has_no_folder(unix_micros):
         (EVENTS, "staging/day=1970-01-01_part-0000000042.parquet"),
         (VECTORS, "staging/vectors_day=1970-01-01_part-0000000042.parquet"),
         (EXPOSURES, "staging/exposures_day=1970-01-01_part-0000000042.parquet"),
+        (CATALOGUE_CHANGES, "staging/catalogue_day=1970-01-01_part-0000000042.parquet"),
     ],
 )
 def test_the_names_of_files(kind, staged):
@@ -147,7 +165,13 @@ def test_the_names_and_types_of_columns():
         "fingerprint string False",
         "values list<float> False",
         "score double False",
+        "arm int16 True",
+        "propensity double True",
+        "prior bool True",
+        "other_versions list<string> True",
+        "other_scores list<double> True",
     ]
+    assert {column.name for column in VECTOR_COLUMNS if column.nullable} == NEWER_VECTOR_COLUMNS
     assert [" ".join(map(str, column)) for column in EXPOSURE_COLUMNS[len(PLACE_COLUMNS) :]] == [
         "rank_id string False",
         "user_id string False",
@@ -177,6 +201,20 @@ def test_the_names_and_types_of_columns():
         "rules list<list<string>> False",
         "features list<float> False",
     ]
+    assert [" ".join(map(str, column)) for column in CATALOGUE_COLUMNS] == [
+        "entry_unix_millis int64 False",
+        "entry_sequence int64 False",
+        "change int32 False",
+        "item_id string True",
+        "price_micros int64 True",
+        "category string True",
+        "brand string True",
+        "tags list<string> True",
+        "stock int64 True",
+        "blocked bool True",
+        "first_seen timestamp[us, tz=UTC] True",
+        "unreadable_changes binary True",
+    ]
     assert EVENT_COLUMNS[:3] == VECTOR_COLUMNS[:3] == EXPOSURE_COLUMNS[:3] == PLACE_COLUMNS
 
 
@@ -186,9 +224,12 @@ def test_every_stored_field_has_a_column():
     names = tuple(column.name for column in ITEM_COLUMNS)
     assert names == (*Item.__struct_fields__[:-1], *Shown.__struct_fields__)
     assert Item.__struct_fields__[-1] == "shown"
-    vector_columns = (column.name.replace("as_of", "as_of_unix_micros") for column in VECTOR_COLUMNS[3:])
-    assert tuple(vector_columns) == tuple(field.name for field in msgspec.structs.fields(ServedVector))
+    vector_columns = [column.name.replace("as_of", "as_of_unix_micros") for column in VECTOR_COLUMNS[3:]]
+    *plain, others = (field.name for field in msgspec.structs.fields(ServedVector))
+    assert (vector_columns, others) == ([*plain, "other_versions", "other_scores"], "others")
     exposure_columns = (column.name.replace("as_of", "as_of_unix_micros") for column in EXPOSURE_COLUMNS[3:])
     assert tuple(exposure_columns) == tuple(field.name for field in msgspec.structs.fields(Exposure))
+    change_columns = (column.name.replace("first_seen", "first_seen_unix_micros") for column in CATALOGUE_COLUMNS[3:-1])
+    assert tuple(change_columns) == CatalogueChange.__struct_fields__
     arrays = {field.name for field in msgspec.structs.fields(Exposure) if field.type is bytes} - {"last_event"}
     assert set(EXPOSURE_ARRAYS) == arrays

@@ -73,10 +73,29 @@ def test_an_entry_is_read_by_the_names_of_its_fields(fields, entry):
 def test_the_bytes_of_a_vector_never_change():
     encoded = encode_served_vector(VECTOR)
     assert encoded.hex() == (
+        "9da776697369746f72a173cf000617592aed8000c4083132333435363738aa636f6e76657273696f6ea131a166c410"
+        "000000000000008001000000cdcccc3dcb3fd0000000000000"
+        "00cb3ff0000000000000c290"
+    )
+    assert decode_served_vector(encoded) == VECTOR
+
+
+def test_the_bytes_of_a_pair_never_change():
+    pair = msgspec.structs.replace(VECTOR, arm=2, propensity=0.25, prior=True, others=(("1.2", 0.5), ("3", 0.125)))
+    encoded = encode_served_vector(pair)
+    assert encoded.hex().partition("3fd0000000000000")[2] == (
+        "02cb3fd0000000000000c39292a3312e32cb3fe000000000000092a133cb3fc0000000000000"
+    )
+    assert decode_served_vector(encoded) == pair
+
+
+def test_a_vector_of_an_older_release_is_of_no_arm_and_no_pair():
+    older = bytes.fromhex(
         "99a776697369746f72a173cf000617592aed8000c4083132333435363738aa636f6e76657273696f6ea131a166c410"
         "000000000000008001000000cdcccc3dcb3fd0000000000000"
     )
-    assert decode_served_vector(encoded) == VECTOR
+    assert decode_served_vector(older) == VECTOR
+    assert (VECTOR.arm, VECTOR.propensity, VECTOR.prior, VECTOR.others) == (0, 1.0, False, ())
 
 
 def test_the_features_of_a_vector_are_its_values_bit_for_bit():
@@ -90,7 +109,7 @@ def test_the_features_of_a_vector_are_its_values_bit_for_bit():
         pytest.param(b"", id="empty"),
         pytest.param(b"garbage", id="garbage"),
         pytest.param(encode_served_vector(VECTOR)[:-1], id="cut off"),
-        pytest.param(b"\x99\xa1\xff" + encode_served_vector(VECTOR)[9:], id="not UTF-8"),
+        pytest.param(b"\x9d\xa1\xff" + encode_served_vector(VECTOR)[9:], id="not UTF-8"),
         pytest.param(encode_served_vector(msgspec.structs.replace(VECTOR, values=b"12345")), id="half a value"),
         pytest.param(encode_served_vector(a_vector(as_of_unix_micros=MAX_UNIX_MICROS + 1)), id="too late"),
         pytest.param(encode_served_vector(a_vector(as_of_unix_micros=-1)), id="too early"),

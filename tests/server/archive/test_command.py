@@ -96,7 +96,7 @@ def test_a_signal_writes_what_was_read_and_ends(store, tmp_path, number):
         process.kill()
     assert (process.returncode, err) == (0, "")
     assert out.splitlines()[-1] == (
-        "presage archive: ended; archived=1 pending=0 pending_seconds=0 lag=0 worst_lag=0 lost=0 files=1"
+        "presage archive: ended; archived=1 pending=0 pending_seconds=0 lag=0 worst_lag=0 lost=0 files=1 changes=0"
     )
     assert_equal_to_streams(tmp_path, store.redis)
 

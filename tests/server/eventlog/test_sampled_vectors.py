@@ -37,6 +37,10 @@ def as_served(user_id: str, session_id: str, prediction: pb.Prediction, **fields
         "model_version": prediction.model_version,
         "values": np.array(list(prediction.features.values), dtype="<f4").tobytes(),
         "score": prediction.score,
+        "arm": 0,
+        "propensity": 1.0,
+        "prior": False,
+        "others": (),
     } | fields
 
 

@@ -78,6 +78,11 @@ async def test_streams_and_archive_have_the_names_that_are_documented(store, mod
         "fingerprint: string not null",
         "values: list<element: float not null> not null",
         "score: double not null",
+        "arm: int16",
+        "propensity: double",
+        "prior: bool",
+        "other_versions: list<element: string not null>",
+        "other_scores: list<element: double not null>",
     ]
 
 

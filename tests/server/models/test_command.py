@@ -45,7 +45,7 @@ def test_ranking_models_are_listed_with_what_they_answer(tmp_path):
     code, out, errors = list_models(tmp_path)
     assert (code, errors) == (0, "")
     (row,) = [line.split() for line in out.splitlines() if "ranking" in line]
-    assert row[:3] == ["ranking", "1", "ranking"]
+    assert row[:4] == ["ranking", "1", "champion", "ranking"]
     assert "next-item" in row
 
 

@@ -14,7 +14,7 @@ from presage.v1 import scoring_service_pb2 as pb
 from presage_featurizer import CONVERSION
 from presage_server.models.loading import load_model
 from presage_server.models.model import Model
-from presage_server.models.served import Models
+from presage_server.models.served import Models, Route, Served
 from presage_server.store.keys import state_key
 from support.bundles import write_small_bundle
 from support.pipelines import LocalCall, LocalPipeline, an_event, local_pipeline, track
@@ -79,10 +79,10 @@ class Alternating(Models):
     """Two versions of one model, as while one replaces the other: every other call is routed to the second."""
 
     def __init__(self, first: Model, second: Model) -> None:
-        super().__init__({first.name: first}, first.name)
-        self.next = itertools.cycle((first, second))
+        super().__init__({first.name: Served(champion=first)}, first.name)
+        self.next = itertools.cycle(Served(champion=version).route("") for version in (first, second))
 
-    def __getitem__(self, _name: str) -> Model:
+    def route(self, _name: str, _user_id: str) -> Route:
         return next(self.next)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 
 from presage.v1 import prediction_pb2
 from presage.v1 import scoring_service_pb2 as pb
+from presage_export.registry import Arm
 from presage_featurizer import CONVERSION, Event, EventType
 from presage_server.call import Call
 from presage_server.errors import InvalidRequestError, OverloadedError, RpcError
 from presage_server.models.model import Model
+from presage_server.models.served import Route
 from presage_server.rpc.encoding import (
     DUPLICATE,
     encode_prediction,
@@ -33,12 +36,17 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 FLOATS32 = st.floats(width=32, allow_nan=False)
 
 
+def a_bundle(kind: str) -> SimpleNamespace:
+    """What a model reads of its bundle when it is made."""
+    return SimpleNamespace(manifest=SimpleNamespace(data={"kind": kind}))
+
+
 @st.composite
 def scored(draw) -> ScoreJob:
     """A job as the scorer leaves it."""
     call = LocalCall(pb.ScoreRequest(user_id="u"))
     call.received = 100.0
-    model = Model(draw(TEXTS), draw(TEXTS), None, CONVERSION)
+    model = Model(draw(TEXTS), draw(TEXTS), a_bundle(draw(st.sampled_from(["prior", "log"]))), CONVERSION)
     stages = Stages(100.0 + draw(st.floats(0, 1)))
     ended = stages.started
     for stage in draw(st.lists(st.sampled_from(("decode", "store", "fold", "featurize", "model", "encode")))):
@@ -46,6 +54,8 @@ def scored(draw) -> ScoreJob:
         stages.marks.append((stage, ended))
     job = ScoreJob(call, "u", "", model, 0, stages, lambda *_: None)
     job.score = draw(st.floats(allow_nan=False))
+    if draw(st.booleans()):
+        job.route = Route(model, draw(st.sampled_from(Arm)), 0.5)
     job.cold_start, job.degraded, job.no_session = (draw(st.booleans()) for _ in range(3))
     job.include_features, job.include_timings = draw(st.booleans()), draw(st.booleans())
     values = draw(st.lists(FLOATS32, min_size=20, max_size=20))
@@ -61,6 +71,8 @@ def expected_prediction(job: ScoreJob) -> prediction_pb2.Prediction:
         cold_start=job.cold_start,
         degraded=job.degraded,
         no_session=job.no_session,
+        arm=job.route.arm if job.route else 0,
+        prior=job.model.bundle.manifest.data["kind"] == "prior",
     )
     if job.include_features:
         prediction.features.feature_set = "conversion"
@@ -122,7 +134,7 @@ def test_a_batch_of_predictions(jobs):
 
 @given(scores=st.lists(st.floats(allow_nan=False), max_size=20), name=TEXTS, version=TEXTS)
 def test_the_scores_of_vectors(scores, name, version):
-    model = Model(name, version, None, CONVERSION)
+    model = Model(name, version, a_bundle("log"), CONVERSION)
     predictions = [prediction_pb2.Prediction(score=score, model=name, model_version=version) for score in scores]
     check(
         encode_scores(scores, model.encoded_name),

@@ -54,7 +54,7 @@ def test_lists_are_as_protobuf_writes_them(tmp_path_factory):
     @given(st.lists(ITEM, max_size=4), st.integers(0, 5), st.booleans(), st.booleans())
     def compare(items, intent, with_features, cold_start):
         now = time.monotonic()
-        job = RankJob(LocalCall(pb.RankRequest()), "0f" * 16, "u", "", model, 0, Stages(now), print)
+        job = RankJob(LocalCall(pb.RankRequest()), "0f" * 16, "u", "", model, 0, Stages(now), encode_ranking)
         job.items = listed(items, features=with_features)
         job.intent, job.epoch, job.cold_start, job.include_timings = intent, 29_333_333, cold_start, True
         encoded = encode_ranking(job)

@@ -71,8 +71,15 @@ def test_what_was_there_before_the_first_call_is_frozen(seen):
 
 
 def test_no_python_thread_competes_with_the_one_that_serves(seen):
-    """The others wait without the interpreter's lock: grpcio's poller, the loop's executor, the loop's watch, and the items."""
-    waiting = {"Thread-1 (_poll_wrapper)", "uvloop_0", "presage-watch", "presage-items", "presage-changes"}
+    """The others wait without the interpreter's lock: grpcio's poller, the loop's executor and watch, items, the models' folder."""
+    waiting = {
+        "Thread-1 (_poll_wrapper)",
+        "uvloop_0",
+        "presage-watch",
+        "presage-items",
+        "presage-changes",
+        "presage-reload",
+    }
     assert set(seen["threads"]) <= {"MainThread", "presage-serve"} | waiting
 
 

@@ -11,6 +11,7 @@ from presage_training.commands.evaluate import evaluate
 from presage_training.commands.train import train
 from presage_training.readers import write_presage_log
 from presage_training.report import PAGE_FILE, RESULTS_FILE
+from support.bundles import write_small_bundle
 
 MODELS = "logistic-regression,xgboost-classifier"
 
@@ -68,6 +69,39 @@ def test_the_page_needs_nothing_from_elsewhere(trained):
         "xgboost-classifier",
     ):
         assert word in page
+
+
+@pytest.mark.parametrize(("model", "method"), [("xgboost-classifier", "tree_shap"), ("logistic-regression", "linear")])
+def test_scores_are_explained_on_request(trained, tmp_path, model, method):
+    bundle = trained[0] / "runs" / "first" / "models" / model / "1"
+    done = run(
+        evaluate, bundle, trained[0] / "later.jsonl", "--format", "presage", "--draws", 100, "--explain",
+        "--to", tmp_path / "page",
+    )  # fmt: skip
+    results = json.loads((tmp_path / "page" / RESULTS_FILE).read_text())
+    found = results["models"][-1]["explanations"]
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert found["method"] == method
+    assert set(found["mean_contribution"]) == set(results["data"]["features"])
+    weights = list(found["mean_contribution"].values())
+    assert weights == sorted(weights, reverse=True)
+    assert weights[0] > 0
+    scores = [example["score"] for example in found["examples"]]
+    assert scores == sorted(scores, reverse=True)
+    for reason in found["examples"][0]["reasons"]:
+        assert reason in done.stdout
+    assert "mean contribution to the margin: " in done.stdout
+    assert "<h2>Explanations</h2>" in (tmp_path / "page" / PAGE_FILE).read_text()
+
+
+def test_a_bundle_that_cannot_be_explained_says_what_to_do(trained, tmp_path):
+    write_small_bundle(tmp_path, covers=False)
+    done = run(evaluate, tmp_path / "conversion" / "1", trained[0] / "later.jsonl", "--format", "presage", "--explain")
+
+    assert done.exit_code == 2
+    assert "the bundle has no explain.npz" in done.stderr
+    assert "train or export the model again" in done.stderr
 
 
 def test_a_bundle_is_measured_on_another_log(trained, tmp_path):

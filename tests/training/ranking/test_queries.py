@@ -12,6 +12,7 @@ from presage_featurizer.ranking.items import UNKNOWN
 from presage_featurizer.ranking.items_counter import CatalogueChange, item_number
 from presage_featurizer.ranking.pairs import PAIR_FEATURES
 from presage_training.ranking.answers import survey
+from presage_training.ranking.catalogue import DatedCatalogue
 from presage_training.ranking.planning import RankingOptions, make_plan
 from presage_training.ranking.queries import LogReplay
 
@@ -109,7 +110,7 @@ def test_an_item_is_unknown_before_the_catalogue_has_it():
         CatalogueChange("late", category="category-0", first_seen_unix_micros=late),
         CatalogueChange("item-1", first_seen_unix_micros=late + 999 * DAY, category="other"),
     ]
-    replay = LogReplay(plan, bucket_seconds=60, catalogue=catalogue)
+    replay = LogReplay(plan, bucket_seconds=60, catalogue=DatedCatalogue(catalogue))
     seen = []
     for _, query in replay.queries(log):
         early, later = replay.items.rows_of([item_number("early"), item_number("late")])

@@ -18,9 +18,10 @@ from presage_featurizer.ranking.pairs import PAIR_FEATURES
 from presage_featurizer.ranking.placements import Placements
 from presage_featurizer.ranking.tables import RankingTables
 from presage_training.errors import DatasetError
+from presage_training.ranking.catalogue_sources import CatalogueFile
 from presage_training.ranking.comparing import MODEL
 from presage_training.ranking.planning import RankingOptions
-from presage_training.ranking.runs import CatalogueFile, train_ranking
+from presage_training.ranking.runs import train_ranking
 
 OPTIONS = RankingOptions(draws=100)
 

@@ -39,6 +39,7 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
     draws: Annotated[int, typer.Option(min=100, help="Draws that each interval rests on.")] = 500,
     seed: Annotated[int, typer.Option(help="The same seed gives the same intervals.")] = 7,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that replay; the rows are the same.")] = 1,
+    explain: Annotated[bool, typer.Option("--explain", help="Also say what the scores are made of.")] = False,  # noqa: FBT002 - a flag
     to: Annotated[
         Path | None, typer.Option(help="Also write results.json and report.html into this new folder.")
     ] = None,
@@ -85,6 +86,7 @@ def evaluate(  # noqa: PLR0917 - the command line passes names
                 seed=seed,
                 draws=draws,
                 workers=workers,
+                explain=explain,
                 on_progress=status.update,
             )
         if to is not None:

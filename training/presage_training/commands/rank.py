@@ -64,6 +64,7 @@ def _evaluate(  # noqa: PLR0917 - the command line passes names
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.ranking.policies.evaluating import evaluate_policy  # noqa: PLC0415
     from presage_training.readers.formats.archive import read_archive_events, read_archived_exposures  # noqa: PLC0415
+    from presage_training.readers.formats.archived_catalogue import read_archived_changes  # noqa: PLC0415
     from presage_training.readers.skipped_rows import SkippedRows  # noqa: PLC0415
 
     console = Console(markup=False, emoji=False, highlight=False)
@@ -78,6 +79,7 @@ def _evaluate(  # noqa: PLR0917 - the command line passes names
                 read_archive_events(archive, skipped=skipped),
                 read_archived_exposures(archive),
                 _policy(placements, model),
+                changes=read_archived_changes(archive, skipped=skipped),
                 reward=EventType[reward.upper()],
                 clip=clip,
                 seed=seed,

@@ -35,8 +35,9 @@ class RankingCommand:
     def run(self, log: LogSource, console: Console) -> None:
         """Train, and print how the model does and the command that serves it; raises as ``train_ranking`` does."""
         from presage_featurizer.ranking.definition import RANKING_FEATURES  # noqa: PLC0415 - as below
+        from presage_training.ranking.catalogue_sources import CatalogueFile  # noqa: PLC0415
         from presage_training.ranking.planning import RankingOptions  # noqa: PLC0415 - after the command's help
-        from presage_training.ranking.runs import CatalogueFile, train_ranking  # noqa: PLC0415
+        from presage_training.ranking.runs import train_ranking  # noqa: PLC0415
         from presage_training.report.ranking_page import ranking_lines  # noqa: PLC0415
 
         with console.status("reading") as status:
@@ -50,6 +51,7 @@ class RankingCommand:
                 bundle=self.bundle,
                 overwrite=self.force,
                 on_progress=status.update,
+                on_note=lambda line: console.print(line, soft_wrap=True),
             )
         for line in ranking_lines(results, width=console.width):
             console.print(line, soft_wrap=isinstance(line, str))

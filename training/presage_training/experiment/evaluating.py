@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.bundle import Bundle
+from presage_export.bundle import Bundle, NotExplainableError
 from presage_featurizer import FeatureSet, FeatureSetError
 from presage_featurizer.custom import CustomFeatures
 from presage_training.datasets.dataset import Dataset, check_labels
@@ -25,6 +25,7 @@ from presage_training.models import FitOptions, fit
 from presage_training.readers import SkippedRows
 from presage_training.replaying.decisions import parse_decisions
 from presage_training.report import DataFacts, MeasuredModel, Resamples, Results, best_threshold, measure_model
+from presage_training.report.explained import explain_rows
 from presage_training.report.importance import permutation_losses
 from presage_training.report.results import Check, facts_of_part
 
@@ -104,6 +105,7 @@ def evaluate_bundle(
     seed: int = 7,
     draws: int = 500,
     workers: int = 1,
+    explain: bool = False,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Results:
     """Measure a bundle on all rows of a log, as a server would have answered.
@@ -115,12 +117,16 @@ def evaluate_bundle(
         seed: For the draws.
         draws: The number of draws for an interval.
         workers: The number of processes that replay.
+        explain: Whether to say what the scores are made of.
         on_progress: Called with a short description of each step.
 
     Raises:
         TrainingError: The log does not allow it; the message names the file.
+        NotExplainableError: The bundle's scores are to be explained, and cannot be.
         OSError: The log cannot be read.
     """
+    if explain and isinstance(bundle.explainer, NotExplainableError):
+        raise NotExplainableError(f"{bundle.directory}: {bundle.explainer}")
     began = perf_counter()
     skipped = SkippedRows()
     dataset = read_dataset(log, task, skipped=skipped, workers=workers, on_progress=on_progress)
@@ -138,6 +144,10 @@ def evaluate_bundle(
     manifest = bundle.manifest
     threshold = manifest.data.get("threshold", 0.5)
     names = task.feature_set.features
+    explanations = None
+    if explain:
+        on_progress("explaining scores")
+        explanations = explain_rows(bundle, dataset.features, scores, task.feature_set, seed=seed)
     on_progress("permuting features")
     measured = measure_model(
         f"{manifest.name}/{manifest.version}",
@@ -146,6 +156,7 @@ def evaluate_bundle(
         resamples,
         threshold=float(threshold),
         baseline=best_baseline.draws,
+        explanations=explanations,
         permutation=permutation_losses(scorer.margins, dataset.features, dataset.labels, names, seed=seed),
         seconds={"measuring": perf_counter() - replayed},
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from presage_featurizer.ranking.separators import split_line
 from presage_training.inspecting.times import guess_clock, guess_time
 from presage_training.readers.files.csv_tables import first_lines
-from presage_training.readers.files.layout import FileLayout, split_line
+from presage_training.readers.files.layout import FileLayout
 from presage_training.readers.log_files import LogPart
 
 __all__ = ["names_columns"]

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_featurizer import MICROS, Event
-from presage_featurizer.ranking.items_counter import CatalogueChange
 from presage_featurizer.ranking.placements import Placement, Placements, Scored, arrange
 from presage_featurizer.ranking.tables import RankingTables
 from presage_training.errors import DatasetError
 from presage_training.ranking.baselines import baseline_scores
+from presage_training.ranking.catalogue import Catalogue
 from presage_training.ranking.measuring import RankerMeasure
 from presage_training.ranking.metrics import DEPTH
 from presage_training.ranking.model import FitRows, fit_ranker
@@ -75,7 +75,7 @@ def compare_rankers(
     options: RankingOptions,
     *,
     placements: Placements | None = None,
-    catalogue: Iterable[CatalogueChange] = (),
+    catalogue: Catalogue | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> RankingComparison:
     """Fit a ranking model on one part of a log and measure it, and the baselines, on the next.

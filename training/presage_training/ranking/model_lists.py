@@ -7,6 +7,7 @@ import numpy as np
 from presage_export.bundle.ranking import RankingBundle
 from presage_featurizer import MICROS, VISITOR, Event, Item, State
 from presage_featurizer.ranking.assembling import Circumstances, context_of, digest_number
+from presage_featurizer.ranking.compiled import load_kernels
 from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items import UNKNOWN, ItemColumns
 from presage_featurizer.ranking.items_counter import CatalogueChange
@@ -40,6 +41,7 @@ class ModelLists:
         self._tables = RankingTables.restore(bundle.arrays).bound(self._items)
         self._states: dict[str, State] = {}
         self._workspace = Workspace()
+        load_kernels()
         self._epoch = UNKNOWN
         self._made = 0
         self._catalogue = [_described(product.item) for product in shop.by_id.values()]

@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 
 from presage_featurizer import MICROS, Event
 from presage_featurizer.ranking.assembling import Circumstances, context_of, digest_number, digest_numbers
+from presage_featurizer.ranking.compiled import load_kernels
 from presage_featurizer.ranking.context import RankingContext
 from presage_featurizer.ranking.item_features import CODES, ItemFeatures
 from presage_featurizer.ranking.items import UNKNOWN, ItemColumns
-from presage_featurizer.ranking.items_counter import CATALOGUE, CatalogueChange
+from presage_featurizer.ranking.items_counter import CATALOGUE
 from presage_featurizer.ranking.items_replay import ItemReplay
 from presage_featurizer.ranking.pairs import pair_features
 from presage_featurizer.ranking.retrieval import RetrievalLimits, retrieve
 from presage_featurizer.ranking.tables import RankingTables
 from presage_featurizer.ranking.workspace import Workspace
 from presage_training.ranking.answers import Answer
-from presage_training.ranking.catalogue import DatedCatalogue
+from presage_training.ranking.catalogue import Catalogue, DatedCatalogue
 from presage_training.ranking.nearest import NearestVisitors
 from presage_training.ranking.planning import RankingPlan
 from presage_training.ranking.tables import TableBuilder
@@ -103,16 +104,17 @@ class LogReplay:
         *,
         bucket_seconds: int,
         limits: RetrievalLimits | None = None,
-        catalogue: Iterable[CatalogueChange] = (),
+        catalogue: Catalogue | None = None,
         state_ttl_micros: int = 0,
     ) -> None:
+        load_kernels()
         self.plan = plan
         self.items = ItemColumns(bucket_seconds * MICROS)
         self.limits = limits or RetrievalLimits()
         self.builder = TableBuilder()
         """Of all events that were replayed so far."""
         self.last_unix_micros = 0
-        self.catalogue = DatedCatalogue(catalogue)
+        self.catalogue: Catalogue = catalogue or DatedCatalogue()
         self._visitors = Visitors(state_ttl_micros)
         self._numbers: dict[str, int] = {}
         self._workspace = Workspace()
@@ -134,9 +136,9 @@ class LogReplay:
             now = self.last_unix_micros = event.event_time_unix_micros
             while moments and now >= moments[0]:
                 self._begin_period(moments.pop(0))
+            for moment, change in self.catalogue.due(event):
+                replay.add_change(change, moment, place, CATALOGUE)
             replay.close_before(now)
-            for change in self.catalogue.due(event):
-                replay.add_change(change, now, place, CATALOGUE)
             found = asked.get(place)
             if found and plan.question != "next-item":
                 yield found[0], self._query(event, found[1])

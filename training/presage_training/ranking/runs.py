@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +15,18 @@ from presage_training.errors import DatasetError
 from presage_training.experiment.logs import LogSource
 from presage_training.ranking.answers import QUESTIONS, Question, Survey, survey
 from presage_training.ranking.baselines import BASELINES, SHOWN_BASELINES
+from presage_training.ranking.catalogue_sources import CatalogueFile, open_catalogue
 from presage_training.ranking.comparing import MODEL, RankingComparison, compare_rankers
 from presage_training.ranking.exporting import export_ranking, table_arrays
 from presage_training.ranking.model import feature_importances
 from presage_training.ranking.planning import RankingOptions, RankingPlan, make_plan
 from presage_training.ranking.remarks import SERVER_TTL_DAYS, remarks_on_ranking
 from presage_training.readers import ReadProgress, SkippedRows, sorted_by_time
-from presage_training.readers.catalogue import read_catalogue
 from presage_training.report.ranking_page import write_ranking_results
 from presage_training.report.ranking_results import RankingFacts, RankingResults
 from presage_training.report.writing import arriving_folder, check_place
 
-__all__ = ["CatalogueFile", "rank_log", "ranking_results", "train_ranking"]
+__all__ = ["rank_log", "ranking_results", "train_ranking"]
 
 _VERSION = "1"
 _PROGRESS_INTERVAL_EVENTS = 20_000
@@ -37,15 +37,6 @@ _RANKERS = {
 }
 _WITH_RULES = "its list after the rules of a placement"
 _DAY_MICROS = 86_400 * MICROS
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CatalogueFile:
-    """The file that ``presage items load`` sends to servers."""
-
-    path: Path
-    columns: str = ""
-    """The columns that are not named like their field, as in ``item_id=sku,price=unit_price``."""
 
 
 def train_ranking(
@@ -59,6 +50,7 @@ def train_ranking(
     bundle: Path | None = None,
     overwrite: bool = False,
     on_progress: Callable[[str], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> RankingResults:
     """Train a ranking model on a log and write a run's folder.
 
@@ -68,10 +60,12 @@ def train_ranking(
         question: What to ask; None to choose it from the log.
         options: How to train and measure.
         placements: Rules after the model, whose lists are measured, too.
-        catalogue: The items' file, if there is one: what is said of items by it and not by events.
+        catalogue: The items' file, if there is one: what is said of items by it and not by events. Without it, an archive's own
+            catalogue is used.
         bundle: Where to write the bundle in addition, NAME/VERSION.
         overwrite: Whether to replace the folder and the bundle if they exist.
         on_progress: Called with a short description of each step.
+        on_note: Called with a line for what a person should know.
 
     Returns:
         The results, as written to the folder.
@@ -84,13 +78,13 @@ def train_ranking(
     for place in (to, *(() if bundle is None else (bundle,))):
         check_place(place.resolve())
     skipped, of_items = SkippedRows(), SkippedRows()
-    changes = () if catalogue is None else tuple(read_catalogue(catalogue.path, catalogue.columns, skipped=of_items))
+    described = open_catalogue(log, catalogue, skipped=of_items, on_note=on_note)
     try:
         found = survey(_read(log, skipped, "reading", on_progress), QUESTIONS if question is None else (question,))
         plan = make_plan(found, options, question)
         replayed = _read(log, SkippedRows(), f"replaying for {plan.question}", on_progress)
         compared = compare_rankers(
-            replayed, plan, options, placements=placements, catalogue=changes, on_progress=on_progress
+            replayed, plan, options, placements=placements, catalogue=described, on_progress=on_progress
         )
     except DatasetError as error:
         raise DatasetError(f"{log.location}: {error}") from error
@@ -98,9 +92,10 @@ def train_ranking(
     arrays = table_arrays(compared.tables())
     on_progress("drawing intervals")
     results = ranking_results(to.resolve().name, log.name, options, found, plan, compared)
-    left_out = (
-        {f"{catalogue.path.name}: {reason}": count for reason, count in of_items.counts.items()} if catalogue else {}
-    )
+    if catalogue is None and described is not None and not described.items:
+        on_note("no change of the archive's catalogue is older than its last event: give the items' file with --items")
+    source = "catalogue" if catalogue is None else catalogue.path.name
+    left_out = {f"{source}: {reason}": count for reason, count in of_items.counts.items()}
     results = replace(results, data=replace(results.data, skipped={**skipped.counts, **left_out}))
     with arriving_folder(to.resolve(), overwrite=overwrite) as folder:
         on_progress("proving the export")

@@ -9,11 +9,11 @@ from typing import Any
 
 from presage_featurizer import MAX_UNIX_MICROS, money_micros
 from presage_featurizer.events import MAX_PRICE
-from presage_featurizer.ranking.catalogue_rows import match_columns, parse_columns, row_values
+from presage_featurizer.ranking.catalogue_rows import FIELDS, match_columns, parse_columns, row_values
 from presage_featurizer.ranking.items_counter import CatalogueChange
 from presage_training.errors import DatasetError
-from presage_training.readers.files.layout import COMMAS
-from presage_training.readers.files.tables import column_names, read_batches
+from presage_training.readers.files.layout import FileLayout
+from presage_training.readers.files.tables import FileKind, column_names, file_kind, read_batches
 from presage_training.readers.skipped_rows import SkippedRows
 
 __all__ = ["read_catalogue"]
@@ -36,17 +36,30 @@ def read_catalogue(path: Path, columns: str, *, skipped: SkippedRows) -> Iterato
         OSError: It cannot be opened.
     """
     try:
-        found, _ = match_columns(str(path), column_names(path, COMMAS), parse_columns(columns))
+        named = parse_columns(columns)
+        layout = _layout(path, named)
+        found, _ = match_columns(str(path), column_names(path, layout), named)
     except ValueError as error:
         raise DatasetError(str(error)) from error
     used = {name: column for name, column in found.items() if name not in _OF_TODAY}
-    for numbers, cells, _ in read_batches(path, list(used.values()), skipped=skipped):
+    for numbers, cells, _ in read_batches(path, list(used.values()), skipped=skipped, layout=layout):
         for number, *row in zip(numbers, *cells, strict=True):
             try:
                 yield _change(dict(zip(used, row, strict=True)))
             except ValueError as error:
                 reason, _, got = str(error).partition(", got ")
                 skipped.add(reason, where=f"row {number}", what=got)
+
+
+def _layout(path: Path, columns: Mapping[str, str]) -> FileLayout:
+    """Guess how text is laid out: its encoding, and by the fields' columns what separates cells."""
+    layout = FileLayout()
+    if file_kind(path) is not FileKind.TEXT:
+        return layout
+    from presage_training.readers.files.csv_tables import find_separator  # noqa: PLC0415 - only this kind needs Arrow
+
+    wanted = [columns.get(name, name) for name in FIELDS]
+    return FileLayout(separator=find_separator(path, layout, wanted))
 
 
 def _change(cells: Mapping[str, Any]) -> CatalogueChange:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from presage_training.datasets.dataset import Dataset
 from presage_training.report.curves import calibration_curve, histogram, precision_recall_curve, roc_curve
+from presage_training.report.explained import Explanations
 from presage_training.report.metrics import Metric, MetricDraws, Resamples
 from presage_training.report.results import ModelResult, SliceResult
 from presage_training.report.slices import slices_of
@@ -45,6 +46,7 @@ def measure_model(
     baseline: MetricDraws | None = None,
     gain: Mapping[str, float] | None = None,
     permutation: Mapping[str, float] | None = None,
+    explanations: Explanations | None = None,
     parameters: Mapping[str, Any] | None = None,
     seconds: Mapping[str, float] | None = None,
 ) -> MeasuredModel:
@@ -60,6 +62,7 @@ def measure_model(
         baseline: The best baseline over the same draws.
         gain: See ``ModelResult``.
         permutation: See ``ModelResult``.
+        explanations: See ``ModelResult``.
         parameters: See ``ModelResult``.
         seconds: See ``ModelResult``.
     """
@@ -80,6 +83,7 @@ def measure_model(
         histogram=histogram(labels, scores) if classifies else None,
         gain=gain,
         permutation=permutation,
+        explanations=explanations,
         slices=() if is_baseline else _slices(rows, scores, resamples, threshold),
         parameters=parameters or {},
         seconds=seconds or {},

@@ -26,6 +26,7 @@ def render_page(results: Results) -> str:
         _curves(results),
         _distributions(results),
         _importance(results),
+        _explanations(results),
         _slices(results),
         _data(results),
         _checks(results),
@@ -172,6 +173,23 @@ def _importance(results: Results) -> str:
         percent=False,
     ) + charts("Share of the gain, or of the standardised coefficients", lambda model: model.gain, percent=True)
     return f"<h2>Importance</h2>{text}" if text else ""
+
+
+def _explanations(results: Results) -> str:
+    text = ""
+    for model in results.models:
+        if (found := model.explanations) is None:
+            continue
+        note = f"The mean magnitude of each feature's part of the margin, over {found.rows:,} rows; exact, by {found.method}."
+        weights = list(found.mean_contribution.items())[:_MAX_FEATURES]
+        chart = figure(model.kind, bar_chart(f"contributions: {model.kind}", weights, percent=False), note)
+        rows = [
+            ([row.place, f"{row.score:.3f}", f"{row.margin:+.2f}", "<br>".join(map(escape, row.reasons))], "")
+            for row in found.examples
+        ]
+        examples = table(["score", "value", "margin", f"what adds to {found.base_margin:+.2f}"], rows)
+        text += f'<div class="charts">{chart}</div>{examples}'
+    return f"<h2>Explanations</h2>{text}" if text else ""
 
 
 def _slices(results: Results) -> str:

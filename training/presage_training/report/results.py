@@ -12,6 +12,7 @@ import numpy as np
 from presage_training.datasets.dataset import Dataset, LogFacts
 from presage_training.datasets.leakage import LeakageWarning
 from presage_training.report.curves import Curve, Histogram
+from presage_training.report.explained import Explanations
 from presage_training.report.metrics import Metric
 
 __all__ = [
@@ -99,6 +100,8 @@ class ModelResult:
     """Share of each feature in the gain of splits, or in the standardised coefficients; None if it has neither."""
     permutation: Mapping[str, float] | None = None
     """The loss of ROC-AUC, or R2, when a feature's values are permuted; None for a baseline."""
+    explanations: Explanations | None = None
+    """What its scores are made of; None unless asked for."""
     slices: Sequence[SliceResult] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """The result of the search."""

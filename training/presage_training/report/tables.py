@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
+from presage_training.report.explained import Explanations
 from presage_training.report.page import format_metric
 from presage_training.report.results import Results
 
 __all__ = ["models_table", "results_lines"]
 
+_FEATURES = 8
 _ON_THE_PAGE_ONLY = frozenset({"accuracy", "precision", "recall", "lift_at_10_percent"})
 
 
@@ -44,10 +48,18 @@ def results_lines(results: Results) -> list[Table | str]:
     """Lay out the models' metrics, then a line for each leakage warning, remark, and reason to skip rows."""
     return [
         models_table(results),
+        *(line for model in results.models if model.explanations for line in _explanation_lines(model.explanations)),
         *(f"leakage? {warning.name}: {warning.message}" for check in results.checks for warning in check.warnings),
         *results.remarks,
         *(f"skipped by the reader, {count:,} times: {reason}" for reason, count in results.data.skipped.items()),
     ]
+
+
+def _explanation_lines(explanations: Explanations) -> Iterator[str]:
+    weights = list(explanations.mean_contribution.items())[:_FEATURES]
+    yield f"mean contribution to the margin: {', '.join(f'{name} {weight:.3f}' for name, weight in weights)}"
+    for row in explanations.examples:
+        yield f"{row.place} score {row.score:.3f}: {'; '.join(row.reasons)}"
 
 
 def _folded(metric: str) -> str:

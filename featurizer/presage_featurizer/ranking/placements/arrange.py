@@ -94,9 +94,7 @@ def place_probabilities(
 
 
 def _list(facts: CandidateFacts, placement: Placement, k: int, remaining_micros: int | None) -> _Listed:
-    order, may_be_shown = facts.scored.order, facts.may_be_shown(placement)
-    if not may_be_shown.all():
-        order = order[may_be_shown[order]]
+    order = facts.shown(placement)
     rules: dict[int, list[str]] = {}
     if placement.freshness_boost is not None and len(order):
         order, moved = boost_fresh(order, facts, placement.freshness_boost)

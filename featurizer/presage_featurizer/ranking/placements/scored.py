@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_featurizer.ranking.compiled import kernels
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_live import LiveValues
 from presage_featurizer.ranking.placements.placement import Placement
@@ -17,6 +18,9 @@ __all__ = ["Arranged", "CandidateFacts", "Flags", "Floats", "Rows", "Scored", "e
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
+
+_FEW = 160
+"""Up to so many candidates, comparing all with all is faster than sorting."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,14 @@ class CandidateFacts:
         inside = rows < size
         return column[rows] if inside.all() else np.where(inside, column[np.where(inside, rows, 0)], 0)
 
-    def may_be_shown(self, placement: Placement) -> Flags:
+    def shown(self, placement: Placement) -> Rows:
+        """Return the places of the candidates that may be shown, best first."""
+        scored, compiled = self.scored, kernels()
         _, stock, blocked = self.live
-        return ~(blocked | (stock == 0)) if placement.hide_out_of_stock else ~blocked
+        hide = placement.hide_out_of_stock
+        if compiled is not None and len(scored) <= _FEW:
+            places = np.empty(len(scored), np.int64)
+            return places[: compiled.order_shown(scored.scores, scored.digests, stock, blocked, hide, places)]
+        may_be_shown = ~(blocked | (stock == 0)) if hide else ~blocked
+        order = scored.order
+        return order if may_be_shown.all() else order[may_be_shown[order]]

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from presage_featurizer import Event
+from presage_featurizer.event_log import EntryId
+from presage_featurizer.event_log.catalogue import ArchivedChange
 from presage_featurizer.events import EventType, Item, Shown
+from presage_featurizer.ranking.items_counter import CatalogueChange
 from presage_featurizer.ranking.placements import Exploration, Placement, Placements, place_probabilities
 from presage_training.errors import DatasetError
 from presage_training.ranking.policies.evaluating import evaluate_policy
@@ -87,6 +90,23 @@ def test_what_the_log_could_not_show_lowers_the_mean_weight():
     exposures, events = rankings(300, placement=Placement())
     found = evaluate_policy(described() + events, exposures, policy(Placement(max_per_category=1)), draws=2)
     assert [found.places[place].mean_weight for place in (1, 2, 3)] == [1.0, 0.0, 0.0]
+
+
+def test_the_catalogue_describes_items_from_its_moment_on():
+    exposures, events = rankings(300, placement=Placement())
+    limited = policy(Placement(max_per_category=1))
+
+    def weights(unix_micros: int) -> list[float]:
+        entry_id = EntryId(unix_micros // 1_000, 0)
+        said = [
+            ArchivedChange(entry_id, place, CatalogueChange(f"item-{place}", category=good.category))
+            for place, good in enumerate(SHELF.goods)
+        ]
+        found = evaluate_policy(events, exposures, limited, changes=said, draws=2)
+        return [found.places[place].mean_weight for place in (1, 2, 3)]
+
+    assert weights(NOW - 10**9) == [1.0, 0.0, 0.0]
+    assert weights(NOW + 10**9) == [1.0, 1.0, 1.0]
 
 
 def test_propensities_are_those_of_the_ranking_if_events_have_none():

@@ -11,13 +11,14 @@ import pytest
 from pyarrow import parquet
 
 from presage_featurizer import encode_event
-from presage_featurizer.event_log import Entry, EntryId
+from presage_featurizer.event_log import NEWER_VECTOR_COLUMNS, Entry, EntryId, encode_served_vector
 from presage_server.archive.folder import open_folder
 from presage_server.archive.parts import parts_by_day
 from presage_training.errors import LogFormatError
-from presage_training.readers.formats.archive import read_archive, read_archive_events
+from presage_training.readers.formats.archive import read_archive, read_archive_events, read_archived_vectors
 from presage_training.readers.skipped_rows import SkippedRows
 from support.events import DAY_MICROS, STORY
+from support.vectors import a_vector
 
 EVENTS = [
     msgspec.structs.replace(
@@ -70,6 +71,36 @@ def test_files_of_an_older_release_lack_the_newer_columns(archive, columns, file
         for place, event in enumerate(EVENTS)
     ]
     assert read(archive) == without
+
+
+VECTORS = [
+    a_vector(user_id="ann", arm=2, propensity=0.25, prior=True, others=(("1.2", 0.5), ("3", 0.125))),
+    a_vector(user_id="bob"),
+]
+
+
+@pytest.fixture
+def sampled(tmp_path) -> Path:
+    """An archive of VECTORS."""
+    entries = [
+        Entry(0, EntryId(9, place), b"", no_prior_state=False, vector=encode_served_vector(vector))
+        for place, vector in enumerate(VECTORS)
+    ]
+    with open_folder(tmp_path / "sampled", new_id=lambda: "test") as folder:
+        folder.commit(parts_by_day(entries), positions={}, entries=len(entries))
+    return tmp_path / "sampled"
+
+
+def test_vectors_are_read_as_they_were_served(sampled):
+    assert list(read_archived_vectors(sampled)) == VECTORS
+
+
+def test_vectors_of_an_older_release_are_of_no_arm_and_no_pair(sampled):
+    (path,) = sampled.glob("vectors/*/*.parquet")
+    parquet.write_table(parquet.read_table(path, partitioning=None).drop_columns(sorted(NEWER_VECTOR_COLUMNS)), path)
+    older = [msgspec.structs.replace(vector, arm=0, propensity=1.0, prior=False, others=()) for vector in VECTORS]
+
+    assert list(read_archived_vectors(sampled)) == older
 
 
 def test_a_batch_that_is_not_in_place_yet_is_left_for_later_as_a_whole(archive):

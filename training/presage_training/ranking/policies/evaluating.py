@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from presage_featurizer import Event
 from presage_featurizer.event_log import Exposure
+from presage_featurizer.event_log.catalogue import ArchivedChange
 from presage_featurizer.events import EventType
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_replay import ItemReplay
@@ -71,6 +72,7 @@ def evaluate_policy(
     exposures: Iterable[Exposure],
     policy: NewPolicy,
     *,
+    changes: Iterable[ArchivedChange] = (),
     reward: EventType = EventType.SELECT_ITEM,
     clip: float | None = None,
     seed: int = 7,
@@ -83,6 +85,7 @@ def evaluate_policy(
         events: About in the order of time: they also say what was known of items at each ranking.
         exposures: The logged rankings, in any order.
         policy: The new one.
+        changes: What the catalogue said of items, in the order of their moments.
         reward: The type of event that counts.
         clip: The largest weight; None: no limit.
         seed: For draws and for the parts of the models.
@@ -101,9 +104,19 @@ def evaluate_policy(
     rankings: dict[str, _Ranking] = {}
     impressions, replay = Impressions(reward), ItemReplay(ItemColumns())
 
+    coming = iter(changes)
+    change = next(coming, None)
+
+    def change_until(unix_micros: int) -> None:
+        nonlocal change
+        while change is not None and change.place.unix_micros <= unix_micros:
+            replay.add_change(change.change, change.place.unix_micros)
+            change = next(coming, None)
+
     def rank_until(unix_micros: int) -> None:
         while waiting and waiting[-1].as_of_unix_micros <= unix_micros:
             exposure = waiting.pop()
+            change_until(exposure.as_of_unix_micros)
             replay.close_before(exposure.as_of_unix_micros)
             if policy.reads(exposure):
                 rankings[exposure.rank_id] = _Ranking(exposure, policy.probabilities(exposure, replay.columns))
@@ -114,6 +127,7 @@ def evaluate_policy(
         if count % _PROGRESS_EVENTS == 0:
             on_progress(f"replaying, {count:,} events so far")
         rank_until(event.event_time_unix_micros)
+        change_until(event.event_time_unix_micros)
         impressions.add(event)
         replay.add(event, event.event_time_unix_micros)
     if waiting:

@@ -15,8 +15,9 @@ import pyarrow as pa
 from pyarrow import compute
 from pyarrow import csv as arrow_csv
 
+from presage_featurizer.ranking.separators import guess_separator, split_line
 from presage_training.errors import LogFormatError
-from presage_training.readers.files.layout import COMMAS, FileLayout, guess_separator, split_line
+from presage_training.readers.files.layout import COMMAS, FileLayout
 from presage_training.readers.files.opening import UNREADABLE, open_utf8
 from presage_training.readers.files.tables import DOWNLOAD_AGAIN, Batch, require_columns
 from presage_training.readers.progress import ReadProgress

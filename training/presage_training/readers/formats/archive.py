@@ -23,10 +23,12 @@ from presage_featurizer.event_log import (
     EXPOSURE_COLUMNS,
     EXPOSURES,
     NEWER_EVENT_COLUMNS,
+    NEWER_VECTOR_COLUMNS,
     PARTS_GLOB,
     PLACE_COLUMNS,
     VECTOR_COLUMNS,
     VECTORS,
+    Checkpoint,
     Exposure,
     ServedVector,
     batch_of,
@@ -34,17 +36,34 @@ from presage_featurizer.event_log import (
     read_event_rows,
     staged_file,
 )
+from presage_featurizer.ranking.items_counter import Place
 from presage_training.errors import LogFormatError
 from presage_training.readers.progress import ReadProgress
 from presage_training.readers.skipped_rows import SkippedRows
 
-__all__ = ["ArchivedEvent", "read_archive", "read_archive_events", "read_archived_exposures", "read_archived_vectors"]
+__all__ = [
+    "ArchivedEvent",
+    "archived_batches",
+    "archived_files",
+    "last_batch",
+    "read_archive",
+    "read_archive_events",
+    "read_archived_exposures",
+    "read_archived_vectors",
+    "read_checkpoint",
+    "read_columns",
+    "read_event_files",
+    "read_vector_files",
+]
 
 _ROWS_AT_ONCE = 8_192
+_MILLI_MICROS = 1_000
 _EXPOSURES_AT_ONCE = 512
+_NOWHERE = Place(0)
 _ENTRY_COLUMNS = tuple(column.name for column in PLACE_COLUMNS)
 _COLUMNS = tuple(column.name for column in EVENT_COLUMNS)
 _EXPOSURE_COLUMNS = tuple(column.name for column in EXPOSURE_COLUMNS[len(PLACE_COLUMNS) :])
+_NEWER_COLUMNS = NEWER_EVENT_COLUMNS | NEWER_VECTOR_COLUMNS
 _VECTOR_COLUMNS = tuple(column.name for column in VECTOR_COLUMNS[len(PLACE_COLUMNS) :])
 
 
@@ -53,6 +72,8 @@ class ArchivedEvent:
     event: Event
     fresh: bool
     """Whether the event found no state, so that a replay has to drop the visitor's history before it; see ``Replay.fold``."""
+    place: Place = _NOWHERE
+    """Where its entry stands among those of all streams: what items are counted by."""
 
 
 def read_archive(
@@ -75,9 +96,9 @@ def read_archive(
         OSError: if the folder or a file cannot be opened.
         LogFormatError: if the folder holds no archive, or a file in it cannot be read.
     """
-    batches = _batches(directory)
+    batches = archived_files(directory, EVENTS)
     for done, files in enumerate(batches, 1):
-        yield from _read_batch(files, skipped)
+        yield from read_event_files(files, skipped)
         if progress:
             progress.update(done, len(batches))
 
@@ -91,20 +112,28 @@ def read_archive_events(
 
 def read_archived_vectors(directory: Path) -> Iterator[ServedVector]:
     """Read the sample of served vectors that an archive holds; raises as ``read_archive`` does."""
-    for files in _batches(directory, VECTORS):
-        for path in files:
-            table = _read_columns(path, _VECTOR_COLUMNS)
-            times = table["as_of"].cast("int64").to_pylist()
-            for row, as_of_unix_micros in zip(table.drop_columns("as_of").to_pylist(), times, strict=True):
-                values = np.array(row.pop("values"), dtype="<f4").tobytes()
-                yield ServedVector(**row, as_of_unix_micros=as_of_unix_micros, values=values)
+    for files in archived_files(directory, VECTORS):
+        yield from read_vector_files(files)
+
+
+def read_vector_files(files: Sequence[Path]) -> Iterator[ServedVector]:
+    """Read files of served vectors; raises as ``read_archive`` does."""
+    for path in files:
+        table = read_columns(path, _VECTOR_COLUMNS)
+        times = table["as_of"].cast("int64").to_pylist()
+        for row, as_of_unix_micros in zip(table.drop_columns("as_of").to_pylist(), times, strict=True):
+            row["values"] = np.array(row["values"], dtype="<f4").tobytes()
+            others = zip(row.pop("other_versions") or (), row.pop("other_scores") or (), strict=True)
+            # Files of an older release lack columns: a null is the field's default.
+            known = {name: value for name, value in row.items() if value is not None}
+            yield ServedVector(**known, as_of_unix_micros=as_of_unix_micros, others=tuple(others))
 
 
 def read_archived_exposures(directory: Path) -> Iterator[Exposure]:
     """Read the exposures that an archive holds, with one file in memory; raises as ``read_archive`` does."""
-    for files in _batches(directory, EXPOSURES):
+    for files in archived_files(directory, EXPOSURES):
         for path in files:
-            for batch in _read_columns(path, _EXPOSURE_COLUMNS).to_batches(max_chunksize=_EXPOSURES_AT_ONCE):
+            for batch in read_columns(path, _EXPOSURE_COLUMNS).to_batches(max_chunksize=_EXPOSURES_AT_ONCE):
                 yield from _exposures(batch)
 
 
@@ -125,11 +154,11 @@ def _exposures(batch: Any) -> Iterator[Exposure]:
         yield Exposure(**dict(zip(columns, row, strict=True)))
 
 
-def _batches(directory: Path, kind: str = EVENTS) -> list[list[Path]]:
-    """Find the files of each committed batch, the oldest batch first."""
+def read_checkpoint(directory: Path) -> Checkpoint:
+    """Read how far an archive goes; raises as ``read_archive`` does."""
     checkpoint_file = directory / CHECKPOINT_FILE
     try:
-        checkpoint = decode_checkpoint(checkpoint_file.read_bytes())
+        return decode_checkpoint(checkpoint_file.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
         if not directory.exists():
             raise
@@ -140,22 +169,42 @@ def _batches(directory: Path, kind: str = EVENTS) -> list[list[Path]]:
         raise LogFormatError(checkpoint_file, f"cannot be read ({error})", advice="Put the right one back.") from error
     except NewerStateError as error:
         raise LogFormatError(checkpoint_file, str(error), advice="Read it with the release that wrote it.") from error
+
+
+def last_batch(directory: Path) -> int:
+    """Return the number of the last batch whose files are in their places; raises as ``read_archive`` does."""
+    checkpoint = read_checkpoint(directory)
     # A process that dies at the wrong moment leaves the last batch's files to be put in place by the next one: all of them or none.
-    # Checked before the files are listed: files that are put in place later are ignored.
     waiting = any((directory / staged_file(file)).exists() for file in checkpoint.files)
-    last = checkpoint.batch - 1 if waiting else checkpoint.batch
+    return checkpoint.batch - 1 if waiting else checkpoint.batch
+
+
+def archived_files(directory: Path, kind: str) -> list[list[Path]]:
+    """Find the files of one kind of each committed batch, the oldest batch first; raises as ``read_archive`` does."""
+    return list(archived_batches(directory, kind).values())
+
+
+def archived_batches(directory: Path, kind: str, *, after: int = 0) -> dict[int, list[Path]]:
+    """Find the files of one kind by the numbers of the committed batches after one, in order; raises as ``read_archive`` does."""
+    # Before the files are listed: files that are put in place later are ignored.
+    last = last_batch(directory)
+    if last <= after:
+        return {}
     batches: dict[int, list[Path]] = {}
     for path in sorted((directory / kind).glob(PARTS_GLOB)):
         number = batch_of(path.relative_to(directory).as_posix())
-        if number is not None and number <= last:
+        if number is not None and after < number <= last:
             batches.setdefault(number, []).append(path)
-    return [batches[number] for number in sorted(batches)]
+    return {number: batches[number] for number in sorted(batches)}
 
 
-def _read_batch(files: Sequence[Path], skipped: SkippedRows) -> Iterator[ArchivedEvent]:
+def read_event_files(files: Sequence[Path], skipped: SkippedRows) -> Iterator[ArchivedEvent]:
+    """Read the files of events of one batch, in the order of their streams; raises as ``read_archive`` does."""
     import pyarrow as pa  # noqa: PLC0415
 
-    tables = [_read_columns(path, _COLUMNS) for path in files]
+    if not files:
+        return
+    tables = [read_columns(path, _COLUMNS) for path in files]
     table = pa.concat_tables(tables, promote_options="default")  # a column of nulls where one of them lacks it
     if len(tables) > 1:
         table = table.sort_by([(name, "ascending") for name in _ENTRY_COLUMNS])
@@ -163,7 +212,8 @@ def _read_batch(files: Sequence[Path], skipped: SkippedRows) -> Iterator[Archive
         yield from _events(batch, skipped)
 
 
-def _read_columns(path: Path, columns: Sequence[str]) -> Any:
+def read_columns(path: Path, columns: Sequence[str]) -> Any:
+    """Read columns of an archive's file as a table; raises as ``read_archive`` does."""
     # The other readers do without this library.
     import pyarrow as pa  # noqa: PLC0415
 
@@ -171,9 +221,7 @@ def _read_columns(path: Path, columns: Sequence[str]) -> Any:
 
     try:
         with open_parquet(path) as file:
-            missing = [
-                name for name in columns if name not in file.schema_arrow.names and name not in NEWER_EVENT_COLUMNS
-            ]
+            missing = [name for name in columns if name not in file.schema_arrow.names and name not in _NEWER_COLUMNS]
             if missing:
                 raise LogFormatError(
                     path, f"lacks the column {missing[0]}", advice="Expected a file that presage archive wrote."
@@ -191,7 +239,8 @@ def _read_columns(path: Path, columns: Sequence[str]) -> Any:
 def _events(batch: Any, skipped: SkippedRows) -> Iterator[ArchivedEvent]:
     for row in read_event_rows(batch):
         if row.event is not None:
-            yield ArchivedEvent(row.event, fresh=row.fresh)
+            place = Place(row.entry_id.unix_millis * _MILLI_MICROS, row.entry_id.sequence, row.partition)
+            yield ArchivedEvent(row.event, row.fresh, place)
         else:
             reason, detail = row.problem
             skipped.add(reason, where=f"partition {row.partition}, entry {row.entry_id}", what=detail)

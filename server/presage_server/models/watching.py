@@ -1,0 +1,195 @@
+"""What a folder of bundles holds, looked at again and again: which versions are complete, and which are still being copied.
+
+By polling, because the events of a file system do not cross a network or a container's mounts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from presage_export.registry import (
+    ALIASES_FILE,
+    Aliases,
+    AliasesError,
+    find_versions,
+    read_aliases,
+    read_changes,
+    version_order,
+)
+from presage_server.errors import ModelError
+from presage_server.models.choosing import ModelFolder
+
+__all__ = ["FolderWatch", "FoundVersion", "read_history"]
+
+_MANIFEST = "manifest.json"
+_MAX_MANIFEST_BYTES = 64 << 20
+_INCOMPLETE_LOOKS = 10
+"""A copy that lacks a file, and has not grown for this many looks, is reported."""
+
+Files = tuple[tuple[str, int, int, int], ...]
+"""Name, size, time of the last change and inode of each file."""
+Stamp = tuple[int, int, int]
+"""Size, time of the last change and inode of a file; zeros without one."""
+Key = tuple[str, str]
+"""A model's name and a version."""
+
+
+class FoundVersion:
+    """A version as it was last seen."""
+
+    def __init__(self, files: Files, *, settled: bool) -> None:
+        self.files = files
+        """As they were at the last look."""
+        self.looks = 2 if settled else 1
+        """For how many looks in a row they have been so."""
+        self.missing = ""
+        """The first file that is missing; empty if none is."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it can be verified: nothing is missing, and nothing has changed since the look before."""
+        return self.looks > 1 and not self.missing
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it seems to stay incomplete."""
+        return bool(self.missing) and self.looks > _INCOMPLETE_LOOKS
+
+
+class FolderWatch:
+    """Looks at a folder of bundles, <name>/<version>/. All methods are for one thread.
+
+    Args:
+        directory: The folder.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.found: dict[Key, FoundVersion] = {}
+        """By name and version, as of the last look."""
+        self._aliases: dict[str, _SeenAliases] = {}
+        self._gone: set[Key] = set()
+        self._first = True
+
+    def look(self) -> dict[str, ModelFolder]:
+        """Look at all of the folder; what is found at the first look counts as complete.
+
+        Raises:
+            ModelError: It cannot be read.
+        """
+        try:
+            paths = {(name, path.name): path for name, found in find_versions(self.directory).items() for path in found}
+        except OSError as error:
+            raise ModelError(f"models: {self.directory} cannot be read: {error.strerror}") from error
+        now = {key: self._look_at(path, self.found.get(key)) for key, path in paths.items()}
+        # One that is gone may be about to be replaced: it counts as it was for another look.
+        kept = {key: found for key, found in self.found.items() if key not in now and key not in self._gone}
+        self.found, self._gone, self._first = now | kept, set(kept), False
+        versions: dict[str, list[str]] = {}
+        for name, version in sorted(self.found, key=lambda key: (key[0], version_order(key[1]))):
+            versions.setdefault(name, []).append(version)
+        self._aliases = {name: seen for name, seen in self._aliases.items() if name in versions}
+        return {
+            name: ModelFolder(
+                tuple(of_name),
+                self._read_aliases(self.directory / name),
+                partial(read_history, self.directory / name),
+            )
+            for name, of_name in versions.items()
+        }
+
+    def _look_at(self, path: Path, before: FoundVersion | None) -> FoundVersion:
+        files = tuple(sorted(_list_files(path)))
+        if before is not None and before.files == files:
+            before.looks += 1
+            found = before
+        else:
+            found = FoundVersion(files, settled=self._first)
+        if not self._first and (found.missing or found.looks == 1):
+            found.missing = _missing_file(path, {name for name, *_ in files})
+        return found
+
+    def _read_aliases(self, folder: Path) -> Aliases | str:
+        """Read the aliases if the file was changed; what is not valid counts at the second look: an editor may write it."""
+        stamp = _stamp(folder / ALIASES_FILE)
+        before = self._aliases.get(folder.name)
+        if before is not None and before.stamp == stamp:
+            return before.aliases
+        aliases: Aliases | str
+        try:
+            aliases = read_aliases(folder)
+        except AliasesError as error:
+            if before is not None and before.doubtful != stamp:
+                self._aliases[folder.name] = before._replace(doubtful=stamp)
+                return before.aliases
+            aliases = str(error)
+        self._aliases[folder.name] = _SeenAliases(stamp, aliases)
+        return aliases
+
+
+class _SeenAliases(NamedTuple):
+    """A file of aliases as it was read."""
+
+    stamp: Stamp
+    aliases: Aliases | str
+    """Or why they cannot be read."""
+    doubtful: Stamp | None = None
+    """Of a newer file, which was not valid when it was first seen."""
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def read_history(folder: Path) -> tuple[Aliases, ...]:
+    """Read which aliases of a model held, the newest first."""
+    try:
+        changes = list(read_changes(folder))
+    except OSError:
+        return ()
+    return tuple(aliases for change in changes[::-1] for aliases in (change.after, change.before))
+
+
+def _list_files(folder: Path, prefix: str = "") -> Iterator[tuple[str, int, int, int]]:
+    """List the files of a bundle, those of its tables included."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = prefix + entry.name
+                if entry.is_dir():
+                    if not prefix:
+                        yield from _list_files(Path(entry.path), f"{name}/")
+                    continue
+                status = entry.stat()
+                yield name, status.st_size, status.st_mtime_ns, status.st_ino
+    except OSError:
+        return  # it is being replaced
+
+
+class _Described(msgspec.Struct):
+    """What of a manifest says which files there have to be."""
+
+    files: dict[str, str] = {}
+
+
+def _missing_file(folder: Path, present: Iterable[str]) -> str:
+    """Return a file that a bundle lacks; empty if it has all that its manifest names, or a manifest that cannot be read."""
+    present = set(present)
+    if _MANIFEST not in present:
+        return _MANIFEST
+    try:
+        with (folder / _MANIFEST).open("rb") as file:
+            described = msgspec.json.decode(file.read(_MAX_MANIFEST_BYTES), type=_Described)
+    except (OSError, msgspec.MsgspecError, RecursionError):
+        return ""
+    return min(described.files.keys() - present, default="")

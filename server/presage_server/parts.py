@@ -1,0 +1,151 @@
+"""Parts of a running server, each made from the settings; ``app`` puts them together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from functools import partial
+from random import Random
+from uuid import uuid4
+
+import grpc
+from google.protobuf.internal import api_implementation
+from grpc_health.v1 import health, health_pb2_grpc
+from redis.asyncio import Redis
+
+from presage_featurizer.custom import CustomFeatures
+from presage_featurizer.ranking.placements import Placements
+from presage_server.clock import system_clock
+from presage_server.drift.counting import ServedCounts
+from presage_server.explaining.explain_service import ExplainService
+from presage_server.items.catalogue_service import CatalogueService
+from presage_server.models.guarding import Guard
+from presage_server.models.loading import find_problems
+from presage_server.models.reporting import Reporter
+from presage_server.models.rolling_back import Rollbacks
+from presage_server.models.served import Models
+from presage_server.models.service import MODEL_SERVICE_NAME, ModelService
+from presage_server.models.setting_aliases import AliasSetter
+from presage_server.ranking.exposures import ExposureLog
+from presage_server.rpc.ranking_service import SERVICE_NAME as RANKING_NAME
+from presage_server.rpc.ranking_service import RankingService
+from presage_server.rpc.reflection import enable_reflection
+from presage_server.rpc.registry import Method
+from presage_server.rpc.scoring_service import SERVICE_NAME, ScoringService
+from presage_server.scoring.pairing import Pairs
+from presage_server.scoring.sampler import Sampler
+from presage_server.scoring.scorer import Scorer
+from presage_server.settings import Settings
+from presage_server.store.redis_store import RedisStore
+from presage_server.telemetry.build import BuildInfo, installed_version
+from presage_server.telemetry.metrics import Metrics
+from presage_server.transport.interface import ServerOptions, grpcio_options
+
+_logger = logging.getLogger(__name__)
+
+SERVICES = (SERVICE_NAME, RANKING_NAME, MODEL_SERVICE_NAME)
+
+
+def make_methods(models: Models, placements: Placements, metrics: Metrics) -> list[Method]:
+    scoring = ScoringService(models=models, clock=system_clock, new_id=new_id, metrics=metrics)
+    ranking = RankingService(models=models, placements=placements, clock=system_clock, new_rank_id=new_id)
+    return [*scoring.methods(), *ranking.methods()]
+
+
+def add_rare_methods(
+    server: grpc.aio.Server,
+    *,
+    models: Models,
+    redis: Redis,
+    settings: Settings,
+    custom: CustomFeatures | None,
+    stack: AsyncExitStack,
+) -> None:
+    """Have the grpc.aio server serve what need not be fast."""
+    timeout_seconds = settings.store_timeout_ms / 1e3
+    CatalogueService(redis, timeout_seconds=timeout_seconds).add_to(server)
+    explain = ExplainService(models, redis, clock=system_clock, timeout_seconds=timeout_seconds)
+    stack.callback(explain.close)
+    explain.add_to(server)
+    setter = None
+    if settings.allow_set_aliases:
+        verify = partial(find_problems, settings.models, custom)
+        setter = AliasSetter(settings.models, models, verify, system_clock)
+    ModelService(Reporter(settings.models, models), setter=setter).add_to(server)
+
+
+def make_counts(settings: Settings, models: Models, metrics: Metrics) -> ServedCounts | None:
+    if not settings.count_served:
+        return None
+    counts = ServedCounts(system_clock)
+    counts.prepare(models)
+    metrics.registry.register(counts)
+    return counts
+
+
+def make_scorer(
+    settings: Settings, store: RedisStore, metrics: Metrics, counts: ServedCounts | None
+) -> tuple[Scorer, Pairs]:
+    """Make what scores visitors, and what logs the scores of several versions beside each other."""
+    random = Random().random  # noqa: S311 - samples
+    sampler = Sampler(share=settings.sample_vectors_share, random=random, writer=store, metrics=metrics)
+    pairs = Pairs(sampler, metrics, random)
+    return Scorer(metrics, sampler, pairs, counts), pairs
+
+
+def make_guard(settings: Settings, models: Models, metrics: Metrics, stack: AsyncExitStack) -> Guard:
+    rollbacks = Rollbacks(settings.models, asyncio.get_running_loop(), system_clock, metrics.rollbacks)
+    stack.push_async_callback(rollbacks.finish)
+    return Guard(models, metrics.versions, rollbacks.start)
+
+
+def make_exposure_log(settings: Settings, store: RedisStore, metrics: Metrics) -> ExposureLog | None:
+    if not settings.exposures_share:
+        return None
+    return ExposureLog(
+        share=settings.exposures_share,
+        features_share=settings.sample_vectors_share,
+        random=Random().random,  # noqa: S311 - a sample
+        writer=store,
+        metrics=metrics,
+    )
+
+
+def make_grpcio_server(settings: Settings, options: ServerOptions) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
+    """Make the grpc.aio server of health, reflection and, with the portable transport, everything else."""
+    if api_implementation.Type() != "upb":
+        _logger.warning(
+            "protobuf runs as %s, which is slow and easier to overload; install its wheel", api_implementation.Type()
+        )
+    server = grpc.aio.server(options=grpcio_options(options))
+    health_servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    if settings.reflection:
+        enable_reflection((*SERVICES, health.SERVICE_NAME), server)
+    return server, health_servicer
+
+
+def show_what_is_served(settings: Settings, custom: CustomFeatures | None, models: Models, metrics: Metrics) -> None:
+    """Log it, and export it as metrics."""
+    metrics.count_rejected_bundles(models.rejected)
+    metrics.registry.register(
+        BuildInfo(lambda: [(model.name, model.version) for model in (*models, *models.ranking_models)])
+    )
+    _logger.info("presage %s", installed_version())
+    if custom is not None:
+        _logger.info(
+            "project %s: features %r with %d of its own, %d aggregates of each visitor",
+            settings.project,
+            custom.feature_set.name,
+            len(custom.catalogue),
+            len(custom.aggregates.aggregates),
+        )
+    for model in models:
+        _logger.info("model %s version %s, features %r", model.name, model.version, model.feature_set.name)
+    for ranking in models.ranking_models:
+        _logger.info("model %s version %s ranks items", ranking.name, ranking.version)
+
+
+def new_id() -> str:
+    return uuid4().hex

@@ -1,0 +1,81 @@
+"""The supervisor's part in changes of the models: it follows their folder, once for all workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import CancelledError, Future
+
+from prometheus_client import CollectorRegistry
+
+from presage_featurizer.custom import CustomFeatures
+from presage_server.models.plan import Plan
+from presage_server.models.reload_metrics import ReloadMetrics
+from presage_server.models.reloading import ApplyError, Reloader
+from presage_server.models.verifying import Verifier
+from presage_server.models.watching import FolderWatch
+from presage_server.settings import Settings
+
+__all__ = ["ModelFollower"]
+
+
+class ModelFollower:
+    """Follows the folder of models, if the settings say so. For the supervisor's event loop.
+
+    Args:
+        settings: Of the server.
+        custom: The features of the project that the settings name.
+        registry: For the metrics.
+    """
+
+    def __init__(self, settings: Settings, custom: CustomFeatures | None, registry: CollectorRegistry) -> None:
+        self._interval_seconds = settings.reload_seconds
+        self._loop = asyncio.get_running_loop()
+        self._change: Callable[[Plan], Awaitable[None]]
+        self._changing: Future[None] | None = None
+        metrics = ReloadMetrics()
+        self._reloader = Reloader(
+            FolderWatch(settings.models),
+            Verifier(settings.models, custom),
+            self._apply,
+            metrics,
+            project_set="" if custom is None else custom.feature_set.name,
+        )
+        if self._interval_seconds:
+            registry.register(metrics)
+
+    async def choose(self) -> Plan | None:
+        """Choose what all workers serve at first; None if each of them is to choose.
+
+        Raises:
+            ModelError: Nothing can be served.
+        """
+        return await asyncio.to_thread(self._reloader.choose_first) if self._interval_seconds else None
+
+    def follow(self, change: Callable[[Plan], Awaitable[None]]) -> None:
+        """Begin to follow the folder.
+
+        Args:
+            change: Has all workers serve a plan; raises ApplyError.
+        """
+        self._change = change
+        if self._interval_seconds:
+            self._reloader.start(self._interval_seconds)
+
+    async def close(self) -> None:
+        """Stop following it."""
+        if self._changing is not None:
+            self._changing.cancel()
+        await asyncio.to_thread(self._reloader.close)
+
+    def _apply(self, plan: Plan) -> None:
+        self._changing = asyncio.run_coroutine_threadsafe(self._await_change(plan), self._loop)
+        try:
+            self._changing.result()
+        except CancelledError as error:
+            raise ApplyError("the server is ending") from error
+        finally:
+            self._changing = None
+
+    async def _await_change(self, plan: Plan) -> None:
+        await self._change(plan)

@@ -1,0 +1,94 @@
+"""Bundles verified by a child process, whatever becomes of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+import time
+
+import pytest
+
+from presage_export.bundle import manifest_digest, open_verified_bundle, read_bundle
+from presage_export.errors import BundleError
+from presage_server.models import verifying
+from presage_server.models.loading import describe_version, load_any_model
+from presage_server.models.verifying import Verifier
+from support.bundle_files import change_manifest, copy_bundle
+from support.bundles import write_small_bundle
+from support.projects import custom_features
+
+
+@pytest.fixture
+def folder(models, tmp_path):
+    return shutil.copytree(models, tmp_path / "models")
+
+
+def test_it_finds_what_loading_finds(folder):
+    copy_bundle(folder / "second" / "2", folder / "second" / "3")
+    (folder / "second" / "3" / "model.onnx").write_bytes(b"")
+    keys = [("conversion", "1"), ("second", "3"), ("second", "2")]
+    found = Verifier(folder).verify(keys)
+    assert found["conversion", "1"] == describe_version(load_any_model(folder / "conversion" / "1"))
+    assert found["second", "2"] == describe_version(load_any_model(folder / "second" / "2"))
+    assert f"{folder}/second/3/model.onnx: expected SHA-256" in found["second", "3"]
+
+
+def test_it_knows_the_projects_features(tmp_path):
+    write_small_bundle(tmp_path, name="own", feature_set=custom_features().feature_set)
+    key = ("own", "1")
+    assert "'brands_viewed' is" in Verifier(tmp_path).verify([key])[key]
+    assert not isinstance(Verifier(tmp_path, custom_features()).verify([key])[key], str)
+
+
+def test_a_version_that_ends_the_process_is_to_blame_and_no_other(folder, monkeypatch):
+    """Killed at each start but the last, as if the first version in line had done it."""
+    popen, started = verifying.subprocess.Popen, []
+
+    def start(*arguments, **options):
+        process = popen(*arguments, **options)
+        started.append(process)
+        if len(started) == 1:
+            os.kill(process.pid, signal.SIGKILL)
+        return process
+
+    monkeypatch.setattr(verifying.subprocess, "Popen", start)
+    found = Verifier(folder).verify([("second", "2"), ("conversion", "1")])
+    assert found["second", "2"].startswith("it ended the process that verified it, with code -9; replace its folder")
+    assert not isinstance(found["conversion", "1"], str)
+    assert [process.returncode for process in started] == [-9, 0]
+
+
+def test_a_version_that_takes_too_long_is_given_up(folder):
+    (problem,) = Verifier(folder, seconds=0.001).verify([("second", "2")]).values()
+    assert problem.startswith("it could not be verified within 0.001 s; replace its folder")
+
+
+def test_closing_ends_it(folder):
+    verifier = Verifier(folder)
+    found = []
+    thread = threading.Thread(target=lambda: found.append(verifier.verify([("second", "2"), ("conversion", "1")])))
+    thread.start()
+    while verifier._process is None:
+        time.sleep(0.001)
+    verifier.close()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert verifier.verify([("second", "2")]) == {}
+
+
+def test_what_was_verified_can_be_opened_and_nothing_else(folder):
+    path = folder / "conversion" / "1"
+    bundle = read_bundle(path)
+    digest = manifest_digest(bundle.manifest)
+    opened = open_verified_bundle(path, digest)
+    assert (opened.manifest, opened.directory) == (bundle.manifest, path)
+    model = (path / "model.onnx").read_bytes()
+    (path / "model.onnx").write_bytes(model + b"\0")
+    with pytest.raises(BundleError, match=r"model\.onnx: expected SHA-256"):
+        open_verified_bundle(path, digest)
+    (path / "model.onnx").write_bytes(model)
+    change_manifest(path, objective="another")
+    with pytest.raises(BundleError, match=r"manifest\.json: .*replaced since it was verified"):
+        open_verified_bundle(path, digest)

@@ -1,0 +1,181 @@
+"""``presage models compare``: two versions of a model, by what came of the visitors whom both have scored."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from presage_training.datasets.targets import Target
+    from presage_training.verdicts import Comparison, Estimate, Interval
+
+__all__ = ["compare"]
+
+_DEFAULT_TARGET = "purchase-in-session"
+
+
+def compare(  # noqa: PLR0917 - the command line passes names
+    a: Annotated[str, typer.Argument(metavar="NAME/A", help="The first version, such as conversion/3: the champion.")],
+    b: Annotated[str, typer.Argument(metavar="NAME/B", help="The second version, such as conversion/4.")],
+    archive: Annotated[Path, typer.Argument(help="The folder that presage archive writes.")],
+    models: Annotated[
+        Path | None, typer.Option(help="Folder of bundles, NAME/VERSION/, that say what the model predicts.")
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(help=f"What the model predicts, if the bundles are not here; {_DEFAULT_TARGET} if not given."),
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="Leave out what was scored before this moment, in UTC.")
+    ] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-6,
+            max=0.5,
+            help="How likely a verdict may be wrong, over all times that you look; 0.05 if not given.",
+        ),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=100, help="Draws that the intervals of one look rest on.")] = 200,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same intervals.")] = 7,
+    enforce: Annotated[  # noqa: FBT002 - a flag
+        bool,
+        typer.Option("--enforce", help="Roll the second version back in --models, if it is worse as the challenger."),
+    ] = False,
+) -> None:
+    """Compare two versions of a model by what visitors did after both had scored them at the same moment.
+
+    Servers log a share of scores with those of the other loaded versions (`pairs_share`). One pair of each session counts, once its
+    outcome is known. You may look at any time, as often as you like: the intervals of the loss and of the conversion allow for it.
+    With `--models`, the error level is that of the aliases there, unless you give another.
+    """
+    # Imported here, so that the command's help does not wait for them.
+    from presage_export.errors import ExportError  # noqa: PLC0415
+    from presage_export.registry import Aliases, read_aliases  # noqa: PLC0415
+    from presage_featurizer import FeaturizerError  # noqa: PLC0415
+    from presage_training.errors import TrainingError  # noqa: PLC0415
+    from presage_training.readers.skipped_rows import SkippedRows  # noqa: PLC0415
+    from presage_training.verdicts import compare as measure  # noqa: PLC0415
+    from presage_training.verdicts import decide, read_pairs  # noqa: PLC0415
+
+    name, version_a = _parse(a)
+    other, version_b = _parse(b)
+    if name != other or version_a == version_b:
+        sys.exit(_fail(f"expected two versions of one model, such as {name}/3 {name}/4, got {a} and {b}"))
+    if enforce and models is None:
+        sys.exit(_fail("--enforce changes aliases: name the folder of bundles with --models"))
+    console = Console(markup=False, emoji=False, highlight=False)
+    skipped = SkippedRows()
+    try:
+        aliases = Aliases() if models is None else read_aliases(models / name)
+        chosen = _target(models, name, (version_a, version_b), target)
+        with console.status("reading"):
+            rows = read_pairs(
+                archive,
+                model=name,
+                versions=(version_a, version_b),
+                target=chosen,
+                since_unix_micros=0 if since is None else int(since.replace(tzinfo=UTC).timestamp() * 1e6),
+                skipped=skipped,
+            )
+        comparison = measure(rows, alpha=alpha or aliases.rollback.paired_alpha, draws=draws, seed=seed)
+        decision = decide(comparison)
+    except (TrainingError, ExportError, FeaturizerError) as error:
+        sys.exit(_fail(str(error)))
+    except OSError as error:
+        sys.exit(_fail(f"{error.filename or archive}: {error.strerror or error}; name a folder that can be read"))
+    _print(console, comparison, name)
+    for reason, count in sorted(skipped.counts.items()):
+        console.print(f"  {count:,} events left out: {reason}", soft_wrap=True)
+    console.print(comparison.sentence, soft_wrap=True)
+    more = "" if decision.reason == comparison.sentence else f" {decision.reason}"
+    console.print(f"Advice: {decision.action.value}.{more}", soft_wrap=True)
+    if enforce and models is not None and decision.action.value == "roll back":
+        try:
+            console.print(_roll_back(models / name, (version_a, version_b), decision.reason), soft_wrap=True)
+        except (ExportError, OSError) as error:
+            sys.exit(_fail(str(error)))
+
+
+def _parse(text: str) -> tuple[str, str]:
+    name, slash, version = text.rpartition("/")
+    if not (name and slash and version):
+        sys.exit(_fail(f"expected NAME/VERSION, such as conversion/3, got {text!r}"))
+    return name, version
+
+
+def _target(models: Path | None, name: str, versions: tuple[str, str], target: str | None) -> Target:
+    """Find what the versions predict: as given, or as their bundles say."""
+    from presage_export.bundle import read_bundle  # noqa: PLC0415
+    from presage_training.datasets.targets import parse_target  # noqa: PLC0415
+    from presage_training.errors import VerdictError  # noqa: PLC0415
+
+    if target is not None or models is None:
+        return parse_target(target or _DEFAULT_TARGET)
+    said = {
+        str(read_bundle((models / name / version).resolve()).manifest.data.get("target", _DEFAULT_TARGET))
+        for version in versions
+    }
+    if len(said) > 1:
+        raise VerdictError(f"{name}: expected versions that predict the same, got {' and '.join(sorted(said))}")
+    return parse_target(said.pop())
+
+
+def _roll_back(folder: Path, versions: tuple[str, str], reason: str) -> str:
+    """Drop the second version from the aliases, if it is the challenger of the first; returns what was done."""
+    from presage_export.registry import drop_challenger, read_aliases, replace_aliases  # noqa: PLC0415
+
+    aliases = read_aliases(folder)
+    if (aliases.champion, aliases.challenger) != versions:
+        return f"Nothing is changed: {versions[1]} is not the challenger of {versions[0]} in {folder}."
+    now = datetime.now(UTC)
+    replace_aliases(
+        folder,
+        drop_challenger(aliases),
+        now_unix_micros=int(now.timestamp() * 1e6),
+        changed_by="presage models compare",
+        reason=reason,
+    )
+    return f"Rolled back: nobody gets {versions[1]} any more."
+
+
+def _print(console: Console, comparison: Comparison, name: str) -> None:
+    unmatched = comparison.unmatched
+    console.print(
+        f"{name}, {comparison.target}: {comparison.rows:,} sessions of {comparison.visitors:,} visitors, "
+        f"{comparison.positives:,} of them with a purchase; {unmatched.same_session:,} more pairs of the same sessions, "
+        f"{unmatched.waiting:,} sessions not known yet, {unmatched.not_eligible:,} pairs past their purchase or without a session, "
+        f"{unmatched.unknown_event:,} whose event is not in the archive",
+        soft_wrap=True,
+    )
+    table = Table("", *comparison.names, "difference", "interval", "looks", box=SIMPLE_HEAD)
+    loss = "log loss" if comparison.is_classification else "squared error"
+    table.add_row(loss, *_cells(comparison.loss), "any number")
+    if comparison.auc is not None:
+        table.add_row("ROC-AUC", *_cells(comparison.auc), "one")
+    table.add_row("mean score - mean outcome", *_cells(comparison.calibration), "one")
+    if comparison.conversion is not None:
+        table.add_row("outcome of those it served", *_cells(comparison.conversion), "any number")
+    table.add_row("rank correlation", "", "", f"{comparison.agreement.value:.4f}", _span(comparison.agreement), "one")
+    console.print(table)
+
+
+def _cells(estimate: Estimate) -> tuple[str, str, str, str]:
+    difference = estimate.difference
+    return f"{estimate.a.value:.4f}", f"{estimate.b.value:.4f}", f"{difference.value:+.4f}", _span(difference)
+
+
+def _span(interval: Interval) -> str:
+    return f"{interval.low:.4f} to {interval.high:.4f}"
+
+
+def _fail(message: str) -> int:
+    Console(stderr=True).print(f"presage models compare: {message}", markup=False, soft_wrap=True)
+    return 2
