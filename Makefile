@@ -7,9 +7,11 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire bench-limit bench-peers bench-rank bench-items \
-        bench-slow-store bench-neighbours bench-overload bench-custom-features bench-versions bench-compare \
-        budget soak bench-replay bench-open-bandit skew-proof audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain train-real train-rank list-regret mlflow-proof clean
+.PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire \
+        bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
+        bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
+        audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain train-real train-rank \
+        list-regret mlflow-proof clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets

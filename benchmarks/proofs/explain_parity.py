@@ -24,7 +24,6 @@ import lightgbm
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 from sklearn.ensemble import (
     ExtraTreesRegressor,
@@ -34,6 +33,7 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 
+from benchmarks.rig.command import wide_console
 from presage_export.bundle.explaining import Explainer
 from presage_export.bundle.structure import check_graph
 from presage_export.covers import read_covers
@@ -146,7 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, default=10_000, help="random rows (default: %(default)s)")
     parser.add_argument("--python", help="the interpreter of an environment that has shap; made unless given")
     given = parser.parse_args(arguments)
-    console = Console()
+    console = wide_console()
     try:
         with console.status("training") as status:
             parities = list(compare(MODELS, given.rows, given.python, on_progress=status.update))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import lightgbm
@@ -43,6 +44,7 @@ def write_small_bundle(
     feature_set: FeatureSet = CONVERSION,
     seed: int = 0,
     covers: bool = True,
+    optional_files: Mapping[str, bytes] | None = None,
 ) -> lightgbm.Booster:
     """Train a model and write its bundle to <models>/<name>/<version>; answers with the original model.
 
@@ -64,6 +66,7 @@ def write_small_bundle(
         model_bytes=graph_of(booster),
         golden_rows=golden_rows,
         golden_margins=margins_of(booster, golden_rows),
-        optional_files={"explain.npz": explain_file(booster, golden_rows)} if covers else None,
+        optional_files=({"explain.npz": explain_file(booster, golden_rows)} if covers else {})
+        | dict(optional_files or {}),
     )
     return booster

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from presage_export.drift.hours import BUCKETS, HOUR_MICROS, MIN_VISITORS, Hour,
 from presage_export.drift.layout import Layout, choose_edges
 from presage_export.drift.measures import CERTAINLY, SHARE_TESTS, SharesMeasure, distances, smoothed_shares
 
-__all__ = ["Column", "ServedRows", "build_baseline", "hour_of_week", "join_baselines"]
+__all__ = ["Column", "ServedRows", "build_baseline", "count_hours", "hour_of_week", "join_baselines"]
 
 _SIZES: Final = (100, 300, 1000, 3000, 10_000)
 _DRAWS = 400
@@ -86,7 +86,7 @@ def build_baseline(
     kinds = np.array([column.kind for column in columns], np.int64)
     bins = layout.bins_of_values(rows.values)
     counts = np.bincount(bins.ravel(), minlength=layout.bins).astype(np.int64)
-    hours, weekly = _count_hours(rows, bins, layout, ZoneInfo(time_zone), kinds == Kind.SAME_HOURS)
+    hours = count_hours(rows, bins, layout)
     expected = smoothed_shares(counts, layout)
     measure = SharesMeasure(layout, defaults, expected)
     windows = make_windows(hours, min_visitors=min_visitors)
@@ -98,7 +98,7 @@ def build_baseline(
         kinds=kinds,
         defaults=defaults,
         counts=counts,
-        weekly=weekly,
+        weekly=_count_weekly(hours, layout, ZoneInfo(time_zone), kinds == Kind.SAME_HOURS),
         visitors=np.full(layout.columns, len(np.unique(rows.visitors)), np.int64),
         min_visitors=np.array([min_visitors], np.int64),
         sizes=np.array(_SIZES, np.int64),
@@ -137,28 +137,41 @@ def join_baselines(parts: Sequence[Baseline]) -> Baseline:
     )
 
 
-def _count_hours(
-    rows: ServedRows, bins: NDArray[np.int32], layout: Layout, zone: ZoneInfo, follows_clock: NDArray[np.bool_]
-) -> tuple[list[Hour], NDArray[np.int64]]:
-    """Count the rows of each hour, and those of each hour of the week."""
+def count_hours(rows: ServedRows, bins: NDArray[np.int32], layout: Layout) -> list[Hour]:
+    """Count the rows of each hour.
+
+    Args:
+        rows: The rows.
+        bins: The bin of each value, ``[N, C]``.
+        layout: The bins.
+    """
     numbers, place_of_hour = np.unique(rows.times_unix_micros // HOUR_MICROS, return_inverse=True)
     # Multiplied by an odd number near the golden ratio: neighbours fall far apart.
     buckets = (rows.visitors.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(52)
-    weekly = np.zeros((HOURS_OF_WEEK, layout.bins), np.int64)
-    clock_bins = np.repeat(follows_clock, np.diff(layout.starts_of_bins))
     order = np.argsort(place_of_hour, kind="stable")
     bounds = np.searchsorted(place_of_hour[order], np.arange(len(numbers) + 1))
     hours = []
     for place, number in enumerate(numbers.tolist()):
         chosen = order[bounds[place] : bounds[place + 1]]
-        hour = Hour(
-            number=number,
-            counts=np.bincount(bins[chosen].ravel(), minlength=layout.bins).astype(np.int64),
-            visitors=np.bincount(buckets[chosen].astype(np.int64), minlength=BUCKETS).astype(np.int64),
+        hours.append(
+            Hour(
+                number=number,
+                counts=np.bincount(bins[chosen].ravel(), minlength=layout.bins).astype(np.int64),
+                visitors=np.bincount(buckets[chosen].astype(np.int64), minlength=BUCKETS).astype(np.int64),
+            )
         )
-        weekly[hour_of_week(number, zone)] += np.where(clock_bins, hour.counts, 0)
-        hours.append(hour)
-    return hours, weekly
+    return hours
+
+
+def _count_weekly(
+    hours: Iterable[Hour], layout: Layout, zone: ZoneInfo, follows_clock: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Count the rows of each hour of the week, in the bins of columns that follow the clock."""
+    weekly = np.zeros((HOURS_OF_WEEK, layout.bins), np.int64)
+    clock_bins = np.repeat(follows_clock, np.diff(layout.starts_of_bins))
+    for hour in hours:
+        weekly[hour_of_week(hour.number, zone)] += np.where(clock_bins, hour.counts, 0)
+    return weekly
 
 
 def _units(
@@ -204,8 +217,9 @@ class _Draws:
         found_distances, found_shares, found_largest = [], [], []
         for _ in range(0, _DRAWS, _DRAWS_AT_ONCE):
             drawn = rng.integers(0, len(units), (_DRAWS_AT_ONCE, size))
-            weights = np.zeros((_DRAWS_AT_ONCE, len(units)), np.float32)
-            np.add.at(weights, (np.arange(_DRAWS_AT_ONCE)[:, None], drawn), 1.0)
+            cells = drawn + np.arange(_DRAWS_AT_ONCE)[:, None] * len(units)
+            weights = np.bincount(cells.ravel(), minlength=_DRAWS_AT_ONCE * len(units)).astype(np.float32)
+            weights = weights.reshape(_DRAWS_AT_ONCE, len(units))
             counts = (weights @ units).astype(np.float64)
             rows = weights @ rows_of_units
             found_distances.append(distances(counts, expected, layout))

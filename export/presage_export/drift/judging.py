@@ -45,6 +45,7 @@ _MARGIN = 1.25
 """How much larger an effect has to be than the largest of the baseline's own windows."""
 _MIN_HOUR_ROWS = 20
 """Rows that an hour of the week needs in the baseline to be compared with."""
+_NO_DEVIATION = 1e-9
 _MORE_ROWS = 0.05
 """What each bin of an hour of the week has at least: less than elsewhere, as most of them are empty by nature."""
 
@@ -161,10 +162,9 @@ class Judge:
         found = measure.of(window.counts)
         expected = measure.expected
         drawn = baseline.by_chance(baseline.share_deviations, window.visitors, power=-0.5)
-        # A share that never occurred did not vary either: then as if each visitor had one row.
-        least = np.sqrt(expected * (1.0 - expected) / window.visitors)
-        least[SHARE_TESTS.index("level")] = 0.0
-        deviations = np.sqrt(widening) * np.maximum(np.maximum(drawn, least), 1e-9)
+        # What never occurred did not vary either: then as if each visitor had one row.
+        as_one_row = np.sqrt(expected * (1.0 - expected) / window.visitors)
+        deviations = np.sqrt(widening) * np.maximum(np.where(drawn > _NO_DEVIATION, drawn, as_one_row), _NO_DEVIATION)
         for number, test in enumerate(SHARE_TESTS):
             for column in columns.tolist():
                 if not measure.exists[number, column]:

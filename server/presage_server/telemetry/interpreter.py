@@ -19,7 +19,7 @@ from prometheus_client.utils import floatToGoString
 __all__ = ["GcPauses", "LoopLag", "exported_pauses", "tune_interpreter"]
 
 _THRESHOLDS = (50_000, 20, 100)
-_SWITCH_SECONDS = 0.0005
+_SWITCH_SECONDS = 0.00005
 _GC_EDGES_SECONDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _LAG_EDGES_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _LAG_EVERY_SECONDS = 0.1

@@ -14,7 +14,7 @@ from presage_featurizer.wording import describe_contribution
 
 __all__ = ["ExplainedRow", "Explanations", "explain_rows"]
 
-_MOST_ROWS = 2_000
+_MOST_ROWS = 1_000
 _REASONS = 5
 _PLACES = {"highest": 1.0, "upper tenth": 0.9, "middle": 0.5, "lowest": 0.0}
 
@@ -49,7 +49,7 @@ class Explanations:
 def explain_rows(
     bundle: Bundle, features: NDArray[np.float32], scores: NDArray[np.float64], feature_set: FeatureSet, *, seed: int
 ) -> Explanations:
-    """Explain rows, at most 2,000 drawn at random, and some of them in words.
+    """Explain rows, at most 1,000 drawn at random, and some of them in words.
 
     Args:
         bundle: The model.

@@ -1,0 +1,141 @@
+"""What is served is counted once, in its bins and its hour, for versions that have a baseline."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from presage_export.drift import HOUR_MICROS
+from presage_server.drift.baselines import find_baseline
+from presage_server.drift.counting import ServedCounts
+from presage_server.models.loading import load_model
+from support.bundles import write_small_bundle
+from support.drifting_server import scored, some_rows, write_bundle_with_baseline
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    return write_bundle_with_baseline(tmp_path_factory.mktemp("drift"))
+
+
+@pytest.fixture(scope="module")
+def model(directory):
+    return load_model(directory)
+
+
+class _Clock:
+    now = 5 * HOUR_MICROS
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def test_each_row_is_counted_in_its_bins(directory, model):
+    rows, layout = some_rows(3, seed=7), find_baseline(directory).baseline.layout
+    counts = ServedCounts(_Clock())
+    jobs = scored(model, rows)
+    for start in range(0, len(jobs), 7):
+        counts.note(jobs[start : start + 7])
+    ((version, hour),) = counts.hours()
+    assert (version.model, version.version, hour.number, hour.rows) == ("conversion", "1", 5, len(rows))
+    plain = np.bincount(layout.bins_of_values(rows.values).ravel(), minlength=layout.bins)
+    assert hour.counts.tolist() == plain.tolist()
+
+
+def test_rows_that_share_an_array_and_rows_of_their_own_count_alike(model):
+    clock, rows = _Clock(), some_rows(1)
+    counts, apart = ServedCounts(clock), ServedCounts(clock)
+    jobs = scored(model, rows)
+    counts.note(jobs)
+    for job in jobs:
+        job.rows, job.row = job.rows[job.row : job.row + 1], 0
+    apart.note(jobs)
+    assert counts.hours()[0][1].counts.tolist() == apart.hours()[0][1].counts.tolist()
+
+
+def test_an_hour_that_has_ended_is_returned_once_and_the_present_one_again(model):
+    clock = _Clock()
+    counts = ServedCounts(clock)
+    jobs = scored(model, some_rows(1))
+    counts.note(jobs[:10])
+    assert [(hour.number, hour.rows) for _, hour in counts.hours()] == [(5, 10)]
+    counts.note(jobs[:5])
+    counts.flush()
+    clock.now += HOUR_MICROS
+    counts.note(jobs[:3])
+    assert [(hour.number, hour.rows) for _, hour in counts.hours()] == [(5, 15), (6, 3)]
+    assert [(hour.number, hour.rows) for _, hour in counts.hours()] == [(6, 3)]
+
+
+def test_hours_that_could_not_be_stored_are_returned_again_and_not_without_end(model):
+    clock = _Clock()
+    counts = ServedCounts(clock)
+    jobs = scored(model, some_rows(1))[:1]
+    for _ in range(150):
+        counts.note(jobs)
+        counts.flush()
+        clock.now += HOUR_MICROS
+        counts.restore(counts.hours())
+    numbers = [hour.number for _, hour in counts.hours()]
+    assert numbers == list(range(55, 155))
+
+
+def test_degraded_and_failed_scores_are_not_counted(model):
+    counts = ServedCounts(_Clock())
+    jobs = scored(model, some_rows(1))[:4]
+    jobs[0].degraded = True
+    jobs[1].error = RuntimeError("no score")
+    jobs[2].rows = None
+    counts.note(jobs)
+    assert [hour.rows for _, hour in counts.hours()] == [1]
+
+
+def test_a_bundle_without_a_baseline_is_named_in_the_log_and_not_counted(tmp_path, caplog):
+    write_small_bundle(tmp_path)
+    plain = load_model(tmp_path / "conversion" / "1")
+    counts = ServedCounts(_Clock())
+    with caplog.at_level(logging.WARNING):
+        counts.prepare([plain])
+        counts.note(scored(plain, some_rows(2)))
+    assert counts.hours() == []
+    assert [record.message for record in caplog.records] == [
+        "model conversion version 1: drift is not measured: its bundle has no baseline.npz, train the model again"
+    ]
+
+
+def test_a_baseline_that_was_altered_is_an_error_in_the_log_and_the_model_serves(tmp_path, caplog):
+    directory = write_bundle_with_baseline(tmp_path)
+    model = load_model(directory)
+    (directory / "baseline.npz").write_bytes(b"other bytes")
+    counts = ServedCounts(_Clock())
+    counts.note(scored(model, some_rows(2)))
+    assert counts.hours() == []
+    assert "drift is not measured" in caplog.text
+    assert "was altered" in caplog.text
+
+
+def test_versions_that_are_not_served_any_more_are_forgotten_once_their_hours_are_stored(model):
+    counts = ServedCounts(_Clock())
+    counts.note(scored(model, some_rows(1)))
+    counts.keep_only([])
+    assert [hour.rows for _, hour in counts.hours()] == [300]
+    assert counts.hours() == []
+
+
+def test_metrics_have_the_shares_that_are_served_and_those_of_the_baseline(model):
+    registry = CollectorRegistry()
+    counts = ServedCounts(_Clock())
+    registry.register(counts)
+    rows = some_rows(4)
+    zeroed = replace(rows, values=np.where(np.arange(rows.values.shape[1]) == 4, np.float32(0), rows.values))
+    counts.note(scored(model, zeroed))
+    labels = {"model": "conversion", "model_version": "1"}
+    served = registry.get_sample_value("presage_served_rows_total", labels)
+    of_views = {**labels, "feature": "page_views", "value": "zero"}
+    assert served == len(rows)
+    assert registry.get_sample_value("presage_served_values_total", of_views) == len(rows)
+    assert 0.2 < registry.get_sample_value("presage_baseline_share", of_views) < 0.6

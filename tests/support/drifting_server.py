@@ -1,0 +1,46 @@
+"""A served model with a baseline, and scores of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from presage_export.drift import BASELINE_FILE, HOUR_MICROS, Column, ServedRows, build_baseline, pack_baseline
+from presage_featurizer import CONVERSION
+from presage_server.models.model import Model
+from presage_server.scoring.jobs import ScoreJob
+from presage_server.telemetry.stages import Stages
+from support.bundles import feature_rows, write_small_bundle
+
+MIN_VISITORS = 100
+
+
+def some_rows(hours: int, *, first_hour: int = 0, visitors_an_hour: int = 150, seed: int = 0) -> ServedRows:
+    """Two rows of each of some visitors in every hour, with scores as the last column."""
+    count = 2 * hours * visitors_an_hour
+    values = feature_rows(count, CONVERSION, seed=seed)
+    scores = np.random.default_rng(seed).random((count, 1)).astype(np.float32)
+    return ServedRows(
+        values=np.hstack([values, scores]),
+        times_unix_micros=(first_hour + np.arange(count) // (2 * visitors_an_hour)) * HOUR_MICROS,
+        visitors=np.arange(count) // 2 + seed * 1_000_000,
+    )
+
+
+def write_bundle_with_baseline(models: Path, *, name: str = "conversion", version: str = "1") -> Path:
+    """Write a bundle whose baseline is that of a day of ``some_rows``; returns its folder."""
+    columns = [Column(default=0.0)] * (len(CONVERSION.features) + 1)
+    baseline = build_baseline(some_rows(24), columns, time_zone="UTC", seed=0, min_visitors=MIN_VISITORS)
+    write_small_bundle(models, name=name, version=version, optional_files={BASELINE_FILE: pack_baseline(baseline)})
+    return models / name / version
+
+
+def scored(model: Model, rows: ServedRows) -> list[ScoreJob]:
+    """What a server has scored."""
+    jobs = []
+    for place in range(len(rows)):
+        job = ScoreJob(None, f"visitor-{rows.visitors[place]}", "", model, 0, Stages(0.0), lambda *_: None)
+        job.rows, job.row, job.score = np.ascontiguousarray(rows.values[:, :-1]), place, float(rows.values[place, -1])
+        jobs.append(job)
+    return jobs
