@@ -73,8 +73,6 @@ class Scorer:
 
     def count(self, jobs: Sequence[ScoreJob]) -> None:
         """Count scores that are being served."""
-        if self._counts is not None:
-            self._counts.note(jobs)
         versions = self._metrics.versions
         degraded = cold = failed = 0
         for job in jobs:
@@ -94,10 +92,12 @@ class Scorer:
         self._metrics.count_scores(known=len(jobs) - failed - degraded - cold, cold=cold, degraded=degraded)
 
     def log(self, jobs: Sequence[ScoreJob]) -> None:
-        """Log the vectors of a sample of scores, and take a share of them to be made with the other versions.
+        """Count features, log the vectors of a sample of scores, and take a share of them to be made with the other versions.
 
         Called once the callers have got their replies, and before the visitors' states can change.
         """
+        if self._counts is not None:
+            self._counts.note(jobs)
         sampler, pairs = self._sampler, self._pairs
         if sampler is None:
             return
