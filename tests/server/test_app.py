@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from presage.v1 import scoring_service_pb2 as pb
+from presage_server import app
 from presage_server.app import running
 from presage_server.errors import StoreStartError
 from presage_server.scoring import scorer as scoring
