@@ -11,7 +11,7 @@ DEMO_EXTRAS ?= server,native
         bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
         bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
         audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain train-real train-rank \
-        list-regret mlflow-proof clean
+        list-regret mlflow-proof drift-proof bench-drift clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -150,6 +150,12 @@ audit-proof: setup ## follow a million events and 20,000 served vectors with pre
 
 backfill-proof: setup ## backfill 100,000 visitors under 1,000 live events/s and compare every state with a replay
 	@$(BIN)/python -m benchmarks.proofs.backfill_proof --to .benchmarks/backfill.json $(ARGS)
+
+drift-proof: setup ## ten planted shifts and four quiet weeks of simulated traffic: which alarms are raised, and when
+	@$(BIN)/python -m benchmarks.proofs.drift $(ARGS)
+
+bench-drift: setup ## what counting served features costs a Score
+	@$(BIN)/python -m benchmarks.drift_cost --to .benchmarks/drift.json $(ARGS)
 
 mlflow-proof: setup ## pull bundles from a real MLflow server on sqlite; installs MLflow in environments of its own
 	@$(BIN)/python -m benchmarks.proofs.mlflow_proof

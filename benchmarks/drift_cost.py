@@ -1,8 +1,8 @@
 """``python -m benchmarks.drift_cost``: what counting served features costs a Score.
 
 Two servers with the same model on stores with the same visitors, one with ``--count-served`` and one without, loaded in turn: the
-server's processor time for each call, and the median latency with one call in flight. The exit code is 1 if either is 3 % more, and its
-interval does not reach below that.
+server's processor time for each call, and the median latency. The exit code is 1 if either is more than 3 % higher, and not by
+chance.
 """
 
 from __future__ import annotations

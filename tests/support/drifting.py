@@ -14,7 +14,9 @@ START_HOUR = MONDAY * 168 + 96
 MIN_VISITORS = 100
 
 
-def visits(*, days: int, first_day: int = 0, visitors_a_day: int = 400, rows_each: int = 20, seed: int = 0) -> ServedRows:
+def visits(
+    *, days: int, first_day: int = 0, visitors_a_day: int = 400, rows_each: int = 20, seed: int = 0
+) -> ServedRows:
     """Twenty rows of each visitor within an hour, four fifths of them alike: price, waiting (often 7), hour of day, month."""
     random = np.random.default_rng(seed)
     count = days * visitors_a_day

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from benchmarks.proofs.drift.proof import Outcome, Plan, run
 from benchmarks.proofs.drift.shifts import SHIFTS
+from presage_export.drift import MIN_VISITORS
 
 __all__ = ["main"]
 
@@ -22,8 +23,8 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Simulate, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.proofs.drift")
-    parser.add_argument("--visitors-a-day", type=int, default=900, help="new ones; each stays for four weeks")
-    parser.add_argument("--min-visitors", type=int, default=1000, help="of a window")
+    parser.add_argument("--visitors-a-day", type=int, default=1100, help="new ones; each stays for four weeks")
+    parser.add_argument("--min-visitors", type=int, default=MIN_VISITORS, help="of a window")
     parser.add_argument("--seed", type=int, default=3)
     given = parser.parse_args(arguments)
     console = Console(emoji=False, markup=False, highlight=False)
@@ -58,23 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _columns(outcome: Outcome) -> str:
     names = list(dict.fromkeys(alarm.column for alarm in outcome.alarms))
-    import os
-
-    if os.environ.get("DBG"):
-        print(
-            outcome.name,
-            [
-                (
-                    a.column,
-                    a.test,
-                    a.first.window - outcome.quiet_windows,
-                    round(a.worst.effect, 3),
-                    round(a.worst.needed, 3),
-                    f"{a.worst.chance:.0e}",
-                )
-                for a in outcome.alarms
-            ][:12],
-        )
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 

@@ -24,7 +24,17 @@ from benchmarks.proofs.drift.shop import (
     shop_events,
 )
 from presage_export.bundle.manifest import FeatureSetSpec
-from presage_export.drift import HOUR_MICROS, Alarm, Hour, Judge, ServedRows, Window, find_alarms, make_windows
+from presage_export.drift import (
+    HOUR_MICROS,
+    MIN_VISITORS,
+    Alarm,
+    Hour,
+    Judge,
+    ServedRows,
+    Window,
+    find_alarms,
+    make_windows,
+)
 from presage_export.exporter import export_model
 from presage_featurizer import Event
 from presage_server.drift.baselines import read_baseline
@@ -49,7 +59,7 @@ class Plan:
     visitors_a_day: int
     baseline_weeks: int = 4
     quiet_weeks: int = 4
-    min_visitors: int = 1000
+    min_visitors: int = MIN_VISITORS
     seed: int = 3
 
 
@@ -210,19 +220,6 @@ class _Server:
     ) -> Outcome:
         """Judge the quiet weeks and what came after them."""
         windows = [*quiet, *shifted]
-        import os
-
-        if os.environ.get("DBG"):
-            for f in self._judge.judge(windows):
-                if f.window >= len(quiet) and f.column in columns:
-                    print(
-                        "   ",
-                        f.column,
-                        f.test,
-                        f.window - len(quiet),
-                        windows[f.window].visitors,
-                        f"{f.effect:.3f} {f.needed:.3f} {f.chance:.0e}",
-                    )
         return Outcome(
             name=name,
             columns=columns,

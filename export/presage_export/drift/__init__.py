@@ -1,7 +1,7 @@
 """Drift: whether served features and scores still look like those of training.
 
-Training builds a baseline into the bundle, servers count what they serve in its bins, and whoever reads the counts judges them. All of
-this is pure: no I/O, no clock. ``hours`` are made into windows, ``judging`` compares windows with a ``baseline``.
+Training builds a baseline into the bundle, servers count what they serve in its bins, and whoever reads the counts judges them.
+All of this is pure: no I/O, no clock. ``hours`` are made into windows, ``judging`` compares windows with a ``baseline``.
 """
 
 from __future__ import annotations

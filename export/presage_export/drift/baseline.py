@@ -54,8 +54,8 @@ class Baseline:
     counts: NDArray[np.int64]
     """Rows in each bin, ``[bins]``."""
     weekly: NDArray[np.int64]
-    """Rows of each hour of the week, Monday 0:00 of the shop's time zone first, in each bin, ``[168, bins]``; only those of columns that
-    follow the clock are counted."""
+    """Rows of each hour of the week, Monday 0:00 of the shop's time zone first, in each bin, ``[168, bins]``; counted only for
+    columns that follow the clock."""
     visitors: NDArray[np.int64]
     """How many visitors the rows of each column are from, ``[C]``."""
     min_visitors: NDArray[np.int64]
@@ -67,11 +67,12 @@ class Baseline:
     distance_deviations: NDArray[np.float64]
     """The standard deviation of that distance, ``[S, C]``."""
     share_deviations: NDArray[np.float64]
-    """The standard deviation of the shares of zeros, defaults and missing values and of the level of so many visitors, ``[S, 4, C]``."""
+    """The standard deviation of the shares of zeros, defaults and missing values, and of the level, ``[S, 4, C]``."""
     largest_shares: NDArray[np.float64]
     """The mean and the standard deviation of the logarithm of the share of rows of the busiest of so many visitors, ``[S, 2]``."""
     usual_effects: NDArray[np.float64]
-    """The largest effect of any window of the baseline itself that is not by chance: of the distance and of the other four, ``[5, C]``."""
+    """The largest effects of the baseline's own windows that are not by chance, ``[9, C]``: the distance, how much larger shares
+    and the level became, and how much smaller."""
     usual_largest_share: NDArray[np.float64]
     """The largest share of the busiest visitor in any window of the baseline, ``[1]``."""
 
@@ -90,7 +91,7 @@ class Baseline:
             "distance_deviations": (sizes, columns),
             "share_deviations": (sizes, 4, columns),
             "largest_shares": (sizes, 2),
-            "usual_effects": (5, columns),
+            "usual_effects": (9, columns),
             "usual_largest_share": (1,),
         }
         for name, shape in shapes.items():
@@ -146,15 +147,8 @@ def unpack_baseline(data: bytes, *, columns: int) -> Baseline:
     Raises:
         ValueError: The bytes are no baseline of so many columns.
     """
-    names = [field.name for field in fields(Baseline)]
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            if sorted(entry.filename for entry in entries) != sorted(f"{name}.npy" for name in names):
-                raise ValueError("it has other entries")
-            if sum(entry.file_size for entry in entries) > _MAX_BYTES:
-                raise ValueError(f"expected at most {_MAX_BYTES} bytes unpacked")
-            arrays = {name: _read_array(archive.read(f"{name}.npy")) for name in names}
+        arrays = _unzip(data)
     # A damaged archive raises whatever zipfile and NumPy come across: struct.error, BadZipFile, zlib.error and others.
     except Exception as error:
         raise ValueError(f"is no baseline: {error}") from error
@@ -169,6 +163,17 @@ def unpack_baseline(data: bytes, *, columns: int) -> Baseline:
     if baseline.layout.columns != columns:
         raise ValueError(f"expected {columns} columns, got {baseline.layout.columns}")
     return baseline
+
+
+def _unzip(data: bytes) -> dict[str, NDArray[Any]]:
+    names = [field.name for field in fields(Baseline)]
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries = archive.infolist()
+        if sorted(entry.filename for entry in entries) != sorted(f"{name}.npy" for name in names):
+            raise ValueError("it has other entries")
+        if sum(entry.file_size for entry in entries) > _MAX_BYTES:
+            raise ValueError(f"expected at most {_MAX_BYTES} bytes unpacked")
+        return {name: _read_array(archive.read(f"{name}.npy")) for name in names}
 
 
 def _read_array(data: bytes) -> NDArray[Any]:

@@ -106,7 +106,7 @@ def build_baseline(
         distance_deviations=np.array([draw.distance_deviation for draw in draws]),
         share_deviations=np.array([draw.share_deviations for draw in draws]),
         largest_shares=np.array([draw.largest_share for draw in draws]),
-        usual_effects=np.zeros((1 + len(SHARE_TESTS), layout.columns)),
+        usual_effects=np.zeros((1 + 2 * len(SHARE_TESTS), layout.columns)),
         usual_largest_share=np.array([max((window.largest_share for window in windows), default=0.0)]),
     )
     return replace(baseline, usual_effects=_usual_effects(windows, baseline, expected, measure))
@@ -203,7 +203,7 @@ class _Draws:
     largest_share: NDArray[np.float64]
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0917 - private
         cls,
         units: NDArray[np.float32],
         rows_of_units: NDArray[np.float32],
@@ -237,7 +237,7 @@ class _Draws:
 def _usual_effects(
     windows: Sequence[Window], baseline: Baseline, expected: NDArray[np.float64], measure: SharesMeasure
 ) -> NDArray[np.float64]:
-    """Return the largest effects of the baseline's own windows, ``[5, C]``: what evenings, weekends and paydays do."""
+    """Return the largest effects of the baseline's own windows, ``[9, C]``: what evenings, weekends and paydays do."""
     layout = baseline.layout
     usual = np.zeros_like(baseline.usual_effects)
     for window in windows:
@@ -247,6 +247,7 @@ def _usual_effects(
         excess = distances(window.counts, expected, layout) - mean - CERTAINLY * deviation
         usual[0] = np.maximum(usual[0], np.sqrt(np.maximum(0.0, excess)))
         deviations = baseline.by_chance(baseline.share_deviations, visitors, power=-0.5)
-        differences = np.abs(measure.of(window.counts) - measure.expected)
-        usual[1:] = np.maximum(usual[1:], differences - CERTAINLY * deviations)
+        differences = measure.of(window.counts) - measure.expected
+        both = np.vstack([differences, -differences]) - CERTAINLY * np.vstack([deviations, deviations])
+        usual[1:] = np.maximum(usual[1:], both)
     return usual

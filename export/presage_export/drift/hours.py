@@ -15,7 +15,7 @@ __all__ = ["BUCKETS", "HOUR_MICROS", "MAX_HOURS", "MIN_VISITORS", "Hour", "Windo
 HOUR_MICROS: Final = 3_600_000_000
 BUCKETS: Final = 4096
 """Visitors are counted by a hash of their id in so many buckets."""
-MIN_VISITORS: Final = 1000
+MIN_VISITORS: Final = 1500
 """A window ends with the hour that brings it this many visitors, ..."""
 MAX_HOURS: Final = 24
 """... or with this one."""

@@ -141,7 +141,7 @@ class Judge:
             deviation = float(widening[column]) * math.sqrt(2.0 * freedom) / window.visitors
             yield self._distance(place, column, found[column], mean, deviation, 0.0)
 
-    def _distance(
+    def _distance(  # noqa: PLR0917 - private
         self, place: int, column: int, distance: float, mean: float, deviation: float, usual: float
     ) -> Finding:
         return Finding(
@@ -169,15 +169,17 @@ class Judge:
             for column in columns.tolist():
                 if not measure.exists[number, column]:
                     continue
-                effect, deviation = abs(float(found[number, column] - expected[number, column])), deviations[number, column]
-                usual = _MARGIN * float(baseline.usual_effects[1 + number, column])
+                difference = float(found[number, column] - expected[number, column])
+                deviation = float(deviations[number, column])
+                direction = 1 + number + len(SHARE_TESTS) * (difference < 0.0)
+                usual = _MARGIN * float(baseline.usual_effects[direction, column])
                 yield Finding(
                     column=self._names[column],
                     test=test,
                     window=place,
-                    effect=effect,
-                    needed=max(_MIN_SHARE, usual + CERTAINLY * float(deviation)),
-                    chance=2.0 * chance_of_normal(effect / float(deviation)),
+                    effect=abs(difference),
+                    needed=max(_MIN_SHARE, usual + CERTAINLY * deviation),
+                    chance=2.0 * chance_of_normal(abs(difference) / deviation),
                     expected=float(expected[number, column]),
                     found=float(found[number, column]),
                 )
@@ -244,7 +246,9 @@ def find_alarms(findings: Sequence[Finding]) -> list[Alarm]:
             column=column,
             test=test,
             first=of_test[0][1],
-            worst=max((finding for pair in of_test for finding in pair), key=lambda finding: finding.effect / finding.needed),
+            worst=max(
+                (finding for pair in of_test for finding in pair), key=lambda finding: finding.effect / finding.needed
+            ),
             last=of_test[-1][1],
         )
         for (column, test), of_test in raised.items()

@@ -40,10 +40,10 @@ def smoothed_shares(counts: NDArray[np.int64], layout: Layout, *, more_rows: flo
 def distances(
     counts: NDArray[np.float64] | NDArray[np.int64], expected: NDArray[np.float64], layout: Layout
 ) -> NDArray[np.float64]:
-    """Measure how far each column is from what is expected, ``[..., C]``: 0 if shares are equal, 4 if they have no bin in common.
+    """Measure how far each column is from what is expected, ``[..., C]``: 0 if shares are equal, 4 without a bin in common.
 
-    It is the sum of ``(found - expected)² / mean of both`` (Vincze and Le Cam). Near 0 that is chi-squared, and its root Cohen's w: 0.1
-    is small, 0.3 medium. Unlike chi-squared, it is not ruled by bins that hardly ever occur: one visitor with an odd value is no drift.
+    It is the sum of ``(found - expected)² / mean of both`` (Vincze and Le Cam). Near 0 that is chi-squared, and its root Cohen's w:
+    0.1 is small, 0.3 medium. Unlike chi-squared, it is not ruled by bins that hardly ever occur: one odd visitor is no drift.
 
     Args:
         counts: Rows in each bin, ``[..., bins]``.

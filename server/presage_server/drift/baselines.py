@@ -6,9 +6,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from presage_export.bundle import BundleError
-from presage_export.bundle.bundle import decode_manifest_file, read_file, read_optional_file
-from presage_export.bundle.manifest import Manifest
+from presage_export.bundle import BundleError, Manifest, read_manifest, read_optional_file
 from presage_export.drift import BASELINE_FILE, SCORE, Baseline, unpack_baseline
 from presage_server.errors import ModelError
 from presage_server.models.model import Model
@@ -38,7 +36,9 @@ def read_baseline(model: Model) -> VersionBaseline | None:
     try:
         found = _read(model.bundle.directory, model.bundle.manifest)
     except BundleError as error:
-        _logger.error("model %s version %s: drift is not measured: %s", model.name, model.version, error)
+        _logger.error(  # noqa: TRY400 - its text says all
+            "model %s version %s: drift is not measured: %s", model.name, model.version, error
+        )
         return None
     if found is None:
         _logger.warning(
@@ -54,9 +54,8 @@ def find_baseline(directory: Path) -> VersionBaseline | None:
     Raises:
         ModelError: The manifest or the baseline cannot be read, or was altered.
     """
-    manifest = directory / "manifest.json"
     try:
-        return _read(directory, decode_manifest_file(manifest, read_file(manifest)))
+        return _read(directory, read_manifest(directory))
     except BundleError as error:
         raise ModelError(str(error)) from error
 

@@ -56,7 +56,8 @@ def drift(  # noqa: PLR0917 - the command line passes names
 ) -> None:
     """Compare what servers have served with what their models were trained on.
 
-    Exit code 1 means that there are alarms: a column has changed in two windows in a row. Exit code 2 means that nothing could be compared.
+    Exit code 1 means that there are alarms: a column has changed in two windows in a row. Exit code 2 means that nothing could be
+    compared.
     """
     # Imported here, because the help of other commands needs neither the store's client nor NumPy.
     from redis.exceptions import RedisError  # noqa: PLC0415

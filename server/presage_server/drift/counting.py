@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 import numpy as np
@@ -184,9 +184,9 @@ class _Version:
 
     def count(self, entries: Sequence[tuple[Model, Vectors, int, str, float]]) -> None:
         """Count up to 256 rows."""
-        joined = b"".join([rows if len(rows) == 1 else rows[row] for _, rows, row, _, _ in entries])
+        parts: list[Any] = [rows if len(rows) == 1 else rows[row] for _, rows, row, _, _ in entries]
         columns: NDArray[np.float32] = self._columns[:, : len(entries)]
-        columns[:-1] = np.frombuffer(joined, np.float32).reshape(len(entries), -1).T
+        columns[:-1] = np.frombuffer(b"".join(parts), np.float32).reshape(len(entries), -1).T
         columns[-1] = [score for _, _, _, _, score in entries]
         counts = self._layout.count(columns)
         self._counts += counts

@@ -45,7 +45,7 @@ async def write_hours(redis: AsyncRedis, hours: Iterable[tuple[VersionBaseline, 
         for version, hour in hours:
             key = _key(version, hour.number // _HOURS)
             field = f"{hour.number % _HOURS}:{writer}"
-            pipeline.hset(key, field, _encode(hour))  # type: ignore[arg-type]  # bytes are fine
+            pipeline.hset(key, field, _encode(hour))
             pipeline.expire(key, DAYS_KEPT * _DAY_SECONDS)
         await pipeline.execute()
 
@@ -66,7 +66,7 @@ def read_hours(redis: Redis, version: VersionBaseline, *, first: int, last: int)
     found: dict[int, Hour] = {}
     unreadable = 0
     for day in range(first // _HOURS, last // _HOURS + 1):
-        fields: dict[Any, Any] = redis.hgetall(_key(version, day))  # type: ignore[assignment]  # not awaitable here
+        fields: dict[Any, Any] = redis.hgetall(_key(version, day))
         for field, data in fields.items():
             try:
                 number = day * _HOURS + int(field.split(b":")[0])

@@ -30,9 +30,7 @@ def later():
 
 
 def windows_of(baseline, *parts):
-    return make_windows(
-        [hour for rows in parts for hour in hours_of(rows, baseline.layout)], min_visitors=MIN_VISITORS
-    )
+    return make_windows([hour for rows in parts for hour in hours_of(rows, baseline.layout)], min_visitors=MIN_VISITORS)
 
 
 def alarmed(baseline, judge, later, change) -> set[tuple[str, str]]:

@@ -99,7 +99,7 @@ async def test_what_is_found_again_and_again_is_served_for_prometheus(store, mod
     await serve(store, models, spoilt_hours=4)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PRESAGE_")}
     flags = ("--redis-url", store.url, "--models", str(models), "--every-seconds", "60", "--metrics-port", "0")
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: ASYNC220 - nothing else runs meanwhile
         [Path(sysconfig.get_path("scripts"), "presage"), "drift", *flags],
         env=environment | {"COLUMNS": "300", "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
@@ -107,7 +107,7 @@ async def test_what_is_found_again_and_again_is_served_for_prometheus(store, mod
         text=True,
     )
     try:
-        assert (port := re.search(r"metrics at port (\d+)", process.stderr.readline()))
+        port = re.search(r"metrics at port (\d+)", process.stderr.readline())
         assert "alarms" in process.stdout.readline()
         while "presage_drift_alarm{" not in (text := _get(f"http://127.0.0.1:{port[1]}/metrics")):
             assert process.poll() is None

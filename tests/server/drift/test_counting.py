@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
+from importlib import resources
 
 import numpy as np
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
 from presage_export.drift import HOUR_MICROS
 from presage_server.drift.baselines import find_baseline
 from presage_server.drift.counting import ServedCounts
+from presage_server.drift.gauges import DriftGauges
 from presage_server.models.loading import load_model
 from support.bundles import write_small_bundle
 from support.drifting_server import scored, some_rows, write_bundle_with_baseline
@@ -139,3 +142,16 @@ def test_metrics_have_the_shares_that_are_served_and_those_of_the_baseline(model
     assert served == len(rows)
     assert registry.get_sample_value("presage_served_values_total", of_views) == len(rows)
     assert 0.2 < registry.get_sample_value("presage_baseline_share", of_views) < 0.6
+
+
+def test_alert_rules_name_metrics_that_exist(model):
+    """Whether promtool accepts them is checked where it is installed; a renamed metric would make a rule silent."""
+    rules = resources.files("presage_server.drift").joinpath("alert_rules.yml").read_text()
+    registry, gauges = CollectorRegistry(), DriftGauges()
+    counts = ServedCounts(_Clock())
+    counts.prepare([model])
+    registry.register(counts)
+    exported = (generate_latest(registry) + generate_latest(gauges.registry)).decode()
+    named = set(re.findall(r"presage_[a-z_]+", rules))
+    assert len(named) == 6
+    assert named <= set(re.findall(r"^# TYPE (\w+)", exported, re.MULTILINE))

@@ -84,7 +84,7 @@ class Dataset:
     countries: NDArray[np.str_]
     """The last country seen, ISO 3166-1 alpha-2; empty if unknown."""
     served: ServedRows | None = None
-    """Rows of all decision points, with a label or without, as a server would have served them; the same for every part of a dataset."""
+    """Rows of all decision points, with a label or without, as a server would have served them; the same for every part."""
 
     def __len__(self) -> int:
         return len(self.labels)
