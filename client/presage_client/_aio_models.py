@@ -10,15 +10,15 @@ __all__ = ["AsyncModelMethods"]
 
 
 class AsyncModelMethods:
-    """Says which models a server serves, and changes which of their versions do."""
+    """Says which models a server serves, and changes which of their versions do. Files are read for it, so it may take longer."""
 
     _connection: AsyncConnection
 
-    async def list_models(self, *, timeout_ms: float | None = None) -> tuple[ModelSummary, ...]:
+    async def list_models(self, *, timeout_ms: float | None = 10_000) -> tuple[ModelSummary, ...]:
         """List the models of the server's folder: their versions, and which of them serve."""
         return await self._connection.run(_model_calls.list_models(), timeout_ms)
 
-    async def get_model(self, model: str = "", *, version: str = "", timeout_ms: float | None = None) -> ModelDetails:
+    async def get_model(self, model: str = "", *, version: str = "", timeout_ms: float | None = 10_000) -> ModelDetails:
         """Say all that is known of one version of a model: how much its features matter, its metrics, what it was trained on.
 
         ``model`` is the model (empty: the server's default), ``version`` the version (empty: the champion).

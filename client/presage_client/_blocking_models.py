@@ -14,11 +14,11 @@ class ModelMethods:
 
     _connection: Connection
 
-    def list_models(self, *, timeout_ms: float | None = None) -> tuple[ModelSummary, ...]:
+    def list_models(self, *, timeout_ms: float | None = 10_000) -> tuple[ModelSummary, ...]:
         """List the models of the server's folder; see AsyncClient.list_models."""
         return self._connection.run(_model_calls.list_models(), timeout_ms)
 
-    def get_model(self, model: str = "", *, version: str = "", timeout_ms: float | None = None) -> ModelDetails:
+    def get_model(self, model: str = "", *, version: str = "", timeout_ms: float | None = 10_000) -> ModelDetails:
         """Say all that is known of one version of a model; see AsyncClient.get_model."""
         return self._connection.run(_model_calls.get_model(model, version=version), timeout_ms)
 

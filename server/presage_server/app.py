@@ -107,13 +107,13 @@ async def running(
             share_port=share_port,
             io_threads=settings.io_threads,
         )
-        methods = make_methods(models, placements, metrics)
+        methods = make_methods(models, placements, metrics, custom=custom, stack=stack)
         server, health_servicer = make_grpcio_server(settings, options)
         paths = [method.path for method in methods]
         transport, watcher = make_transport(transport_name, options, paths, server)
         link, redis, url = await open_store(settings, stack)
         link.watch_with(watcher)
-        add_rare_methods(server, models=models, redis=redis, settings=settings, custom=custom, stack=stack)
+        add_rare_methods(server, models=models, redis=redis, settings=settings, custom=custom)
         binding = TableBinding(models)
         live = await stack.enter_async_context(live_items(url, settings, metrics.registry, binding.bind))
         store = RedisStore(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack
-from functools import partial
 from random import Random
 from uuid import uuid4
 
@@ -18,15 +17,15 @@ from presage_featurizer.custom import CustomFeatures
 from presage_featurizer.ranking.placements import Placements
 from presage_server.clock import system_clock
 from presage_server.drift.counting import ServedCounts
-from presage_server.explaining.explain_service import ExplainService
+from presage_server.explaining.explainers import Explainers
+from presage_server.explaining.method import ExplainMethod
 from presage_server.items.catalogue_service import CatalogueService
 from presage_server.models.guarding import Guard
-from presage_server.models.loading import find_problems
 from presage_server.models.reporting import Reporter
 from presage_server.models.rolling_back import Rollbacks
 from presage_server.models.served import Models
 from presage_server.models.service import MODEL_SERVICE_NAME, ModelService
-from presage_server.models.setting_aliases import AliasSetter
+from presage_server.models.setting_aliases import AliasSetter, verify_aside
 from presage_server.ranking.exposures import ExposureLog
 from presage_server.rpc.ranking_service import SERVICE_NAME as RANKING_NAME
 from presage_server.rpc.ranking_service import RankingService
@@ -42,15 +41,38 @@ from presage_server.telemetry.build import BuildInfo, installed_version
 from presage_server.telemetry.metrics import Metrics
 from presage_server.transport.interface import ServerOptions, grpcio_options
 
+__all__ = [
+    "SERVICES",
+    "add_rare_methods",
+    "make_counts",
+    "make_exposure_log",
+    "make_grpcio_server",
+    "make_guard",
+    "make_methods",
+    "make_scorer",
+    "new_id",
+    "show_what_is_served",
+]
+
 _logger = logging.getLogger(__name__)
 
 SERVICES = (SERVICE_NAME, RANKING_NAME, MODEL_SERVICE_NAME)
 
 
-def make_methods(models: Models, placements: Placements, metrics: Metrics) -> list[Method]:
+def make_methods(
+    models: Models,
+    placements: Placements,
+    metrics: Metrics,
+    *,
+    custom: CustomFeatures | None,
+    stack: AsyncExitStack,
+) -> list[Method]:
+    explainers = Explainers(asyncio.get_running_loop(), custom)
+    stack.push_async_callback(explainers.close)
+    explain = ExplainMethod(models=models, clock=system_clock, explainers=explainers)
     scoring = ScoringService(models=models, clock=system_clock, new_id=new_id, metrics=metrics)
     ranking = RankingService(models=models, placements=placements, clock=system_clock, new_rank_id=new_id)
-    return [*scoring.methods(), *ranking.methods()]
+    return [*scoring.methods(), *ranking.methods(), *explain.methods()]
 
 
 def add_rare_methods(
@@ -60,18 +82,12 @@ def add_rare_methods(
     redis: Redis,
     settings: Settings,
     custom: CustomFeatures | None,
-    stack: AsyncExitStack,
 ) -> None:
     """Have the grpc.aio server serve what need not be fast."""
-    timeout_seconds = settings.store_timeout_ms / 1e3
-    CatalogueService(redis, timeout_seconds=timeout_seconds).add_to(server)
-    explain = ExplainService(models, redis, clock=system_clock, timeout_seconds=timeout_seconds)
-    stack.callback(explain.close)
-    explain.add_to(server)
+    CatalogueService(redis, timeout_seconds=settings.store_timeout_ms / 1e3).add_to(server)
     setter = None
     if settings.allow_set_aliases:
-        verify = partial(find_problems, settings.models, custom)
-        setter = AliasSetter(settings.models, models, verify, system_clock)
+        setter = AliasSetter(settings.models, models, verify_aside(settings.models, custom), system_clock)
     ModelService(Reporter(settings.models, models), setter=setter).add_to(server)
 
 

@@ -47,6 +47,7 @@ def test_the_public_names():
         "AccessDeniedError",
         "AliasChange",
         "Aliases",
+        "Arm",
         "AsyncClient",
         "CatalogueItem",
         "Client",

@@ -27,13 +27,19 @@ def test_the_drawing_names_the_status_of_every_error_of_a_call(error):
     assert re.search(rf"{error.__name__} +{error.code.name}:", errors.__doc__)
 
 
-def test_only_what_operators_must_end_shares_a_status():
+def test_only_what_operators_must_end_and_what_others_were_quicker_at_shares_a_status():
     by_code: dict[StatusCode, set[type[errors.RpcError]]] = {}
     for error in errors.RpcError.__subclasses__():
         by_code.setdefault(error.code, set()).add(error)
-    assert [shared for shared in by_code.values() if len(shared) > 1] == [
-        {errors.NotExplainedError, errors.StoreFullError, errors.StateTooNewError}
-    ]
+    assert {code: shared for code, shared in by_code.items() if len(shared) > 1} == {
+        StatusCode.FAILED_PRECONDITION: {
+            errors.NotExplainedError,
+            errors.StoreFullError,
+            errors.StateTooNewError,
+            errors.VersionRejectedError,
+        },
+        StatusCode.ABORTED: {errors.ContendedVisitorError, errors.StaleRevisionError},
+    }
 
 
 def test_only_an_overload_is_resource_exhausted():

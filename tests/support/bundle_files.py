@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from presage_export.bundle import read_bundle
+from presage_export.bundle import OPTIONAL_FILES, read_bundle
 from presage_export.bundle.manifest import decode_manifest, encode_manifest, seal_manifest
 from presage_export.errors import BundleError
 
@@ -55,9 +55,13 @@ def drop_golden_scores(directory):
 
 
 def as_older_format(directory, format_version):
-    """Turn a bundle without optional files into what a release wrote that knew only an older format."""
+    """Turn a bundle into what a release wrote that knew only an older format."""
     path = directory / "manifest.json"
     manifest = decode_manifest(path.read_bytes())
+    for name in OPTIONAL_FILES & manifest.files.keys():
+        (directory / name).unlink()
+    kept = {name: digest for name, digest in manifest.files.items() if name not in OPTIONAL_FILES}
+    manifest = msgspec.structs.replace(manifest, files=kept)
     if format_version > 1:
         older = msgspec.structs.replace(manifest, format_version=format_version, importances=msgspec.UNSET)
         path.write_bytes(encode_manifest(seal_manifest(older)))

@@ -126,7 +126,7 @@ def _print_report(console: Console, report: DriftReport) -> None:
         worst = alarm.worst
         table.add_row(
             alarm.column,
-            describe(alarm),
+            _describe(alarm),
             _time(windows[alarm.first.window].start_unix_micros),
             _time(windows[alarm.last.window].end_unix_micros),
             f"{worst.effect:.3f}",
@@ -136,7 +136,7 @@ def _print_report(console: Console, report: DriftReport) -> None:
     console.print(table)
 
 
-def describe(alarm: Alarm) -> str:
+def _describe(alarm: Alarm) -> str:
     """Say what has changed."""
     worst = alarm.worst
     if alarm.test == "distribution":

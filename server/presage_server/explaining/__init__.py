@@ -1,1 +1,1 @@
-"""Why a visitor's score is what it is: ``ModelService.Explain``, beside the calls that need to be fast."""
+"""Why a visitor's score is what it is: ``ModelService.Explain``, and the process that explains."""

@@ -47,6 +47,7 @@ class LocalReloads:
         self._registry = registry
         self._reloader: Reloader | None = None
         self._interval_seconds = 0.0
+        self._verifier: Verifier
         self._models: Models
         self._swapper: Swapper
 
@@ -56,9 +57,10 @@ class LocalReloads:
         if self._interval_seconds:
             metrics = ReloadMetrics()
             self._registry.register(metrics)
+            self._verifier = Verifier(settings.models, custom)
             self._reloader = Reloader(
                 FolderWatch(settings.models),
-                Verifier(settings.models, custom),
+                self._verifier,
                 self._apply,
                 metrics,
                 project_set="" if custom is None else custom.feature_set.name,
@@ -73,6 +75,7 @@ class LocalReloads:
         """Follow the folder."""
         self._swapper = swapper
         if self._reloader is not None:
+            self._verifier.open()  # now, and not beside calls
             self._reloader.begin_with(plan_of(self._models))
             self._reloader.start(self._interval_seconds)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from presage.v1 import model_service_pb2 as pb
 from presage_export.registry import AliasesError, RollbackRules, StaleAliasesError, read_aliases
+from presage_featurizer.custom import CustomFeatures
 from presage_server.clock import Clock
 from presage_server.errors import (
     InvalidRequestError,
@@ -17,8 +18,9 @@ from presage_server.errors import (
 from presage_server.models.aliases_messages import aliases_from_proto, aliases_to_proto
 from presage_server.models.registry import FindProblems, change_aliases, find_model
 from presage_server.models.served import Models
+from presage_server.models.verifying import Verifier
 
-__all__ = ["AliasSetter"]
+__all__ = ["AliasSetter", "verify_aside"]
 
 _MAX_NAME_BYTES, _MAX_REASON_BYTES = 256, 1_024
 
@@ -78,6 +80,16 @@ class AliasSetter:
         except OSError as error:
             raise VersionRejectedError(f"{folder}: cannot be written: {error.strerror}") from error
         return pb.SetAliasesResponse(aliases=aliases_to_proto(changed))
+
+
+def verify_aside(directory: Path, custom: CustomFeatures | None = None) -> FindProblems:
+    """Return what verifies versions in a child process, so that no call of this one waits for it."""
+
+    def find_problems(name: str, versions: list[str]) -> dict[str, str]:
+        found = Verifier(directory, custom).verify([(name, version) for version in versions])
+        return {version: outcome for (_, version), outcome in found.items() if isinstance(outcome, str)}
+
+    return find_problems
 
 
 def _check_text(field: str, text: str, low: int, high: int) -> None:

@@ -1,12 +1,14 @@
 """``python -m presage_server.models.verifier`` verifies bundles, out of the way of the process that serves.
 
-It reads one line of JSON, a Request, and writes one, a Finding, for each version as soon as it is known.
+Each line that it reads is a Request, in JSON. A copy of this process, which has loaded little yet, carries it out and writes a
+Finding for each version as soon as it is known; a line with an Ending follows.
 """
 
 from __future__ import annotations
 
 import os
 import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -14,11 +16,11 @@ import msgspec
 
 from presage_server.models.plan import VerifiedVersion
 
-__all__ = ["Finding", "Request", "main"]
+__all__ = ["Ending", "Finding", "Request", "main"]
 
 _NICE = 15
 _CPU_SECONDS = 120
-"""Of one process, for all that it verifies."""
+"""Of one copy, for all that it verifies."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,11 +29,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     directory: str
     versions: list[tuple[str, str]]
     """Names and versions."""
+    seconds: float
+    """How long it may take."""
     project: tuple[str, str] | None = None
     """The texts of the project's features."""
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class Finding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What is known of one version: either what was verified, or why it cannot be served."""
 
     name: str
@@ -40,16 +44,43 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
+class Ending(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The end of a request."""
+
+    code: int
+    """The exit code of the copy, or the number of the signal that ended it, negative."""
+
+
 def main() -> None:
-    """Verify what stdin asks for."""
+    """Carry requests out until stdin ends."""
     # Before the imports, which are most of the work: calls go first.
     os.nice(_NICE)
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS + 1))
+    for line in sys.stdin.buffer:
+        request = msgspec.json.decode(line, type=Request)
+        copy = os.fork()  # there is no other thread
+        if not copy:
+            _carry_out(request)
+        _, status = os.waitpid(copy, 0)
+        _write(Ending(code=os.waitstatus_to_exitcode(status)))
+
+
+def _carry_out(request: Request) -> None:
+    """Verify what is asked for, and end the process."""
+    try:
+        signal.setitimer(signal.ITIMER_REAL, request.seconds)
+        resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS + 1))
+        _verify(request)
+    except BaseException:  # noqa: BLE001 - the copy must not go on as the original would
+        sys.excepthook(*sys.exc_info())
+        os._exit(1)
+    os._exit(0)
+
+
+def _verify(request: Request) -> None:
     from presage_featurizer.custom import CustomFeatures  # noqa: PLC0415
     from presage_server.errors import ModelError  # noqa: PLC0415
     from presage_server.models.loading import describe_version, load_any_model  # noqa: PLC0415
 
-    request = msgspec.json.decode(sys.stdin.buffer.readline(), type=Request)
     custom = CustomFeatures.parse(*request.project) if request.project else None
     for name, version in request.versions:
         try:
@@ -59,8 +90,12 @@ def main() -> None:
             finding = Finding(name=name, version=version, problem=str(error))
         except Exception as error:  # noqa: BLE001 - a defect of ours must not let a bundle pass, nor end all
             finding = Finding(name=name, version=version, problem=f"its verification failed: {error!r}"[:500])
-        sys.stdout.buffer.write(msgspec.json.encode(finding) + b"\n")
-        sys.stdout.buffer.flush()
+        _write(finding)
+
+
+def _write(message: Finding | Ending) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

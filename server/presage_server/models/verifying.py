@@ -1,18 +1,21 @@
-"""Bundles verified by a child process: parsing a graph and comparing golden rows would hold up the calls of one that serves."""
+"""Bundles verified by another process: parsing a graph and comparing golden rows would hold up the calls of one that serves."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from presage_featurizer.custom import CustomFeatures
 from presage_server.models.plan import VerifiedVersion
-from presage_server.models.verifier import Finding, Request
-from presage_server.store.embedded import end_with_parent
+from presage_server.models.verifier import Ending, Finding, Request
 
 __all__ = ["Verifier"]
 
@@ -36,7 +39,18 @@ class Verifier:
         self._project = None if custom is None else (custom.declaration, custom.source)
         self._seconds = seconds
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_kept = False
         self._closed = False
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Start the process that verifies, and keep it until ``close``; without this, there is one for each call of ``verify``.
+
+        A process that serves calls should start it before: all of its threads wait until a new process runs its program, which
+        takes long on a busy machine.
+        """
+        self._is_kept = True
+        self._start()
 
     def verify(self, keys: Sequence[Key]) -> dict[Key, VerifiedVersion | str]:
         """Verify versions, by name and version: what is known of each, or why it cannot be served.
@@ -44,42 +58,72 @@ class Verifier:
         A version that takes too long, or ends the process that verifies it, is a problem of that version alone.
         """
         found: dict[Key, VerifiedVersion | str] = {}
-        while not self._closed and (left := [key for key in keys if key not in found]):
-            ended = self._run(left, found)
-            if (stuck := next((key for key in left if key not in found), None)) is not None:
-                found[stuck] = ended
+        with self._lock:
+            while left := [key for key in keys if key not in found]:
+                ended = self._run(left, found)
+                if self._closed:
+                    break
+                if stuck := [key for key in left if key not in found]:
+                    found[stuck[0]] = ended
+            if not self._is_kept:
+                self._end()
         return found
 
     def close(self) -> None:
         """End what is running; from any thread."""
         self._closed = True
         if (process := self._process) is not None:
-            process.kill()
+            _kill(process)
+        with self._lock:
+            self._end()
 
     def _run(self, keys: Sequence[Key], found: dict[Key, VerifiedVersion | str]) -> str:
-        """Verify as many as one process can; return why it ended."""
-        request = Request(directory=str(self._directory), versions=list(keys), project=self._project)
-        process = subprocess.Popen(  # noqa: S603 - this interpreter with arguments from here
-            [*end_with_parent(), sys.executable, "-P", "-m", "presage_server.models.verifier"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for the server
+        """Verify as many as one run can; return why it ended."""
+        process = self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        seconds = self._seconds * len(keys)
+        request = Request(
+            directory=str(self._directory.absolute()), versions=list(keys), seconds=seconds, project=self._project
         )
-        self._process = process
-        with process:
-            try:
-                written, _ = process.communicate(msgspec.json.encode(request) + b"\n", self._seconds * len(keys))
-                ended = f"it ended the process that verified it, with code {process.returncode}"
-            except subprocess.TimeoutExpired:
-                process.kill()
-                written, _ = process.communicate()
-                ended = f"it could not be verified within {self._seconds:g} s"
-            finally:
-                process.kill()
-        self._process = None
-        for line in written.splitlines(keepends=True):
-            if not line.endswith(b"\n"):
-                break  # it was cut off
-            finding = msgspec.json.decode(line, type=Finding)
-            found[finding.name, finding.version] = finding.verified or finding.problem
-        return f"{ended}; replace its folder to have it verified again"
+        code = 1
+        with suppress(OSError, msgspec.MsgspecError):  # it was killed
+            process.stdin.write(msgspec.json.encode(request) + b"\n")
+            process.stdin.flush()
+            for line in process.stdout:
+                message = msgspec.json.decode(line, type=Finding | Ending)
+                if isinstance(message, Ending):
+                    code = message.code
+                    break
+                found[message.name, message.version] = message.verified or message.problem
+            else:
+                self._end()
+        again = "replace its folder to have it verified again"
+        if code == -signal.SIGALRM:
+            return f"it could not be verified within {seconds:g} s; {again}"
+        return f"it ended the process that verified it, with code {code}; {again}"
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "presage_server.models.verifier"],
+                stdin=subprocess.PIPE,  # its end is the process's, also where this one is killed
+                stdout=subprocess.PIPE,
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # a process with threads should not be copied
+                start_new_session=True,  # Ctrl-C is for the server
+            )
+            if self._closed:
+                _kill(self._process)
+        return self._process
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            with process:
+                _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process and its copy."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from time import monotonic, sleep
 from typing import Any
 
+import numpy as np
+
 from presage_featurizer import MICROS
 from presage_featurizer.ranking.compiled import load_kernels
 from presage_server.call import Call
@@ -103,11 +105,17 @@ class VersionWarmer:
                         _rank_once(ranker, version)
                         sleep(_PAUSE_SECONDS)
                 else:
-                    for size in _SIZES_BESIDE_CALLS * _BATCHES_BESIDE_CALLS:
-                        _score_once(scorer, version, size)
-                        sleep(_PAUSE_SECONDS)
+                    _score_once(scorer, version, 1)
+                    _run_session(version)
             except ModelError as error:
                 raise VersionFailedError(version.name, version.version, str(error)) from error
+
+
+def _run_session(model: Model) -> None:
+    """Run a model on as many rows as batches have, which needs the interpreter's lock only for a moment."""
+    for size in _SIZES_BESIDE_CALLS * _BATCHES_BESIDE_CALLS:
+        model.bundle.model.margins(np.zeros((size, len(model.feature_set.features)), np.float32))
+        sleep(_PAUSE_SECONDS)
 
 
 def _warm_up_scores(models: Models, store: RedisStore) -> None:

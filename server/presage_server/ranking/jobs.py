@@ -31,20 +31,21 @@ class RankedItems(msgspec.Struct, frozen=True, gc=False):
     """A list of items, in its order."""
 
     ids: Sequence[str]
-    scores: Sequence[float]
-    sources: Sequence[int]
+    scores: NDArray[np.float64]
+    sources: NDArray[np.uint8]
     """Numbers of ``presage.v1.ItemSource``."""
-    cold: Sequence[bool]
-    prices: Sequence[float]
+    cold: NDArray[np.bool_]
+    prices: NDArray[np.float64]
     """The prices that the rules used; 0 if unknown."""
     reasons: Sequence[tuple[str, ...]]
-    propensities: Sequence[float]
+    propensities: NDArray[np.float64]
     rules: Sequence[tuple[str, ...]]
     features: NDArray[np.float32] | None = None
     """One row for each item, if they were asked for."""
 
 
-NOTHING = RankedItems((), (), (), (), (), (), (), ())
+_NONE = np.zeros(0)
+NOTHING = RankedItems((), _NONE, np.zeros(0, np.uint8), np.zeros(0, np.bool_), _NONE, (), _NONE, ())
 _DEFAULT_RULES = Placement()
 
 

@@ -34,12 +34,12 @@ def make_list(job: RankJob, candidates: Candidates, scores: NDArray[np.float64])
         ids=[items.ids[row] for row in rows.tolist()]
         if given is None
         else [job.candidate_ids[place - 1] for place in given.take(places).tolist()],
-        scores=scores.take(places).tolist(),
-        sources=candidates.sources.take(places).tolist(),
-        cold=candidates.context.is_cold(rows).tolist(),
-        prices=candidates.live.prices.take(places).tolist(),
+        scores=scores.take(places),
+        sources=candidates.sources.take(places),
+        cold=candidates.context.is_cold(rows),
+        prices=candidates.live.prices.take(places),
         reasons=reasons(features, places),
-        propensities=arranged.propensities.tolist(),
+        propensities=arranged.propensities,
         rules=arranged.rules,
         features=features.take(places, axis=0) if job.include_features else None,
     )

@@ -45,12 +45,12 @@ def list_similar(job: SimilarJob, features: ItemFeatures) -> None:
     nothing: list[tuple[str, ...]] = [()] * len(places)
     job.items = RankedItems(
         ids=[items.ids[found] for found in best.tolist()],
-        scores=scores[places].tolist(),
-        sources=sources[places].tolist(),
-        cold=[False] * len(places),
-        prices=live.prices[places].tolist(),
+        scores=scores[places],
+        sources=sources[places],
+        cold=np.zeros(len(places), np.bool_),
+        prices=live.prices[places],
         reasons=nothing,
-        propensities=[1.0] * len(places),
+        propensities=np.ones(len(places)),
         rules=nothing,
     )
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from struct import Struct
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from presage.v1 import ranking_service_pb2 as pb
 from presage.v1.prediction_pb2 import FeatureVector
+from presage_featurizer.ranking.compiled import kernels
 from presage_featurizer.ranking.definition import RANKING_FEATURES
 from presage_server.ranking.jobs import RankedItems, RankJob, SimilarJob
 from presage_server.rpc.encoding import encode_timings, tag_message
@@ -17,6 +23,8 @@ _DOUBLE = Struct("<cd").pack
 _SHORT = 128
 """Lengths below it are one byte."""
 _MAX_COMBINATIONS = 4_096
+_MOST_BYTES = 48
+"""What is written of an item at most, beside its id and its reasons."""
 
 
 def encode_ranking(job: RankJob) -> bytes:
@@ -55,9 +63,11 @@ def _encode_basis(model: str, version: str, epoch: int, flags: tuple[bool, bool,
 
 
 def _encode_items(items: RankedItems, tag: bytes, names: tuple[str, ...]) -> list[bytes]:
+    if items.features is None and not any(items.rules) and kernels() is not None:
+        return [_write_items(items, tag)]
     parts = []
     for place, (item_id, score, source, cold, price, propensity) in enumerate(
-        zip(items.ids, items.scores, items.sources, items.cold, items.prices, items.propensities, strict=True)
+        zip(items.ids, *(column.tolist() for column in _columns(items)), strict=True)
     ):
         encoded = item_id.encode()
         size, rules = len(encoded), items.rules[place]
@@ -76,6 +86,38 @@ def _encode_items(items: RankedItems, tag: bytes, names: tuple[str, ...]) -> lis
             encoded += tag_message(b"\x4a", vector.SerializeToString())
         parts.append(b"%b%c%b" % (tag, len(encoded), encoded) if len(encoded) < _SHORT else tag_message(tag, encoded))
     return parts
+
+
+def _columns(items: RankedItems) -> tuple[NDArray[Any], ...]:
+    return items.scores, items.sources, items.cold, items.prices, items.propensities
+
+
+def _write_items(items: RankedItems, tag: bytes) -> bytes:
+    """Encode items by the compiled function."""
+    ids = "".join(items.ids)
+    encoded, sizes = ids.encode(), list(map(len, items.ids))
+    if len(encoded) > len(ids):  # not all of it is ASCII
+        sizes = [len(item_id.encode()) for item_id in items.ids]
+    words = [_REASONS[words] for words in items.reasons]
+    reasons = b"".join(words)
+    out = np.empty(len(encoded) + len(reasons) + _MOST_BYTES * len(words), np.uint8)
+    written = _compiled_writer()(
+        tag[0],
+        encoded,
+        np.array(sizes, np.int64),
+        *_columns(items),
+        reasons,
+        np.array(list(map(len, words)), np.int64),
+        out,
+    )
+    return out[:written].tobytes()
+
+
+@lru_cache
+def _compiled_writer() -> Callable[..., int]:
+    from presage_server.rpc.compiled_items import write_items  # noqa: PLC0415 - needs Numba
+
+    return cast("Callable[..., int]", write_items)
 
 
 class _Words(dict[tuple[str, ...], bytes]):

@@ -15,10 +15,13 @@ from presage_server.scoring.pairing import Pairs
 from presage_server.scoring.sampler import Sampler
 from presage_server.telemetry.metrics import Metrics
 from presage_server.telemetry.stages import Stages
+from presage_server.telemetry.versions import ArmCounts
 
 __all__ = ["Scorer"]
 
 _logger = logging.getLogger(__name__)
+
+_NOTHING_COUNTED = ArmCounts()
 
 
 class Scorer:
@@ -75,9 +78,13 @@ class Scorer:
         """Count scores that are being served."""
         versions = self._metrics.versions
         degraded = cold = failed = 0
+        model, arm, counts = None, 0, _NOTHING_COUNTED
         for job in jobs:
             route = job.route
-            counts = versions.of_arm(job.model, route.arm if route is not None else 0)
+            arm_of_job = 0 if route is None else route.arm
+            if job.model is not model or arm_of_job != arm:  # most batches are of one version and arm
+                model, arm = job.model, arm_of_job
+                counts = versions.of_arm(model, arm)
             if job.error is not None:
                 failed += 1
                 counts.errors += 1

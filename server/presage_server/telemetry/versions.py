@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from presage_export.registry import Arm
 
-__all__ = ["RUN_EDGES_SECONDS", "ArmCounts", "VersionCounts", "VersionMetrics"]
+__all__ = ["RUN_EDGES_SECONDS", "ArmCounts", "Version", "VersionCounts", "VersionMetrics"]
 
 _SMALLEST_SECONDS, _EDGES = 2e-6, 60
 RUN_EDGES_SECONDS = tuple(_SMALLEST_SECONDS * 1.25**step for step in range(_EDGES))

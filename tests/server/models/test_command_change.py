@@ -23,7 +23,8 @@ class Desk:
     folder: Path
 
     def run(self, *arguments: object) -> tuple[int, str, str]:
-        done = CliRunner().invoke(command, [*map(str, arguments), "--models", str(self.folder)])
+        given = [*map(str, arguments), "--models", str(self.folder)]
+        done = CliRunner().invoke(command, given, env={"COLUMNS": "200"})
         return done.exit_code, done.stdout, done.stderr
 
     def change(self, *arguments: object) -> str:

@@ -12,7 +12,13 @@ from functools import partial
 import pytest
 
 from benchmarks.proofs.broken_bundles import BROKEN, OLDER, copy_version, put_in_place
-from presage.v1 import ranking_service_pb2, ranking_service_pb2_grpc, scoring_service_pb2
+from presage.v1 import (
+    model_service_pb2,
+    model_service_pb2_grpc,
+    ranking_service_pb2,
+    ranking_service_pb2_grpc,
+    scoring_service_pb2,
+)
 from presage_export.registry import Aliases, replace_aliases
 from support.metrics import metrics_text
 from support.rankings import write_ranking_bundle
@@ -76,7 +82,10 @@ async def test_no_call_fails_and_no_response_has_a_wrong_version(models, store, 
                     return text.count("presage_model_problem{") == len(BROKEN) - 1 and 'reason="older"} 1.0' in text
 
                 await until(all_reported)
+                listed = [await rejected_versions(channel) for channel in opened]
     check(callers.seen, changes)
+    # Each worker says the same; a version that is only older can be served.
+    assert all(len(versions) == len(BROKEN) - 1 and all(versions.values()) for versions in listed)
     log = server.log
     assert log.count("is rejected, and changes nothing") == len(BROKEN) - 1
     assert log.count("is new in the folder, but older than") == 1
@@ -102,6 +111,17 @@ def let_serve(folder, version):
 
 async def has_logged(server, line, since):
     return line in server.log[since:]
+
+
+async def rejected_versions(channel):
+    """What a server says of the versions that cannot be served, by version."""
+    stub = model_service_pb2_grpc.ModelServiceStub(channel)
+    (model,) = (await stub.ListModels(model_service_pb2.ListModelsRequest())).models
+    return {
+        version.version: version.problem
+        for version in model.versions
+        if version.state == model_service_pb2.VERSION_STATE_REJECTED
+    }
 
 
 def check(seen, changes):

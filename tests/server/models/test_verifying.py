@@ -12,7 +12,6 @@ import pytest
 
 from presage_export.bundle import manifest_digest, open_verified_bundle, read_bundle
 from presage_export.errors import BundleError
-from presage_server.models import verifying
 from presage_server.models.loading import describe_version, load_any_model
 from presage_server.models.verifying import Verifier
 from support.bundle_files import change_manifest, copy_bundle
@@ -42,27 +41,46 @@ def test_it_knows_the_projects_features(tmp_path):
     assert not isinstance(Verifier(tmp_path, custom_features()).verify([key])[key], str)
 
 
-def test_a_version_that_ends_the_process_is_to_blame_and_no_other(folder, monkeypatch):
-    """Killed at each start but the last, as if the first version in line had done it."""
-    popen, started = verifying.subprocess.Popen, []
+@pytest.mark.parametrize("is_kept", [False, True], ids=["started for each", "kept"])
+def test_a_version_that_ends_the_process_is_to_blame_and_no_other(folder, monkeypatch, is_kept):
+    """Killed while the first version in line is verified."""
+    verifier = Verifier(folder)
+    if is_kept:
+        verifier.open()
+    run, started = verifier._run, []
 
-    def start(*arguments, **options):
-        process = popen(*arguments, **options)
+    def run_and_kill(left, found):
+        process = verifier._start()
         started.append(process)
         if len(started) == 1:
-            os.kill(process.pid, signal.SIGKILL)
-        return process
+            os.killpg(process.pid, signal.SIGKILL)
+        return run(left, found)
 
-    monkeypatch.setattr(verifying.subprocess, "Popen", start)
-    found = Verifier(folder).verify([("second", "2"), ("conversion", "1")])
-    assert found["second", "2"].startswith("it ended the process that verified it, with code -9; replace its folder")
+    monkeypatch.setattr(verifier, "_run", run_and_kill)
+    found = verifier.verify([("second", "2"), ("conversion", "1")])
+    assert found["second", "2"].startswith("it ended the process that verified it, with code 1; replace its folder")
     assert not isinstance(found["conversion", "1"], str)
-    assert [process.returncode for process in started] == [-9, 0]
+    assert started[0] is not started[1]
+    assert (started[1].poll() is None) == is_kept
+    verifier.close()
+    started[1].wait(10)
 
 
-def test_a_version_that_takes_too_long_is_given_up(folder):
-    (problem,) = Verifier(folder, seconds=0.001).verify([("second", "2")]).values()
-    assert problem.startswith("it could not be verified within 0.001 s; replace its folder")
+def test_a_version_that_takes_too_long_is_given_up_and_no_other(folder, monkeypatch):
+    verifier = Verifier(folder, seconds=0.001)
+    run = verifier._run
+
+    def run_again_with_time(left, found):
+        reason = run(left, found)
+        verifier._seconds = 60.0
+        return reason
+
+    monkeypatch.setattr(verifier, "_run", run_again_with_time)
+    found = verifier.verify([("second", "2"), ("conversion", "1")])
+    assert found["second", "2"] == (
+        "it could not be verified within 0.002 s; replace its folder to have it verified again"
+    )
+    assert not isinstance(found["conversion", "1"], str)
 
 
 def test_closing_ends_it(folder):
@@ -75,7 +93,8 @@ def test_closing_ends_it(folder):
     verifier.close()
     thread.join(10)
     assert not thread.is_alive()
-    assert verifier.verify([("second", "2")]) == {}
+    assert len(found[0]) < 2
+    assert verifier._process is None
 
 
 def test_what_was_verified_can_be_opened_and_nothing_else(folder):

@@ -13,6 +13,7 @@ from presage_server.models.loading import load_models
 from presage_server.ranking.jobs import RankedItems, RankJob, SimilarJob
 from presage_server.rpc.ranking_encoding import encode_ranking, encode_similar
 from presage_server.telemetry.stages import Stages
+from support.numpy_only import numpy_only
 from support.pipelines import LocalCall
 from support.rankings import write_ranking_bundle
 
@@ -20,14 +21,17 @@ IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=256
     lambda text: len(text.encode()) <= 256
 )
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+NO_WORDS = st.just(())
 WORDS = st.lists(st.sampled_from(["bought_before", "popular", "max_per_category", "x" * 130]), max_size=3).map(tuple)
-ITEM = st.tuples(IDS, FLOATS, st.integers(1, 12), st.booleans(), FLOATS, st.floats(1e-6, 1.0), WORDS, WORDS)
+ITEM = st.tuples(IDS, FLOATS, st.integers(1, 12), st.booleans(), FLOATS, st.floats(1e-6, 1.0), WORDS, NO_WORDS | WORDS)
 
 
 def listed(items, *, features: bool = False) -> RankedItems:
     columns = list(zip(*items, strict=True)) if items else [()] * 8
     ids, scores, sources, cold, prices, propensities, reasons, rules = columns
     rows = np.arange(3 * len(items), dtype=np.float32).reshape(len(items), 3) if features else None
+    scores, prices, propensities = (np.array(column, np.float64) for column in (scores, prices, propensities))
+    sources, cold = np.array(sources, np.uint8), np.array(cold, np.bool_)
     return RankedItems(ids, scores, sources, cold, prices, reasons, propensities, rules, rows)
 
 
@@ -68,6 +72,8 @@ def test_lists_are_as_protobuf_writes_them(tmp_path_factory):
         assert response.HasField("timings")
         for place, item in enumerate(response.items):
             assert list(item.features.values) == ([3 * place, 3 * place + 1, 3 * place + 2] if with_features else [])
+        with numpy_only():
+            assert pb.RankResponse.FromString(encode_ranking(job)).items == response.items
         job.include_timings = False
         following = pb.NextItemsResponse.FromString(encode_ranking(job))
         assert list(following.items) == list(response.items)

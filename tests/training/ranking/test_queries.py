@@ -8,6 +8,7 @@ from training.ranking.shops import DAY, START, baskets, item, lists, walks
 
 from presage_featurizer import Item
 from presage_featurizer.ranking.assembling import digest_number
+from presage_featurizer.ranking.compiled import kernels
 from presage_featurizer.ranking.items import UNKNOWN
 from presage_featurizer.ranking.items_counter import CatalogueChange, item_number
 from presage_featurizer.ranking.pairs import PAIR_FEATURES
@@ -15,6 +16,7 @@ from presage_training.ranking.answers import survey
 from presage_training.ranking.catalogue import DatedCatalogue
 from presage_training.ranking.planning import RankingOptions, make_plan
 from presage_training.ranking.queries import LogReplay
+from support.numpy_only import numpy_only
 
 OPTIONS = RankingOptions()
 PLACES = {name: place for place, name in enumerate(PAIR_FEATURES)}
@@ -54,6 +56,22 @@ def test_every_answer_of_the_plan_is_asked_once_in_its_part(log, question):
         assert query.targets.tolist() == list(answer.targets)
         assert np.isfinite(query.features).all()
         assert len(query.items) == len(query.features) == len(set(query.items.tolist()))
+
+
+@pytest.mark.parametrize(
+    ("log", "question"), [(walks(), "next-item"), (baskets(), "next-order"), (lists(), "shown-list")]
+)
+def test_compiled_functions_and_numpy_give_the_same_rows(log, question):
+    plan, compiled = asked(log, question)
+    assert kernels() is not None
+    with numpy_only():
+        _, by_numpy = asked(log, question, plan)
+        assert kernels() is None
+    assert len(compiled) == len(by_numpy)
+    for (_, found), (_, expected) in zip(compiled, by_numpy, strict=True):
+        assert found.items.tolist() == expected.items.tolist()
+        assert found.sources.tolist() == expected.sources.tolist()
+        assert found.features.tobytes() == expected.features.tobytes()
 
 
 def test_the_answer_is_not_in_the_question():

@@ -16,6 +16,7 @@ from presage_export.bundle.explaining.covers import Covers, pack_covers, unpack_
 from presage_export.bundle.manifest import FeatureSetSpec, encode_manifest, seal_manifest
 from presage_export.errors import BundleError
 from presage_export.exporter import export_model
+from support.bundle_files import as_older_format
 from support.export_models import binary_model, rows_of, write_model
 
 COVERS = Covers(cover=np.array([7.0, 3.0, 4.0]), weighting="rows", means=np.array([0.1, 2.0]))
@@ -91,6 +92,17 @@ def test_a_bundle_without_the_file_serves_and_says_what_to_do(tmp_path):
     assert len(bundle.scores(rows_of(3))) == 3
     assert isinstance(bundle.explainer, NotExplainableError)
     assert "train or export the model again" in str(bundle.explainer)
+
+
+@pytest.mark.parametrize("format_version", [1, 2])
+def test_a_bundle_of_an_older_format_serves_and_says_what_to_do(tmp_path, format_version):
+    directory = tmp_path / "conversion" / "1"
+    write_model(directory, binary_model())
+    as_older_format(directory, format_version)
+    bundle = read_bundle(directory)
+    assert len(bundle.scores(rows_of(3))) == 3
+    with pytest.raises(NotExplainableError, match=r"has no explain\.npz.*train or export the model again"):
+        bundle.explain(rows_of(1)[0])
 
 
 def test_an_altered_file_is_rejected(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import shutil
+import signal
 
 import grpc
 import pytest
@@ -11,15 +13,22 @@ import pytest
 from presage.v1 import model_service_pb2 as pb
 from presage.v1 import model_service_pb2_grpc, scoring_service_pb2
 from presage_export.bundle.explaining import Explainer
+from presage_export.errors import ParityError
 from presage_export.registry import Aliases
-from presage_server.errors import ModelNotFoundError, NotExplainedError, OverloadedError
-from presage_server.explaining.explain_service import ExplainService
+from presage_featurizer import featurize
+from presage_featurizer.custom import CustomFeatures
+from presage_server.call import Call
+from presage_server.errors import ModelNotFoundError, NotExplainedError
+from presage_server.explaining.explain_process import explain_row
+from presage_server.explaining.explainers import Explainers
+from presage_server.explaining.method import ExplainMethod
 from presage_server.models.loading import load_model, load_models
 from presage_server.models.served import Models, Served
+from presage_server.rpc.status import Status
 from presage_server.settings import shipped_models
 from presage_server.store.keys import state_key
 from support.bundles import write_small_bundle
-from support.running_server import serving
+from support.running_server import GENEROUS_SECONDS, serving
 from support.running_server import track as event_of
 
 MOMENT = 1_700_000_000_000_000
@@ -109,62 +118,123 @@ async def test_a_bundle_without_covers_serves_and_says_what_to_do(store, tmp_pat
     assert "train or export the model again" in said
 
 
-class Nothing:
-    """A store that has nothing, once it may answer."""
+class Asked(Call):
+    """A call that keeps how it ended."""
+
+    __slots__ = ("ended", "failure", "payload")
 
     def __init__(self) -> None:
-        self.may_answer = asyncio.Event()
-        self.may_answer.set()
+        super().__init__("/Explain", b"", 0.0, math.inf)
+        self.ended = asyncio.Event()
+        self.payload, self.failure = b"", ""
 
-    async def get(self, _key: str) -> None:
-        await self.may_answer.wait()
+    def send_reply(self, payload: bytes) -> None:
+        self.payload = payload
+        self.ended.set()
+
+    def send_failure(self, status: Status) -> None:
+        self.failure = status.message
+        self.ended.set()
 
 
-def make_service(models: Models, **changes) -> tuple[ExplainService, Nothing]:
-    store = Nothing()
-    return ExplainService(models, store, clock=lambda: MOMENT, timeout_seconds=60.0, **changes), store
+@pytest.fixture
+async def explainers():
+    made = Explainers(asyncio.get_running_loop(), most=2)
+    yield made
+    await made.close()
 
 
-async def test_explanations_beyond_the_limit_are_rejected(models):
-    service, store = make_service(load_models(models), most=2)
-    store.may_answer.clear()
-    waiting = [asyncio.create_task(service.explain(pb.ExplainRequest(user_id=name))) for name in "ab"]
+async def test_explanations_beyond_the_limit_are_rejected(models, explainers):
+    model = load_model(models / "conversion" / "1")
+    vector = featurize(None, MOMENT, model.feature_set)
+    calls = [Asked() for _ in range(3)]
+    for call in calls:
+        explainers.explain(call, model, vector, cold_start=True)
+    for call in calls:
+        await asyncio.wait_for(call.ended.wait(), GENEROUS_SECONDS)
+
+    assert [call.failure for call in calls[:2]] == ["", ""]
+    assert calls[2].failure == "2 explanations are being made; try again, with fewer calls at once"
+    assert pb.ExplainResponse.FromString(calls[0].payload).cold_start
+
+
+async def test_a_process_that_dies_fails_its_calls_and_is_started_again(models, explainers):
+    model = load_model(models / "conversion" / "1")
+    vector = featurize(None, MOMENT, model.feature_set)
+    first, lost, again = Asked(), Asked(), Asked()
+    explainers.explain(first, model, vector, cold_start=True)
+    await asyncio.wait_for(first.ended.wait(), GENEROUS_SECONDS)
+    process = explainers._process
+    process.send_signal(signal.SIGSTOP)
+    explainers.explain(lost, model, vector, cold_start=True)
     await asyncio.sleep(0)
-    with pytest.raises(OverloadedError, match="2 explanations are being made; try again"):
-        await service.explain(pb.ExplainRequest(user_id="c"))
-    store.may_answer.set()
-    assert len(await asyncio.gather(*waiting)) == 2
-    assert (await service.explain(pb.ExplainRequest(user_id="c"))).cold_start
-    service.close()
+    process.kill()
+    await asyncio.wait_for(lost.ended.wait(), GENEROUS_SECONDS)
+    explainers.explain(again, model, vector, cold_start=True)
+    await asyncio.wait_for(again.ended.wait(), GENEROUS_SECONDS)
+
+    assert lost.failure == "the process that explains scores has ended; see the server's log"
+    assert again.payload == first.payload
 
 
-async def test_the_version_is_the_visitors_own_unless_another_is_named(tmp_path):
+async def test_a_folder_that_was_replaced_is_not_taken_for_the_model_that_serves(tmp_path, explainers):
+    write_small_bundle(tmp_path)
+    model = load_model(tmp_path / "conversion" / "1")
+    shutil.rmtree(tmp_path / "conversion" / "1")
+    write_small_bundle(tmp_path, seed=4)
+    call = Asked()
+    explainers.explain(call, model, featurize(None, MOMENT, model.feature_set), cold_start=True)
+    await asyncio.wait_for(call.ended.wait(), GENEROUS_SECONDS)
+
+    assert "cannot be explained" in call.failure
+    assert "replaced since it was verified" in call.failure
+
+
+async def test_a_projects_own_features_are_explained_in_the_words_of_their_declaration(tmp_path):
+    custom = CustomFeatures.parse(
+        'name = "mine"\nextends = "conversion"\n'
+        '[features.margin]\naggregate = "sum"\nover = "session"\nof = "numbers.margin"\n'
+    )
+    write_small_bundle(tmp_path, name="own", feature_set=custom.feature_set)
+    model = load_model(tmp_path / "own" / "1", custom)
+    explainers = Explainers(asyncio.get_running_loop(), custom)
+    call = Asked()
+    explainers.explain(call, model, featurize(None, MOMENT, model.feature_set), cold_start=True)
+    await asyncio.wait_for(call.ended.wait(), GENEROUS_SECONDS)
+    await explainers.close()
+
+    assert call.failure == ""
+    said = {each.feature: each.reason for each in pb.ExplainResponse.FromString(call.payload).contributions}
+    assert said["margin"].startswith("margin (sum of numbers.margin over the session): 0, ")
+
+
+def method_of(models: Models) -> ExplainMethod:
+    return ExplainMethod(models=models, clock=lambda: MOMENT, explainers=None)
+
+
+def test_the_version_is_the_visitors_own_unless_another_is_named(tmp_path):
     for version in "12":
         write_small_bundle(tmp_path, version=version, seed=int(version))
     champion, challenger = (load_model(tmp_path / "conversion" / version) for version in "12")
     aliases = Aliases(champion="1", challenger="2", challenger_share=0.5)
     models = Models({"conversion": Served(champion=champion, challenger=challenger, aliases=aliases)}, "conversion")
-    service, _ = make_service(models)
-    for number in range(20):
-        user_id = f"visitor-{number}"
-        own = models.route("", user_id).model.version
-        assert (await service.explain(pb.ExplainRequest(user_id=user_id))).model_version == own
-        for version in "12":
-            explained = await service.explain(pb.ExplainRequest(user_id=user_id, version=version))
-            assert explained.model_version == version
-    service.close()
+    method = method_of(models)
+    own = {user_id: method.find("", "", user_id) for user_id in map(str, range(20))}
+
+    assert own == {user_id: models.route("", user_id).model for user_id in own}
+    assert set(own.values()) == {champion, challenger}
+    assert [method.find("", version, "0") for version in "12"] == [champion, challenger]
 
 
-async def test_a_ranking_model_is_not_explained():
-    service, _ = make_service(load_models(shipped_models()))
+def test_a_ranking_model_is_not_explained():
+    method = method_of(load_models(shipped_models()))
     with pytest.raises(NotExplainedError, match="'ranking' ranks items, and only scores of visitors can be explained"):
-        await service.explain(pb.ExplainRequest(user_id="ada", model="ranking"))
+        method.find("ranking", "", "ada")
     with pytest.raises(ModelNotFoundError):
-        await service.explain(pb.ExplainRequest(user_id="ada", model="nope"))
-    service.close()
+        method.find("nope", "", "ada")
 
 
-async def test_an_explanation_of_another_margin_is_not_sent(served, monkeypatch):
+def test_an_explanation_of_another_margin_is_not_given(models, monkeypatch):
     explained = Explainer.explain
 
     def wrong(self, row):
@@ -173,6 +243,6 @@ async def test_an_explanation_of_another_margin_is_not_sent(served, monkeypatch)
         return explanation
 
     monkeypatch.setattr(Explainer, "explain", wrong)
-    code, said = await failure(explain(served))
-    assert code is grpc.StatusCode.INTERNAL
-    assert "internal error" in said
+    model = load_model(models / "conversion" / "1")
+    with pytest.raises(ParityError):
+        explain_row(model.bundle, model.feature_set, featurize(None, MOMENT, model.feature_set), cold_start=True)
