@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 from zlib import crc32
 
 import numpy as np
@@ -16,7 +16,7 @@ from presage_export.drift import BUCKETS, HOUR_MICROS, SHARES, Baseline, Hour, p
 from presage_server.clock import Clock
 from presage_server.drift.baselines import VersionBaseline, read_baseline
 from presage_server.models.model import Model
-from presage_server.scoring.jobs import ScoreJob, Vectors
+from presage_server.scoring.jobs import ScoreJob
 
 __all__ = ["ServedCounts"]
 
@@ -36,7 +36,7 @@ class ServedCounts(Collector):
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._waiting: list[tuple[Model, Vectors, int, str, float]] = []
+        self._waiting: list[tuple[Model, bytes, str, float]] = []
         self._versions: dict[Model, _Version] = {}
         self._ahead: dict[Model, _Version] = {}
         self._closed: list[tuple[VersionBaseline, Hour]] = []
@@ -57,7 +57,9 @@ class ServedCounts(Collector):
         waiting = self._waiting
         for job in jobs:
             if job.error is None and not job.degraded and job.rows is not None:
-                waiting.append((job.model, job.rows, job.row, job.user_id, job.score))
+                rows = job.rows
+                row = rows.tobytes() if len(rows) == 1 else rows[job.row].tobytes()
+                waiting.append((job.model, row, job.user_id, job.score))
         if len(waiting) >= _ROWS_AT_ONCE:
             self.flush()
 
@@ -182,17 +184,17 @@ class _Version:
         self._visitors = np.zeros(BUCKETS, np.int64)
         self.has_rows = False
 
-    def count(self, entries: Sequence[tuple[Model, Vectors, int, str, float]]) -> None:
+    def count(self, entries: Sequence[tuple[Model, bytes, str, float]]) -> None:
         """Count up to 256 rows."""
-        parts: list[Any] = [rows if len(rows) == 1 else rows[row] for _, rows, row, _, _ in entries]
+        joined = b"".join([row for _, row, _, _ in entries])
         columns: NDArray[np.float32] = self._columns[:, : len(entries)]
-        columns[:-1] = np.frombuffer(b"".join(parts), np.float32).reshape(len(entries), -1).T
-        columns[-1] = [score for _, _, _, _, score in entries]
+        columns[:-1] = np.frombuffer(joined, np.float32).reshape(len(entries), -1).T
+        columns[-1] = [score for _, _, _, score in entries]
         counts = self._layout.count(columns)
         self._counts += counts
         self.totals += counts
         self.total_rows += len(entries)
-        buckets = [crc32(user_id.encode()) & (BUCKETS - 1) for _, _, _, user_id, _ in entries]
+        buckets = [crc32(user_id.encode()) & (BUCKETS - 1) for _, _, user_id, _ in entries]
         np.add.at(self._visitors, buckets, 1)
         self.has_rows = True
 
