@@ -52,7 +52,9 @@ def test_before_the_first_change_no_version_was_named(tmp_path):
     assert roll_back(tmp_path) == Aliases(revision=2)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"champion": "../.."}', b'{"champion": "2", "challenger": "2"}', b'{"champion": "\xff"}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"champion": "../.."}', b'{"champion": "2", "challenger": "2"}', b'{"champion": "\xff"}']
+)
 def test_a_broken_file_is_replaced_by_the_last_valid_one(tmp_path, content):
     change(tmp_path, champion="1")
     change(tmp_path, champion="2")
