@@ -116,7 +116,7 @@ class FolderWatch:
         return found
 
     def _read_aliases(self, folder: Path) -> Aliases | str:
-        """Read the aliases if the file was changed; as an editor may be at it, one that is not valid or gone counts when it stays so."""
+        """Read the aliases if the file was changed; one that is not valid, or gone, counts if it stays so: an editor may write."""
         stamp = _stamp(folder / ALIASES_FILE)
         before = self._aliases.get(folder.name)
         if before is not None and before.stamp == stamp:
