@@ -48,7 +48,7 @@ def _draw(report: DriftReport, parts: list[str], top: int) -> int:
         row = ratios.setdefault(finding.column, {})
         row[finding.window] = max(row.get(finding.window, 0.0), finding.effect / finding.needed)
     alarmed = {
-        (alarm.column, each) for alarm in report.alarms for each in range(alarm.first.window - 1, alarm.last.window + 1)
+        (alarm.column, each) for alarm in report.alarms for each in range(alarm.since, alarm.last.window + 1)
     }
     y = top + _TITLE
     for column, row in ratios.items():
