@@ -71,7 +71,9 @@ class Judge:
 
     def _judge_day(self, day: Day) -> Iterator[Finding]:
         """Test a day, and the same without each of its quarters: what counts is the weakest of them."""
-        others = [{(each.column, each.test): each for each in self._judge(day.last, part)} for part in day.without_parts]
+        others = [
+            {(each.column, each.test): each for each in self._judge(day.last, part)} for part in day.without_parts
+        ]
         for finding in self._judge(day.last, day.whole):
             # The busiest visitor of a day is that of one of its windows.
             if finding.test == "busiest":
