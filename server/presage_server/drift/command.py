@@ -138,7 +138,7 @@ def _print_report(console: Console, report: DriftReport) -> None:
         table.add_row(
             alarm.column,
             _describe(alarm),
-            _time(windows[alarm.first.window].start_unix_micros),
+            _time(windows[alarm.since].start_unix_micros),
             _time(windows[alarm.last.window].end_unix_micros),
             f"{worst.effect:.3f}",
             f"{worst.needed:.3f}",
