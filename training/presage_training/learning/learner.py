@@ -15,8 +15,6 @@ import msgspec
 from presage_export.bundle import read_manifest
 from presage_export.registry import (
     Aliases,
-    drop_challenger,
-    promote,
     read_aliases,
     read_changes,
     replace_aliases,
@@ -24,6 +22,7 @@ from presage_export.registry import (
 )
 from presage_featurizer import FeatureSet
 from presage_featurizer.event_log import CHECKPOINT_FILE
+from presage_training.learning.challengers import judge_challenger
 from presage_training.learning.counting import count_new_purchases
 from presage_training.learning.options import LearnOptions
 from presage_training.learning.prior import PRIOR_KIND, write_prior
@@ -39,7 +38,7 @@ from presage_training.learning.registering import (
 from presage_training.learning.retraining import TrainingOutcome, TrainingSpec
 from presage_training.learning.state import Verdict, append_verdict, read_state, write_state
 from presage_training.project.project import choose_features
-from presage_training.verdicts import Action, compare, decide, read_pairs
+from presage_training.verdicts import read_pairs
 
 __all__ = ["Learner"]
 
@@ -139,21 +138,11 @@ class Learner:
             return
         challenger, versions = aliases.challenger, (aliases.champion, aliases.challenger)
         rows = read_pairs(self._known_archive, model=options.name, versions=versions, target=options.target)
-        comparison = compare(
-            rows, alpha=aliases.rollback.paired_alpha, tightest_at=options.tightest_at, seed=options.seed
-        )
-        decision = decide(comparison, options.rules)
-        action, reason = decision.action, decision.reason
         write_state(self.folder, msgspec.structs.replace(state, looked_batch=state.batch))
-        if action is Action.CONTINUE and not self._is_out_of_time(challenger, now):
-            self._say(now, challenger, action.value, reason)
-            return
-        verdict = action.value
-        if action is Action.CONTINUE:
-            verdict, reason = "give up", f"neither better nor worse in {options.patience_hours:g} hours: {reason}"
-        changed = promote(aliases) if action is Action.PROMOTE else drop_challenger(aliases)
-        self._change(changed, now, f"{verdict}: {reason}")
-        self._say(now, challenger, verdict, reason)
+        judged = judge_challenger(rows, aliases, options, is_out_of_time=self._is_out_of_time(challenger, now))
+        if judged.aliases is not None:
+            self._change(judged.aliases, now, f"{judged.verdict}: {judged.reason}")
+        self._say(now, challenger, judged.verdict, judged.reason)
 
     def _is_out_of_time(self, challenger: str, now: int) -> bool:
         began = next(
@@ -175,7 +164,8 @@ class Learner:
                 # Hours are counted from the first look.
                 write_state(self.folder, msgspec.structs.replace(state, trained_unix_micros=now))
             return
-        if aliases.challenger or now - self._last_end() < options.cooldown_hours * _HOUR_MICROS:
+        ended = self._last_end()
+        if aliases.challenger or (ended and now - ended < options.cooldown_hours * _HOUR_MICROS):
             return
         self._recount_prior(aliases, now)
         aliases = read_aliases(self.folder)

@@ -60,6 +60,8 @@ class LearnOptions:
     rules: DecisionRules = field(default_factory=DecisionRules)
     tightest_at: int = TIGHTEST_AT
     """See ``confidence_sequence``; the same at every look."""
+    draws: int = 200
+    """Draws that those intervals of a verdict rest on that are for one look."""
     seed: int = 7
 
     def __post_init__(self) -> None:
@@ -68,6 +70,8 @@ class LearnOptions:
         choose_kinds(self.target.name, [self.kind], classifies=True)
         if self.after_purchases < 1:
             raise DatasetError(f"after_purchases: expected 1 or more, got {self.after_purchases}")
+        if self.draws < 2:
+            raise DatasetError(f"draws: expected 2 or more, got {self.draws}")
         for name in ("every_hours", "history_days", "cooldown_hours", "patience_hours"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise DatasetError(f"{name}: expected 0 or more, got {getattr(self, name)}")
