@@ -8,8 +8,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from support.learning import archive_batch, shop_events
-from support.running_server import GENEROUS_SECONDS, serving
 
 from presage.v1 import model_service_pb2, model_service_pb2_grpc, scoring_service_pb2
 from presage_export.bundle import read_bundle
@@ -21,6 +19,9 @@ from presage_training.errors import LearningError
 from presage_training.learning import Learner, LearnOptions, StoppedError, read_verdicts
 from presage_training.learning.registering import locked, put_in_place
 from presage_training.learning.state import LearnState, read_state, write_state
+from support.learning import archive_batch, shop_events
+from support.running_server import serving
+from support.worker_processes import until
 
 HOUR = 3_600 * 1_000_000
 OPTIONS = LearnOptions(kind="logistic-regression", after_purchases=5, holdout_share=0.1, draws=20)
@@ -93,9 +94,13 @@ async def test_a_server_goes_from_a_prior_to_a_model_that_was_trained_on_its_arc
         assert "log loss is" in last.reason
 
         stub = model_service_pb2_grpc.ModelServiceStub(served.channel)
-        async with asyncio.timeout(GENEROUS_SECONDS):
-            while (model := await stub.GetModel(model_service_pb2.GetModelRequest(model="conversion"))).version != "3":
-                await asyncio.sleep(0.05)
+        request = model_service_pb2.GetModelRequest(model="conversion")
+
+        async def serves_the_new_one():
+            return (await stub.GetModel(request)).version == "3"
+
+        await until(serves_the_new_one)
+        model = await stub.GetModel(request)
         assert sum(feature.importance for feature in model.features) == pytest.approx(1.0)
         arms = {}
         for number in range(60):

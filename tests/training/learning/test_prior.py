@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.learning import shop_events
 
 from presage_export.bundle import read_bundle
 from presage_featurizer import CORE, FeatureSet, featurize
 from presage_training.datasets.dataset import purchase_in_session
 from presage_training.learning import fit_prior, write_prior
+from support.learning import shop_events
 
 NAMES = {"target": "purchase-in-session", "decisions": "every-event", "default_rate": 0.02}
 
