@@ -53,6 +53,9 @@ def learn(  # noqa: PLR0917 - the command line passes names
     slice_tolerance: Annotated[float, typer.Option(min=0, help="The same within each slice.")] = 0.05,
     min_sessions: Annotated[int, typer.Option(min=2, help="Outcomes that a verdict on a challenger needs.")] = 200,
     min_purchases: Annotated[int, typer.Option(min=0, help="How many of them with a purchase, and without.")] = 20,
+    tightest_at: Annotated[
+        int, typer.Option(min=1, help="How many outcomes a verdict is likely to need: there, its interval is tightest.")
+    ] = 5_000,
     cooldown_hours: Annotated[float, typer.Option(min=0, help="How long after a challenger there is no other.")] = 24.0,
     patience_hours: Annotated[
         float, typer.Option(min=0, help="How long a challenger stays that is neither better nor worse.")
@@ -101,6 +104,7 @@ def learn(  # noqa: PLR0917 - the command line passes names
             default_rate=default_rate,
             gate=GateRules(tolerance=tolerance, slice_tolerance=slice_tolerance),
             rules=DecisionRules(min_rows=min_sessions, min_positives=min_purchases),
+            tightest_at=tightest_at,
             seed=seed,
         )
         with stop_on_signals() as stop:
