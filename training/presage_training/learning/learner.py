@@ -194,8 +194,9 @@ class Learner:
         return max(ends, default=0)
 
     def _recount_prior(self, aliases: Aliases, now: int) -> None:
-        """Count a prior that was written without any outcome."""
-        if read_manifest(self.folder / aliases.prior).data.get("rows") != 0:
+        """Count the prior anew while it is all that there is: the first ones rest on few outcomes, or on none."""
+        prior = read_manifest(self.folder / aliases.prior)
+        if prior.data.get("rows") != 0 and aliases.champion != aliases.prior:
             return
         version = next_version(self.folder)
         with work_folder(self.folder) as work:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,7 @@ from presage_export.bundle import read_bundle
 from presage_export.errors import ExportError
 from presage_featurizer import FeatureSet, FeaturizerError
 from presage_training.datasets.dataset import Dataset
-from presage_training.datasets.targets import parse_target
+from presage_training.datasets.targets import PurchaseInSession, Target, parse_target
 from presage_training.errors import DatasetError, TrainingError
 from presage_training.experiment.drift_baseline import baseline_of_features, with_scores
 from presage_training.experiment.logs import LogFile, PredictionTask, read_dataset
@@ -89,7 +90,7 @@ def _train(spec: TrainingSpec, directory: Path) -> TrainingOutcome:
     if champion is not None:
         feature_set = FeatureSet.restore(champion.manifest.feature_set)
     task = PredictionTask(
-        target=parse_target(spec.target), decisions=parse_decisions(spec.decisions), feature_set=feature_set
+        target=_as_judged(parse_target(spec.target)), decisions=parse_decisions(spec.decisions), feature_set=feature_set
     )
     log = LogFile(path=Path(spec.archive), source=LogFormat.ARCHIVE, as_recorded=True)
     dataset = _newest(read_dataset(log, task, skipped=SkippedRows()), spec.history_days)
@@ -128,7 +129,7 @@ def _export(fitted: FittedModel, parts: Parts, directory: Path, spec: TrainingSp
         metrics=_metrics(test, fitted.predict(test.features), threshold, spec.seed),
         data={
             "source": "archive",
-            "target": task.target.name,
+            "target": spec.target,
             "decisions": task.decisions.name,
             "known_only": 0,
             "seed": spec.seed,
@@ -157,6 +158,11 @@ def _baseline(fitted: FittedModel, parts: Parts, feature_set: FeatureSet) -> dic
         after_unix_micros=int(parts.train.times_unix_micros.max()),
         time_zone=feature_set.time_zone,
     )
+
+
+def _as_judged(target: Target) -> Target:
+    """Label sessions once they have ended, as verdicts do: in a young archive, purchases of open ones would be the majority."""
+    return replace(target, ended_only=True) if isinstance(target, PurchaseInSession) else target
 
 
 def _newest(dataset: Dataset, days: float) -> Dataset:
