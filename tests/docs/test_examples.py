@@ -25,6 +25,7 @@ NOT_RUN = {
     "pip install ": ("changes the environment; `make new-user` installs the wheel in one of its own", check_pip),
     "presage models pull ": ("needs an MLflow server; `make mlflow-proof` starts one", check_presage),
     "presage items follow ": ("works until it is stopped, as tests of its own do", check_presage),
+    "presage learn archive ": ("works until it is stopped, as tests of its own do", check_presage),
     "presage drift ": ("compares hours of a shop's traffic, as tests of its own do", check_presage),
     "for k in $(seq 0 1023); do redis-cli ": ("redis-cli does not come with Presage", check_streams),
 }

@@ -2,6 +2,7 @@
 
 TrainingError
 ├── AuditStateError  the file of states of a following audit cannot be used
+├── LearningError    a learner's files cannot be used, or its training process ended early
 ├── LogFormatError   an event log is not of the format that was named
 │   └── MappingError   a mapping file is wrong, or matches nothing in the log (readers/formats/mapping.py)
 ├── DatasetError     a log does not fit the task, or has too few rows for it
@@ -21,6 +22,7 @@ __all__ = [
     "AuditStateError",
     "DatasetError",
     "EventOrderError",
+    "LearningError",
     "LogFormatError",
     "ProjectError",
     "TrainingError",
@@ -46,6 +48,10 @@ class DatasetError(TrainingError):
 
 class EventOrderError(DatasetError):
     """Too many events of a log are out of order for a replay; the text has the numbers."""
+
+
+class LearningError(TrainingError):
+    """A learner's files cannot be used, or its training process ended early; the text says which and what to do."""
 
 
 class ProjectError(TrainingError):

@@ -26,6 +26,7 @@ _ORDER = (
     "train",
     "evaluate",
     "rank",
+    "learn",
     "models",
     "drift",
     "version",

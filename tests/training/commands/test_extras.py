@@ -42,12 +42,14 @@ def test_help_lists_the_commands_in_the_order_of_use():
         "train",
         "evaluate",
         "rank",
+        "learn",
         "models",
+        "drift",
         "version",
     ]
 
 
-@pytest.mark.parametrize("name", ["train", "replay", "demo", "init", "inspect", "evaluate", "rank", "audit"])
+@pytest.mark.parametrize("name", ["train", "replay", "demo", "init", "inspect", "evaluate", "rank", "audit", "learn"])
 def test_each_command_explains_itself(monkeypatch, capsys, name):
     done = run_here(monkeypatch, capsys, name, "--help")
 

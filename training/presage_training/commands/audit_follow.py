@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from presage_training.commands.signals import stop_on_signals
 from presage_training.quoting import printable
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class FollowCommand:
 
         archive_id = read_checkpoint(self.archive).archive_id
         with ExitStack() as stack:
-            stop = stack.enter_context(_stop_on_signals())
+            stop = stack.enter_context(stop_on_signals())
             states = stack.enter_context(
                 open_states(self.states, archive_id=archive_id, aggregates=models.read().aggregates)
             )
@@ -140,21 +139,3 @@ def _alert(mismatch: Mismatch) -> None:
 
 def _print(line: str) -> None:
     print(f"presage audit: {line}", flush=True)  # noqa: T201 - a line for logs
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[Flag]:
-    """Set a flag on SIGTERM and Ctrl-C, for as long as the context lasts."""
-    stop = Flag()
-
-    def on_signal(*_: Any) -> None:
-        stop.set()
-
-    before: dict[int, Callable[..., Any] | int | None] = {
-        number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

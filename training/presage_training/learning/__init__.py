@@ -1,0 +1,26 @@
+"""``presage learn``: a model that follows its own archive.
+
+``learner`` is the loop; ``retraining`` trains in a process of its own, ``gate`` decides whether what came of it may be tried, and
+``verdicts`` beside this package decides what becomes of a challenger. ``prior`` is what serves before there is a model.
+"""
+
+from presage_training.learning.gate import GateReport, GateRules, judge
+from presage_training.learning.learner import Learner
+from presage_training.learning.options import LearnOptions
+from presage_training.learning.prior import PRIOR_KIND, fit_prior, write_prior
+from presage_training.learning.process import StoppedError
+from presage_training.learning.state import Verdict, read_verdicts
+
+__all__ = [
+    "PRIOR_KIND",
+    "GateReport",
+    "GateRules",
+    "LearnOptions",
+    "Learner",
+    "StoppedError",
+    "Verdict",
+    "fit_prior",
+    "judge",
+    "read_verdicts",
+    "write_prior",
+]

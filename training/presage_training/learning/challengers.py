@@ -1,0 +1,52 @@
+"""What becomes of a challenger, by what came of those whom it and the champion have both scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from presage_export.registry import Aliases, drop_challenger, promote
+from presage_training.learning.options import LearnOptions
+from presage_training.verdicts import Action, PairedRows, compare, decide
+
+__all__ = ["JudgedChallenger", "judge_challenger"]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedChallenger:
+    verdict: str
+    """``promote``, ``roll back``, ``give up`` or ``continue``."""
+    reason: str
+    aliases: Aliases | None
+    """What follows; None: nothing changes."""
+
+
+def judge_challenger(
+    rows: PairedRows, aliases: Aliases, options: LearnOptions, *, is_out_of_time: bool = False
+) -> JudgedChallenger:
+    """Judge a challenger; it may be asked as often as one likes.
+
+    Rows of visitors that the prior serves count, too: both versions have scored them, and neither has influenced them.
+
+    Args:
+        rows: Of the champion and the challenger.
+        aliases: As they are; they name the error level.
+        options: What a verdict needs.
+        is_out_of_time: Whether the challenger is to be dropped if it is neither better nor worse.
+    """
+    comparison = compare(
+        rows,
+        alpha=aliases.rollback.paired_alpha,
+        tightest_at=options.tightest_at,
+        draws=options.draws,
+        seed=options.seed,
+    )
+    decision = decide(comparison, options.rules)
+    match decision.action:
+        case Action.PROMOTE:
+            return JudgedChallenger(decision.action.value, decision.reason, promote(aliases))
+        case Action.ROLL_BACK:
+            return JudgedChallenger(decision.action.value, decision.reason, drop_challenger(aliases))
+    if is_out_of_time:
+        reason = f"neither better nor worse in {options.patience_hours:g} hours: {decision.reason}"
+        return JudgedChallenger("give up", reason, drop_challenger(aliases))
+    return JudgedChallenger(decision.action.value, decision.reason, None)

@@ -1,0 +1,102 @@
+"""What a learner has done, on the disk, so that it goes on where it was ended."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from presage_training.errors import LearningError
+
+__all__ = [
+    "STATE_FILE",
+    "VERDICTS_FILE",
+    "LearnState",
+    "Verdict",
+    "append_verdict",
+    "read_state",
+    "read_verdicts",
+    "write_state",
+]
+
+STATE_FILE: Final = "learning.json"
+"""The state's name, beside the versions."""
+VERDICTS_FILE: Final = "learning.jsonl"
+"""The verdicts' name, a line for each."""
+
+
+class LearnState(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the archive was followed, and what is under way."""
+
+    archive_id: str = ""
+    batch: int = 0
+    """The archive's last batch that was counted."""
+    purchases: int = 0
+    """Purchases in the batches up to it."""
+    trained_purchases: int = 0
+    """How many there were when a model was last trained, or could not be."""
+    trained_unix_micros: int = 0
+    """When that was; 0: never."""
+    looked_batch: int = 0
+    """The archive's last batch that the challenger was judged by."""
+    pending_version: str = ""
+    """The version that has passed the gate and is being registered."""
+    pending_reason: str = ""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision, with its numbers."""
+
+    decided_at_unix_micros: int
+    version: str
+    verdict: str
+    """``prior``, ``not trained``, ``rejected``, ``challenger``, ``continue``, ``promote``, ``roll back`` or ``give up``."""
+    reason: str
+
+
+def read_state(folder: Path) -> LearnState:
+    """Read the state from a model's folder; a new one if there is none.
+
+    Raises:
+        LearningError: The file is not valid.
+    """
+    path = folder / STATE_FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=LearnState)
+    except FileNotFoundError:
+        return LearnState()
+    except msgspec.MsgspecError as error:
+        raise LearningError(f"{path}: {error}; remove the file: the archive is then counted again") from error
+
+
+def write_state(folder: Path, state: LearnState) -> None:
+    """Replace the state, whole."""
+    staged = folder / f".{STATE_FILE}.{os.getpid()}"
+    with staged.open("wb") as file:
+        file.write(msgspec.json.encode(state) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    staged.replace(folder / STATE_FILE)
+
+
+def append_verdict(folder: Path, verdict: Verdict) -> None:
+    """Append a verdict to the history of a model."""
+    with (folder / VERDICTS_FILE).open("ab") as file:
+        file.write(msgspec.json.encode(verdict) + b"\n")
+
+
+def read_verdicts(folder: Path) -> list[Verdict]:
+    """Read the verdicts, the oldest first; a line that was cut while it was written is left out."""
+    try:
+        lines = (folder / VERDICTS_FILE).read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            found.append(msgspec.json.decode(line, type=Verdict))
+        except msgspec.MsgspecError:
+            continue
+    return found
