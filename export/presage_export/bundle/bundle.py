@@ -243,14 +243,17 @@ def decode_manifest_file(path: Path, text: bytes) -> Manifest:
     try:
         manifest = decode_manifest(text)
     except ValueError as error:
-        raise BundleError(path, f"is no valid manifest: {error}") from error
+        raise BundleError(path, f"is not a valid manifest: {error}") from error
     folder = path.parent.absolute()
     for field, named, expected in (
         ("name", manifest.name, folder.parent.name),
         ("version", manifest.version, folder.name),
     ):
         if named != expected:
-            raise BundleError(path, f"{field}: expected {expected!r}, as the folder is called, got {named!r}")
+            raise BundleError(
+                path,
+                f"{field}: expected {expected!r}, as the folder is called, got {named!r}; rename the folder, or export it again",
+            )
     return manifest
 
 

@@ -23,7 +23,7 @@ def read_foreign_manifest(folder: Path) -> Manifest:
     try:
         return decode_manifest(read_file(path))
     except ValueError as error:
-        raise BundleError(path, f"is no valid manifest: {error}") from error
+        raise BundleError(path, f"is not a valid manifest: {error}") from error
 
 
 def is_same_model(one: Manifest, other: Manifest) -> bool:

@@ -124,4 +124,6 @@ def read_aliases(folder: Path) -> Aliases:
     except OSError as error:
         raise AliasesError(f"{path}: cannot be read: {error.strerror}") from error
     except (msgspec.MsgspecError, UnicodeDecodeError, AliasesError) as error:
-        raise AliasesError(f"{path}: {error}; presage models rollback puts the last valid ones back") from error
+        raise AliasesError(
+            f"{path}: is not valid: {error}; presage models rollback puts the last valid ones back"
+        ) from error

@@ -72,7 +72,7 @@ def find_aliases_before(folder: Path) -> Aliases:
     if changes and changes[-1].before == current:
         changes.pop()  # it was cut off before it held
     if not changes:
-        raise AliasesError(f"{folder / CHANGES_FILE}: has no change to take back")
+        raise AliasesError(f"{folder / CHANGES_FILE}: has no change to roll back")
     last = changes[-1]
     before = last.before if last.after == current else last.after
     return msgspec.structs.replace(before, revision=current.revision)

@@ -20,7 +20,8 @@ from presage_server.models.command_options import (
     Project,
     Reason,
     errors_shown,
-    folder_of,
+    find_named,
+    folder_to_change,
     operator,
     say,
 )
@@ -158,7 +159,7 @@ class _Work:
         """Write other aliases, unless they are the same."""
         present = self.present()
         if after == present:
-            say(f"presage models {self.command}: {self.name} is so already; nothing was changed")
+            say(f"presage models {self.command}: {self.name}: nothing was changed: the aliases say so already")
         else:
             self.write(present, after)
 
@@ -188,9 +189,8 @@ def _working(  # noqa: PLR0917 - options
 ) -> Iterator[_Work]:
     with errors_shown(command):
         from presage_server.models.project import read_project  # noqa: PLC0415
-        from presage_server.models.registry import find_model  # noqa: PLC0415
 
-        folder = folder_of(models)
-        find_model(folder, name)
+        folder = folder_to_change(models)
+        find_named(folder, name)
         custom = read_project(str(project)) if project else None
         yield _Work(command=command, name=name, folder=folder, custom=custom, by=by, reason=reason)

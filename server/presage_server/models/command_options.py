@@ -14,7 +14,19 @@ import typer
 
 from presage_server.settings import shipped_models
 
-__all__ = ["By", "Folder", "Name", "Project", "Reason", "errors_shown", "folder_of", "operator", "say"]
+__all__ = [
+    "By",
+    "Folder",
+    "Name",
+    "Project",
+    "Reason",
+    "errors_shown",
+    "find_named",
+    "folder_of",
+    "folder_to_change",
+    "operator",
+    "say",
+]
 
 Folder = Annotated[
     Path | None,
@@ -22,7 +34,7 @@ Folder = Annotated[
         "--models",
         envvar="PRESAGE_MODELS",
         show_envvar=False,
-        help="The folder of bundles, NAME/VERSION/; the shipped ones if not given.",
+        help="The folder of bundles, NAME/VERSION/. To look at: the shipped ones if not given.",
     ),
 ]
 Project = Annotated[
@@ -39,8 +51,28 @@ Reason = Annotated[str, typer.Option("--reason", help="Why, for the history.")]
 
 
 def folder_of(given: Path | None) -> Path:
-    """Return the folder to work on."""
+    """Return the folder to look at."""
     return given or shipped_models()
+
+
+def folder_to_change(given: Path | None) -> Path:
+    """Return the folder to change, which is never the installed package's by default; raises ModelError."""
+    from presage_server.errors import ModelError  # noqa: PLC0415 - the help of commands does not need it
+
+    if given is None:
+        raise ModelError("models: expected the folder of bundles that servers use, with --models or in PRESAGE_MODELS")
+    return given
+
+
+def find_named(folder: Path, name: str) -> list[str]:
+    """Return the versions of a model, the oldest first; raises ModelError."""
+    from presage_server.errors import ModelError  # noqa: PLC0415
+    from presage_server.models.registry import find_model  # noqa: PLC0415
+
+    before, slash, after = name.rpartition("/")
+    if slash:
+        raise ModelError(f"model: expected a name and a version apart, as in: {before} {after}, got {name!r}")
+    return find_model(folder, name)
 
 
 def operator(given: str) -> str:

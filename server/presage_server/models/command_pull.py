@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from presage_server.models.command_options import Folder, Project, errors_shown, folder_of, say
+from presage_server.models.command_options import Folder, Project, errors_shown, folder_to_change, say
 
 __all__ = ["pull"]
 
@@ -45,7 +45,7 @@ def pull(
         from presage_server.models.project import read_project  # noqa: PLC0415
 
         parsed = parse_reference(reference)
-        folder = folder_of(models)
+        folder = folder_to_change(models)
         custom = read_project(str(project)) if project else None
         downloaded, theirs = download_bundle(parsed, Path(temporary), tracking_uri)
         placed = place_bundle(find_bundle(downloaded), folder, name, custom)

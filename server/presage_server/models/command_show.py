@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from presage_server.models.command_options import Folder, Name, Project, errors_shown, folder_of, say
+from presage_server.models.command_options import Folder, Name, Project, errors_shown, find_named, folder_of, say
 
 __all__ = ["show", "verify"]
 
@@ -30,11 +30,10 @@ def show(
         from presage_server.errors import ModelError  # noqa: PLC0415
         from presage_server.models.loading import load_any_model  # noqa: PLC0415
         from presage_server.models.project import read_project  # noqa: PLC0415
-        from presage_server.models.registry import find_model  # noqa: PLC0415
 
         folder = folder_of(models)
         custom = read_project(str(project)) if project else None
-        versions = find_model(folder, name)
+        versions = find_named(folder, name)
         if version and version not in versions:
             raise ModelError(f"{name}: expected one of its versions {', '.join(versions)}, got {version}")
         found: dict[str, Any] = {}
@@ -74,18 +73,16 @@ def verify(
         from presage_server.errors import ModelError  # noqa: PLC0415
         from presage_server.models.loading import find_bundles, load_any_model  # noqa: PLC0415
         from presage_server.models.project import read_project  # noqa: PLC0415
-        from presage_server.models.registry import find_model  # noqa: PLC0415
 
         folder = folder_of(models)
         custom = read_project(str(project)) if project else None
         names = [name] if name else list(find_bundles(folder))
-        paths = [folder / each / found for each in names for found in find_model(folder, each)]
+        paths = [folder / each / found for each in names for found in find_named(folder, each)]
         if version:
             paths = [path for path in paths if path.name == version]
         if not paths:
-            raise ModelError(
-                f"no bundle found of {name or 'any model'} {version} under {folder}; expected <name>/<version>/"
-            )
+            wanted = f"of {name} {version} " if version else ""
+            raise ModelError(f"models: no bundle found {wanted}under {folder}; expected <name>/<version>/manifest.json")
         for path in paths:
             try:
                 model = load_any_model(path, custom)
@@ -124,7 +121,7 @@ def _version_lines(versions: list[str], found: dict[str, Any], aliases: Any, cha
     yield "versions:"
     for version in versions:
         model = found[version]
-        roles = roles_of(aliases, version) if aliases else []
+        roles = roles_of(aliases, version) if aliases else ["unknown, as the aliases are"]
         if not roles and version == champion:
             roles = ["champion"]
         state = f"cannot be served: {model}" if isinstance(model, str) else "; ".join(roles) or "available"

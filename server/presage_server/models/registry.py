@@ -32,6 +32,8 @@ def find_model(directory: Path, name: str) -> list[str]:
         found = find_versions(directory)
     except OSError as error:
         raise ModelError(f"models: {directory} cannot be read: {error.strerror}") from error
+    if not found:
+        raise ModelError(f"models: no bundle found under {directory}; expected <name>/<version>/manifest.json")
     if name not in found:
         raise ModelError(f"model: expected one of {sorted(found)}, as in {directory}, got {name[:64]!r}")
     return [path.name for path in found[name]]

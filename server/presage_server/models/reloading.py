@@ -277,10 +277,13 @@ class Reloader:
             self._metrics.count_changed()
         for name, planned in changed.items():
             others = [f"{role} {version.version}" for role, version in planned.beside_champion]
+            serving = planned.champion.version
+            earlier = before[name].champion.version if name in before else ""
             _logger.info(
-                "model %s: version %s serves%s%s",
+                "model %s: version %s %s%s%s",
                 name,
-                planned.champion.version,
-                "" if name not in before else f" (before: {before[name].champion.version})",
+                serving,
+                "still serves" if earlier == serving else "serves",
+                f" (before: {earlier})" if earlier not in {"", serving} else "",
                 "".join(f", {other}" for other in others),
             )

@@ -46,7 +46,7 @@ def choose_transport(settings: Settings, *, installed: Callable[[], str] | None 
         return "grpcio", "as set"
     obstacle = _obstacle(settings, (installed or native_version)())
     if not obstacle:
-        return "native", "as set" if settings.transport == "native" else "installed, and nothing speaks against it"
+        return "native", "as set" if settings.transport == "native" else "pygrpc-native is installed"
     if settings.transport == "native":
         raise SettingsError(f"transport: native cannot be used: {obstacle}")
     return "grpcio", f"native cannot be used: {obstacle}"

@@ -27,7 +27,7 @@ from support.bundle_files import assert_refused, change_manifest
 def test_a_manifest_that_is_none_is_refused(directory, text):
     (directory / "manifest.json").write_bytes(text)
 
-    assert_refused(directory, "manifest.json", "is no valid manifest|expected at most 67108864 bytes")
+    assert_refused(directory, "manifest.json", "is not a valid manifest|expected at most 67108864 bytes")
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_a_change_that_was_cut_off_before_it_held_is_not_taken_back(tmp_path):
 
 
 def test_without_a_change_there_is_nothing_to_go_back_to(tmp_path):
-    with pytest.raises(AliasesError, match=rf"{CHANGES_FILE}: has no change to take back"):
+    with pytest.raises(AliasesError, match=rf"{CHANGES_FILE}: has no change to roll back"):
         find_aliases_before(tmp_path)
     (tmp_path / ALIASES_FILE).write_text("{")
     with pytest.raises(AliasesError, match="correct the file, or remove it"):

@@ -125,6 +125,7 @@ def test_who_changed_it_is_the_login_name_unless_given(desk):
         (("promote", "conversion", 9), "conversion: expected one of its versions 1, 2, 3, 4, got 9"),
         (("promote", "conversion", "../1"), "champion: expected a version such as 3 or 3.1, got '../1'"),
         (("promote", "conversion"), "champion: there is no challenger to promote; name a version"),
+        (("promote", "conversion/1"), "model: expected a name and a version apart, as in: conversion 1, got"),
         (("promote", "other", 1), "model: expected one of ['conversion'], as in"),
         (("split", "conversion", 1, 1.5), "challenger_share: expected 0 to 1, got 1.5"),
         (("split", "conversion", 4, 0.1), "challenger: 4 serves already; name another version"),
@@ -133,7 +134,7 @@ def test_who_changed_it_is_the_login_name_unless_given(desk):
         (("shadow", "conversion"), "expected either a VERSION"),
         (("shadow", "conversion", 1, "--off"), "expected either a VERSION"),
         (("shadow", "conversion", 4), "shadow: expected not the champion, got '4'"),
-        (("rollback", "conversion"), "changes.jsonl: has no change to take back"),
+        (("rollback", "conversion"), "changes.jsonl: has no change to roll back"),
         (("promote", "conversion", 1, "--project", "nowhere"), "project: nowhere: holds no features.toml"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
@@ -142,6 +143,12 @@ def test_what_cannot_be_is_refused_with_one_line_and_changes_nothing(desk, argum
     errors = desk.refused(*arguments)
     assert errors.startswith(f"presage models {arguments[0]}: ")
     assert reason in errors
+
+
+def test_the_installed_models_are_never_changed_by_default():
+    done = CliRunner().invoke(command, ["promote", "conversion", "3"], env={"COLUMNS": "200", "PRESAGE_MODELS": None})
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "expected the folder of bundles that servers use, with --models or in PRESAGE_MODELS" in done.stderr
 
 
 def test_a_broken_version_can_be_dropped_and_what_serves_cannot_become_broken(desk):
@@ -247,5 +254,8 @@ def test_versions_are_verified(desk):
     assert desk.run("verify", "conversion", 9) == (
         2,
         "",
-        f"presage models verify: no bundle found of conversion 9 under {desk.folder}; expected <name>/<version>/\n",
+        (
+            f"presage models verify: models: no bundle found of conversion 9 under {desk.folder}; expected "
+            "<name>/<version>/manifest.json\n"
+        ),
     )

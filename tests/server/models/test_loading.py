@@ -124,7 +124,7 @@ BREAKAGES = {
     "model.onnx: is missing": lambda bundle: (bundle / "model.onnx").unlink(),
     "golden.npz: is missing": lambda bundle: (bundle / "golden.npz").unlink(),
     "manifest.json: is missing": lambda bundle: (bundle / "manifest.json").unlink(),
-    "manifest.json: is no valid manifest": lambda bundle: (bundle / "manifest.json").write_text("{"),
+    "manifest.json: is not a valid manifest": lambda bundle: (bundle / "manifest.json").write_text("{"),
     "manifest.json: feature_set.fingerprint: expected 0{64}, got .* train the model again": lambda bundle: (
         edit_feature_set(bundle, fingerprint="0" * 64)
     ),

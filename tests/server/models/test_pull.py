@@ -36,7 +36,7 @@ def folder(tmp_path):
 
 
 def pull(*arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(command, ["pull", *arguments])
+    done = CliRunner().invoke(command, ["pull", *arguments], env={"PRESAGE_MODELS": "models"})
     return done.exit_code, done.stderr
 
 
@@ -120,7 +120,7 @@ def link_elsewhere(source):
     [
         (truncate, r"conversion/1/model\.onnx: expected SHA-256 .* altered"),
         (lose, r"golden\.npz: is missing"),
-        (empty, r"manifest\.json: is no valid manifest"),
+        (empty, r"manifest\.json: is not a valid manifest"),
         (escape, r"manifest\.json: files: '\.\./\.\./\.\./etc/passwd' is no file that a bundle has"),
         (link_elsewhere, r"golden\.npz: is missing, or no regular file"),
     ],

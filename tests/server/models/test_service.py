@@ -143,7 +143,7 @@ async def test_a_version_that_is_not_served_is_described_from_its_folder(store, 
     assert (available.version, available.state) == ("1", pb.VERSION_STATE_AVAILABLE)
     assert not available.HasField("golden_check")
     assert unreadable.state == pb.VERSION_STATE_REJECTED
-    assert "is no valid manifest" in unreadable.problem
+    assert "is not a valid manifest" in unreadable.problem
 
 
 async def test_an_unknown_model_or_version_is_not_found(store, folder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,7 +104,7 @@ def audit(  # noqa: PLR0917 - the command line passes names
         if models is not None and not models.is_dir():
             raise NotADirectoryError(20, "no such folder", str(models))
         custom = None if project_folder is None else Project.read(project_folder).features
-        folder = ModelsFolder(models, custom, warn=console.print)
+        folder = ModelsFolder(models, custom, warn=partial(console.print, soft_wrap=True))
         if follow:
             command = FollowCommand(
                 archive=archive,
@@ -123,7 +124,11 @@ def audit(  # noqa: PLR0917 - the command line passes names
     except (TrainingError, FeaturizerError) as error:
         sys.exit(_fail(str(error)))
     except OSError as error:
-        sys.exit(_fail(f"{error.filename or archive}: {error.strerror or error}; name a folder that can be read"))
+        path = str(error.filename or archive)
+        advice = (
+            "expected the folder that presage archive writes" if Path(path).is_relative_to(archive) else "name another"
+        )
+        sys.exit(_fail(f"{path}: {error.strerror or error}; {advice}"))
     if not all_same:
         sys.exit(1)
     if not is_compared:

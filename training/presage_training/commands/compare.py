@@ -95,7 +95,11 @@ def compare(  # noqa: PLR0917 - the command line passes names
     except (TrainingError, ExportError, FeaturizerError) as error:
         sys.exit(_fail(str(error)))
     except OSError as error:
-        sys.exit(_fail(f"{error.filename or archive}: {error.strerror or error}; name a folder that can be read"))
+        sys.exit(
+            _fail(
+                f"{error.filename or archive}: {error.strerror or error}; expected the folder that presage archive writes"
+            )
+        )
     _print(console, comparison, name)
     for reason, count in sorted(skipped.counts.items()):
         console.print(f"  {count:,} events left out: {reason}", soft_wrap=True)
