@@ -41,6 +41,19 @@ from presage_server.telemetry.build import BuildInfo, installed_version
 from presage_server.telemetry.metrics import Metrics
 from presage_server.transport.interface import ServerOptions, grpcio_options
 
+__all__ = [
+    "SERVICES",
+    "add_rare_methods",
+    "make_counts",
+    "make_exposure_log",
+    "make_grpcio_server",
+    "make_guard",
+    "make_methods",
+    "make_scorer",
+    "new_id",
+    "show_what_is_served",
+]
+
 _logger = logging.getLogger(__name__)
 
 SERVICES = (SERVICE_NAME, RANKING_NAME, MODEL_SERVICE_NAME)

@@ -19,6 +19,7 @@ from presage_server.app import running
 from presage_server.errors import StoreStartError
 from presage_server.scoring import scorer as scoring
 from presage_server.settings import Settings
+from presage_server.store import opening
 from support.proxies import silent_store
 from support.running_server import an_event, serving, track, until_accepted
 from support.stores import local_store
@@ -26,7 +27,7 @@ from support.stores import local_store
 pytestmark = pytest.mark.usefixtures("each_transport")  # both behave the same here
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
-SERVICE, RANKING = "presage.v1.ScoringService", "presage.v1.RankingService"
+SERVICE, RANKING, MODELS = "presage.v1.ScoringService", "presage.v1.RankingService", "presage.v1.ModelService"
 NOW = 1_700_000_000_000_000
 
 
@@ -46,14 +47,14 @@ async def listed_services(channel) -> set[str]:
 
 async def test_health_knows_the_server_and_the_service_by_name(served):
     stub = health_pb2_grpc.HealthStub(served.channel)
-    for name in ("", SERVICE, RANKING):
+    for name in ("", SERVICE, RANKING, MODELS):
         assert (await stub.Check(health_pb2.HealthCheckRequest(service=name))).status == SERVING
     assert await code_of(stub.Check(health_pb2.HealthCheckRequest(service="another"))) == "NOT_FOUND"
 
 
 async def test_reflection_lists_the_services_unless_it_is_switched_off(store, models, served):
     reflections = {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
-    expected = {SERVICE, RANKING, "grpc.health.v1.Health"} | reflections
+    expected = {SERVICE, RANKING, MODELS, "grpc.health.v1.Health"} | reflections
     assert await listed_services(served.channel) == expected
     async with serving(redis_url=store.url, models=models, reflection=False) as silent:
         # pygrpc-native resets the stream right behind its answer, and the client sees the one or the other.
@@ -193,7 +194,7 @@ async def test_what_nobody_foresaw_is_internal_with_an_id_that_the_log_has_and_n
 
 
 async def test_a_server_does_not_wait_forever_for_a_silent_store(models, monkeypatch):
-    monkeypatch.setattr(app, "_STORE_SECONDS", 0.1)
+    monkeypatch.setattr(opening, "_STORE_SECONDS", 0.1)
     async with silent_store() as (url, _):
         with pytest.raises(StoreStartError, match=r"redis_url: the store does not answer within 0\.1 s"):
             async with serving(redis_url=url, models=models):
@@ -220,5 +221,5 @@ async def test_nobody_can_connect_until_all_is_warm(store, models, unused_tcp_po
         assert steps == ["warm", "refused"]
         async with grpc.aio.insecure_channel(address) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
-            for name in ("", SERVICE, RANKING):
+            for name in ("", SERVICE, RANKING, MODELS):
                 assert (await stub.Check(health_pb2.HealthCheckRequest(service=name))).status == SERVING

@@ -15,9 +15,10 @@ from support.running_server import GENEROUS_SECONDS, ServerProcess
 
 
 def children(pid: int) -> dict[int, str]:
-    """Return the command lines of a process's children."""
+    """Return the command lines of a process's children, but for the one that verifies models, which all servers have."""
     pids = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return {child: Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ") for child in pids}
+    commands = {child: Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ") for child in pids}
+    return {child: command for child, command in commands.items() if "presage_server.models.verifier" not in command}
 
 
 def workers_of(server: ServerProcess) -> list[int]:

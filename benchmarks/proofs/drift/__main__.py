@@ -23,7 +23,7 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Simulate, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.proofs.drift")
-    parser.add_argument("--visitors-a-day", type=int, default=1100, help="new ones; each stays for four weeks")
+    parser.add_argument("--visitors-a-day", type=int, default=2400, help="new ones; each stays for four weeks")
     parser.add_argument("--min-visitors", type=int, default=MIN_VISITORS, help="of a window")
     parser.add_argument("--seed", type=int, default=3)
     given = parser.parse_args(arguments)

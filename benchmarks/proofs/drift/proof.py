@@ -19,6 +19,7 @@ from benchmarks.proofs.drift.shop import (
     START_UNIX_MICROS,
     WEEK_MICROS,
     Rows,
+    fold_all,
     new_visitors,
     replay,
     shop_events,
@@ -112,8 +113,7 @@ def run(plan: Plan, shifts: Iterable[Shift], folder: Path) -> Iterator[Outcome]:
     visitors = new_visitors()
     weeks = FILL_WEEKS + plan.baseline_weeks + plan.quiet_weeks
     events = _Weeks(shop_events(visitors_a_day=plan.visitors_a_day, weeks=weeks + 1, seed=plan.seed))
-    for _ in replay(events.until(FILL_WEEKS), visitors):
-        pass
+    fold_all(events.until(FILL_WEEKS), visitors)
     model = _train(list(replay(events.until(FILL_WEEKS + plan.baseline_weeks), visitors)), plan, folder)
     served = _Server(model)
     quiet = served.windows(replay(events.until(weeks), visitors), plan)

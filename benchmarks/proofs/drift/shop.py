@@ -23,6 +23,7 @@ __all__ = [
     "START_UNIX_MICROS",
     "WEEK_MICROS",
     "Rows",
+    "fold_all",
     "new_visitors",
     "replay",
     "shop_events",
@@ -34,6 +35,7 @@ START_UNIX_MICROS = int(dt.datetime(2026, 1, 5, tzinfo=dt.UTC).timestamp()) * MI
 
 _STAY_DAYS = 28
 _CHUNK = 5_000
+_SCORE_EVERY = 2
 
 OWN = CustomFeatures.parse(
     """
@@ -89,7 +91,7 @@ def shop_events(*, visitors_a_day: int, weeks: int, seed: int) -> Iterator[Event
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Rows:
-    """What a server that scores after each event would have served, in order of time."""
+    """What a server that is asked for a score after every second event would have served, in order of time."""
 
     values: NDArray[np.float32]
     """``[N, F]``."""
@@ -102,7 +104,7 @@ class Rows:
 
 
 def replay(received: Iterable[tuple[int, Event]], visitors: Replay) -> Iterator[Rows]:
-    """Fold events, each with the time at which the server gets it, and compute the features after each.
+    """Fold events, each with the time at which the server gets it, and compute the features after every second one.
 
     Args:
         received: Time by the server's clock, and event.
@@ -110,14 +112,21 @@ def replay(received: Iterable[tuple[int, Event]], visitors: Replay) -> Iterator[
     """
     for batch in batched(received, _CHUNK):
         jobs = [(visitors.fold(event), event.event_time_unix_micros, event.session_id) for _, event in batch]
-        states, moments, session_ids = (list(column) for column in zip(*jobs, strict=True))
+        states, moments, session_ids = (list(column) for column in zip(*jobs[::_SCORE_EVERY], strict=True))
+        scored = batch[::_SCORE_EVERY]
         yield Rows(
             values=feature_rows(states, moments, session_ids, FEATURES),
-            times_unix_micros=np.array([time for time, _ in batch], np.int64),
-            user_ids=[event.user_id for _, event in batch],
+            times_unix_micros=np.array([time for time, _ in scored], np.int64),
+            user_ids=[event.user_id for _, event in scored],
             session_ids=session_ids,
             purchases={event.session_id for _, event in batch if event.type == EventType.PURCHASE},
         )
+
+
+def fold_all(received: Iterable[tuple[int, Event]], visitors: Replay) -> None:
+    """Fold events that nobody asks for scores after."""
+    for _, event in received:
+        visitors.fold(event)
 
 
 def batched(received: Iterable[tuple[int, Event]], size: int) -> Iterator[list[tuple[int, Event]]]:

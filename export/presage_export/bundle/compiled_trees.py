@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
-from pickle import UnpicklingError
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -200,6 +199,5 @@ def _compiled(bits: _Bits) -> Callable[..., Any] | None:
     compiling = partial(numba.njit, [signature], fastmath=False, error_model="numpy")
     try:
         return cast("Callable[..., Any]", compiling(cache=True)(_margins))
-    except (RuntimeError, OSError, EOFError, UnpicklingError):
-        # No folder for it can be written, or what lies there is damaged.
+    except Exception:  # noqa: BLE001 - no folder to keep it in, or what lies there is damaged, which can raise anything
         return cast("Callable[..., Any]", compiling()(_margins))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from presage_export.drift.baseline import BASELINE_FILE, SCORE, Baseline, Kind, pack_baseline, unpack_baseline
 from presage_export.drift.building import Column, ServedRows, build_baseline, join_baselines
+from presage_export.drift.findings import Alarm, Finding, find_alarms
 from presage_export.drift.hours import BUCKETS, HOUR_MICROS, MIN_VISITORS, Hour, Window, make_windows
-from presage_export.drift.judging import VISITORS, Alarm, Finding, Judge, find_alarms
+from presage_export.drift.judging import VISITORS, Judge
 from presage_export.drift.layout import Layout
 from presage_export.drift.measures import SHARES, places_of_shares, smoothed_shares
 

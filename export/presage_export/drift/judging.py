@@ -1,11 +1,10 @@
-"""Judges windows of served rows: which columns have changed, by how much, and since when."""
+"""Judges windows and days of served rows: by how much columns differ from the baseline, and how likely that is by chance."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -14,6 +13,8 @@ from numpy.typing import NDArray
 
 from presage_export.drift.baseline import Baseline, Kind
 from presage_export.drift.building import hour_of_week
+from presage_export.drift.days import Day, find_days
+from presage_export.drift.findings import Finding
 from presage_export.drift.hours import Window
 from presage_export.drift.layout import Layout
 from presage_export.drift.measures import (
@@ -26,16 +27,11 @@ from presage_export.drift.measures import (
     smoothed_shares,
 )
 
-__all__ = ["VISITORS", "Alarm", "Finding", "Judge", "find_alarms"]
+__all__ = ["VISITORS", "Judge"]
 
 VISITORS: Final = "visitors"
 """The name of what is no column: how the rows are spread over visitors."""
 
-FALSE_DISCOVERIES: Final = 0.01
-"""The share of significant findings that may be there by chance (Benjamini and Hochberg)."""
-
-_LARGEST_CHANCE = 1e-6
-"""What may be significant at most: where much has really changed, one in a hundred would still be many."""
 _MIN_VISITORS = 50
 """With fewer, a window is not judged."""
 _MIN_DISTANCE = 0.1
@@ -48,38 +44,6 @@ _MIN_HOUR_ROWS = 20
 _NO_DEVIATION = 1e-9
 _MORE_ROWS = 0.05
 """What each bin of an hour of the week has at least: less than elsewhere, as most of them are empty by nature."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """One test of one column in one window."""
-
-    column: str
-    test: str
-    """``distribution``, ``zeros``, ``defaults``, ``missing``, ``level``, or ``busiest`` for the visitors."""
-    window: int
-    """Which of the windows."""
-    effect: float
-    """Cohen's w of a distribution, the difference of a share, or the share of the busiest visitor's rows."""
-    needed: float
-    """The effect from which it matters."""
-    chance: float
-    """How likely such an effect is if nothing has changed."""
-    expected: float
-    """The share in the baseline; 0 for a distribution."""
-    found: float
-    """The share in the window; 0 for a distribution."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Alarm:
-    """A column that has changed in two windows in a row, or more."""
-
-    column: str
-    test: str
-    first: Finding
-    worst: Finding
-    last: Finding
 
 
 class Judge:
@@ -101,8 +65,28 @@ class Judge:
         self._log_sizes = np.log(baseline.sizes)
 
     def judge(self, windows: Sequence[Window]) -> list[Finding]:
-        """Test every column in every window that has enough visitors."""
-        return [finding for place, window in enumerate(windows) for finding in self._judge(place, window)]
+        """Test every column in every window that has enough visitors, and in the day that ends with each window."""
+        findings = [finding for place, window in enumerate(windows) for finding in self._judge(place, window)]
+        return findings + [finding for day in find_days(windows) for finding in self._judge_day(day)]
+
+    def _judge_day(self, day: Day) -> Iterator[Finding]:
+        """Test a day, and the same without each of its quarters: what counts is the weakest of them."""
+        others = [
+            {(each.column, each.test): each for each in self._judge(day.last, part)} for part in day.without_parts
+        ]
+        for finding in self._judge(day.last, day.whole):
+            # The busiest visitor of a day is that of one of its windows.
+            if finding.test == "busiest":
+                continue
+            of = finding.column, finding.test
+            same = [part[of] for part in others if of in part]
+            lasting = len(same) == len(others) and all(finding.goes_with(each) and each.matters for each in same)
+            yield replace(
+                finding,
+                windows=day.windows,
+                # As with two windows in a row: both are there by chance at most as often as the square.
+                chance=max(finding.chance, max(each.chance for each in same) ** 2) if lasting else 1.0,
+            )
 
     def _judge(self, place: int, window: Window) -> Iterator[Finding]:
         if window.visitors < _MIN_VISITORS:
@@ -218,52 +202,3 @@ class Judge:
         if not counts.any():
             return None
         return distances(counts, expected / counts[first:end].sum(), layout)
-
-
-def find_alarms(findings: Sequence[Finding]) -> list[Alarm]:
-    """Find what matters: large enough in two windows in a row, and not by chance over all such pairs.
-
-    The chance of a pair is the square of the larger of the two: so much has to come together. Over all columns, tests and pairs of
-    windows, one in a hundred alarms may be false.
-
-    Args:
-        findings: All tests of all windows, in order of time.
-
-    Returns:
-        One alarm for each column and test, the largest first.
-    """
-    by_test: dict[tuple[str, str], list[Finding]] = {}
-    for finding in findings:
-        by_test.setdefault((finding.column, finding.test), []).append(finding)
-    pairs = [pair for series in by_test.values() for pair in pairwise(series)]
-    limit = min(_LARGEST_CHANCE, _largest_significant([_chance_of_pair(pair) for pair in pairs]))
-    raised: dict[tuple[str, str], list[tuple[Finding, Finding]]] = {}
-    for pair in pairs:
-        if _chance_of_pair(pair) <= limit and all(finding.effect >= finding.needed for finding in pair):
-            raised.setdefault((pair[0].column, pair[0].test), []).append(pair)
-    alarms = [
-        Alarm(
-            column=column,
-            test=test,
-            first=of_test[0][1],
-            worst=max(
-                (finding for pair in of_test for finding in pair), key=lambda finding: finding.effect / finding.needed
-            ),
-            last=of_test[-1][1],
-        )
-        for (column, test), of_test in raised.items()
-    ]
-    return sorted(alarms, key=lambda alarm: -alarm.worst.effect / alarm.worst.needed)
-
-
-def _chance_of_pair(pair: tuple[Finding, Finding]) -> float:
-    return max(finding.chance for finding in pair) ** 2
-
-
-def _largest_significant(chances: Sequence[float]) -> float:
-    """Return the largest chance that is significant (Benjamini and Hochberg 1995); below 0 if none is."""
-    ordered = sorted(chances)
-    allowed = [
-        chance for rank, chance in enumerate(ordered, start=1) if chance <= FALSE_DISCOVERIES * rank / len(ordered)
-    ]
-    return allowed[-1] if allowed else -1.0

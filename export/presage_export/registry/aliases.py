@@ -21,6 +21,9 @@ __all__ = [
 ALIASES_FILE: Final = "aliases.json"
 """The file's name, beside the versions."""
 
+_MAX_REVISION = 2**63 - 2
+"""The next one has to fit the contract's int64."""
+
 
 def _require(holds: bool, field: str, expected: str, got: object) -> None:  # noqa: FBT001 - a condition
     if not holds:
@@ -86,7 +89,7 @@ class Aliases(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             _require(not version or is_version(version), name, "a version such as 3 or 3.1", version)
         for name in ("challenger_share", "holdout_share", "pairs_share"):
             _require(0.0 <= getattr(self, name) <= 1.0, name, "0 to 1", getattr(self, name))
-        _require(self.revision >= 0, "revision", "0 or more", self.revision)
+        _require(0 <= self.revision <= _MAX_REVISION, "revision", f"0 to {_MAX_REVISION}", self.revision)
         _require(
             bool(self.champion) or not self.versions, "champion", "a version, where others are named beside it", ""
         )
@@ -120,5 +123,5 @@ def read_aliases(folder: Path) -> Aliases:
         return Aliases()
     except OSError as error:
         raise AliasesError(f"{path}: cannot be read: {error.strerror}") from error
-    except (msgspec.MsgspecError, AliasesError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, AliasesError) as error:
         raise AliasesError(f"{path}: {error}; presage models rollback puts the last valid ones back") from error

@@ -33,7 +33,13 @@ class AliasChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_changes(folder: Path) -> Iterator[AliasChange]:
-    """Read the history of a model, the oldest change first; a line that was cut while it was written is left out."""
+    """Read the history of a model, the oldest change first.
+
+    A line is left out that cannot be read: one that was cut while it was written, say, or that a newer release wrote.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
     try:
         lines = (folder / CHANGES_FILE).read_bytes().splitlines()
     except FileNotFoundError:
@@ -41,7 +47,7 @@ def read_changes(folder: Path) -> Iterator[AliasChange]:
     for line in lines:
         try:
             yield msgspec.json.decode(line, type=AliasChange)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, AliasesError):
             continue
 
 

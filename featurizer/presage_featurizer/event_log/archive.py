@@ -36,6 +36,7 @@ __all__ = [
     "STAGING_FOLDER",
     "VECTORS",
     "VECTOR_COLUMNS",
+    "CatalogueCheckpoint",
     "Checkpoint",
     "Column",
     "Position",

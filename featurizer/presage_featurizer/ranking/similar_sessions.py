@@ -12,7 +12,7 @@ from presage_featurizer.ranking.items import UNKNOWN
 from presage_featurizer.ranking.tables import Sessions
 from presage_featurizer.ranking.workspace import Workspace
 
-__all__ = ["EQUAL", "FADING", "MAX_LAST_ITEMS", "items_of_similar_sessions"]
+__all__ = ["EQUAL", "FADING", "MAX_LAST_ITEMS", "Similarities", "items_of_similar_sessions"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

@@ -47,9 +47,7 @@ def _draw(report: DriftReport, parts: list[str], top: int) -> int:
     for finding in report.findings:
         row = ratios.setdefault(finding.column, {})
         row[finding.window] = max(row.get(finding.window, 0.0), finding.effect / finding.needed)
-    alarmed = {
-        (alarm.column, each) for alarm in report.alarms for each in range(alarm.first.window - 1, alarm.last.window + 1)
-    }
+    alarmed = {(alarm.column, each) for alarm in report.alarms for each in range(alarm.since, alarm.last.window + 1)}
     y = top + _TITLE
     for column, row in ratios.items():
         parts.append(f'<text x="{_NAME_WIDTH - 6}" y="{y + 10}" text-anchor="end">{escape(column)}</text>')

@@ -81,11 +81,11 @@ def drift(  # noqa: PLR0917 - the command line passes names
             if gauges is not None:
                 err.print(f"presage drift: metrics at port {gauges.serve(metrics_port)}")
             while not stop.is_set():
-                baselines, without = find_versions_with_baselines(models or shipped_models(), names or ())
+                found = find_versions_with_baselines(models or shipped_models(), names or ())
                 now = system_clock()
-                reports = [judge_version(redis, each, now_unix_micros=now, days=days) for each in baselines]
-                for directory in without:
-                    err.print(f"presage drift: {directory} has no baseline: train the model again")
+                reports = [judge_version(redis, each, now_unix_micros=now, days=days) for each in found.with_baseline]
+                for problem in found.problems:
+                    err.print(f"presage drift: left out: {problem}")
                 for report in reports:
                     _print_report(console, report)
                 if gauges is not None:
@@ -101,8 +101,19 @@ def drift(  # noqa: PLR0917 - the command line passes names
     if any(report.alarms for report in reports):
         sys.exit(1)
     if not any(report.windows for report in reports):
-        err.print("presage drift: there is no window with enough visitors to compare")
+        err.print(f"presage drift: {_why_nothing(reports, days)}")
         sys.exit(2)
+
+
+def _why_nothing(reports: list[DriftReport], days: float) -> str:
+    """Say why nothing could be compared, and what it takes."""
+    if not reports:
+        return "no bundle has a baseline to compare with"
+    needed = min(int(report.version.baseline.min_visitors[0]) for report in reports)
+    return (
+        f"there is no window with enough visitors to compare: expected {needed:,} visitors within a day, in hours that have ended "
+        f"and lie in the last {days:g} days; look again later, or further back with --days"
+    )
 
 
 def _print_report(console: Console, report: DriftReport) -> None:
@@ -126,8 +137,8 @@ def _print_report(console: Console, report: DriftReport) -> None:
         worst = alarm.worst
         table.add_row(
             alarm.column,
-            describe(alarm),
-            _time(windows[alarm.first.window].start_unix_micros),
+            _describe(alarm),
+            _time(windows[alarm.since].start_unix_micros),
             _time(windows[alarm.last.window].end_unix_micros),
             f"{worst.effect:.3f}",
             f"{worst.needed:.3f}",
@@ -136,7 +147,7 @@ def _print_report(console: Console, report: DriftReport) -> None:
     console.print(table)
 
 
-def describe(alarm: Alarm) -> str:
+def _describe(alarm: Alarm) -> str:
     """Say what has changed."""
     worst = alarm.worst
     if alarm.test == "distribution":

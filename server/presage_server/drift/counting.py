@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from threading import RLock
+from typing import Final
+from weakref import WeakSet
 from zlib import crc32
 
 import numpy as np
@@ -16,7 +18,7 @@ from presage_export.drift import BUCKETS, HOUR_MICROS, SHARES, Baseline, Hour, p
 from presage_server.clock import Clock
 from presage_server.drift.baselines import VersionBaseline, read_baseline
 from presage_server.models.model import Model
-from presage_server.scoring.jobs import ScoreJob, Vectors
+from presage_server.scoring.jobs import ScoreJob
 
 __all__ = ["ServedCounts"]
 
@@ -26,7 +28,9 @@ _MAX_CLOSED = 100
 
 
 class ServedCounts(Collector):
-    """Counts the features and scores that are served, by version and hour. Belongs to the serving thread.
+    """Counts the features and scores that are served, by version and hour.
+
+    The serving thread notes them while another thread stores and exports what was counted: all methods are for any thread.
 
     A version whose bundle has no baseline is not counted. Neither are degraded scores, whose features are those of nobody.
 
@@ -36,16 +40,19 @@ class ServedCounts(Collector):
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._waiting: list[tuple[Model, Vectors, int, str, float]] = []
+        self._waiting: list[tuple[Model, bytes, str, float]] = []
         self._versions: dict[Model, _Version] = {}
         self._ahead: dict[Model, _Version] = {}
         self._closed: list[tuple[VersionBaseline, Hour]] = []
+        self._gone: WeakSet[Model] = WeakSet()
+        self._lock = RLock()
 
     def prepare(self, models: Iterable[Model]) -> None:
         """Read the baselines of versions that will be served, so that no call waits for that."""
-        for model in models:
-            if model not in self._versions:
-                self._versions[model] = self._ahead.pop(model) if model in self._ahead else self._read(model)
+        with self._lock:
+            for model in models:
+                if model not in self._versions:
+                    self._versions[model] = self._ahead.pop(model) if model in self._ahead else self._read(model)
 
     def read_ahead(self, models: Iterable[Model]) -> None:
         """Do the slow part of ``prepare`` in another thread than the one that serves."""
@@ -54,21 +61,30 @@ class ServedCounts(Collector):
 
     def note(self, jobs: Sequence[ScoreJob]) -> None:
         """Count scores that are being served."""
-        waiting = self._waiting
-        for job in jobs:
-            if job.error is None and not job.degraded and job.rows is not None:
-                waiting.append((job.model, job.rows, job.row, job.user_id, job.score))
-        if len(waiting) >= _ROWS_AT_ONCE:
-            self.flush()
+        with self._lock:
+            waiting = self._waiting
+            for job in jobs:
+                if job.error is None and not job.degraded and job.rows is not None:
+                    rows = job.rows
+                    row = rows.tobytes() if len(rows) == 1 else rows[job.row].tobytes()
+                    waiting.append((job.model, row, job.user_id, job.score))
+            if len(waiting) >= _ROWS_AT_ONCE:
+                self._count_waiting()
 
     def flush(self) -> None:
         """Count what waits."""
+        with self._lock:
+            self._count_waiting()
+
+    def _count_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
         hour = self._clock() // HOUR_MICROS
         models = {entry[0] for entry in waiting}
         for model in models:
+            if model in self._gone:
+                continue  # a call that was in flight: reading the baseline once more would hold up those that come
             if model not in self._versions:
                 self.prepare([model])
             version = self._versions[model]
@@ -85,36 +101,40 @@ class ServedCounts(Collector):
 
         The present one is returned again, with more in it: whoever stores it replaces what was there.
         """
-        self.flush()
-        number = self._clock() // HOUR_MICROS
-        for version in self._versions.values():
-            if number > version.hour and version.baseline is not None:
-                self._close(version, number)
-        ended, self._closed = self._closed, []
-        present = [
-            (version.baseline, version.as_hour())
-            for version in self._versions.values()
-            if version.baseline is not None and version.has_rows
-        ]
-        return ended + present
+        with self._lock:
+            self._count_waiting()
+            number = self._clock() // HOUR_MICROS
+            for version in self._versions.values():
+                if number > version.hour and version.baseline is not None:
+                    self._close(version, number)
+            ended, self._closed = self._closed, []
+            present = [
+                (version.baseline, version.as_hour())
+                for version in self._versions.values()
+                if version.baseline is not None and version.has_rows
+            ]
+            return ended + present
 
     def keep_only(self, models: Iterable[Model]) -> None:
         """Count these versions, and forget others once their hours were returned."""
-        kept = set(models)
-        self.prepare(kept)
-        self._ahead.clear()
-        self.flush()
-        hour = self._clock() // HOUR_MICROS
-        for model, version in list(self._versions.items()):
-            if model not in kept:
-                if version.baseline is not None:
-                    self._close(version, hour)
-                del self._versions[model]
+        with self._lock:
+            kept = set(models)
+            self.prepare(kept)
+            self._ahead.clear()
+            self._count_waiting()
+            hour = self._clock() // HOUR_MICROS
+            for model, version in list(self._versions.items()):
+                if model not in kept:
+                    if version.baseline is not None:
+                        self._close(version, hour)
+                    del self._versions[model]
+                    self._gone.add(model)
 
     def restore(self, hours: Sequence[tuple[VersionBaseline, Hour]]) -> None:
         """Take back hours that have ended and could not be stored."""
         number = self._clock() // HOUR_MICROS
-        self._closed = [*(each for each in hours if each[1].number != number), *self._closed][-_MAX_CLOSED:]
+        with self._lock:
+            self._closed = [*(each for each in hours if each[1].number != number), *self._closed][-_MAX_CLOSED:]
 
     def _read(self, model: Model) -> _Version:
         return _Version(read_baseline(model), self._clock() // HOUR_MICROS)
@@ -141,7 +161,9 @@ class ServedCounts(Collector):
             "The share of such values in the rows that the model was trained on.",
             labels=(*labels, "feature", "value"),
         )
-        for version in self._versions.values():
+        with self._lock:
+            versions = list(self._versions.values())
+        for version in versions:
             if version.baseline is None:
                 continue
             of = (version.baseline.model, version.baseline.version)
@@ -182,17 +204,17 @@ class _Version:
         self._visitors = np.zeros(BUCKETS, np.int64)
         self.has_rows = False
 
-    def count(self, entries: Sequence[tuple[Model, Vectors, int, str, float]]) -> None:
+    def count(self, entries: Sequence[tuple[Model, bytes, str, float]]) -> None:
         """Count up to 256 rows."""
-        parts: list[Any] = [rows if len(rows) == 1 else rows[row] for _, rows, row, _, _ in entries]
+        joined = b"".join([row for _, row, _, _ in entries])
         columns: NDArray[np.float32] = self._columns[:, : len(entries)]
-        columns[:-1] = np.frombuffer(b"".join(parts), np.float32).reshape(len(entries), -1).T
-        columns[-1] = [score for _, _, _, _, score in entries]
+        columns[:-1] = np.frombuffer(joined, np.float32).reshape(len(entries), -1).T
+        columns[-1] = [score for _, _, _, score in entries]
         counts = self._layout.count(columns)
         self._counts += counts
         self.totals += counts
         self.total_rows += len(entries)
-        buckets = [crc32(user_id.encode()) & (BUCKETS - 1) for _, _, _, user_id, _ in entries]
+        buckets = [crc32(user_id.encode()) & (BUCKETS - 1) for _, _, user_id, _ in entries]
         np.add.at(self._visitors, buckets, 1)
         self.has_rows = True
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from redis import Redis
 
+from presage_export.bundle import BundleError, is_ranking_bundle
 from presage_export.drift import HOUR_MICROS, Alarm, Finding, Judge, Window, find_alarms, make_windows
 from presage_server.drift.baselines import VersionBaseline, find_baseline
 from presage_server.drift.stored_hours import read_hours
+from presage_server.errors import ModelError
 from presage_server.models.loading import find_bundles
 
-__all__ = ["DriftReport", "find_versions_with_baselines", "judge_version"]
+__all__ = ["DriftReport", "FoundVersions", "find_versions_with_baselines", "judge_version"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,29 +60,45 @@ def judge_version(redis: Redis, version: VersionBaseline, *, now_unix_micros: in
     )
 
 
-def find_versions_with_baselines(folder: Path, names: Iterable[str]) -> tuple[list[VersionBaseline], list[Path]]:
-    """Read the baselines of all versions in a folder of bundles.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundVersions:
+    """What a folder of bundles has to compare with."""
+
+    with_baseline: Sequence[VersionBaseline]
+    problems: Sequence[str]
+    """Why the other versions cannot be compared with anything, a sentence each."""
+
+
+def find_versions_with_baselines(folder: Path, names: Iterable[str]) -> FoundVersions:
+    """Read the baselines of all versions in a folder of bundles. One that cannot be read hides no other.
 
     Args:
         folder: The folder.
         names: The models; empty for all.
 
-    Returns:
-        The baselines, and the bundles that have none.
-
     Raises:
-        ModelError: The folder, a manifest or a baseline cannot be read.
+        ModelError: The folder cannot be read, or holds no model, or none of a name.
     """
-    wanted = set(names)
+    bundles = find_bundles(folder)
+    wanted = dict.fromkeys(names or bundles)
+    for name in wanted:
+        if name not in bundles:
+            raise ModelError(f"names: expected some of {sorted(bundles)}, as in {folder}, got {name!r}")
+    if not bundles:
+        raise ModelError(f"models: no bundle found under {folder}; expected <name>/<version>/manifest.json")
     found: list[VersionBaseline] = []
-    without: list[Path] = []
-    for name, versions in find_bundles(folder).items():
-        if wanted and name not in wanted:
+    problems: list[str] = []
+    for directory in (directory for name in wanted for directory in bundles[name]):
+        try:
+            ranks = is_ranking_bundle(directory)
+            baseline = None if ranks else find_baseline(directory)
+        except (BundleError, ModelError) as error:
+            problems.append(str(error))
             continue
-        for directory in versions:
-            baseline = find_baseline(directory)
-            if baseline is None:
-                without.append(directory)
-            else:
-                found.append(baseline)
-    return found, without
+        if ranks:
+            problems.append(f"{directory} ranks items: only models that score visitors are compared")
+        elif baseline is None:
+            problems.append(f"{directory} has no baseline: train the model again")
+        else:
+            found.append(baseline)
+    return FoundVersions(with_baseline=found, problems=problems)

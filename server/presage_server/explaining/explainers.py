@@ -10,9 +10,9 @@ import contextlib
 import logging
 import sys
 from asyncio.subprocess import PIPE, Process
-from functools import lru_cache
 from itertools import count
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import msgspec
 import numpy as np
@@ -55,6 +55,8 @@ class Explainers:
         """Questions that came before the process was there."""
         self._process: Process | None = None
         self._task: asyncio.Task[None] | None = None
+        self._digests: WeakKeyDictionary[Model, str] = WeakKeyDictionary()
+        """What bundles are known by; models are equal only to themselves."""
 
     def explain(self, call: Call, model: Model, vector: NDArray[np.float32], *, cold_start: bool) -> None:
         """Have a vector explained, and the call answered with it."""
@@ -73,7 +75,7 @@ class Explainers:
             return
         number = next(self._numbers)
         self._pending[number] = (call, model)
-        frame = pack(Question(number, str(model.bundle.directory.absolute()), _digest(model), row, cold_start))
+        frame = pack(Question(number, str(model.bundle.directory.absolute()), self._digest(model), row, cold_start))
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.write(frame)
             return
@@ -125,8 +127,8 @@ class Explainers:
             _logger.error("Explain: %s version %s: %s", model.name, model.version, answer.failure)
             call.fail(InternalError("the score could not be explained; see the server's log"))
 
-
-@lru_cache(64)
-def _digest(model: Model) -> str:
-    """Return what the bundle of a model is known by; models are equal only to themselves."""
-    return manifest_digest(model.bundle.manifest)
+    def _digest(self, model: Model) -> str:
+        digest = self._digests.get(model)
+        if digest is None:
+            digest = self._digests[model] = manifest_digest(model.bundle.manifest)
+        return digest

@@ -22,6 +22,8 @@ from presage_server.models.command_show import show, verify
 __all__ = ["models"]
 
 _WIDE = 200
+_MAX_WIDTH = 10_000
+_IN_SHOW = ("trained on", "features")
 
 models = typer.Typer(
     name="models",
@@ -37,10 +39,6 @@ def _models() -> None:
     """Look at the models that can be served, and change which versions serve whom."""
 
 
-for _command in (show, verify, promote, rollback, split, shadow, pull):
-    models.command()(_command)
-
-
 @models.command("list")
 def _list(
     folder: Annotated[Path | None, typer.Argument(help="The same as --models.", show_default=False)] = None,
@@ -49,7 +47,7 @@ def _list(
 ) -> None:
     """List every version of every model, verified as a server does; exit code 2 if a bundle is broken."""
     # Imported here, so that the command's help does not wait for ONNX Runtime.
-    from presage_export.registry import Aliases, AliasesError, read_aliases, roles_of  # noqa: PLC0415
+    from presage_export.registry import AliasesError, read_aliases, roles_of  # noqa: PLC0415
     from presage_server.errors import StartupError  # noqa: PLC0415
     from presage_server.models.loading import find_bundles, load_any_model  # noqa: PLC0415
     from presage_server.models.project import read_project  # noqa: PLC0415
@@ -58,9 +56,7 @@ def _list(
     # A file or a pipe has no width: nothing is folded there.
     wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE
     console, errors = Console(width=wide, markup=False, emoji=False), Console(stderr=True, markup=False, emoji=False)
-    whole = [Column(title, no_wrap=True) for title in ("model", "version")]  # to be copied
-    facts = [Column(title, overflow="fold") for title in ("serves", "features", "predicts", "trained on", "quality")]
-    table = Table(*whole, *facts, box=SIMPLE_HEAD)
+    rows: list[dict[str, str]] = []
     broken = 0
     try:
         custom = read_project(str(project)) if project else None
@@ -81,30 +77,57 @@ def _list(
         except AliasesError as error:
             broken += 1
             errors.print(f"presage models: {error}", soft_wrap=True)
-            aliases = Aliases()
+            aliases = None
         for model in loaded:
-            highest = not aliases.champion and model is loaded[-1]
+            highest = aliases is not None and not aliases.champion and model is loaded[-1]
+            roles = ["unknown"] if aliases is None else roles_of(aliases, model.version)
             manifest = model.bundle.manifest
             ranking = manifest.ranking
             ranks = ranking is not UNSET
             quality = manifest.metrics.get("ndcg_at_10" if ranks else "roc_auc")
-            table.add_row(
-                model.name,
-                model.version,
-                "champion" if highest else "; ".join(roles_of(aliases, model.version)),
-                f"{manifest.feature_set.name} ({len(manifest.feature_set.features)})",
-                ranking.question if ranking is not UNSET else str(manifest.data.get("target", manifest.objective)),
-                str(manifest.data.get("source", "")),
-                "" if quality is None else f"{'NDCG@10' if ranks else 'ROC-AUC'} {quality:.3f}",
+            rows.append(
+                {
+                    "model": model.name,
+                    "version": model.version,
+                    "serves": "champion" if highest else "; ".join(roles),
+                    "features": f"{manifest.feature_set.name} ({len(manifest.feature_set.features)})",
+                    "predicts": str(
+                        manifest.data.get("target", manifest.objective) if ranking is UNSET else ranking.question
+                    ),
+                    "trained on": str(manifest.data.get("source", "")),
+                    "quality": "" if quality is None else f"{'NDCG@10' if ranks else 'ROC-AUC'} {quality:.3f}",
+                }
             )
-    if table.row_count:
-        console.print(table)
+    if rows:
+        _print_rows(console, rows)
     elif not broken:
         errors.print(
             f"presage models: no bundle found under {folder}; expected <name>/<version>/manifest.json", soft_wrap=True
         )
-    if broken or not table.row_count:
+    if broken or not rows:
         sys.exit(2)
+
+
+for _command in (show, verify, promote, rollback, split, shadow, pull):
+    models.command()(_command)
+
+
+def _print_rows(console: Console, rows: list[dict[str, str]]) -> None:
+    """Print a table; where it is too wide, without the columns that ``presage models show`` has, too."""
+    left_out: list[str] = []
+    while True:
+        titles = [title for title in rows[0] if title not in left_out]
+        whole = {"model", "version"}  # to be copied
+        table = Table(*(Column(title, no_wrap=title in whole, overflow="fold") for title in titles), box=SIMPLE_HEAD)
+        for row in rows:
+            table.add_row(*(row[title] for title in titles))
+        natural = console.measure(table, options=console.options.update(max_width=_MAX_WIDTH)).maximum
+        if natural <= console.width or len(left_out) == len(_IN_SHOW):
+            break
+        left_out.append(_IN_SHOW[len(left_out)])
+    console.print(table)
+    if left_out:
+        console.print(f"Too narrow for: {', '.join(left_out)}. presage models show has them.", soft_wrap=True)
 
 
 # What compares versions needs the training side, which the server does not import.

@@ -13,6 +13,7 @@ from presage_featurizer import FeatureSet, FeatureSetError
 from presage_featurizer.custom import CustomFeatures
 from presage_server.errors import ModelError
 from presage_server.models.choosing import ModelFolder, choose_models, log_problems_at_start, no_bundle
+from presage_server.models.defaults import choose_default, choose_default_ranking
 from presage_server.models.model import Model
 from presage_server.models.plan import Plan, PlannedModel, VerifiedVersion
 from presage_server.models.ranking import RankingModel, load_ranking_model
@@ -33,8 +34,6 @@ __all__ = [
 ]
 
 _logger = logging.getLogger(__name__)
-
-_DEFAULT, _DEFAULT_RANKING = "conversion", "ranking"
 
 
 def load_models(
@@ -89,11 +88,11 @@ def make_models(
         raise ModelError(f"default_ranking_model: {default_ranking!r} scores visitors; name it with --default-model")
     return Models(
         scoring,
-        _choose_default(scoring, default, _DEFAULT, "default_model"),
+        choose_default(scoring, default),
         {name: len(plan.problems.get(name, ())) for name in plan.models},
         custom,
         ranking=ranking,
-        default_ranking=_choose_default(ranking, default_ranking, _DEFAULT_RANKING, "default_ranking_model"),
+        default_ranking=choose_default_ranking(ranking, default_ranking),
         problems=plan.problems,
     )
 
@@ -155,16 +154,6 @@ def describe_version(model: Model | RankingModel) -> VerifiedVersion:
         feature_set=manifest.feature_set.name,
         fingerprint=manifest.feature_set.fingerprint,
     )
-
-
-def _choose_default(models: Mapping[str, object], given: str, usual: str, setting: str) -> str:
-    """Choose the model of calls that name none: the given one, the usual one, or the only one; empty where there are no models."""
-    chosen = given or (usual if usual in models or len(models) > 1 else next(iter(models), ""))
-    if chosen and chosen not in models:
-        raise ModelError(
-            f"{setting}: expected one of {sorted(models)}, got {chosen!r}; name it with --{setting.replace('_', '-')}"
-        )
-    return chosen
 
 
 def _describe_if_any(model: Model | RankingModel | None) -> VerifiedVersion | None:

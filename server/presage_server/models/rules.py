@@ -15,9 +15,11 @@ __all__ = ["Measured", "broken_rule"]
 _SLOW_SHARE = 0.01
 """The share of the champion's runs that are slower than its 99th percentile."""
 _MIN_RUNS = 20
+_USUAL_ERRORS = 0.001
+"""The share of its scores that may fail though none of the champion's do: there may be a visitor whom neither can score."""
 _CHANCE = 1e-7
-"""How likely it may be that an equal challenger has as many slow runs as it had. It is looked at 86,400 times a day, and a pause
-of the process, as by the kernel, is not the model's doing."""
+"""How likely it may be that an equal challenger has as many errors, or slow runs, as it had. It is looked at 86,400 times a day,
+and a pause of the process, as by the kernel, is not the model's doing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,11 @@ def broken_rule(rules: RollbackRules, champion: Measured, challenger: Measured) 
     """
     if challenger.scores + challenger.errors >= rules.min_scores:
         excess = challenger.error_share - champion.error_share
-        if excess > rules.max_error_share:
+        usual = max(champion.error_share, _USUAL_ERRORS)
+        tries = challenger.scores + challenger.errors
+        if excess > rules.max_error_share and _at_least(challenger.errors, tries, usual) < _CHANCE:
             return (
-                f"{challenger.errors:,} of {challenger.scores + challenger.errors:,} scores failed "
+                f"{challenger.errors:,} of {tries:,} scores failed "
                 f"({challenger.error_share:.1%}), and {champion.error_share:.1%} of the champion's; "
                 f"expected at most {rules.max_error_share:.1%} more"
             )

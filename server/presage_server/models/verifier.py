@@ -20,7 +20,7 @@ __all__ = ["Ending", "Finding", "Request", "main"]
 
 _NICE = 15
 _CPU_SECONDS = 120
-"""Of one copy, for all that it verifies."""
+"""Of one copy, for each version that it verifies."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +68,8 @@ def _carry_out(request: Request) -> None:
     """Verify what is asked for, and end the process."""
     try:
         signal.setitimer(signal.ITIMER_REAL, request.seconds)
-        resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS + 1))
+        cpu_seconds = _CPU_SECONDS * len(request.versions)
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
         _verify(request)
     except BaseException:  # noqa: BLE001 - the copy must not go on as the original would
         sys.excepthook(*sys.exc_info())

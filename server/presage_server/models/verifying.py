@@ -86,24 +86,26 @@ class Verifier:
         request = Request(
             directory=str(self._directory.absolute()), versions=list(keys), seconds=seconds, project=self._project
         )
-        code = 1
-        with suppress(OSError, msgspec.MsgspecError):  # it was killed
+        code, ended = 1, False
+        with suppress(OSError, ValueError, msgspec.MsgspecError):  # it was killed
             process.stdin.write(msgspec.json.encode(request) + b"\n")
             process.stdin.flush()
             for line in process.stdout:
                 message = msgspec.json.decode(line, type=Finding | Ending)
                 if isinstance(message, Ending):
-                    code = message.code
+                    code, ended = message.code, True
                     break
                 found[message.name, message.version] = message.verified or message.problem
-            else:
-                self._end()
+        if not ended:
+            self._end()  # whatever it is at, or still has to say, is not to be taken for the next answer
         again = "replace its folder to have it verified again"
         if code == -signal.SIGALRM:
             return f"it could not be verified within {seconds:g} s; {again}"
         return f"it ended the process that verified it, with code {code}; {again}"
 
     def _start(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is not None:
+            self._end()  # it was killed while it had nothing to do, which is no version's fault
         if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "presage_server.models.verifier"],
@@ -119,7 +121,7 @@ class Verifier:
     def _end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            with process:
+            with suppress(BrokenPipeError), process:  # of what it was sent and has not read
                 _kill(process)
 
 

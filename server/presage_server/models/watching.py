@@ -116,19 +116,20 @@ class FolderWatch:
         return found
 
     def _read_aliases(self, folder: Path) -> Aliases | str:
-        """Read the aliases if the file was changed; what is not valid counts at the second look: an editor may write it."""
+        """Read the aliases if the file was changed; one that is not valid, or gone, counts if it stays so: an editor may write."""
         stamp = _stamp(folder / ALIASES_FILE)
         before = self._aliases.get(folder.name)
         if before is not None and before.stamp == stamp:
+            self._aliases[folder.name] = before._replace(doubtful=None)
             return before.aliases
         aliases: Aliases | str
         try:
             aliases = read_aliases(folder)
         except AliasesError as error:
-            if before is not None and before.doubtful != stamp:
-                self._aliases[folder.name] = before._replace(doubtful=stamp)
-                return before.aliases
             aliases = str(error)
+        if before is not None and before.doubtful != stamp and (isinstance(aliases, str) or aliases == Aliases()):
+            self._aliases[folder.name] = before._replace(doubtful=stamp)
+            return before.aliases
         self._aliases[folder.name] = _SeenAliases(stamp, aliases)
         return aliases
 
@@ -140,7 +141,7 @@ class _SeenAliases(NamedTuple):
     aliases: Aliases | str
     """Or why they cannot be read."""
     doubtful: Stamp | None = None
-    """Of a newer file, which was not valid when it was first seen."""
+    """Of a newer file, which was not valid, or not there, when it was first seen."""
 
 
 def _stamp(path: Path) -> Stamp:
@@ -190,6 +191,6 @@ def _missing_file(folder: Path, present: Iterable[str]) -> str:
     try:
         with (folder / _MANIFEST).open("rb") as file:
             described = msgspec.json.decode(file.read(_MAX_MANIFEST_BYTES), type=_Described)
-    except (OSError, msgspec.MsgspecError, RecursionError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
     return min(described.files.keys() - present, default="")

@@ -16,6 +16,8 @@ from presage_server.store.embedded import embedded_store
 from presage_server.store.link import Link
 from presage_server.store.resp import ReplyError
 
+__all__ = ["open_store"]
+
 _logger = logging.getLogger(__name__)
 
 _STORE_SECONDS = 10.0

@@ -36,7 +36,10 @@ class WorkerChanges:
         self._plan = plan
         self._swapper: Swapper | None = None
         self._prepared: Prepared | None = None
-        self._working: asyncio.Task[None] | None = None
+        self._latest = 0
+        """The number of the command whose outcome is still wanted."""
+        self._swapping = asyncio.Lock()
+        self._working: set[asyncio.Task[None]] = set()
 
     def load(self, settings: Settings, custom: CustomFeatures | None) -> Models:
         """Load what the supervisor has chosen, or what the folder says if that cannot be loaded any more; raises ModelError."""
@@ -62,17 +65,21 @@ class WorkerChanges:
     def obey(self, message: dict[str, Any]) -> None:
         """Do what the supervisor commands: prepare, commit or abandon."""
         if message["command"] == "abandon":
-            self._prepared = None
-        else:
-            self._working = asyncio.create_task(self._work(message))
+            self._latest, self._prepared = 0, None
+            return
+        self._latest = message["number"]
+        working = asyncio.create_task(self._work(message))
+        self._working.add(working)
+        working.add_done_callback(self._working.discard)
 
     async def _work(self, message: dict[str, Any]) -> None:
         number = message["number"]
         try:
-            if message["command"] == "prepare":
-                await self._prepare(msgspec.convert(message["plan"], Plan))
-            else:
-                await self._commit()
+            async with self._swapping:  # what the supervisor has given up may still be at work
+                if message["command"] == "prepare":
+                    await self._prepare(number, msgspec.convert(message["plan"], Plan))
+                else:
+                    await self._commit()
         except ApplyError as error:
             self._send(reply=number, problem=str(error), key=error.key)
         except TimeoutError:
@@ -80,11 +87,14 @@ class WorkerChanges:
         else:
             self._send(reply=number)
 
-    async def _prepare(self, plan: Plan) -> None:
+    async def _prepare(self, number: int, plan: Plan) -> None:
         self._prepared = None
         if self._swapper is None:
             raise ApplyError("this worker is ending")
-        self._prepared = await asyncio.to_thread(prepare, self._swapper, plan)
+        prepared = await asyncio.to_thread(prepare, self._swapper, plan)
+        if number != self._latest:
+            raise ApplyError("it was abandoned meanwhile")
+        self._prepared = prepared
 
     async def _commit(self) -> None:
         prepared, self._prepared = self._prepared, None

@@ -208,7 +208,8 @@ class WorkerProcess:
                     self._metrics.set_result(None)
                     self._metrics = None
             elif "reply" in message:
-                if (reply := self._replies.get(message["reply"])) is not None:
+                reply = self._replies.get(message["reply"])
+                if reply is not None and not reply.done():  # done: its time is up, at this moment
                     reply.set_result(message)
             elif "alive" not in message and not self._started.done():
                 self._started.set_result(message)

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from presage_featurizer.custom import CustomFeatures
 from presage_server.errors import StartupError
 from presage_server.items.follower_process import follower_process
+from presage_server.models.defaults import pin_defaults
 from presage_server.models.plan import Plan
 from presage_server.models.project import read_project
 from presage_server.settings import Settings
@@ -68,7 +69,10 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
             registry = CollectorRegistry()
             follower = ModelFollower(settings, custom, registry)
             stack.push_async_callback(follower.close)
-            workers = Workers(of_each, settings.workers, registry, custom, await follower.choose())
+            plan = await follower.choose()
+            if plan is not None:
+                of_each = pin_defaults(of_each, plan)
+            workers = Workers(of_each, settings.workers, registry, custom, plan)
             if settings.metrics_port >= 0:
                 http = await serve_text(workers.metrics_text, settings.host, settings.metrics_port)
                 stack.callback(http.close)

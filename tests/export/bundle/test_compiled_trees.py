@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -136,4 +137,21 @@ def test_without_numba_everything_is_left_to_onnx_runtime(monkeypatch):
     compiled_trees._compiled.cache_clear()
     monkeypatch.setitem(sys.modules, "numba", None)
     assert CompiledTrees.of(ensemble, feature_count=FEATURE_COUNT) is None
+    compiled_trees._compiled.cache_clear()
+
+
+def test_whatever_a_damaged_cache_raises_trees_are_compiled_nevertheless(monkeypatch):
+    njit, refused = numba.njit, []
+
+    def njit_with_damage(*arguments, cache=False, **options):
+        if cache:
+            refused.append(ValueError("unsupported pickle protocol: 99"))
+            raise refused[0]
+        return njit(*arguments, **options)
+
+    ensemble = check_structure(graph_of(binary_model()), feature_count=FEATURE_COUNT)
+    compiled_trees._compiled.cache_clear()
+    monkeypatch.setattr(numba, "njit", njit_with_damage)
+    assert CompiledTrees.of(ensemble, feature_count=FEATURE_COUNT) is not None
+    assert refused
     compiled_trees._compiled.cache_clear()

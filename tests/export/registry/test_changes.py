@@ -52,7 +52,9 @@ def test_before_the_first_change_no_version_was_named(tmp_path):
     assert roll_back(tmp_path) == Aliases(revision=2)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"champion": "../.."}', b'{"champion": "2", "challenger": "2"}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"champion": "../.."}', b'{"champion": "2", "challenger": "2"}', b'{"champion": "\xff"}']
+)
 def test_a_broken_file_is_replaced_by_the_last_valid_one(tmp_path, content):
     change(tmp_path, champion="1")
     change(tmp_path, champion="2")
@@ -106,3 +108,21 @@ def test_a_rollback_that_was_decided_on_older_aliases_changes_nothing(tmp_path):
     with pytest.raises(StaleAliasesError, match="expected revision 2, got 1"):
         replace_aliases(tmp_path, before, now_unix_micros=NOW, changed_by="test", reason="back", repair=True)
     assert read_aliases(tmp_path) == kept
+
+
+@pytest.mark.parametrize("line", [b"{", b'{"changed_by": "\xff"}', b""])
+def test_a_line_that_cannot_be_read_is_left_out(tmp_path, line):
+    change(tmp_path, champion="1")
+    with (tmp_path / CHANGES_FILE).open("ab") as file:
+        file.write(line + b"\n")
+    change(tmp_path, champion="2")
+
+    assert [made.after.champion for made in read_changes(tmp_path)] == ["1", "2"]
+
+
+def test_a_line_of_a_newer_release_is_left_out(tmp_path):
+    change(tmp_path, champion="1")
+    content = (tmp_path / CHANGES_FILE).read_bytes()
+    (tmp_path / CHANGES_FILE).write_bytes(content.replace(b'"format_version":1', b'"format_version":2') + content)
+
+    assert [made.after.champion for made in read_changes(tmp_path)] == ["1"]

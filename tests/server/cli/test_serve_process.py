@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import sys
-from pathlib import Path
 
 import grpc
 import pytest
@@ -20,14 +19,11 @@ from presage.v1 import scoring_service_pb2 as pb
 from presage.v1 import scoring_service_pb2_grpc
 from support.proxies import silent_store
 from support.running_server import GENEROUS_SECONDS, PATIENT, gone, server_process, track
+from support.worker_processes import children
 
 pytestmark = pytest.mark.usefixtures("each_transport")  # both behave the same here
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def startup_error(process) -> tuple[int, str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sysconfig
 import urllib.request
@@ -83,10 +84,32 @@ def test_a_bundle_without_a_baseline_and_an_empty_store_are_reported(store, tmp_
     done = run("--redis-url", store.url, "--models", str(tmp_path))
     assert done.returncode == 2
     assert "has no baseline: train the model again" in done.stderr
+    assert "no bundle has a baseline to compare with" in done.stderr
     done = run("--redis-url", store.url, "--models", str(models))
     assert done.returncode == 2
     assert "conversion/1: 0 rows, 0 windows (none yet)" in done.stdout
-    assert "no window with enough visitors" in done.stderr
+    assert re.search(r"no window with enough visitors to compare: expected [\d,]+ visitors within a day", done.stderr)
+
+
+async def test_a_broken_bundle_is_named_and_the_others_are_compared(store, models, tmp_path):
+    await serve(store, models)
+    folder = shutil.copytree(models, tmp_path / "models")
+    shutil.copytree(folder / "conversion" / "1", folder / "conversion" / "2")
+    done = run("--redis-url", store.url, "--models", str(folder))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "conversion/1: 9,000 rows" in done.stdout
+    assert re.fullmatch(
+        r"presage drift: left out: .*/conversion/2/manifest.json: version: expected '2'.*\n", done.stderr
+    )
+
+
+def test_what_is_not_there_is_named(store, models, tmp_path):
+    done = run("convrsion", "--redis-url", store.url, "--models", str(models))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"presage drift: names: expected some of ['conversion'], as in {models}, got 'convrsion'\n"
+    done = run("--redis-url", store.url, "--models", str(tmp_path / "nowhere"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no bundle found under" in done.stderr
 
 
 def test_a_store_that_is_away_is_an_error(models):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import resources
 
@@ -16,6 +18,7 @@ from presage_server.drift.baselines import find_baseline
 from presage_server.drift.counting import ServedCounts
 from presage_server.drift.gauges import DriftGauges
 from presage_server.models.loading import load_model
+from presage_server.scoring.jobs import ScoreJob
 from support.bundles import write_small_bundle
 from support.drifting_server import scored, some_rows, write_bundle_with_baseline
 
@@ -127,6 +130,33 @@ def test_versions_that_are_not_served_any_more_are_forgotten_once_their_hours_ar
     counts.keep_only([])
     assert [hour.rows for _, hour in counts.hours()] == [300]
     assert counts.hours() == []
+
+
+def test_calls_in_flight_of_a_version_that_is_forgotten_read_no_file_and_bring_it_back_no_more(model, monkeypatch):
+    counts = ServedCounts(_Clock())
+    counts.prepare([model])
+    counts.keep_only([])
+    monkeypatch.delattr("presage_server.drift.counting.read_baseline")
+    counts.note(scored(model, some_rows(1)))
+    assert counts.hours() == []
+
+
+def test_no_row_is_lost_while_another_thread_stores_what_was_counted(model):
+    """The calls of the native transport have a thread of their own; the loop's stores and exports."""
+    counts, jobs = ServedCounts(_Clock()), scored(model, some_rows(1))
+    stored = []
+    storing = threading.Thread(target=lambda: stored.extend(counts.hours()))
+
+    def arrive() -> Iterator[ScoreJob]:
+        yield from jobs[:10]
+        storing.start()
+        storing.join(0.2)
+        yield from jobs[10:]
+
+    counts.note(arrive())
+    storing.join()
+    assert [hour.rows for _, hour in counts.hours()] == [len(jobs)]
+    assert all(hour.rows <= len(jobs) for _, hour in stored)
 
 
 def test_metrics_have_the_shares_that_are_served_and_those_of_the_baseline(model):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import shutil
 import signal
+import weakref
 
 import grpc
 import pytest
@@ -175,6 +177,16 @@ async def test_a_process_that_dies_fails_its_calls_and_is_started_again(models, 
 
     assert lost.failure == "the process that explains scores has ended; see the server's log"
     assert again.payload == first.payload
+
+
+async def test_a_version_that_was_explained_is_freed_when_it_serves_no_more(models, explainers):
+    model = load_model(models / "conversion" / "1")
+    call, freed = Asked(), weakref.ref(model)
+    explainers.explain(call, model, featurize(None, MOMENT, model.feature_set), cold_start=True)
+    await asyncio.wait_for(call.ended.wait(), GENEROUS_SECONDS)
+    del model
+    gc.collect()
+    assert freed() is None
 
 
 async def test_a_folder_that_was_replaced_is_not_taken_for_the_model_that_serves(tmp_path, explainers):

@@ -15,9 +15,9 @@ from support.rankings import write_ranking_bundle
 PRESAGE = Path(sysconfig.get_path("scripts"), "presage")
 
 
-def list_models(*arguments: object) -> tuple[int, str, str]:
+def list_models(*arguments: object, columns: int = 150) -> tuple[int, str, str]:
     command = [PRESAGE, "models", "list", *map(str, arguments)]
-    environment = os.environ | {"COLUMNS": "120"}
+    environment = os.environ | {"COLUMNS": str(columns)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     return done.returncode, done.stdout, done.stderr
 
@@ -38,6 +38,25 @@ def test_the_shipped_model_is_listed_without_a_folder():
     assert "conversion (20)" in out
     assert "purchase-in-session" in out
     assert "simulated-shop" in out
+
+
+def test_in_a_narrow_terminal_columns_are_left_out_before_words_are_broken():
+    code, out, errors = list_models(columns=80)
+    assert (code, errors) == (0, "")
+    rows = [line.split() for line in out.splitlines() if line.strip()]
+    assert rows[0] == ["model", "version", "serves", "predicts", "quality"]
+    assert [row[4:6] for row in rows[2:4]] == [["ROC-AUC", rows[2][5]], ["NDCG@10", rows[3][5]]]
+    assert "Too narrow for: trained on, features." in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_with_broken_aliases_nobody_is_said_to_serve(tmp_path):
+    write_ranking_bundle(tmp_path)
+    (tmp_path / "ranking" / "aliases.json").write_text("{")
+    code, out, errors = list_models(tmp_path)
+    assert code == 2
+    assert "presage models rollback" in errors
+    assert ["ranking", "1", "unknown"] in [line.split()[:3] for line in out.splitlines()]
 
 
 def test_ranking_models_are_listed_with_what_they_answer(tmp_path):

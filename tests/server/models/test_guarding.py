@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Barrier, Thread
 
 import msgspec
+import numpy as np
 import pytest
 
 from presage.v1 import scoring_service_pb2 as pb
@@ -123,6 +124,15 @@ def test_trouble_that_the_champion_has_too_is_not_the_challengers(watched):
         watched.count(version, 200, errors=50, seconds=SLOW)
 
     assert watched.look() == ""
+
+
+def test_errors_that_an_equal_challenger_has_by_chance_do_not_drop_it(watched):
+    """Half an hour of looks, at which both have one error in 200 scores on average."""
+    rng = np.random.default_rng(11)
+    for _ in range(1_800):
+        watched.count(watched.champion, 90, errors=rng.binomial(90, 0.005))
+        watched.count(watched.challenger, 40, errors=rng.binomial(40, 0.005))
+        assert watched.look() == ""
 
 
 def test_few_scores_decide_nothing(watched):

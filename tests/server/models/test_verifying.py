@@ -66,6 +66,20 @@ def test_a_version_that_ends_the_process_is_to_blame_and_no_other(folder, monkey
     started[1].wait(10)
 
 
+def test_a_process_that_was_killed_while_it_waited_is_started_again_and_no_version_is_to_blame(folder):
+    """As the kernel does when memory is short."""
+    verifier = Verifier(folder)
+    verifier.open()
+    waiting = verifier._process
+    waiting.kill()
+    waiting.wait(10)
+    try:
+        for key in (("second", "2"), ("conversion", "1")):
+            assert not isinstance(verifier.verify([key])[key], str)
+    finally:
+        verifier.close()
+
+
 def test_a_version_that_takes_too_long_is_given_up_and_no_other(folder, monkeypatch):
     verifier = Verifier(folder, seconds=0.001)
     run = verifier._run

@@ -63,9 +63,10 @@ def test_a_copy_that_stays_incomplete_is_stuck_until_it_goes_on(folder, watch, m
     assert not watch.found["conversion", "2"].stuck
 
 
-def test_a_manifest_that_cannot_be_read_is_for_verification(folder, watch):
+@pytest.mark.parametrize("content", [b"{", b'{"files": {"\xff": ""}}'], ids=["cut", "no UTF-8"])
+def test_a_manifest_that_cannot_be_read_is_for_verification(folder, watch, content):
     target = copy_bundle(folder / "conversion" / "1", folder / "conversion" / "2")
-    (target / "manifest.json").write_text("{")
+    (target / "manifest.json").write_bytes(content)
     watch.look()
     watch.look()
     assert watch.found["conversion", "2"].settled
@@ -96,7 +97,20 @@ def test_aliases_are_seen_at_once_and_those_that_are_not_valid_at_the_second_loo
     assert watch.look()["conversion"].aliases == aliases
     for _ in range(2):
         assert "conversion/aliases.json: Input data was truncated" in watch.look()["conversion"].aliases
+
+
+def test_aliases_that_are_gone_for_a_moment_still_hold(folder, watch):
+    """As while an editor replaces the file in two steps: for that moment the highest version would serve everybody."""
+    aliases = replace_aliases(
+        folder / "conversion", Aliases(champion="1"), now_unix_micros=1, changed_by="me", reason="a test"
+    )
+    watch.look()
+    (folder / "conversion" / ALIASES_FILE).rename(folder / "kept.json")
+    assert watch.look()["conversion"].aliases == aliases
+    (folder / "kept.json").rename(folder / "conversion" / ALIASES_FILE)
+    assert watch.look()["conversion"].aliases == aliases
     (folder / "conversion" / ALIASES_FILE).unlink()
+    assert watch.look()["conversion"].aliases == aliases
     assert watch.look()["conversion"].aliases == Aliases()
 
 

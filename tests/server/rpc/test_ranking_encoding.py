@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presage.v1 import ranking_service_pb2 as pb
+from presage_featurizer.ranking.compiled import load_kernels
 from presage_server.models.loading import load_models
 from presage_server.ranking.jobs import RankedItems, RankJob, SimilarJob
 from presage_server.rpc.ranking_encoding import encode_ranking, encode_similar
@@ -54,6 +55,7 @@ def models(tmp_path_factory):
 
 def test_lists_are_as_protobuf_writes_them(tmp_path_factory):
     model = models(tmp_path_factory)
+    assert load_kernels() is not None, "numba is one of the packages for development"
 
     @given(st.lists(ITEM, max_size=4), st.integers(0, 5), st.booleans(), st.booleans())
     def compare(items, intent, with_features, cold_start):

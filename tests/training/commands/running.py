@@ -93,10 +93,12 @@ def run(*arguments: object, **variables: str) -> Done:
         return running.wait()
 
 
-def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object) -> Done:
-    """Run ``presage`` to its end in this process."""
+def run_here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object, columns: int = 300
+) -> Done:
+    """Run ``presage`` to its end in this process, in a terminal of so many columns."""
     monkeypatch.setattr(sys, "argv", ["presage", *map(str, arguments)])
-    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("COLUMNS", str(columns))
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
         main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -71,10 +72,9 @@ def write(models: Path, aliases: Aliases) -> None:
 
 @pytest.fixture
 def compare(monkeypatch, capsys, archive):
-    def run(*arguments: object) -> Done:
-        return run_here(
-            monkeypatch, capsys, "models", "compare", *arguments, archive, "--target", "purchase-in-session"
-        )
+    def run(*arguments: object, columns: int = 300) -> Done:
+        given = ("models", "compare", *arguments, archive, "--target", "purchase-in-session")
+        return run_here(monkeypatch, capsys, *given, columns=columns)
 
     return run
 
@@ -85,7 +85,7 @@ def test_a_version_that_guesses_is_worse(compare):
 
     assert (done.code, done.err) == (0, "")
     assert lines[0].startswith(
-        "conversion, purchase-in-session: 600 sessions of 600 visitors, 200 of them with a purchase; 0 more pairs"
+        "conversion, purchase-in-session: 600 sessions of 600 visitors, 200 of them with a purchase; left out: 0 more pairs"
     )
     assert lines[-2].startswith("conversion/4 is worse than conversion/3: its log loss is 0.")
     assert lines[-1] == "Advice: roll back."
@@ -135,8 +135,21 @@ def test_the_error_level_is_that_of_the_aliases(compare, models):
     assert compare(*MODEL, "--models", models, "--alpha", "0.05").out == usual.out
 
 
+def test_at_eighty_columns_only_labels_are_folded(compare):
+    table = [line for line in compare(*MODEL, columns=80).out.splitlines() if line.startswith(" ")]
+
+    assert max(map(len, table)) <= 80
+    (header,) = [line.split() for line in table if "difference" in line]
+    assert header == ["version", "3", "version", "4", "difference", "interval", "looks"]
+    (row,) = [line for line in table if "log loss" in line]
+    assert re.fullmatch(r" +log loss +0\.\d{4} +0\.\d{4} +\+0\.\d{4} +0\.\d{4} to 0\.\d{4} +any number *", row)
+
+
 def test_pairs_from_before_a_moment_are_left_out(compare):
-    assert ": 0 sessions" in compare(*MODEL, "--since", "2100-01-01").out
+    done = compare(*MODEL, "--since", "2100-01-01")
+    assert ": 0 sessions" in done.out
+    assert "There is no pair of both versions here: " in done.out
+    assert "log loss" not in done.out
 
 
 def test_enforcing_needs_the_folder_of_models(compare):

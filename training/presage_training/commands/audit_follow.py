@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from presage_training.auditing.following import AuditProgress, FollowingAudit, Mismatch
     from presage_training.auditing.models_folder import ModelsFolder
 
-__all__ = ["FollowCommand", "default_states"]
+__all__ = ["FollowCommand", "default_states", "progress_line"]
 
 _POLL_SECONDS = 1.0
 _REPORT_SECONDS = 60.0

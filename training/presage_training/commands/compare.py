@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from presage_training.datasets.targets import Target
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["compare"]
 
 _DEFAULT_TARGET = "purchase-in-session"
+_WIDE = 120
 
 
 def compare(  # noqa: PLR0917 - the command line passes names
@@ -71,7 +74,9 @@ def compare(  # noqa: PLR0917 - the command line passes names
         sys.exit(_fail(f"expected two versions of one model, such as {name}/3 {name}/4, got {a} and {b}"))
     if enforce and models is None:
         sys.exit(_fail("--enforce changes aliases: name the folder of bundles with --models"))
-    console = Console(markup=False, emoji=False, highlight=False)
+    # A file or a pipe has no width: nothing is folded there.
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE
+    console = Console(width=wide, markup=False, emoji=False, highlight=False)
     skipped = SkippedRows()
     try:
         aliases = Aliases() if models is None else read_aliases(models / name)
@@ -95,8 +100,8 @@ def compare(  # noqa: PLR0917 - the command line passes names
     for reason, count in sorted(skipped.counts.items()):
         console.print(f"  {count:,} events left out: {reason}", soft_wrap=True)
     console.print(comparison.sentence, soft_wrap=True)
-    more = "" if decision.reason == comparison.sentence else f" {decision.reason}"
-    console.print(f"Advice: {decision.action.value}.{more}", soft_wrap=True)
+    more = "." if decision.reason == comparison.sentence else f": {decision.reason}"
+    console.print(f"Advice: {decision.action.value}{more}", soft_wrap=True)
     if enforce and models is not None and decision.action.value == "roll back":
         try:
             console.print(_roll_back(models / name, (version_a, version_b), decision.reason), soft_wrap=True)
@@ -150,12 +155,23 @@ def _print(console: Console, comparison: Comparison, name: str) -> None:
     unmatched = comparison.unmatched
     console.print(
         f"{name}, {comparison.target}: {comparison.rows:,} sessions of {comparison.visitors:,} visitors, "
-        f"{comparison.positives:,} of them with a purchase; {unmatched.same_session:,} more pairs of the same sessions, "
-        f"{unmatched.waiting:,} sessions not known yet, {unmatched.not_eligible:,} pairs past their purchase or without a session, "
-        f"{unmatched.unknown_event:,} whose event is not in the archive",
+        f"{comparison.positives:,} of them with a purchase; left out: {unmatched.same_session:,} more pairs of the "
+        f"same sessions, {unmatched.waiting:,} sessions whose outcome is not known yet, {unmatched.not_eligible:,} pairs after the "
+        f"purchase or without a session, {unmatched.unknown_event:,} pairs whose event is not in the archive",
         soft_wrap=True,
     )
-    table = Table("", *comparison.names, "difference", "interval", "looks", box=SIMPLE_HEAD)
+    if not comparison.rows:
+        if not any(astuple(unmatched)):
+            console.print(
+                "There is no pair of both versions here: one has to be the champion and the other the challenger or the shadow, "
+                "with a pairs_share above 0, while scores are asked for.",
+                soft_wrap=True,
+            )
+        return
+    # At 80 columns the labels fold, and nothing else.
+    whole = [Column(f"version {called.rpartition('/')[2]}", no_wrap=True) for called in comparison.names]
+    whole += [Column(title, no_wrap=True) for title in ("difference", "interval", "looks")]
+    table = Table("", *whole, box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     loss = "log loss" if comparison.is_classification else "squared error"
     table.add_row(loss, *_cells(comparison.loss), "any number")
     if comparison.auc is not None:

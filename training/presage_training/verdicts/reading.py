@@ -15,7 +15,7 @@ from presage_training.readers.skipped_rows import SkippedRows
 from presage_training.verdicts.outcomes import Outcome, Outcomes, find_outcomes
 from presage_training.verdicts.rows import PairedRows, Unmatched
 
-__all__ = ["choose_rows", "pairs_of", "read_pairs"]
+__all__ = ["choose_of_sessions", "choose_rows", "pairs_of", "read_pairs"]
 
 
 def read_pairs(
@@ -64,13 +64,8 @@ def choose_rows(outcomes: Outcomes, model: str, versions: tuple[str, str], targe
         versions: The two versions, A and B.
         target: What the outcomes are of.
     """
-    chosen: dict[tuple[str, str], Outcome] = {}
-    for outcome in outcomes.found:
-        key = outcome.vector.user_id, outcome.session
-        known = chosen.get(key)
-        if known is None or _draw(outcome) < _draw(known):
-            chosen[key] = outcome
-    matured = [outcome for outcome in chosen.values() if outcome.matured_unix_micros < outcomes.log_end_unix_micros]
+    chosen = choose_of_sessions(outcomes.found)
+    matured = [outcome for outcome in chosen if outcome.matured_unix_micros < outcomes.log_end_unix_micros]
     matured.sort(key=lambda outcome: (outcome.matured_unix_micros, outcome.vector.user_id, outcome.session))
     users = {user_id: number for number, user_id in enumerate(dict.fromkeys(each.vector.user_id for each in matured))}
     scores = [_scores(outcome.vector) for outcome in matured]
@@ -96,6 +91,17 @@ def choose_rows(outcomes: Outcomes, model: str, versions: tuple[str, str], targe
             same_session=len(outcomes.found) - len(chosen),
         ),
     )
+
+
+def choose_of_sessions(found: Iterable[Outcome]) -> list[Outcome]:
+    """Choose one outcome of each session of a visitor, by chance."""
+    chosen: dict[tuple[str, str], Outcome] = {}
+    for outcome in found:
+        key = outcome.vector.user_id, outcome.session
+        known = chosen.get(key)
+        if known is None or _draw(outcome) < _draw(known):
+            chosen[key] = outcome
+    return list(chosen.values())
 
 
 def _served(vectors: Sequence[ServedVector], version: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from presage_featurizer.ranking.compiled import kernels
+from presage_featurizer.ranking.compiled import load_kernels
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_live import LiveValues
 from presage_featurizer.ranking.pairs import PAIR_FEATURES
@@ -22,7 +22,7 @@ LIKELY = st.sampled_from([-1.0, 0.0, -0.0, 0.1, 0.2, 0.6, 0.8, 1.0, 1.25, 5.0, 1
 
 @pytest.fixture(autouse=True)
 def numba_is_there():
-    assert kernels() is not None, "numba is one of the packages for development"
+    assert load_kernels() is not None, "numba is one of the packages for development"
 
 
 @given(data=st.data(), count=st.integers(0, 200), hide=st.booleans())
