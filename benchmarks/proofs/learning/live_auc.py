@@ -29,8 +29,8 @@ class DayAuc(NamedTuple):
     rows: int
     learning: float
     """Of the scores that were served."""
-    frozen: float
-    """Of the first trained model's scores of the same vectors."""
+    frozen: float | None
+    """Of the first trained model's scores of the same vectors; None on the days before it served."""
 
 
 def live_aucs(archive: Path, first_model: Path) -> dict[int, DayAuc]:
@@ -46,6 +46,9 @@ def live_aucs(archive: Path, first_model: Path) -> dict[int, DayAuc]:
     for outcome in outcomes.found:
         days[(outcome.vector.as_of_unix_micros - START) // _DAY_MICROS].append(outcome)
     bundle = read_bundle(first_model)
+    since = min(
+        day for day, of_day in days.items() if any(each.vector.model_version == first_model.name for each in of_day)
+    )
     found = {}
     for day, of_day in sorted(days.items()):
         labels = np.array([outcome.label for outcome in of_day])
@@ -55,7 +58,7 @@ def live_aucs(archive: Path, first_model: Path) -> dict[int, DayAuc]:
         found[day] = DayAuc(
             len(labels),
             float(roc_auc_score(labels, [outcome.vector.score for outcome in of_day])),
-            float(roc_auc_score(labels, bundle.scores(rows))),
+            float(roc_auc_score(labels, bundle.scores(rows))) if day >= since else None,
         )
     return found
 
@@ -64,7 +67,9 @@ def plot(days: Mapping[int, DayAuc], last_day: int) -> str:
     """Draw both as SVG."""
     curves = {
         "learning on": [(day / last_day, found.learning) for day, found in days.items()],
-        "learning off: the first model": [(day / last_day, found.frozen) for day, found in days.items()],
+        "learning off: the first model": [
+            (day / last_day, found.frozen) for day, found in days.items() if found.frozen is not None
+        ],
     }
     values = [value for curve in curves.values() for _, value in curve]
     chart = line_chart(
