@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ from presage_training.errors import LearningError
 from presage_training.learning import Learner, LearnOptions, StoppedError, read_verdicts
 from presage_training.learning.registering import locked, put_in_place
 from presage_training.learning.state import LearnState, read_state, write_state
+from support.bundle_files import change_manifest
 from support.learning import archive_batch, shop_events
 from support.running_server import serving
 from support.worker_processes import until
@@ -171,8 +173,6 @@ def test_a_version_that_passed_is_registered_once_by_the_learner_that_comes_next
 
 
 def test_a_folder_with_a_model_keeps_it_and_gets_a_prior_of_its_features(models, tmp_path):
-    import shutil
-
     shutil.copytree(models / "conversion", tmp_path / "models" / "conversion")
     learner = a_learner(tmp_path)
     learner.start(1)
@@ -182,6 +182,15 @@ def test_a_folder_with_a_model_keeps_it_and_gets_a_prior_of_its_features(models,
     assert features[0] == features[1]
     learner.start(2)
     assert read_aliases(learner.folder) == aliases
+
+
+def test_a_model_that_predicts_something_else_is_left_alone(models, tmp_path):
+    shutil.copytree(models / "conversion", tmp_path / "models" / "conversion")
+    change_manifest(tmp_path / "models" / "conversion" / "1", data={"target": "purchase-within:30"})
+    learner = a_learner(tmp_path)
+    with pytest.raises(LearningError, match="give --target purchase-within:30"):
+        learner.start(1)
+    assert [path.name for path in learner.folder.iterdir()] == ["1"]
 
 
 def test_a_learner_that_is_told_to_end_ends_its_training_and_leaves_no_version(tmp_path, events):

@@ -22,6 +22,7 @@ from presage_export.registry import (
 )
 from presage_featurizer import FeatureSet
 from presage_featurizer.event_log import CHECKPOINT_FILE
+from presage_training.errors import LearningError
 from presage_training.learning.challengers import judge_challenger
 from presage_training.learning.counting import count_new_purchases
 from presage_training.learning.options import LearnOptions
@@ -91,10 +92,12 @@ class Learner:
     def start(self, now_unix_micros: int) -> None:
         """Make sure that a server finds a model: a prior at least, and aliases that name it. Raises as ``cycle``."""
         aliases = read_aliases(self.folder)
-        if aliases.prior:
-            return
         versions = present_versions(self.folder)
         champion = aliases.champion or next((path.name for path in reversed(versions) if not is_prior(path)), "")
+        if champion:
+            self._check_target(self.folder / champion)
+        if aliases.prior:
+            return
         if champion and not aliases.champion:
             # Before the prior is there: without aliases, the highest version serves.
             pinned = msgspec.structs.replace(aliases, champion=champion)
@@ -106,6 +109,13 @@ class Learner:
         changed = msgspec.structs.replace(aliases, prior=prior, holdout_share=holdout_share, **first)
         self._change(changed, now_unix_micros, reason)
         self._say(now_unix_micros, prior, "prior", reason)
+
+    def _check_target(self, champion: Path) -> None:
+        known, asked = read_manifest(champion).data.get("target"), self._options.target.name
+        if known not in {None, asked}:
+            raise LearningError(
+                f"target: expected {known}, which {champion} predicts, got {asked}; give --target {known}"
+            )
 
     def _write_default_prior(self, champion: str) -> str:
         options, version = self._options, next_version(self.folder)
