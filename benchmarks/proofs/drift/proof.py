@@ -88,7 +88,7 @@ class Outcome:
         right = [alarm.first.window for alarm in self.alarms if alarm.column in self.columns]
         if not right or min(right) < self.quiet_windows:
             return None
-        start = self.windows[self.quiet_windows - 1].end_unix_micros
+        start = self.windows[self.quiet_windows].start_unix_micros
         return (self.windows[min(right)].end_unix_micros - start) / HOUR_MICROS
 
     @property
