@@ -146,5 +146,5 @@ def test_training_again_gives_the_same_bytes(tmp_path):
 
     assert [run.wait() for run in runs] == [0, 0]
     first, again = ({file.name: file.read_bytes() for file in bundle.iterdir()} for bundle in bundles)
-    assert set(first) == {"manifest.json", "model.onnx", "golden.npz"}
+    assert set(first) == {"manifest.json", "model.onnx", "golden.npz", "explain.npz", "baseline.npz"}
     assert first == again

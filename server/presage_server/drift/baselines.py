@@ -41,7 +41,7 @@ def read_baseline(model: Model) -> VersionBaseline | None:
         )
         return None
     if found is None:
-        _logger.warning(
+        _logger.info(  # as of every bundle of an older release
             "model %s version %s: drift is not measured: its bundle has no %s, train the model again",
             *(model.name, model.version, BASELINE_FILE),
         )

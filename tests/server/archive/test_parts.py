@@ -14,7 +14,7 @@ from presage_featurizer import Event, EventType, encode_event
 from presage_featurizer.event_log import EVENT_COLUMNS, Entry, EntryId
 from presage_server.archive.folder import open_folder
 from presage_server.archive.parts import parts_by_day
-from presage_training.readers.formats.archive import ArchivedEvent, read_archive
+from presage_training.readers.formats.archive import read_archive
 from presage_training.readers.skipped_rows import SkippedRows
 from support.events import DAY_MICROS, MICROS, START_UNIX_MICROS, STORY, any_log
 
@@ -53,7 +53,7 @@ def test_any_event_is_read_as_it_was(log):
         archived(Path(directory), entries)
         read = list(read_archive(Path(directory), skipped=SkippedRows()))
     in_order = sorted(range(len(log)), key=lambda place: (place % 7, place))
-    assert read == [ArchivedEvent(log[place], fresh=place % 3 == 0) for place in in_order]
+    assert [(each.event, each.fresh) for each in read] == [(log[place], place % 3 == 0) for place in in_order]
 
 
 def test_every_field_of_an_event_has_a_column():
@@ -104,7 +104,8 @@ def test_an_event_that_has_no_row_is_kept_as_it_came_and_holds_nothing_up(tmp_pa
 def test_an_event_that_cannot_be_read_is_left_out_by_name(tmp_path):
     archived(tmp_path, [entry(b"garbage", 1), entry(encode_event(FULL), 8, fresh=True)])
     skipped = SkippedRows()
-    assert list(read_archive(tmp_path, skipped=skipped)) == [ArchivedEvent(FULL, fresh=True)]
+    (read,) = read_archive(tmp_path, skipped=skipped)
+    assert (read.event, read.fresh) == (FULL, True)
     (example,) = skipped.examples["unreadable event"]
     assert example.where == f"partition 1, entry {START_UNIX_MICROS // 1_000}-1"
     assert "expected CRC-32" in example.what

@@ -104,7 +104,7 @@ def test_a_bundle_without_a_baseline_is_named_in_the_log_and_not_counted(tmp_pat
     write_small_bundle(tmp_path)
     plain = load_model(tmp_path / "conversion" / "1")
     counts = ServedCounts(_Clock())
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         counts.prepare([plain])
         counts.note(scored(plain, some_rows(2)))
     assert counts.hours() == []

@@ -38,7 +38,7 @@ async def test_streams_and_archive_have_the_names_that_are_documented(store, mod
         "vectors/day=2023-11-14/part-0000000001.parquet",
     ]
     checkpoint = json.loads((tmp_path / "archive.json").read_bytes())
-    assert list(checkpoint) == ["archive_id", "version", "batch", "files", "archived", "positions"]
+    assert list(checkpoint) == ["archive_id", "version", "batch", "files", "archived", "positions", "catalogue"]
     assert (checkpoint["version"], checkpoint["batch"], checkpoint["files"]) == (1, 1, [files[1], files[3]])
     assert (checkpoint["archived"], checkpoint["positions"][str(partition_of("u1"))]["counted"]) == (3, 3)
     (group,) = store.redis.xinfo_groups(STREAM)

@@ -27,6 +27,7 @@ def events():
 def contents(dataset) -> dict[str, object]:
     """All of a dataset: arrays as their dtype and bytes."""
     values = {each.name: getattr(dataset, each.name) for each in fields(dataset)}
+    values |= {f"served {each.name}": getattr(dataset.served, each.name) for each in fields(values.pop("served"))}
     return {
         name: (value.dtype.str, value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value
         for name, value in values.items()
