@@ -48,7 +48,7 @@ test: setup ## run the tests
 	@$(BIN)/pytest -n 2 --dist loadgroup
 	@$(MAKE) --no-print-directory new-user
 
-test-slow: setup ## run the tests that train again what ships
+test-slow: setup ## run the tests that `make test` leaves out: training again what ships, small proofs
 	@$(BIN)/pytest -m slow
 
 new-user: ## install the wheel in an environment of its own, and go from a log to a served model there

@@ -71,12 +71,12 @@ async def test_a_split_from_aliases_to_a_verdict(store, tmp_path, monkeypatch, c
     assert (compared.code, compared.err) == (0, "")
     lines = compared.out.splitlines()
     assert lines[0].startswith(
-        "conversion, purchase-in-session: 60 sessions of 60 visitors, 20 of them with a purchase; 120 more pairs of the same"
+        "conversion, purchase-in-session: 60 sessions of 60 visitors, 20 of them with a purchase; left out: 120 more pairs"
     )
     assert "log loss" in compared.out
     assert lines[-2].endswith("over 60 sessions of 60 visitors.")
     assert lines[-1] == (
-        "Advice: continue. too few outcomes: 60 sessions, 20 of them with a purchase; expected 200, and 20 of each kind"
+        "Advice: continue: too few outcomes: 60 sessions, 20 of them with a purchase; expected 200, and 20 of each kind"
     )
 
 

@@ -131,6 +131,7 @@ def test_it_is_what_training_gives(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_training_again_gives_the_same_bytes(tmp_path):
     """In two processes that hash strings differently, as any two do."""
     small = ("--visitors", "300", "--days", "10", "--seed", "3")

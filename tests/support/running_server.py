@@ -44,8 +44,9 @@ class Served:
 @asynccontextmanager
 async def serving(**settings: Any) -> AsyncIterator[Served]:
     """Run a server in this process, on a free port unless told otherwise; ``settings`` are those of Settings."""
-    # Without a process for each server, unless a test is about it.
-    usual = {"port": 0, "timeout_ms": 20_000, "drain_seconds": 5.0, "transport": carried_by, "follow_items": False}
+    # Without processes for each server, unless a test is about them.
+    alone = {"follow_items": False, "reload_seconds": 0.0}
+    usual = {"port": 0, "timeout_ms": 20_000, "drain_seconds": 5.0, "transport": carried_by, **alone}
     async with (
         running(Settings(**(usual | settings))) as address,
         grpc.aio.insecure_channel(address) as channel,

@@ -24,6 +24,7 @@ FINE = Proof(
 )
 
 
+@pytest.mark.slow
 def test_a_small_one_holds(tmp_path):
     proof = prove(tmp_path, events=4_000, vectors=400, flush_seconds=0.5)
 

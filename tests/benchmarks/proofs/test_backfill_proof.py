@@ -25,6 +25,7 @@ FINE = Proof(
 )
 
 
+@pytest.mark.slow
 def test_a_small_one_holds(tmp_path, monkeypatch):
     monkeypatch.setattr(turns, "_WINDOW_SECONDS", 1.0)
     proof = prove(tmp_path, visitors=400, rate=100)

@@ -11,6 +11,7 @@ from benchmarks.proofs.served_parity import FEATURE_SET, LOG, fitted_kinds, main
 needs_the_log = pytest.mark.skipif(not LOG.exists(), reason=f"the real log is not at {LOG}")
 
 
+@pytest.mark.slow
 @needs_the_log
 def test_served_scores_are_the_librarys(tmp_path):
     rows, fitted = fitted_kinds(("logistic-regression", "mean"))

@@ -40,6 +40,7 @@ KILLS = 20
 SESSIONS = 300
 
 
+@pytest.mark.slow
 async def test_killed_twenty_times_while_events_flow_it_holds_the_streams_and_gives_the_states_back(store, tmp_path):
     """Each run is killed at a moment of its own, before, between and within its commits, while servers take events."""
     random = Random(5)

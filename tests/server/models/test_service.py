@@ -209,7 +209,7 @@ REJECTED = [
     ({"holdout_share": -1}, CODE.INVALID_ARGUMENT, "expected 0 to 1", "holdout_share"),
     ({"champion": "../3"}, CODE.INVALID_ARGUMENT, "expected a version", "champion"),
     ({"shadow": "1"}, CODE.INVALID_ARGUMENT, "expected not the champion", "shadow"),
-    ({"revision": -1}, CODE.INVALID_ARGUMENT, "expected 0 or more", "revision"),
+    ({"revision": -1}, CODE.INVALID_ARGUMENT, "expected 0 to", "revision"),
     (
         {"rollback": pb.RollbackRules(window_seconds=10.0)},
         CODE.INVALID_ARGUMENT,

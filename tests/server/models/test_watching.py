@@ -96,7 +96,7 @@ def test_aliases_are_seen_at_once_and_those_that_are_not_valid_at_the_second_loo
     (folder / "conversion" / ALIASES_FILE).write_text("{")
     assert watch.look()["conversion"].aliases == aliases
     for _ in range(2):
-        assert "conversion/aliases.json: Input data was truncated" in watch.look()["conversion"].aliases
+        assert "conversion/aliases.json: is not valid: Input data was truncated" in watch.look()["conversion"].aliases
 
 
 def test_aliases_that_are_gone_for_a_moment_still_hold(folder, watch):

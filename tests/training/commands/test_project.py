@@ -185,6 +185,7 @@ def test_an_own_feature_that_fails_is_said_in_one_line(presage, folder, workers)
     assert done.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_an_own_feature_that_fails_on_another_log_is_said_in_one_line(presage, folder):
     (folder / "later").mkdir()
     (folder / "later" / "features.toml").write_text('name = "later"\nextends = "core"\n')

@@ -120,6 +120,7 @@ def test_as_recorded_it_trains_and_the_report_says_so(train, logs, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_bundle_is_not_measured_on_a_shuffled_log_either(train, evaluate, logs, tmp_path):
     assert train("ordered").code == 0
     bundle = tmp_path / "run" / "models" / "logistic-regression" / "1"

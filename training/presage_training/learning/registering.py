@@ -14,7 +14,7 @@ from presage_export.registry import find_versions, read_changes, version_order
 from presage_training.errors import LearningError
 from presage_training.learning.prior import PRIOR_KIND
 
-__all__ = ["find_prior", "locked", "next_version", "present_versions", "put_in_place", "work_folder"]
+__all__ = ["find_prior", "is_prior", "locked", "next_version", "present_versions", "put_in_place", "work_folder"]
 
 _WORK: Final = ".learning"
 _LOCK: Final = ".learning.lock"

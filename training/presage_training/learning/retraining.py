@@ -32,7 +32,7 @@ from presage_training.readers import LogFormat, SkippedRows
 from presage_training.replaying.decisions import parse_decisions
 from presage_training.report import Resamples, best_threshold
 
-__all__ = ["OUTCOME_FILE", "SPEC_FILE", "TrainingOutcome", "TrainingSpec", "run_training"]
+__all__ = ["OUTCOME_FILE", "SPEC_FILE", "TrainingOutcome", "TrainingSpec", "main", "run_training"]
 
 SPEC_FILE: Final = "spec.json"
 OUTCOME_FILE: Final = "outcome.json"
