@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from presage_featurizer.ranking.category_orders import CategoryOrders
 from presage_featurizer.ranking.context import RankingContext
 from presage_featurizer.ranking.item_features import CODES, ItemFeatures
 from presage_featurizer.ranking.items import UNKNOWN
+from presage_featurizer.ranking.items_summary import best_rows
 from presage_featurizer.ranking.scores import TABLES, TableName
 from presage_featurizer.ranking.tables import RankingTables
 from presage_featurizer.ranking.workspace import Workspace
@@ -40,8 +42,12 @@ SOURCES = (
     "category",
     "price",
     "popular",
+    "popular_in_country",
 )
-"""Where candidates come from, in the order in which a candidate that several sources found is credited."""
+"""Where candidates come from. Their order is stored in bundles: new ones come last."""
+
+_CREDITED = (*range(SOURCES.index("popular")), SOURCES.index("popular_in_country"), SOURCES.index("popular"))
+"""Places in SOURCES, in the order in which a candidate that several sources found is credited."""
 
 _NO_ROWS: Rows = np.zeros(0, np.int64)
 
@@ -59,6 +65,17 @@ class RetrievalLimits:
     price: int = 15
     """Items of the newest item's category with the next lower and higher prices; as many of each."""
     popular: int = 40
+    """The most popular items of all countries; fewer by those that the visitor's country has."""
+    popular_in_country: int = 40
+
+    @classmethod
+    def of_bundle(cls, limits: Mapping[str, int]) -> Self:
+        """Return the limits that a model was trained with; 0 for popular items by country, if it was trained without that source.
+
+        Raises:
+            TypeError: They are not those that this release knows.
+        """
+        return cls(**{"popular_in_country": 0, **limits})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +104,8 @@ def retrieve(context: RankingContext, limits: RetrievalLimits) -> Candidates:
     parts: list[Rows] = [interests.history, interests.session]
     parts += [_found_by(context, name, getattr(limits, name)) for name in TABLES]
     parts += _alike(context, limits)
-    parts.append(context.item_features.popular[: limits.popular])
-    return _each_once(parts, range(len(SOURCES)), context)
+    parts += _popular(context, limits)
+    return _each_once(parts, _CREDITED, context)
 
 
 def next_items(context: RankingContext, limits: RetrievalLimits) -> Candidates:
@@ -160,12 +177,15 @@ def _found_by(context: RankingContext, name: TableName, limit: int) -> Rows:
     return best_rows(rows, scores, context.items.digests, limit)
 
 
-def best_rows(rows: Rows, scores: Floats | Rows, digests: NDArray[np.uint64], limit: int) -> Rows:
-    """Return the rows with the highest scores, best first; equal ones in the order of their digests."""
-    if len(rows) > limit:
-        kept = np.flatnonzero(scores >= np.partition(scores, -limit)[-limit]) if limit else np.zeros(0, np.int64)
-        rows, scores = rows[kept], scores[kept]
-    return rows[np.lexsort((digests[rows], -scores))[:limit]]
+def _popular(context: RankingContext, limits: RetrievalLimits) -> list[Rows]:
+    """Find what is popular in the visitor's country, and fill up with what is popular everywhere."""
+    features = context.item_features
+    everywhere = features.popular[: limits.popular]
+    in_country = features.by_country.of(context.country)[: limits.popular_in_country]
+    if len(in_country):
+        others = everywhere[context.workspace.places(everywhere, in_country) == UNKNOWN]
+        everywhere = others[: max(0, limits.popular - len(in_country))]
+    return [in_country, everywhere]
 
 
 def _alike(context: RankingContext, limits: RetrievalLimits) -> list[Rows]:
