@@ -112,7 +112,7 @@ class ItemFeatures:
         self._category_counts: Rows = np.zeros((1, len(COUNTED_TYPES)), np.int64)
         self.orders = CategoryOrders(self.popularity, self.prices, items.digests)
         self.by_country = PopularByCountry(_POPULARITY_WEIGHTS[: len(COUNTRY_TYPES)], _MAX_POPULAR)
-        """The most popular items of each country, by its events alone."""
+        """The most popular items of each country."""
         self.refresh()
 
     def refresh(self, items: ItemColumns | None = None) -> None:
@@ -143,7 +143,7 @@ class ItemFeatures:
         self._set_priors()
         self._rank_popular()
         self.orders.read(self.popularity[: self.size], self.prices, self.items.digests, self.codes[: self.size])
-        self.by_country.read(self.items.countries.sums, self.items.digests)
+        self.by_country.read(self.items.countries.sums, self.popularity, self.items.digests)
 
     def fork(self, items: ItemColumns) -> ItemFeatures:
         """Return the features of a later epoch, while these are read in another thread.

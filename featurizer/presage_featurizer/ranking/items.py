@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from presage_featurizer.events import MICROS
 from presage_featurizer.ranking.digest_index import UNKNOWN, DigestIndex
 from presage_featurizer.ranking.items_bucket import COUNTED_TYPES, ItemBucket, Said
-from presage_featurizer.ranking.items_countries import CountryWindow
 from presage_featurizer.ranking.items_counter import CatalogueChange, item_number
+from presage_featurizer.ranking.items_countries import CountryWindow
 from presage_featurizer.ranking.items_live import LiveColumns, LiveValues
 from presage_featurizer.ranking.items_summary import Groups, Summary
 from presage_featurizer.ranking.items_windows import WINDOW_DAYS, Windows

@@ -67,7 +67,7 @@ class _Register:
 class _Gathered:
     """What one bucket has of one item. Parts that many items lack are made when they are needed: catalogues are large."""
 
-    __slots__ = ("changes", "counts", "countries", "first", "item_id", "registers")
+    __slots__ = ("changes", "countries", "counts", "first", "item_id", "registers")
 
     def __init__(self, item_id: str, first: int) -> None:
         self.item_id = item_id

@@ -19,9 +19,9 @@ COUNTRY_WINDOW_DAYS = 7
 MAX_COUNTRIES = 64
 """Countries that have counts at once.
 
-A country gets a place with the first closed bucket that has an event of it; where there are more of them than free places, those with
-more events in that bucket first, then in the order of their names. It loses the place when it has no event in 7 days. Events of
-countries without a place count for the item alone. All of this depends on the closed buckets only, so every server has the same.
+A country gets a place with the first closed bucket that has an event of it; where there are more of them than free places, those
+with more events in that bucket first, then in the order of their names. It loses the place when it has no event in 7 days. Events
+of countries without a place count for the item alone. All of this depends on closed buckets only, so every server has the same.
 """
 
 _DAY_HOURS = 24

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from presage_featurizer.ranking.items import ItemColumns
 
-__all__ = ["Groups", "Summary", "best_rows", "newest_rows"]
+__all__ = ["Groups", "Summary", "newest_rows"]
 
 Rows = NDArray[np.int64]
 """Row numbers of items."""
@@ -109,14 +109,6 @@ def newest_rows(rows: Rows, seen: NDArray[np.int64], digests: NDArray[np.uint64]
         rows = rows[times >= np.partition(times, -count)[-count]]
         times = seen[rows]
     return rows[np.lexsort((digests[rows], -times))[:count]]
-
-
-def best_rows(rows: Rows, scores: NDArray[np.float64] | Rows, digests: NDArray[np.uint64], limit: int) -> Rows:
-    """Return the rows with the highest scores, best first; equal ones in the order of their digests."""
-    if len(rows) > limit:
-        kept = np.flatnonzero(scores >= np.partition(scores, -limit)[-limit]) if limit else np.zeros(0, np.int64)
-        rows, scores = rows[kept], scores[kept]
-    return rows[np.lexsort((digests[rows], -scores))[:limit]]
 
 
 def _sums_by(categories: Rows, counts: NDArray[np.int32]) -> Rows:

@@ -1,4 +1,4 @@
-"""The most popular items of each country, sorted when they are first asked for after its counts changed."""
+"""The most popular items of each country, sorted when they are first asked for after an epoch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_featurizer.ranking.bucket_countries import COUNTRY_TYPES
-from presage_featurizer.ranking.items_summary import best_rows
 from presage_featurizer.ranking.items_windows import HourCounts
 
 __all__ = ["PopularByCountry"]
@@ -21,31 +20,36 @@ _NO_ROWS: Rows = np.zeros(0, np.int64)
 
 
 class PopularByCountry:
-    """Sorts the items of a country by their events in 7 days.
+    """Sorts the items of a country by their events there in 7 days.
+
+    Most items of a small country have one event or none, so ties are many: they go by the events of all countries, then by digest.
 
     Args:
         weights: What an event of each of COUNTRY_TYPES counts, at least 1.
-        most: How many items of a country are kept.
+        most: How many items of a country are returned at most.
     """
 
     def __init__(self, weights: Rows, most: int) -> None:
         self._weights = weights
         self._most = most
         self._sums: dict[str, HourCounts] = {}
+        self._popularity: Rows = _NO_ROWS
         self._digests: NDArray[np.uint64] = np.zeros(0, np.uint64)
-        self._known: dict[str, tuple[HourCounts, Rows]] = {}
-        """By country: the order, and the counts that it was made of."""
+        self._orders: dict[str, Rows] = {}
 
     def copy(self) -> PopularByCountry:
-        """Return orders that change independently; this may be read by another thread meanwhile."""
-        other = copy(self)
-        other._known = self._known.copy()  # noqa: SLF001 - its own class
-        return other
+        """Return orders that ``read`` changes independently."""
+        return copy(self)
 
-    def read(self, sums: Mapping[str, HourCounts], digests: NDArray[np.uint64]) -> None:
-        """Sort these counts from now on; equal ones in the order of the digests, which are by row."""
-        self._sums, self._digests = dict(sums), digests
-        self._known = {country: known for country, known in self._known.items() if country in self._sums}
+    def read(self, sums: Mapping[str, HourCounts], popularity: Rows, digests: NDArray[np.uint64]) -> None:
+        """Sort these counts from now on.
+
+        Args:
+            sums: By country.
+            popularity: By row: the weighted events of all countries.
+            digests: By row: the numbers of the digests.
+        """
+        self._sums, self._popularity, self._digests, self._orders = dict(sums), popularity, digests, {}
 
     def prepare(self) -> None:
         """Sort all countries now, so that nothing is left to do for those who ask."""
@@ -54,16 +58,19 @@ class PopularByCountry:
 
     def of(self, country: str) -> Rows:
         """Return the most popular items of a country, best first; none for one without counts."""
-        sums = self._sums.get(country)
-        if sums is None:
-            return _NO_ROWS
-        known = self._known.get(country)
-        if known is None or known[0] is not sums:
-            known = self._known[country] = (sums, self._sort(sums))
-        return known[1]
+        order = self._orders.get(country)
+        if order is None:
+            sums = self._sums.get(country)
+            if sums is None:
+                return _NO_ROWS
+            order = self._orders[country] = self._sort(sums)
+        return order
 
     def _sort(self, sums: HourCounts) -> Rows:
         rows, kinds = np.divmod(sums.keys, _KINDS)
         firsts = np.flatnonzero(np.diff(rows, prepend=-1))
-        popularity = np.add.reduceat(self._weights[kinds] * sums.amounts, firsts)
-        return best_rows(rows[firsts], popularity, self._digests, self._most)
+        own, rows = np.add.reduceat(self._weights[kinds] * sums.amounts, firsts), rows[firsts]
+        if len(rows) > self._most:  # sorting all would take longer
+            kept = np.flatnonzero(own >= np.partition(own, -self._most)[-self._most])
+            own, rows = own[kept], rows[kept]
+        return rows[np.lexsort((self._digests[rows], -self._popularity[rows], -own))[: self._most]]

@@ -13,12 +13,12 @@ from presage_featurizer.ranking.category_orders import CategoryOrders
 from presage_featurizer.ranking.context import RankingContext
 from presage_featurizer.ranking.item_features import CODES, ItemFeatures
 from presage_featurizer.ranking.items import UNKNOWN
-from presage_featurizer.ranking.items_summary import best_rows
 from presage_featurizer.ranking.scores import TABLES, TableName
 from presage_featurizer.ranking.tables import RankingTables
 from presage_featurizer.ranking.workspace import Workspace
 
 __all__ = [
+    "DEFAULT_COUNT",
     "SOURCES",
     "Candidates",
     "RetrievalLimits",
@@ -48,6 +48,9 @@ SOURCES = (
 
 _CREDITED = (*range(SOURCES.index("popular")), SOURCES.index("popular_in_country"), SOURCES.index("popular"))
 """Places in SOURCES, in the order in which a candidate that several sources found is credited."""
+
+DEFAULT_COUNT = 20
+"""Items of a list whose length the caller leaves open."""
 
 _NO_ROWS: Rows = np.zeros(0, np.int64)
 
@@ -98,13 +101,19 @@ class SimilarItems:
     """Places in SOURCES: which source found each first."""
 
 
-def retrieve(context: RankingContext, limits: RetrievalLimits) -> Candidates:
-    """Find candidates: the visitor's own items, their neighbours, similar items and popular ones."""
+def retrieve(context: RankingContext, limits: RetrievalLimits, least: int = DEFAULT_COUNT) -> Candidates:
+    """Find candidates: the visitor's own items, their neighbours, similar items and popular ones.
+
+    Args:
+        context: The visitor, the items and the tables.
+        limits: How many candidates each source adds at most.
+        least: How many popular items are needed; fewer are found if the country of a visitor without items has no more.
+    """
     interests = context.interests
     parts: list[Rows] = [interests.history, interests.session]
     parts += [_found_by(context, name, getattr(limits, name)) for name in TABLES]
     parts += _alike(context, limits)
-    parts += _popular(context, limits)
+    parts += _popular(context, limits, least)
     return _each_once(parts, _CREDITED, context)
 
 
@@ -177,14 +186,27 @@ def _found_by(context: RankingContext, name: TableName, limit: int) -> Rows:
     return best_rows(rows, scores, context.items.digests, limit)
 
 
-def _popular(context: RankingContext, limits: RetrievalLimits) -> list[Rows]:
-    """Find what is popular in the visitor's country, and fill up with what is popular everywhere."""
+def best_rows(rows: Rows, scores: Floats | Rows, digests: NDArray[np.uint64], limit: int) -> Rows:
+    """Return the rows with the highest scores, best first; equal ones in the order of their digests."""
+    if len(rows) > limit:
+        kept = np.flatnonzero(scores >= np.partition(scores, -limit)[-limit]) if limit else np.zeros(0, np.int64)
+        rows, scores = rows[kept], scores[kept]
+    return rows[np.lexsort((digests[rows], -scores))[:limit]]
+
+
+def _popular(context: RankingContext, limits: RetrievalLimits, least: int) -> list[Rows]:
+    """Find what is popular in the visitor's country, and fill up with what is popular everywhere.
+
+    Of a visitor without items, the model knows no more than how popular candidates are everywhere, and would put those ahead of the
+    country's. So only as many are filled up as the list is short of.
+    """
     features = context.item_features
     everywhere = features.popular[: limits.popular]
     in_country = features.by_country.of(context.country)[: limits.popular_in_country]
     if len(in_country):
         others = everywhere[context.workspace.places(everywhere, in_country) == UNKNOWN]
-        everywhere = others[: max(0, limits.popular - len(in_country))]
+        count = limits.popular if len(context.interests.digests) else min(least, limits.popular)
+        everywhere = others[: max(0, count - len(in_country))]
     return [in_country, everywhere]
 
 

@@ -100,7 +100,9 @@ def _find(job: RankJob, context: RankingContext, cart_micros: int) -> tuple[Rows
     """Find candidates for the visitor, and those that the caller's conditions and the rules need."""
     features = context.item_features
     items = features.items
-    found = (next_items if job.next_items else retrieve)(context, job.model.limits)
+    limits = job.model.limits
+    least = limits.popular if job.rules.chooses else job.k
+    found = next_items(context, limits) if job.next_items else retrieve(context, limits, least)
     rows, sources = [found.rows], [_NUMBERS.take(found.sources)]
     excluded = excluded_numbers(job.exclude, context, job.state) if job.exclude else set()
     if job.next_items:

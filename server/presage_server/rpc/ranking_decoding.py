@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from presage.v1 import ranking_service_pb2 as pb
 from presage_featurizer import money_micros
+from presage_featurizer.ranking.retrieval import DEFAULT_COUNT
 from presage_server.errors import InvalidRequestError
 from presage_server.ranking.jobs import ItemConditions
 from presage_server.rpc.decoding import COUNTRY
@@ -22,7 +23,6 @@ from presage_server.rpc.limits import (
 __all__ = ["Wanted", "decode_candidates", "decode_conditions", "decode_context", "decode_count", "decode_item_id"]
 
 _EXCLUSIONS = frozenset(number for number in pb.Exclusion.values() if number)
-_DEFAULT_COUNT = 20
 
 
 class Wanted(NamedTuple):
@@ -79,7 +79,7 @@ def decode_count(k: int, candidates: int = 0) -> int:
     if not 0 <= k <= MAX_RANKED_ITEMS:
         raise InvalidRequestError(f"expected 0 to {MAX_RANKED_ITEMS}, got {k}", field="k")
     if not candidates:
-        return k or _DEFAULT_COUNT
+        return k or DEFAULT_COUNT
     if k > candidates:
         raise InvalidRequestError(f"expected at most as many as candidate_ids, {candidates}, got {k}", field="k")
     return k or candidates

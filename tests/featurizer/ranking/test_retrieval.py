@@ -50,7 +50,8 @@ def parts_of(context, limits) -> dict[str, list[int]]:
     in_country = features.by_country.of(context.country)[: limits.popular_in_country].tolist()
     others = [row for row in features.popular[: limits.popular].tolist() if row not in in_country]
     parts["popular_in_country"] = in_country
-    parts["popular"] = others[: max(0, limits.popular - len(in_country))]
+    count = limits.popular if len(context.interests.digests) or not in_country else min(20, limits.popular)
+    parts["popular"] = others[: max(0, count - len(in_country))]
     return parts
 
 
@@ -99,12 +100,18 @@ def test_a_new_visitor_gets_what_is_popular():
 def test_a_new_visitor_gets_what_is_popular_in_the_country_and_then_elsewhere():
     lists = {}
     for country in ("DE", "FR"):
-        found = retrieve(SHOP.context(None, country=country), LIMITS)
+        found = retrieve(SHOP.context(None, country=country), LIMITS, 35)
         in_country = found.rows[found.sources == SOURCES.index("popular_in_country")]
         assert in_country.tolist() == found.rows[: len(in_country)].tolist()
         assert in_country.tolist() == SHOP.features.by_country.of(country)[:40].tolist()
         assert {SOURCES[source] for source in found.sources[len(in_country) :]} == {"popular"}
-        assert len(found.rows) == 40 > len(in_country) > 5
+        assert len(found.rows) == 35 > len(in_country) > 5
+        enough = retrieve(SHOP.context(None, country=country), LIMITS, len(in_country))
+        assert enough.rows.tolist() == in_country.tolist()
+        known = retrieve(SHOP.context(a_visitor([(1, EventType.VIEW_ITEM)]), country=country), LIMITS, 1)
+        assert np.count_nonzero(known.sources == SOURCES.index("popular")) > 0, (
+            "of a visitor with items the model knows more"
+        )
         lists[country] = set(in_country.tolist())
     assert not lists["DE"] & lists["FR"]
 
