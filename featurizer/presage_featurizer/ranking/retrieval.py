@@ -187,7 +187,7 @@ def best_rows(rows: Rows, scores: Floats | Rows, digests: NDArray[np.uint64], li
 def _popular(context: RankingContext, limits: RetrievalLimits, least: int) -> list[Rows]:
     """Find what is popular everywhere; for a visitor without items, in the visitor's country.
 
-    Of such a visitor the model knows no more than how popular candidates are everywhere, and would put those ahead of the country's.
+    Of such a visitor the model knows no more than how popular candidates are everywhere, and would put those ahead of the others.
     So only as many are filled up as the list is short of. Where items are known, they say more: countries brought nothing there.
     """
     features = context.item_features
