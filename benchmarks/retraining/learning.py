@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -32,13 +33,11 @@ _SETTLE_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Training:
-    """What one ``presage learn`` took, with all of its processes."""
+    """One version that was trained and registered."""
 
     version: str
-    """The one that it registered."""
-    cpu_seconds: float
     peak_mb: float
-    """The most resident memory of any training so far."""
+    """The most resident memory of a process of ``presage learn`` meanwhile."""
 
 
 def prepare(folder: Path, *, visitors: int, now_unix_micros: int) -> tuple[Path, Path]:
@@ -49,7 +48,7 @@ def prepare(folder: Path, *, visitors: int, now_unix_micros: int) -> tuple[Path,
     """
     archive, models = folder / "archive", folder / "models"
     start = now_unix_micros - _DAYS * 86_400 * MICROS
-    write_archive(archive, list(simulate(seed=1, visitors=visitors, start_unix_micros=start, days=_DAYS)))
+    write_archive(archive, list(simulate(seed=1, visitors=visitors, start_unix_micros=start, days=_DAYS)), first=1)
     shutil.copytree(shipped_models() / NAME, models / NAME)
     subprocess.run(learn_command("--models", str(models), "--init"), check=True, capture_output=True)
     # No score is made with two versions: that would cost, too.
@@ -81,17 +80,17 @@ class Learning:
             if self._process.poll() is None:
                 _signal_all(self._process.pid, signal.SIGSTOP)
         if self._process.poll() is not None:
-            assert self._process.stderr is not None
-            raise RuntimeError(f"presage learn failed: {self._process.stderr.read().strip()}")
+            raise RuntimeError(f"presage learn failed: {self._said.read_text().strip()}")
         time.sleep(_SETTLE_SECONDS)
 
     def trainings(self) -> list[Training]:
-        """List what was learned so far."""
-        return [Training(**json.loads(line)) for line in self._said.read_text().splitlines()]
+        """List what was registered so far."""
+        lines = self._said.read_text().splitlines()
+        return [Training(**json.loads(line)) for line in lines if line.startswith("{")]
 
 
 @contextmanager
-def repeated_learning(archive: Path, models: Path, *, own_session: bool = False) -> Iterator[Learning]:
+def repeated_learning(archive: Path, models: Path, *, own_session: bool) -> Iterator[Learning]:
     """Run ``benchmarks.retraining.again``, paused at first; it ends with the context.
 
     Args:
@@ -101,22 +100,22 @@ def repeated_learning(archive: Path, models: Path, *, own_session: bool = False)
             share processors between sessions first, and between the processes of each only then.
     """
     command = (sys.executable, "-m", "benchmarks.retraining.again", str(archive), str(models))
-    with tempfile.NamedTemporaryFile("w") as said:
-        with subprocess.Popen(
-            command, stdout=said, stderr=subprocess.PIPE, text=True, start_new_session=own_session
-        ) as process:
-            learning = Learning(process, Path(said.name))
-            try:
-                yield learning
-            finally:
-                _signal_all(process.pid, signal.SIGKILL)
+    with (
+        tempfile.NamedTemporaryFile("w") as said,
+        subprocess.Popen(
+            command, stdout=said, stderr=subprocess.STDOUT, text=True, start_new_session=own_session
+        ) as process,
+    ):
+        learning = Learning(process, Path(said.name))
+        try:
+            yield learning
+        finally:
+            _signal_all(process.pid, signal.SIGKILL)
 
 
 def _signal_all(pid: int, number: signal.Signals) -> None:
     """Signal a process and all that it has started: each before its children are listed, so that it starts no others."""
     with suppress(ProcessLookupError):
-        import os
-
         os.kill(pid, number)
     for child in process_tree(pid)[1:]:
         _signal_all(child, number)

@@ -61,11 +61,11 @@ def store_items(url: str, columns: ItemColumns) -> None:
         store.save(LoadedItems(columns, BEGINNING), token="benchmark", keep_from_millis=0)
 
 
-def write_archive(directory: Path, events: Sequence[Event]) -> None:
-    """Write an archive of events, in one batch, as ``presage archive`` does."""
+def write_archive(directory: Path, events: Sequence[Event], *, first: int) -> None:
+    """Add a batch of events to an archive, as ``presage archive`` does; ``first`` numbers their entries, above those before."""
     entries = [
         Entry(partition_of(event.user_id), EntryId(number, 0), encode_event(event), no_prior_state=False)
-        for number, event in enumerate(events, 1)
+        for number, event in enumerate(events, first)
     ]
     with open_folder(directory, new_id=lambda: "benchmark") as folder:
         folder.commit(parts_by_day(entries), positions={}, entries=len(entries))

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from presage_training.learning.retraining import SPEC_FILE
+from presage_training.learning import GateRules
+from presage_training.learning.process import train_in_process
+from presage_training.learning.retraining import SPEC_FILE, TrainingSpec
+from support.learning import archive_batch, shop_events
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux says this of a process")
 
@@ -36,3 +39,26 @@ def test_a_training_gives_way_to_all_other_processes_and_sessions(training):
 def test_a_training_ends_with_the_process_that_has_started_it(training):
     training.stdin.close()
     assert training.wait(60) == 1
+
+
+def test_what_the_data_do_not_allow_is_an_outcome(tmp_path):
+    archive_batch(tmp_path / "archive", shop_events(visitors=20, days=7)[:10], first=1)
+    spec = TrainingSpec(
+        archive=str(tmp_path / "archive"),
+        name="conversion",
+        version="1",
+        kind="logistic-regression",
+        champion="",
+        features="core",
+        time_zone="UTC",
+        target="purchase-in-session",
+        decisions="every-event",
+        history_days=0.0,
+        window_share=0.25,
+        default_rate=0.02,
+        gate=GateRules(),
+        seed=1,
+    )
+    outcome = train_in_process(spec, tmp_path, is_stopped=lambda: False)
+    assert not outcome.trained
+    assert "use a longer log" in outcome.reason

@@ -22,9 +22,9 @@ _KILLED_FIRST: Final = 500
 def give_way() -> None:
     """Have other processes go first, and use one core. To be called before numpy is imported.
 
-    A low priority alone decides who gets how much of a core, not who goes first: a server that wakes up may wait for some milliseconds.
-    Linux' policy for idle time lets it go first at once, and counts disk accesses as those of idle time. Elsewhere, and where a
-    container forbids it, the low priority is all.
+    A low priority alone decides who gets how much of a core, not who goes first: a server that wakes up may wait for a few
+    milliseconds. Linux' policy for idle time lets it go first at once, and makes disk accesses those of idle time, too. Elsewhere,
+    and where a container forbids it, the low priority is all.
     """
     os.nice(_NICENESS)
     if sys.platform == "linux":

@@ -6,7 +6,6 @@ It stands outside of ``learning`` to give way before that package is imported, w
 from __future__ import annotations
 
 import os
-import sys
 from threading import Thread
 
 from presage_training.giving_way import give_way, give_way_as_session, volunteer_to_be_killed
@@ -27,7 +26,7 @@ def main() -> None:
 
 def _end_with_stdin() -> None:
     """Wait for the end of stdin: a session of its own gets no signal when the terminal is closed."""
-    sys.stdin.buffer.read()
+    os.read(0, 1)  # not from ``sys.stdin``, which Python could not close then
     os._exit(1)
 
 

@@ -178,3 +178,7 @@ def main() -> None:
     spec = msgspec.json.decode((folder / SPEC_FILE).read_bytes(), type=TrainingSpec)
     outcome = run_training(spec, folder)
     (folder / OUTCOME_FILE).write_bytes(msgspec.json.encode(outcome))
+
+
+if __name__ == "__main__":
+    main()
