@@ -73,5 +73,5 @@ def _read_array(data: bytes, dtypes: frozenset[np.dtype[Any]]) -> NDArray[Any]:
     if dtype not in dtypes or is_fortran:
         expected = " or ".join(sorted(known.name for known in dtypes))
         raise ValueError(f"expected little-endian {expected} in C order, got {dtype}")
-    # A copy, because frombuffer's array is read-only; of the wrong size, reshape refuses.
+    # A copy, because frombuffer's array is read-only; reshape raises where the size is wrong.
     return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape).copy()

@@ -27,7 +27,7 @@ class ModelService:
 
     Args:
         reporter: Describes the models.
-        setter: Changes aliases; None: SetAliases is refused.
+        setter: Changes aliases; None: SetAliases is rejected.
     """
 
     def __init__(self, reporter: Reporter, *, setter: AliasSetter | None = None) -> None:
