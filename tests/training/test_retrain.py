@@ -12,8 +12,6 @@ from presage_training.learning.process import train_in_process
 from presage_training.learning.retraining import SPEC_FILE, TrainingSpec
 from support.learning import archive_batch, shop_events
 
-LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux says this of a process")
-
 
 @pytest.fixture
 def training(tmp_path):
@@ -26,17 +24,14 @@ def training(tmp_path):
         process.kill()
 
 
-@LINUX
-def test_a_training_gives_way_to_all_other_processes_and_sessions(training):
-    process = Path(f"/proc/{training.pid}")
-    assert os.sched_getscheduler(training.pid) == os.SCHED_IDLE
-    assert os.getpriority(os.PRIO_PROCESS, training.pid) == 19
-    if (process / "autogroup").exists():
-        assert (process / "autogroup").read_text().endswith("nice 10\n")
-    assert (process / "oom_score_adj").read_text() == "500\n"
-
-
-def test_a_training_ends_with_the_process_that_has_started_it(training):
+def test_a_training_gives_way_to_all_others_and_ends_with_the_process_that_has_started_it(training):
+    if sys.platform == "linux":
+        process = Path(f"/proc/{training.pid}")
+        assert os.sched_getscheduler(training.pid) == os.SCHED_IDLE
+        assert os.getpriority(os.PRIO_PROCESS, training.pid) == 19
+        if (process / "autogroup").exists():
+            assert (process / "autogroup").read_text().endswith("nice 10\n")
+        assert (process / "oom_score_adj").read_text() == "500\n"
     training.stdin.close()
     assert training.wait(60) == 1
 
