@@ -56,9 +56,7 @@ def choose_transport(
     return _checked_grpcio(grpcio, f"native cannot be used: {obstacle}")
 
 
-def make_transport(
-    name: str, options: ServerOptions, paths: Sequence[str], server: grpc.aio.Server
-) -> Transport:
+def make_transport(name: str, options: ServerOptions, paths: Sequence[str], server: grpc.aio.Server) -> Transport:
     """Make a transport that is not started yet; the server is its fallback for all methods without a path here."""
     if name == "grpcio":
         from presage_server.transport.grpcio import GrpcioTransport  # noqa: PLC0415 - one of the two is needed

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import grpc
-from grpc._cython import cygrpc
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # the stubs leave out what is not public
 
 from presage_server.call import Metadata
 from presage_server.transport.fallback import Fallback
@@ -79,6 +79,10 @@ class Forwarder:
                 await caller.send(await call.initial_metadata(), cygrpc.SendMessageOperation(message, 0))
         except grpc.aio.AioRpcError:
             pass  # which status it is, the call has as well
+        except asyncio.CancelledError:
+            # What grpc.aio raises for the status CANCELLED, too, which is to be forwarded like any other.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
         finally:
             call.cancel()  # does nothing if it has ended
             closing.cancel()

@@ -1,7 +1,7 @@
 """The portable transport, and the one that can speak TLS: grpcio's completion queue, polled by one thread.
 
-It is what grpc.aio and ``grpc.server`` are built on, and takes a fifth of their processor time for a call: they make tasks and futures
-of each one, and wake another thread for every step of it. It is not public, so ``choosing`` checks the version.
+grpc.aio is built on the same queue, and takes several times its processor time for a call: it makes tasks and futures of each, and
+wakes another thread for every step of it. The queue is not public, so ``choosing`` checks the version.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from time import monotonic, time
 from typing import Any
 
 import grpc
-from grpc._cython import cygrpc
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # the stubs leave out what is not public
 
 from presage_server.call import Call
 from presage_server.errors import SettingsError
@@ -35,6 +35,8 @@ _MAX_EVENTS = 1 << 15
 """Events taken before what has arrived is delivered: of an overload, the newest calls have to be seen. A call has four."""
 _FOREVER_SECONDS = 1e9
 """What the library returns as the time that is left without a deadline is longer."""
+_NOW = 0.0
+"""A time that has passed."""
 _STOP_POLL_SECONDS = 0.005
 _HUNG_SECONDS = 10.0
 """A serving thread that has not taken calls for this long hangs: it does so twice a second when idle."""
@@ -108,7 +110,7 @@ class GrpcioTransport:
         self._forwarder = Forwarder(fallback)
         self._on_failure = on_failure
         self._queue = cygrpc.CompletionQueue()
-        self._server = cygrpc.Server(tuple(grpcio_options(options)), False)  # noqa: FBT003 - not configured by xDS
+        self._server = cygrpc.Server(tuple(grpcio_options(options)), False)
         self._server.register_completion_queue(self._queue)
         self._lock = threading.Lock()
         """No call may be requested once the server is shutting down."""
@@ -166,9 +168,11 @@ class GrpcioTransport:
         assert self._thread is not None
         self._thread.join(_HUNG_SECONDS)
         self._queue.shutdown()
-        while (event := self._queue.poll()).completion_type != _SHUTDOWN:
+        until = time() + _HUNG_SECONDS
+        while (event := self._queue.poll(until)).completion_type not in {_SHUTDOWN, _TIMEOUT}:
             event.tag(event)
-        self._server.destroy()
+        if event.completion_type == _SHUTDOWN:
+            self._server.destroy()
 
     def _serve(self, on_calls: OnCalls) -> None:
         """Take calls and have them processed until the transport closes."""
@@ -183,15 +187,17 @@ class GrpcioTransport:
             self._on_failure(error)
 
     def _take_events(self, wait_seconds: float) -> None:
-        """Take what has arrived, after waiting for the first."""
-        poll = self._queue.poll
-        until = time() + wait_seconds if wait_seconds else 0.0  # of the system's clock, as the library wants it
+        """Take what has arrived, after waiting for a call. Other events, such as that a reply was written, are taken meanwhile."""
+        poll, arrived = self._queue.poll, self.arrived
+        until = time() + wait_seconds if wait_seconds else _NOW  # of the system's clock, as the library wants it
         for _ in range(_MAX_EVENTS):
-            event = poll(until)
+            event = poll(_NOW if arrived else until)
             if event.completion_type == _TIMEOUT:
                 break
             event.tag(event)
-            until = 0.0
+            event = None  # while one is held that refers to a call that has ended, the library's threads may spin
+            if self._shutting_down:
+                until = _NOW
 
     def _request_call(self) -> None:
         with self._lock:
