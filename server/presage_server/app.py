@@ -110,9 +110,8 @@ async def running(
         methods = make_methods(models, placements, metrics, custom=custom, stack=stack)
         server, health_servicer = make_grpcio_server(settings, options)
         paths = [method.path for method in methods]
-        transport, watcher = make_transport(transport_name, options, paths, server)
+        transport = make_transport(transport_name, options, paths, server)
         link, redis, url = await open_store(settings, stack)
-        link.watch_with(watcher)
         add_rare_methods(server, models=models, redis=redis, settings=settings, custom=custom)
         binding = TableBinding(models)
         live = await stack.enter_async_context(live_items(url, settings, metrics.registry, binding.bind))
@@ -144,7 +143,7 @@ async def running(
             ranker=ranker,
             overload=overload,
             metrics=metrics,
-            wait_seconds=0.0 if watcher else _POLL_SECONDS,
+            wait_seconds=_POLL_SECONDS,
             after_replies=AfterReplies(pairs, make_guard(settings, models, metrics, stack)),
         )
         if settings.metrics_port >= 0:
