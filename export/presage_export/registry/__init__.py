@@ -17,7 +17,7 @@ from presage_export.registry.changes import (
     read_changes,
     replace_aliases,
 )
-from presage_export.registry.folders import find_versions, is_version, version_order
+from presage_export.registry.folders import find_versions, is_version, list_versions, version_order
 from presage_export.registry.moves import drop_challenger, promote, set_shadow, split
 from presage_export.registry.wording import describe_change, roles_of
 
@@ -37,6 +37,7 @@ __all__ = [
     "find_aliases_before",
     "find_versions",
     "is_version",
+    "list_versions",
     "promote",
     "propensity_of",
     "read_aliases",

@@ -127,7 +127,9 @@ class Explainers:
                     self._answer(msgspec.msgpack.decode(encoded, type=Answer))
         except TimeoutError:
             self._give_up_oldest()
-            failure = OverloadedError("the explanation before this one took too long, so this one was not made; try again")
+            failure = OverloadedError(
+                "the explanation before this one took too long, so this one was not made; try again"
+            )
         except (OSError, asyncio.IncompleteReadError) as error:
             _logger.error("the process that explains scores has ended: %s", error)  # noqa: TRY400 - no defect of ours
         finally:
@@ -149,15 +151,15 @@ class Explainers:
         ours, theirs = socket.socketpair()
         with theirs:
             reader, writer = await asyncio.open_unix_connection(sock=ours)
+            writer.write(b"".join([pack(self._project), *self._waiting]))
+            self._waiting, self._writer = [], writer
             # Not by the loop: uvloop runs the handlers of a fork, and gRPC's complain that it has threads.
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - this program
                 [*end_with_parent(), sys.executable, "-P", "-m", "presage_server.explaining.explain_process"],
-                stdin=theirs,
-                stdout=theirs,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
                 start_new_session=True,  # Ctrl-C is for the server
             )
-        writer.write(b"".join([pack(self._project), *self._waiting]))
-        self._waiting, self._writer = [], writer
         return reader
 
     def _watch_oldest(self) -> None:

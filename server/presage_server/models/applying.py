@@ -13,6 +13,7 @@ from presage_server.models.reload_metrics import ReloadMetrics
 from presage_server.models.reloading import ApplyError, Reloader
 from presage_server.models.served import Models
 from presage_server.models.swapping import Prepared, Swapper, VersionFailedError
+from presage_server.models.unread import is_of_the_moment
 from presage_server.models.verifying import Verifier
 from presage_server.models.watching import FolderWatch
 from presage_server.settings import Settings
@@ -96,6 +97,7 @@ def prepare(swapper: Swapper, plan: Plan) -> Prepared:
     try:
         return swapper.prepare(plan)
     except VersionFailedError as error:
-        raise ApplyError(error.reason, (error.name, error.version)) from error
+        key = None if is_of_the_moment(error) else (error.name, error.version)
+        raise ApplyError(error.reason if key else str(error), key) from error
     except Exception as error:
         raise ApplyError(f"it could not be prepared: {error!r}") from error

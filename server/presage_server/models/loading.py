@@ -184,7 +184,7 @@ def find_bundles(directory: Path) -> dict[str, list[Path]]:
                 _logger.warning("%s is left aside: versions are numbers, such as 3 or 3.1", path)
         return find_versions(directory)
     except OSError as error:
-        raise ModelError(f"models: {directory} cannot be read: {error.strerror}") from error
+        raise ModelError(f"models: {error.filename or directory} cannot be read: {error.strerror}") from error
 
 
 def load_any_model(directory: Path, custom: CustomFeatures | None = None) -> Model | RankingModel:
