@@ -175,6 +175,7 @@ async def running(
         await stack.enter_async_context(_changing(reloads, swapper))
         await stack.enter_async_context(_publishing(counts, redis))
         yield address
+        reloads.stop()
         checking.cancel()
         await health_servicer.enter_graceful_shutdown()
         await asyncio.sleep(settings.drain_delay_seconds)

@@ -13,7 +13,9 @@ from presage_export.registry.assignment import Arm, Assignment, assign, propensi
 from presage_export.registry.changes import (
     CHANGES_FILE,
     AliasChange,
+    ChangeLog,
     find_aliases_before,
+    read_change_log,
     read_changes,
     replace_aliases,
 )
@@ -29,6 +31,7 @@ __all__ = [
     "AliasesError",
     "Arm",
     "Assignment",
+    "ChangeLog",
     "RollbackRules",
     "StaleAliasesError",
     "assign",
@@ -41,6 +44,7 @@ __all__ = [
     "promote",
     "propensity_of",
     "read_aliases",
+    "read_change_log",
     "read_changes",
     "replace_aliases",
     "roles_of",

@@ -32,6 +32,10 @@ class Reloads(Protocol):
         """Begin to change it."""
         ...
 
+    def stop(self) -> None:
+        """Begin no change any more: the server drains."""
+        ...
+
     def close(self) -> None:
         """Change nothing any more; may be called again."""
         ...
@@ -48,6 +52,7 @@ class LocalReloads:
         self._registry = registry
         self._reloader: Reloader | None = None
         self._interval_seconds = 0.0
+        self._stopped = False
         self._verifier: Verifier
         self._models: Models
         self._swapper: Swapper
@@ -80,14 +85,23 @@ class LocalReloads:
             self._reloader.begin_with(plan_of(self._models))
             self._reloader.start(self._interval_seconds)
 
+    def stop(self) -> None:
+        """Begin no change any more."""
+        self._stopped = True
+        if self._reloader is not None:
+            self._reloader.stop()
+
     def close(self) -> None:
         """Stop following it."""
         if self._reloader is not None:
             self._reloader.close()
 
     def _apply(self, plan: Plan) -> None:
+        prepared = prepare(self._swapper, plan)
+        if self._stopped:
+            raise ApplyError("the server is ending")  # the thread that serves may have ended
         try:
-            self._swapper.commit(prepare(self._swapper, plan))
+            self._swapper.commit(prepared)
         except TimeoutError as error:
             raise ApplyError("the thread that serves did not come to the end of a batch in time") from error
 

@@ -117,9 +117,13 @@ class Reloader:
         self._thread = threading.Thread(target=self._run, args=(interval_seconds,), name="presage-reload", daemon=True)
         self._thread.start()
 
+    def stop(self) -> None:
+        """Begin no change any more; one that is being made may fail without being told of."""
+        self._ended.set()
+
     def close(self) -> None:
         """Stop following."""
-        self._ended.set()
+        self.stop()
         self._verifier.close()
         if self._thread is not None:
             self._thread.join(_JOIN_SECONDS)
@@ -257,6 +261,8 @@ class Reloader:
 
     def _note_failure(self, plan: Plan, error: ApplyError) -> bool:
         """Note why a plan was not carried out; return whether to choose again, without the version to blame."""
+        if self._ended.is_set():
+            return False  # what serves is being taken down
         self._metrics.count_failed()
         if error.key is not None and error.key in self._watch.found:
             self._known.set(error.key, self._watch.found[error.key].files, str(error))

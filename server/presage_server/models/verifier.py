@@ -85,6 +85,7 @@ def _verify(request: Request) -> None:
         from presage_featurizer.custom import CustomFeatures  # noqa: PLC0415
         from presage_server.errors import ModelError  # noqa: PLC0415
         from presage_server.models.loading import describe_version, load_any_model  # noqa: PLC0415
+        from presage_server.models.ranking import RankingModel  # noqa: PLC0415
     except (OSError, ImportError) as error:
         for name, version in request.versions:
             problem = f"what verifies it could not be loaded: {error}"
@@ -94,12 +95,22 @@ def _verify(request: Request) -> None:
     for name, version in request.versions:
         verified, problem, is_unread = None, "", False
         try:
-            verified = describe_version(load_any_model(Path(request.directory, name, version), custom))
+            model = load_any_model(Path(request.directory, name, version), custom)
+            verified = describe_version(model)
+            if isinstance(model, RankingModel):
+                _compile()
         except ModelError as error:
             problem, is_unread = str(error), is_of_the_moment(error)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not let a bundle pass, nor end all
             problem, is_unread = f"its verification failed: {error!r}"[:500], is_of_the_moment(error)
         _write(Finding(name=name, version=version, verified=verified, problem=problem, is_unread=is_unread))
+
+
+def _compile() -> None:
+    """Leave compiled functions on the disk for the process that serves: compiling takes seconds there, from calls that wait."""
+    from presage_featurizer.ranking.compiled import load_kernels  # noqa: PLC0415
+
+    load_kernels()
 
 
 def _write(message: Finding | Ending) -> None:

@@ -5,6 +5,7 @@ By polling, because the events of a file system do not cross a network or a cont
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
@@ -19,7 +20,7 @@ from presage_export.registry import (
     AliasesError,
     list_versions,
     read_aliases,
-    read_changes,
+    read_change_log,
     version_order,
 )
 from presage_server.errors import ModelError
@@ -27,6 +28,8 @@ from presage_server.models.choosing import ModelFolder
 from presage_server.models.unread import is_of_the_moment
 
 __all__ = ["FolderWatch", "FoundVersion", "read_history"]
+
+_logger = logging.getLogger(__name__)
 
 _MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES = 64 << 20
@@ -205,9 +208,11 @@ def _stamp(path: Path) -> Stamp:
 def read_history(folder: Path) -> tuple[Aliases, ...]:
     """Read which aliases of a model held, the newest first."""
     try:
-        changes = list(read_changes(folder))
+        changes, problem = read_change_log(folder)
     except OSError:
         return ()
+    if problem:
+        _logger.warning("model %s: %s", folder.name, problem)
     return tuple(aliases for change in changes[::-1] for aliases in (change.after, change.before))
 
 

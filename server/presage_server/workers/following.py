@@ -33,6 +33,7 @@ class ModelFollower:
         self._loop = asyncio.get_running_loop()
         self._change: Callable[[Plan], Awaitable[None]]
         self._changing: Future[None] | None = None
+        self._stopped = False
         metrics = ReloadMetrics()
         self._reloader = Reloader(
             FolderWatch(settings.models),
@@ -62,10 +63,16 @@ class ModelFollower:
         if self._interval_seconds:
             self._reloader.start(self._interval_seconds)
 
-    async def close(self) -> None:
-        """Stop following it."""
+    def stop(self) -> None:
+        """Begin no change any more, and give one up that is being made."""
+        self._stopped = True
+        self._reloader.stop()
         if self._changing is not None:
             self._changing.cancel()
+
+    async def close(self) -> None:
+        """Stop following it."""
+        self.stop()
         await asyncio.to_thread(self._reloader.close)
 
     def _apply(self, plan: Plan) -> None:
@@ -78,4 +85,6 @@ class ModelFollower:
             self._changing = None
 
     async def _await_change(self, plan: Plan) -> None:
+        if self._stopped:
+            raise ApplyError("the server is ending")
         await self._change(plan)

@@ -96,6 +96,7 @@ async def _run(
             announce(address)
             await stop.wait()
             _logger.info("draining: every worker ends its calls")
+            follower.stop()
             workers.drain()
             patience = settings.drain_delay_seconds + settings.drain_seconds + _PATIENCE_SECONDS
             await asyncio.wait(keepers, timeout=patience)
