@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from grpc_health.v1 import health_pb2
+from grpc_health.v1 import health, health_pb2
 from redis.asyncio import Redis
 
 from presage_featurizer import NO_AGGREGATES
@@ -177,9 +177,14 @@ async def running(
         yield address
         reloads.stop()
         checking.cancel()
-        await health_servicer.enter_graceful_shutdown()
-        await asyncio.sleep(settings.drain_delay_seconds)
-        await transport.stop(settings.drain_seconds)
+        await _drain(settings, health_servicer, transport)
+
+
+async def _drain(settings: Settings, health_servicer: health.aio.HealthServicer, transport: Transport) -> None:
+    """Send callers elsewhere, then end the calls in flight."""
+    await health_servicer.enter_graceful_shutdown()
+    await asyncio.sleep(settings.drain_delay_seconds)
+    await transport.stop(settings.drain_seconds)
 
 
 @asynccontextmanager

@@ -153,13 +153,7 @@ class Explainers:
             reader, writer = await asyncio.open_unix_connection(sock=ours)
             writer.write(b"".join([pack(self._project), *self._waiting]))
             self._waiting, self._writer = [], writer
-            # Not by the loop: uvloop runs the handlers of a fork, and gRPC's complain that it has threads.
-            self._process = subprocess.Popen(  # noqa: S603 - this program
-                [*end_with_parent(), sys.executable, "-P", "-m", "presage_server.explaining.explain_process"],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                start_new_session=True,  # Ctrl-C is for the server
-            )
+            self._process = _start_process(theirs)
         return reader
 
     def _watch_oldest(self) -> None:
@@ -193,3 +187,16 @@ class Explainers:
         if digest is None:
             digest = self._digests[model] = manifest_digest(model.bundle.manifest)
         return digest
+
+
+def _start_process(end: socket.socket) -> subprocess.Popen[bytes]:
+    """Start the process that explains, at one end of a connection.
+
+    Not by the loop: uvloop calls the handlers of a fork, and gRPC's complain of the threads that it has.
+    """
+    return subprocess.Popen(  # noqa: S603 - this interpreter with arguments from here
+        [*end_with_parent(), sys.executable, "-P", "-m", "presage_server.explaining.explain_process"],
+        stdin=end.fileno(),
+        stdout=end.fileno(),
+        start_new_session=True,  # Ctrl-C is for the server
+    )

@@ -7,6 +7,7 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry
 
 from presage_featurizer.custom import CustomFeatures
+from presage_server.models.defaults import keep_defaults
 from presage_server.models.loading import load_models, plan_of
 from presage_server.models.plan import Plan
 from presage_server.models.reload_metrics import ReloadMetrics
@@ -53,13 +54,14 @@ class LocalReloads:
         self._reloader: Reloader | None = None
         self._interval_seconds = 0.0
         self._stopped = False
+        self._settings: Settings
         self._verifier: Verifier
         self._models: Models
         self._swapper: Swapper
 
     def load(self, settings: Settings, custom: CustomFeatures | None) -> Models:
         """Load what the folder says; raises ModelError."""
-        self._interval_seconds = settings.reload_seconds
+        self._settings, self._interval_seconds = settings, settings.reload_seconds
         if self._interval_seconds:
             metrics = ReloadMetrics()
             self._registry.register(metrics)
@@ -104,6 +106,7 @@ class LocalReloads:
             self._swapper.commit(prepared)
         except TimeoutError as error:
             raise ApplyError("the thread that serves did not come to the end of a batch in time") from error
+        keep_defaults(self._settings, plan, self._models.default_scoring_name, self._models.default_ranking_name)
 
 
 def prepare(swapper: Swapper, plan: Plan) -> Prepared:

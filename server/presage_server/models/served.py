@@ -200,6 +200,11 @@ class Models:
         return self._default or self._default_ranking
 
     @property
+    def default_scoring_name(self) -> str:
+        """The model of scores that name none; empty without one."""
+        return self._default
+
+    @property
     def default_ranking_name(self) -> str:
         """The model of rankings that name none; empty without one."""
         return self._default_ranking

@@ -9,6 +9,7 @@ from concurrent.futures import CancelledError, Future
 from prometheus_client import CollectorRegistry
 
 from presage_featurizer.custom import CustomFeatures
+from presage_server.models.defaults import keep_defaults
 from presage_server.models.plan import Plan
 from presage_server.models.reload_metrics import ReloadMetrics
 from presage_server.models.reloading import ApplyError, Reloader
@@ -29,8 +30,9 @@ class ModelFollower:
     """
 
     def __init__(self, settings: Settings, custom: CustomFeatures | None, registry: CollectorRegistry) -> None:
-        self._interval_seconds = settings.reload_seconds
+        self._settings, self._interval_seconds = settings, settings.reload_seconds
         self._loop = asyncio.get_running_loop()
+        self._of_each: Settings
         self._change: Callable[[Plan], Awaitable[None]]
         self._changing: Future[None] | None = None
         self._stopped = False
@@ -53,13 +55,14 @@ class ModelFollower:
         """
         return await asyncio.to_thread(self._reloader.choose_first) if self._interval_seconds else None
 
-    def follow(self, change: Callable[[Plan], Awaitable[None]]) -> None:
+    def follow(self, change: Callable[[Plan], Awaitable[None]], of_each: Settings) -> None:
         """Begin to follow the folder.
 
         Args:
             change: Has all workers serve a plan; raises ApplyError.
+            of_each: The settings of each worker, with the defaults that all have.
         """
-        self._change = change
+        self._change, self._of_each = change, of_each
         if self._interval_seconds:
             self._reloader.start(self._interval_seconds)
 
@@ -83,6 +86,7 @@ class ModelFollower:
             raise ApplyError("the server is ending") from error
         finally:
             self._changing = None
+        keep_defaults(self._settings, plan, self._of_each.default_model, self._of_each.default_ranking_model)
 
     async def _await_change(self, plan: Plan) -> None:
         if self._stopped:

@@ -31,7 +31,8 @@ def name_champion(folder, version, revision):
 
 
 async def test_a_server_that_ends_while_its_workers_change_says_nothing_of_it(folder, caplog):
-    follower = ModelFollower(Settings(models=folder, reload_seconds=0.05), None, CollectorRegistry())
+    settings = Settings(models=folder, reload_seconds=0.05)
+    follower = ModelFollower(settings, None, CollectorRegistry())
     begun, given_up = asyncio.Event(), asyncio.Event()
 
     async def change(_plan):
@@ -42,7 +43,7 @@ async def test_a_server_that_ends_while_its_workers_change_says_nothing_of_it(fo
             given_up.set()
 
     await follower.choose()
-    follower.follow(change)
+    follower.follow(change, settings)
     name_champion(folder, "2", 1)
     await asyncio.wait_for(begun.wait(), GENEROUS_SECONDS)
     follower.stop()
