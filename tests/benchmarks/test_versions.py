@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import versions as program
+from benchmarks.rig import in_turn
 from benchmarks.rig.load import Calls, Latency, Outcome
 from benchmarks.rig.serving import Server
 from benchmarks.versions import main
@@ -49,8 +50,8 @@ def micros(monkeypatch) -> dict[str, float]:
 
     monkeypatch.setattr(program, "open_rig", open_rig)
     monkeypatch.setattr(program, "_start", lambda *_: SERVERS)
-    monkeypatch.setattr(program, "run_load", run_load)
-    monkeypatch.setattr(program, "cpu_seconds", lambda pids: used[pids[0]])
+    monkeypatch.setattr(in_turn, "run_load", run_load)
+    monkeypatch.setattr(in_turn, "cpu_seconds", lambda pids: used[pids[0]])
     return micros
 
 

@@ -11,6 +11,7 @@ from training.logs import shop
 from benchmarks.custom_features import __main__ as program
 from benchmarks.custom_features.__main__ import PROJECT, main
 from benchmarks.custom_features.attributes import with_attributes
+from benchmarks.rig import in_turn
 from benchmarks.rig.load import Calls, Latency, Outcome
 from benchmarks.rig.serving import Server
 from presage_featurizer.custom import read_custom_features
@@ -66,8 +67,8 @@ def loaded(monkeypatch):
     monkeypatch.setattr(program, "open_rig", open_rig)
     monkeypatch.setattr(program, "_train", lambda *_: Path("models"))
     monkeypatch.setattr(program, "_start", lambda *_: SERVERS)
-    monkeypatch.setattr(program, "run_load", run_load)
-    monkeypatch.setattr(program, "cpu_seconds", lambda pids: used[pids[0]])
+    monkeypatch.setattr(in_turn, "run_load", run_load)
+    monkeypatch.setattr(in_turn, "cpu_seconds", lambda pids: used[pids[0]])
     return SimpleNamespace(micros=micros)
 
 

@@ -15,10 +15,9 @@ from sklearn.metrics import roc_auc_score
 from presage_featurizer import MICROS
 from presage_featurizer.event_log import ServedVector
 from presage_training.datasets.targets import Target
-from presage_training.readers.formats.archive import read_archive, read_archived_vectors
 from presage_training.readers.skipped_rows import SkippedRows
-from presage_training.verdicts.outcomes import Outcome, Outcomes, find_outcomes
-from presage_training.verdicts.reading import choose_of_sessions
+from presage_training.verdicts.outcomes import Outcome, Outcomes
+from presage_training.verdicts.reading import choose_of_sessions, read_outcomes
 
 __all__ = ["DAY_MICROS", "DayOfScores", "measure_days", "read_days"]
 
@@ -67,13 +66,13 @@ def read_days(
         LogFormatError: The folder holds no archive, or a file in it cannot be read.
         VerdictError: The target is none that outcomes are known for.
     """
-    # The vectors are read first: what is archived meanwhile can only add events to those that they were scored after.
-    vectors = [
-        vector
-        for vector in read_archived_vectors(archive)
-        if vector.model == model and vector.as_of_unix_micros >= since_unix_micros
-    ]
-    outcomes = find_outcomes(read_archive(archive, skipped=skipped or SkippedRows()), vectors, target)
+    outcomes = read_outcomes(
+        archive,
+        lambda vectors: (vector for vector in vectors if vector.model == model),
+        target,
+        since_unix_micros=since_unix_micros,
+        skipped=skipped,
+    )
     return measure_days(outcomes, target)
 
 
