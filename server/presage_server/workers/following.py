@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError
 
 from prometheus_client import CollectorRegistry
 
@@ -34,7 +34,7 @@ class ModelFollower:
         self._loop = asyncio.get_running_loop()
         self._of_each: Settings
         self._change: Callable[[Plan], Awaitable[None]]
-        self._changing: Future[None] | None = None
+        self._changing: asyncio.Task[None] | None = None
         self._stopped = False
         metrics = ReloadMetrics()
         self._reloader = Reloader(
@@ -79,16 +79,17 @@ class ModelFollower:
         await asyncio.to_thread(self._reloader.close)
 
     def _apply(self, plan: Plan) -> None:
-        self._changing = asyncio.run_coroutine_threadsafe(self._await_change(plan), self._loop)
         try:
-            self._changing.result()
+            asyncio.run_coroutine_threadsafe(self._make_change(plan), self._loop).result()
         except CancelledError as error:
             raise ApplyError("the server is ending") from error
-        finally:
-            self._changing = None
         keep_defaults(self._settings, plan, self._of_each.default_model, self._of_each.default_ranking_model)
 
-    async def _await_change(self, plan: Plan) -> None:
+    async def _make_change(self, plan: Plan) -> None:
         if self._stopped:
             raise ApplyError("the server is ending")
-        await self._change(plan)
+        self._changing = asyncio.current_task()
+        try:
+            await self._change(plan)
+        finally:
+            self._changing = None
