@@ -194,6 +194,7 @@ async def _changing(reloads: Reloads, swapper: Swapper) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        swapper.give_up()
         await asyncio.to_thread(reloads.close)  # the loop may be what a change waits for
         swapper.close()
 

@@ -24,6 +24,7 @@ from presage_server.models.verifying import Verifier
 from presage_server.models.watching import FolderWatch
 from support.bundle_files import copy_bundle
 from support.bundles import write_small_bundle
+from support.running_server import GENEROUS_SECONDS
 
 
 class Server:
@@ -181,6 +182,27 @@ def test_a_swap_that_the_serving_thread_does_not_come_to_is_given_up(server, mon
     add(server, "2")
     prepared = server.swapper.prepare(plan_of(load_models(server.folder)))
     with pytest.raises(TimeoutError):
+        server.swapper.commit(prepared)
+    (work,) = waiting
+    work()
+    assert server.version == "1"
+
+
+@pytest.mark.parametrize("is_waiting", [True, False], ids=["that waits", "that begins"])
+def test_a_swap_ends_with_the_server_at_once(server, monkeypatch, is_waiting):
+    """Its ten seconds would be the server's: no thread is left that could do it."""
+    add(server, "2")
+    prepared = server.swapper.prepare(plan_of(load_models(server.folder)))
+    monkeypatch.setattr(swapping, "_COMMIT_SECONDS", GENEROUS_SECONDS)
+    waiting = []
+    if is_waiting:
+        monkeypatch.setattr(
+            server.swapper, "_run_between_batches", lambda work: (waiting.append(work), server.swapper.give_up())
+        )
+    else:
+        monkeypatch.setattr(server.swapper, "_run_between_batches", waiting.append)
+        server.swapper.give_up()
+    with pytest.raises(TimeoutError, match="the thread that serves is ending"):
         server.swapper.commit(prepared)
     (work,) = waiting
     work()
