@@ -124,11 +124,10 @@ class FolderWatch:
         now = {}
         for number, (key, inode) in enumerate(inodes.items()):
             before = self.found.get(key)
-            is_quiet = before is not None and before.settled and before.inode == inode
-            if before is None or not is_quiet or key in watched or number % _ROUND_LOOKS == turn:
-                now[key] = self._look_at(key, inode, before)
-            else:
-                now[key] = before
+            is_expected = key in watched or number % _ROUND_LOOKS == turn
+            if before is None or before.inode != inode or not before.settled or is_expected:
+                before = self._look_at(key, inode, before)
+            now[key] = before
         self.found, self._gone = now | kept, set(kept)
         self._looks += 1
         return folders
@@ -141,7 +140,7 @@ class FolderWatch:
         return {
             name: before
             if set(before := self._versions.get(name, ())) == set(versions[name])
-            else tuple(sorted(versions[name], key=version_order))
+            else tuple(sorted(versions[name], key=lambda version: (version_order(version), version)))
             for name in sorted(versions)
         }
 
