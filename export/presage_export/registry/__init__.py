@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from presage_export.errors import AliasesError, StaleAliasesError
 from presage_export.registry.aliases import ALIASES_FILE, Aliases, RollbackRules, read_aliases
-from presage_export.registry.assignment import Arm, Assignment, assign, propensity_of
+from presage_export.registry.assignment import Arm, Assignment, Draws, assign, propensity_of
 from presage_export.registry.changes import (
     CHANGES_FILE,
     AliasChange,
@@ -32,6 +32,7 @@ __all__ = [
     "Arm",
     "Assignment",
     "ChangeLog",
+    "Draws",
     "RollbackRules",
     "StaleAliasesError",
     "assign",

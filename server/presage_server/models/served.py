@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from presage_export.registry import Aliases, Arm, assign, drop_challenger, propensity_of
+from presage_export.registry import Aliases, Arm, Draws, drop_challenger, propensity_of
 from presage_featurizer import FEATURE_SETS, FeatureSet
 from presage_featurizer.custom import CustomFeatures
 from presage_featurizer.state import StatePart
@@ -47,13 +47,15 @@ class Served(Generic[Version]):
     """What names them."""
     _routes: Mapping[Arm, Route[Version]] = field(init=False, repr=False, compare=False)
     """By arm. Made once, because a visitor's arm is all that a route depends on."""
+    _draws: Draws = field(init=False, repr=False, compare=False)
     _plain: Route[Version] | None = field(init=False, repr=False, compare=False)
     """The route of all visitors, so that no call hashes a visitor's id for it; None if it depends on the visitor."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_routes", {arm: self._route(arm) for arm in Arm})
+        object.__setattr__(self, "_draws", Draws(self.aliases))
         is_split = self.aliases.challenger_share or self.aliases.holdout_share
-        object.__setattr__(self, "_plain", None if is_split else self._routes[assign(self.aliases, "").arm])
+        object.__setattr__(self, "_plain", None if is_split else self._routes[self._draws.arm("")])
 
     @property
     def versions(self) -> tuple[Version, ...]:
@@ -63,7 +65,7 @@ class Served(Generic[Version]):
 
     def route(self, user_id: str) -> Route[Version]:
         """Choose the version that serves a visitor."""
-        return self._plain or self._routes[assign(self.aliases, user_id).arm]
+        return self._plain or self._routes[self._draws.arm(user_id)]
 
     def without_challenger(self) -> Served[Version]:
         """Return the same without its challenger, as after a rollback."""

@@ -160,8 +160,10 @@ class Metrics:
     def count_scores(self, *, known: int, cold: int, degraded: int) -> None:
         """Count visitors scored: with their history, without any, and with one that could not be read."""
         self._scores_known.inc(known)
-        self._scores_cold.inc(cold)
-        self._scores_degraded.inc(degraded)
+        if cold:
+            self._scores_cold.inc(cold)
+        if degraded:
+            self._scores_degraded.inc(degraded)
 
     def count_ranking(self, *, cold: bool, degraded: bool, candidates: int, given: bool) -> None:
         """Count a list that was ranked for a visitor."""

@@ -1,4 +1,4 @@
-"""How good each day's scores were, by what came of them: for each version that served."""
+"""How good the scores of each day were, measured by their outcomes: for each version that served."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DayOfScores:
     waiting: int
     """Sessions whose outcome is not known yet."""
     mean_score: float
-    """Of the known ones, as all that follows; NaN without any."""
+    """Over the sessions whose outcome is known, as all fields below; NaN without any."""
     mean_outcome: float
     squared_error: float
     """The mean; of probabilities it is the Brier score."""
@@ -45,7 +45,7 @@ class DayOfScores:
 
     @property
     def known(self) -> float:
-        """The share of sessions whose outcome is known: below 1, the rest may still change what is said of the day."""
+        """The share of sessions whose outcome is known; while it is below 1, the other fields may still change."""
         return self.sessions / (self.sessions + self.waiting)
 
 
