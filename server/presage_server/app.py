@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from grpc_health.v1 import health_pb2
+from grpc_health.v1 import health, health_pb2
 from redis.asyncio import Redis
 
 from presage_featurizer import NO_AGGREGATES
@@ -174,10 +174,16 @@ async def running(
         await stack.enter_async_context(_changing(reloads, swapper))
         await stack.enter_async_context(_publishing(counts, redis))
         yield address
+        reloads.stop()
         checking.cancel()
-        await health_servicer.enter_graceful_shutdown()
-        await asyncio.sleep(settings.drain_delay_seconds)
-        await transport.stop(settings.drain_seconds)
+        await _drain(settings, health_servicer, transport)
+
+
+async def _drain(settings: Settings, health_servicer: health.aio.HealthServicer, transport: Transport) -> None:
+    """Send callers elsewhere, then end the calls in flight."""
+    await health_servicer.enter_graceful_shutdown()
+    await asyncio.sleep(settings.drain_delay_seconds)
+    await transport.stop(settings.drain_seconds)
 
 
 @asynccontextmanager
@@ -187,6 +193,7 @@ async def _changing(reloads: Reloads, swapper: Swapper) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        swapper.give_up()
         await asyncio.to_thread(reloads.close)  # the loop may be what a change waits for
         swapper.close()
 

@@ -125,6 +125,8 @@ class Models:
     ) -> None:
         self._default, self._default_ranking = default, default_ranking
         self._custom = custom
+        self._rolled_back: dict[str, tuple[str, str]] = {}
+        """By model, the challenger and the salt of an experiment that was ended here though the aliases still name it."""
         self.rejected: dict[str, int] = {}
         """How many newer versions of a model cannot be served, by its name."""
         self.problems: Mapping[str, Mapping[str, str]] = {}
@@ -142,7 +144,8 @@ class Models:
 
         Called by the serving thread between two batches, or before it starts.
         """
-        self._models, self._ranking = dict(models), dict(ranking)
+        self._models = {name: self._as_rolled_back(name, served) for name, served in models.items()}
+        self._ranking = {name: self._as_rolled_back(name, served) for name, served in ranking.items()}
         self.rejected, self.problems = dict(rejected), dict(problems or {})
         self._feature_sets = dict(FEATURE_SETS)
         # A model's own set wins over one of ours of the same name: it may have another time zone or vocabulary.
@@ -157,6 +160,19 @@ class Models:
             self._models = {**self._models, name: self._models[name].without_challenger()}
         else:
             self._ranking = {**self._ranking, name: self._ranking[name].without_challenger()}
+
+    def hold_rollback(self, name: str, aliases: Aliases) -> None:
+        """Have a challenger that was dropped stay so until aliases name another, or another experiment; from any thread.
+
+        Args:
+            name: The model.
+            aliases: Those that named it, and could not be changed.
+        """
+        self._rolled_back[name] = aliases.challenger, aliases.salt
+
+    def _as_rolled_back(self, name: str, served: Served[Version]) -> Served[Version]:
+        held = self._rolled_back.get(name)
+        return served.without_challenger() if held == (served.aliases.challenger, served.aliases.salt) else served
 
     def __getitem__(self, name: str) -> Model:
         """Find the champion of a model; the empty name is the default's.
@@ -184,6 +200,11 @@ class Models:
     def default_name(self) -> str:
         """The model of calls that name none; where none scores visitors, the one that ranks items."""
         return self._default or self._default_ranking
+
+    @property
+    def default_scoring_name(self) -> str:
+        """The model of scores that name none; empty without one."""
+        return self._default
 
     @property
     def default_ranking_name(self) -> str:

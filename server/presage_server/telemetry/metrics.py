@@ -121,11 +121,16 @@ class Metrics:
         """What each version of each model did."""
         rollbacks = Counters("presage_rollbacks", "Challengers that the guard has rolled back.", ("model",))
         self.rollbacks = rollbacks
+        self.rollbacks_not_written = Counters(
+            "presage_rollbacks_not_written",
+            "Rollbacks that hold in one process only, as aliases.json could not be written.",
+            ("model",),
+        )
         self.registry = CollectorRegistry()
         for collector in (
             *(handled, seconds, self.stages, events, scores, unreadable, ahead, conflicts, vectors, jumps),
             *(exposures, rankings, self.candidates, cold, self._bundles_rejected),
-            *(pairs, self.versions, rollbacks),
+            *(pairs, self.versions, rollbacks, self.rollbacks_not_written),
         ):
             self.registry.register(collector)
         self._handled, self._seconds = handled, seconds
