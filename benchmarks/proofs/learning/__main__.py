@@ -13,8 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -22,6 +21,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.proofs.learning.fives import command, running
 from benchmarks.proofs.learning.live_auc import DayAuc, live_aucs, plot
 from benchmarks.proofs.learning.shop import DAYS, changing_events, day_of, purchases_in
 from benchmarks.rig.command import FAILED, run_benchmark, write_json
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(directory: Path, console: Console, given: argparse.Namespace) -> dict[int, DayAuc]:
     models, archive = directory / "models", directory / "archive"
     learning = ("learn", "--models", str(models), "--name", _NAME, "--holdout-share", "0.05", *_LEARN)
-    subprocess.run(_command(*learning, "--init"), check=True)
+    subprocess.run(command(*learning, "--init"), check=True)
     _allow_shifts(models / _NAME)
     events = changing_events(visitors=given.visitors, seed=given.seed)
     console.print(
@@ -88,14 +88,12 @@ def _run(directory: Path, console: Console, given: argparse.Namespace) -> dict[i
         flags += ("--sample-vectors-share", "1", "--timeout-ms", "60000", "--store-timeout-ms", "60000")
         archiving = ("archive", "--to", str(archive), "--redis-url", url)
         with (
-            presage_serve(
-                url, *flags, "--sample-vectors-share", "1", "--timeout-ms", "60000", "--store-timeout-ms", "60000"
-            ) as address,
-            _running(*archiving, "--flush-seconds", "1", "--report-seconds", "3600"),
-            _running(*learning, str(archive)),
+            presage_serve(url, *flags) as address,
+            running(*archiving, "--flush-seconds", "1", "--report-seconds", "3600"),
+            running(*learning, str(archive)),
         ):
             asyncio.run(_visit(address, events, given.seconds, console))
-        subprocess.run(_command(*archiving, "--once"), capture_output=True, check=True)
+        subprocess.run(command(*archiving, "--once"), capture_output=True, check=True)
     verdicts = read_verdicts(models / _NAME)
     trained = sum(verdict.verdict in {"challenger", "rejected"} for verdict in verdicts)
     promoted = [verdict.version for verdict in verdicts if verdict.verdict == "promote"]
@@ -164,20 +162,6 @@ def _table(days: dict[int, DayAuc]) -> Table:
             end_section=day == DAYS // 2 - 1,
         )
     return table
-
-
-def _command(*words: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "presage_server", *words)
-
-
-@contextmanager
-def _running(*words: str) -> Iterator[None]:
-    """Run a command of ``presage`` for as long as the context lasts; what it prints is printed here."""
-    with subprocess.Popen(_command(*words)) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Final
 
 from benchmarks.proofs.planted.bundles import CASES, CHALLENGER, CHAMPION, START, Truth, plant
 from benchmarks.proofs.planted.traffic import Traffic
-from benchmarks.rig.serving import local_store, presage_process
+from benchmarks.rig.serving import is_running, local_store, presage_process
 from presage_client import AsyncClient, ClientOptions
 from presage_export.registry import Aliases, read_aliases, read_changes, replace_aliases
 from presage_featurizer import Event
@@ -131,7 +131,7 @@ def prove(
         _archiving(url, archive),
     ):
         traffic = asyncio.run(_loop(address, directory, _chunks(events, looks), learners, on_progress))
-        is_same_process = _is_running(pid)
+        is_same_process = is_running(pid)
     cases = {}
     for case in CASES:
         said = [verdict for verdict in read_verdicts(models / case) if verdict.version == CHALLENGER]
@@ -204,10 +204,6 @@ def _archiving(url: str, archive: Path) -> Iterator[None]:
             yield
         finally:
             process.terminate()
-
-
-def _is_running(pid: int) -> bool:
-    return "presage_server" in Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def _now() -> int:

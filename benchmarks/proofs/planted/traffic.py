@@ -36,7 +36,7 @@ class Traffic:
         self._aliases = {case: read_aliases(models / case) for case in CASES}
         self._sent = 0
         self.entries = 0
-        """What the streams have to hold: events, and a pair of each score."""
+        """What the streams hold at least: events, and the pairs of scores by models that have a challenger."""
         self.scores = 0
         self.wrong: list[str] = []
         """Scores that came from another version, or another arm, than the aliases say."""
@@ -79,13 +79,13 @@ class Traffic:
         aliases = self._aliases[case]
         expected = assign(aliases, event.user_id).arm, _version(aliases, event.user_id)
         prediction = await self._score(case, event.user_id, event)
+        self.entries += bool(aliases.challenger)
         self.served[case][prediction.model_version] += 1
         if (prediction.arm, prediction.model_version) != expected:
             self.wrong.append(f"{case}: {event.user_id}: expected {expected}, got {prediction}")
 
     async def _score(self, case: str, user_id: str, event: Event | None = None) -> Prediction:
         self.scores += 1
-        self.entries += 1
         if event is None:
             return await self._client.score(user_id, model=case)
         return await self._client.score(
