@@ -1,6 +1,7 @@
 """Shows a service that learns: ``python -m benchmarks.proofs.learning``.
 
-A server starts with a prior and is never restarted. An archiver archives what simulated visitors do, ``presage learn`` follows it,
+First, a model is trained again after every five purchases, and what matters to each is what the server's GetModel says. Then a
+server starts with a prior and is never restarted. An archiver archives what simulated visitors do, ``presage learn`` follows it,
 and after two of four simulated weeks the visitors change. Then the live ROC-AUC of what was served is compared with that of the
 first trained model, on the same vectors.
 """
@@ -13,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
@@ -21,7 +23,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.proofs.learning.fives import command, running
+from benchmarks.proofs.learning.fives import PURCHASES, Retraining, command, retrain_by_fives, running
 from benchmarks.proofs.learning.live_auc import DayAuc, live_aucs, plot
 from benchmarks.proofs.learning.shop import DAYS, changing_events, day_of, purchases_in
 from benchmarks.rig.command import FAILED, run_benchmark, write_json
@@ -51,11 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--visitors", type=int, default=4_000, help="simulated visitors (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=240.0, help="how long they take (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=3, help="of the visitors (default: %(default)s)")
+    parser.add_argument(
+        "--retrainings", type=int, default=3, help="after five purchases each, at the beginning (default: %(default)s)"
+    )
     parser.add_argument("--to", type=Path, help="a file for the figures, as JSON")
     parser.add_argument("--plot", type=Path, default=Path(".benchmarks/learning.svg"), help="(default: %(default)s)")
     given = parser.parse_args(arguments)
 
     def run(console: Console) -> int:
+        if given.retrainings and not _by_fives(console, given):
+            console.print("importances did not change; expected others with each model")
+            return FAILED
         with tempfile.TemporaryDirectory(prefix="presage-learning-") as directory:
             days = _run(Path(directory), console, given)
         if not days:
@@ -72,6 +80,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if learning > frozen else FAILED
 
     return run_benchmark("learn-demo", run)
+
+
+def _by_fives(console: Console, given: argparse.Namespace) -> bool:
+    """Train again after every five purchases; tell whether each model weighs features in another way than the one before."""
+    console.print(f"the model, trained again after every {PURCHASES} purchases:", highlight=False)
+
+    def show(retraining: Retraining) -> None:
+        what = _most_important(retraining.importances)
+        console.print(
+            f"{retraining.purchases} purchases: version {retraining.version}: {what}", highlight=False, soft_wrap=True
+        )
+
+    with tempfile.TemporaryDirectory(prefix="presage-learning-") as directory:
+        found = retrain_by_fives(Path(directory), times=given.retrainings, seed=given.seed, on_retraining=show)
+    return all(first.importances != second.importances for first, second in pairwise(found))
+
+
+def _most_important(importances: Mapping[str, float | None]) -> str:
+    known = {name: share for name, share in importances.items() if share}
+    return ", ".join(f"{name} {known[name]:.0%}" for name in sorted(known, key=lambda name: -known[name])[:4])
 
 
 def _run(directory: Path, console: Console, given: argparse.Namespace) -> dict[int, DayAuc]:
@@ -141,12 +169,7 @@ async def _watch(client: AsyncClient, console: Console, today: Sequence[int]) ->
         details = await client.get_model(_NAME)
         if details.version != seen:
             seen = details.version
-            known = {name: share for name, share in details.importances.items() if share}
-            most = sorted(known, key=lambda name: -known[name])[:4]
-            what = (
-                ", ".join(f"{name} {known[name]:.0%}" for name in most)
-                or "a prior, by country, device and hour at most"
-            )
+            what = _most_important(details.importances) or "a prior, by country, device and hour at most"
             console.print(f"day {today[0]:>2}: version {seen} serves: {what}", highlight=False, soft_wrap=True)
         await asyncio.sleep(_POLL_SECONDS)
 

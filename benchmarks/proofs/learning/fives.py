@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,8 +69,7 @@ def retrain_by_fives(
         The first training, and all others.
 
     Raises:
-        RuntimeError: The learner rejected a model or could not train one, or the server's process is no longer the same.
-        TimeoutError: The learner did not train.
+        RuntimeError: The learner did not train, rejected a model or could not train one, or the server's process has ended.
     """
     models, archive = directory / "models", directory / "archive"
     learning = ("learn", "--models", str(models), *_LEARN)
@@ -117,12 +117,13 @@ async def _retrain(
 
 
 async def _next_training(folder: Path, before: int) -> Verdict:
-    async with asyncio.timeout(_WAIT_SECONDS):
-        while True:
-            trainings = [verdict for verdict in read_verdicts(folder) if verdict.verdict in _TRAININGS]
-            if len(trainings) > before:
-                return trainings[before]
-            await asyncio.sleep(_POLL_SECONDS)
+    ends = time.monotonic() + _WAIT_SECONDS
+    while time.monotonic() < ends:
+        trainings = [verdict for verdict in read_verdicts(folder) if verdict.verdict in _TRAININGS]
+        if len(trainings) > before:
+            return trainings[before]
+        await asyncio.sleep(_POLL_SECONDS)
+    raise RuntimeError(f"presage learn did not train in {_WAIT_SECONDS:g} s; its verdicts are {read_verdicts(folder)}")
 
 
 async def _details(client: AsyncClient, version: str) -> ModelDetails:

@@ -178,9 +178,14 @@ async def _loop(
 
 async def _archived(archive: Path, entries: int) -> None:
     """Wait until the archive holds all that was sent and logged."""
-    async with asyncio.timeout(_WAIT_SECONDS):
-        while not (archive / CHECKPOINT_FILE).exists() or read_checkpoint(archive).archived < entries:  # noqa: ASYNC110 - of another process
-            await asyncio.sleep(_POLL_SECONDS)
+    ends, held = time.monotonic() + _WAIT_SECONDS, 0
+    while time.monotonic() < ends:
+        if (archive / CHECKPOINT_FILE).exists():
+            held = read_checkpoint(archive).archived
+        if held >= entries:
+            return
+        await asyncio.sleep(_POLL_SECONDS)
+    raise RuntimeError(f"expected {entries:,} entries in the archive within {_WAIT_SECONDS:g} s, got {held:,}")
 
 
 def _learner(case: str, archive: Path, models: Path, tightest_at: int) -> Learner:

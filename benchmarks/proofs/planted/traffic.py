@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -55,15 +56,17 @@ class Traffic:
         """Wait until the server serves by the new aliases of a case, as a visitor sees who gets another version by them.
 
         Raises:
-            TimeoutError: It does not.
+            RuntimeError: It does not.
         """
         before, after = self._aliases[case], read_aliases(self._models / case)
         moved = next(
             user for user in map("probe-{}".format, range(10_000)) if _version(before, user) != _version(after, user)
         )
-        async with asyncio.timeout(_WAIT_SECONDS):
-            while (await self._score(case, moved)).model_version != _version(after, moved):  # noqa: ASYNC110 - the server tells nobody
-                await asyncio.sleep(_POLL_SECONDS)
+        ends = time.monotonic() + _WAIT_SECONDS
+        while (await self._score(case, moved)).model_version != _version(after, moved):
+            if time.monotonic() > ends:
+                raise RuntimeError(f"{case}: the server does not serve by revision {after.revision} of the aliases")
+            await asyncio.sleep(_POLL_SECONDS)
         self._aliases[case] = after
         self.served[case].clear()
 
