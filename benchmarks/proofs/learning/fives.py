@@ -33,7 +33,7 @@ _VISITORS_PER_PURCHASE: Final = 8
 _LANES: Final = 8
 _TRAININGS: Final = frozenset({"challenger", "rejected", "not trained"})
 _TIMEOUT_MS: Final = 60_000.0
-_WAIT_SECONDS: Final = 120.0
+_WAIT_SECONDS: Final = 600.0
 _POLL_SECONDS: Final = 0.05
 _LEARN: Final = (
     "--name", _NAME, "--kind", "lightgbm-classifier", "--after-purchases", str(PURCHASES), "--cooldown-hours", "0",

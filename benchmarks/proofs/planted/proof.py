@@ -34,7 +34,7 @@ _TRAINED_ON: Final = 1_000
 _DAYS: Final = 14
 _NEVER: Final = 1_000_000_000
 _TIMEOUT_MS: Final = 60_000.0
-_WAIT_SECONDS, _POLL_SECONDS = 120.0, 0.02
+_WAIT_SECONDS, _POLL_SECONDS = 600.0, 0.02
 _SERVER_FLAGS: Final = (
     "--reload-seconds", "0.2", "--metrics-port", "0", "--no-follow-items", "--stream-max-events", "0",
     "--timeout-ms", "60000", "--store-timeout-ms", "60000",

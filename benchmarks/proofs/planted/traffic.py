@@ -20,7 +20,7 @@ __all__ = ["Traffic"]
 
 _LANES: Final = 8
 _SCORED_EVERY: Final = 3
-_WAIT_SECONDS: Final = 60.0
+_WAIT_SECONDS: Final = 600.0
 _POLL_SECONDS: Final = 0.05
 
 
