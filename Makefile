@@ -163,7 +163,7 @@ mlflow-proof: setup ## pull bundles from a real MLflow server on sqlite; install
 learn-demo: setup ## watch a service learn from its visitors, who change in the middle: live AUC with learning and without
 	@$(BIN)/python -m benchmarks.proofs.learning $(ARGS)
 
-planted-proof: setup ## challengers planted to be worse, better and equal: what 60 looks of the learner make of each
+planted-proof: setup ## is a worse challenger rolled back, a better one promoted, an equal one neither, in 60 looks?
 	@$(BIN)/python -m benchmarks.proofs.planted --to .benchmarks/planted.json $(ARGS)
 
 reload-proof: setup ## 50 reloads under 5,000 Score/s, 10 of them broken: no failed call, no wrong version

@@ -1,6 +1,6 @@
 """Shows a service that learns: ``python -m benchmarks.proofs.learning``.
 
-First, a model is trained again after every five purchases, and what matters to each is what the server's GetModel says. Then a
+First, a model is trained again after every five purchases, and the server's GetModel returns the importances of each. Then a
 server starts with a prior and is never restarted. An archiver archives what simulated visitors do, ``presage learn`` follows it,
 and after two of four simulated weeks the visitors change. Then the live ROC-AUC of what was served is compared with that of the
 first trained model, on the same vectors.
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _by_fives(console: Console, given: argparse.Namespace) -> bool:
-    """Train again after every five purchases; tell whether each model weighs features in another way than the one before."""
+    """Train again after every five purchases; tell whether the importances of each model differ from the previous one's."""
     console.print(f"the model, trained again after every {PURCHASES} purchases:", highlight=False)
 
     def show(retraining: Retraining) -> None:

@@ -45,7 +45,7 @@ _LEARN: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retraining:
-    """A version that the learner made, as the server's GetModel tells it."""
+    """A version that the learner trained, as the server's GetModel returns it."""
 
     purchases: int
     """Purchases that had been sent when it was trained."""

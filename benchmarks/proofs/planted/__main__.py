@@ -2,7 +2,7 @@
 
 Simulated visitors send events to one server and are scored by three models, whose challengers are planted: a worse, a better and
 an equal one. ``presage archive`` archives all of it, and after every part of the traffic the learner's steps judge the challengers
-by what came of the visitors: 60 looks in all. What they decide goes into the aliases, and the server follows without a restart.
+by the visitors' outcomes: 60 looks in all. Decisions change the aliases, and the server follows without a restart.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.rig.command import FAILED, run_benchmark, write_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prove it; returns an exit code, 1 if a challenger became what it should not."""
+    """Prove it; returns an exit code, 1 if a decision is wrong."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.proofs.planted")
     parser.add_argument("--visitors", type=int, default=1_500, help="simulated visitors (default: %(default)s)")
     parser.add_argument("--looks", type=int, default=60, help="how often challengers are judged (default: %(default)s)")

@@ -1,4 +1,4 @@
-"""The planted versions: how much better one is than the other is known, from more simulated visitors than any verdict sees."""
+"""The planted versions, whose true difference is measured on more simulated visitors than a verdict sees."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Truth(NamedTuple):
 
 
 def plant(models: Path, *, visitors: int, days: int, seed: int) -> dict[str, Truth]:
-    """Write the two versions of each case, and tell what is true of them.
+    """Write the two versions of each case, and measure how they differ.
 
     The poor model is trained on the same rows as the good one, but sees few of the features. The one that is as good
     is trained on as many other visitors, with another seed. All are calibrated on the same further ones, so that they differ in how

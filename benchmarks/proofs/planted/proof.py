@@ -26,7 +26,7 @@ from presage_training.simulator import Shop, simulate
 __all__ = ["EXPECTED", "CaseResult", "Proof", "prove"]
 
 EXPECTED: Final = {"worse": "roll back", "better": "promote", "equal": "continue"}
-"""What has to become of each challenger."""
+"""The right decision on each challenger."""
 
 _SHARE: Final = 0.3
 _HELD_OUT: Final = 0.02
@@ -43,7 +43,7 @@ _SERVER_FLAGS: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CaseResult:
-    """What became of one challenger."""
+    """The decision on one challenger."""
 
     truth: Truth
     looks: int
@@ -74,7 +74,7 @@ class Proof:
 
     @property
     def failures(self) -> list[str]:
-        """What is not as it has to be; nothing, if the proof holds."""
+        """Why the proof does not hold; empty if it does."""
         found = [f"{len(self.wrong)} scores from a wrong version, such as {self.wrong[0]}"] if self.wrong else []
         if not self.is_same_process:
             found.append("the server has ended")

@@ -1,4 +1,4 @@
-"""What visitors send to the server, and whether each score came from the version that its visitor has to get."""
+"""Sends visitors' events to the server, and checks that each score comes from the version that the aliases assign."""
 
 from __future__ import annotations
 
