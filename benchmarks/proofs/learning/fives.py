@@ -21,7 +21,7 @@ from presage_training.learning import Verdict, read_verdicts
 from presage_training.learning.state import read_state
 from presage_training.traffic.sending import client_event, send_log
 
-__all__ = ["PURCHASES", "Retraining", "retrain_by_fives", "running"]
+__all__ = ["PURCHASES", "Retraining", "command", "retrain_by_fives", "running"]
 
 PURCHASES: Final = 5
 """How many more purchases there are at each training."""
