@@ -11,7 +11,7 @@ DEMO_EXTRAS ?= server,native
         bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
         bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
         audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
-        list-regret learn-demo mlflow-proof drift-proof bench-drift clean
+        list-regret learn-demo planted-proof mlflow-proof drift-proof bench-drift clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -168,6 +168,9 @@ mlflow-proof: setup ## pull bundles from a real MLflow server on sqlite; install
 
 learn-demo: setup ## watch a service learn from its visitors, who change in the middle: live AUC with learning and without
 	@$(BIN)/python -m benchmarks.proofs.learning $(ARGS)
+
+planted-proof: setup ## is a worse challenger rolled back, a better one promoted, an equal one neither, in 60 looks?
+	@$(BIN)/python -m benchmarks.proofs.planted --to .benchmarks/planted.json $(ARGS)
 
 reload-proof: setup ## 50 reloads under 5,000 Score/s, 10 of them broken: no failed call, no wrong version
 	@$(BIN)/python -m benchmarks.proofs.reload_proof --to .benchmarks/reload.json $(ARGS)

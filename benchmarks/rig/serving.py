@@ -18,6 +18,7 @@ from benchmarks.rig.server_parts import embedded_store
 
 __all__ = [
     "Server",
+    "is_running",
     "local_store",
     "presage_process",
     "presage_serve",
@@ -82,6 +83,14 @@ def store_process(url: str) -> int:
     """Find the process id of a store on this machine."""
     with redis.Redis.from_url(url) as client:
         return int(client.info("server")["process_id"])
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process is there that was started here, and has not ended."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())  # empty once it has ended
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Shows a service that learns: ``python -m benchmarks.proofs.learning``.
 
-A server starts with a prior and is never restarted. An archiver archives what simulated visitors do, ``presage learn`` follows it,
+First, a model is trained again after every five purchases, and the server's GetModel returns the importances of each. Then a
+server starts with a prior and is never restarted. An archiver archives what simulated visitors do, ``presage learn`` follows it,
 and after two of four simulated weeks the visitors change. Then the live ROC-AUC of what was served is compared with that of the
 first trained model, on the same vectors.
 """
@@ -13,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
@@ -22,6 +23,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.proofs.learning.fives import PURCHASES, Retraining, command, retrain_by_fives, running
 from benchmarks.proofs.learning.live_auc import DayAuc, live_aucs, plot
 from benchmarks.proofs.learning.shop import DAYS, changing_events, day_of, purchases_in
 from benchmarks.rig.command import FAILED, run_benchmark, write_json
@@ -51,11 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--visitors", type=int, default=4_000, help="simulated visitors (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=240.0, help="how long they take (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=3, help="of the visitors (default: %(default)s)")
+    parser.add_argument(
+        "--retrainings", type=int, default=3, help="after five purchases each, at the beginning (default: %(default)s)"
+    )
     parser.add_argument("--to", type=Path, help="a file for the figures, as JSON")
     parser.add_argument("--plot", type=Path, default=Path(".benchmarks/learning.svg"), help="(default: %(default)s)")
     given = parser.parse_args(arguments)
 
     def run(console: Console) -> int:
+        if given.retrainings and not _by_fives(console, given):
+            console.print("importances did not change; expected others with each model")
+            return FAILED
         with tempfile.TemporaryDirectory(prefix="presage-learning-") as directory:
             days = _run(Path(directory), console, given)
         if not days:
@@ -74,10 +82,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_benchmark("learn-demo", run)
 
 
+def _by_fives(console: Console, given: argparse.Namespace) -> bool:
+    """Train again after every five purchases; tell whether the importances of each model differ from the previous one's."""
+    console.print(f"the model, trained again after every {PURCHASES} purchases:", highlight=False)
+
+    def show(retraining: Retraining) -> None:
+        what = _most_important(retraining.importances)
+        console.print(
+            f"{retraining.purchases} purchases: version {retraining.version}: {what}", highlight=False, soft_wrap=True
+        )
+
+    with tempfile.TemporaryDirectory(prefix="presage-learning-") as directory:
+        found = retrain_by_fives(Path(directory), times=given.retrainings, seed=given.seed, on_retraining=show)
+    return all(first.importances != second.importances for first, second in pairwise(found))
+
+
+def _most_important(importances: Mapping[str, float | None]) -> str:
+    known = {name: share for name, share in importances.items() if share}
+    return ", ".join(f"{name} {known[name]:.0%}" for name in sorted(known, key=lambda name: -known[name])[:4])
+
+
 def _run(directory: Path, console: Console, given: argparse.Namespace) -> dict[int, DayAuc]:
     models, archive = directory / "models", directory / "archive"
     learning = ("learn", "--models", str(models), "--name", _NAME, "--holdout-share", "0.05", *_LEARN)
-    subprocess.run(_command(*learning, "--init"), check=True)
+    subprocess.run(command(*learning, "--init"), check=True)
     _allow_shifts(models / _NAME)
     events = changing_events(visitors=given.visitors, seed=given.seed)
     console.print(
@@ -88,14 +116,12 @@ def _run(directory: Path, console: Console, given: argparse.Namespace) -> dict[i
         flags += ("--sample-vectors-share", "1", "--timeout-ms", "60000", "--store-timeout-ms", "60000")
         archiving = ("archive", "--to", str(archive), "--redis-url", url)
         with (
-            presage_serve(
-                url, *flags, "--sample-vectors-share", "1", "--timeout-ms", "60000", "--store-timeout-ms", "60000"
-            ) as address,
-            _running(*archiving, "--flush-seconds", "1", "--report-seconds", "3600"),
-            _running(*learning, str(archive)),
+            presage_serve(url, *flags) as address,
+            running(*archiving, "--flush-seconds", "1", "--report-seconds", "3600"),
+            running(*learning, str(archive)),
         ):
             asyncio.run(_visit(address, events, given.seconds, console))
-        subprocess.run(_command(*archiving, "--once"), capture_output=True, check=True)
+        subprocess.run(command(*archiving, "--once"), capture_output=True, check=True)
     verdicts = read_verdicts(models / _NAME)
     trained = sum(verdict.verdict in {"challenger", "rejected"} for verdict in verdicts)
     promoted = [verdict.version for verdict in verdicts if verdict.verdict == "promote"]
@@ -143,12 +169,7 @@ async def _watch(client: AsyncClient, console: Console, today: Sequence[int]) ->
         details = await client.get_model(_NAME)
         if details.version != seen:
             seen = details.version
-            known = {name: share for name, share in details.importances.items() if share}
-            most = sorted(known, key=lambda name: -known[name])[:4]
-            what = (
-                ", ".join(f"{name} {known[name]:.0%}" for name in most)
-                or "a prior, by country, device and hour at most"
-            )
+            what = _most_important(details.importances) or "a prior, by country, device and hour at most"
             console.print(f"day {today[0]:>2}: version {seen} serves: {what}", highlight=False, soft_wrap=True)
         await asyncio.sleep(_POLL_SECONDS)
 
@@ -164,20 +185,6 @@ def _table(days: dict[int, DayAuc]) -> Table:
             end_section=day == DAYS // 2 - 1,
         )
     return table
-
-
-def _command(*words: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "presage_server", *words)
-
-
-@contextmanager
-def _running(*words: str) -> Iterator[None]:
-    """Run a command of ``presage`` for as long as the context lasts; what it prints is printed here."""
-    with subprocess.Popen(_command(*words)) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
 
 
 if __name__ == "__main__":
