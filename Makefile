@@ -44,8 +44,11 @@ endef
 demo: $(if $(wildcard .venv/installed),setup,.venv/installed-for-demo) ## start a store and a server, drive visitors, show their scores move
 	@$(BIN)/presage demo
 
+# More than there are cores: a third of the tests' time is waiting.
+TEST_WORKERS ?= 3
+
 test: setup ## run the tests
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadgroup
 	@$(MAKE) --no-print-directory new-user
 
 test-slow: setup ## run the tests that `make test` leaves out: training again what ships, small proofs

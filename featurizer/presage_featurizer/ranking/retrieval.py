@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from presage_featurizer.ranking.tables import RankingTables
 from presage_featurizer.ranking.workspace import Workspace
 
 __all__ = [
+    "DEFAULT_COUNT",
     "SOURCES",
     "Candidates",
     "RetrievalLimits",
@@ -40,8 +42,15 @@ SOURCES = (
     "category",
     "price",
     "popular",
+    "popular_in_country",
 )
-"""Where candidates come from, in the order in which a candidate that several sources found is credited."""
+"""Where candidates come from. Their order is stored in bundles: new ones come last."""
+
+_CREDITED = (*range(SOURCES.index("popular")), SOURCES.index("popular_in_country"), SOURCES.index("popular"))
+"""Places in SOURCES, in the order in which a candidate that several sources found is credited."""
+
+DEFAULT_COUNT = 20
+"""Items of a list whose length the caller leaves open."""
 
 _NO_ROWS: Rows = np.zeros(0, np.int64)
 
@@ -59,6 +68,17 @@ class RetrievalLimits:
     price: int = 15
     """Items of the newest item's category with the next lower and higher prices; as many of each."""
     popular: int = 40
+    """The most popular items of all countries; fewer by those that the visitor's country has."""
+    popular_in_country: int = 40
+
+    @classmethod
+    def of_bundle(cls, limits: Mapping[str, int]) -> Self:
+        """Return the limits that a model was trained with; 0 for popular items by country, if it was trained without that source.
+
+        Raises:
+            TypeError: They are not those that this release knows.
+        """
+        return cls(**{"popular_in_country": 0, **limits})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +101,20 @@ class SimilarItems:
     """Places in SOURCES: which source found each first."""
 
 
-def retrieve(context: RankingContext, limits: RetrievalLimits) -> Candidates:
-    """Find candidates: the visitor's own items, their neighbours, similar items and popular ones."""
+def retrieve(context: RankingContext, limits: RetrievalLimits, least: int = DEFAULT_COUNT) -> Candidates:
+    """Find candidates: the visitor's own items, their neighbours, similar items and popular ones.
+
+    Args:
+        context: The visitor, the items and the tables.
+        limits: How many candidates each source adds at most.
+        least: How many popular items are needed; fewer are found if the country of a visitor without items has no more.
+    """
     interests = context.interests
     parts: list[Rows] = [interests.history, interests.session]
     parts += [_found_by(context, name, getattr(limits, name)) for name in TABLES]
     parts += _alike(context, limits)
-    parts.append(context.item_features.popular[: limits.popular])
-    return _each_once(parts, range(len(SOURCES)), context)
+    parts += _popular(context, limits, least)
+    return _each_once(parts, _CREDITED, context)
 
 
 def next_items(context: RankingContext, limits: RetrievalLimits) -> Candidates:
@@ -166,6 +192,22 @@ def best_rows(rows: Rows, scores: Floats | Rows, digests: NDArray[np.uint64], li
         kept = np.flatnonzero(scores >= np.partition(scores, -limit)[-limit]) if limit else np.zeros(0, np.int64)
         rows, scores = rows[kept], scores[kept]
     return rows[np.lexsort((digests[rows], -scores))[:limit]]
+
+
+def _popular(context: RankingContext, limits: RetrievalLimits, least: int) -> list[Rows]:
+    """Find what is popular in the visitor's country, and fill up with what is popular everywhere.
+
+    Of a visitor without items, the model knows no more than how popular candidates are everywhere, and would put those ahead of the
+    country's. So only as many are filled up as the list is short of.
+    """
+    features = context.item_features
+    everywhere = features.popular[: limits.popular]
+    in_country = features.by_country.of(context.country)[: limits.popular_in_country]
+    if len(in_country):
+        others = everywhere[context.workspace.places(everywhere, in_country) == UNKNOWN]
+        count = limits.popular if len(context.interests.digests) else min(least, limits.popular)
+        everywhere = others[: max(0, count - len(in_country))]
+    return [in_country, everywhere]
 
 
 def _alike(context: RankingContext, limits: RetrievalLimits) -> list[Rows]:

@@ -88,7 +88,7 @@ class Aliases(_message.Message):
     ROLLBACK_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     champion: _builtins.str
-    """The version that serves whoever no other version serves; empty: the highest one that can be served."""
+    """The version that serves all visitors that no other version serves; empty: the highest one that can be served."""
     challenger: _builtins.str
     """The version that is tried on a share of the visitors; empty: none."""
     challenger_share: _builtins.float
@@ -100,7 +100,7 @@ class Aliases(_message.Message):
     holdout_share: _builtins.float
     """The share of visitors that are held out, 0 to 1."""
     salt: _builtins.str
-    """What visitors are assigned by, together with their ids: another text assigns them anew."""
+    """Hashed together with a visitor's id to choose the arm: another text assigns visitors again."""
     pairs_share: _builtins.float
     """The share of scores that are logged together with those of the other versions, 0 to 1."""
     revision: _builtins.int

@@ -42,7 +42,7 @@ def promote(
     by: By = "",
     reason: Reason = "",
 ) -> None:
-    """Make the challenger, or a version, the champion: what serves whoever no other version serves.
+    """Make the challenger, or a version, the champion: which serves all visitors that no other version serves.
 
     The version is verified first; if it cannot be served, nothing changes, and the exit code is 2.
     """

@@ -194,11 +194,7 @@ class Models:
         Raises:
             ModelNotFoundError: There is none of that name.
         """
-        found = self._models.get(name or self._default)
-        if found is None:
-            expected = f"one of {sorted(self._models)}" if self._models else "a model that scores, but none is served"
-            raise ModelNotFoundError(f"expected {expected}, got {name[:64]!r}", field="model")
-        return found
+        return _find(self._models, name or self._default, name, "a model that scores")
 
     def served_ranking(self, name: str) -> Served[RankingModel]:
         """Find a model that ranks items; the empty name is the default's.
@@ -206,15 +202,8 @@ class Models:
         Raises:
             ModelNotFoundError: There is none of that name.
         """
-        found = self._ranking.get(name or self._default_ranking)
-        if found is None:
-            expected = f"one of {sorted(self._ranking)}" if self._ranking else "a ranking model, but none is served"
-            raise ModelNotFoundError(
-                f"expected {expected}, got {name[:64]!r}; train one with presage train LOG --rank, and serve its folder with "
-                "--models",
-                field="model",
-            )
-        return found
+        advice = "; train one with presage train LOG --rank, and serve its folder with --models"
+        return _find(self._ranking, name or self._default_ranking, name, "a ranking model", advice)
 
     def ranking(self, name: str) -> RankingModel:
         """Find the champion of a ranking model; the empty name is the default's.
@@ -252,3 +241,11 @@ class Models:
                 f"expected one of {sorted(self._feature_sets)}, got {name[:64]!r}", field="feature_set"
             )
         return found
+
+
+def _find(models: Mapping[str, Served[Version]], name: str, asked: str, kind: str, advice: str = "") -> Served[Version]:
+    found = models.get(name)
+    if found is None:
+        expected = f"one of {sorted(models)}" if models else f"{kind}, but none is served"
+        raise ModelNotFoundError(f"expected {expected}, got {asked[:64]!r}{advice}", field="model")
+    return found

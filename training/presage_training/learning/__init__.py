@@ -1,8 +1,8 @@
 """``presage learn``: a model that follows its own archive.
 
-``cycle`` is the loop; ``retraining`` trains in a process of its own, ``gate`` decides whether what came of it may be tried, and
-``verdicts`` beside this package decides what becomes of a challenger. ``prior`` is what serves before there is a model. Models that
-rank have their own ``ranking_learner``, ``ranking_training``, ``ranking_gate`` and ``ranking_prior``.
+``cycle`` is the loop; ``retraining`` trains in a process of its own, ``gate`` decides whether the new version may be tried, and the
+package ``verdicts`` decides whether a challenger is promoted. ``prior`` makes what serves before there is a model. Models that rank
+have their own ``ranking_learner``, ``ranking_training``, ``ranking_gate`` and ``ranking_prior``.
 """
 
 from presage_training.learning.gate import GateReport, GateRules, judge

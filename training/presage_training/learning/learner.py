@@ -83,7 +83,7 @@ class Learner(LearningCycle[LearnOptions]):
         return train_in_process(_MODULE, spec, work, is_stopped=self._is_stopped)
 
     def _recount_prior(self, aliases: Aliases, now: int) -> None:
-        """Count the prior anew while it is all that there is: the first ones rest on few outcomes, or on none."""
+        """Count the prior again while there is no other version: the first ones rest on few outcomes, or on none."""
         prior = read_manifest(self.folder / aliases.prior)
         if prior.data.get("rows") != 0 and aliases.champion != aliases.prior:
             return

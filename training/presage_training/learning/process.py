@@ -59,7 +59,7 @@ def train_in_process(
         is_stopped: Asked a few times a second.
 
     Raises:
-        StoppedError: It was to end before it was done; the process is no more.
+        StoppedError: ``is_stopped`` returned true; the process has been ended.
         LearningError: The process ended early.
     """
     (folder / SPEC_FILE).write_bytes(msgspec.json.encode(spec))
