@@ -28,6 +28,7 @@ __all__ = ["RankTrainingSpec", "main", "run_training"]
 
 _TABLES_SHARE: Final = 4 / 7
 """The share of the events before the window that only makes tables, as ``presage train --rank`` has it."""
+_DRAWS: Final = 200
 
 
 class RankTrainingSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +65,9 @@ def _train(spec: RankTrainingSpec, directory: Path) -> TrainingOutcome:
         log,
         spec.name,
         question=spec.question or _question_of(champion),
-        options=RankingOptions(seed=spec.seed, tables_share=_TABLES_SHARE * window_from, test_from_share=window_from),
+        options=RankingOptions(
+            seed=spec.seed, draws=_DRAWS, tables_share=_TABLES_SHARE * window_from, test_from_share=window_from
+        ),
         champion=champion,
         # What the champion was trained on would favour it.
         test_after_unix_micros=int(champion.manifest.data.get("log_end_unix_micros", 0)),
