@@ -74,6 +74,14 @@ def test_a_shadow_may_be_better_in_spite_of_not_being_shown_but_is_never_worse()
         assert decision.reason.endswith("give ranking/4 a share of them.")
 
 
+def test_visitors_who_are_held_out_do_not_count():
+    rows = simulated(noise_a=2.0, noise_b=0.3, share=0.0).rows()
+    columns = {name: getattr(rows, name) for name in rows.__slots__}
+    columns["arms"] = np.where(rows.users % 2, 3, rows.arms).astype(np.int8)
+    comparison = compare_lists(type(rows)(**columns), tightest_at=TIGHTEST_AT)
+    assert 0 < comparison.rows == np.count_nonzero(rows.users % 2 == 0)
+
+
 def test_what_the_served_versions_bring_is_unbiased():
     comparison, _ = verdict(2.0, 0.5)
     lists = simulated(noise_a=2.0, noise_b=0.5)

@@ -19,6 +19,7 @@ __all__ = ["ListComparison", "compare_lists"]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+_HELD_OUT: Final = 3  # a number of presage.v1.Arm
 _LEAST_FOUND: Final = 20
 """Fewest sessions with a taken item that each version must have served, for lists shown by both to be compared."""
 
@@ -164,9 +165,8 @@ def _choose(rows: PairedLists) -> tuple[Literal["both", "a", "b"], Flags]:
         found = compared & rows.found
         if min(np.count_nonzero(found & rows.served_a), np.count_nonzero(found & rows.served_b)) >= _LEAST_FOUND:
             return "both", compared
-    if np.count_nonzero(rows.served_a) >= np.count_nonzero(rows.served_b):
-        return "a", rows.served_a
-    return "b", rows.served_b
+    by_a, by_b = (served & (rows.arms != _HELD_OUT) for served in (rows.served_a, rows.served_b))
+    return ("a", by_a) if np.count_nonzero(by_a) >= np.count_nonzero(by_b) else ("b", by_b)
 
 
 def _weights(served: Flags, propensities: Floats) -> Floats:
