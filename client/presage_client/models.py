@@ -131,6 +131,7 @@ class ModelSummary:
     name: str
     kind: ModelKind
     aliases: Aliases
+    """As they are written down; where they name no champion, it is the version that serves as one."""
     versions: tuple[VersionSummary, ...]
     """The oldest first."""
     default_model: bool

@@ -240,7 +240,7 @@ class ModelSummary(_message.Message):
     """Why its aliases cannot be read, and what to do; empty if they can. `aliases` are those in effect then."""
     @_builtins.property
     def aliases(self) -> Global___Aliases:
-        """Which versions serve."""
+        """Which versions serve, as its file of aliases says; where that names no champion, or there is none, the version that serves as one."""
 
     @_builtins.property
     def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___VersionSummary]:
@@ -440,7 +440,7 @@ class GetModelResponse(_message.Message):
 
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What its bundle lacks that others have, such as importances, and why."""
+        """What its bundle lacks that others have, such as importances, and why; and which lines of the history cannot be read."""
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from presage_training.commands.signals import stop_on_signals
+from presage_training.giving_way import give_way
 
 if TYPE_CHECKING:
     from presage_training.learning import LearnOptions, RankLearnOptions, Verdict
@@ -96,6 +97,8 @@ def learn(  # noqa: PLR0917 - the command line passes names
     the newest outcomes, and registers it as challenger; then promotes or drops it by what came of those whom both have scored.
     Without any model, a prior is written first: run with --init before `presage serve`. With --rank, the model ranks items.
     """
+    if not init:  # somebody waits for that
+        give_way()
     # Imported here, so that the command's help does not wait for them.
     from presage_export.errors import ExportError, StaleAliasesError  # noqa: PLC0415
     from presage_featurizer import FeaturizerError  # noqa: PLC0415
@@ -119,11 +122,8 @@ def learn(  # noqa: PLR0917 - the command line passes names
             "tightest_at": tightest_at,
             "seed": seed,
         }
-        if name is not None:
-            schedule["name"] = name
-        if window_share is not None:
-            schedule["window_share"] = window_share
-        tolerances = {"slice_tolerance": slice_tolerance} | ({} if tolerance is None else {"tolerance": tolerance})
+        schedule |= _given(name=name, window_share=window_share)
+        tolerances = _given(tolerance=tolerance, slice_tolerance=slice_tolerance)
         with stop_on_signals() as stop:
             learner: Learner | RankingLearner
             if rank:
@@ -164,6 +164,11 @@ def learn(  # noqa: PLR0917 - the command line passes names
         sys.exit(_fail(str(error)))
     except OSError as error:
         sys.exit(_fail(f"{error.filename or models}: {error.strerror or error}; name a folder that can be used"))
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given; the defaults of the others depend on the kind of model."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _scoring_options(

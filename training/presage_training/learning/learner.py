@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -22,8 +21,6 @@ from presage_training.project.project import choose_features
 from presage_training.verdicts import read_pairs
 
 __all__ = ["Learner"]
-
-_MODULE: Final = "presage_training.learning.retraining"
 
 
 class Learner(LearningCycle[LearnOptions]):
@@ -80,7 +77,7 @@ class Learner(LearningCycle[LearnOptions]):
             gate=options.gate,
             seed=options.seed,
         )
-        return train_in_process(_MODULE, spec, work, is_stopped=self._is_stopped)
+        return train_in_process("scoring", spec, work, is_stopped=self._is_stopped)
 
     def _recount_prior(self, aliases: Aliases, now: int) -> None:
         """Count the prior again while there is no other version: the first ones rest on few outcomes, or on none."""

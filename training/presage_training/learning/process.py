@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -18,7 +17,7 @@ __all__ = ["OUTCOME_FILE", "SPEC_FILE", "StoppedError", "TrainingOutcome", "run_
 SPEC_FILE: Final = "spec.json"
 OUTCOME_FILE: Final = "outcome.json"
 
-_NICENESS: Final = 19
+_MODULE: Final = "presage_training.retrain"
 _POLL_SECONDS: Final = 0.2
 _ERRORS_FILE: Final = "errors.txt"
 _MOST_ERROR_CHARACTERS: Final = 2_000
@@ -40,20 +39,19 @@ class StoppedError(Exception):
 
 
 def run_process(spec_type: type[Spec], train: Callable[[Spec, Path], TrainingOutcome]) -> None:
-    """Be the process of ``train_in_process``: train as the spec says in the folder that the command line names."""
-    os.nice(_NICENESS)
+    """Train as ``spec.json`` in the folder that the command line names says, and write ``outcome.json`` into it."""
     folder = Path(sys.argv[1])
     spec = msgspec.json.decode((folder / SPEC_FILE).read_bytes(), type=spec_type)
     (folder / OUTCOME_FILE).write_bytes(msgspec.json.encode(train(spec, folder)))
 
 
 def train_in_process(
-    module: str, spec: msgspec.Struct, folder: Path, *, is_stopped: Callable[[], bool]
+    kind: Literal["scoring", "ranking"], spec: msgspec.Struct, folder: Path, *, is_stopped: Callable[[], bool]
 ) -> TrainingOutcome:
-    """Train in a process at the lowest priority.
+    """Train in a process that gives way to all others.
 
     Args:
-        module: What the process runs; it calls ``run_process``.
+        kind: Of the model.
         spec: What to train.
         folder: An empty folder, for the bundle.
         is_stopped: Asked a few times a second.
@@ -66,7 +64,11 @@ def train_in_process(
     errors = folder / _ERRORS_FILE
     with errors.open("wb") as stderr:
         process = subprocess.Popen(  # noqa: S603 - fixed arguments
-            [sys.executable, "-m", module, str(folder)], stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr
+            [sys.executable, "-m", _MODULE, str(folder), kind],
+            stdin=subprocess.PIPE,  # its end is the process's, also where this one is killed
+            stdout=stderr,
+            stderr=stderr,
+            start_new_session=True,  # of which it is the lowest: see ``give_way_as_session``
         )
         try:
             while process.poll() is None:
@@ -79,7 +81,7 @@ def train_in_process(
         finally:
             if process.poll() is None:
                 process.kill()
-                process.wait()
+            process.communicate()
     outcome = folder / OUTCOME_FILE
     if process.returncode or not outcome.exists():
         said = errors.read_text(errors="replace").strip()[-_MOST_ERROR_CHARACTERS:]

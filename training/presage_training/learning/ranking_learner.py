@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -19,8 +18,6 @@ from presage_training.learning.ranking_training import RankTrainingSpec
 from presage_training.verdicts.lists import DEFAULT_TARGETS, ListTarget, parse_list_target, read_paired_lists
 
 __all__ = ["RankingLearner"]
-
-_MODULE: Final = "presage_training.learning.ranking_training"
 
 
 class RankingLearner(LearningCycle[RankLearnOptions]):
@@ -65,4 +62,4 @@ class RankingLearner(LearningCycle[RankLearnOptions]):
             gate=options.gate,
             seed=options.seed,
         )
-        return train_in_process(_MODULE, spec, work, is_stopped=self._is_stopped)
+        return train_in_process("ranking", spec, work, is_stopped=self._is_stopped)

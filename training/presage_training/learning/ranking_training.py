@@ -1,4 +1,4 @@
-"""One training of a ranking model, in a process of its own: ``python -m presage_training.learning.ranking_training FOLDER``.
+"""One training of a ranking model, in a process of its own: ``python -m presage_training.retrain FOLDER ranking``.
 
 The folder holds ``spec.json``; the process writes the bundle into it and, last of all, ``outcome.json``.
 """
@@ -89,7 +89,3 @@ def _question_of(champion: RankingBundle) -> Question | None:
 def main() -> None:
     """Train as the folder's spec says."""
     run_process(RankTrainingSpec, run_training)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""One training, in a process of its own at the lowest priority: ``python -m presage_training.learning.retraining FOLDER``.
+"""One training, in a process of its own that gives way to all others: ``python -m presage_training.retrain FOLDER``.
 
 The folder holds ``spec.json``; the process writes the bundle into it and, last of all, ``outcome.json``.
 """
