@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,17 +67,8 @@ class RetrievalLimits:
     price: int = 15
     """Items of the newest item's category with the next lower and higher prices; as many of each."""
     popular: int = 40
-    """The most popular items of all countries; fewer by those that the visitor's country has."""
     popular_in_country: int = 40
-
-    @classmethod
-    def of_bundle(cls, limits: Mapping[str, int]) -> Self:
-        """Return the limits that a model was trained with; 0 for popular items by country, if it was trained without that source.
-
-        Raises:
-            TypeError: They are not those that this release knows.
-        """
-        return cls(**{"popular_in_country": 0, **limits})
+    """The most popular items of the country of a visitor without items; they come first, and reduce those of all countries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,18 +185,19 @@ def best_rows(rows: Rows, scores: Floats | Rows, digests: NDArray[np.uint64], li
 
 
 def _popular(context: RankingContext, limits: RetrievalLimits, least: int) -> list[Rows]:
-    """Find what is popular in the visitor's country, and fill up with what is popular everywhere.
+    """Find what is popular everywhere; for a visitor without items, in the visitor's country.
 
-    Of a visitor without items, the model knows no more than how popular candidates are everywhere, and would put those ahead of the
-    country's. So only as many are filled up as the list is short of.
+    Of such a visitor the model knows no more than how popular candidates are everywhere, and would put those ahead of the others.
+    So only as many are filled up as the list is short of. Where items are known, they say more: countries brought nothing there.
     """
     features = context.item_features
     everywhere = features.popular[: limits.popular]
-    in_country = features.by_country.of(context.country)[: limits.popular_in_country]
+    in_country = _NO_ROWS
+    if context.country and not len(context.interests.digests):
+        in_country = features.by_country.of(context.country)[: limits.popular_in_country]
     if len(in_country):
         others = everywhere[context.workspace.places(everywhere, in_country) == UNKNOWN]
-        count = limits.popular if len(context.interests.digests) else min(least, limits.popular)
-        everywhere = others[: max(0, count - len(in_country))]
+        everywhere = others[: max(0, min(least, limits.popular) - len(in_country))]
     return [in_country, everywhere]
 
 

@@ -226,7 +226,9 @@ class RankContext(_message.Message):
     anchor_item_id: _builtins.str
     """The item of the page that the list is shown on; empty if there is none."""
     country_code: _builtins.str
-    """The visitor's country, as in events, whose popular items may be found; empty means that of the visitor's newest event that has one."""
+    """The visitor's country, as in events, whose popular items are found for a visitor without items; empty means that of the visitor's
+    newest event that has one.
+    """
     @_builtins.property
     def filter(self) -> Global___ItemFilter:
         """Conditions that all items in the response meet."""

@@ -36,7 +36,7 @@ class RankingModel:
         self.name = name
         self.version = version
         self.bundle = bundle
-        self.limits = RetrievalLimits.of_bundle(bundle.spec.limits)
+        self.limits = RetrievalLimits(**bundle.spec.limits)
         """How many candidates each source adds at most."""
         if missing := [name for name in RankingTables.ARRAYS if name not in bundle.arrays]:
             raise ModelError(

@@ -102,14 +102,20 @@ def test_the_country_of_the_call_stands_before_that_of_the_visitors_last_event(s
     assert set(ids_of(listed(server, "known", "DE"))) <= best_sellers("DE")
 
 
-def test_a_model_that_was_trained_without_the_source_lists_what_it_did(store, ranking_models, columns):
+def test_lists_of_visitors_with_items_do_not_depend_on_the_country(shop_store, ranking_models, columns):
+    with opened(shop_store) as view, local_pipeline(view, ranking_models, items=columns) as server:
+        lists = [ids_of(listed(server, "visitor-1", country)) for country in ("", "DE", "FR", "XX")]
+    assert lists == [lists[0]] * 4
+
+
+def test_a_model_that_was_trained_before_there_was_the_source_finds_them_too(store, ranking_models, columns):
     trained = ranking_models.ranking("").bundle
     limits = {name: limit for name, limit in trained.spec.limits.items() if name != "popular_in_country"}
     older = RankingModel("ranking", "1", replace(trained, spec=replace_spec(trained.spec, limits=limits)))
     models = Models({}, "", ranking={"ranking": Served(champion=older)}, default_ranking="ranking")
     with opened(store) as view, local_pipeline(view, models, items=columns) as server:
-        lists = [ids_of(listed(server, country=country)) for country in ("", "DE", "FR", "XX")]
-    assert lists == [lists[0]] * 4
+        assert sources_of(listed(server)) == {pb.ITEM_SOURCE_POPULAR}
+        assert set(ids_of(listed(server, country="DE"))) <= best_sellers("DE")
 
 
 def test_given_candidates_do_not_depend_on_the_country(server):

@@ -34,7 +34,7 @@ class ModelLists:
 
     def __init__(self, bundle: RankingBundle, shop: Shop) -> None:
         self._bundle = bundle
-        self._limits = RetrievalLimits.of_bundle(bundle.spec.limits)
+        self._limits = RetrievalLimits(**bundle.spec.limits)
         self._items = ItemColumns(bundle.spec.bucket_seconds * MICROS)
         self._replay = ItemReplay(self._items)
         self._features = ItemFeatures(self._items)
