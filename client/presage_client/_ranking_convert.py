@@ -10,6 +10,7 @@ from presage_client._convert import build, features_from_proto, member_of, timin
 from presage_client.catalogue import CatalogueItem, UpsertOutcome
 from presage_client.errors import error_from_number
 from presage_client.ranking import Intent, ItemFilter, ItemSource, RankContext, RankedItem, Ranking, SimilarItems
+from presage_client.types import Arm
 
 __all__ = [
     "catalogue_item_to_proto",
@@ -85,6 +86,7 @@ def ranking_from_proto(message: ranking_service_pb2.RankResponse | ranking_servi
         degraded=basis.degraded,
         no_session=basis.no_session,
         timings=timings,
+        arm=member_of(Arm, basis.arm),
     )
 
 

@@ -14,7 +14,7 @@ from presage_client._checks import (
     check_text_sequence,
     check_texts,
 )
-from presage_client.types import Device, Event, EventType, Item, Timings
+from presage_client.types import Arm, Device, Event, EventType, Item, Timings
 
 __all__ = [
     "Exclusion",
@@ -195,6 +195,8 @@ class Ranking:
     """Whether no session was open at that moment."""
     timings: Timings | None
     """How long each stage took; None unless asked for."""
+    arm: Arm = Arm.UNSPECIFIED
+    """Which of the model's versions the visitor is assigned to."""
 
     def item(self, item_id: str) -> Item:
         """Return one of the items as events carry it, with its place in the list: for SELECT_ITEM and what follows it.

@@ -27,10 +27,10 @@ from presage_server.parts import (
     SERVICES,
     add_rare_methods,
     make_counts,
-    make_exposure_log,
     make_grpcio_server,
     make_guard,
     make_methods,
+    make_ranker,
     make_scorer,
     new_id,
     show_what_is_served,
@@ -41,7 +41,6 @@ from presage_server.pipeline.intake import Intake
 from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
 from presage_server.pipeline.warming import VersionWarmer, warm_up
-from presage_server.ranking.ranker import Ranker
 from presage_server.settings import Settings
 from presage_server.store.opening import open_store
 from presage_server.store.redis_store import RedisStore
@@ -126,7 +125,7 @@ async def running(
         metrics.store_is_silent = lambda: link.silent
         counts = make_counts(settings, models, metrics)
         scorer, pairs = make_scorer(settings, store, metrics, counts)
-        ranker = Ranker(live, metrics, make_exposure_log(settings, store, metrics))
+        ranker, list_pairs = make_ranker(settings, live, store, metrics)
         overload = OverloadPolicy()
         pipeline = Pipeline(
             intake=Intake(methods, (), overload, metrics, settings.timeout_ms / 1e3),
@@ -144,7 +143,7 @@ async def running(
             overload=overload,
             metrics=metrics,
             wait_seconds=_POLL_SECONDS,
-            after_replies=AfterReplies(pairs, make_guard(settings, models, metrics, stack)),
+            after_replies=AfterReplies(pairs, make_guard(settings, models, metrics, stack), list_pairs),
         )
         if settings.metrics_port >= 0:
             http = await serve_metrics(metrics, settings.host, settings.metrics_port)

@@ -26,7 +26,10 @@ from presage_server.models.rolling_back import Rollbacks
 from presage_server.models.served import Models
 from presage_server.models.service import MODEL_SERVICE_NAME, ModelService
 from presage_server.models.setting_aliases import AliasSetter, verify_aside
+from presage_server.ranking.current_items import ItemSource
 from presage_server.ranking.exposures import ExposureLog
+from presage_server.ranking.pairing import ListPairs
+from presage_server.ranking.ranker import Ranker
 from presage_server.rpc.ranking_service import SERVICE_NAME as RANKING_NAME
 from presage_server.rpc.ranking_service import RankingService
 from presage_server.rpc.reflection import enable_reflection
@@ -45,10 +48,10 @@ __all__ = [
     "SERVICES",
     "add_rare_methods",
     "make_counts",
-    "make_exposure_log",
     "make_grpcio_server",
     "make_guard",
     "make_methods",
+    "make_ranker",
     "make_scorer",
     "new_id",
     "show_what_is_served",
@@ -123,16 +126,18 @@ def make_guard(settings: Settings, models: Models, metrics: Metrics, stack: Asyn
     return Guard(models, metrics.versions, rollbacks.start)
 
 
-def make_exposure_log(settings: Settings, store: RedisStore, metrics: Metrics) -> ExposureLog | None:
-    if not settings.exposures_share:
-        return None
-    return ExposureLog(
+def make_ranker(settings: Settings, items: ItemSource, store: RedisStore, metrics: Metrics) -> tuple[Ranker, ListPairs]:
+    """Make what ranks items for visitors, and what logs the scores of several versions beside each other."""
+    random = Random().random  # noqa: S311 - samples
+    exposures = ExposureLog(
         share=settings.exposures_share,
         features_share=settings.sample_vectors_share,
-        random=Random().random,  # noqa: S311 - a sample
+        random=random,
         writer=store,
         metrics=metrics,
     )
+    pairs = ListPairs(exposures, metrics, random)
+    return Ranker(items, metrics, exposures, pairs), pairs
 
 
 def make_grpcio_server(settings: Settings, options: ServerOptions) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:

@@ -12,6 +12,7 @@ import pytest
 
 from presage.v1 import event_pb2, prediction_pb2, ranking_service_pb2
 from presage_client import (
+    Arm,
     Device,
     Exclusion,
     Intent,
@@ -69,7 +70,15 @@ ITEM = RankedItem(
     price=39.9,
     features={"z": float(np.float32(0.1)), "a": 3.0},
 )
-BASIS = {"model": "m", "model_version": "2", "epoch": 7, "cold_start": True, "degraded": True, "no_session": True}
+BASIS = {
+    "model": "m",
+    "model_version": "2",
+    "epoch": 7,
+    "cold_start": True,
+    "degraded": True,
+    "no_session": True,
+    "arm": Arm.CHALLENGER,
+}
 RANKING = Ranking(rank_id="r-1", items=(ITEM,), intent=Intent.BARGAIN, **BASIS, timings=None)
 
 

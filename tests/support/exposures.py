@@ -50,5 +50,8 @@ def any_exposure(draw: DrawFn) -> Exposure:
         anchor=draw(st.none() | st.integers(0, 2**64 - 1)),
         shown=np.array(shown, "<u2").tobytes(),
         rules=tuple(tuple(draw(st.lists(_TEXTS, max_size=2))) for _ in shown),
+        arm=draw(st.integers(0, 3)),
+        arm_propensity=draw(st.floats(0, 1)),
+        others=tuple((version, array("scores")) for version in draw(st.lists(_TEXTS, max_size=2))),
         **{name: array(name) for name in EXPOSURE_ARRAYS if name != "shown"},
     )

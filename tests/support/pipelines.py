@@ -29,6 +29,7 @@ from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
 from presage_server.ranking.current_items import FixedItems
 from presage_server.ranking.exposures import ExposureLog
+from presage_server.ranking.pairing import ListPairs
 from presage_server.ranking.ranker import Ranker
 from presage_server.rpc.ranking_service import SERVICE_NAME as RANKING_NAME
 from presage_server.rpc.ranking_service import RankingService
@@ -151,18 +152,17 @@ class LocalPipeline:
             clock=clock,
             new_rank_id=lambda: f"{next(_NUMBERS):032x}",
         )
-        exposures = None
-        if exposures_share:
-            exposures = ExposureLog(
-                share=exposures_share,
-                features_share=share,
-                random=random.random,
-                writer=view.store,
-                metrics=self.metrics,
-            )
+        exposures = ExposureLog(
+            share=exposures_share,
+            features_share=share,
+            random=random.random,
+            writer=view.store,
+            metrics=self.metrics,
+        )
+        self.lists = ListPairs(exposures, self.metrics, random.random)
         self.items = FixedItems(items or ItemColumns())
         """Where the items are; tests may put other columns there."""
-        self.ranker = Ranker(self.items, self.metrics, exposures)
+        self.ranker = Ranker(self.items, self.metrics, exposures, self.lists)
         self.intake = Intake(
             [*service.methods(), *ranking.methods()], interceptors, self.overload, self.metrics, timeout_seconds
         )
@@ -175,7 +175,7 @@ class LocalPipeline:
             overload=self.overload,
             metrics=self.metrics,
             wait_seconds=wait_seconds,
-            after_replies=AfterReplies(self.pairs, self.guard),
+            after_replies=AfterReplies(self.pairs, self.guard, self.lists),
         )
 
     def turn(self, *calls: Call) -> float:
@@ -185,7 +185,7 @@ class LocalPipeline:
     def settle(self) -> None:
         """Have turns until nothing is left to be scored with other versions, or to be logged."""
         deadline = time.monotonic() + GENEROUS_SECONDS
-        while self.pairs.pending or self.link.pending:
+        while self.pairs.pending or self.lists.pending or self.link.pending:
             assert time.monotonic() < deadline, "waited in vain"
             self.turn()
 

@@ -140,8 +140,18 @@ def _training_rows() -> tuple[NDArray[np.float32], NDArray[np.int64], list[int]]
     return np.concatenate(rows), np.concatenate(labels), [_CANDIDATES] * VISITORS
 
 
-def write_ranking_bundle(models: Path, *, name: str = "ranking", version: str = "1", seed: int = 0) -> lightgbm.Booster:
-    """Train a ranking model on the shop and write its bundle to <models>/<name>/<version>; returns the original model."""
+def write_ranking_bundle(
+    models: Path, *, name: str = "ranking", version: str = "1", seed: int = 0, tables: RankingTables | None = None
+) -> lightgbm.Booster:
+    """Train a ranking model on the shop and write its bundle to <models>/<name>/<version>; returns the original model.
+
+    Args:
+        models: The folder.
+        name: The model's.
+        version: The bundle's.
+        seed: Of the training.
+        tables: What the bundle has in place of the shop's tables.
+    """
     rows, labels, groups = _training_rows()
     booster = lightgbm.train(
         {
@@ -163,7 +173,7 @@ def write_ranking_bundle(models: Path, *, name: str = "ranking", version: str = 
         models / name / version,
         rows=rows,
         groups=groups,
-        arrays=arrays_of(shop.tables),
+        arrays=arrays_of(tables or shop.tables),
         feature_set=FeatureSetSpec(**ranking_definition()),
         ranking=RankingSpec(
             question="next-item",

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from presage_training.learning import GateRules
-from presage_training.learning.process import train_in_process
-from presage_training.learning.retraining import SPEC_FILE, TrainingSpec
+from presage_training.learning.process import SPEC_FILE, train_in_process
+from presage_training.learning.retraining import TrainingSpec
 from support.learning import archive_batch, shop_events
 
 
@@ -17,7 +17,7 @@ from support.learning import archive_batch, shop_events
 def training(tmp_path):
     """A training process, in a session of its own, that waits for its specification."""
     os.mkfifo(tmp_path / SPEC_FILE)
-    command = [sys.executable, "-m", "presage_training.retrain", str(tmp_path)]
+    command = [sys.executable, "-m", "presage_training.retrain", str(tmp_path), "scoring"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as process:
         with (tmp_path / SPEC_FILE).open("wb"):  # returns when it is opened for reading, too
             yield process
@@ -54,6 +54,6 @@ def test_what_the_data_do_not_allow_is_an_outcome(tmp_path):
         gate=GateRules(),
         seed=1,
     )
-    outcome = train_in_process(spec, tmp_path, is_stopped=lambda: False)
+    outcome = train_in_process("scoring", spec, tmp_path, is_stopped=lambda: False)
     assert not outcome.trained
     assert "use a longer log" in outcome.reason

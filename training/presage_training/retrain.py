@@ -1,4 +1,4 @@
-"""``python -m presage_training.retrain FOLDER``: a training of ``presage learn``, which gives way to all others.
+"""``python -m presage_training.retrain FOLDER KIND``: a training of ``presage learn``, which gives way to all others.
 
 It stands outside of ``learning`` to give way before that package is imported, which takes seconds of processor time.
 """
@@ -6,6 +6,7 @@ It stands outside of ``learning`` to give way before that package is imported, w
 from __future__ import annotations
 
 import os
+import sys
 from threading import Thread
 
 from presage_training.giving_way import give_way, give_way_as_session, volunteer_to_be_killed
@@ -19,7 +20,10 @@ def main() -> None:
     give_way()
     give_way_as_session()
     volunteer_to_be_killed()
-    from presage_training.learning.retraining import main as train  # noqa: PLC0415 - after it gives way
+    if sys.argv[2:] == ["ranking"]:
+        from presage_training.learning.ranking_training import main as train  # noqa: PLC0415 - after it gives way
+    else:
+        from presage_training.learning.retraining import main as train  # noqa: PLC0415 - after it gives way
 
     train()
 

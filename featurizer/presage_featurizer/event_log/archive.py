@@ -30,6 +30,7 @@ __all__ = [
     "EXPOSURES",
     "EXPOSURE_COLUMNS",
     "ITEM_COLUMNS",
+    "NEWER_EXPOSURE_COLUMNS",
     "NEWER_VECTOR_COLUMNS",
     "PARTS_GLOB",
     "PLACE_COLUMNS",
@@ -254,5 +255,12 @@ EXPOSURE_COLUMNS = (
     Column("propensities", "list<double>", nullable=False),
     Column("rules", "list<list<string>>", nullable=False),
     Column("features", "list<float>", nullable=False),
+    Column("arm", "int16"),
+    Column("arm_propensity", "double"),
+    Column("other_versions", "list<string>"),
+    Column("other_scores", "list<double>"),
 )
-"""An exposure's place and its fields."""
+"""An exposure's place and its fields; ``others`` is the last two columns: a score for each version and candidate, version by
+version."""
+NEWER_EXPOSURE_COLUMNS = frozenset({"arm", "arm_propensity", "other_versions", "other_scores"})
+"""Columns that files of an older release lack, as for vectors."""

@@ -71,6 +71,13 @@ class Exposure(msgspec.Struct, array_like=True, frozen=True, gc=False, kw_only=T
     """Of each item that was returned, the rules that moved it."""
     features: bytes = b""
     """float32 of shape (candidates, features of the model), row by row; empty unless it is part of the sample."""
+    arm: int = 0
+    """Which of the model's versions the visitor is assigned to: a number of ``presage.v1.Arm``."""
+    arm_propensity: float = 1.0
+    """The share of visitors that get this arm."""
+    others: tuple[tuple[str, bytes], ...] = ()
+    """Other versions of the model, and their scores, float64, of the same candidates in the same order. Each version saw the
+    candidates by its own tables, and the caller saw the items in the order of ``scores``."""
 
     @property
     def digests(self) -> NDArray[np.uint64]:
@@ -133,6 +140,7 @@ def decode_exposure(encoded: bytes) -> Exposure:
         and all(len(getattr(exposure, name)) == size * count for name, size in _CANDIDATE_COLUMNS.items())
         and len(exposure.shown) == shown * _PLACE_BYTES
         and len(exposure.propensities) == shown * _NUMBER_BYTES
+        and all(len(scores) == count * _NUMBER_BYTES for _, scores in exposure.others)
         and (len(exposure.features) % (count * _FLOAT_BYTES) == 0 if count else not exposure.features)
     )
     if not fits or (shown and int(exposure.order.max()) >= count):

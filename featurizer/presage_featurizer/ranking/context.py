@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,8 +68,15 @@ class RankingContext:
         self.cold_digests: list[int] = []
         """Numbers of the digests of candidates that the columns do not have; their rows follow those of the columns."""
         self._cold: dict[int, int] = {}
-        workspace.reserve(max(item_features.size + MAX_COLD, item_features.code_count, len(tables.digests)) + 1)
+        self._reserve()
         self._scores: SourceScores | None = None
+
+    def with_tables(self, tables: RankingTables) -> RankingContext:
+        """Return what is known at the same moment with other tables, bound to the same columns, and the same candidates."""
+        other = copy(self)
+        other.tables, other._scores = tables, None  # noqa: SLF001 - its own
+        other._reserve()  # noqa: SLF001
+        return other
 
     @property
     def scores(self) -> SourceScores:
@@ -120,6 +128,11 @@ class RankingContext:
         found[~is_cold] = self.items.digests[rows[~is_cold]]
         found[is_cold] = np.array(self.cold_digests, np.uint64)[rows[is_cold] - size]
         return found
+
+    def _reserve(self) -> None:
+        features = self.item_features
+        room = max(features.size + MAX_COLD, features.code_count, len(self.tables.digests))
+        self.workspace.reserve(room + 1)
 
     def _place_cold(self, digest: int) -> int:
         known = self._cold.get(digest)

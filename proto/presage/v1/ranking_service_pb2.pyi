@@ -389,6 +389,7 @@ class RankingBasis(_message.Message):
     COLD_START_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
     NO_SESSION_FIELD_NUMBER: _builtins.int
+    ARM_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The ranking model."""
     model_version: _builtins.str
@@ -401,6 +402,8 @@ class RankingBasis(_message.Message):
     """Whether the history could not be read, so that the ranking is that of a visitor without one."""
     no_session: _builtins.bool
     """Whether no session was open."""
+    arm: _prediction_pb2.Arm.ValueType
+    """Which of the model's versions the visitor is assigned to."""
     def __init__(
         self,
         *,
@@ -410,10 +413,11 @@ class RankingBasis(_message.Message):
         cold_start: _builtins.bool = ...,
         degraded: _builtins.bool = ...,
         no_session: _builtins.bool = ...,
+        arm: _prediction_pb2.Arm.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cold_start", b"cold_start", "degraded", b"degraded", "epoch", b"epoch", "model", b"model", "model_version", b"model_version", "no_session", b"no_session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arm", b"arm", "cold_start", b"cold_start", "degraded", b"degraded", "epoch", b"epoch", "model", b"model", "model_version", b"model_version", "no_session", b"no_session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -128,6 +128,11 @@ def to_exposure_table(rows: Sequence[tuple[Entry, Exposure]]) -> pa.Table:
     columns: dict[str, Any] = {
         **_place([entry for entry, _ in rows]),
         "as_of": [exposure.as_of_unix_micros for exposure in exposures],
+        "other_versions": [[version for version, _ in exposure.others] for exposure in exposures],
+        "other_scores": _lists(
+            [np.frombuffer(b"".join(scores for _, scores in exposure.others), "<f8") for exposure in exposures],
+            EXPOSURE_SCHEMA.field("other_scores"),
+        ),
     }
     for name in EXPOSURE_SCHEMA.names:
         if dtype := EXPOSURE_ARRAYS.get(name):

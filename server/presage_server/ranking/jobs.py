@@ -12,6 +12,7 @@ from presage_featurizer import State
 from presage_featurizer.ranking.placements import Placement
 from presage_server.call import Call
 from presage_server.models.ranking import RankingModel
+from presage_server.models.served import Route
 from presage_server.telemetry.stages import Stages
 
 __all__ = ["NOTHING", "ItemConditions", "RankJob", "RankedItems", "SimilarJob"]
@@ -66,8 +67,8 @@ class RankJob(msgspec.Struct, eq=False):
     stages: Stages
     encode: Callable[[RankJob], bytes]
     """Makes the reply; called once, when the list is there."""
-    arm: int = 0
-    """Which of the model's versions the visitor is assigned to: a number of ``presage.v1.Arm``."""
+    route: Route[RankingModel] | None = None
+    """What ranks for the visitor; None where that is not for a visitor."""
     k: int = 20
     """How many items are wanted."""
     candidate_ids: Sequence[str] = ()
@@ -103,6 +104,11 @@ class RankJob(msgspec.Struct, eq=False):
     queued: bool = False
     """Whether it is the ranker's turn, so that it does not wait for the store any more."""
     items: RankedItems = NOTHING
+
+    @property
+    def arm(self) -> int:
+        """Which of the model's versions the visitor is assigned to: a number of ``presage.v1.Arm``."""
+        return 0 if self.route is None else int(self.route.arm)
 
 
 class SimilarJob(msgspec.Struct, eq=False):

@@ -15,10 +15,11 @@ from presage_featurizer.ranking.placements import Arranged, Scored
 from presage_featurizer.ranking.workspace import Workspace
 from presage_server.errors import DeadlineError
 from presage_server.ranking.current_items import ItemSource
-from presage_server.ranking.exposures import ExposureLog
+from presage_server.ranking.exposures import ExposureLog, Ranked
 from presage_server.ranking.finding import Candidates, find_candidates
 from presage_server.ranking.jobs import RankJob, SimilarJob
 from presage_server.ranking.listing import make_list
+from presage_server.ranking.pairing import ListPairs
 from presage_server.ranking.similar import list_similar
 from presage_server.rpc.status import internal_error
 from presage_server.telemetry.metrics import Metrics
@@ -58,12 +59,20 @@ class Ranker:
         items: All items.
         metrics: Counts rankings.
         exposures: Logs them; None logs none.
+        pairs: Scores a share of them with other versions, too; None does not.
     """
 
-    def __init__(self, items: ItemSource, metrics: Metrics, exposures: ExposureLog | None = None) -> None:
+    def __init__(
+        self,
+        items: ItemSource,
+        metrics: Metrics,
+        exposures: ExposureLog | None = None,
+        pairs: ListPairs | None = None,
+    ) -> None:
         self._items = items
         self._metrics = metrics
         self._exposures = exposures
+        self._pairs = pairs
         self._workspace = Workspace()
         self._waiting: deque[RankJob] = deque()
         self._begun: deque[_Begun] = deque()
@@ -207,15 +216,17 @@ class Ranker:
             candidates=len(candidates.rows),
             given=candidates.given is not None,
         )
-        metrics.versions.of_arm(job.model, job.arm).scores += 1
+        counts = metrics.versions.of_arm(job.model, job.arm)
+        counts.scores += 1
+        counts.degraded += job.degraded
         if candidates.context.cold_digests:
             metrics.cold_items.inc(int(np.count_nonzero(candidates.context.is_cold(candidates.rows))))
         if self._exposures is not None:
-            self._exposures.offer(
-                job,
-                done.scored,
-                done.arranged,
-                given=candidates.given,
-                features=candidates.features,
-                cart_micros=candidates.cart_micros,
-            )
+            self._log(Ranked(job, candidates, done.scored, done.arranged), self._exposures)
+
+    def _log(self, ranked: Ranked, exposures: ExposureLog) -> None:
+        job, pairs = ranked.job, self._pairs
+        if pairs is not None and job.route is not None and not job.degraded and pairs.draws(job.route):
+            pairs.offer(ranked, job.route)
+        else:
+            exposures.offer(ranked)

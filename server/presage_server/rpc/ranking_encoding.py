@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage.v1 import ranking_service_pb2 as pb
-from presage.v1.prediction_pb2 import FeatureVector
+from presage.v1.prediction_pb2 import Arm, FeatureVector
 from presage_featurizer.ranking.compiled import kernels
 from presage_featurizer.ranking.definition import RANKING_FEATURES
 from presage_server.ranking.jobs import RankedItems, RankJob, SimilarJob
@@ -34,7 +34,8 @@ def encode_ranking(job: RankJob) -> bytes:
     if job.intent:
         parts.append(b"\x18%c" % job.intent)
     model = job.model
-    parts.append(_encode_basis(model.name, model.version, job.epoch, (job.cold_start, job.degraded, job.no_session)))
+    flags = job.cold_start, job.degraded, job.no_session
+    parts.append(_encode_basis(model.name, model.version, job.epoch, job.arm, flags))
     if job.include_timings:
         parts.append(tag_message(b"\x2a", encode_timings(job.call, job.stages).SerializeToString()))
     return b"".join(parts)
@@ -49,7 +50,7 @@ def encode_similar(job: SimilarJob) -> bytes:
 
 
 @lru_cache(maxsize=_MAX_COMBINATIONS)
-def _encode_basis(model: str, version: str, epoch: int, flags: tuple[bool, bool, bool]) -> bytes:
+def _encode_basis(model: str, version: str, epoch: int, arm: int, flags: tuple[bool, bool, bool]) -> bytes:
     cold_start, degraded, no_session = flags
     basis = pb.RankingBasis(
         model=model,
@@ -58,6 +59,7 @@ def _encode_basis(model: str, version: str, epoch: int, flags: tuple[bool, bool,
         cold_start=cold_start,
         degraded=degraded,
         no_session=no_session,
+        arm=cast("Arm.ValueType", arm),
     )
     return tag_message(b"\x22", basis.SerializeToString())
 

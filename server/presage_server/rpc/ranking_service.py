@@ -97,7 +97,7 @@ class RankingService:
             decode_as_of(request.as_of_unix_micros, self._clock()),
             batch.stages,
             encode_ranking,
-            route.arm,
+            route,
         )
         wanted = decode_context(request.context) if request.HasField("context") else _NOTHING_WANTED
         job.placement = wanted.placement

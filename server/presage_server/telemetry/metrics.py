@@ -112,7 +112,7 @@ class Metrics:
         self.clock_jumps = jumps[()]
         pairs = Counters(
             "presage_pairs",
-            "Scores that were to be made with other versions, too, by outcome and the reason to drop them.",
+            "Scores, or lists, that were to be made with other versions, too, by outcome and the reason to drop them.",
             ("outcome", "reason"),
         )
         self.pairs_scored = pairs["scored", ""]

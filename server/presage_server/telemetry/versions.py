@@ -26,7 +26,7 @@ _ROW_CLASSES = 8
 _OF_ARMS = {
     "scores": "Scores, or ranked lists, that callers got, by the version and the arm of the visitor.",
     "errors": "Scores, or ranked lists, that failed, by the version and the arm of the visitor.",
-    "degraded": "Scores without the visitor's history because it could not be read.",
+    "degraded": "Scores, or ranked lists, without the visitor's history because it could not be read.",
     "score_sum": "Sum of the scores that callers got: divided by their number, the mean score.",
 }
 _OF_VERSIONS = {
@@ -34,8 +34,8 @@ _OF_VERSIONS = {
     "paired_score_sum": "Sum of the scores of these visitors.",
     "paired_features": "Features of these visitors, as the version sees them.",
     "paired_defaults": "Those of these features that are at their defaults.",
-    "paired_others": "Scores of visitors whom another version serves.",
-    "paired_errors": "Scores that failed, of visitors whom another version serves.",
+    "paired_others": "Scores, or ranked lists, of visitors whom another version serves.",
+    "paired_errors": "Scores, or ranked lists, that failed, of visitors whom another version serves.",
 }
 
 

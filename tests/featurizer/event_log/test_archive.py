@@ -16,6 +16,7 @@ from presage_featurizer.event_log import (
     EXPOSURE_COLUMNS,
     EXPOSURES,
     ITEM_COLUMNS,
+    NEWER_EXPOSURE_COLUMNS,
     NEWER_VECTOR_COLUMNS,
     PLACE_COLUMNS,
     VECTOR_COLUMNS,
@@ -200,6 +201,10 @@ def test_the_names_and_types_of_columns():
         "propensities list<double> False",
         "rules list<list<string>> False",
         "features list<float> False",
+        "arm int16 True",
+        "arm_propensity double True",
+        "other_versions list<string> True",
+        "other_scores list<double> True",
     ]
     assert [" ".join(map(str, column)) for column in CATALOGUE_COLUMNS] == [
         "entry_unix_millis int64 False",
@@ -227,8 +232,10 @@ def test_every_stored_field_has_a_column():
     vector_columns = [column.name.replace("as_of", "as_of_unix_micros") for column in VECTOR_COLUMNS[3:]]
     *plain, others = (field.name for field in msgspec.structs.fields(ServedVector))
     assert (vector_columns, others) == ([*plain, "other_versions", "other_scores"], "others")
-    exposure_columns = (column.name.replace("as_of", "as_of_unix_micros") for column in EXPOSURE_COLUMNS[3:])
-    assert tuple(exposure_columns) == tuple(field.name for field in msgspec.structs.fields(Exposure))
+    exposure_columns = [column.name.replace("as_of", "as_of_unix_micros") for column in EXPOSURE_COLUMNS[3:]]
+    *plain, others = (field.name for field in msgspec.structs.fields(Exposure))
+    assert (exposure_columns, others) == ([*plain, "other_versions", "other_scores"], "others")
+    assert {column.name for column in EXPOSURE_COLUMNS if column.nullable} >= NEWER_EXPOSURE_COLUMNS
     change_columns = (column.name.replace("first_seen", "first_seen_unix_micros") for column in CATALOGUE_COLUMNS[3:-1])
     assert tuple(change_columns) == CatalogueChange.__struct_fields__
     arrays = {field.name for field in msgspec.structs.fields(Exposure) if field.type is bytes} - {"last_event"}

@@ -15,7 +15,7 @@ from presage_featurizer.event_log import Entry, Exposure, decode_exposure, encod
 
 FIELDS = """rank_id user_id session_id as_of_unix_micros last_event model model_version fingerprint epoch placement next_items
 degraded k budget_micros cart_micros anchor candidates sources given scores prices stocks blocked shown propensities rules
-features"""
+features arm arm_propensity others"""
 
 
 def an_exposure(**changes: Any) -> Exposure:
@@ -47,6 +47,9 @@ def an_exposure(**changes: Any) -> Exposure:
         "propensities": np.array([1.0, 0.25], "<f8").tobytes(),
         "rules": ((), ("exploration",)),
         "features": np.arange(6, dtype="<f4").tobytes(),
+        "arm": 2,
+        "arm_propensity": 0.1,
+        "others": (("1", np.array([0.5, 2.5, -1.0], "<f8").tobytes()),),
     }
     return Exposure(**(fields | changes))
 
@@ -81,7 +84,7 @@ def test_a_ranking_without_candidates_can_be_stored():
         ),
         b"",
     )
-    empty = an_exposure(**nothing, rules=())
+    empty = an_exposure(**nothing, rules=(), others=(("1", b""),))
     assert decode_exposure(encode_exposure(empty)).feature_rows.shape == (0, 0)
 
 
@@ -96,6 +99,7 @@ def test_a_ranking_without_candidates_can_be_stored():
         {"shown": b"\0\0"},
         {"propensities": bytes(8)},
         {"features": bytes(16)},
+        {"others": (("1", bytes(24)), ("3", bytes(16)))},
         {"as_of_unix_micros": -1},
         {"as_of_unix_micros": 2**62},
     ],

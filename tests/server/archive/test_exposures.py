@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from presage_featurizer import encode_event
-from presage_featurizer.event_log import Entry, EntryId, Exposure, encode_exposure
+from presage_featurizer.event_log import NEWER_EXPOSURE_COLUMNS, Entry, EntryId, Exposure, encode_exposure
 from presage_server.archive.folder import open_folder
 from presage_server.archive.parts import parts_by_day
 from presage_training.errors import LogFormatError
@@ -62,6 +62,9 @@ def exposure() -> Exposure:
         propensities=b"\x00" * 8,
         rules=(("fill_up", "max_per_category"),),
         features=b"\x00" * 12,
+        arm=2,
+        arm_propensity=0.25,
+        others=(("2", b"\x01" * 8), ("3", b"\x02" * 8)),
     )
 
 
@@ -104,6 +107,16 @@ def test_an_exposure_that_has_no_row_holds_nothing_up(tmp_path, exposure, change
     assert list(read_archived_exposures(tmp_path)) == [exposure]
     (path,) = tmp_path.glob("events/day=*/*")
     assert parquet.ParquetFile(path).read().num_rows == 1
+
+
+def test_exposures_of_an_older_release_are_of_no_arm_and_no_pair(tmp_path, exposure):
+    archived(tmp_path, [entry(encode_exposure(exposure), 1)])
+    (path,) = tmp_path.glob("exposures/day=*/*")
+    parquet.write_table(parquet.read_table(path, partitioning=None).drop_columns(sorted(NEWER_EXPOSURE_COLUMNS)), path)
+
+    assert list(read_archived_exposures(tmp_path)) == [
+        msgspec.structs.replace(exposure, arm=0, arm_propensity=1.0, others=())
+    ]
 
 
 def test_a_folder_without_exposures_has_none(tmp_path):

@@ -33,7 +33,8 @@ def test_lists_are_made_by_the_version_of_the_visitors_arm_and_counted_by_it(spl
     for user_id in VISITORS:
         for request in (pb.RankRequest(user_id=user_id, k=5), pb.NextItemsRequest(user_id=user_id, k=5)):
             arm = assign(ALIASES, user_id).arm
-            assert split.answer(request).basis.model_version == SERVES[arm]
+            basis = split.answer(request).basis
+            assert (basis.model_version, basis.arm) == (SERVES[arm], arm)
             served[arm] += 1
     for arm, version in SERVES.items():
         labels = {"model": "ranking", "version": version, "arm": arm.name.lower()}

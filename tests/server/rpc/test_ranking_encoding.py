@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presage.v1 import ranking_service_pb2 as pb
+from presage_export.registry import Arm
 from presage_featurizer.ranking.compiled import load_kernels
 from presage_server.models.loading import load_models
+from presage_server.models.served import Route
 from presage_server.ranking.jobs import RankedItems, RankJob, SimilarJob
 from presage_server.rpc.ranking_encoding import encode_ranking, encode_similar
 from presage_server.telemetry.stages import Stages
@@ -57,10 +59,11 @@ def test_lists_are_as_protobuf_writes_them(tmp_path_factory):
     model = models(tmp_path_factory)
     assert load_kernels() is not None, "numba is one of the packages for development"
 
-    @given(st.lists(ITEM, max_size=4), st.integers(0, 5), st.booleans(), st.booleans())
-    def compare(items, intent, with_features, cold_start):
+    @given(st.lists(ITEM, max_size=4), st.integers(0, 5), st.booleans(), st.booleans(), st.sampled_from(Arm))
+    def compare(items, intent, with_features, cold_start, arm):
         now = time.monotonic()
-        job = RankJob(LocalCall(pb.RankRequest()), "0f" * 16, "u", "", model, 0, Stages(now), encode_ranking)
+        route = Route(model, arm, 0.5)
+        job = RankJob(LocalCall(pb.RankRequest()), "0f" * 16, "u", "", model, 0, Stages(now), encode_ranking, route)
         job.items = listed(items, features=with_features)
         job.intent, job.epoch, job.cold_start, job.include_timings = intent, 29_333_333, cold_start, True
         encoded = encode_ranking(job)
@@ -69,7 +72,7 @@ def test_lists_are_as_protobuf_writes_them(tmp_path_factory):
         check(response, items)
         assert (response.rank_id, response.intent) == ("0f" * 16, intent)
         assert response.basis == pb.RankingBasis(
-            model="ranking", model_version="1", epoch=29_333_333, cold_start=cold_start, no_session=True
+            model="ranking", model_version="1", epoch=29_333_333, cold_start=cold_start, no_session=True, arm=arm
         )
         assert response.HasField("timings")
         for place, item in enumerate(response.items):

@@ -31,6 +31,14 @@ def test_init_writes_a_prior_once(monkeypatch, capsys, tmp_path):
     assert read_aliases(tmp_path / "models" / "shop") == aliases
 
 
+def test_init_writes_popular_items_for_a_ranking_model(monkeypatch, capsys, tmp_path):
+    flags = ("--rank", "--models", tmp_path / "models", "--tolerance", "0.03", "--target", "bought-within:60")
+    done = run_here(monkeypatch, capsys, "learn", "--init", *flags)
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "presage learn: ranking/1: prior: popular items first, for everyone\n"
+    assert read_aliases(tmp_path / "models" / "ranking").champion == "1"
+
+
 def test_once_trains_on_what_the_archive_holds(monkeypatch, capsys, tmp_path):
     archive_batch(tmp_path / "archive", shop_events(visitors=400, days=14), first=1)
     flags = (
@@ -64,6 +72,9 @@ def test_sigterm_ends_it_between_two_looks(tmp_path):
         (("--init", "--target", "revenue-within:30"), "target: expected one that is true or false"),
         (("--init", "--features", "none"), "feature set: expected one of"),
         (("--init", "--kind", "none"), "models: 'none': expected"),
+        (("--init", "--rank", "--target", "purchase-in-session"), "target: expected taken-within:MINUTES or"),
+        (("--init", "--rank", "--question", "none"), "question: expected one of next-item, next-order, shown-list"),
+        (("--init", "--rank", "--window-share", "0.9"), "window_share: expected above 0 and at most 0.5"),
     ],
 )
 def test_what_cannot_be_used_is_named(monkeypatch, capsys, tmp_path, flags, said):

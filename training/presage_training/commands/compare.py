@@ -7,16 +7,21 @@ import sys
 from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 
+from presage_training.commands.compare_lists import find_list_target, print_lists
+from presage_training.commands.figures import cells, span
+
 if TYPE_CHECKING:
     from presage_training.datasets.targets import Target
-    from presage_training.verdicts import Comparison, Estimate, Interval
+    from presage_training.readers.skipped_rows import SkippedRows
+    from presage_training.verdicts import Comparison, Decision
+    from presage_training.verdicts.lists import ListComparison, ListTarget
 
 __all__ = ["compare"]
 
@@ -38,6 +43,7 @@ def compare(  # noqa: PLR0917 - the command line passes names
     since: Annotated[
         datetime | None, typer.Option(help="Leave out what was scored before this moment, in UTC.")
     ] = None,
+    k: Annotated[int, typer.Option(min=1, max=1_000, help="Places of a ranking model's order that count.")] = 10,
     alpha: Annotated[
         float | None,
         typer.Option(
@@ -57,7 +63,8 @@ def compare(  # noqa: PLR0917 - the command line passes names
 
     Servers log a share of scores with those of the other loaded versions (`pairs_share`). One pair of each session counts, once its
     outcome is known. You may look at any time, as often as you like: the intervals of the loss and of the conversion allow for it.
-    With `--models`, the error level is that of the aliases there, unless you give another.
+    With `--models`, the error level is that of the aliases there, unless you give another. Versions of a ranking model are compared
+    by where each has what visitors took, of the lists that both have scored.
     """
     # Imported here, so that the command's help does not wait for them.
     from presage_export.errors import ExportError  # noqa: PLC0415
@@ -65,8 +72,6 @@ def compare(  # noqa: PLR0917 - the command line passes names
     from presage_featurizer import FeaturizerError  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.readers.skipped_rows import SkippedRows  # noqa: PLC0415
-    from presage_training.verdicts import compare as measure  # noqa: PLC0415
-    from presage_training.verdicts import decide, read_pairs  # noqa: PLC0415
 
     name, version_a = _parse(a)
     other, version_b = _parse(b)
@@ -80,18 +85,17 @@ def compare(  # noqa: PLR0917 - the command line passes names
     skipped = SkippedRows()
     try:
         aliases = Aliases() if models is None else read_aliases(models / name)
-        chosen = _target(models, name, (version_a, version_b), target)
+        since_micros = 0 if since is None else int(since.replace(tzinfo=UTC).timestamp() * 1e6)
+        asked = _Asked(
+            archive, name, (version_a, version_b), since_micros, alpha or aliases.rollback.paired_alpha, draws, seed
+        )
+        list_target = find_list_target(archive, models, name, asked.versions, target)
+        comparison: Comparison | ListComparison
         with console.status("reading"):
-            rows = read_pairs(
-                archive,
-                model=name,
-                versions=(version_a, version_b),
-                target=chosen,
-                since_unix_micros=0 if since is None else int(since.replace(tzinfo=UTC).timestamp() * 1e6),
-                skipped=skipped,
-            )
-        comparison = measure(rows, alpha=alpha or aliases.rollback.paired_alpha, draws=draws, seed=seed)
-        decision = decide(comparison)
+            if list_target is None:
+                comparison, decision = _scores(asked, _target(models, name, asked.versions, target), skipped)
+            else:
+                comparison, decision = _lists(asked, list_target, k, skipped)
     except (TrainingError, ExportError, FeaturizerError) as error:
         sys.exit(_fail(str(error)))
     except OSError as error:
@@ -111,6 +115,50 @@ def compare(  # noqa: PLR0917 - the command line passes names
             console.print(_roll_back(models / name, (version_a, version_b), decision.reason), soft_wrap=True)
         except (ExportError, OSError) as error:
             sys.exit(_fail(str(error)))
+
+
+class _Asked(NamedTuple):
+    """What is compared, and how."""
+
+    archive: Path
+    name: str
+    versions: tuple[str, str]
+    since_unix_micros: int
+    alpha: float
+    draws: int
+    seed: int
+
+
+def _scores(asked: _Asked, target: Target, skipped: SkippedRows) -> tuple[Comparison, Decision]:
+    from presage_training.verdicts import compare as measure  # noqa: PLC0415
+    from presage_training.verdicts import decide, read_pairs  # noqa: PLC0415
+
+    rows = read_pairs(
+        asked.archive,
+        model=asked.name,
+        versions=asked.versions,
+        target=target,
+        since_unix_micros=asked.since_unix_micros,
+        skipped=skipped,
+    )
+    comparison = measure(rows, alpha=asked.alpha, draws=asked.draws, seed=asked.seed)
+    return comparison, decide(comparison)
+
+
+def _lists(asked: _Asked, target: ListTarget, k: int, skipped: SkippedRows) -> tuple[ListComparison, Decision]:
+    from presage_training.verdicts.lists import compare_lists, decide_lists, read_paired_lists  # noqa: PLC0415
+
+    rows = read_paired_lists(
+        asked.archive,
+        model=asked.name,
+        versions=asked.versions,
+        target=target,
+        k=k,
+        since_unix_micros=asked.since_unix_micros,
+        skipped=skipped,
+    )
+    comparison = compare_lists(rows, alpha=asked.alpha, draws=asked.draws, seed=asked.seed)
+    return comparison, decide_lists(comparison)
 
 
 def _parse(text: str) -> tuple[str, str]:
@@ -155,7 +203,12 @@ def _roll_back(folder: Path, versions: tuple[str, str], reason: str) -> str:
     return f"Rolled back: nobody gets {versions[1]} any more."
 
 
-def _print(console: Console, comparison: Comparison, name: str) -> None:
+def _print(console: Console, comparison: Comparison | ListComparison, name: str) -> None:
+    from presage_training.verdicts.lists import ListComparison  # noqa: PLC0415
+
+    if isinstance(comparison, ListComparison):
+        print_lists(console, comparison, name)
+        return
     unmatched = comparison.unmatched
     console.print(
         f"{name}, {comparison.target}: {comparison.rows:,} sessions of {comparison.visitors:,} visitors, "
@@ -177,23 +230,14 @@ def _print(console: Console, comparison: Comparison, name: str) -> None:
     whole += [Column(title, no_wrap=True) for title in ("difference", "interval", "looks")]
     table = Table("", *whole, box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     loss = "log loss" if comparison.is_classification else "squared error"
-    table.add_row(loss, *_cells(comparison.loss), "any number")
+    table.add_row(loss, *cells(comparison.loss), "any number")
     if comparison.auc is not None:
-        table.add_row("ROC-AUC", *_cells(comparison.auc), "one")
-    table.add_row("mean score - mean outcome", *_cells(comparison.calibration), "one")
+        table.add_row("ROC-AUC", *cells(comparison.auc), "one")
+    table.add_row("mean score - mean outcome", *cells(comparison.calibration), "one")
     if comparison.conversion is not None:
-        table.add_row("outcome of those it served", *_cells(comparison.conversion), "any number")
-    table.add_row("rank correlation", "", "", f"{comparison.agreement.value:.4f}", _span(comparison.agreement), "one")
+        table.add_row("outcome of those it served", *cells(comparison.conversion), "any number")
+    table.add_row("rank correlation", "", "", f"{comparison.agreement.value:.4f}", span(comparison.agreement), "one")
     console.print(table)
-
-
-def _cells(estimate: Estimate) -> tuple[str, str, str, str]:
-    difference = estimate.difference
-    return f"{estimate.a.value:.4f}", f"{estimate.b.value:.4f}", f"{difference.value:+.4f}", _span(difference)
-
-
-def _span(interval: Interval) -> str:
-    return f"{interval.low:.4f} to {interval.high:.4f}"
 
 
 def _fail(message: str) -> int:

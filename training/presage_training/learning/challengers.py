@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from presage_export.registry import Aliases, drop_challenger, promote
-from presage_training.learning.options import LearnOptions
-from presage_training.verdicts import Action, PairedRows, compare, decide
+from presage_training.learning.options import LearnSchedule
+from presage_training.verdicts import Action, Decision, PairedRows, compare, decide
+from presage_training.verdicts.lists import PairedLists, compare_lists, decide_lists
 
-__all__ = ["JudgedChallenger", "judge_challenger"]
+__all__ = ["JudgedChallenger", "judge_challenger", "judge_ranking_challenger"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,9 @@ class JudgedChallenger:
 
 
 def judge_challenger(
-    rows: PairedRows, aliases: Aliases, options: LearnOptions, *, is_out_of_time: bool = False
+    rows: PairedRows, aliases: Aliases, options: LearnSchedule, *, is_out_of_time: bool = False
 ) -> JudgedChallenger:
-    """Judge a challenger; the verdict stays valid however often this is called.
+    """Judge a challenger that scores; the verdict stays valid however often this is called.
 
     Rows of visitors that the prior serves count, too: both versions have scored them, and neither has influenced them.
 
@@ -40,7 +41,24 @@ def judge_challenger(
         draws=options.draws,
         seed=options.seed,
     )
-    decision = decide(comparison, options.rules)
+    return _follow(decide(comparison, options.rules), aliases, options, is_out_of_time=is_out_of_time)
+
+
+def judge_ranking_challenger(
+    rows: PairedLists, aliases: Aliases, options: LearnSchedule, *, is_out_of_time: bool = False
+) -> JudgedChallenger:
+    """Judge a challenger that ranks; as ``judge_challenger``, but lists of visitors that the prior serves do not count."""
+    comparison = compare_lists(
+        rows,
+        alpha=aliases.rollback.paired_alpha,
+        tightest_at=options.tightest_at,
+        draws=options.draws,
+        seed=options.seed,
+    )
+    return _follow(decide_lists(comparison, options.rules), aliases, options, is_out_of_time=is_out_of_time)
+
+
+def _follow(decision: Decision, aliases: Aliases, options: LearnSchedule, *, is_out_of_time: bool) -> JudgedChallenger:
     match decision.action:
         case Action.PROMOTE:
             return JudgedChallenger(decision.action.value, decision.reason, promote(aliases))

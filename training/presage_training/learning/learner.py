@@ -1,243 +1,65 @@
-"""One cycle of learning after another: follow the archive, judge the challenger, train when it is time, register what passes.
-
-Everything is kept on disk: the versions, the aliases with their history, and the learner's own state. Each step replaces one of
-them as a whole, and checks whether it was done before; so a learner can be ended between any two steps.
-"""
+"""The learner of models that score visitors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from presage_export.bundle import read_manifest
-from presage_export.registry import (
-    Aliases,
-    read_aliases,
-    read_changes,
-    replace_aliases,
-    split,
-)
+from presage_export.registry import Aliases
 from presage_featurizer import FeatureSet
-from presage_featurizer.event_log import CHECKPOINT_FILE
 from presage_training.errors import LearningError
-from presage_training.learning.challengers import judge_challenger
-from presage_training.learning.counting import count_new_purchases
+from presage_training.learning.challengers import JudgedChallenger, judge_challenger
+from presage_training.learning.cycle import LearningCycle
 from presage_training.learning.options import LearnOptions
 from presage_training.learning.prior import PRIOR_KIND, write_prior
-from presage_training.learning.process import train_in_process
-from presage_training.learning.registering import (
-    find_prior,
-    is_prior,
-    next_version,
-    present_versions,
-    put_in_place,
-    work_folder,
-)
-from presage_training.learning.retraining import TrainingOutcome, TrainingSpec
-from presage_training.learning.state import Verdict, append_verdict, read_state, write_state
+from presage_training.learning.process import TrainingOutcome, train_in_process
+from presage_training.learning.registering import next_version, put_in_place, work_folder
+from presage_training.learning.retraining import TrainingSpec
 from presage_training.project.project import choose_features
 from presage_training.verdicts import read_pairs
 
 __all__ = ["Learner"]
 
-_CHANGED_BY: Final = "presage learn"
-_HOUR_MICROS: Final = 3_600_000_000
 
+class Learner(LearningCycle[LearnOptions]):
+    """Learns one model that scores visitors from one archive; see ``LearningCycle``."""
 
-class Learner:
-    """Learns one model from one archive.
-
-    Args:
-        archive: The folder of ``presage archive --to``; None, or one that does not exist yet: only a prior can be written.
-        models: The folder of bundles, NAME/VERSION.
-        options: When to train, on what, and what a new version has to show.
-        on_verdict: Called with each decision.
-        is_stopped: Whether to end; called a few times a second while a model is trained.
-    """
-
-    def __init__(
-        self,
-        archive: Path | None,
-        models: Path,
-        options: LearnOptions,
-        *,
-        on_verdict: Callable[[Verdict], None] = lambda _: None,
-        is_stopped: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self.folder = models.resolve() / options.name
-        self._archive, self._options = archive, options
-        self._on_verdict, self._is_stopped = on_verdict, is_stopped
-
-    def cycle(self, now_unix_micros: int) -> None:
-        """Take each step that is due.
-
-        Raises:
-            StoppedError: It was told to end while a model was trained.
-            TrainingError: The archive or the learner's own files cannot be used, or the training process ended early.
-            ExportError: The aliases or the champion cannot be read.
-            OSError: A folder cannot be read or written.
-        """
-        now = now_unix_micros
-        self.start(now)
-        if self._archive is None or not (self._archive / CHECKPOINT_FILE).exists():
-            return
-        for step in (self._finish_registration, self._count, self._judge_challenger, self._train_if_due):
-            if self._is_stopped():
-                return
-            step(now)
-
-    def start(self, now_unix_micros: int) -> None:
-        """Make sure that a server finds a model: a prior at least, and aliases that name it. Raises as ``cycle``."""
-        aliases = read_aliases(self.folder)
-        versions = present_versions(self.folder)
-        champion = aliases.champion or next((path.name for path in reversed(versions) if not is_prior(path)), "")
-        if champion:
-            self._check_target(self.folder / champion)
-        if aliases.prior:
-            return
-        if champion and not aliases.champion:
-            # Before the prior is there: without aliases, the highest version serves.
-            pinned = msgspec.structs.replace(aliases, champion=champion)
-            aliases = self._change(pinned, now_unix_micros, "the version that served already")
-        prior = find_prior(self.folder) or self._write_default_prior(champion)
-        first = {} if champion else {"champion": prior, "pairs_share": self._options.pairs_share}
-        holdout_share = aliases.holdout_share or self._options.holdout_share
-        reason = f"{self._options.default_rate:g} for everyone, until there are outcomes to count"
-        changed = msgspec.structs.replace(aliases, prior=prior, holdout_share=holdout_share, **first)
-        self._change(changed, now_unix_micros, reason)
-        self._say(now_unix_micros, prior, "prior", reason)
-
-    def _check_target(self, champion: Path) -> None:
+    def _check_champion(self, champion: Path) -> None:
         known, asked = read_manifest(champion).data.get("target"), self._options.target.name
         if known not in {None, asked}:
             raise LearningError(
                 f"target: expected {known}, which {champion} predicts, got {asked}; give --target {known}"
             )
 
-    def _write_default_prior(self, champion: str) -> str:
-        options, version = self._options, next_version(self.folder)
+    @property
+    def _first_prior(self) -> str:
+        return f"{self._options.default_rate:g} for everyone, until there are outcomes to count"
+
+    def _write_first_prior(self, directory: Path, champion: str) -> None:
+        options = self._options
         feature_set = choose_features(None, options.features, options.time_zone)
         if champion:
             feature_set = FeatureSet.restore(read_manifest(self.folder / champion).feature_set)
-        with work_folder(self.folder) as work:
-            made = work / options.name / version
-            write_prior(
-                made,
-                None,
-                feature_set,
-                target=options.target.name,
-                decisions=options.decisions.name,
-                default_rate=options.default_rate,
-            )
-            put_in_place(made, self.folder)
-        return version
+        write_prior(
+            directory,
+            None,
+            feature_set,
+            target=options.target.name,
+            decisions=options.decisions.name,
+            default_rate=options.default_rate,
+        )
 
-    def _count(self, _now: int) -> None:
-        state = read_state(self.folder)
-        counted = count_new_purchases(self._known_archive, state)
-        if counted != state:
-            write_state(self.folder, counted)
-
-    def _judge_challenger(self, now: int) -> None:
-        """Promote or drop the challenger as soon as the outcomes decide it, or drop it when its time is over."""
-        aliases, state, options = read_aliases(self.folder), read_state(self.folder), self._options
-        if not aliases.challenger or state.looked_batch == state.batch:
-            return
-        challenger, versions = aliases.challenger, (aliases.champion, aliases.challenger)
+    def _judge(self, aliases: Aliases, *, is_out_of_time: bool) -> JudgedChallenger:
+        options, versions = self._options, (aliases.champion, aliases.challenger)
         rows = read_pairs(self._known_archive, model=options.name, versions=versions, target=options.target)
-        write_state(self.folder, msgspec.structs.replace(state, looked_batch=state.batch))
-        judged = judge_challenger(rows, aliases, options, is_out_of_time=self._is_out_of_time(challenger, now))
-        if judged.aliases is not None:
-            self._change(judged.aliases, now, f"{judged.verdict}: {judged.reason}")
-        self._say(now, challenger, judged.verdict, judged.reason)
+        return judge_challenger(rows, aliases, options, is_out_of_time=is_out_of_time)
 
-    def _is_out_of_time(self, challenger: str, now: int) -> bool:
-        began = next(
-            (
-                change.changed_at_unix_micros
-                for change in reversed(list(read_changes(self.folder)))
-                if change.after.challenger == challenger != change.before.challenger
-            ),
-            now,
-        )
-        return now - began >= self._options.patience_hours * _HOUR_MICROS
+    def _train(self, version: str, champion: str, work: Path) -> TrainingOutcome:
+        return self._train_kind(self._options.kind, version, champion, work)
 
-    def _train_if_due(self, now: int) -> None:
-        aliases, state, options = read_aliases(self.folder), read_state(self.folder), self._options
-        purchases = state.purchases - state.trained_purchases
-        by_time = 0.0 < options.every_hours * _HOUR_MICROS <= now - (state.trained_unix_micros or now)
-        if purchases < options.after_purchases and not (purchases and by_time):
-            if not state.trained_unix_micros:
-                # Hours are counted from the first look.
-                write_state(self.folder, msgspec.structs.replace(state, trained_unix_micros=now))
-            return
-        ended = self._last_end()
-        if aliases.challenger or (ended and now - ended < options.cooldown_hours * _HOUR_MICROS):
-            return
-        self._recount_prior(aliases, now)
-        aliases = read_aliases(self.folder)
-        version = next_version(self.folder)
-        with work_folder(self.folder) as work:
-            outcome = self._train(options.kind, version, aliases.champion, work)
-            done = msgspec.structs.replace(state, trained_purchases=state.purchases, trained_unix_micros=now)
-            if not outcome.passed:
-                write_state(self.folder, done)
-                self._say(now, version, "rejected" if outcome.trained else "not trained", outcome.reason)
-                return
-            # From here on, an ended learner goes on with registering.
-            write_state(
-                self.folder, msgspec.structs.replace(done, pending_version=version, pending_reason=outcome.reason)
-            )
-            put_in_place(work / options.name / version, self.folder)
-        self._finish_registration(now)
-
-    def _last_end(self) -> int:
-        """Return when a challenger was last promoted or dropped, by anyone; 0: never."""
-        ends = (
-            change.changed_at_unix_micros
-            for change in read_changes(self.folder)
-            if change.before.challenger and change.before.challenger != change.after.challenger
-        )
-        return max(ends, default=0)
-
-    def _recount_prior(self, aliases: Aliases, now: int) -> None:
-        """Count the prior again while there is no other version: the first ones rest on few outcomes, or on none."""
-        prior = read_manifest(self.folder / aliases.prior)
-        if prior.data.get("rows") != 0 and aliases.champion != aliases.prior:
-            return
-        version = next_version(self.folder)
-        with work_folder(self.folder) as work:
-            outcome = self._train(PRIOR_KIND, version, aliases.champion, work)
-            if not outcome.passed:
-                self._say(now, version, "not trained", outcome.reason)
-                return
-            put_in_place(work / self._options.name / version, self.folder)
-        champion = version if aliases.champion == aliases.prior else aliases.champion
-        self._change(msgspec.structs.replace(aliases, prior=version, champion=champion), now, outcome.reason)
-        self._say(now, version, "prior", outcome.reason)
-
-    def _finish_registration(self, now: int) -> None:
-        """Make the version that has passed the gate the challenger, if its bundle is in its place."""
-        state, options = read_state(self.folder), self._options
-        version = state.pending_version
-        if not version:
-            return
-        aliases = read_aliases(self.folder)
-        changes = list(read_changes(self.folder))
-        if changes and changes[-1].before == aliases:
-            changes.pop()  # it was cut off before it held
-        known = any(version in change.after.versions for change in changes)
-        if (self.folder / version).is_dir() and not aliases.challenger and not known:
-            salt = f"{options.name}/{version}/{options.seed}"
-            changed = split(aliases, version, options.challenger_share, champion=aliases.champion, new_salt=salt)
-            self._change(changed, now, state.pending_reason)
-            self._say(now, version, "challenger", state.pending_reason)
-        write_state(self.folder, msgspec.structs.replace(state, pending_version="", pending_reason=""))
-
-    def _train(self, kind: str, version: str, champion: str, work: Path) -> TrainingOutcome:
+    def _train_kind(self, kind: str, version: str, champion: str, work: Path) -> TrainingOutcome:
         options = self._options
         spec = TrainingSpec(
             archive=str(self._known_archive.resolve()),
@@ -255,17 +77,20 @@ class Learner:
             gate=options.gate,
             seed=options.seed,
         )
-        return train_in_process(spec, work, is_stopped=self._is_stopped)
+        return train_in_process("scoring", spec, work, is_stopped=self._is_stopped)
 
-    @property
-    def _known_archive(self) -> Path:
-        assert self._archive is not None
-        return self._archive
-
-    def _change(self, aliases: Aliases, now: int, reason: str) -> Aliases:
-        return replace_aliases(self.folder, aliases, now_unix_micros=now, changed_by=_CHANGED_BY, reason=reason)
-
-    def _say(self, now: int, version: str, verdict: str, reason: str) -> None:
-        said = Verdict(decided_at_unix_micros=now, version=version, verdict=verdict, reason=reason)
-        append_verdict(self.folder, said)
-        self._on_verdict(said)
+    def _recount_prior(self, aliases: Aliases, now: int) -> None:
+        """Count the prior again while there is no other version: the first ones rest on few outcomes, or on none."""
+        prior = read_manifest(self.folder / aliases.prior)
+        if prior.data.get("rows") != 0 and aliases.champion != aliases.prior:
+            return
+        version = next_version(self.folder)
+        with work_folder(self.folder) as work:
+            outcome = self._train_kind(PRIOR_KIND, version, aliases.champion, work)
+            if not outcome.passed:
+                self._say(now, version, "not trained", outcome.reason)
+                return
+            put_in_place(work / self._options.name / version, self.folder)
+        champion = version if aliases.champion == aliases.prior else aliases.champion
+        self._change(msgspec.structs.replace(aliases, prior=version, champion=champion), now, outcome.reason)
+        self._say(now, version, "prior", outcome.reason)

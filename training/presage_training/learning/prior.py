@@ -21,7 +21,7 @@ from presage_export.exporter import export_model
 from presage_featurizer import CATALOGUE, Device, FeatureSet
 from presage_training.datasets.dataset import Dataset
 
-__all__ = ["PRIOR_KIND", "fit_prior", "write_prior"]
+__all__ = ["PRIOR_KIND", "balanced_tree", "fit_prior", "write_prior"]
 
 PRIOR_KIND: Final = "prior"
 
@@ -125,10 +125,18 @@ def _tree(column: int, values: NDArray[np.float32], labels: NDArray[np.float64],
     rates = (np.bincount(inverse, labels) + _SMOOTHING_ROWS * base) / (counts + _SMOOTHING_ROWS)
     effects = [_log_odds(float(rate)) - _log_odds(base) for rate in rates]
     # A value between two known ones goes to the lower one.
-    return _balanced(column, [float(value) for value in found], effects, counts.tolist())
+    return balanced_tree(column, [float(value) for value in found], effects, counts.tolist())
 
 
-def _balanced(column: int, values: Sequence[float], effects: Sequence[float], counts: Sequence[float]) -> Tree:
+def balanced_tree(column: int, values: Sequence[float], effects: Sequence[float], counts: Sequence[float]) -> Tree:
+    """Make a tree of one feature with a leaf for each of its values.
+
+    Args:
+        column: Of the feature.
+        values: Whole numbers, ascending.
+        effects: What each adds to the margin.
+        counts: How many rows had each.
+    """
     nodes: list[Split | Leaf] = []
 
     def add(low: int, high: int) -> int:

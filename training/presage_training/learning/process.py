@@ -6,14 +6,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
 from presage_training.errors import LearningError
-from presage_training.learning.retraining import OUTCOME_FILE, SPEC_FILE, TrainingOutcome, TrainingSpec
 
-__all__ = ["StoppedError", "train_in_process"]
+__all__ = ["OUTCOME_FILE", "SPEC_FILE", "StoppedError", "TrainingOutcome", "run_process", "train_in_process"]
+
+SPEC_FILE: Final = "spec.json"
+OUTCOME_FILE: Final = "outcome.json"
 
 _MODULE: Final = "presage_training.retrain"
 _POLL_SECONDS: Final = 0.2
@@ -21,14 +23,35 @@ _ERRORS_FILE: Final = "errors.txt"
 _MOST_ERROR_CHARACTERS: Final = 2_000
 
 
+Spec = TypeVar("Spec", bound=msgspec.Struct)
+
+
+class TrainingOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    trained: bool
+    """Whether there is a bundle, ``<name>/<version>``."""
+    passed: bool
+    """Whether it may serve."""
+    reason: str
+
+
 class StoppedError(Exception):
     """Expected: the learner was told to end."""
 
 
-def train_in_process(spec: TrainingSpec, folder: Path, *, is_stopped: Callable[[], bool]) -> TrainingOutcome:
+def run_process(spec_type: type[Spec], train: Callable[[Spec, Path], TrainingOutcome]) -> None:
+    """Train as ``spec.json`` in the folder that the command line names says, and write ``outcome.json`` into it."""
+    folder = Path(sys.argv[1])
+    spec = msgspec.json.decode((folder / SPEC_FILE).read_bytes(), type=spec_type)
+    (folder / OUTCOME_FILE).write_bytes(msgspec.json.encode(train(spec, folder)))
+
+
+def train_in_process(
+    kind: Literal["scoring", "ranking"], spec: msgspec.Struct, folder: Path, *, is_stopped: Callable[[], bool]
+) -> TrainingOutcome:
     """Train in a process that gives way to all others.
 
     Args:
+        kind: Of the model.
         spec: What to train.
         folder: An empty folder, for the bundle.
         is_stopped: Asked a few times a second.
@@ -41,7 +64,7 @@ def train_in_process(spec: TrainingSpec, folder: Path, *, is_stopped: Callable[[
     errors = folder / _ERRORS_FILE
     with errors.open("wb") as stderr:
         process = subprocess.Popen(  # noqa: S603 - fixed arguments
-            [sys.executable, "-m", _MODULE, str(folder)],
+            [sys.executable, "-m", _MODULE, str(folder), kind],
             stdin=subprocess.PIPE,  # its end is the process's, also where this one is killed
             stdout=stderr,
             stderr=stderr,

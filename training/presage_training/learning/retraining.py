@@ -5,7 +5,6 @@ The folder holds ``spec.json``; the process writes the bundle into it and, last 
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -25,16 +24,14 @@ from presage_training.experiment.logs import LogFile, PredictionTask, read_datas
 from presage_training.experiment.planning import ExperimentOptions, Parts, split_parts, to_rows
 from presage_training.learning.gate import GateReport, GateRules, judge
 from presage_training.learning.prior import PRIOR_KIND, write_prior
+from presage_training.learning.process import TrainingOutcome, run_process
 from presage_training.models import FitOptions, FittedModel, export_fitted, fit
 from presage_training.project.project import choose_features
 from presage_training.readers import LogFormat, SkippedRows
 from presage_training.replaying.decisions import parse_decisions
 from presage_training.report import Resamples, best_threshold
 
-__all__ = ["OUTCOME_FILE", "SPEC_FILE", "TrainingOutcome", "TrainingSpec", "main", "run_training"]
-
-SPEC_FILE: Final = "spec.json"
-OUTCOME_FILE: Final = "outcome.json"
+__all__ = ["TrainingSpec", "main", "run_training"]
 
 _DAY_MICROS: Final = 86_400_000_000
 _PARITY_ROWS: Final = 10_000
@@ -60,14 +57,6 @@ class TrainingSpec(msgspec.Struct, frozen=True, kw_only=True):
     default_rate: float
     gate: GateRules
     seed: int
-
-
-class TrainingOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    trained: bool
-    """Whether there is a bundle, ``<name>/<version>``."""
-    passed: bool
-    """Whether it may serve."""
-    reason: str
 
 
 def run_training(spec: TrainingSpec, folder: Path) -> TrainingOutcome:
@@ -173,11 +162,8 @@ def _newest(dataset: Dataset, days: float) -> Dataset:
 
 
 def main() -> None:
-    """Train as ``spec.json`` in the folder that the command line names says, and write ``outcome.json`` into it."""
-    folder = Path(sys.argv[1])
-    spec = msgspec.json.decode((folder / SPEC_FILE).read_bytes(), type=TrainingSpec)
-    outcome = run_training(spec, folder)
-    (folder / OUTCOME_FILE).write_bytes(msgspec.json.encode(outcome))
+    """Train as the folder's spec says."""
+    run_process(TrainingSpec, run_training)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from presage_featurizer.habits import EVENT_WEIGHTS
 from presage_featurizer.ranking.assembling import digest_number
 from presage_featurizer.state import SESSION_IDLE_MICROS
 
-__all__ = ["QUESTIONS", "Answer", "Question", "Survey", "survey"]
+__all__ = ["QUESTIONS", "Answer", "Question", "Survey", "shows_interest", "survey"]
 
 Question = Literal["next-item", "next-order", "shown-list"]
 QUESTIONS: Final[tuple[Question, ...]] = get_args(Question)
@@ -182,7 +182,7 @@ class _ShownLists:
                     self._forget(now)
                 self._lists[event.user_id] = lists
             return
-        for item in event.items if event.type == EventType.SELECT_ITEM or _shows_interest(event) else ():
+        for item in event.items if event.type == EventType.SELECT_ITEM or shows_interest(event) else ():
             number = digest_number(item.item_id)
             rank_id = item.shown.rank_id if item.shown else ""
             for shown in reversed(lists):
@@ -258,7 +258,7 @@ def survey(events: Iterable[Event], questions: Sequence[Question] = QUESTIONS) -
             draw = draws[event.user_id] = _visitor_draw(event.user_id)
         if not event.items:
             continue
-        is_interest = _shows_interest(event)
+        is_interest = shows_interest(event)
         reader.read(place, event, draw, is_interest=is_interest)
         if is_interest:
             if found.item_events % stride == 0:
@@ -280,5 +280,6 @@ def _visitor_draw(user_id: str) -> int:
     return int.from_bytes(digest(user_id), "little")
 
 
-def _shows_interest(event: Event) -> bool:
+def shows_interest(event: Event) -> bool:
+    """Return whether an event shows interest in its items."""
     return EVENT_WEIGHTS.get(event.type, 0.0) > 0.0

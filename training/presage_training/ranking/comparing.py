@@ -9,6 +9,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_export.bundle.ranking import RankingBundle
 from presage_featurizer import MICROS, Event
 from presage_featurizer.ranking.placements import Placement, Placements, Scored, arrange
 from presage_featurizer.ranking.tables import RankingTables
@@ -21,9 +22,11 @@ from presage_training.ranking.model import FitRows, fit_ranker
 from presage_training.ranking.planning import RankingOptions, RankingPlan
 from presage_training.ranking.queries import LogReplay, Query
 
-__all__ = ["MODEL", "RankingComparison", "compare_rankers", "with_rules"]
+__all__ = ["CHAMPION", "MODEL", "RankingComparison", "compare_rankers", "with_rules"]
 
 MODEL = "LambdaMART"
+CHAMPION = "champion"
+"""The name of the version that serves, where a new one is compared with it."""
 _GATE_ROWS = 20_000
 _DAY_MICROS = 86_400 * MICROS
 
@@ -76,6 +79,7 @@ def compare_rankers(
     *,
     placements: Placements | None = None,
     catalogue: Catalogue | None = None,
+    champion: RankingBundle | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> RankingComparison:
     """Fit a ranking model on one part of a log and measure it, and the baselines, on the next.
@@ -86,6 +90,7 @@ def compare_rankers(
         options: How to train and measure.
         placements: Rules after the model: the lists that they make of its scores are measured, too.
         catalogue: What it says of items.
+        champion: A version to measure, too, on the same candidates, with its own tables.
         on_progress: Called with a short description of each step.
 
     Raises:
@@ -96,6 +101,7 @@ def compare_rankers(
         bucket_seconds=options.bucket_seconds,
         catalogue=catalogue,
         state_ttl_micros=round(options.state_ttl_days * _DAY_MICROS),
+        champion=None if champion is None else RankingTables.restore(champion.arrays),
     )
     rows = FitRows(options.seed)
     measure = RankerMeasure(plan.question, MODEL)
@@ -111,7 +117,10 @@ def compare_rankers(
             fit_queries, left_out = len(rows.sizes), rows.left_out
             rows = FitRows(options.seed)  # frees the memory of those that were fitted
         scores = _predict(booster, query)
-        measure.add(query, {**baseline_scores(query), MODEL: scores})
+        rankers = {**baseline_scores(query), MODEL: scores}
+        if champion is not None and query.champion_features is not None:
+            rankers[CHAMPION] = champion.scores(query.champion_features)
+        measure.add(query, rankers)
         if placements is not None:
             for name in ("", *placements):
                 places = _arranged(query, scores, replay, placements[name], seed=measure.queries)

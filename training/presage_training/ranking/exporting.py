@@ -73,6 +73,7 @@ def export_ranking(
             "seed": results.seed,
             "fit_queries": results.data.fit_queries,
             "test_queries": results.data.test_queries,
+            "log_end_unix_micros": results.data.last_unix_micros,
         },
         overwrite=overwrite,
     )

@@ -76,6 +76,8 @@ class Query:
     """The candidates' places in the list that was shown, from 1; 0 where none was."""
     silence_micros: int
     """How long the visitor had been silent before the session; 0 in the first one."""
+    champion_features: NDArray[np.float32] | None = None
+    """The candidates' features by the champion's tables; None for fitting, or without a champion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class LogReplay:
         limits: Of retrieval.
         catalogue: What it says of items.
         state_ttl_micros: After which silence a visitor's state is dropped; 0 never.
+        champion: The tables of a model to compare with.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class LogReplay:
         limits: RetrievalLimits | None = None,
         catalogue: Catalogue | None = None,
         state_ttl_micros: int = 0,
+        champion: RankingTables | None = None,
     ) -> None:
         load_kernels()
         self.plan = plan
@@ -120,6 +124,7 @@ class LogReplay:
         self._workspace = Workspace()
         self._period: _Period | None = None
         self._bound: RankingTables | None = None
+        self._champion = champion
         self._features = ItemFeatures(self.items)
         self._epoch = self.items.epoch
         """That of the features."""
@@ -141,11 +146,11 @@ class LogReplay:
             replay.close_before(now)
             found = asked.get(place)
             if found and plan.question != "next-item":
-                yield found[0], self._query(event, found[1])
+                yield found[0], self._query(event, found[1], found[0])
             self._visitors.fold(event)
             replay.add(event, now, place)
             if found and plan.question == "next-item":
-                yield found[0], self._query(event, found[1])
+                yield found[0], self._query(event, found[1], found[0])
             self.builder.add(event)
 
     def _begin_period(self, unix_micros: int) -> None:
@@ -163,7 +168,7 @@ class LogReplay:
         state = self._visitors.state(event.user_id, event.event_time_unix_micros)
         return context_of(state, circumstances, self._features, self._bound, self._workspace)
 
-    def _query(self, event: Event, answer: Answer) -> Query:
+    def _query(self, event: Event, answer: Answer, part: Part) -> Query:
         assert self._period is not None
         context = self._context(event)
         named = np.array(list(dict.fromkeys(digest_numbers(item.item_id for item in event.items).tolist())), np.uint64)
@@ -175,6 +180,7 @@ class LogReplay:
             found = retrieve(context, self.limits)
             rows, sources = found.rows, found.sources
             positions = np.zeros(len(rows), np.int64)
+        given = positions if positions.any() else None
         numbers = context.digests_of(rows)
         tables = context.tables.table_rows_of
         own = tables[context.interests.history]  # UNKNOWN for UNKNOWN
@@ -185,7 +191,7 @@ class LogReplay:
             numbers,
             rows,
             sources,
-            pair_features(rows, context, positions if positions.any() else None),
+            pair_features(rows, context, given),
             np.isin(numbers, named) if self.plan.question == "next-item" else np.zeros(len(rows), np.bool_),
             np.array(answer.targets, np.uint64),
             self._visitors.taken(event.user_id),
@@ -196,7 +202,15 @@ class LogReplay:
             self._bits(rows),
             positions,
             self._visitors.silence(event.user_id, event.event_time_unix_micros),
+            self._champion_features(rows, context, given) if part == "test" else None,
         )
+
+    def _champion_features(self, rows: Rows, context: RankingContext, given: Rows | None) -> NDArray[np.float32] | None:
+        if self._champion is None:
+            return None
+        if self._champion.bound_items < len(self.items):
+            self._champion = self._champion.bound(self.items)
+        return pair_features(rows, context.with_tables(self._champion), given)
 
     def _bits(self, rows: Rows) -> Floats:
         if self._totals[0] != self.items.epoch:

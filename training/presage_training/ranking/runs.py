@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from presage_export.bundle.ranking import RankingBundle
 from presage_featurizer import MICROS, Event
 from presage_featurizer.ranking.definition import RANKING_FEATURES
 from presage_featurizer.ranking.placements import Placements
@@ -16,7 +17,7 @@ from presage_training.experiment.logs import LogSource
 from presage_training.ranking.answers import QUESTIONS, Question, Survey, survey
 from presage_training.ranking.baselines import BASELINES, SHOWN_BASELINES
 from presage_training.ranking.catalogue_sources import CatalogueFile, open_catalogue
-from presage_training.ranking.comparing import MODEL, RankingComparison, compare_rankers
+from presage_training.ranking.comparing import CHAMPION, MODEL, RankingComparison, compare_rankers
 from presage_training.ranking.exporting import export_ranking, table_arrays
 from presage_training.ranking.model import feature_importances
 from presage_training.ranking.planning import RankingOptions, RankingPlan, make_plan
@@ -26,7 +27,7 @@ from presage_training.report.ranking_page import write_ranking_results
 from presage_training.report.ranking_results import RankingFacts, RankingResults
 from presage_training.report.writing import arriving_folder, check_place
 
-__all__ = ["rank_log", "ranking_results", "train_ranking"]
+__all__ = ["measure_log", "rank_log", "ranking_results", "train_ranking"]
 
 _VERSION = "1"
 _PROGRESS_INTERVAL_EVENTS = 20_000
@@ -34,6 +35,7 @@ _RANKERS = {
     **BASELINES,
     **SHOWN_BASELINES,
     MODEL: "LightGBM's lambdarank over the candidates and their features",
+    CHAMPION: "the version that serves",
 }
 _WITH_RULES = "its list after the rules of a placement"
 _DAY_MICROS = 86_400 * MICROS
@@ -77,26 +79,18 @@ def train_ranking(
     """
     for place in (to, *(() if bundle is None else (bundle,))):
         check_place(place.resolve())
-    skipped, of_items = SkippedRows(), SkippedRows()
-    described = open_catalogue(log, catalogue, skipped=of_items, on_note=on_note)
-    try:
-        found = survey(_read(log, skipped, "reading", on_progress), QUESTIONS if question is None else (question,))
-        plan = make_plan(found, options, question)
-        replayed = _read(log, SkippedRows(), f"replaying for {plan.question}", on_progress)
-        compared = compare_rankers(
-            replayed, plan, options, placements=placements, catalogue=described, on_progress=on_progress
-        )
-    except DatasetError as error:
-        raise DatasetError(f"{log.location}: {error}") from error
+    compared, results = measure_log(
+        log,
+        to.resolve().name,
+        question=question,
+        options=options,
+        placements=placements,
+        catalogue=catalogue,
+        on_progress=on_progress,
+        on_note=on_note,
+    )
     on_progress("making the tables of the whole log")
     arrays = table_arrays(compared.tables())
-    on_progress("drawing intervals")
-    results = ranking_results(to.resolve().name, log.name, options, found, plan, compared)
-    if catalogue is None and described is not None and not described.items:
-        on_note("no change of the archive's catalogue is older than its last event: give the items' file with --items")
-    source = "catalogue" if catalogue is None else catalogue.path.name
-    left_out = {f"{source}: {reason}": count for reason, count in of_items.counts.items()}
-    results = replace(results, data=replace(results.data, skipped={**skipped.counts, **left_out}))
     with arriving_folder(to.resolve(), overwrite=overwrite) as folder:
         on_progress("proving the export")
         place = folder / "models" / RANKING_FEATURES / _VERSION
@@ -110,6 +104,66 @@ def train_ranking(
         if bundle is not None:
             export_ranking(compared, results, arrays, bundle.resolve(), facts=log.facts, overwrite=overwrite)
     return results
+
+
+def measure_log(
+    log: LogSource,
+    name: str,
+    *,
+    question: Question | None,
+    options: RankingOptions,
+    placements: Placements | None = None,
+    catalogue: CatalogueFile | None = None,
+    champion: RankingBundle | None = None,
+    test_after_unix_micros: int = 0,
+    on_progress: Callable[[str], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> tuple[RankingComparison, RankingResults]:
+    """Train and measure a ranking model on a log as ``train_ranking`` does, and write nothing.
+
+    Args:
+        log: The log.
+        name: Of the results.
+        question: What to ask; None to choose it from the log.
+        options: How to train and measure.
+        placements: Rules after the model.
+        catalogue: The items' file, if there is one.
+        champion: A version to measure, too.
+        test_after_unix_micros: The test begins here at the earliest, such as at the end of the champion's log.
+        on_progress: Called with a short description of each step.
+        on_note: Called with a line for what a person should know.
+
+    Raises:
+        TrainingError: The log or the catalogue does not allow it; the message names the file.
+        OSError: The log or the catalogue cannot be read.
+    """
+    skipped, of_items = SkippedRows(), SkippedRows()
+    described = open_catalogue(log, catalogue, skipped=of_items, on_note=on_note)
+    try:
+        found = survey(_read(log, skipped, "reading", on_progress), QUESTIONS if question is None else (question,))
+        plan = make_plan(found, options, question)
+        if plan.test_from_unix_micros < test_after_unix_micros:
+            moments = plan.fit_from_unix_micros, test_after_unix_micros
+            plan = make_plan(found, options, plan.question, moments=moments)
+        replayed = _read(log, SkippedRows(), f"replaying for {plan.question}", on_progress)
+        compared = compare_rankers(
+            replayed,
+            plan,
+            options,
+            placements=placements,
+            catalogue=described,
+            champion=champion,
+            on_progress=on_progress,
+        )
+    except DatasetError as error:
+        raise DatasetError(f"{log.location}: {error}") from error
+    on_progress("drawing intervals")
+    results = ranking_results(name, log.name, options, found, plan, compared)
+    if catalogue is None and described is not None and not described.items:
+        on_note("no change of the archive's catalogue is older than its last event: give the items' file with --items")
+    source = "catalogue" if catalogue is None else catalogue.path.name
+    left_out = {f"{source}: {reason}": count for reason, count in of_items.counts.items()}
+    return compared, replace(results, data=replace(results.data, skipped={**skipped.counts, **left_out}))
 
 
 def rank_log(

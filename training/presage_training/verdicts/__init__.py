@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from presage_training.verdicts.comparing import Comparison, Estimate, compare
+from presage_training.verdicts.comparing import Comparison, compare
 from presage_training.verdicts.deciding import Action, Decision, DecisionRules, decide
+from presage_training.verdicts.estimates import Estimate
 from presage_training.verdicts.outcomes import find_outcomes
 from presage_training.verdicts.reading import read_pairs
 from presage_training.verdicts.rows import PairedRows, Unmatched

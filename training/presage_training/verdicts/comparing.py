@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from presage_training.errors import VerdictError
+from presage_training.verdicts.estimates import Bootstrap, Estimate, estimate_by_arm
 from presage_training.verdicts.rows import PairedRows, Unmatched
 from presage_training.verdicts.sequence import TIGHTEST_AT, Interval, confidence_sequence
 
-__all__ = ["Comparison", "Estimate", "compare"]
+__all__ = ["Comparison", "compare"]
 
 Floats = NDArray[np.float64]
 
 _NEAREST_TO_CERTAIN = 1e-6
-_CHAMPION, _CHALLENGER = 1, 2  # numbers of presage.v1.Arm
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Estimate:
-    """A figure of both versions and their difference, B - A."""
-
-    a: Interval
-    b: Interval
-    difference: Interval
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +95,7 @@ def compare(
     def sequence(values: Floats) -> Interval:
         return confidence_sequence(values, alpha=alpha, tightest_at=tightest_at)
 
-    bootstrap = _Bootstrap(rows.users, draws, seed)
+    bootstrap = Bootstrap(rows.users, draws, seed)
     is_known = bool(len(rows)) and bool((labels != labels[0]).any())
     return Comparison(
         names=rows.names,
@@ -127,7 +117,7 @@ def compare(
             lambda chosen: _mean(rows.scores_b[chosen] - labels[chosen]),
         ),
         agreement=bootstrap.interval(lambda chosen: _rank_correlation(rows.scores_a[chosen], rows.scores_b[chosen])),
-        conversion=_conversion(rows, sequence),
+        conversion=estimate_by_arm(rows.labels, rows, sequence),
         unmatched=rows.unmatched,
     )
 
@@ -137,70 +127,6 @@ def _losses(rows: PairedRows, scores: Floats) -> Floats:
         return (scores - rows.labels) ** 2
     clipped = np.clip(scores, _NEAREST_TO_CERTAIN, 1.0 - _NEAREST_TO_CERTAIN)
     return -np.where(rows.labels > 0.0, np.log(clipped), np.log1p(-clipped))
-
-
-def _conversion(rows: PairedRows, sequence: Callable[[Floats], Interval]) -> Estimate | None:
-    """Estimate the mean label of the visitors that each version serves; weighted by propensity, one mean of independent rows."""
-    compared = (rows.served_a | rows.served_b) & np.isin(rows.arms, (_CHAMPION, _CHALLENGER))
-    if not (compared & rows.served_a).any() or not (compared & rows.served_b).any():
-        return None
-    chosen = rows.take(compared)
-    by_a = np.where(chosen.served_a, chosen.labels, 0.0) / chosen.propensities
-    by_b = np.where(chosen.served_b, chosen.labels, 0.0) / chosen.propensities
-    # Of those on one of the two arms: the others are held out.
-    share = np.mean(chosen.served_a / chosen.propensities), np.mean(chosen.served_b / chosen.propensities)
-    mean_a, mean_b = by_a.mean() / share[0], by_b.mean() / share[1]
-    # Residuals instead of labels: as exact on average, with the variance of the labels alone.
-    residual_a = np.where(chosen.served_a, chosen.labels - mean_a, 0.0) / chosen.propensities / share[0]
-    residual_b = np.where(chosen.served_b, chosen.labels - mean_b, 0.0) / chosen.propensities / share[1]
-    return Estimate(
-        a=sequence(residual_a + mean_a),
-        b=sequence(residual_b + mean_b),
-        difference=sequence(residual_b - residual_a + mean_b - mean_a),
-    )
-
-
-class _Bootstrap:
-    """Draws of visitors with replacement, as indices of their rows; the same for all figures, so that differences are paired."""
-
-    def __init__(self, users: NDArray[np.int64], draws: int, seed: int) -> None:
-        order = np.argsort(users, kind="stable")
-        _, firsts = np.unique(users[order], return_index=True)
-        of_user = np.split(order, firsts[1:]) if len(users) else []
-        random = np.random.default_rng(seed)
-        self._all = np.arange(len(users))
-        self._drawn = [
-            np.concatenate([of_user[user] for user in random.integers(len(of_user), size=len(of_user))])
-            for _ in range(draws if of_user else 0)
-        ]
-
-    def interval(self, measure: Callable[[NDArray[np.int64]], float]) -> Interval:
-        """Return a figure of all rows and its 95 % interval; infinite where it is not defined."""
-        return _interval(measure(self._all) if len(self._all) else 0.0, [measure(drawn) for drawn in self._drawn])
-
-    def estimate(
-        self, measure_a: Callable[[NDArray[np.int64]], float], measure_b: Callable[[NDArray[np.int64]], float]
-    ) -> Estimate:
-        """Return a figure of both versions, and of their difference."""
-        if not len(self._all):
-            return Estimate(a=_interval(0.0, []), b=_interval(0.0, []), difference=_interval(0.0, []))
-        drawn_a = np.array([measure_a(drawn) for drawn in self._drawn])
-        drawn_b = np.array([measure_b(drawn) for drawn in self._drawn])
-        value_a, value_b = measure_a(self._all), measure_b(self._all)
-        return Estimate(
-            a=_interval(value_a, drawn_a),
-            b=_interval(value_b, drawn_b),
-            difference=_interval(value_b - value_a, drawn_b - drawn_a),
-        )
-
-
-def _interval(value: float, drawn: NDArray[np.float64] | list[float]) -> Interval:
-    defined = np.asarray(drawn, np.float64)
-    defined = defined[np.isfinite(defined)]
-    if len(defined) < 2:
-        return Interval(value, -np.inf, np.inf)
-    low, high = np.percentile(defined, (2.5, 97.5))
-    return Interval(value, float(low), float(high))
 
 
 def _mean(values: Floats) -> float:

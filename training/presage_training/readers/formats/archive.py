@@ -23,6 +23,7 @@ from presage_featurizer.event_log import (
     EXPOSURE_COLUMNS,
     EXPOSURES,
     NEWER_EVENT_COLUMNS,
+    NEWER_EXPOSURE_COLUMNS,
     NEWER_VECTOR_COLUMNS,
     PARTS_GLOB,
     PLACE_COLUMNS,
@@ -63,7 +64,7 @@ _NOWHERE = Place(0)
 _ENTRY_COLUMNS = tuple(column.name for column in PLACE_COLUMNS)
 _COLUMNS = tuple(column.name for column in EVENT_COLUMNS)
 _EXPOSURE_COLUMNS = tuple(column.name for column in EXPOSURE_COLUMNS[len(PLACE_COLUMNS) :])
-_NEWER_COLUMNS = NEWER_EVENT_COLUMNS | NEWER_VECTOR_COLUMNS
+_NEWER_COLUMNS = NEWER_EVENT_COLUMNS | NEWER_VECTOR_COLUMNS | NEWER_EXPOSURE_COLUMNS
 _VECTOR_COLUMNS = tuple(column.name for column in VECTOR_COLUMNS[len(PLACE_COLUMNS) :])
 
 
@@ -150,8 +151,18 @@ def _exposures(batch: Any) -> Iterator[Exposure]:
         else:
             columns[name] = column.to_pylist()
     columns["rules"] = [tuple(map(tuple, rules)) for rules in columns["rules"]]
+    columns["others"] = list(map(_others, columns.pop("other_versions"), columns.pop("other_scores")))
+    if None in columns["arm"]:  # a file of an older release
+        del columns["arm"], columns["arm_propensity"]
     for row in zip(*columns.values(), strict=True):
         yield Exposure(**dict(zip(columns, row, strict=True)))
+
+
+def _others(versions: list[str] | None, scores: list[float] | None) -> tuple[tuple[str, bytes], ...]:
+    if not versions:
+        return ()
+    by_version = np.array(scores, "<f8").reshape(len(versions), -1)
+    return tuple((version, of_version.tobytes()) for version, of_version in zip(versions, by_version, strict=True))
 
 
 def read_checkpoint(directory: Path) -> Checkpoint:
