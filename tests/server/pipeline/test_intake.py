@@ -29,6 +29,13 @@ def server(view, models):
         yield local
 
 
+@pytest.fixture
+def patient_server(view, models):
+    """A server whose turns wait for the store, however late another process gets its turn of a core."""
+    with local_pipeline(view, models, wait_seconds=1.0) as local:
+        yield local
+
+
 def score(user_id: str = "u") -> pb.ScoreRequest:
     return pb.ScoreRequest(user_id=user_id)
 
@@ -118,8 +125,9 @@ def large_score(size: int = 1_000, **described) -> LocalCall:
     return LocalCall(pb.ScoreBatchRequest(targets=[pb.ScoreTarget(user_id=f"u{n}") for n in range(size)]), **described)
 
 
-def test_large_requests_are_processed_in_slices_beside_small_calls(server, monkeypatch):
+def test_large_requests_are_processed_in_slices_beside_small_calls(patient_server, monkeypatch):
     """Four ScoreBatch of 1,000 arrive, and then a Score with every turn: none of these waits for more than a few slices."""
+    server = patient_server
     sizes = sizes_of_runs(server, monkeypatch)
     large = [large_score(peer=f"large-{number}") for number in range(4)]
     server.turn(*large)
