@@ -113,6 +113,20 @@ def test_bought_items_alone_count_if_that_is_the_target():
     assert (rows.ndcg_a.tolist(), rows.ndcg_b.tolist(), rows.purchased.tolist()) == ([0.0], [1.0], [True])
 
 
+def test_a_purchase_counts_whether_its_items_are_known_or_not():
+    rows = rows_of([a_list(0)], took(EventType.PURCHASE, 100))
+    assert (rows.purchased.tolist(), rows.took.tolist()) == ([False], [False])
+    rows = rows_of([a_list(0)], took(EventType.PURCHASE, 50))
+    assert (rows.purchased.tolist(), rows.took.tolist()) == ([True], [False])
+
+
+def test_what_came_late_to_the_archive_counts_by_its_time():
+    events = took(EventType.SELECT_ITEM, 100, "sofa"), took(EventType.SELECT_ITEM, 1, "lamp")
+    rows = rows_of([a_list(0)], *events)
+    assert rows.reciprocal_rank_a.tolist() == [1.0]
+    assert rows.took.tolist() == [True]
+
+
 def test_lists_of_a_session_are_one_row_and_others_of_a_visitor_are_rows_of_their_own():
     exposures = [
         a_list(0),

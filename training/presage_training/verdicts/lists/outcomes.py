@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final, Literal
 
 import numpy as np
@@ -23,6 +25,7 @@ __all__ = ["DEFAULT_TARGETS", "ListTarget", "find_list_outcomes", "parse_list_ta
 
 _MINUTE_MICROS: Final = 60 * MICROS
 _MAX_MINUTES: Final = 60 * 24 * 365
+_time_of = itemgetter(0)
 DEFAULT_TARGETS: Final[Mapping[str, str]] = {"next-order": "bought-within:1440"}
 """What lists are judged by, by the question that a model answers; ``taken-within:60`` for the others."""
 
@@ -84,7 +87,7 @@ class _List:
 class _Visitor:
     lists: list[_List] = field(default_factory=list)
     taken: list[tuple[int, frozenset[int]]] = field(default_factory=list)
-    """When the visitor took items, and which."""
+    """When the visitor took items, and which; once all are there, in the order of time."""
     purchases: list[int] = field(default_factory=list)
     """When the visitor bought something."""
 
@@ -126,14 +129,16 @@ def find_list_outcomes(
         event = archived.event
         end = max(end, event.event_time_unix_micros)
         visitor = visitors.get(event.user_id)
-        if visitor is None or not event.items:
+        if visitor is None:
             continue
         is_purchase = event.type == EventType.PURCHASE
-        if is_purchase:
+        if is_purchase:  # whatever was bought
             visitor.purchases.append(event.event_time_unix_micros)
         if is_purchase or (target.kind == "taken" and (event.type == EventType.SELECT_ITEM or shows_interest(event))):
             numbers = frozenset(digest_number(item.item_id) for item in event.items)
             visitor.taken.append((event.event_time_unix_micros, numbers))
+    for visitor in visitors.values():
+        visitor.taken.sort(key=_time_of)
     sessions = [
         session for number, visitor in enumerate(visitors.values()) for session in _sessions(number, visitor, target)
     ]
@@ -218,7 +223,8 @@ def _row(session: _Session, window_micros: int) -> tuple[float | bool, ...]:
     visitor, sums, found, took = session.visitor, np.zeros(5), False, False
     for shown in session.lists:
         begin, end = shown.unix_micros, shown.unix_micros + window_micros
-        taken = frozenset[int]().union(*(numbers for time, numbers in visitor.taken if begin < time <= end))
+        first, last = (bisect_right(visitor.taken, time, key=_time_of) for time in (begin, end))
+        taken = frozenset[int]().union(*(numbers for _, numbers in visitor.taken[first:last]))
         both = set(shown.first_a).intersection(shown.first_b)
         count = len(taken.intersection({*shown.first_a, *shown.first_b}))
         ndcg_a, rank_a = _measure(shown.first_a, taken, count)
