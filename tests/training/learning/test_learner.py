@@ -17,7 +17,14 @@ from presage_featurizer import CORE, featurize, fold
 from presage_featurizer.digests import digest
 from presage_featurizer.event_log import ServedVector
 from presage_training.errors import LearningError
-from presage_training.learning import Learner, LearnOptions, StoppedError, read_verdicts
+from presage_training.learning import (
+    Learner,
+    LearnOptions,
+    RankingLearner,
+    RankLearnOptions,
+    StoppedError,
+    read_verdicts,
+)
 from presage_training.learning.registering import locked, put_in_place
 from presage_training.learning.state import LearnState, read_state, write_state
 from support.bundle_files import change_manifest
@@ -184,6 +191,15 @@ def test_a_folder_with_a_model_keeps_it_and_gets_a_prior_of_its_features(models,
     assert features[0] == features[1]
     learner.start(2)
     assert read_aliases(learner.folder) == aliases
+
+
+def test_a_folder_with_a_ranking_model_is_left_alone(tmp_path):
+    learner = a_learner(tmp_path)
+    RankingLearner(None, tmp_path / "models", RankLearnOptions(name="conversion")).start(1)
+    before = read_aliases(learner.folder)
+    with pytest.raises(LearningError, match="expected a model that scores, got one that ranks; give --rank"):
+        learner.start(1)
+    assert read_aliases(learner.folder) == before
 
 
 def test_a_model_that_predicts_something_else_is_left_alone(models, tmp_path):

@@ -27,7 +27,10 @@ class Learner(LearningCycle[LearnOptions]):
     """Learns one model that scores visitors from one archive; see ``LearningCycle``."""
 
     def _check_champion(self, champion: Path) -> None:
-        known, asked = read_manifest(champion).data.get("target"), self._options.target.name
+        manifest = read_manifest(champion)
+        if manifest.ranking is not msgspec.UNSET:
+            raise LearningError(f"{champion}: expected a model that scores, got one that ranks; give --rank")
+        known, asked = manifest.data.get("target"), self._options.target.name
         if known not in {None, asked}:
             raise LearningError(
                 f"target: expected {known}, which {champion} predicts, got {asked}; give --target {known}"
