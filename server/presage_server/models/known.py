@@ -15,6 +15,8 @@ __all__ = ["Backoff", "KnownVersions"]
 
 _FIRST_SECONDS = 5.0
 _MAX_SECONDS = 300.0
+_PAUSE_RATIO = 10.0
+"""How much longer the pause is than what failed had taken, at least: nothing else is followed meanwhile."""
 
 
 class Backoff:
@@ -29,11 +31,12 @@ class Backoff:
         """Whether it is time to try again."""
         return monotonic() >= self._until
 
-    def extend(self) -> float:
-        """Note a failure; return in how many seconds to try again."""
+    def extend(self, took_seconds: float = 0.0) -> float:
+        """Note a failure that took so long; return in how many seconds to try again."""
         self._seconds = min(2 * self._seconds, _MAX_SECONDS) or _FIRST_SECONDS
-        self._until = monotonic() + self._seconds
-        return self._seconds
+        seconds = max(self._seconds, _PAUSE_RATIO * took_seconds)
+        self._until = monotonic() + seconds
+        return seconds
 
 
 class _Known(NamedTuple):
@@ -70,12 +73,12 @@ class KnownVersions:
 
     def verify(self, keys: list[Key], found: Mapping[Key, FoundVersion]) -> None:
         """Verify versions, and note what came of it."""
-        files = {key: found[key].files for key in keys}
+        files, began = {key: found[key].files for key in keys}, monotonic()
         for key, result in self._verifier.verify(keys).items():
             if isinstance(result, ReadFailure):
                 before = self._known.get(key)
                 backoff = (before.backoff if before is not None else None) or Backoff()
-                backoff.extend()
+                backoff.extend(monotonic() - began)
                 self._known[key] = _Known(files[key], str(result), backoff)
             else:
                 self.set(key, files[key], result)

@@ -304,6 +304,7 @@ def test_a_version_is_read_again_less_and_less_often(monkeypatch):
         now += 0.2
         assert backoff.is_over
     assert waits == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0]
+    assert backoff.extend(300.0) == 3_000.0, "what takes so long keeps other models from being followed"
 
 
 def test_a_version_that_the_serving_process_cannot_read_for_now_is_not_broken(server, monkeypatch, caplog):
