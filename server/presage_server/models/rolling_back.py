@@ -86,10 +86,10 @@ def write_rollback(folder: Path, rollback: Rollback, now_unix_micros: int) -> bo
         Whether they were changed; False if they name another challenger by now, or none.
 
     Raises:
-        AliasesError: They cannot be read.
+        AliasesError: They cannot be read, or others change them again and again.
         OSError: They cannot be written.
     """
-    for _ in range(_ATTEMPTS):
+    for left in reversed(range(_ATTEMPTS)):
         aliases = read_aliases(folder)
         if not aliases.challenger or aliases.challenger != rollback.aliases.challenger:
             return False
@@ -101,6 +101,8 @@ def write_rollback(folder: Path, rollback: Rollback, now_unix_micros: int) -> bo
                 folder, after, now_unix_micros=now_unix_micros, changed_by=_CHANGED_BY, reason=rollback.reason
             )
         except StaleAliasesError:
+            if not left:
+                raise
             continue  # another worker or an operator was first
         return True
-    return False
+    raise AssertionError

@@ -171,8 +171,12 @@ class Models:
         self._rolled_back[name] = aliases.challenger, aliases.salt
 
     def _as_rolled_back(self, name: str, served: Served[Version]) -> Served[Version]:
-        held = self._rolled_back.get(name)
-        return served.without_challenger() if held == (served.aliases.challenger, served.aliases.salt) else served
+        held, named = self._rolled_back.get(name), (served.aliases.challenger, served.aliases.salt)
+        if held == named:
+            return served.without_challenger()
+        if held is not None and served.challenger is not None:
+            del self._rolled_back[name]  # whoever names it again after another wants it tried again
+        return served
 
     def __getitem__(self, name: str) -> Model:
         """Find the champion of a model; the empty name is the default's.

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 
 from presage.v1 import scoring_service_pb2 as pb
-from presage_export.registry import Aliases, RollbackRules, read_aliases, read_changes, replace_aliases
+from presage_export.registry import (
+    Aliases,
+    RollbackRules,
+    StaleAliasesError,
+    read_aliases,
+    read_changes,
+    replace_aliases,
+)
+from presage_server.models import rolling_back
 from presage_server.models.guarding import Guard, Rollback
 from presage_server.models.model import Model
 from presage_server.models.rolling_back import Rollbacks, write_rollback
@@ -290,6 +298,15 @@ def test_of_many_workers_one_is_first(folder):
     assert [change.changed_by for change in read_changes(folder)] == ["ann", "guard"]
 
 
+def test_a_rollback_that_others_are_always_faster_than_is_not_taken_for_written(folder, monkeypatch):
+    def be_late(*_args: object, **_named: object) -> None:
+        raise StaleAliasesError("the aliases have changed")
+
+    monkeypatch.setattr(rolling_back, "replace_aliases", be_late)
+    with pytest.raises(StaleAliasesError):
+        write_rollback(folder, rollback_of(read_aliases(folder)), 7)
+
+
 class Written:
     """Rollbacks that are written to a folder, and what is counted of them."""
 
@@ -333,6 +350,7 @@ def test_a_rollback_that_could_not_be_written_holds_whatever_else_is_changed(loa
     models.drop_challenger("conversion")
     models.hold_rollback("conversion", Aliases(champion="1", **SPLIT))
     for changes in ({}, {"shadow": "3"}, {"challenger_share": 0.6}):
+        models.replace(models._models, {}, {})  # another model is changed
         models.replace(serve_versions(loaded, rollback=RULES, **SPLIT | changes)._models, {}, {})
         served = models.served("")
         assert (served.challenger, served.aliases.challenger_share) == (None, 0.0)
@@ -345,3 +363,5 @@ def test_a_rollback_that_could_not_be_written_is_of_that_experiment_alone(loaded
     models.hold_rollback("conversion", Aliases(champion="1", **SPLIT))
     models.replace(serve_versions(loaded, rollback=RULES, **SPLIT | change)._models, {}, {})
     assert models.served("").challenger is not None
+    models.replace(serve_versions(loaded, rollback=RULES, **SPLIT)._models, {}, {})
+    assert models.served("").challenger is loaded["2"], "whoever names it again wants it tried again"
