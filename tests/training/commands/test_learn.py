@@ -74,6 +74,8 @@ def test_sigterm_ends_it_between_two_looks(tmp_path):
         (("--init", "--kind", "none"), "models: 'none': expected"),
         (("--init", "--rank", "--target", "purchase-in-session"), "target: expected taken-within:MINUTES or"),
         (("--init", "--rank", "--question", "none"), "question: expected one of next-item, next-order, shown-list"),
+        (("--init", "--rank", "--history-days", "30"), "--history-days: only valid without --rank; remove it"),
+        (("--init", "--question", "next-item"), "--question: only valid with --rank; remove it"),
         (("--init", "--rank", "--window-share", "0.9"), "window_share: expected above 0 and at most 0.5"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from presage_training.commands.given import first_given
 from presage_training.commands.signals import stop_on_signals
 from presage_training.giving_way import give_way
 
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["learn"]
 
+_RANKING_OPTIONS = ("question",)
+_SCORING_OPTIONS = ("decisions", "features", "time_zone", "kind", "history_days", "default_rate")
+
 
 def learn(  # noqa: PLR0917 - the command line passes names
+    context: typer.Context,
     models: Annotated[Path, typer.Option(help="Folder of bundles, NAME/VERSION/, that servers follow.")],
     archive: Annotated[Path | None, typer.Argument(help="The folder that presage archive writes; or --init.")] = None,
     init: Annotated[  # noqa: FBT002 - a flag
@@ -109,6 +114,8 @@ def learn(  # noqa: PLR0917 - the command line passes names
 
     if archive is None and not init:
         sys.exit(_fail("expected the folder of an archive, or --init; give one of them"))
+    if misplaced := first_given(context, _SCORING_OPTIONS if rank else _RANKING_OPTIONS):
+        sys.exit(_fail(f"{misplaced}: only valid with{'out' if rank else ''} --rank; remove it"))
     try:
         schedule: dict[str, Any] = {
             "after_purchases": after_purchases,

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from presage_export.registry import is_version
 from presage_featurizer import FeaturizerError
+from presage_training.commands.given import first_given
 from presage_training.project.option import project_option
 from presage_training.project.training_file import TRAINING_KEYS
 from presage_training.readers import LogFormat
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 _LOG_OPTIONS = ("log_format", "mapping", "sort", "as_recorded")
-"""What servers take for a version."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SIMULATION_OPTIONS = ("visitors", "days")
 _RANKING_OPTIONS = ("question", "placements", "items", "columns", "state_ttl_days")
@@ -192,11 +192,11 @@ def _misuse(context: typer.Context, *, has_log: bool, simulate: bool, rank: bool
     """Say what is wrong with a combination of options."""
     if has_log == simulate:
         return "expected either a log or --simulate; give one of them"
-    if misplaced := _given(context, _LOG_OPTIONS if simulate else _SIMULATION_OPTIONS):
+    if misplaced := first_given(context, _LOG_OPTIONS if simulate else _SIMULATION_OPTIONS):
         return f"{misplaced}: only valid with {'a log' if simulate else '--simulate'}; remove it"
-    if misplaced := _given(context, _SCORING_OPTIONS if rank else _RANKING_OPTIONS):
+    if misplaced := first_given(context, _SCORING_OPTIONS if rank else _RANKING_OPTIONS):
         return f"{misplaced}: only valid with{'out' if rank else ''} --rank; remove it"
-    if (misplaced := _given(context, ("columns",))) and not _given(context, ("items",)):
+    if (misplaced := first_given(context, ("columns",))) and not first_given(context, ("items",)):
         return f"{misplaced}: only valid with --items; remove it"
     return None
 
@@ -220,15 +220,6 @@ def _misplaced_output(
 def _is_served(bundle: Path) -> bool:
     """Whether servers find a bundle of this name and version."""
     return bool(_NAME.fullmatch(bundle.parent.name)) and is_version(bundle.name)
-
-
-def _given(context: typer.Context, names: tuple[str, ...]) -> str | None:
-    """Return the flag of the first of these options that the command line gives."""
-    for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if parameter.name in names and getattr(source, "name", "") == "COMMANDLINE":
-            return parameter.opts[0]
-    return None
 
 
 def _served(results: Results, to: Path, bundle: Path | None, project: Path | None) -> str | None:
