@@ -71,16 +71,17 @@ def parse_list_target(text: str) -> ListTarget:
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """What is kept of an exposure."""
+    """What is kept of an exposure, in a few hundred bytes: there may be millions of them."""
 
     unix_micros: int
     version: str
     arm: int
     propensity: float
-    first_a: tuple[int, ...]
-    """The numbers of the digests of the first k items in A's order."""
-    first_b: tuple[int, ...]
-    shown: frozenset[int]
+    first_a: bytes
+    """The numbers of the digests of the first k items in A's order, uint64."""
+    first_b: bytes
+    shown: bytes
+    """Those of the items that were returned."""
 
 
 @dataclass(slots=True)
@@ -192,18 +193,22 @@ def _visitors(
                 exposure.arm_propensity,
                 first_a,
                 first_b,
-                frozenset(digests[exposure.order].tolist()),
+                digests[exposure.order].tobytes(),
             )
         )
     return visitors
 
 
-def _first(scores: bytes, digests: NDArray[np.uint64], may_be_shown: NDArray[np.bool_], k: int) -> tuple[int, ...]:
+def _first(scores: bytes, digests: NDArray[np.uint64], may_be_shown: NDArray[np.bool_], k: int) -> bytes:
     """Return the first k items in the order of a version, as it would have been served."""
     values = np.frombuffer(scores, "<f8")[may_be_shown]
     digests = digests[may_be_shown]
-    found: list[int] = digests[np.lexsort((digests, -values))[:k]].tolist()
-    return tuple(found)
+    return digests[np.lexsort((digests, -values))[:k]].tobytes()
+
+
+def _numbers(kept: bytes) -> list[int]:
+    numbers: list[int] = np.frombuffer(kept, np.uint64).tolist()
+    return numbers
 
 
 def _sessions(number: int, visitor: _Visitor, target: ListTarget) -> Iterator[_Session]:
@@ -225,13 +230,13 @@ def _row(session: _Session, window_micros: int) -> tuple[float | bool, ...]:
         begin, end = shown.unix_micros, shown.unix_micros + window_micros
         first, last = (bisect_right(visitor.taken, time, key=_time_of) for time in (begin, end))
         taken = frozenset[int]().union(*(numbers for _, numbers in visitor.taken[first:last]))
-        both = set(shown.first_a).intersection(shown.first_b)
-        count = len(taken.intersection({*shown.first_a, *shown.first_b}))
-        ndcg_a, rank_a = _measure(shown.first_a, taken, count)
-        ndcg_b, rank_b = _measure(shown.first_b, taken, count)
-        sums += (ndcg_a, ndcg_b, rank_a, rank_b, len(both) / max(1, len(shown.first_a)))
+        first_a, first_b = _numbers(shown.first_a), _numbers(shown.first_b)
+        count = len(taken.intersection({*first_a, *first_b}))
+        ndcg_a, rank_a = _measure(first_a, taken, count)
+        ndcg_b, rank_b = _measure(first_b, taken, count)
+        sums += (ndcg_a, ndcg_b, rank_a, rank_b, len({*first_a}.intersection(first_b)) / max(1, len(first_a)))
         found = found or count > 0
-        took = took or bool(taken & shown.shown)
+        took = took or not taken.isdisjoint(_numbers(shown.shown))
     begin, end = session.lists[0].unix_micros, session.lists[-1].unix_micros + window_micros
     purchased = any(begin < time <= end for time in visitor.purchases)
     return (*(sums / len(session.lists)).tolist(), found, took, purchased)
