@@ -41,8 +41,8 @@ _MAX_CLOSED = 100
 class ServedCounts(Collector):
     """Counts the features and scores that are served, by version and hour.
 
-    The serving thread notes them while another thread stores and exports what was counted: all methods are for any thread. A version
-    that is loaded twice is counted once.
+    The serving thread notes them while another thread stores and exports what was counted: all methods are for any thread. A
+    version that is loaded twice is counted once.
 
     A version whose bundle has no baseline is not counted. Neither are degraded scores, whose features are those of nobody.
 
