@@ -10,7 +10,7 @@ DEMO_EXTRAS ?= server,native
 .PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire \
         bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
         bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
-        audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain train-real train-rank \
+        audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
         list-regret learn-demo mlflow-proof drift-proof bench-drift clean
 .DEFAULT_GOAL := help
 
@@ -44,8 +44,11 @@ endef
 demo: $(if $(wildcard .venv/installed),setup,.venv/installed-for-demo) ## start a store and a server, drive visitors, show their scores move
 	@$(BIN)/presage demo
 
+# More than there are cores: a third of the tests' time is waiting.
+TEST_WORKERS ?= 3
+
 test: setup ## run the tests
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadgroup
 	@$(MAKE) --no-print-directory new-user
 
 test-slow: setup ## run the tests that `make test` leaves out: training again what ships, small proofs
@@ -123,6 +126,9 @@ budget: setup ## has Score become slower, beside an empty call?
 
 bench-explain: setup ## what an explanation takes, and what 50 a second do to the latencies of Score
 	@$(BIN)/python -m benchmarks.explaining --to .benchmarks/explain.json $(ARGS)
+
+bench-learn: setup ## what presage learn beside a server does to the latencies of Score
+	@$(BIN)/python -m benchmarks.retraining --to .benchmarks/learn.json $(ARGS)
 
 soak: setup ## an hour of mixed load at 60 % of saturation
 	@$(BIN)/python -m benchmarks.soak --to .benchmarks $(ARGS)

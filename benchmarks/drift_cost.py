@@ -8,23 +8,18 @@ chance.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-import sysconfig
 import tempfile
 from dataclasses import asdict, dataclass
-from itertools import product
 from pathlib import Path
 from statistics import median, stdev
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.rig.command import FAILED, load_options, run_benchmark, write_json
-from benchmarks.rig.load import Calls, run_load
-from benchmarks.rig.processes import cpu_seconds
+from benchmarks.rig.command import FAILED, load_options, run_benchmark, run_presage, write_json
+from benchmarks.rig.in_turn import CallCost, load_in_turn, median_of, ratios_of
 from benchmarks.rig.rig import open_rig
-from benchmarks.rig.serving import Server
 
 __all__ = ["main"]
 
@@ -72,8 +67,8 @@ def _run(given: argparse.Namespace, console: Console) -> int:
                     for way in ("without", "counted")
                 }
                 for in_flight in given.in_flight:
-                    figures = _measure(servers, rig.write_calls("score"), in_flight, given)
-                    comparisons += [_compare(transport, in_flight, figure, figures) for figure in ("cpu", "p50")]
+                    costs = load_in_turn(servers, rig.write_calls("score"), in_flight, given)
+                    comparisons += [_compare(transport, in_flight, figure, costs) for figure in ("cpu", "p50")]
     _print(console, comparisons)
     write_json(given.to, [asdict(comparison) for comparison in comparisons])
     too_slow = [one for one in comparisons if one.ratio - 2 * one.error > _MOST]
@@ -86,58 +81,22 @@ def _run(given: argparse.Namespace, console: Console) -> int:
 
 def _train(folder: Path) -> Path:
     """Train a model on the simulated shop; returns the folder of bundles."""
-    presage = Path(sysconfig.get_path("scripts"), "presage")
     places = ("--to", str(folder / "run"), "--bundle", str(folder / "models" / "conversion" / "1"))
-    done = subprocess.run(
-        [
-            presage,
-            "train",
-            "--simulate",
-            "--visitors",
-            "2000",
-            "--models",
-            "lightgbm-classifier",
-            "--draws",
-            "100",
-            *places,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
+    run_presage(
+        "train", "--simulate", "--visitors", "2000", "--models", "lightgbm-classifier", "--draws", "100", *places
     )
-    if done.returncode:
-        raise RuntimeError(f"presage train failed: {done.stderr.strip()}")
     return folder / "models"
 
 
-def _measure(
-    servers: dict[str, Server], calls: Calls, in_flight: int, given: argparse.Namespace
-) -> dict[tuple[str, str], list[float]]:
-    """Load both servers in turn; returns the figures of each round, by figure and way."""
-    found: dict[tuple[str, str], list[float]] = {pair: [] for pair in product(("cpu", "p50"), servers)}
-    for number in range(given.rounds + 1):
-        # The second one meets a warmer machine: they change places.
-        for way in sorted(servers, reverse=bool(number % 2)):
-            server = servers[way]
-            before = cpu_seconds([server.pid])
-            outcome = run_load(server.address, calls, seconds=given.seconds, warm_up_seconds=0.0, in_flight=in_flight)
-            if outcome.errors or not outcome.ok.calls:
-                raise RuntimeError(f"expected every call to be answered, but {outcome.errors} were not")
-            if number:  # the first round warms up
-                found["cpu", way].append((cpu_seconds([server.pid]) - before) * 1e6 / outcome.ok.calls)
-                found["p50", way].append(outcome.ok.p50_us)
-    return found
-
-
-def _compare(transport: str, in_flight: int, figure: str, found: dict[tuple[str, str], list[float]]) -> _Comparison:
-    plain, counted = found[figure, "without"], found[figure, "counted"]
-    ratios = [own / other for own, other in zip(counted, plain, strict=True)]
+def _compare(transport: str, in_flight: int, figure: str, costs: dict[str, list[CallCost]]) -> _Comparison:
+    plain, counted = costs["without"], costs["counted"]
+    ratios = [getattr(ratio, figure) for ratio in ratios_of(counted, plain)]
     return _Comparison(
         transport=transport,
         in_flight=in_flight,
         figure=figure,
-        without=median(plain),
-        counted=median(counted),
+        without=getattr(median_of(plain), figure),
+        counted=getattr(median_of(counted), figure),
         ratio=median(ratios),
         error=stdev(ratios) / len(ratios) ** 0.5,
     )

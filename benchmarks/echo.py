@@ -46,7 +46,7 @@ async def _serve(name: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     options = ServerOptions(host="127.0.0.1", port=0, max_message_bytes=4 << 20)
-    transport, _ = make_transport(name, options, [_SCORE], grpc.aio.server(options=grpcio_options(options)))
+    transport = make_transport(name, options, [_SCORE], grpc.aio.server(options=grpcio_options(options)))
     address = await transport.start(_answer)
     tune_interpreter()
     print(f"echo: serving on {address}", flush=True)

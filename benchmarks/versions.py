@@ -15,15 +15,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.rig.command import FAILED, load_options, run_benchmark, write_json
-from benchmarks.rig.load import Calls, run_load
-from benchmarks.rig.processes import cpu_seconds
+from benchmarks.rig.in_turn import CallCost, load_in_turn, median_of, ratios_of
 from benchmarks.rig.rig import Rig, open_rig
 from benchmarks.rig.serving import Server
 from presage_export.bundle.manifest import decode_manifest, encode_manifest, seal_manifest
@@ -70,8 +68,8 @@ def _run(given: argparse.Namespace, console: Console) -> int:
             for transport in given.transport:
                 servers = _start(rig, transport, models)
                 for in_flight in given.in_flight:
-                    figures = _measure(servers, calls, in_flight, given)
-                    comparisons += [_compare(transport, in_flight, served, figures) for served in servers]
+                    costs = load_in_turn(servers, calls, in_flight, given)
+                    comparisons += [_compare(transport, in_flight, served, costs) for served in servers]
     _print(console, comparisons)
     write_json(given.to, [asdict(comparison) for comparison in comparisons])
     too_slow = [one for one in comparisons if one.served == _PAIRS and one.cpu_ratio > _MOST]
@@ -112,40 +110,17 @@ def _start(rig: Rig, transport: str, models: dict[str, Path]) -> dict[str, Serve
     return {served: rig.start_presage(url, "--models", str(folder), *flags) for served, folder in models.items()}
 
 
-def _measure(
-    servers: dict[str, Server], calls: Calls, in_flight: int, given: argparse.Namespace
-) -> dict[str, list[tuple[float, float]]]:
-    """Load the servers in turn; returns processor time and 99th percentile of a call, in microseconds, of each round."""
-    figures: dict[str, list[tuple[float, float]]] = {served: [] for served in servers}
-    for number in range(given.rounds + 1):
-        # The next one meets a warmer machine: they change places.
-        for served in sorted(servers, reverse=bool(number % 2)):
-            server = servers[served]
-            before = cpu_seconds([server.pid])
-            outcome = run_load(server.address, calls, seconds=given.seconds, warm_up_seconds=0.0, in_flight=in_flight)
-            if outcome.errors or not outcome.ok.calls:
-                raise RuntimeError(f"expected every call to be answered, but {outcome.errors} were not ({served})")
-            if number:  # the first round warms up
-                cpu = (cpu_seconds([server.pid]) - before) * 1e6 / outcome.ok.calls
-                figures[served].append((cpu, outcome.ok.p99_us))
-    return figures
-
-
-def _compare(transport: str, in_flight: int, served: str, figures: dict[str, list[tuple[float, float]]]) -> _Comparison:
-    (cpu, p99), (cpu_alone, p99_alone) = (list(zip(*figures[name], strict=True)) for name in (served, _ALONE))
+def _compare(transport: str, in_flight: int, served: str, costs: dict[str, list[CallCost]]) -> _Comparison:
+    cost, ratio = median_of(costs[served]), median_of(ratios_of(costs[served], costs[_ALONE]))
     return _Comparison(
         transport=transport,
         in_flight=in_flight,
         served=served,
-        cpu_micros=median(cpu),
-        cpu_ratio=_ratio(cpu, cpu_alone),
-        p99_micros=median(p99),
-        p99_ratio=_ratio(p99, p99_alone),
+        cpu_micros=cost.cpu,
+        cpu_ratio=ratio.cpu,
+        p99_micros=cost.p99,
+        p99_ratio=ratio.p99,
     )
-
-
-def _ratio(figures: Sequence[float], alone: Sequence[float]) -> float:
-    return median(one / other for one, other in zip(figures, alone, strict=True))
 
 
 def _print(console: Console, comparisons: Sequence[_Comparison]) -> None:

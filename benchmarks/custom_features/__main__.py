@@ -8,23 +8,19 @@ processor time for each call. The exit code is 1 if a Score takes more than 1.5 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
-from statistics import median
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.custom_features.attributes import with_attributes
-from benchmarks.rig.command import FAILED, load_options, run_benchmark, write_json
-from benchmarks.rig.load import Calls, run_load
-from benchmarks.rig.processes import cpu_seconds
+from benchmarks.rig.command import FAILED, load_options, run_benchmark, run_presage, write_json
+from benchmarks.rig.in_turn import CallCost, load_in_turn, median_of, ratios_of
 from benchmarks.rig.rig import Rig, open_rig
 from benchmarks.rig.serving import Server
 from presage_featurizer import MICROS, Event, State
@@ -87,8 +83,8 @@ def _run(given: argparse.Namespace, console: Console) -> int:
             for transport in given.transport:
                 servers = _start(rig, transport, models, events)
                 for scenario, in_flight in product(given.scenario, given.in_flight):
-                    times = _measure(servers, rig.write_calls(scenario), in_flight, given)
-                    comparisons.append(_compare(transport, scenario, in_flight, times))
+                    costs = load_in_turn(servers, rig.write_calls(scenario), in_flight, given)
+                    comparisons.append(_compare(transport, scenario, in_flight, costs))
     _print(console, comparisons)
     write_json(given.to, [asdict(comparison) for comparison in comparisons])
     too_slow = [one for one in comparisons if one.scenario == "score" and one.ratio > _MOST]
@@ -102,15 +98,7 @@ def _train(folder: Path, name: str, *features: str) -> Path:
     models = folder / f"models-{name}"
     log = (str(folder / "log.jsonl"), "--format", "presage")
     places = ("--to", str(folder / f"run-{name}"), "--bundle", str(models / name / "1"))
-    presage = Path(sysconfig.get_path("scripts"), "presage")
-    done = subprocess.run(
-        [presage, "train", *log, *features, *places, "--models", _KIND, "--draws", "100"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"presage train failed: {done.stderr.strip()}")
+    run_presage("train", *log, *features, *places, "--models", _KIND, "--draws", "100")
     return models
 
 
@@ -131,33 +119,14 @@ def _states(events: Sequence[Event], aggregates: Aggregates) -> list[State]:
     return list(replay.states.values())
 
 
-def _measure(
-    servers: dict[str, Server], calls: Calls, in_flight: int, given: argparse.Namespace
-) -> dict[str, list[float]]:
-    """Load both servers in turn; returns the processor time for a call, in microseconds, of each round."""
-    times: dict[str, list[float]] = {name: [] for name in servers}
-    for number in range(given.rounds + 1):
-        # The second one meets a warmer machine: they change places.
-        for name in sorted(servers, reverse=bool(number % 2)):
-            server = servers[name]
-            before = cpu_seconds([server.pid])
-            # Without a warm-up, so that the processor time is that of the calls that are counted.
-            outcome = run_load(server.address, calls, seconds=given.seconds, warm_up_seconds=0.0, in_flight=in_flight)
-            if outcome.errors or not outcome.ok.calls:
-                raise RuntimeError(f"expected every call to be answered, but {outcome.errors} {name} features were not")
-            if number:  # the first round warms up
-                times[name].append((cpu_seconds([server.pid]) - before) * 1e6 / outcome.ok.calls)
-    return times
-
-
-def _compare(transport: str, scenario: str, in_flight: int, times: dict[str, list[float]]) -> _Comparison:
+def _compare(transport: str, scenario: str, in_flight: int, costs: dict[str, list[CallCost]]) -> _Comparison:
     return _Comparison(
         transport=transport,
         scenario=scenario,
         in_flight=in_flight,
-        without_micros=median(times["without"]),
-        with_micros=median(times["with"]),
-        ratio=median(own / plain for own, plain in zip(times["with"], times["without"], strict=True)),
+        without_micros=median_of(costs["without"]).cpu,
+        with_micros=median_of(costs["with"]).cpu,
+        ratio=median_of(ratios_of(costs["with"], costs["without"])).cpu,
     )
 
 

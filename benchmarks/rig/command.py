@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import signal
+import subprocess
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ __all__ = [
     "MissingRequirementError",
     "load_options",
     "run_benchmark",
+    "run_presage",
     "wide_console",
     "write_json",
 ]
@@ -76,6 +79,14 @@ def run_benchmark(name: str, benchmark: Callable[[Console], int]) -> int:
             signal.signal(number, handler)
     console.print(f"{name}: {message}", markup=False, highlight=False, soft_wrap=True)
     return code
+
+
+def run_presage(*words: str) -> None:
+    """Run a command of ``presage`` to its end; raises RuntimeError if it fails."""
+    presage = Path(sysconfig.get_path("scripts"), "presage")
+    done = subprocess.run([presage, *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"presage {words[0]} failed: {done.stderr.strip()}")
 
 
 def wide_console() -> Console:

@@ -6,6 +6,7 @@ stages (``benchmarks/test_*.py``, ``echo``, ``gc_pauses``) import what they time
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ import redis
 from numpy.typing import NDArray
 
 import presage_server.store
-from presage_featurizer import State
-from presage_featurizer.event_log import BEGINNING, PARTITIONS, partition_of, stream_key
+from presage_featurizer import Event, State, encode_event
+from presage_featurizer.event_log import BEGINNING, PARTITIONS, Entry, EntryId, partition_of, stream_key
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_counter import BucketCounter
+from presage_server.archive.folder import open_folder
+from presage_server.archive.parts import parts_by_day
 from presage_server.items.item_store import ItemStore, LoadedItems, Published
 from presage_server.models.loading import load_models
 from presage_server.settings import shipped_models
@@ -37,6 +40,7 @@ __all__ = [
     "store_items",
     "stored_state",
     "stream_key",
+    "write_archive",
 ]
 
 COMMIT_SCRIPT = Path(presage_server.store.__file__).with_name("commit.lua")
@@ -55,6 +59,16 @@ def store_items(url: str, columns: ItemColumns) -> None:
         counter = BucketCounter(columns.bucket_micros, columns.epoch - 1)
         store.publish(counter.close(columns.epoch), Published(), {}, columns.bucket_micros)
         store.save(LoadedItems(columns, BEGINNING), token="benchmark", keep_from_millis=0)
+
+
+def write_archive(directory: Path, events: Sequence[Event], *, first: int) -> None:
+    """Add a batch of events to an archive, as ``presage archive`` does; ``first`` numbers their entries, above those before."""
+    entries = [
+        Entry(partition_of(event.user_id), EntryId(number, 0), encode_event(event), no_prior_state=False)
+        for number, event in enumerate(events, first)
+    ]
+    with open_folder(directory, new_id=lambda: "benchmark") as folder:
+        folder.commit(parts_by_day(entries), positions={}, entries=len(entries))
 
 
 def reference_scores(rows: NDArray[np.float32]) -> list[float]:

@@ -33,6 +33,7 @@ def context_to_proto(context: RankContext | None) -> ranking_service_pb2.RankCon
         anchor_item_id=context.anchor_item_id,
         filter=filter_to_proto(context.filter),
         exclude=list(context.exclude),
+        country_code=context.country_code,
     )
 
 

@@ -86,7 +86,7 @@ class Aliases:
     """
 
     champion: str = ""
-    """Serves whoever no other version serves; empty: the highest version that can be served."""
+    """Serves all visitors that no other version serves; empty: the highest version that can be served."""
     challenger: str = ""
     """Is tried on a share of the visitors; empty: none."""
     challenger_share: float = 0.0
@@ -98,7 +98,7 @@ class Aliases:
     holdout_share: float = 0.0
     """The share of visitors that are held out, 0 to 1."""
     salt: str = ""
-    """What visitors are assigned by, together with their ids: another text assigns them again."""
+    """Hashed together with a visitor's id to choose the arm: another text assigns visitors again."""
     pairs_share: float = 0.1
     """The share of scores that are logged together with those of the other versions, 0 to 1."""
     rollback: RollbackRules | None = None
@@ -131,6 +131,7 @@ class ModelSummary:
     name: str
     kind: ModelKind
     aliases: Aliases
+    """As they are written down; where they name no champion, it is the version that serves as one."""
     versions: tuple[VersionSummary, ...]
     """The oldest first."""
     default_model: bool

@@ -88,6 +88,8 @@ class ItemSource(IntEnum):
     """Items that the placement's rules added."""
     EXPLORATION = 12
     """Items drawn at random."""
+    POPULAR_IN_COUNTRY = 13
+    """Items that are popular now in the visitor's country."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,9 +135,11 @@ class RankContext:
     """Conditions that all items in the result meet."""
     exclude: Sequence[Exclusion] = ()
     """Items that are left out."""
+    country_code: str = ""
+    """The visitor's country, as in events; empty: that of the visitor's newest event that has one."""
 
     def __post_init__(self) -> None:
-        check_texts(self, ("placement", "anchor_item_id"))
+        check_texts(self, ("placement", "anchor_item_id", "country_code"))
         check_members("exclude", self.exclude, Exclusion)
         if self.budget is not None:
             check_numbers(self, ("budget",))

@@ -86,7 +86,7 @@ class Arm(IntEnum):
     UNSPECIFIED = 0
     """The champion serves everyone, or a newer server has a word for it that this client lacks."""
     CHAMPION = 1
-    """The version that serves whoever no other version serves."""
+    """The version that serves all visitors that no other version serves."""
     CHALLENGER = 2
     """The version that is tried on a share of the visitors."""
     HOLDOUT = 3

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from grpc_health.v1 import health_pb2
+from grpc_health.v1 import health, health_pb2
 from redis.asyncio import Redis
 
 from presage_featurizer import NO_AGGREGATES
@@ -110,9 +110,8 @@ async def running(
         methods = make_methods(models, placements, metrics, custom=custom, stack=stack)
         server, health_servicer = make_grpcio_server(settings, options)
         paths = [method.path for method in methods]
-        transport, watcher = make_transport(transport_name, options, paths, server)
+        transport = make_transport(transport_name, options, paths, server)
         link, redis, url = await open_store(settings, stack)
-        link.watch_with(watcher)
         add_rare_methods(server, models=models, redis=redis, settings=settings, custom=custom)
         binding = TableBinding(models)
         live = await stack.enter_async_context(live_items(url, settings, metrics.registry, binding.bind))
@@ -144,7 +143,7 @@ async def running(
             ranker=ranker,
             overload=overload,
             metrics=metrics,
-            wait_seconds=0.0 if watcher else _POLL_SECONDS,
+            wait_seconds=_POLL_SECONDS,
             after_replies=AfterReplies(pairs, make_guard(settings, models, metrics, stack)),
         )
         if settings.metrics_port >= 0:
@@ -175,10 +174,16 @@ async def running(
         await stack.enter_async_context(_changing(reloads, swapper))
         await stack.enter_async_context(_publishing(counts, redis))
         yield address
+        reloads.stop()
         checking.cancel()
-        await health_servicer.enter_graceful_shutdown()
-        await asyncio.sleep(settings.drain_delay_seconds)
-        await transport.stop(settings.drain_seconds)
+        await _drain(settings, health_servicer, transport)
+
+
+async def _drain(settings: Settings, health_servicer: health.aio.HealthServicer, transport: Transport) -> None:
+    """Send callers elsewhere, then end the calls in flight."""
+    await health_servicer.enter_graceful_shutdown()
+    await asyncio.sleep(settings.drain_delay_seconds)
+    await transport.stop(settings.drain_seconds)
 
 
 @asynccontextmanager
@@ -188,6 +193,7 @@ async def _changing(reloads: Reloads, swapper: Swapper) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        swapper.give_up()
         await asyncio.to_thread(reloads.close)  # the loop may be what a change waits for
         swapper.close()
 

@@ -111,7 +111,14 @@ def make_scorer(
 
 
 def make_guard(settings: Settings, models: Models, metrics: Metrics, stack: AsyncExitStack) -> Guard:
-    rollbacks = Rollbacks(settings.models, asyncio.get_running_loop(), system_clock, metrics.rollbacks)
+    rollbacks = Rollbacks(
+        settings.models,
+        asyncio.get_running_loop(),
+        system_clock,
+        written=metrics.rollbacks,
+        not_written=metrics.rollbacks_not_written,
+        hold=lambda rollback: models.hold_rollback(rollback.model, rollback.aliases),
+    )
     stack.push_async_callback(rollbacks.finish)
     return Guard(models, metrics.versions, rollbacks.start)
 

@@ -106,12 +106,12 @@ class Settings:
     default_model: str = setting(
         "",
         "The model for calls that name none.",
-        shown_default="conversion, or the only one",
+        shown_default="that in defaults.json, conversion, or the only one",
     )
     default_ranking_model: str = setting(
         "",
         "The model for calls of RankingService that name none.",
-        shown_default="ranking, or the only one",
+        shown_default="that in defaults.json, ranking, or the only one",
     )
     placements: str = setting(
         "",

@@ -35,6 +35,7 @@ CONTEXT = RankContext(
     anchor_item_id="lamp",
     filter=ItemFilter(categories=["light"], brands=("acme",), tags=["new"], min_price=0.0, max_price=np.float32(9.5)),
     exclude=[Exclusion.CURRENT, Exclusion.BOUGHT],
+    country_code="DE",
 )
 CONTEXT_MESSAGE = ranking_service_pb2.RankContext(
     placement="cart",
@@ -44,6 +45,7 @@ CONTEXT_MESSAGE = ranking_service_pb2.RankContext(
         categories=["light"], brands=["acme"], tags=["new"], min_price=0.0, max_price=9.5
     ),
     exclude=[ranking_service_pb2.EXCLUSION_CURRENT, ranking_service_pb2.EXCLUSION_BOUGHT],
+    country_code="DE",
 )
 ITEM_MESSAGE = ranking_service_pb2.RankedItem(
     item_id="lamp",
@@ -247,6 +249,7 @@ async def test_an_argument_of_the_wrong_type_is_refused_by_name(client, servicer
         (ItemFilter, {"brands": [None]}, "brands[0]: expected a string, got None, "),
         (ItemFilter, {"max_price": "9"}, "max_price: expected a number, got '9', "),
         (RankContext, {"placement": None}, "placement: expected a string, got None, "),
+        (RankContext, {"country_code": b"DE"}, "country_code: expected a string, got b'DE', "),
         (RankContext, {"budget": "50"}, "budget: expected a number, got '50', "),
         (RankContext, {"exclude": Exclusion.CART}, "exclude: expected a sequence of Exclusion, got "),
         (RankContext, {"exclude": ["CART"]}, "exclude[0]: expected a member of Exclusion, got 'CART', "),

@@ -22,6 +22,9 @@ RANK_REQUEST = bytes.fromhex(
     "0a03752d311203732d311a0772616e6b696e672203692d312203692d32280232350a04686f6d651100000000000049401a03692d33221b0a"
     "01631201621a017421000000000000f03f2900000000000023402a020104388080f9c0c1c4820340014801"
 )
+RANK_CONTEXT_WITH_COUNTRY = bytes.fromhex(
+    "0a04686f6d651100000000000049401a03692d33221b0a01631201621a017421000000000000f03f2900000000000023402a0201043a024445"
+)
 UPSERT_ITEMS_REQUEST = bytes.fromhex("0a240a03692d311100000000000029401a01632201622a017430003800408080f9c0c1c48203")
 """Written when version 1 got the ranking service."""
 
@@ -100,6 +103,8 @@ def test_a_request_to_rank_still_parses_to_the_same():
         include_timings=True,
     )
     assert ranking_service_pb2.RankRequest.FromString(RANK_REQUEST) == expected
+    expected.context.country_code = "DE"  # field 7, which came later
+    assert ranking_service_pb2.RankContext.FromString(RANK_CONTEXT_WITH_COUNTRY) == expected.context
     for message in (expected, expected.context, expected.context.filter):
         assert {field.name for field, _ in message.ListFields()} == set(message.DESCRIPTOR.fields_by_name)
 

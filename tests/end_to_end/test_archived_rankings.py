@@ -17,9 +17,10 @@ from presage.v1 import event_pb2, ranking_service_pb2_grpc, scoring_service_pb2,
 from presage.v1 import ranking_service_pb2 as pb
 from presage_export.bundle.ranking import load_ranking_bundle
 from presage_featurizer import MICROS
-from presage_featurizer.event_log import PARTITIONS, stream_key
+from presage_featurizer.event_log import PARTITIONS, Exposure, stream_key
 from presage_featurizer.ranking.placements import Placements
-from presage_training.ranking.archived_rankings import RankingAudit, audit_rankings
+from presage_training.auditing.result import AuditResult
+from presage_training.ranking.archived_rankings import audit_rankings
 from presage_training.readers.formats.archived_catalogue import archived_catalogue
 from presage_training.readers.skipped_rows import SkippedRows
 from support.archives import archive_once
@@ -101,7 +102,7 @@ def test_rankings_come_back_from_the_archive_alone_though_the_catalogue_changed(
     assert archive_once(store, archive) == []
     store.redis.flushall()
 
-    def audited() -> RankingAudit:
+    def audited() -> AuditResult[Exposure]:
         (folder,) = models.glob("*/*")
         bundle = load_ranking_bundle(folder)
         skipped = SkippedRows()

@@ -23,10 +23,12 @@ from presage.v1 import event_pb2, ranking_service_pb2_grpc, scoring_service_pb2,
 from presage.v1 import ranking_service_pb2 as pb
 from presage_featurizer import CONVERSION, MICROS, VISITOR, State, decode_event
 from presage_featurizer.event_log import PARTITIONS, Entry, Exposure, decode_exposure, last_event_of, stream_key
+from presage_featurizer.ranking.assembling import Circumstances, context_of
 from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_counter import BucketCounter, Place
 from presage_featurizer.ranking.placements import Placements
+from presage_featurizer.ranking.retrieval import SOURCES, RetrievalLimits, retrieve
 from presage_featurizer.ranking.tables import RankingTables
 from presage_featurizer.ranking.workspace import Workspace
 from presage_server.items.changes import ChangesReader
@@ -55,6 +57,9 @@ exploration = { slots = [2, 5], epsilon = 0.5 }
 cheaper_alternatives = 3
 exploration = { slots = [3], method = "thompson" }
 """
+COUNTRIES = ("DE", "FR")
+SHARE_NEW = 0.2
+"""Of sessions: those of visitors who see no item, but for lists of what is popular."""
 ENDLESS_MILLIS = 2**62
 
 
@@ -102,15 +107,22 @@ class Shopper:
         self._random = random.Random(seed)
         self.responses: dict[str, pb.RankResponse | pb.NextItemsResponse] = {}
         self.epochs: set[int] = set()
+        self.countries: dict[str, str] = {}
+        """By the id of each list whose items Presage found, none of which was left out: the country that the call named."""
 
     async def go_through(self, session: int) -> None:
         rng = self._random
         if session % SESSIONS_PER_CHANGE == 0:
             await self._change_the_catalogue()
-        user_id = f"visitor-{rng.randrange(VISITORS)}"
+        visitor = rng.randrange(VISITORS)
+        is_new = rng.random() < SHARE_NEW
+        user_id = f"newcomer-{session}" if is_new else f"visitor-{visitor}"
         for step in range(EVENTS_PER_SESSION):
-            items = [an_item(rng.randrange(ITEMS)) for _ in range(rng.choice([1, 1, 1, 3]))]
-            event = event_pb2.Event(event_id=f"{session}-{step}", type=rng.choice(KINDS), user_id=user_id)
+            items = [an_item(rng.randrange(ITEMS)) for _ in range(0 if is_new else rng.choice([1, 1, 1, 3]))]
+            country = COUNTRIES[visitor % len(COUNTRIES)] if rng.random() < 0.8 else ""
+            event = event_pb2.Event(
+                event_id=f"{session}-{step}", type=1 if is_new else rng.choice(KINDS), user_id=user_id, country=country
+            )
             for item in items:
                 event.items.add(
                     item_id=item.item_id, category=item.category, brand=item.brand, price=item.price_micros / MICROS
@@ -140,6 +152,7 @@ class Shopper:
             placement=rng.choice(["", "home", "cart"]),
             anchor_item_id=rng.choice(["", item_id(rng.randrange(ITEMS)), "unknown"]),
             exclude=rng.sample([1, 2, 3, 4], rng.randrange(3)),
+            country_code=rng.choice(["", "", *COUNTRIES]),
         )
         if rng.random() < 0.4:
             context.budget = rng.choice([0.0, 60.0, 250.0])
@@ -154,6 +167,8 @@ class Shopper:
                 rng.shuffle(ids)
                 request.candidate_ids.extend(ids)
             response = await self._ranking.Rank(request, timeout=GENEROUS_SECONDS)
+            if not request.candidate_ids and not context.exclude:
+                self.countries[response.rank_id] = context.country_code
         self.responses[response.rank_id] = response
         self.epochs.add(response.basis.epoch)
         if step % 2 and response.items:
@@ -167,7 +182,8 @@ class Shopper:
 
 async def send_crowded(
     addresses: list[str], follower: FollowerProcess
-) -> dict[str, pb.RankResponse | pb.NextItemsResponse]:
+) -> tuple[dict[str, pb.RankResponse | pb.NextItemsResponse], dict[str, str]]:
+    """Return the responses, and the countries of those lists whose items Presage found."""
     async with AsyncExitStack() as stack:
         shoppers = [
             Shopper(
@@ -202,7 +218,8 @@ async def send_crowded(
             for place in range(CLIENTS):
                 group.create_task(shop(place))
             group.create_task(kill_the_follower())
-        return {rank_id: response for shopper in shoppers for rank_id, response in shopper.responses.items()}
+        responses = {rank_id: response for shopper in shoppers for rank_id, response in shopper.responses.items()}
+        return responses, {rank_id: country for shopper in shoppers for rank_id, country in shopper.countries.items()}
 
 
 class EventLog:
@@ -243,6 +260,29 @@ class EventLog:
             yield columns
 
 
+def found_again(
+    exposure: Exposure,
+    country: str,
+    state: State | None,
+    features: ItemFeatures,
+    tables: RankingTables,
+    *,
+    limits: RetrievalLimits,
+    least: int,
+) -> bool:
+    """Find the candidates of a list again; return whether they are those that were logged, besides the rules' own."""
+    circumstances = Circumstances(
+        exposure.as_of_unix_micros, exposure.session_id, exposure.anchor, exposure.budget_micros, country
+    )
+    found = retrieve(context_of(state, circumstances, features, tables, Workspace()), limits, least)
+    numbers = [pb.ItemSource.Value(f"ITEM_SOURCE_{SOURCES[source].upper()}") for source in found.sources]
+    expected = dict(zip(features.items.digests[found.rows].tolist(), numbers, strict=True))
+    logged = dict(zip(exposure.digests.tolist(), exposure.sources, strict=True))
+    others = {logged[digest] for digest in logged.keys() - expected.keys()}
+    added = {pb.ITEM_SOURCE_POPULAR, pb.ITEM_SOURCE_RULE, pb.ITEM_SOURCE_EXPLORATION}
+    return expected.items() <= logged.items() and others <= added
+
+
 async def until_logged(redis: Redis, count: int) -> None:
     deadline = time.monotonic() + GENEROUS_SECONDS
     while time.monotonic() < deadline:
@@ -266,7 +306,7 @@ async def test_every_ranking_can_be_computed_again_bit_for_bit(store, tmp_path):
         server_process(tmp_path / "b.log", *flags) as other,
         Redis.from_url(store.url) as redis,
     ):
-        responses = await send_crowded([one.address, other.address], follower)
+        responses, countries = await send_crowded([one.address, other.address], follower)
         await until_logged(redis, len(responses))
         log = EventLog(redis)
     model = load_models(models, "", None).ranking("")
@@ -275,7 +315,7 @@ async def test_every_ranking_can_be_computed_again_bit_for_bit(store, tmp_path):
     workspace, by_epoch = Workspace(), defaultdict(list)
     for exposure in log.exposures:
         by_epoch[exposure.epoch].append(exposure)
-    differences = []
+    differences, lists_by_country = [], 0
     for columns in log.columns():
         features, bound = ItemFeatures(columns), tables.bound(columns)
         for exposure in by_epoch[columns.epoch]:
@@ -290,10 +330,16 @@ async def test_every_ranking_can_be_computed_again_bit_for_bit(store, tmp_path):
                 workspace=workspace,
             )
             differences += [(exposure.rank_id, exposure.epoch, name) for name in again.differences(exposure)]
+            if (country := countries.get(exposure.rank_id)) is not None:
+                least = model.limits.popular if rules[exposure.placement].chooses else exposure.k
+                if not found_again(exposure, country, state, features, bound, limits=model.limits, least=least):
+                    differences.append((exposure.rank_id, exposure.epoch, "candidates"))
+                lists_by_country += pb.ITEM_SOURCE_POPULAR_IN_COUNTRY in exposure.sources
             assert exposure.features or not exposure.digests.size
     assert differences == []
     assert {exposure.rank_id for exposure in log.exposures} == responses.keys()
     assert len(responses) > SESSIONS
+    assert lists_by_country > 20
     assert log.changes == SESSIONS // SESSIONS_PER_CHANGE * 5
     assert any(np.frombuffer(exposure.blocked, np.uint8).any() for exposure in log.exposures)
     assert (

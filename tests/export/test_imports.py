@@ -23,13 +23,13 @@ def test_the_serving_side_imports_no_training_library(module):
     assert done.stdout.split() == []
 
 
-def test_the_serving_half_imports_only_itself_and_the_errors():
+def test_the_serving_half_imports_only_itself_the_errors_and_files_of_arrays():
     program = "import sys, presage_export.bundle; print(*(name for name in sys.modules if name.startswith('presage_')))"
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
 
     others = {name for name in done.stdout.split() if not name.startswith("presage_export.bundle")}
-    assert others == {"presage_export", "presage_export.errors"}
+    assert others == {"presage_export", "presage_export.array_files", "presage_export.errors"}
 
 
 def test_importing_the_package_imports_no_onnx_runtime():

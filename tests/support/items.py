@@ -83,9 +83,9 @@ def run_once(follower: Follower) -> None:
         pass
 
 
-def an_event(user_id: str, *items: Item, kind: EventType = EventType.VIEW_ITEM) -> Event:
+def an_event(user_id: str, *items: Item, kind: EventType = EventType.VIEW_ITEM, country: str = "") -> Event:
     """Make an event with items."""
-    return Event("e", kind, user_id, 1_700_000_000_000_000, items=items)
+    return Event("e", kind, user_id, 1_700_000_000_000_000, items=items, country=country)
 
 
 def put_event(store: LocalStore, event: Event, entry_id: str = "*") -> None:

@@ -18,6 +18,8 @@ from presage_featurizer.ranking.workspace import Workspace
 
 NOW = 1_700_000_000 * MICROS
 HOUR = 3_600 * MICROS
+COUNTRIES = ("", "DE", "FR")
+"""Those of an item's events, by its number modulo 7: items of all three are about as popular."""
 
 
 def number_of(item_id: str) -> int:
@@ -63,7 +65,8 @@ def small_shop(seed: int = 1, items: int = 40, neighbours: int = 5, sessions: in
         time = NOW - hours * HOUR
         shown = random.permutation(items)[: items if hours == 900 else items // 2].tolist()
         for number in shown:
-            replay.add(Event("", kind, "somebody", time, items=(an_item(number),)), time)
+            country = COUNTRIES[number % 7 % len(COUNTRIES)]
+            replay.add(Event("", kind, "somebody", time, items=(an_item(number),), country=country), time)
     replay.close_before(NOW)
     known = max(0, items * 3 // 4)
     digests = np.array([number_of("gone"), *map(number_of, (f"item-{number}" for number in range(known)))], np.uint64)
@@ -104,10 +107,14 @@ def random_tables(
     )  # fmt: skip
 
 
-def a_visitor(steps: list[tuple[int, EventType]], every_seconds: int = 60, now: int = NOW) -> State | None:
+def a_visitor(
+    steps: list[tuple[int, EventType]], every_seconds: int = 60, now: int = NOW, country: str = ""
+) -> State | None:
     """Fold events of numbered items; the newest is a minute before ``now``, unless there are none."""
     state = None
     for place, (number, kind) in enumerate(steps):
         time = now - (len(steps) - place) * every_seconds * MICROS
-        state = VISITOR.fold(state, Event(f"e{place}", kind, "visitor", time, items=(an_item(number),)))
+        state = VISITOR.fold(
+            state, Event(f"e{place}", kind, "visitor", time, items=(an_item(number),), country=country)
+        )
     return state

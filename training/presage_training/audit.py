@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -18,27 +17,21 @@ from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError, State,
 from presage_featurizer.custom import NO_AGGREGATES, CustomFeatures
 from presage_featurizer.digests import digest
 from presage_featurizer.event_log import ServedVector
+from presage_training.auditing.result import NO_BEGINNING, NO_EVENT, AuditResult
 from presage_training.readers.formats.archive import ArchivedEvent
 from presage_training.replaying.replay import Replay
 
 __all__ = [
-    "NO_BEGINNING",
-    "NO_EVENT",
     "NO_FEATURE_SET",
-    "Audit",
-    "Difference",
     "Models",
     "VectorDifference",
     "audit",
     "compare_vector",
 ]
 
-_MOST_DIFFERENCES = 10
 SCORE, LENGTH = "score", "length"
 _SCORE_TOLERANCE = 1e-6
 """Another processor may round a model's sums in another order."""
-NO_EVENT = "its last event is not in the archive"
-NO_BEGINNING = "the visitor's history begins before the archive"
 NO_FEATURE_SET = "feature set unknown to this release, to the bundles and to the project"
 
 
@@ -59,32 +52,6 @@ class VectorDifference(msgspec.Struct, frozen=True, kw_only=True):
             return f"score: served {self.served:.9g}, its bundle gives {self.expected:.9g}"
         others = f", and {self.others} more features differ" if self.others else ""
         return f"{self.feature}: served {self.served:g}, replayed {self.expected:g}{others}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Difference:
-    """A vector that a replay does not reproduce, or whose score its model does not."""
-
-    vector: ServedVector
-    what: str
-
-
-@dataclass(kw_only=True, slots=True)
-class Audit:
-    same: int = 0
-    """Vectors that the replay reproduced, bit for bit."""
-    scores: int = 0
-    """Scores that the model's bundle reproduced; those of models without a bundle are not checked."""
-    different: int = 0
-    differences: list[Difference] = field(default_factory=list)
-    """The first few."""
-    skipped: Counter[str] = field(default_factory=Counter)
-    """Vectors that could not be compared, by the reason."""
-
-    def add_difference(self, vector: ServedVector, what: str) -> None:
-        self.different += 1
-        if len(self.differences) < _MOST_DIFFERENCES:
-            self.differences.append(Difference(vector=vector, what=what))
 
 
 class Models:
@@ -165,7 +132,9 @@ class _PendingVector:
     """The difference found, if it was compared."""
 
 
-def audit(events: Iterable[ArchivedEvent], vectors: Iterable[ServedVector], models: Models) -> Audit:
+def audit(
+    events: Iterable[ArchivedEvent], vectors: Iterable[ServedVector], models: Models
+) -> AuditResult[ServedVector]:
     """Compare served vectors with those of a replay.
 
     A vector names the last event of its visitor's state. The replay stops there and computes the features for the same moment and
@@ -177,7 +146,7 @@ def audit(events: Iterable[ArchivedEvent], vectors: Iterable[ServedVector], mode
         vectors: The served vectors; kept in memory.
         models: The feature sets and bundles to compare with.
     """
-    result = Audit()
+    result = AuditResult[ServedVector]()
     pending: dict[str, dict[bytes, list[_PendingVector]]] = {}
     for vector in vectors:
         feature_set = models.feature_set(vector.fingerprint)
@@ -203,7 +172,7 @@ def audit(events: Iterable[ArchivedEvent], vectors: Iterable[ServedVector], mode
 def _replay(
     events: Iterable[ArchivedEvent],
     pending: dict[str, dict[bytes, list[_PendingVector]]],
-    result: Audit,
+    result: AuditResult[ServedVector],
     models: Models,
 ) -> None:
     """Remove the vectors that are reproduced from ``pending``, and note the reason in the others."""
@@ -248,7 +217,7 @@ def compare_vector(vector: ServedVector, state: State | None, feature_set: Featu
     )
 
 
-def _count_same(result: Audit, vector: ServedVector, models: Models) -> None:
+def _count_same(result: AuditResult[ServedVector], vector: ServedVector, models: Models) -> None:
     """Count a reproduced vector, or a difference if its score differs."""
     score = models.score(vector)
     if score is not None and (difference := models.score_difference(vector, score)) is not None:

@@ -34,7 +34,7 @@ def changing_events(*, visitors: int, seed: int) -> list[Event]:
     """Simulate four weeks of visits.
 
     After two weeks, buyers keep products on the wish list and buy from there, while those who only look around put them into the
-    cart, to remember them: what told buyers from others now says the opposite.
+    cart, to remember them: the events that used to mean a purchase now mean the opposite.
     """
     events = simulate(seed=seed, visitors=visitors, start_unix_micros=START, days=DAYS)
     bought = {(event.user_id, event.session_id) for event in events if event.type == EventType.PURCHASE}

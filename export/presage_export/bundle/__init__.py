@@ -4,9 +4,10 @@ What a server needs to read and run a bundle belongs here, and may import only N
 installed. Reading the models of training libraries belongs in ``reading``; exporting them belongs in the modules beside the two.
 """
 
-from presage_export.bundle.bundle import OPTIONAL_FILES, Bundle, read_bundle, read_manifest, read_optional_file
+from presage_export.bundle.bundle import Bundle, read_bundle
 from presage_export.bundle.copying import copy_bundle, is_same_model, read_foreign_manifest
 from presage_export.bundle.explaining import Explanation
+from presage_export.bundle.files import OPTIONAL_FILES, read_manifest, read_optional_file
 from presage_export.bundle.golden_check import GoldenResult, measure_golden
 from presage_export.bundle.manifest import Manifest
 from presage_export.bundle.missing import missing_parts

@@ -9,12 +9,10 @@ baseline.npz    optional: what live features and scores are compared with
 
 from __future__ import annotations
 
-import hashlib
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -25,8 +23,20 @@ from presage_export.bundle.coverage import MAX_GOLDEN_VISITS, count_visits, meas
 from presage_export.bundle.ensemble import Ensemble
 from presage_export.bundle.explaining.explainer import Explainer, Explanation
 from presage_export.bundle.explaining.reading import EXPLAIN_FILE, read_explainer
-from presage_export.bundle.golden import Golden, compare_scores, unpack_golden
-from presage_export.bundle.manifest import FORMAT_VERSION, Manifest, decode_manifest
+from presage_export.bundle.files import (
+    GOLDEN_FILE,
+    MANIFEST_FILE,
+    MAX_FILE_BYTES,
+    MODEL_FILE,
+    OPTIONAL_FILES,
+    decode_golden_file,
+    decode_manifest_file,
+    read_file,
+    require_digest,
+    require_size,
+)
+from presage_export.bundle.golden import Golden, compare_scores
+from presage_export.bundle.manifest import FORMAT_VERSION, Manifest
 from presage_export.bundle.onnx_graph import Graph
 from presage_export.bundle.parity import compare_margins
 from presage_export.bundle.session import OnnxModel
@@ -34,29 +44,15 @@ from presage_export.bundle.structure import check_graph
 from presage_export.errors import BundleError, NotExplainableError, OnnxModelError, ParityError
 
 __all__ = [
-    "MAX_FILE_BYTES",
-    "OPTIONAL_FILES",
     "Bundle",
     "VerifiedModel",
-    "decode_manifest_file",
     "load_model",
     "read_bundle",
-    "read_file",
-    "read_manifest",
-    "read_optional_file",
+    "read_graph",
     "run_model",
     "verify_bundle",
     "verify_model",
 ]
-
-MAX_FILE_BYTES: Final = 64 * 1024 * 1024
-"""Largest file of a bundle, compressed and uncompressed; enough for thousands of trees."""
-
-MANIFEST_FILE: Final = "manifest.json"
-MODEL_FILE: Final = "model.onnx"
-GOLDEN_FILE: Final = "golden.npz"
-OPTIONAL_FILES: Final = frozenset({EXPLAIN_FILE, "baseline.npz"})
-"""Files that a bundle may have since format 3; their digests are checked when it is loaded, and what is in them when it is read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,12 +116,6 @@ def read_bundle(directory: Path) -> Bundle:
     return verify_bundle(directory, lambda file_name: read_file(directory / file_name))
 
 
-def read_manifest(directory: Path) -> Manifest:
-    """Read the manifest of a bundle, <name>/<version>, and no other file; raises BundleError."""
-    path = directory / MANIFEST_FILE
-    return decode_manifest_file(path, read_file(path))
-
-
 def verify_bundle(directory: Path, read: Callable[[str], bytes]) -> Bundle:
     """Verify a bundle whose files ``read`` returns by name; ``directory`` is named in errors."""
     path = directory / MANIFEST_FILE
@@ -177,87 +167,24 @@ def verify_model(directory: Path, manifest: Manifest, read: Callable[[str], byte
     model_bytes, golden_bytes = read(MODEL_FILE), read(GOLDEN_FILE)
     files = {model_path: model_bytes, golden_path: golden_bytes, **{directory / name: read(name) for name in optional}}
     for path, data in files.items():
-        _require_size(path, data)
+        require_size(path, data)
     for path, data in files.items():
-        _require_digest(path, data, manifest)
+        require_digest(path, data, manifest)
     feature_count = len(manifest.feature_set.features)
-    graph, ensemble = _check_structure(model_path, model_bytes, feature_count=feature_count)
+    graph, ensemble = read_graph(model_path, model_bytes, feature_count=feature_count)
     model = load_model(model_path, model_bytes, feature_count=feature_count)
     trees = len(ensemble.roots) if ensemble else 0
     if trees != manifest.trees:
         raise BundleError(manifest_path, f"trees: expected {trees}, as in {MODEL_FILE}, got {manifest.trees}")
-    try:
-        golden = unpack_golden(
-            golden_bytes, feature_count=feature_count, max_bytes=MAX_FILE_BYTES, scored=manifest.is_sealed
-        )
-    except ValueError as error:
-        raise BundleError(golden_path, str(error)) from error
+    golden = decode_golden_file(golden_path, golden_bytes, manifest)
     _check_coverage(golden_path, manifest, ensemble, golden)
     margins = run_model(model_path, model, golden.rows)
     _check_golden(golden_path, manifest, golden, margins)
     return VerifiedModel(model, graph, ensemble, golden, margins, {name: files[directory / name] for name in optional})
 
 
-def read_optional_file(directory: Path, manifest: Manifest, file_name: str) -> bytes | None:
-    """Read one of OPTIONAL_FILES of a bundle, and check its digest again; None if the bundle has none.
-
-    Raises:
-        BundleError: It cannot be read, or was altered.
-    """
-    if file_name not in manifest.files:
-        return None
-    path = directory / file_name
-    data = read_file(path)
-    _require_size(path, data)
-    _require_digest(path, data, manifest)
-    return data
-
-
-def read_file(path: Path) -> bytes:
-    """Read a regular file of at most MAX_FILE_BYTES, or one byte more; raises BundleError."""
-    try:
-        # Opening a pipe would wait for a writer.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise BundleError(path, "cannot be read: expected a regular file")
-        with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES + 1)
-    except FileNotFoundError as error:
-        raise BundleError(path, "is missing") from error
-    except OSError as error:
-        raise BundleError(path, f"cannot be read: {error.strerror}") from error
-
-
-def _require_size(path: Path, data: bytes) -> None:
-    if len(data) > MAX_FILE_BYTES:
-        raise BundleError(path, f"expected at most {MAX_FILE_BYTES} bytes, got more")
-
-
-def _require_digest(path: Path, data: bytes, manifest: Manifest) -> None:
-    if (actual := hashlib.sha256(data).hexdigest()) != (expected := manifest.files[path.name]):
-        raise BundleError(path, f"expected SHA-256 {expected} as in {MANIFEST_FILE}, got {actual}: it was altered")
-
-
-def decode_manifest_file(path: Path, text: bytes) -> Manifest:
-    """Decode a manifest that names the folder that it lies in; raises BundleError."""
-    _require_size(path, text)
-    try:
-        manifest = decode_manifest(text)
-    except ValueError as error:
-        raise BundleError(path, f"is not a valid manifest: {error}") from error
-    folder = path.parent.absolute()
-    for field, named, expected in (
-        ("name", manifest.name, folder.parent.name),
-        ("version", manifest.version, folder.name),
-    ):
-        if named != expected:
-            raise BundleError(
-                path,
-                f"{field}: expected {expected!r}, as the folder is called, got {named!r}; rename the folder, or export it again",
-            )
-    return manifest
-
-
-def _check_structure(path: Path, model_bytes: bytes, *, feature_count: int) -> tuple[Graph, Ensemble | None]:
+def read_graph(path: Path, model_bytes: bytes, *, feature_count: int) -> tuple[Graph, Ensemble | None]:
+    """Decode and check a graph, and its trees if it has any; ``path`` is named in errors."""
     try:
         return check_graph(model_bytes, feature_count=feature_count)
     except ValueError as error:

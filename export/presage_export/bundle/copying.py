@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from msgspec.structs import replace
 
-from presage_export.bundle.bundle import MANIFEST_FILE, read_file
+from presage_export.bundle.files import MANIFEST_FILE, read_file
 from presage_export.bundle.manifest import Manifest, decode_manifest, encode_manifest, seal_manifest
 from presage_export.errors import BundleError
 

@@ -11,8 +11,6 @@ Format 1 has only the first two.
 from __future__ import annotations
 
 import io
-import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -20,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_export.array_files import read_arrays
 from presage_export.bundle.calibration import Calibration, IsotonicCalibration, to_scores
 from presage_export.bundle.link import Link
 
@@ -108,7 +107,13 @@ def unpack_golden(data: bytes, *, feature_count: int, max_bytes: int, scored: bo
     Raises:
         ValueError: The bytes are not such a file.
     """
-    arrays = _unzip(data, max_bytes, _ARRAYS if scored else _UNSCORED_ARRAYS)
+    names = _ARRAYS if scored else _UNSCORED_ARRAYS
+    arrays = read_arrays(
+        data,
+        problem=f"is no archive of the arrays {', '.join(map(repr, names))}",
+        has_names=lambda found: sorted(found) == sorted(names),
+        max_bytes=max_bytes,
+    )
     rows, margins = (arrays[name] for name in _UNSCORED_ARRAYS)
     _require("rows", rows, np.float32, (len(rows) if rows.ndim else 0, feature_count))
     _require("margins", margins, np.float64, (len(rows),))
@@ -122,39 +127,6 @@ def unpack_golden(data: bytes, *, feature_count: int, max_bytes: int, scored: bo
     if not 1 <= len(curve) <= _MAX_CURVE_POINTS:
         raise ValueError(f"curve: expected 1 to {_MAX_CURVE_POINTS} points, got {len(curve)}")
     return Golden(rows=rows, margins=margins, scores=scores, curve=curve)
-
-
-def _unzip(data: bytes, max_bytes: int, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    expected = f"is no archive of the arrays {', '.join(map(repr, names))}"
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-    # A damaged archive raises whatever zipfile comes across: struct.error, BadZipFile, NotImplementedError and others.
-    except Exception as error:
-        raise ValueError(f"{expected}: {error}") from error
-    if (unpacked := sum(entry.file_size for entry in entries)) > max_bytes:
-        raise ValueError(f"expected at most {max_bytes} bytes unpacked, got {unpacked}")
-    if sorted(entry.filename for entry in entries) != sorted(f"{name}.npy" for name in names):
-        raise ValueError(f"{expected}: it has other entries")
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise ValueError(f"{expected}: an entry is compressed")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return {name: _read_array(archive.read(f"{name}.npy")) for name in names}
-    # A damaged header of an array raises tokenize.TokenError, RecursionError and others.
-    except Exception as error:
-        raise ValueError(f"{expected}: {error}") from error
-
-
-def _read_array(data: bytes) -> NDArray[Any]:
-    stream = io.BytesIO(data)
-    if (version := np.lib.format.read_magic(stream)) != (1, 0):
-        raise ValueError(f"expected version 1.0 of the array format, got {version}")
-    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    if dtype not in {np.dtype("<f4"), np.dtype("<f8")} or is_fortran:
-        raise ValueError(f"expected little-endian floats in C order, got {dtype}")
-    # A copy, because frombuffer's array is read-only; of the wrong size, reshape refuses.
-    return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape).copy()
 
 
 def _require(name: str, array: NDArray[Any], dtype: type[np.floating], shape: tuple[int, ...]) -> None:

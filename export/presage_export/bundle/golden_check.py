@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from presage_export.bundle.bundle import GOLDEN_FILE, MAX_FILE_BYTES, read_file, run_model
-from presage_export.bundle.golden import unpack_golden
+from presage_export.bundle.bundle import run_model
+from presage_export.bundle.files import GOLDEN_FILE, decode_golden_file, read_file
 from presage_export.bundle.manifest import Manifest
 from presage_export.bundle.session import OnnxModel
-from presage_export.errors import BundleError
 
 __all__ = ["GoldenResult", "measure_golden"]
 
@@ -32,12 +31,6 @@ def measure_golden(directory: Path, manifest: Manifest, model: OnnxModel) -> Gol
         BundleError: They cannot be read, or not scored.
     """
     path = directory / GOLDEN_FILE
-    feature_count = len(manifest.feature_set.features)
-    try:
-        golden = unpack_golden(
-            read_file(path), feature_count=feature_count, max_bytes=MAX_FILE_BYTES, scored=manifest.is_sealed
-        )
-    except ValueError as error:
-        raise BundleError(path, str(error)) from error
+    golden = decode_golden_file(path, read_file(path), manifest)
     margins = run_model(path, model, golden.rows)
     return GoldenResult(len(golden.rows), float(np.abs(golden.margins - margins).max()))

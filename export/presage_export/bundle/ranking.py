@@ -17,7 +17,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.bundle.bundle import (
+from presage_export.bundle.bundle import verify_model
+from presage_export.bundle.compiled_trees import CompiledTrees
+from presage_export.bundle.ensemble import Ensemble
+from presage_export.bundle.files import (
     GOLDEN_FILE,
     MANIFEST_FILE,
     MODEL_FILE,
@@ -25,10 +28,7 @@ from presage_export.bundle.bundle import (
     decode_manifest_file,
     read_file,
     read_manifest,
-    verify_model,
 )
-from presage_export.bundle.compiled_trees import CompiledTrees
-from presage_export.bundle.ensemble import Ensemble
 from presage_export.bundle.golden import Golden
 from presage_export.bundle.manifest import Manifest
 from presage_export.bundle.order import compare_order

@@ -13,17 +13,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.bundle.bundle import (
-    GOLDEN_FILE,
-    MANIFEST_FILE,
-    MODEL_FILE,
-    OPTIONAL_FILES,
-    load_model,
-    run_model,
-    verify_bundle,
-)
+from presage_export.bundle.bundle import load_model, run_model, verify_bundle
 from presage_export.bundle.calibration import to_scores
 from presage_export.bundle.coverage import measure_coverage
+from presage_export.bundle.files import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, OPTIONAL_FILES
 from presage_export.bundle.golden import Golden, curve_of, pack_golden
 from presage_export.bundle.manifest import Manifest, encode_manifest, seal_manifest
 from presage_export.bundle.structure import check_structure

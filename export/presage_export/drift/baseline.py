@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_export.array_files import FLOATS_AND_INTEGERS, read_arrays
 from presage_export.drift.layout import Layout
 
 __all__ = ["BASELINE_FILE", "HOURS_OF_WEEK", "SCORE", "WHOLE", "Baseline", "Kind", "pack_baseline", "unpack_baseline"]
@@ -148,9 +148,6 @@ class Baseline:
         return Layout(self.edges, self.starts)
 
 
-_DTYPES: Final = {np.dtype("<f4"), np.dtype("<f8"), np.dtype("<i8")}
-
-
 def pack_baseline(baseline: Baseline) -> bytes:
     """Write a baseline; the same one gives the same bytes."""
     buffer = io.BytesIO()
@@ -168,11 +165,15 @@ def unpack_baseline(data: bytes, *, columns: int) -> Baseline:
     Raises:
         ValueError: The bytes are no baseline of so many columns.
     """
-    try:
-        arrays = _unzip(data)
-    # A damaged archive raises whatever zipfile and NumPy come across: struct.error, BadZipFile, zlib.error and others.
-    except Exception as error:
-        raise ValueError(f"is no baseline: {error}") from error
+    names = sorted(field.name for field in fields(Baseline))
+    arrays = read_arrays(
+        data,
+        problem="is no baseline",
+        has_names=lambda found: sorted(found) == names,
+        max_bytes=_MAX_BYTES,
+        dtypes=FLOATS_AND_INTEGERS,
+        may_be_compressed=True,
+    )
     expected = {
         "edges": "<f4",
         **dict.fromkeys(("starts", "kinds", "counts", "weekly", "visitors", "min_visitors", "sizes"), "<i8"),
@@ -184,24 +185,3 @@ def unpack_baseline(data: bytes, *, columns: int) -> Baseline:
     if baseline.layout.columns != columns:
         raise ValueError(f"expected {columns} columns, got {baseline.layout.columns}")
     return baseline
-
-
-def _unzip(data: bytes) -> dict[str, NDArray[Any]]:
-    names = [field.name for field in fields(Baseline)]
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        entries = archive.infolist()
-        if sorted(entry.filename for entry in entries) != sorted(f"{name}.npy" for name in names):
-            raise ValueError("it has other entries")
-        if sum(entry.file_size for entry in entries) > _MAX_BYTES:
-            raise ValueError(f"expected at most {_MAX_BYTES} bytes unpacked")
-        return {name: _read_array(archive.read(f"{name}.npy")) for name in names}
-
-
-def _read_array(data: bytes) -> NDArray[Any]:
-    stream = io.BytesIO(data)
-    if (version := np.lib.format.read_magic(stream)) != (1, 0):
-        raise ValueError(f"expected version 1.0 of the array format, got {version}")
-    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    if dtype not in _DTYPES or is_fortran:
-        raise ValueError(f"expected little-endian numbers in C order, got {dtype}")
-    return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape).copy()

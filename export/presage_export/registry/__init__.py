@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from presage_export.errors import AliasesError, StaleAliasesError
 from presage_export.registry.aliases import ALIASES_FILE, Aliases, RollbackRules, read_aliases
-from presage_export.registry.assignment import Arm, Assignment, assign, propensity_of
+from presage_export.registry.assignment import Arm, Assignment, Draws, assign, propensity_of
 from presage_export.registry.changes import (
     CHANGES_FILE,
     AliasChange,
+    ChangeLog,
     find_aliases_before,
+    read_change_log,
     read_changes,
     replace_aliases,
 )
-from presage_export.registry.folders import find_versions, is_version, version_order
+from presage_export.registry.folders import find_versions, is_version, list_versions, version_order
 from presage_export.registry.moves import drop_challenger, promote, set_shadow, split
 from presage_export.registry.wording import describe_change, roles_of
 
@@ -29,6 +31,8 @@ __all__ = [
     "AliasesError",
     "Arm",
     "Assignment",
+    "ChangeLog",
+    "Draws",
     "RollbackRules",
     "StaleAliasesError",
     "assign",
@@ -37,9 +41,11 @@ __all__ = [
     "find_aliases_before",
     "find_versions",
     "is_version",
+    "list_versions",
     "promote",
     "propensity_of",
     "read_aliases",
+    "read_change_log",
     "read_changes",
     "replace_aliases",
     "roles_of",

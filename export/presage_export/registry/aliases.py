@@ -62,7 +62,7 @@ class Aliases(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     format_version: int = 1
     champion: str = ""
-    """The version that serves whoever no other version serves; empty: the highest one that can be served."""
+    """The version that serves all visitors that no other version serves; empty: the highest one that can be served."""
     challenger: str = ""
     """The version that is tried on a share of the visitors; empty: none."""
     challenger_share: float = 0.0
@@ -74,7 +74,7 @@ class Aliases(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     holdout_share: float = 0.0
     """The share of visitors that are held out."""
     salt: str = ""
-    """What visitors are assigned by, together with their ids."""
+    """Hashed together with a visitor's id to choose the arm."""
     pairs_share: float = 0.1
     """The share of scores that are logged together with those of the other versions."""
     rollback: RollbackRules = RollbackRules()

@@ -7,18 +7,28 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from presage_export.errors import AliasesError, StaleAliasesError
 from presage_export.registry.aliases import ALIASES_FILE, Aliases, read_aliases
 
-__all__ = ["CHANGES_FILE", "AliasChange", "find_aliases_before", "read_changes", "replace_aliases"]
+__all__ = [
+    "CHANGES_FILE",
+    "AliasChange",
+    "ChangeLog",
+    "find_aliases_before",
+    "read_change_log",
+    "read_changes",
+    "replace_aliases",
+]
 
 CHANGES_FILE = "changes.jsonl"
 """The history's name, beside the versions."""
 
 _LOCK_FILE = ".aliases.lock"
+_MAX_NUMBERS = 10
 
 
 class AliasChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,23 +42,45 @@ class AliasChange(msgspec.Struct, frozen=True, kw_only=True):
     after: Aliases
 
 
-def read_changes(folder: Path) -> Iterator[AliasChange]:
-    """Read the history of a model, the oldest change first.
+class ChangeLog(NamedTuple):
+    """The history of a model, as far as it can be read."""
+
+    changes: list[AliasChange]
+    """The oldest first."""
+    problem: str
+    """Which lines cannot be read; empty if all can be."""
+
+
+def read_change_log(folder: Path) -> ChangeLog:
+    """Read the history of a model.
 
     A line is left out that cannot be read: one that was cut while it was written, say, or that a newer release wrote.
 
     Raises:
         OSError: The file cannot be read.
     """
+    path = folder / CHANGES_FILE
     try:
-        lines = (folder / CHANGES_FILE).read_bytes().splitlines()
+        lines = path.read_bytes().splitlines()
     except FileNotFoundError:
-        return
-    for line in lines:
+        return ChangeLog([], "")
+    changes, damaged = [], []
+    for number, line in enumerate(lines, 1):
         try:
-            yield msgspec.json.decode(line, type=AliasChange)
+            changes.append(msgspec.json.decode(line, type=AliasChange))
         except (msgspec.MsgspecError, UnicodeDecodeError, AliasesError):
-            continue
+            if line:
+                damaged.append(str(number))
+    if not damaged:
+        return ChangeLog(changes, "")
+    numbers = ", ".join(damaged[:_MAX_NUMBERS]) + (", ..." if len(damaged) > _MAX_NUMBERS else "")
+    problem = f"{path}: {len(damaged)} of {len(lines)} lines cannot be read and are left out: {numbers}"
+    return ChangeLog(changes, problem)
+
+
+def read_changes(folder: Path) -> Iterator[AliasChange]:
+    """Read the changes of ``read_change_log``; raises OSError."""
+    yield from read_change_log(folder).changes
 
 
 def find_aliases_before(folder: Path) -> Aliases:
@@ -59,20 +91,20 @@ def find_aliases_before(folder: Path) -> Aliases:
     Raises:
         AliasesError: There is nothing to go back to.
     """
-    changes = list(read_changes(folder))
+    changes, problem = read_change_log(folder)
     try:
         current = read_aliases(folder)
     except AliasesError as error:
         if not changes:
             raise AliasesError(
-                f"{error}, but none are known: {CHANGES_FILE} has no change; correct the file, or remove it for the highest "
-                "version to serve"
+                f"{error}, but none are known: {problem or f'{CHANGES_FILE} has no change'}; correct the file, or remove it for "
+                "the highest version to serve"
             ) from error
         return changes[-1].after
     if changes and changes[-1].before == current:
         changes.pop()  # it was cut off before it held
     if not changes:
-        raise AliasesError(f"{folder / CHANGES_FILE}: has no change to roll back")
+        raise AliasesError(problem or f"{folder / CHANGES_FILE}: has no change to roll back")
     last = changes[-1]
     before = last.before if last.after == current else last.after
     return msgspec.structs.replace(before, revision=current.revision)

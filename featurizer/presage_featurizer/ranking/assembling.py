@@ -35,6 +35,8 @@ class Circumstances:
     """The number of the digest of the page's item; None without one."""
     budget_micros: int | None = None
     """What the visitor can spend, in millionths of the shop's currency; None if unknown."""
+    country: str = ""
+    """The visitor's country at that moment, as in events; empty: that of the visitor's newest event with one."""
 
 
 def context_of(
@@ -67,6 +69,7 @@ def context_of(
         budget=None if budget is None else budget / MICROS,
         cart_value=0.0 if state is None else cart_value_micros(state.cart) / MICROS,
         intent=session_intent(session, interests, item_features),
+        country=circumstances.country or ("" if state is None else state.country),
     )
 
 

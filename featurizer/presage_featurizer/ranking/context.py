@@ -34,6 +34,7 @@ class RankingContext:
         budget: What the visitor can spend, in units of the shop's currency; None if unknown.
         cart_value: What the visitor's cart is worth already.
         intent: What the session seems to be about.
+        country: The visitor's, as in events; empty if unknown.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class RankingContext:
         budget: float | None = None,
         cart_value: float = 0.0,
         intent: Intent = Intent.UNSPECIFIED,
+        country: str = "",
     ) -> None:
         self.interests = interests
         self.item_features = item_features
@@ -60,6 +62,7 @@ class RankingContext:
         self.budget = budget
         self.cart_value = cart_value
         self.intent = intent
+        self.country = country
         self.workspace = workspace
         self.cold_digests: list[int] = []
         """Numbers of the digests of candidates that the columns do not have; their rows follow those of the columns."""

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from presage_featurizer.events import EventType
 from presage_featurizer.habits import EVENT_WEIGHTS
+from presage_featurizer.ranking.bucket_countries import COUNTRY_TYPES
 from presage_featurizer.ranking.category_orders import CategoryOrders
 from presage_featurizer.ranking.digest_index import IdIndex
 from presage_featurizer.ranking.items import COUNTED_TYPES, UNKNOWN, WINDOW_DAYS, ItemColumns
 from presage_featurizer.ranking.items_summary import newest_rows
+from presage_featurizer.ranking.popular_by_country import PopularByCountry
 
 __all__ = ["CODES", "FAR", "ITEM_FEATURES", "MAX_COLD", "PRIOR_EVENTS", "RATES", "ItemFeatures"]
 
@@ -109,6 +111,8 @@ class ItemFeatures:
         self._counts = np.zeros((0, len(COUNTED_TYPES)), np.int32)
         self._category_counts: Rows = np.zeros((1, len(COUNTED_TYPES)), np.int64)
         self.orders = CategoryOrders(self.popularity, self.prices, items.digests)
+        self.by_country = PopularByCountry(_POPULARITY_WEIGHTS[: len(COUNTRY_TYPES)], _MAX_POPULAR)
+        """The most popular items of each country."""
         self.refresh()
 
     def refresh(self, items: ItemColumns | None = None) -> None:
@@ -139,6 +143,7 @@ class ItemFeatures:
         self._set_priors()
         self._rank_popular()
         self.orders.read(self.popularity[: self.size], self.prices, self.items.digests, self.codes[: self.size])
+        self.by_country.read(self.items.countries.sums, self.popularity, self.items.digests)
 
     def fork(self, items: ItemColumns) -> ItemFeatures:
         """Return the features of a later epoch, while these are read in another thread.
@@ -152,12 +157,14 @@ class ItemFeatures:
                 setattr(other, name, value.copy())
         other._ids = self._ids.copy()  # noqa: SLF001 - its own class
         other.orders = self.orders.copy()
+        other.by_country = self.by_country.copy()
         other.refresh(items)
         return other
 
     def prepare(self) -> None:
         """Sort now what would be sorted when it is first asked for."""
         self.orders.prepare(self.items.summary.by_category)
+        self.by_country.prepare()
 
     def _compute(self, rows: Rows | slice) -> None:
         items = self.items

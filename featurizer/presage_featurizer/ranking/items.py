@@ -17,6 +17,7 @@ from presage_featurizer.events import MICROS
 from presage_featurizer.ranking.digest_index import UNKNOWN, DigestIndex
 from presage_featurizer.ranking.items_bucket import COUNTED_TYPES, ItemBucket, Said
 from presage_featurizer.ranking.items_counter import CatalogueChange, item_number
+from presage_featurizer.ranking.items_countries import CountryWindow
 from presage_featurizer.ranking.items_live import LiveColumns, LiveValues
 from presage_featurizer.ranking.items_summary import Groups, Summary
 from presage_featurizer.ranking.items_windows import WINDOW_DAYS, Windows
@@ -65,6 +66,8 @@ class ItemColumns:
         self.changed_epochs = np.zeros(0, np.int64)
         """The bucket that each row's counts or description changed with last, as far as this process applied it."""
         self.windows = Windows()
+        self.countries = CountryWindow()
+        """The part of 7 days' counts that events of each country have."""
         self.live = LiveColumns(self.index)
         self.codes: dict[str, dict[str, int]] = {"category": {"": 0}, "brand": {"": 0}}
         self._used = 0
@@ -171,6 +174,7 @@ class ItemColumns:
         self._reserve(
             self._used + sum(int(np.count_nonzero(self.index.rows_of(part.digests) == UNKNOWN)) for part in bucket)
         )
+        self.countries.begin(number * self.bucket_micros // _HOUR_MICROS, [part.countries for part in bucket])
         for part in bucket:
             self._stage(part)
         self.epoch = number
@@ -210,6 +214,8 @@ class ItemColumns:
         for hour, counts in self.windows.hours().items():
             found.update(f"{hour} {len(counts.keys)}".encode())
             found.update(counts.keys.tobytes() + counts.amounts.tobytes())
+        for content in self.countries.contents():
+            found.update(content)
         return found.hexdigest()
 
     def resize(self, rows: int) -> None:
@@ -233,6 +239,7 @@ class ItemColumns:
             setattr(self, name, getattr(self, name).copy())
         self.changed_epochs = self.changed_epochs.copy()
         self.windows = self.windows.copy()
+        self.countries = self.countries.copy()
         self.codes = {kind: dict(codes) for kind, codes in self.codes.items()}
         self._changed = []
 
@@ -240,6 +247,8 @@ class ItemColumns:
         rows = self._rows_for(bucket)
         self._set_descriptions(rows, bucket)
         dropped = self.windows.add(bucket.number * self.bucket_micros // _HOUR_MICROS, rows, bucket.counts)
+        for country, part in bucket.countries.items():
+            self.countries.add(country, rows[part.places], part.counts)
         self.changed_epochs[rows] = self.changed_epochs[dropped] = bucket.number
         self._changed.append(rows)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from zlib import crc32
 
@@ -14,6 +14,15 @@ from numpy.typing import NDArray
 
 from presage_featurizer.errors import CorruptStateError, NewerStateError
 from presage_featurizer.events import EventType
+from presage_featurizer.ranking.bucket_countries import (
+    COUNTRY_TYPES,
+    CountryCounts,
+    EncodedCountry,
+    countries_of_piece,
+    decode_countries,
+    encode_countries,
+    join_countries,
+)
 
 __all__ = ["COUNTED_TYPES", "ItemBucket", "Said", "Texts", "decode_bucket", "encode_bucket", "frame", "read_frame"]
 
@@ -26,10 +35,31 @@ COUNTED_TYPES = (
 )
 """The event types that are counted of each item, in the order of the columns."""
 
-BUCKET_VERSION = 1
+BUCKET_VERSION = 2
+"""1 has no countries."""
 _HEADER = struct.Struct(">IB")
 _T = TypeVar("_T")
 _encode = msgspec.msgpack.Encoder().encode
+
+
+_Texts = tuple[tuple[str, ...], bytes]
+
+
+class _Encoded(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    number: int
+    ids: tuple[str, ...]
+    digests: bytes
+    counts: bytes
+    first_unix_micros: bytes
+    price_micros: bytes
+    categories: _Texts
+    brands: _Texts
+    said: bytes
+    countries: list[EncodedCountry] = []
+
+
+_decode_fields = msgspec.msgpack.Decoder(_Encoded).decode
+assert COUNTED_TYPES[: len(COUNTRY_TYPES)] == COUNTRY_TYPES, "the first columns"
 
 
 class Said:
@@ -85,6 +115,8 @@ class ItemBucket:
     """The newest brands."""
     said: NDArray[np.uint8]
     """Which of these come from the catalogue: bits of ``Said``. There 0 and the empty text mean "not known any more"."""
+    countries: Mapping[str, CountryCounts] = field(default_factory=dict)
+    """By country, in the order of their names: the part of the counts that events of a known country have."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -103,6 +135,7 @@ class ItemBucket:
                 _piece(self.categories, piece),
                 _piece(self.brands, piece),
                 self.said[piece],
+                countries_of_piece(self.countries, start, start + most),
             )
 
     @classmethod
@@ -120,6 +153,7 @@ class ItemBucket:
             _join([part.categories for part in parts]),
             _join([part.brands for part in parts]),
             np.concatenate([part.said for part in parts]),
+            join_countries((len(part), part.countries) for part in parts),
         )
 
 
@@ -127,16 +161,17 @@ def encode_bucket(bucket: ItemBucket) -> bytes:
     """Write a bucket: a CRC-32 of the rest, a version byte, then msgpack."""
     return frame(
         BUCKET_VERSION,
-        (
-            bucket.number,
-            bucket.ids,
-            bucket.digests.astype("<u8").tobytes(),
-            bucket.counts.astype("<u4").tobytes(),
-            bucket.first_unix_micros.astype("<i8").tobytes(),
-            bucket.price_micros.astype("<i8").tobytes(),
-            (bucket.categories.names, bucket.categories.codes.astype("<u4").tobytes()),
-            (bucket.brands.names, bucket.brands.codes.astype("<u4").tobytes()),
-            bucket.said.tobytes(),
+        _Encoded(
+            number=bucket.number,
+            ids=bucket.ids,
+            digests=bucket.digests.astype("<u8").tobytes(),
+            counts=bucket.counts.astype("<u4").tobytes(),
+            first_unix_micros=bucket.first_unix_micros.astype("<i8").tobytes(),
+            price_micros=bucket.price_micros.astype("<i8").tobytes(),
+            categories=(bucket.categories.names, bucket.categories.codes.astype("<u4").tobytes()),
+            brands=(bucket.brands.names, bucket.brands.codes.astype("<u4").tobytes()),
+            said=bucket.said.tobytes(),
+            countries=encode_countries(bucket.countries),
         ),
     )
 
@@ -148,19 +183,21 @@ def decode_bucket(encoded: bytes) -> ItemBucket:
         CorruptStateError: The bytes fail their checksum or are not a bucket.
         NewerStateError: A newer release wrote them.
     """
-    fields = read_frame(encoded, {BUCKET_VERSION: _decode_fields}, "items' bucket")
-    number, ids, digests, counts, first, prices, (categories, of_category), (brands, of_brand), said = fields
+    # Version 1 ends before the countries.
+    fields = read_frame(encoded, dict.fromkeys((1, BUCKET_VERSION), _decode_fields), "items' bucket")
+    (categories, of_category), (brands, of_brand) = fields.categories, fields.brands
     try:
         bucket = ItemBucket(
-            number,
-            ids,
-            np.frombuffer(digests, "<u8"),
-            np.frombuffer(counts, "<u4").reshape(-1, len(COUNTED_TYPES)),
-            np.frombuffer(first, "<i8"),
-            np.frombuffer(prices, "<i8"),
+            fields.number,
+            fields.ids,
+            np.frombuffer(fields.digests, "<u8"),
+            np.frombuffer(fields.counts, "<u4").reshape(-1, len(COUNTED_TYPES)),
+            np.frombuffer(fields.first_unix_micros, "<i8"),
+            np.frombuffer(fields.price_micros, "<i8"),
             Texts(categories, np.frombuffer(of_category, "<u4")),
             Texts(brands, np.frombuffer(of_brand, "<u4")),
-            np.frombuffer(said, np.uint8),
+            np.frombuffer(fields.said, np.uint8),
+            decode_countries(fields.countries, len(fields.ids)),
         )
     except ValueError as error:
         raise CorruptStateError(f"items' bucket: {error}") from error
@@ -199,12 +236,6 @@ def read_frame(encoded: bytes, readers: dict[int, Callable[[bytes], _T]], what: 
         return reader(encoded[_HEADER.size :])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CorruptStateError(f"{what}: {error}") from error
-
-
-_EncodedTexts = tuple[tuple[str, ...], bytes]
-_decode_fields = msgspec.msgpack.Decoder(
-    tuple[int, tuple[str, ...], bytes, bytes, bytes, bytes, _EncodedTexts, _EncodedTexts, bytes]
-).decode
 
 
 def _piece(texts: Texts, piece: slice) -> Texts:

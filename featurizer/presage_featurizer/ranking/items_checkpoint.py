@@ -12,11 +12,13 @@ from presage_featurizer.errors import CorruptStateError
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_bucket import frame, read_frame
 from presage_featurizer.ranking.items_counter import CatalogueChange
+from presage_featurizer.ranking.items_countries import Counted
 from presage_featurizer.ranking.items_windows import HourCounts
 
 __all__ = ["ROWS_PER_CHUNK", "checkpoint_chunks", "restore_checkpoint"]
 
-CHECKPOINT_VERSION = 1
+CHECKPOINT_VERSION = 2
+"""1 has no countries."""
 ROWS_PER_CHUNK = 10_000
 """Rows in one chunk at most, which is about 3 MB."""
 
@@ -63,7 +65,12 @@ class _Pending(msgspec.Struct, tag="pending"):
     changes: list[CatalogueChange]
 
 
-_decode = msgspec.msgpack.Decoder(_Header | _Rows | _Hour | _Pending).decode
+class _Countries(msgspec.Struct, tag="countries"):
+    counted: list[tuple[int, str, bytes, bytes]]
+    """Hours, countries, keys and amounts."""
+
+
+_decode = msgspec.msgpack.Decoder(_Header | _Rows | _Hour | _Pending | _Countries).decode
 
 
 def checkpoint_chunks(columns: ItemColumns) -> Iterator[bytes]:
@@ -73,6 +80,7 @@ def checkpoint_chunks(columns: ItemColumns) -> Iterator[bytes]:
     pieces = [
         (hour, start) for hour, counts in hours.items() for start in range(0, len(counts.keys), _COUNTS_PER_CHUNK)
     ]
+    countries = _country_pieces(columns)
     pending = list(columns.live.pending)
     pending_starts = range(0, len(pending), ROWS_PER_CHUNK)
     yield _framed(
@@ -83,7 +91,7 @@ def checkpoint_chunks(columns: ItemColumns) -> Iterator[bytes]:
             columns.windows.first_hours,
             columns.windows.newest_hour,
             {kind: list(codes) for kind, codes in columns.codes.items()},
-            len(starts) + len(pieces) + len(pending_starts),
+            len(starts) + len(pieces) + len(countries) + len(pending_starts),
         )
     )
     for start in starts:
@@ -92,6 +100,15 @@ def checkpoint_chunks(columns: ItemColumns) -> Iterator[bytes]:
         piece = slice(start, start + _COUNTS_PER_CHUNK)
         counts = hours[hour]
         yield _framed(_Hour(hour, counts.keys[piece].tobytes(), counts.amounts[piece].astype("<i4").tobytes()))
+    for counted in countries:
+        yield _framed(
+            _Countries(
+                [
+                    (hour, country, counts.keys.tobytes(), counts.amounts.astype("<i4").tobytes())
+                    for hour, country, counts in counted
+                ]
+            )
+        )
     for start in pending_starts:
         yield _framed(_Pending(pending[start : start + ROWS_PER_CHUNK]))
 
@@ -105,8 +122,9 @@ def restore_checkpoint(chunks: Iterable[bytes]) -> ItemColumns:
     """
     columns: ItemColumns | None = None
     expected = count = 0
+    counted: list[Counted] = []
     for encoded in chunks:
-        chunk = read_frame(encoded, {CHECKPOINT_VERSION: _decode}, "items' checkpoint")
+        chunk = read_frame(encoded, dict.fromkeys((1, CHECKPOINT_VERSION), _decode), "items' checkpoint")
         if isinstance(chunk, _Header):
             columns, expected = _begin(chunk), chunk.chunks
             continue
@@ -116,12 +134,14 @@ def restore_checkpoint(chunks: Iterable[bytes]) -> ItemColumns:
         if isinstance(chunk, _Rows):
             _restore_rows(columns, chunk)
         elif isinstance(chunk, _Hour):
-            keys, amounts = np.frombuffer(chunk.keys, "<i8"), np.frombuffer(chunk.amounts, "<i4")
-            columns.windows.restore(chunk.hour, HourCounts(keys, amounts))
+            columns.windows.restore(chunk.hour, _counts_of(chunk.keys, chunk.amounts))
+        elif isinstance(chunk, _Countries):
+            counted += [(hour, country, _counts_of(keys, amounts)) for hour, country, keys, amounts in chunk.counted]
         else:
             columns.apply_changes(chunk.changes)
     if columns is None or count != expected:
         raise CorruptStateError(f"items' checkpoint: expected {expected} chunks after the header, got {count}")
+    columns.countries.restore(counted, columns.windows.newest_hour)
     return columns
 
 
@@ -140,6 +160,26 @@ def _rows(columns: ItemColumns, start: int) -> _Rows:
         {name: getattr(live, name)[piece].astype(kind).tobytes() for name, kind in _LIVE_COLUMNS.items()},
         {place: tags for place, tags in enumerate(live.tags[piece]) if tags},
     )
+
+
+def _counts_of(keys: bytes, amounts: bytes) -> HourCounts:
+    return HourCounts(np.frombuffer(keys, "<i8"), np.frombuffer(amounts, "<i4"))
+
+
+def _country_pieces(columns: ItemColumns) -> list[list[Counted]]:
+    """Return the counts by hour and country, as many as one chunk may have in each list."""
+    pieces: list[list[Counted]] = []
+    room = 0
+    for hour, country, counts in columns.countries.hours():
+        for start in range(0, len(counts.keys), _COUNTS_PER_CHUNK):
+            piece = slice(start, start + _COUNTS_PER_CHUNK)
+            part = HourCounts(counts.keys[piece], counts.amounts[piece])
+            if len(part.keys) > room:
+                pieces.append([])
+                room = _COUNTS_PER_CHUNK
+            pieces[-1].append((hour, country, part))
+            room -= len(part.keys)
+    return pieces
 
 
 def _begin(header: _Header) -> ItemColumns:

@@ -9,6 +9,7 @@ import numpy as np
 
 from presage_featurizer.digests import product_digest
 from presage_featurizer.events import Event
+from presage_featurizer.ranking.bucket_countries import COUNTRY_TYPES, gather_countries
 from presage_featurizer.ranking.items_bucket import COUNTED_TYPES, ItemBucket, Said, Texts
 
 __all__ = ["CATALOGUE", "BucketCounter", "CatalogueChange", "Place", "item_number"]
@@ -17,6 +18,7 @@ CATALOGUE = -1
 """Stands for the stream of changes of the catalogue where a ``Place`` names a partition."""
 
 _NO_COUNTS = [0] * len(COUNTED_TYPES)
+_COUNTRY_KINDS = len(COUNTRY_TYPES)
 _TYPES = {int(kind): place for place, kind in enumerate(COUNTED_TYPES)}
 
 
@@ -65,12 +67,14 @@ class _Register:
 class _Gathered:
     """What one bucket has of one item. Parts that many items lack are made when they are needed: catalogues are large."""
 
-    __slots__ = ("changes", "counts", "first", "item_id", "registers")
+    __slots__ = ("changes", "countries", "counts", "first", "item_id", "registers")
 
     def __init__(self, item_id: str, first: int) -> None:
         self.item_id = item_id
         self.first = first
         self.counts: list[int] | None = None
+        self.countries: dict[str, list[int]] | None = None
+        """Counts of COUNTRY_TYPES by the visitors' country, where it is known."""
         self.registers: dict[int, _Register] | None = None
         """What events say."""
         self.changes: list[tuple[Place, CatalogueChange]] | None = None
@@ -85,12 +89,26 @@ class _Gathered:
         elif place >= register.place:
             register.place, register.value = place, value
 
+    def count(self, kind: int, country: str) -> None:
+        """Count an event, by the place of its type."""
+        if self.counts is None:
+            self.counts = [0] * len(COUNTED_TYPES)
+        self.counts[kind] += 1
+        if country and kind < _COUNTRY_KINDS:
+            if self.countries is None:
+                self.countries = {}
+            self.countries.setdefault(country, [0] * _COUNTRY_KINDS)[kind] += 1
+
     def merge(self, other: _Gathered) -> None:
         """Take over what another counter gathered."""
         self.first = min(self.first, other.first)
         if other.counts is not None:
             mine = self.counts or _NO_COUNTS
             self.counts = [count + more for count, more in zip(mine, other.counts, strict=True)]
+        for country, counts in (other.countries or {}).items():
+            self.countries = self.countries or {}
+            known = self.countries.get(country, [0] * _COUNTRY_KINDS)
+            self.countries[country] = [count + more for count, more in zip(known, counts, strict=True)]
         for bit, register in (other.registers or {}).items():
             self.note(bit, register.place, register.value)
         if other.changes is not None:
@@ -147,9 +165,7 @@ class BucketCounter:
         for item in event.items:
             gathered = self._of(bucket, item.item_id, place)
             if kind is not None:
-                if gathered.counts is None:
-                    gathered.counts = [0] * len(COUNTED_TYPES)
-                gathered.counts[kind] += 1
+                gathered.count(kind, event.country)
             if item.price_micros:
                 gathered.note(Said.PRICE, place, item.price_micros)
             if item.category:
@@ -207,6 +223,7 @@ class BucketCounter:
             Texts.of(categories),
             Texts.of(brands),
             np.array(bits, np.uint8),
+            gather_countries(found.countries for found in gathered),
         )
 
     def _bucket(self, place: Place) -> dict[int, _Gathered]:

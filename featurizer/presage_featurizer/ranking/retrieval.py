@@ -17,6 +17,7 @@ from presage_featurizer.ranking.tables import RankingTables
 from presage_featurizer.ranking.workspace import Workspace
 
 __all__ = [
+    "DEFAULT_COUNT",
     "SOURCES",
     "Candidates",
     "RetrievalLimits",
@@ -40,8 +41,15 @@ SOURCES = (
     "category",
     "price",
     "popular",
+    "popular_in_country",
 )
-"""Where candidates come from, in the order in which a candidate that several sources found is credited."""
+"""Where candidates come from. Their order is stored in bundles: new ones come last."""
+
+_CREDITED = (*range(SOURCES.index("popular")), SOURCES.index("popular_in_country"), SOURCES.index("popular"))
+"""Places in SOURCES, in the order in which a candidate that several sources found is credited."""
+
+DEFAULT_COUNT = 20
+"""Items of a list whose length the caller leaves open."""
 
 _NO_ROWS: Rows = np.zeros(0, np.int64)
 
@@ -59,6 +67,8 @@ class RetrievalLimits:
     price: int = 15
     """Items of the newest item's category with the next lower and higher prices; as many of each."""
     popular: int = 40
+    popular_in_country: int = 40
+    """The most popular items of the country of a visitor without items; they come first, and reduce those of all countries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +91,20 @@ class SimilarItems:
     """Places in SOURCES: which source found each first."""
 
 
-def retrieve(context: RankingContext, limits: RetrievalLimits) -> Candidates:
-    """Find candidates: the visitor's own items, their neighbours, similar items and popular ones."""
+def retrieve(context: RankingContext, limits: RetrievalLimits, least: int = DEFAULT_COUNT) -> Candidates:
+    """Find candidates: the visitor's own items, their neighbours, similar items and popular ones.
+
+    Args:
+        context: The visitor, the items and the tables.
+        limits: How many candidates each source adds at most.
+        least: How many popular items are needed; fewer are found if the country of a visitor without items has no more.
+    """
     interests = context.interests
     parts: list[Rows] = [interests.history, interests.session]
     parts += [_found_by(context, name, getattr(limits, name)) for name in TABLES]
     parts += _alike(context, limits)
-    parts.append(context.item_features.popular[: limits.popular])
-    return _each_once(parts, range(len(SOURCES)), context)
+    parts += _popular(context, limits, least)
+    return _each_once(parts, _CREDITED, context)
 
 
 def next_items(context: RankingContext, limits: RetrievalLimits) -> Candidates:
@@ -166,6 +182,23 @@ def best_rows(rows: Rows, scores: Floats | Rows, digests: NDArray[np.uint64], li
         kept = np.flatnonzero(scores >= np.partition(scores, -limit)[-limit]) if limit else np.zeros(0, np.int64)
         rows, scores = rows[kept], scores[kept]
     return rows[np.lexsort((digests[rows], -scores))[:limit]]
+
+
+def _popular(context: RankingContext, limits: RetrievalLimits, least: int) -> list[Rows]:
+    """Find what is popular everywhere; for a visitor without items, in the visitor's country.
+
+    Of such a visitor the model knows no more than how popular candidates are everywhere, and would put those ahead of the others.
+    So only as many are filled up as the list is short of. Where items are known, they say more: countries brought nothing there.
+    """
+    features = context.item_features
+    everywhere = features.popular[: limits.popular]
+    in_country = _NO_ROWS
+    if context.country and not len(context.interests.digests):
+        in_country = features.by_country.of(context.country)[: limits.popular_in_country]
+    if len(in_country):
+        others = everywhere[context.workspace.places(everywhere, in_country) == UNKNOWN]
+        everywhere = others[: max(0, min(least, limits.popular) - len(in_country))]
+    return [in_country, everywhere]
 
 
 def _alike(context: RankingContext, limits: RetrievalLimits) -> list[Rows]:

@@ -88,7 +88,7 @@ class Aliases(_message.Message):
     ROLLBACK_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     champion: _builtins.str
-    """The version that serves whoever no other version serves; empty: the highest one that can be served."""
+    """The version that serves all visitors that no other version serves; empty: the highest one that can be served."""
     challenger: _builtins.str
     """The version that is tried on a share of the visitors; empty: none."""
     challenger_share: _builtins.float
@@ -100,7 +100,7 @@ class Aliases(_message.Message):
     holdout_share: _builtins.float
     """The share of visitors that are held out, 0 to 1."""
     salt: _builtins.str
-    """What visitors are assigned by, together with their ids: another text assigns them anew."""
+    """Hashed together with a visitor's id to choose the arm: another text assigns visitors again."""
     pairs_share: _builtins.float
     """The share of scores that are logged together with those of the other versions, 0 to 1."""
     revision: _builtins.int
@@ -240,7 +240,7 @@ class ModelSummary(_message.Message):
     """Why its aliases cannot be read, and what to do; empty if they can. `aliases` are those in effect then."""
     @_builtins.property
     def aliases(self) -> Global___Aliases:
-        """Which versions serve."""
+        """Which versions serve, as its file of aliases says; where that names no champion, or there is none, the version that serves as one."""
 
     @_builtins.property
     def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___VersionSummary]:
@@ -440,7 +440,7 @@ class GetModelResponse(_message.Message):
 
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What its bundle lacks that others have, such as importances, and why."""
+        """What its bundle lacks that others have, such as importances, and why; and which lines of the history cannot be read."""
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ class _ArmEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Arm.ValueType], _
     ARM_UNSPECIFIED: _Arm.ValueType  # 0
     """Zero value; the champion serves everyone."""
     ARM_CHAMPION: _Arm.ValueType  # 1
-    """The version that serves whoever no other version serves."""
+    """The version that serves all visitors that no other version serves."""
     ARM_CHALLENGER: _Arm.ValueType  # 2
     """The version that is tried on a share of the visitors."""
     ARM_HOLDOUT: _Arm.ValueType  # 3
@@ -40,7 +40,7 @@ class Arm(_Arm, metaclass=_ArmEnumTypeWrapper):
 ARM_UNSPECIFIED: Arm.ValueType  # 0
 """Zero value; the champion serves everyone."""
 ARM_CHAMPION: Arm.ValueType  # 1
-"""The version that serves whoever no other version serves."""
+"""The version that serves all visitors that no other version serves."""
 ARM_CHALLENGER: Arm.ValueType  # 2
 """The version that is tried on a share of the visitors."""
 ARM_HOLDOUT: Arm.ValueType  # 3

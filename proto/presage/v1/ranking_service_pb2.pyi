@@ -120,6 +120,8 @@ class _ItemSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ItemSource
     """Items that the placement's rules added, such as cheaper alternatives."""
     ITEM_SOURCE_EXPLORATION: _ItemSource.ValueType  # 12
     """Items drawn at random, so that something is learned of them."""
+    ITEM_SOURCE_POPULAR_IN_COUNTRY: _ItemSource.ValueType  # 13
+    """Items that are popular now in the visitor's country."""
 
 class ItemSource(_ItemSource, metaclass=_ItemSourceEnumTypeWrapper):
     """Names how an item was found."""
@@ -150,6 +152,8 @@ ITEM_SOURCE_RULE: ItemSource.ValueType  # 11
 """Items that the placement's rules added, such as cheaper alternatives."""
 ITEM_SOURCE_EXPLORATION: ItemSource.ValueType  # 12
 """Items drawn at random, so that something is learned of them."""
+ITEM_SOURCE_POPULAR_IN_COUNTRY: ItemSource.ValueType  # 13
+"""Items that are popular now in the visitor's country."""
 Global___ItemSource: _TypeAlias = ItemSource  # noqa: Y015
 
 @_typing.final
@@ -214,12 +218,17 @@ class RankContext(_message.Message):
     ANCHOR_ITEM_ID_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     EXCLUDE_FIELD_NUMBER: _builtins.int
+    COUNTRY_CODE_FIELD_NUMBER: _builtins.int
     placement: _builtins.str
     """The placement, such as `home` or `cart`, whose rules are applied; empty means the rules that hold everywhere."""
     budget: _builtins.float
     """What the visitor can spend, in the shop's currency, at least 0; unset if unknown."""
     anchor_item_id: _builtins.str
     """The item of the page that the list is shown on; empty if there is none."""
+    country_code: _builtins.str
+    """The visitor's country, as in events, whose popular items are found for a visitor without items; empty means that of the visitor's
+    newest event that has one.
+    """
     @_builtins.property
     def filter(self) -> Global___ItemFilter:
         """Conditions that all items in the response meet."""
@@ -236,10 +245,11 @@ class RankContext(_message.Message):
         anchor_item_id: _builtins.str = ...,
         filter: Global___ItemFilter | None = ...,
         exclude: _abc.Iterable[Global___Exclusion.ValueType] | None = ...,
+        country_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_budget", b"_budget", "budget", b"budget", "filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget", b"_budget", "anchor_item_id", b"anchor_item_id", "budget", b"budget", "exclude", b"exclude", "filter", b"filter", "placement", b"placement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget", b"_budget", "anchor_item_id", b"anchor_item_id", "budget", b"budget", "country_code", b"country_code", "exclude", b"exclude", "filter", b"filter", "placement", b"placement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget: _TypeAlias = _typing.Literal["budget"]  # noqa: Y015
     _WhichOneofArgType__budget: _TypeAlias = _typing.Literal["_budget", b"_budget"]  # noqa: Y015

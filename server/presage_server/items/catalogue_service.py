@@ -10,7 +10,6 @@ import logging
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
@@ -21,15 +20,13 @@ from presage_server.items.catalogue_decoding import decode_changes
 from presage_server.items.changes import encode_changes
 from presage_server.items.keys import CATALOGUE_STREAM, CHANGES_FIELD
 from presage_server.rpc.limits import MAX_BATCH
-from presage_server.rpc.status import internal_error, status_of
+from presage_server.rpc.rare_methods import add_rare_methods
 
 __all__ = ["RANKING_SERVICE_NAME", "CatalogueService"]
 
 _logger = logging.getLogger(__name__)
 
 RANKING_SERVICE_NAME: str = pb.DESCRIPTOR.services_by_name["RankingService"].full_name
-_METHOD = "UpsertItems"
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _ITEMS_PER_STEP = 50
 """Items that are checked at once: other work of the loop waits meanwhile."""
 
@@ -48,23 +45,14 @@ class CatalogueService:
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Have a server serve it."""
-        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            _METHOD: grpc.unary_unary_rpc_method_handler(self._handle)
-        }
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(RANKING_SERVICE_NAME, handlers),))
+        add_rare_methods(server, RANKING_SERVICE_NAME, {"UpsertItems": (pb.UpsertItemsRequest, self.upsert)})
 
-    async def upsert(self, encoded: bytes) -> pb.UpsertItemsResponse:
+    async def upsert(self, request: pb.UpsertItemsRequest) -> pb.UpsertItemsResponse:
         """Check a request's items and store the good ones, in the order of the request.
 
         Raises:
             RpcError: Nothing may be stored, or not all of it; the same call can be made again.
         """
-        try:
-            request = pb.UpsertItemsRequest.FromString(encoded)
-        except DecodeError as error:
-            raise InvalidRequestError(
-                f"expected a {pb.UpsertItemsRequest.DESCRIPTOR.full_name}, got {len(encoded)} bytes that cannot be parsed as one"
-            ) from error
         if len(request.items) > MAX_BATCH:
             raise InvalidRequestError(
                 f"expected at most {MAX_BATCH} in one call, got {len(request.items)}", field="items"
@@ -100,14 +88,3 @@ class CatalogueService:
             raise StoreUnavailableError("the store rejected the items; see the server's log") from error
         except (RedisError, OSError) as error:  # a timeout is an OSError
             raise StoreUnavailableError("the store does not answer; make the same call again") from error
-
-    async def _handle(self, encoded: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
-        try:
-            return (await self.upsert(encoded)).SerializeToString()
-        except RpcError as error:
-            failure = error
-        except Exception as error:  # noqa: BLE001 - becomes a status
-            failure = internal_error(error, _METHOD)
-        status = status_of(failure)
-        await context.abort(_CODES[status.code], status.message, tuple(status.trailing_metadata))
-        raise AssertionError

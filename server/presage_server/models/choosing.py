@@ -1,4 +1,4 @@
-"""Which of the versions in a folder serve: what aliases name, or else the highest one; and what does where that is broken."""
+"""Which of the versions in a folder serve: those that aliases name, or else the highest one; and which one if that is broken."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def choose_models(
 ) -> Plan:
     """Choose the versions of all models.
 
-    While a server runs, nothing that is broken changes anything: its model stays as it is. At start there is nothing to stay with,
+    While a server runs, a broken version changes nothing: its model goes on serving as before. At start no version is loaded yet,
     so an earlier champion serves, or else an error is raised.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ def promote(
     by: By = "",
     reason: Reason = "",
 ) -> None:
-    """Make the challenger, or a version, the champion: what serves whoever no other version serves.
+    """Make the challenger, or a version, the champion: which serves all visitors that no other version serves.
 
     The version is verified first; if it cannot be served, nothing changes, and the exit code is 2.
     """
@@ -122,13 +123,15 @@ def rollback(
     A rollback is a change, too: rolled back twice, all is as it was.
     """
     with _working("rollback", name, models, project, by, reason or "rollback") as work:
-        from presage_export.registry import AliasesError, find_aliases_before  # noqa: PLC0415
+        from presage_export.registry import AliasesError, find_aliases_before, read_change_log  # noqa: PLC0415
 
         before = find_aliases_before(work.folder / name)
         try:
             present = work.present()
         except AliasesError:
             present = None
+        if problem := read_change_log(work.folder / name).problem:
+            print(f"presage models rollback: {problem}", file=sys.stderr)  # noqa: T201 - the command's output
         work.write(present, before, repair=True)
 
 

@@ -158,9 +158,10 @@ def _mapping(title: str, values: dict[str, Any]) -> Iterator[str]:
 
 
 def _change_lines(folder: Path) -> Iterator[str]:
-    from presage_export.registry import describe_change, read_changes  # noqa: PLC0415
+    from presage_export.registry import describe_change, read_change_log  # noqa: PLC0415
 
-    changes = list(read_changes(folder))[::-1]
+    log = read_change_log(folder)
+    changes = log.changes[::-1]
     yield "changes, the newest first:" if changes else "changes: none"
     for change in changes[:_MAX_CHANGES]:
         moment = datetime.fromtimestamp(change.changed_at_unix_micros / _MICROS, UTC)
@@ -169,3 +170,5 @@ def _change_lines(folder: Path) -> Iterator[str]:
         yield f"  {moment:%Y-%m-%d %H:%M:%S} UTC, {change.changed_by}, revision {change.after.revision}: {what}{reason}"
     if len(changes) > _MAX_CHANGES:
         yield f"  and {len(changes) - _MAX_CHANGES} earlier ones, in {folder / 'changes.jsonl'}"
+    if log.problem:
+        yield f"  {log.problem}"

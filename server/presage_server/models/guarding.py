@@ -1,4 +1,4 @@
-"""The guard: a challenger that breaks a rule of its model's aliases is sent nobody any more, within seconds."""
+"""The guard: a challenger that breaks a rule of its model's aliases gets no more visitors, within seconds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Rollback(NamedTuple):
 
 @dataclass(slots=True)
 class _Watched:
-    """A model with a challenger, and what had been counted at the last few looks."""
+    """A model with a challenger, and what had been counted at the last few checks."""
 
     served: Served[Any]
     looks: deque[tuple[float, Measured, Measured]] = field(default_factory=deque)
@@ -46,7 +46,7 @@ class Guard:
     Args:
         models: What is served; a challenger that breaks a rule is dropped from it.
         versions: What has been counted of each version.
-        on_rollback: Called with each challenger that was dropped, to make that last.
+        on_rollback: Called with each challenger that was dropped, to change the aliases, too.
     """
 
     def __init__(self, models: Models, versions: VersionMetrics, on_rollback: Callable[[Rollback], None]) -> None:
@@ -76,7 +76,7 @@ class Guard:
             self._next_at = min(self._next_at, watched.next_at)
 
     def _watch(self, name: str, loaded: Served[Any]) -> _Watched:
-        """Go on with a model, or begin again if other versions of it are compared."""
+        """Keep watching a model, or start again if its challenger or champion is another one."""
         watched = self._watched.get(name)
         if watched is None or (watched.served.champion, watched.served.challenger) != (
             loaded.champion,
@@ -87,7 +87,7 @@ class Guard:
         return watched
 
     def _reason(self, watched: _Watched, now: float) -> str:
-        """Look at one model; return why its challenger has to go, empty if it may stay."""
+        """Check one model; return why its challenger has to be dropped, empty if it may stay."""
         rules = watched.served.aliases.rollback
         watched.next_at = now + min(_MAX_SECONDS, rules.window_seconds / _LOOKS_PER_WINDOW)
         champion, challenger = (

@@ -14,6 +14,7 @@ from presage_featurizer.custom import CustomFeatures
 from presage_server.errors import ModelError
 from presage_server.models.choosing import ModelFolder, choose_models, log_problems_at_start, no_bundle
 from presage_server.models.defaults import choose_default, choose_default_ranking
+from presage_server.models.kept_defaults import KeptDefaults, read_kept_defaults
 from presage_server.models.model import Model
 from presage_server.models.plan import Plan, PlannedModel, VerifiedVersion
 from presage_server.models.ranking import RankingModel, load_ranking_model
@@ -47,9 +48,9 @@ def load_models(
 
     Args:
         directory: The folder.
-        default: The model of calls of ScoringService that name none; empty for the usual one.
+        default: The model of calls of ScoringService that name none; empty for the one that is kept there, or the usual one.
         custom: The features of the project that is served; without them, models that need them are rejected.
-        default_ranking: The model of calls of RankingService that name none; empty for the usual one.
+        default_ranking: The model of calls of RankingService that name none; empty as above.
 
     Raises:
         ModelError: There is no bundle, no version of a model can be served, or a default is not among them.
@@ -66,7 +67,7 @@ def load_models(
 
     plan = choose_models(folders, cache(check), project_set="" if custom is None else custom.feature_set.name)
     log_problems_at_start(plan)
-    return make_models(plan, loaded, custom, default, default_ranking)
+    return make_models(plan, loaded, custom, default, default_ranking, kept=read_kept_defaults(directory))
 
 
 def make_models(
@@ -75,24 +76,27 @@ def make_models(
     custom: CustomFeatures | None,
     default: str,
     default_ranking: str,
+    *,
+    kept: KeptDefaults | None = None,
 ) -> Models:
-    """Put loaded versions together as a plan says.
+    """Put loaded versions together as a plan says; where no default is given, it is that of ``kept``, or the usual one.
 
     Raises:
         ModelError: A default is not among the models.
     """
     scoring, ranking = serve_as_planned(plan, loaded)
+    kept = kept or KeptDefaults()
     if default in ranking:
         raise ModelError(f"default_model: {default!r} ranks items; name it with --default-ranking-model")
     if default_ranking in scoring:
         raise ModelError(f"default_ranking_model: {default_ranking!r} scores visitors; name it with --default-model")
     return Models(
         scoring,
-        choose_default(scoring, default),
+        choose_default(scoring, default, kept),
         {name: len(plan.problems.get(name, ())) for name in plan.models},
         custom,
         ranking=ranking,
-        default_ranking=choose_default_ranking(ranking, default_ranking),
+        default_ranking=choose_default_ranking(ranking, default_ranking, kept),
         problems=plan.problems,
     )
 
@@ -184,7 +188,7 @@ def find_bundles(directory: Path) -> dict[str, list[Path]]:
                 _logger.warning("%s is left aside: versions are numbers, such as 3 or 3.1", path)
         return find_versions(directory)
     except OSError as error:
-        raise ModelError(f"models: {directory} cannot be read: {error.strerror}") from error
+        raise ModelError(f"models: {error.filename or directory} cannot be read: {error.strerror}") from error
 
 
 def load_any_model(directory: Path, custom: CustomFeatures | None = None) -> Model | RankingModel:

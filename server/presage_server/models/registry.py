@@ -31,7 +31,7 @@ def find_model(directory: Path, name: str) -> list[str]:
     try:
         found = find_versions(directory)
     except OSError as error:
-        raise ModelError(f"models: {directory} cannot be read: {error.strerror}") from error
+        raise ModelError(f"models: {error.filename or directory} cannot be read: {error.strerror}") from error
     if not found:
         raise ModelError(f"models: no bundle found under {directory}; expected <name>/<version>/manifest.json")
     if name not in found:

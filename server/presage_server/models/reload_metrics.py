@@ -41,6 +41,10 @@ class ReloadMetrics(Collector):
         """Count a version that cannot be served."""
         self._rejected[name, "broken"].inc()
 
+    def count_unreadable(self, name: str) -> None:
+        """Count a version that could not be read, and is read again later."""
+        self._rejected[name, "unreadable"].inc()
+
     def count_older(self, name: str) -> None:
         """Count a version that could be served, but is older than the one that is."""
         self._rejected[name, "older"].inc()

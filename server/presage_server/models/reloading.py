@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from time import monotonic
 
 import msgspec
 
@@ -18,6 +17,7 @@ from presage_server.models.choosing import (
     log_problems_at_start,
     no_bundle,
 )
+from presage_server.models.known import Backoff, KnownVersions
 from presage_server.models.plan import Plan, VerifiedVersion
 from presage_server.models.reload_metrics import ReloadMetrics
 from presage_server.models.verifying import Verifier
@@ -27,8 +27,6 @@ __all__ = ["ApplyError", "Reloader"]
 
 _logger = logging.getLogger(__name__)
 
-_FIRST_RETRY_SECONDS = 5.0
-_MAX_RETRY_SECONDS = 300.0
 _JOIN_SECONDS = 20.0
 
 
@@ -70,15 +68,14 @@ class Reloader:
         self._apply = apply
         self._metrics = metrics
         self._project_set = project_set
-        self._known: dict[Key, tuple[Files, VerifiedVersion | str]] = {}
-        """What is known of each version, with the files that it was found out from."""
+        self._known = KnownVersions(verifier)
         self._wanted: set[Key] = set()
         self._at_start: dict[Key, Files] = {}
         self._current: Plan | None = None
         self._failed: Plan | None = None
         """The plan that could not be carried out."""
-        self._retry_seconds = _FIRST_RETRY_SECONDS
-        self._retry_at = 0.0
+        self._backoff = Backoff()
+        """Until that plan is tried again."""
         self._reported: dict[str, dict[str, str]] = {}
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -110,8 +107,9 @@ class Reloader:
         self._reported = plan.problems
         for name, planned in plan.models.items():
             for version, verified in planned.versions.items():
-                if (name, version) in self._watch.found:
-                    self._known.setdefault((name, version), (self._watch.found[name, version].files, verified))
+                found = self._watch.found.get((name, version))
+                if found is not None and self._known.get((name, version), found.files) is None:
+                    self._known.set((name, version), found.files, verified)
         self._metrics.show(plan)
 
     def start(self, interval_seconds: float) -> None:
@@ -119,9 +117,13 @@ class Reloader:
         self._thread = threading.Thread(target=self._run, args=(interval_seconds,), name="presage-reload", daemon=True)
         self._thread.start()
 
+    def stop(self) -> None:
+        """Begin no change any more; one that is being made may fail without being told of."""
+        self._ended.set()
+
     def close(self) -> None:
         """Stop following."""
-        self._ended.set()
+        self.stop()
         self._verifier.close()
         if self._thread is not None:
             self._thread.join(_JOIN_SECONDS)
@@ -133,7 +135,7 @@ class Reloader:
             ModelError: The folder cannot be read.
         """
         assert self._current is not None
-        folders = self._watch.look()
+        folders = self._watch.look(self._of_interest(self._current))
         if not folders:
             raise no_bundle(self._watch.directory)
         self._verify_changed()
@@ -161,9 +163,9 @@ class Reloader:
                 if trouble:
                     _logger.warning("the folder of models can be followed again")
                 trouble = ""
-            except ModelError as error:
+            except (ModelError, OSError) as error:
                 if str(error) != trouble:
-                    _logger.error("what is served stays as it is: %s", error)  # noqa: TRY400 - a fault of the folder
+                    _logger.error("what is served stays as it is: %s", error)  # noqa: TRY400 - the folder's, or of the moment
                 trouble = str(error)
             except Exception as error:
                 if str(error) != trouble:
@@ -184,18 +186,24 @@ class Reloader:
             plan = choose_models(folders, self._look_up, self._current, project_set=self._project_set)
             if not self._wanted or self._ended.is_set():
                 break
-            self._verify(sorted(self._wanted))
+            self._known.verify(sorted(self._wanted), self._watch.found)
         problems = {name: dict(found) for name, found in plan.problems.items()}
-        for (name, version), (_, known) in self._known.items():
-            if isinstance(known, str) and (name, version) in self._watch.found:
-                problems.setdefault(name, {}).setdefault(version, known)
+        for (name, version), problem in self._known.problems():
+            if (name, version) in self._watch.found:
+                problems.setdefault(name, {}).setdefault(version, problem)
         return msgspec.structs.replace(plan, problems=problems)
+
+    def _of_interest(self, plan: Plan) -> list[Key]:
+        """List the versions whose files matter whatever aliases say: those that serve, and those that are to be replaced."""
+        serving = [(name, version) for name, planned in plan.models.items() for version in planned.versions]
+        return serving + [key for key, _ in self._known.problems()]
 
     def _look_up(self, name: str, version: str) -> VerifiedVersion | str | None:
         key = name, version
-        found, known = self._watch.found[key], self._known.get(key)
-        if known is not None and known[0] == found.files:
-            return known[1]
+        found = self._watch.found[key]
+        known = self._known.get(key, found.files)
+        if known is not None:
+            return known
         if not found.settled:
             return None
         self._wanted.add(key)
@@ -205,30 +213,23 @@ class Reloader:
         """Verify what has appeared or changed since the start, named or not: an operator should hear of it before it is wanted."""
         changed = []
         for key, found in self._watch.found.items():
-            known = self._known.get(key)
-            if known is not None and known[0] == found.files:
+            if self._known.get(key, found.files) is not None:
                 continue
             if found.stuck:
                 reason = f"its copy is incomplete: it has no {found.missing}, and does not grow; copy it again"
-                self._known[key] = (found.files, reason)
-            elif found.settled and self._at_start.get(key) != found.files:
+                self._known.set(key, found.files, reason)
+            elif found.settled and (self._at_start.get(key) != found.files or self._known.is_unread(key)):
                 changed.append(key)
-        for key in self._known.keys() - self._watch.found.keys():
-            del self._known[key]
+        self._known.keep(self._watch.found)
         if changed:
-            self._verify(changed)
+            self._known.verify(changed, self._watch.found)
             self._log_older(changed)
-
-    def _verify(self, keys: list[Key]) -> None:
-        before = {key: self._watch.found[key].files for key in keys}
-        for key, found in self._verifier.verify(keys).items():
-            self._known[key] = before[key], found
 
     def _log_older(self, keys: list[Key]) -> None:
         assert self._current is not None
         for name, version in keys:
             planned = self._current.models.get(name)
-            if planned is None or isinstance(self._known.get((name, version), ((), ""))[1], str):
+            if planned is None or self._known.is_broken((name, version)):
                 continue
             serving = planned.champion.version
             if version_order(version) < version_order(serving) and version not in planned.versions:
@@ -245,27 +246,31 @@ class Reloader:
         """Log and count problems that were not there before."""
         for name, problems in plan.problems.items():
             for version, problem in problems.items():
-                if self._reported.get(name, {}).get(version) != problem:
+                if self._reported.get(name, {}).get(version) == problem:
+                    continue
+                if self._known.is_unread((name, version)):
+                    self._metrics.count_unreadable(name)
+                    _logger.error("model %s: %s is tried again later, and changes nothing: %s", name, version, problem)
+                else:
                     self._metrics.count_rejected(name)
                     _logger.error("model %s: %s is rejected, and changes nothing: %s", name, version, problem)
         self._reported = plan.problems
 
     def _failed_lately(self, plan: Plan) -> bool:
-        return self._failed == plan and monotonic() < self._retry_at
+        return self._failed == plan and not self._backoff.is_over
 
     def _note_failure(self, plan: Plan, error: ApplyError) -> bool:
         """Note why a plan was not carried out; return whether to choose again, without the version to blame."""
+        if self._ended.is_set():
+            return False  # what serves is being taken down
         self._metrics.count_failed()
         if error.key is not None and error.key in self._watch.found:
-            self._known[error.key] = self._watch.found[error.key].files, str(error)
+            self._known.set(error.key, self._watch.found[error.key].files, str(error))
             return True
-        self._retry_seconds = (
-            min(2 * self._retry_seconds, _MAX_RETRY_SECONDS) if self._failed == plan else _FIRST_RETRY_SECONDS
-        )
-        self._failed, self._retry_at = plan, monotonic() + self._retry_seconds
-        _logger.error(
-            "the models stay as they are, and the change is tried again in %g s: %s", self._retry_seconds, error
-        )
+        if self._failed != plan:
+            self._failed, self._backoff = plan, Backoff()
+        seconds = self._backoff.extend()
+        _logger.error("the models stay as they are, and the change is tried again in %g s: %s", seconds, error)
         return False
 
     def _note_change(self, plan: Plan) -> None:

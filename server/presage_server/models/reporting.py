@@ -7,6 +7,7 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from presage.v1 import model_service_pb2 as pb
 from presage_export.bundle import (
@@ -17,7 +18,7 @@ from presage_export.bundle import (
     missing_parts,
     read_manifest,
 )
-from presage_export.registry import Aliases, AliasesError, find_versions, read_aliases, read_changes
+from presage_export.registry import Aliases, AliasesError, ChangeLog, find_versions, read_aliases, read_change_log
 from presage_server.errors import ModelNotFoundError
 from presage_server.models.aliases_messages import aliases_to_proto, change_to_proto
 from presage_server.models.model import Model
@@ -70,8 +71,8 @@ class Reporter:
             raise ModelNotFoundError(f"expected one of {versions}, got {version[:64]!r}", field="version")
         summary = self._summarize_version(name, version, served)
         response = pb.GetModelResponse(model=name, version=version, state=summary.state, problem=summary.problem)
-        changes = list(read_changes(self._directory / name))
-        response.changes.extend(change_to_proto(change) for change in islice(reversed(changes), _MAX_CHANGES))
+        history = self._read_history(name)
+        response.changes.extend(change_to_proto(change) for change in islice(reversed(history.changes), _MAX_CHANGES))
         try:
             manifest = read_manifest(self._directory / name / version) if loaded is None else loaded.bundle.manifest
             _describe(manifest, response)
@@ -83,7 +84,16 @@ class Reporter:
             response.problem = response.problem or str(error)
             if loaded is None:
                 response.state = pb.VERSION_STATE_REJECTED
+        if history.problem:
+            response.missing.append(f"changes: {history.problem}")
         return response
+
+    def _read_history(self, name: str) -> ChangeLog:
+        path = self._directory / name
+        try:
+            return read_change_log(path)
+        except OSError as error:
+            return ChangeLog([], f"{error.filename or path}: cannot be read: {error.strerror}")
 
     def _find_versions(self) -> dict[str, list[str]]:
         try:
@@ -100,6 +110,8 @@ class Reporter:
             aliases = read_aliases(self._directory / name)
         except AliasesError as error:
             problem, aliases = str(error), Aliases() if served is None else served.aliases
+        if served is not None and not aliases.champion:
+            aliases = replace(aliases, champion=served.champion.version)
         gone = [version for version in _loaded(served) if version not in versions]
         return pb.ModelSummary(
             name=name,

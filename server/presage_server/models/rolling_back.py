@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from presage_export.registry import AliasesError, StaleAliasesError, drop_challenger, read_aliases, replace_aliases
@@ -27,13 +28,26 @@ class Rollbacks:
         loop: The loop that the threads are started from; the guard runs elsewhere.
         clock: Returns the time in microseconds.
         written: Counts those that this process was the first to write, by the model's name.
+        not_written: Counts those that could not be written.
+        hold: Called with each of the latter, to have it hold in this process whatever else of the model is changed.
     """
 
-    def __init__(self, models: Path, loop: asyncio.AbstractEventLoop, clock: Clock, written: Counters) -> None:
+    def __init__(
+        self,
+        models: Path,
+        loop: asyncio.AbstractEventLoop,
+        clock: Clock,
+        *,
+        written: Counters,
+        not_written: Counters,
+        hold: Callable[[Rollback], None],
+    ) -> None:
         self._models = models
         self._loop = loop
         self._clock = clock
         self._written = written
+        self._not_written = not_written
+        self._hold = hold
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, rollback: Rollback) -> None:
@@ -53,6 +67,8 @@ class Rollbacks:
         try:
             written = await asyncio.to_thread(write_rollback, self._models / rollback.model, rollback, self._clock())
         except (AliasesError, OSError) as error:
+            self._hold(rollback)
+            self._not_written[rollback.model,].inc()
             _logger.error(  # noqa: TRY400 - a folder that cannot be written needs no traceback
                 "model %s: the rollback holds in this process only, until it is started again: %s",
                 rollback.model,

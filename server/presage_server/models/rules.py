@@ -35,7 +35,7 @@ class Measured:
     paired_features: int
     paired_defaults: int
     runs: tuple[tuple[int, ...], ...]
-    """How many runs took how long, by the class of their rows; see ``VersionCounts``."""
+    """How many runs took how long, by the size class of their batches; see ``VersionCounts``."""
 
     @classmethod
     def of(cls, versions: VersionMetrics, version: Any) -> Measured:
@@ -86,7 +86,7 @@ class Measured:
 def broken_rule(rules: RollbackRules, champion: Measured, challenger: Measured) -> str:
     """Return which rule the challenger breaks, with the numbers; empty if it breaks none.
 
-    Scores and features are compared over visitors whom both versions have scored, so that it does not matter whom each one serves.
+    Scores and features are compared over visitors whom both versions have scored, so it does not matter whom each one serves.
     """
     if challenger.scores + challenger.errors >= rules.min_scores:
         excess = challenger.error_share - champion.error_share

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from presage_export.registry import Aliases, Arm, assign, drop_challenger, propensity_of
+from presage_export.registry import Aliases, Arm, Draws, drop_challenger, propensity_of
 from presage_featurizer import FEATURE_SETS, FeatureSet
 from presage_featurizer.custom import CustomFeatures
 from presage_featurizer.state import StatePart
@@ -47,13 +47,15 @@ class Served(Generic[Version]):
     """What names them."""
     _routes: Mapping[Arm, Route[Version]] = field(init=False, repr=False, compare=False)
     """By arm. Made once, because a visitor's arm is all that a route depends on."""
+    _draws: Draws = field(init=False, repr=False, compare=False)
     _plain: Route[Version] | None = field(init=False, repr=False, compare=False)
     """The route of all visitors, so that no call hashes a visitor's id for it; None if it depends on the visitor."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_routes", {arm: self._route(arm) for arm in Arm})
+        object.__setattr__(self, "_draws", Draws(self.aliases))
         is_split = self.aliases.challenger_share or self.aliases.holdout_share
-        object.__setattr__(self, "_plain", None if is_split else self._routes[assign(self.aliases, "").arm])
+        object.__setattr__(self, "_plain", None if is_split else self._routes[self._draws.arm("")])
 
     @property
     def versions(self) -> tuple[Version, ...]:
@@ -63,7 +65,7 @@ class Served(Generic[Version]):
 
     def route(self, user_id: str) -> Route[Version]:
         """Choose the version that serves a visitor."""
-        return self._plain or self._routes[assign(self.aliases, user_id).arm]
+        return self._plain or self._routes[self._draws.arm(user_id)]
 
     def without_challenger(self) -> Served[Version]:
         """Return the same without its challenger, as after a rollback."""
@@ -123,6 +125,8 @@ class Models:
     ) -> None:
         self._default, self._default_ranking = default, default_ranking
         self._custom = custom
+        self._rolled_back: dict[str, tuple[str, str]] = {}
+        """By model, the challenger and the salt of an experiment that was ended here though the aliases still name it."""
         self.rejected: dict[str, int] = {}
         """How many newer versions of a model cannot be served, by its name."""
         self.problems: Mapping[str, Mapping[str, str]] = {}
@@ -140,7 +144,8 @@ class Models:
 
         Called by the serving thread between two batches, or before it starts.
         """
-        self._models, self._ranking = dict(models), dict(ranking)
+        self._models = {name: self._as_rolled_back(name, served) for name, served in models.items()}
+        self._ranking = {name: self._as_rolled_back(name, served) for name, served in ranking.items()}
         self.rejected, self.problems = dict(rejected), dict(problems or {})
         self._feature_sets = dict(FEATURE_SETS)
         # A model's own set wins over one of ours of the same name: it may have another time zone or vocabulary.
@@ -155,6 +160,19 @@ class Models:
             self._models = {**self._models, name: self._models[name].without_challenger()}
         else:
             self._ranking = {**self._ranking, name: self._ranking[name].without_challenger()}
+
+    def hold_rollback(self, name: str, aliases: Aliases) -> None:
+        """Have a challenger that was dropped stay so until aliases name another, or another experiment; from any thread.
+
+        Args:
+            name: The model.
+            aliases: Those that named it, and could not be changed.
+        """
+        self._rolled_back[name] = aliases.challenger, aliases.salt
+
+    def _as_rolled_back(self, name: str, served: Served[Version]) -> Served[Version]:
+        held = self._rolled_back.get(name)
+        return served.without_challenger() if held == (served.aliases.challenger, served.aliases.salt) else served
 
     def __getitem__(self, name: str) -> Model:
         """Find the champion of a model; the empty name is the default's.
@@ -184,6 +202,11 @@ class Models:
         return self._default or self._default_ranking
 
     @property
+    def default_scoring_name(self) -> str:
+        """The model of scores that name none; empty without one."""
+        return self._default
+
+    @property
     def default_ranking_name(self) -> str:
         """The model of rankings that name none; empty without one."""
         return self._default_ranking
@@ -194,11 +217,7 @@ class Models:
         Raises:
             ModelNotFoundError: There is none of that name.
         """
-        found = self._models.get(name or self._default)
-        if found is None:
-            expected = f"one of {sorted(self._models)}" if self._models else "a model that scores, but none is served"
-            raise ModelNotFoundError(f"expected {expected}, got {name[:64]!r}", field="model")
-        return found
+        return _find(self._models, name or self._default, name, "a model that scores")
 
     def served_ranking(self, name: str) -> Served[RankingModel]:
         """Find a model that ranks items; the empty name is the default's.
@@ -206,15 +225,8 @@ class Models:
         Raises:
             ModelNotFoundError: There is none of that name.
         """
-        found = self._ranking.get(name or self._default_ranking)
-        if found is None:
-            expected = f"one of {sorted(self._ranking)}" if self._ranking else "a ranking model, but none is served"
-            raise ModelNotFoundError(
-                f"expected {expected}, got {name[:64]!r}; train one with presage train LOG --rank, and serve its folder with "
-                "--models",
-                field="model",
-            )
-        return found
+        advice = "; train one with presage train LOG --rank, and serve its folder with --models"
+        return _find(self._ranking, name or self._default_ranking, name, "a ranking model", advice)
 
     def ranking(self, name: str) -> RankingModel:
         """Find the champion of a ranking model; the empty name is the default's.
@@ -252,3 +264,11 @@ class Models:
                 f"expected one of {sorted(self._feature_sets)}, got {name[:64]!r}", field="feature_set"
             )
         return found
+
+
+def _find(models: Mapping[str, Served[Version]], name: str, asked: str, kind: str, advice: str = "") -> Served[Version]:
+    found = models.get(name)
+    if found is None:
+        expected = f"one of {sorted(models)}" if models else f"{kind}, but none is served"
+        raise ModelNotFoundError(f"expected {expected}, got {asked[:64]!r}{advice}", field="model")
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -76,6 +76,9 @@ class Swapper:
         self._keep_seconds = keep_seconds
         self._after_swap = after_swap
         self._timers: list[threading.Timer] = []
+        self._waiting: Future[None] = Future()
+        """Of the newest commit."""
+        self._is_over = False
         self._plan = plan_of(models)
         """What is served, but for challengers that were rolled back since."""
         self._held: set[AnyModel] = {*self._loaded().values()}
@@ -96,12 +99,16 @@ class Swapper:
         """Serve what was prepared, from the next batch on; return when that is so.
 
         Raises:
-            TimeoutError: The serving thread does not come to the end of a batch.
+            TimeoutError: The serving thread does not come to the end of a batch, or has ended.
         """
-        done: Future[None] = Future()
+        done = self._waiting = Future()
         self._run_between_batches(partial(self._replace, prepared, done))
+        if self._is_over:
+            done.cancel()
         try:
             done.result(_COMMIT_SECONDS)
+        except CancelledError as error:
+            raise TimeoutError("the thread that serves is ending") from error
         except TimeoutError:
             if done.cancel():
                 raise
@@ -113,6 +120,11 @@ class Swapper:
             timer.daemon = True
             timer.start()
             self._timers = [other for other in self._timers if other.is_alive()] + [timer]
+
+    def give_up(self) -> None:
+        """Have no commit wait any more for the serving thread, which has ended; from any thread."""
+        self._is_over = True
+        self._waiting.cancel()
 
     def close(self) -> None:
         """Free what was replaced at once; when no more calls come."""

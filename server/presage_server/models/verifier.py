@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from presage_server.models.plan import VerifiedVersion
+from presage_server.models.unread import is_of_the_moment
 
 __all__ = ["Ending", "Finding", "Request", "main"]
 
@@ -42,6 +43,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     version: str
     verified: VerifiedVersion | None = None
     problem: str = ""
+    is_unread: bool = False
+    """Whether the problem is that it could not be read, for now."""
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -78,20 +81,36 @@ def _carry_out(request: Request) -> None:
 
 
 def _verify(request: Request) -> None:
-    from presage_featurizer.custom import CustomFeatures  # noqa: PLC0415
-    from presage_server.errors import ModelError  # noqa: PLC0415
-    from presage_server.models.loading import describe_version, load_any_model  # noqa: PLC0415
-
+    try:
+        from presage_featurizer.custom import CustomFeatures  # noqa: PLC0415
+        from presage_server.errors import ModelError  # noqa: PLC0415
+        from presage_server.models.loading import describe_version, load_any_model  # noqa: PLC0415
+        from presage_server.models.ranking import RankingModel  # noqa: PLC0415
+    except (OSError, ImportError) as error:
+        for name, version in request.versions:
+            problem = f"what verifies it could not be loaded: {error}"
+            _write(Finding(name=name, version=version, problem=problem, is_unread=True))
+        return
     custom = CustomFeatures.parse(*request.project) if request.project else None
     for name, version in request.versions:
+        verified, problem, is_unread = None, "", False
         try:
-            verified = describe_version(load_any_model(Path(request.directory, name, version), custom))
-            finding = Finding(name=name, version=version, verified=verified)
+            model = load_any_model(Path(request.directory, name, version), custom)
+            verified = describe_version(model)
+            if isinstance(model, RankingModel):
+                _compile()
         except ModelError as error:
-            finding = Finding(name=name, version=version, problem=str(error))
+            problem, is_unread = str(error), is_of_the_moment(error)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not let a bundle pass, nor end all
-            finding = Finding(name=name, version=version, problem=f"its verification failed: {error!r}"[:500])
-        _write(finding)
+            problem, is_unread = f"its verification failed: {error!r}"[:500], is_of_the_moment(error)
+        _write(Finding(name=name, version=version, verified=verified, problem=problem, is_unread=is_unread))
+
+
+def _compile() -> None:
+    """Leave compiled functions on the disk for the process that serves: compiling takes seconds there, from calls that wait."""
+    from presage_featurizer.ranking.compiled import load_kernels  # noqa: PLC0415
+
+    load_kernels()
 
 
 def _write(message: Finding | Ending) -> None:

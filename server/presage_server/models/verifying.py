@@ -15,6 +15,7 @@ import msgspec
 
 from presage_featurizer.custom import CustomFeatures
 from presage_server.models.plan import VerifiedVersion
+from presage_server.models.unread import ReadFailure
 from presage_server.models.verifier import Ending, Finding, Request
 
 __all__ = ["Verifier"]
@@ -55,7 +56,8 @@ class Verifier:
     def verify(self, keys: Sequence[Key]) -> dict[Key, VerifiedVersion | str]:
         """Verify versions, by name and version: what is known of each, or why it cannot be served.
 
-        A version that takes too long, or ends the process that verifies it, is a problem of that version alone.
+        A version that takes too long, or ends the process that verifies it, is a problem of that version alone. One that could not
+        be read, as by a process that has too many open files, has a ReadFailure: that may be otherwise the next time.
         """
         found: dict[Key, VerifiedVersion | str] = {}
         with self._lock:
@@ -95,13 +97,15 @@ class Verifier:
                 if isinstance(message, Ending):
                     code, ended = message.code, True
                     break
-                found[message.name, message.version] = message.verified or message.problem
+                problem = ReadFailure(message.problem) if message.is_unread else message.problem
+                found[message.name, message.version] = message.verified or problem
         if not ended:
             self._end()  # whatever it is at, or still has to say, is not to be taken for the next answer
-        again = "replace its folder to have it verified again"
         if code == -signal.SIGALRM:
-            return f"it could not be verified within {seconds:g} s; {again}"
-        return f"it ended the process that verified it, with code {code}; {again}"
+            return ReadFailure(f"it could not be verified within {seconds:g} s; it is tried again")
+        if code > 0:  # before or after it: what happens to a version is a Finding, or a signal
+            return ReadFailure(f"the process that verified it ended with code {code}; it is tried again")
+        return f"it ended the process that verified it, with code {code}; replace its folder to have it verified again"
 
     def _start(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is not None:

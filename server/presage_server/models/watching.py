@@ -5,8 +5,9 @@ By polling, because the events of a file system do not cross a network or a cont
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -17,25 +18,32 @@ from presage_export.registry import (
     ALIASES_FILE,
     Aliases,
     AliasesError,
-    find_versions,
+    list_versions,
     read_aliases,
-    read_changes,
+    read_change_log,
     version_order,
 )
 from presage_server.errors import ModelError
 from presage_server.models.choosing import ModelFolder
+from presage_server.models.unread import is_of_the_moment
 
 __all__ = ["FolderWatch", "FoundVersion", "read_history"]
+
+_logger = logging.getLogger(__name__)
 
 _MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES = 64 << 20
 _INCOMPLETE_LOOKS = 10
 """A copy that lacks a file, and has not grown for this many looks, is reported."""
+_ROUND_LOOKS = 60
+"""In how many looks the files of all versions are looked at, also of those that nothing is expected of."""
 
 Files = tuple[tuple[str, int, int, int], ...]
 """Name, size, time of the last change and inode of each file."""
 Stamp = tuple[int, int, int]
 """Size, time of the last change and inode of a file; zeros without one."""
+_UNREAD: Stamp = (-1, 0, 0)
+"""In place of the stamp of a file that could not be read."""
 Key = tuple[str, str]
 """A model's name and a version."""
 
@@ -43,7 +51,9 @@ Key = tuple[str, str]
 class FoundVersion:
     """A version as it was last seen."""
 
-    def __init__(self, files: Files, *, settled: bool) -> None:
+    def __init__(self, inode: int, files: Files, *, settled: bool) -> None:
+        self.inode = inode
+        """Of its folder."""
         self.files = files
         """As they were at the last look."""
         self.looks = 2 if settled else 1
@@ -74,43 +84,75 @@ class FolderWatch:
         self.found: dict[Key, FoundVersion] = {}
         """By name and version, as of the last look."""
         self._aliases: dict[str, _SeenAliases] = {}
+        self._versions: dict[str, tuple[str, ...]] = {}
+        """Of each model, in order."""
         self._gone: set[Key] = set()
-        self._first = True
+        self._looks = 0
 
-    def look(self) -> dict[str, ModelFolder]:
-        """Look at all of the folder; what is found at the first look counts as complete.
+    @property
+    def _first(self) -> bool:
+        return not self._looks
+
+    def look(self, also: Collection[Key] = ()) -> dict[str, ModelFolder]:
+        """Look at the folder; what is found at the first look counts as complete.
+
+        The files are looked at of what aliases name, of the highest version, and of what is new or not complete; of other versions
+        only now and then, for there may be thousands.
+
+        Args:
+            also: Versions whose files are to be looked at, too.
 
         Raises:
             ModelError: It cannot be read.
         """
         try:
-            paths = {(name, path.name): path for name, found in find_versions(self.directory).items() for path in found}
+            listed = list_versions(self.directory)
         except OSError as error:
-            raise ModelError(f"models: {self.directory} cannot be read: {error.strerror}") from error
-        now = {key: self._look_at(path, self.found.get(key)) for key, path in paths.items()}
+            raise ModelError(f"models: {error.filename or self.directory} cannot be read: {error.strerror}") from error
+        inodes = {(name, version): inode for name, versions in listed.items() for version, inode in versions.items()}
         # One that is gone may be about to be replaced: it counts as it was for another look.
-        kept = {key: found for key, found in self.found.items() if key not in now and key not in self._gone}
-        self.found, self._gone, self._first = now | kept, set(kept), False
-        versions: dict[str, list[str]] = {}
-        for name, version in sorted(self.found, key=lambda key: (key[0], version_order(key[1]))):
-            versions.setdefault(name, []).append(version)
-        self._aliases = {name: seen for name, seen in self._aliases.items() if name in versions}
-        return {
+        kept = {key: found for key, found in self.found.items() if key not in inodes and key not in self._gone}
+        self._versions = self._in_order([*inodes, *kept])
+        self._aliases = {name: seen for name, seen in self._aliases.items() if name in self._versions}
+        folders = {
             name: ModelFolder(
-                tuple(of_name),
-                self._read_aliases(self.directory / name),
-                partial(read_history, self.directory / name),
+                versions, self._read_aliases(self.directory / name), partial(read_history, self.directory / name)
             )
-            for name, of_name in versions.items()
+            for name, versions in self._versions.items()
+        }
+        watched, turn = {*also, *_expected(folders)}, self._looks % _ROUND_LOOKS
+        now = {}
+        for number, (key, inode) in enumerate(inodes.items()):
+            before = self.found.get(key)
+            is_expected = key in watched or number % _ROUND_LOOKS == turn
+            if before is None or before.inode != inode or not before.settled or is_expected:
+                before = self._look_at(key, inode, before)
+            now[key] = before
+        self.found, self._gone = now | kept, set(kept)
+        self._looks += 1
+        return folders
+
+    def _in_order(self, keys: Iterable[Key]) -> dict[str, tuple[str, ...]]:
+        """Order versions by their numbers; those of a model that has the same as before are in order."""
+        versions: dict[str, list[str]] = {}
+        for name, version in keys:
+            versions.setdefault(name, []).append(version)
+        return {
+            name: before
+            if set(before := self._versions.get(name, ())) == set(versions[name])
+            else tuple(sorted(versions[name], key=lambda version: (version_order(version), version)))
+            for name in sorted(versions)
         }
 
-    def _look_at(self, path: Path, before: FoundVersion | None) -> FoundVersion:
+    def _look_at(self, key: Key, inode: int, before: FoundVersion | None) -> FoundVersion:
+        path = self.directory.joinpath(*key)
         files = tuple(sorted(_list_files(path)))
         if before is not None and before.files == files:
             before.looks += 1
+            before.inode = inode
             found = before
         else:
-            found = FoundVersion(files, settled=self._first)
+            found = FoundVersion(inode, files, settled=self._first)
         if not self._first and (found.missing or found.looks == 1):
             found.missing = _missing_file(path, {name for name, *_ in files})
         return found
@@ -127,6 +169,8 @@ class FolderWatch:
             aliases = read_aliases(folder)
         except AliasesError as error:
             aliases = str(error)
+            if is_of_the_moment(error):
+                stamp = _UNREAD  # which no file has, so it is read again at the next look
         if before is not None and before.doubtful != stamp and (isinstance(aliases, str) or aliases == Aliases()):
             self._aliases[folder.name] = before._replace(doubtful=stamp)
             return before.aliases
@@ -144,6 +188,14 @@ class _SeenAliases(NamedTuple):
     """Of a newer file, which was not valid, or not there, when it was first seen."""
 
 
+def _expected(folders: Mapping[str, ModelFolder]) -> Iterator[Key]:
+    """Go through the versions that may be chosen: those that aliases name, and the highest ones."""
+    for name, folder in folders.items():
+        yield name, folder.versions[-1]
+        if isinstance(folder.aliases, Aliases):
+            yield from ((name, version) for version in folder.aliases.versions)
+
+
 def _stamp(path: Path) -> Stamp:
     try:
         status = path.stat()
@@ -155,9 +207,11 @@ def _stamp(path: Path) -> Stamp:
 def read_history(folder: Path) -> tuple[Aliases, ...]:
     """Read which aliases of a model held, the newest first."""
     try:
-        changes = list(read_changes(folder))
+        changes, problem = read_change_log(folder)
     except OSError:
         return ()
+    if problem:
+        _logger.warning("model %s: %s", folder.name, problem)
     return tuple(aliases for change in changes[::-1] for aliases in (change.after, change.before))
 
 

@@ -36,7 +36,6 @@ __all__ = ["Pipeline"]
 
 _LATE_SECONDS = 0.005
 """A read that takes longer than this is looked at: whose calls cannot wait any more?"""
-_HOLD_SECONDS = 0.001
 _OVERLAPPING = 2
 """Batches that are started before the replies to the first are waited for."""
 _IDLE_SECONDS = 0.5
@@ -53,7 +52,7 @@ class Pipeline:
         ranker: Ranks items for visitors.
         overload: Learns what work costs.
         metrics: Counts stages.
-        wait_seconds: How long a turn waits for the store's replies; 0 where an event loop watches its socket.
+        wait_seconds: How long a turn waits for the store's replies.
         after_replies: What is done once the replies of a batch have been sent.
     """
 
@@ -86,8 +85,6 @@ class Pipeline:
         self._pumped = True
         """Whether the last turn looked for replies."""
         self._late_at = 0.0
-        self._held: list[Call] = []
-        """Calls that arrived while a store that is near was about to reply."""
 
     def turn(self, calls: list[Call]) -> float:
         """Take on the calls that have arrived, process a batch, and handle the store's replies.
@@ -96,19 +93,6 @@ class Pipeline:
             After how many seconds the next turn is due at the latest, with or without new calls.
         """
         link = self._link
-        if not self._wait_seconds and link.pending:
-            link.pump()
-            # The calls of the next microseconds make one batch, if the reply is about to come.
-            if (
-                link.fast
-                and self._reading
-                and not self._ranker.pending
-                and monotonic() - self._reading[-1].stages.started < _HOLD_SECONDS
-            ):
-                self._held += calls
-                return _HOLD_SECONDS
-        if self._held:
-            calls, self._held = self._held + calls, []
         now = monotonic()
         ranker = self._ranker
         batch, units = self._intake.next_batch(calls, now, required=self._tracker.ready, heavy=not ranker.pending)
@@ -133,10 +117,8 @@ class Pipeline:
         if units:
             self._overload.note_work(units)
         due = self._after_replies.work(now, idle=not (units or waiting or link.pending or ranker.pending))
-        if intake.waiting or intake.heavy_waiting or self._tracker.ready or ranker.pending:
+        if intake.waiting or intake.heavy_waiting or self._tracker.ready or ranker.pending or link.pending:
             return 0.0
-        if link.pending:
-            return 0.0 if self._wait_seconds else min(due, _LATE_SECONDS)
         if not units:
             self._overload.note_idle()
         return min(due, _LATE_SECONDS if link.down else _IDLE_SECONDS)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from presage_featurizer import MICROS
-from presage_featurizer.ranking.compiled import load_kernels
+from presage_featurizer.ranking.compiled import kernels, load_kernels
 from presage_server.call import Call
 from presage_server.clock import system_clock
 from presage_server.drift.counting import ServedCounts
@@ -93,7 +93,10 @@ class VersionWarmer:
         Raises:
             VersionFailedError: One cannot score a visitor without history, or rank items for one.
         """
-        self._binding.add([version for version in versions if isinstance(version, RankingModel)], self._items)
+        ranking = [version for version in versions if isinstance(version, RankingModel)]
+        if ranking and kernels() is None:
+            _load_compiled()  # it is the first one: nothing ranked at start
+        self._binding.add(ranking, self._items)
         if self._counts is not None:
             self._counts.read_ahead([version for version in versions if isinstance(version, Model)])
         scorer = Scorer(self._metrics)
@@ -143,10 +146,7 @@ def _warm_up_rankings(models: Models, items: ItemSource) -> None:
     ranker = Ranker(items, Metrics())
     width = items.features.items.bucket_micros
     if models.ranking_models:
-        compiled = load_kernels()  # now, for it may take a while
-        _logger.info(
-            "features of rankings: %s", "by numpy (the extra 'compiled' is faster)" if compiled is None else "compiled"
-        )
+        _load_compiled()
     for model in models.ranking_models:
         if model.bucket_micros != width:
             _logger.warning(
@@ -157,6 +157,14 @@ def _warm_up_rankings(models: Models, items: ItemSource) -> None:
             )
         for _ in range(_RANKINGS):
             _rank_once(ranker, model)
+
+
+def _load_compiled() -> None:
+    """Load what ranks faster, before it is needed, for it may take a while."""
+    compiled = load_kernels()
+    _logger.info(
+        "features of rankings: %s", "by numpy (the extra 'compiled' is faster)" if compiled is None else "compiled"
+    )
 
 
 def _rank_once(ranker: Ranker, model: RankingModel) -> None:

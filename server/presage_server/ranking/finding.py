@@ -15,15 +15,15 @@ from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items_live import LiveValues
 from presage_featurizer.ranking.pairs import pair_features
 from presage_featurizer.ranking.placements import candidates_of_rules, may_be_shown
-from presage_featurizer.ranking.retrieval import next_items, retrieve
+from presage_featurizer.ranking.retrieval import SOURCES, next_items, retrieve
 from presage_featurizer.ranking.workspace import Workspace
 from presage_server.ranking.conditions import excluded_numbers, fitting, meeting, not_among, rows_fitting
 from presage_server.ranking.jobs import RankJob
 
 __all__ = ["Candidates", "find_candidates"]
 
-_FIRST_FOUND: int = pb.ITEM_SOURCE_HISTORY
-"""The number of the first of ``SOURCES``; the others follow."""
+_NUMBERS = np.array([pb.ItemSource.Value(f"ITEM_SOURCE_{name.upper()}") for name in SOURCES], np.uint8)
+"""The numbers of ``presage.v1.ItemSource``, by places in ``SOURCES``."""
 _LEAST_MEETING = 100
 """Popular items that meet the caller's conditions, added to those found for the visitor, of whom none may meet them; k if more."""
 
@@ -55,6 +55,7 @@ def find_candidates(job: RankJob, item_features: ItemFeatures, workspace: Worksp
         job.session_id,
         digest_number(job.anchor_id) if job.anchor_id else None,
         job.budget_micros,
+        job.country,
     )
     context = context_of(state, circumstances, item_features, job.model.tables(items), workspace)
     cart_micros = 0 if state is None else cart_value_micros(state.cart)
@@ -99,8 +100,10 @@ def _find(job: RankJob, context: RankingContext, cart_micros: int) -> tuple[Rows
     """Find candidates for the visitor, and those that the caller's conditions and the rules need."""
     features = context.item_features
     items = features.items
-    found = (next_items if job.next_items else retrieve)(context, job.model.limits)
-    rows, sources = [found.rows], [found.sources + np.uint8(_FIRST_FOUND)]
+    limits = job.model.limits
+    least = limits.popular if job.rules.chooses else job.k
+    found = next_items(context, limits) if job.next_items else retrieve(context, limits, least)
+    rows, sources = [found.rows], [_NUMBERS.take(found.sources)]
     excluded = excluded_numbers(job.exclude, context, job.state) if job.exclude else set()
     if job.next_items:
         excluded.update(context.interests.session_digests[:1].tolist())

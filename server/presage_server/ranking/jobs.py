@@ -81,6 +81,8 @@ class RankJob(msgspec.Struct, eq=False):
     budget_micros: int | None = None
     anchor_id: str = ""
     """The item of the page; empty if there is none."""
+    country: str = ""
+    """The visitor's, as the caller sent it; empty: that of the visitor's newest event with one."""
     conditions: ItemConditions | None = None
     exclude: frozenset[int] = frozenset()
     """Numbers of ``presage.v1.Exclusion``."""

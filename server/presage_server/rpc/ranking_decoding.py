@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from presage.v1 import ranking_service_pb2 as pb
 from presage_featurizer import money_micros
+from presage_featurizer.ranking.retrieval import DEFAULT_COUNT
 from presage_server.errors import InvalidRequestError
 from presage_server.ranking.jobs import ItemConditions
+from presage_server.rpc.decoding import COUNTRY
 from presage_server.rpc.limits import (
     MAX_CANDIDATES,
     MAX_CONDITIONS,
@@ -21,7 +23,6 @@ from presage_server.rpc.limits import (
 __all__ = ["Wanted", "decode_candidates", "decode_conditions", "decode_context", "decode_count", "decode_item_id"]
 
 _EXCLUSIONS = frozenset(number for number in pb.Exclusion.values() if number)
-_DEFAULT_COUNT = 20
 
 
 class Wanted(NamedTuple):
@@ -32,6 +33,7 @@ class Wanted(NamedTuple):
     anchor_id: str = ""
     conditions: ItemConditions | None = None
     exclude: frozenset[int] = frozenset()
+    country: str = ""
 
 
 def decode_candidates(candidate_ids: Sequence[str]) -> list[str]:
@@ -77,7 +79,7 @@ def decode_count(k: int, candidates: int = 0) -> int:
     if not 0 <= k <= MAX_RANKED_ITEMS:
         raise InvalidRequestError(f"expected 0 to {MAX_RANKED_ITEMS}, got {k}", field="k")
     if not candidates:
-        return k or _DEFAULT_COUNT
+        return k or DEFAULT_COUNT
     if k > candidates:
         raise InvalidRequestError(f"expected at most as many as candidate_ids, {candidates}, got {k}", field="k")
     return k or candidates
@@ -92,7 +94,11 @@ def decode_context(context: pb.RankContext) -> Wanted:
     budget_micros = None
     if context.HasField("budget"):
         budget_micros = _decode_money(context.budget, MAX_VALUE, "context.budget")
-    anchor_id = context.anchor_item_id
+    anchor_id, country = context.anchor_item_id, context.country_code
+    if country and not COUNTRY.fullmatch(country):
+        raise InvalidRequestError(
+            f"expected an ISO 3166-1 alpha-2 code in capitals, got {country[:32]!r}", field="context.country_code"
+        )
     for place, number in enumerate(context.exclude):
         if number not in _EXCLUSIONS:
             raise InvalidRequestError(
@@ -104,6 +110,7 @@ def decode_context(context: pb.RankContext) -> Wanted:
         decode_item_id(anchor_id, "context.anchor_item_id") if anchor_id else "",
         decode_conditions(context.filter, "context.filter") if context.HasField("filter") else None,
         frozenset(context.exclude),
+        country,
     )
 
 

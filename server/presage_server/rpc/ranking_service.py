@@ -107,6 +107,7 @@ class RankingService:
             raise InvalidRequestError(str(error), field="context.placement") from error
         job.budget_micros = wanted.budget_micros
         job.anchor_id = wanted.anchor_id
+        job.country = wanted.country
         job.conditions = wanted.conditions
         job.exclude = wanted.exclude
         return job

@@ -77,25 +77,30 @@ class Scorer:
     def count(self, jobs: Sequence[ScoreJob]) -> None:
         """Count scores that are being served."""
         versions = self._metrics.versions
-        degraded = cold = failed = 0
-        model, arm, counts = None, 0, _NOTHING_COUNTED
+        degraded = cold = failed = scores = 0
+        score_sum = 0.0
+        served, counts = None, _NOTHING_COUNTED
         for job in jobs:
             route = job.route
-            arm_of_job = 0 if route is None else route.arm
-            if job.model is not model or arm_of_job != arm:  # most batches are of one version and arm
-                model, arm = job.model, arm_of_job
-                counts = versions.of_arm(model, arm)
+            served_to_job = job.model if route is None else route
+            if served_to_job is not served:  # most batches are of one version and arm: one look-up, one addition
+                if scores:
+                    counts.add(scores, score_sum)
+                    scores, score_sum = 0, 0.0
+                served = served_to_job
+                counts = versions.of_arm(job.model, 0 if route is None else route.arm)
             if job.error is not None:
                 failed += 1
                 counts.errors += 1
                 continue
-            counts.scores += 1
-            counts.score_sum += job.score
+            scores += 1
+            score_sum += job.score
             if job.degraded:
                 degraded += 1
                 counts.degraded += 1
             elif job.cold_start:
                 cold += 1
+        counts.add(scores, score_sum)
         self._metrics.count_scores(known=len(jobs) - failed - degraded - cold, cold=cold, degraded=degraded)
 
     def log(self, jobs: Sequence[ScoreJob]) -> None:

@@ -14,7 +14,7 @@ from hiredis import ProtocolError
 from presage_server.store.connecting import Connector, NotPrimaryError
 from presage_server.store.request import OnReplies, Request
 from presage_server.store.resp import ReplyError, encode
-from presage_server.store.wire import SocketWatcher, Wire
+from presage_server.store.wire import Wire
 
 __all__ = ["Link"]
 
@@ -55,7 +55,6 @@ class Link:
         self._connector = connector
         self._timeout_seconds = timeout_seconds
         self._max_pending_bytes = max_pending_bytes
-        self._watcher: SocketWatcher | None = None
         self._clock = clock
         self._wire: Wire | None = None
         self._unsent: list[Request] = []
@@ -90,11 +89,6 @@ class Link:
     def fast(self) -> bool:
         """Whether the store is near: its replies usually come before it is worth doing anything else."""
         return self._round_trip_seconds < _FAST_SECONDS
-
-    def watch_with(self, watcher: SocketWatcher | None) -> None:
-        """Have the connection watched, now and after it has been replaced."""
-        self._watcher = watcher
-        self._watch()
 
     def open(self, timeout_seconds: float) -> None:
         """Connect, waiting for it; for the start of a server.
@@ -201,14 +195,9 @@ class Link:
     def _adopt(self, connection: socket.socket) -> None:
         self._wire = Wire(connection)
         self._heartbeat_at = self._clock() + _HEARTBEAT_SECONDS
-        self._watch()
         if self.down and not self._logged:
             _logger.warning("the store answers again")
         self.down = self._logged = False
-
-    def _watch(self) -> None:
-        if self._watcher is not None:
-            self._watcher.watch(self._wire.connection if self._wire is not None else None)
 
     def _dispatch(self, wire: Wire, replies: Sequence[Any]) -> None:
         for place, reply in enumerate(replies):
@@ -286,7 +275,6 @@ class Link:
         wire, self._wire = self._wire, None
         self._replies = []
         if wire is not None:
-            self._watch()
             wire.close()
 
     def _fail_all(self) -> None:

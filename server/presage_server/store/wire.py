@@ -6,24 +6,16 @@ import select
 import socket
 import ssl
 import struct
-from typing import Any, Protocol
+from typing import Any
 
 from hiredis import Reader
 
-__all__ = ["SocketWatcher", "Wire"]
+__all__ = ["Wire"]
 
 _RECEIVE_BYTES = 1 << 16
 _SELECT_FDS = 1_024
 _BLOCKING_WAIT = struct.pack("ll", 0, 1_000)
 _INCOMPLETE = object()
-
-
-class SocketWatcher(Protocol):
-    """Has ``Link.pump`` called when the store has answered, where nothing waits in ``pump`` itself."""
-
-    def watch(self, connection: socket.socket | None) -> None:
-        """Watch this socket instead of the one before; None: watch nothing."""
-        ...
 
 
 class Wire:

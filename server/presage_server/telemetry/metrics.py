@@ -121,11 +121,16 @@ class Metrics:
         """What each version of each model did."""
         rollbacks = Counters("presage_rollbacks", "Challengers that the guard has rolled back.", ("model",))
         self.rollbacks = rollbacks
+        self.rollbacks_not_written = Counters(
+            "presage_rollbacks_not_written",
+            "Rollbacks that hold in one process only, as aliases.json could not be written.",
+            ("model",),
+        )
         self.registry = CollectorRegistry()
         for collector in (
             *(handled, seconds, self.stages, events, scores, unreadable, ahead, conflicts, vectors, jumps),
             *(exposures, rankings, self.candidates, cold, self._bundles_rejected),
-            *(pairs, self.versions, rollbacks),
+            *(pairs, self.versions, rollbacks, self.rollbacks_not_written),
         ):
             self.registry.register(collector)
         self._handled, self._seconds = handled, seconds
@@ -155,8 +160,10 @@ class Metrics:
     def count_scores(self, *, known: int, cold: int, degraded: int) -> None:
         """Count visitors scored: with their history, without any, and with one that could not be read."""
         self._scores_known.inc(known)
-        self._scores_cold.inc(cold)
-        self._scores_degraded.inc(degraded)
+        if cold:
+            self._scores_cold.inc(cold)
+        if degraded:
+            self._scores_degraded.inc(degraded)
 
     def count_ranking(self, *, cold: bool, degraded: bool, candidates: int, given: bool) -> None:
         """Count a list that was ranked for a visitor."""

@@ -57,6 +57,11 @@ class ArmCounts:
         self.scores = self.degraded = self.errors = 0
         self.score_sum = 0.0
 
+    def add(self, scores: int, score_sum: float) -> None:
+        """Count some scores."""
+        self.scores += scores
+        self.score_sum += score_sum
+
 
 class VersionCounts:
     """What a version did for all visitors, and in pairs with other versions."""

@@ -1,186 +1,226 @@
-"""The portable transport, and the one that can speak TLS: grpc.aio, whose handlers become calls."""
+"""The portable transport, and the one that can speak TLS: grpcio's completion queue, polled by one thread.
+
+grpc.aio is built on the same queue, and takes several times its processor time for a call: it makes tasks and futures of each, and
+wakes another thread for every step of it. The queue is not public, so ``choosing`` checks the version.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import socket
+import threading
 from collections.abc import Callable, Sequence
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 import grpc
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # the stubs leave out what is not public
 
 from presage_server.call import Call
 from presage_server.errors import SettingsError
-from presage_server.rpc.status import Status
-from presage_server.transport.interface import OnCalls, ServerOptions, end_process, stop_grpcio
+from presage_server.rpc.status import OK, Status
+from presage_server.transport.forwarding import Forwarder
+from presage_server.transport.interface import (
+    OnCalls,
+    ServerOptions,
+    TransportHungError,
+    end_process,
+    grpcio_options,
+)
 
 __all__ = ["GrpcioTransport"]
 
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
-_FOREVER = float("inf")
-_FEW_CALLS = 4
-_GATHER_SECONDS = 0.001
-"""While more than a few calls are in flight, those of a millisecond are delivered together. grpc.aio itself takes some hundred
-microseconds of processor time for each call, so most of the turns would be for a single one."""
+_REQUESTED_CALLS = 64
+"""How many calls the library may hand over before one is taken."""
+_MAX_EVENTS = 1 << 15
+"""Events taken before what has arrived is delivered: of an overload, the newest calls have to be seen. A call has four."""
+_FOREVER_SECONDS = 1e9
+"""What the library returns as the time that is left without a deadline is longer."""
+_NOW = 0.0
+"""A time that has passed."""
+_STOP_POLL_SECONDS = 0.005
+_HUNG_SECONDS = 10.0
+"""A serving thread that has not taken calls for this long hangs: it does so twice a second when idle."""
 
-
-class _Failure(Exception):  # noqa: N818 - not an error of ours: it ends a handler
-    def __init__(self, status: Status) -> None:
-        super().__init__(status.message)
-        self.status = status
+_TIMEOUT = cygrpc.CompletionType.queue_timeout
+_SHUTDOWN = cygrpc.CompletionType.queue_shutdown
 
 
 class _GrpcioCall(Call):
-    __slots__ = ("_future",)
+    __slots__ = ("_call", "_transport")
 
-    def __init__(self, future: asyncio.Future[bytes], *described: Any) -> None:
+    def __init__(self, transport: GrpcioTransport, call: Any, *described: Any) -> None:
         super().__init__(*described)
-        self._future = future
+        self._transport = transport
+        self._call = call
+
+    def begin(self) -> None:
+        """Have the request received, and the call's end noticed."""
+        self._call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), self._take_request)
+        self._call.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(0),), self._take_end)
 
     def send_reply(self, payload: bytes) -> None:
-        if not self._future.done():
-            self._future.set_result(payload)
+        self._send(
+            cygrpc.SendInitialMetadataOperation(None, 0),
+            cygrpc.SendMessageOperation(payload, 0),
+            cygrpc.SendStatusFromServerOperation(None, OK, b"", 0),
+        )
 
     def send_failure(self, status: Status) -> None:
-        if not self._future.done():
-            self._future.set_exception(_Failure(status))
+        trailing, message = tuple(status.trailing_metadata), status.message.encode()
+        self._send(
+            cygrpc.SendInitialMetadataOperation(None, 0),
+            cygrpc.SendStatusFromServerOperation(trailing, status.code, message, 0),
+        )
+
+    def _send(self, *operations: Any) -> None:
+        self._call.start_server_batch(operations, _do_nothing)
+
+    def _take_request(self, event: Any) -> None:
+        request: bytes | None = event.batch_operations[0].message()
+        if request is not None:  # else the caller has gone, or the library has rejected the message
+            self.request = request
+            self.received = monotonic()
+            self._transport.arrived.append(self)
+
+    def _take_end(self, _: Any) -> None:
+        if self.code is None:
+            self.end_by_caller(monotonic())
 
 
 class GrpcioTransport:
-    """grpc.aio behind the interface ``Transport``. Calls are delivered by the running event loop, those of one turn of it together.
+    """grpcio's completion queue behind the interface ``Transport``. Other methods are forwarded to a grpc.aio server.
 
     Args:
         options: How to listen.
         paths: The methods that are delivered as calls.
-        server: Serves them, and whatever else has been added to it; not started yet.
-        on_failure: Called with what processing raised; the default logs it and ends the process.
+        fallback: Serves all others; not started yet.
+        on_failure: Called in the serving thread with what ended it; the default logs it and ends the process.
     """
 
     def __init__(
         self,
         options: ServerOptions,
         paths: Sequence[str],
-        server: grpc.aio.Server,
+        fallback: grpc.aio.Server,
         *,
         on_failure: Callable[[BaseException], None] = end_process,
     ) -> None:
         self._options = options
-        self._server = server
+        self._paths = {path.encode(): path for path in paths}
+        self._forwarder = Forwarder(fallback)
         self._on_failure = on_failure
-        self._arrived: list[Call] = []
-        self._in_flight = 0
-        self._on_calls: OnCalls
-        self._loop = asyncio.get_running_loop()
-        self._turn: asyncio.TimerHandle | asyncio.Handle | None = None
-        self._turn_at = _FOREVER
-        self._watched: socket.socket | None = None
-        services: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {}
-        for path in paths:
-            _, service, name = path.split("/")
-            services.setdefault(service, {})[name] = grpc.unary_unary_rpc_method_handler(self._handler(path))
-        for service, handlers in services.items():
-            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-            server.add_registered_method_handlers(service, handlers)
+        self._queue = cygrpc.CompletionQueue()
+        self._server = cygrpc.Server(tuple(grpcio_options(options)), False)
+        self._server.register_completion_queue(self._queue)
+        self._lock = threading.Lock()
+        """No call may be requested once the server is shutting down."""
+        self._shutting_down = False
+        self._ended, self._closing = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        self._alive_at = monotonic()
+        self.arrived: list[Call] = []
 
     async def start(self, on_calls: OnCalls) -> str:
         """Begin to listen and to deliver calls; return HOST:PORT."""
-        self._on_calls = on_calls
         address = self._options.address
-        try:
-            port = self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise SettingsError(
-                f"port: cannot listen on {address}; is it taken, or the host not this machine's?"
-            ) from error
-        await self._server.start()
-        self._run_turn()
+        port = self._server.add_http2_port(address.encode())
+        if not port:
+            raise SettingsError(f"port: cannot listen on {address}; is it taken, or the host not this machine's?")
+        await self._forwarder.start()
+        self._server.start()
+        for _ in range(_REQUESTED_CALLS):
+            self._request_call()
+        self._alive_at = monotonic()
+        self._thread = threading.Thread(target=self._serve, args=(on_calls,), name="presage-serve", daemon=True)
+        self._thread.start()
         return f"{address.rpartition(':')[0]}:{port}"
 
     async def stop(self, grace_seconds: float) -> None:
         """Reject new calls, let those in flight end within this time, and close."""
-        try:
-            await stop_grpcio(self._server, grace_seconds)
-        finally:
-            if self._turn is not None:
-                self._turn.cancel()
-            self._turn_at = -_FOREVER  # none will be due any more
-            self.watch(None)
+        if self._thread is None or self._closing.is_set():
+            await self._forwarder.close()
+            return
+        until = monotonic() + grace_seconds
+        with self._lock:
+            if not self._shutting_down:
+                self._shutting_down = True
+                self._server.shutdown(self._queue, self._take_end)
+        await self._forwarder.stop(grace_seconds)
+        while not self._ended.is_set() and self._thread.is_alive() and monotonic() < until:  # noqa: ASYNC110 - another thread's
+            await asyncio.sleep(_STOP_POLL_SECONDS)
+        self._server.cancel_all_calls()
+        await self._forwarder.close()
+        self._closing.set()
+        await asyncio.to_thread(self._close)
 
     def check_alive(self) -> None:
-        """Do nothing: this very loop delivers the calls."""
+        """Check that calls are being taken.
 
-    def watch(self, connection: socket.socket | None) -> None:
-        """Have a turn whenever the store has sent something."""
-        if self._watched is not None:
-            self._loop.remove_reader(self._watched)
-        self._watched = connection
-        if connection is not None and self._turn_at != -_FOREVER:
-            self._loop.add_reader(connection, self._take_replies)
+        Raises:
+            TransportHungError: They are not.
+        """
+        silent = monotonic() - self._alive_at
+        if silent > _HUNG_SECONDS:
+            raise TransportHungError(f"the serving thread has not taken calls for {silent:.0f} s")
 
-    def _handler(self, path: str) -> Any:
-        async def handle(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
-            now = monotonic()
-            left: float | None = context.time_remaining()  # None without a deadline, which its type stub does not know
-            call = _GrpcioCall(
-                self._loop.create_future(),
-                path,
-                request,
-                now,
-                _FOREVER if left is None else now + left,
-                context.invocation_metadata() or (),
-                context.peer(),
-            )
-            self._arrived.append(call)
-            self._in_flight += 1
-            self._have_turn_in(0.0 if self._in_flight <= _FEW_CALLS else _GATHER_SECONDS)
-            try:
-                return await call._future  # noqa: SLF001 - of this module
-            except _Failure as failure:
-                status = failure.status
-            except asyncio.CancelledError:
-                if call.code is None:
-                    call.end_by_caller(monotonic())
-                raise
-            finally:
-                self._in_flight -= 1
-            try:
-                await context.abort(
-                    _CODES[status.code], status.message, trailing_metadata=tuple(status.trailing_metadata)
-                )
-            except grpc.aio.AbortError:
-                raise
-            except Exception as gone:
-                # The caller's deadline has passed or it has left: no status can be sent, and none is awaited.
-                raise asyncio.CancelledError from gone
+    def _close(self) -> None:
+        """Take the last events; no operation is begun any more."""
+        assert self._thread is not None
+        self._thread.join(_HUNG_SECONDS)
+        self._queue.shutdown()
+        until = time() + _HUNG_SECONDS
+        while (event := self._queue.poll(until)).completion_type not in {_SHUTDOWN, _TIMEOUT}:
+            event.tag(event)
+        if event.completion_type == _SHUTDOWN:
+            self._server.destroy()
 
-        return handle
-
-    def _have_turn_in(self, seconds: float) -> None:
-        at = self._loop.time() + seconds
-        if at >= self._turn_at:
-            return
-        if self._turn is not None:
-            self._turn.cancel()
-        self._turn_at = at
-        self._turn = self._loop.call_later(seconds, self._run_turn) if seconds else self._loop.call_soon(self._run_turn)
-
-    def _take_replies(self) -> None:
-        """Have the store's replies handled; calls that are being gathered are delivered when their time comes."""
-        self._deliver([])
-
-    def _run_turn(self) -> None:
-        if self._turn is not None:
-            self._turn.cancel()
-            self._turn = None
-        self._turn_at = _FOREVER
-        calls, self._arrived = self._arrived, []
-        self._deliver(calls)
-
-    def _deliver(self, calls: list[Call]) -> None:
+    def _serve(self, on_calls: OnCalls) -> None:
+        """Take calls and have them processed until the transport closes."""
+        wait_seconds = 0.0
         try:
-            due_seconds = self._on_calls(calls)
-        except BaseException as error:  # noqa: BLE001 - the calls of this turn, at least, are lost
+            while not self._closing.is_set():
+                self._take_events(min(wait_seconds, _STOP_POLL_SECONDS) if self._shutting_down else wait_seconds)
+                self._alive_at = monotonic()
+                calls, self.arrived = self.arrived, []
+                wait_seconds = on_calls(calls)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, nobody takes calls any more
             self._on_failure(error)
-        else:
-            self._have_turn_in(due_seconds)
+
+    def _take_events(self, wait_seconds: float) -> None:
+        """Take what has arrived, after waiting for a call. Other events, such as that a reply was written, are taken meanwhile."""
+        poll, arrived = self._queue.poll, self.arrived
+        until = time() + wait_seconds if wait_seconds else _NOW  # of the system's clock, as the library wants it
+        for _ in range(_MAX_EVENTS):
+            event = poll(_NOW if arrived else until)
+            if event.completion_type == _TIMEOUT:
+                break
+            event.tag(event)
+            event = None  # while one is held that refers to a call that has ended, the library's threads may spin
+            if self._shutting_down:
+                until = _NOW
+
+    def _request_call(self) -> None:
+        with self._lock:
+            if not self._shutting_down:
+                self._server.request_call(self._queue, self._queue, self._take_call)
+
+    def _take_call(self, event: Any) -> None:
+        if not event.success:  # the server is shutting down
+            return
+        self._request_call()
+        now, details, metadata = monotonic(), event.call_details, event.invocation_metadata
+        left = details.deadline - time()
+        path = self._paths.get(details.method)
+        if path is None:
+            timeout = left if left < _FOREVER_SECONDS else None
+            self._forwarder.take(event.call, details.method.decode(), metadata, timeout)
+            return
+        deadline = now + left if left < _FOREVER_SECONDS else float("inf")
+        _GrpcioCall(self, event.call, path, b"", now, deadline, metadata, event.call.peer().decode()).begin()
+
+    def _take_end(self, _: Any) -> None:
+        self._ended.set()
+
+
+def _do_nothing(_: Any) -> None:
+    """Take the event of a reply that has been written, or could not be."""

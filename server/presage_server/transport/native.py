@@ -7,10 +7,8 @@ Methods that are not served here (health, reflection, streams) go to a grpc.aio 
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -20,13 +18,13 @@ from pygrpc_native import EVENT_CALL, NativeGrpcFront
 from presage_server.call import Call
 from presage_server.errors import SettingsError
 from presage_server.rpc.status import Status
+from presage_server.transport.fallback import Fallback
 from presage_server.transport.interface import (
     MAX_METADATA_BYTES,
     OnCalls,
     ServerOptions,
     TransportHungError,
     end_process,
-    stop_grpcio,
 )
 
 __all__ = ["NativeTransport"]
@@ -93,9 +91,8 @@ class NativeTransport:
     ) -> None:
         self._options = options
         self._paths = list(paths)
-        self._fallback = fallback
+        self._fallback = Fallback(fallback) if fallback is not None else None
         self._on_failure = on_failure
-        self._fallback_folder: tempfile.TemporaryDirectory[str] | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._alive_at = self._arrived_at = monotonic()
@@ -124,11 +121,7 @@ class NativeTransport:
                 f"port: cannot listen on {options.address}; is it taken, or the host not this machine's?"
             ) from error
         if self._fallback is not None:
-            self._fallback_folder = tempfile.TemporaryDirectory(prefix="presage-", ignore_cleanup_errors=True)
-            path = Path(self._fallback_folder.name) / "fallback.sock"
-            self._fallback.add_insecure_port(f"unix:{path}")
-            await self._fallback.start()
-            self.front.set_fallback(str(path))
+            self.front.set_fallback(await self._fallback.start())
         self.front.start()
         self._alive_at = monotonic()
         self._thread = threading.Thread(target=self._serve, args=(on_calls,), name="presage-serve", daemon=True)
@@ -141,7 +134,7 @@ class NativeTransport:
         self._stopping = True
         try:
             if self._fallback is not None:
-                await stop_grpcio(self._fallback, grace_seconds)
+                await self._fallback.stop(grace_seconds)
             while self.calls and monotonic() < until:  # noqa: ASYNC110 - the calls belong to another thread
                 await asyncio.sleep(_STOP_POLL_SECONDS)
             if grace_seconds:
@@ -163,8 +156,8 @@ class NativeTransport:
         if self._thread is not None:  # else it was never started
             self.front.close()
             self._thread.join(_HUNG_SECONDS)
-        if self._fallback_folder is not None:
-            self._fallback_folder.cleanup()
+        if self._fallback is not None:
+            self._fallback.close()
 
     def _serve(self, on_calls: OnCalls) -> None:
         """Take calls and have them processed until the front is closed."""

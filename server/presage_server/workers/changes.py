@@ -58,6 +58,9 @@ class WorkerChanges:
         """Begin to obey commands."""
         self._swapper = swapper
 
+    def stop(self) -> None:
+        """Leave it to the supervisor, which begins no change while its workers drain."""
+
     def close(self) -> None:
         """Change nothing any more."""
         self._swapper = None

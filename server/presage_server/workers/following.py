@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError
 
 from prometheus_client import CollectorRegistry
 
 from presage_featurizer.custom import CustomFeatures
+from presage_server.models.defaults import keep_defaults
 from presage_server.models.plan import Plan
 from presage_server.models.reload_metrics import ReloadMetrics
 from presage_server.models.reloading import ApplyError, Reloader
@@ -29,10 +30,12 @@ class ModelFollower:
     """
 
     def __init__(self, settings: Settings, custom: CustomFeatures | None, registry: CollectorRegistry) -> None:
-        self._interval_seconds = settings.reload_seconds
+        self._settings, self._interval_seconds = settings, settings.reload_seconds
         self._loop = asyncio.get_running_loop()
+        self._of_each: Settings
         self._change: Callable[[Plan], Awaitable[None]]
-        self._changing: Future[None] | None = None
+        self._changing: asyncio.Task[None] | None = None
+        self._stopped = False
         metrics = ReloadMetrics()
         self._reloader = Reloader(
             FolderWatch(settings.models),
@@ -52,30 +55,41 @@ class ModelFollower:
         """
         return await asyncio.to_thread(self._reloader.choose_first) if self._interval_seconds else None
 
-    def follow(self, change: Callable[[Plan], Awaitable[None]]) -> None:
+    def follow(self, change: Callable[[Plan], Awaitable[None]], of_each: Settings) -> None:
         """Begin to follow the folder.
 
         Args:
             change: Has all workers serve a plan; raises ApplyError.
+            of_each: The settings of each worker, with the defaults that all have.
         """
-        self._change = change
+        self._change, self._of_each = change, of_each
         if self._interval_seconds:
             self._reloader.start(self._interval_seconds)
 
-    async def close(self) -> None:
-        """Stop following it."""
+    def stop(self) -> None:
+        """Begin no change any more, and give one up that is being made."""
+        self._stopped = True
+        self._reloader.stop()
         if self._changing is not None:
             self._changing.cancel()
+
+    async def close(self) -> None:
+        """Stop following it."""
+        self.stop()
         await asyncio.to_thread(self._reloader.close)
 
     def _apply(self, plan: Plan) -> None:
-        self._changing = asyncio.run_coroutine_threadsafe(self._await_change(plan), self._loop)
         try:
-            self._changing.result()
+            asyncio.run_coroutine_threadsafe(self._make_change(plan), self._loop).result()
         except CancelledError as error:
             raise ApplyError("the server is ending") from error
+        keep_defaults(self._settings, plan, self._of_each.default_model, self._of_each.default_ranking_model)
+
+    async def _make_change(self, plan: Plan) -> None:
+        if self._stopped:
+            raise ApplyError("the server is ending")
+        self._changing = asyncio.current_task()
+        try:
+            await self._change(plan)
         finally:
             self._changing = None
-
-    async def _await_change(self, plan: Plan) -> None:
-        await self._change(plan)

@@ -92,10 +92,11 @@ async def _run(
         async with asyncio.TaskGroup() as group:
             keepers = [group.create_task(workers.keep(number)) for number in range(settings.workers)]
             address = await workers.all_ready()
-            follower.follow(workers.models.change)
+            follower.follow(workers.models.change, workers.settings)
             announce(address)
             await stop.wait()
             _logger.info("draining: every worker ends its calls")
+            follower.stop()
             workers.drain()
             patience = settings.drain_delay_seconds + settings.drain_seconds + _PATIENCE_SECONDS
             await asyncio.wait(keepers, timeout=patience)
@@ -124,7 +125,8 @@ class Workers:
         custom: CustomFeatures | None = None,
         plan: Plan | None = None,
     ) -> None:
-        self._settings = settings
+        self.settings = settings
+        """Of each of them."""
         self._custom = custom
         self._count = count
         self._processes: dict[int, WorkerProcess] = {}
@@ -186,7 +188,7 @@ class Workers:
         """Run a worker until it ends."""
         async with AsyncExitStack() as starting:
             await starting.enter_async_context(self.models.starting())
-            process = await WorkerProcess.start(number, self._settings, self._custom, self.models.plan)
+            process = await WorkerProcess.start(number, self.settings, self._custom, self.models.plan)
             await self._run_process(number, process, starting)
 
     async def _run_process(self, number: int, process: WorkerProcess, starting: AsyncExitStack) -> None:

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from training.logs import shop
@@ -11,11 +9,8 @@ from training.logs import shop
 from benchmarks.custom_features import __main__ as program
 from benchmarks.custom_features.__main__ import PROJECT, main
 from benchmarks.custom_features.attributes import with_attributes
-from benchmarks.rig.load import Calls, Latency, Outcome
-from benchmarks.rig.serving import Server
 from presage_featurizer.custom import read_custom_features
-
-SERVERS = {"without": Server("plain:1", 1, 1), "with": Server("own:1", 2, 2)}
+from support.measured_servers import put_servers_in_place
 
 
 def test_the_project_has_every_aggregate_over_both_scopes_and_two_features_in_python():
@@ -41,37 +36,16 @@ def test_an_event_always_gets_the_same_attributes():
 
 
 @pytest.fixture
-def loaded(monkeypatch):
+def micros(monkeypatch) -> dict[str, float]:
     """Puts servers in place that take a given number of microseconds of processor time for each call."""
-    micros = {"plain:1": 40.0, "own:1": 48.0}
-    used = {1: 0.0, 2: 0.0}
-
-    class Rig:
-        now_unix_micros = 1_714_521_600_000_000
-
-        def write_calls(self, scenario):
-            return Calls(Path(scenario), ["/Method"])
-
-    @contextmanager
-    def open_rig(_):
-        yield Rig()
-
-    def run_load(address, _calls, **_options):
-        (server,) = (server for server in SERVERS.values() if server.address == address)
-        used[server.pid] += 100 * micros[address] / 1e6
-        latency = Latency(calls=100, p50_us=1.0, p90_us=1.0, p99_us=1.0, p999_us=1.0, max_us=1.0)
-        return Outcome(seconds=1.0, statuses={0: latency}, missed=0)
-
+    micros = {"without": 40.0, "with": 48.0}
+    put_servers_in_place(monkeypatch, program, micros)
     monkeypatch.setattr(program, "_VISITORS", 5)
-    monkeypatch.setattr(program, "open_rig", open_rig)
     monkeypatch.setattr(program, "_train", lambda *_: Path("models"))
-    monkeypatch.setattr(program, "_start", lambda *_: SERVERS)
-    monkeypatch.setattr(program, "run_load", run_load)
-    monkeypatch.setattr(program, "cpu_seconds", lambda pids: used[pids[0]])
-    return SimpleNamespace(micros=micros)
+    return micros
 
 
-def test_the_ratio_is_of_processor_time_for_a_call(loaded, tmp_path, capsys):
+def test_the_ratio_is_of_processor_time_for_a_call(micros, tmp_path, capsys):
     assert main(["--rounds", "3", "--to", str(tmp_path / "figures.json")]) == 0
     figures = json.loads((tmp_path / "figures.json").read_text())
 
@@ -81,8 +55,8 @@ def test_the_ratio_is_of_processor_time_for_a_call(loaded, tmp_path, capsys):
     assert capsys.readouterr().out.count("1.20") == 8
 
 
-def test_a_score_that_costs_too_much_is_a_failure(loaded, capsys):
-    loaded.micros["own:1"] = 61.0
+def test_a_score_that_costs_too_much_is_a_failure(micros, capsys):
+    micros["with"] = 61.0
 
     assert main(["--rounds", "1", "--transport", "native", "--in-flight", "16"]) == 1
     assert capsys.readouterr().out.endswith("native, 16 in flight: expected at most 1.5, got 1.52\n")

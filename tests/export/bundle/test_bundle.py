@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from presage_export.bundle import bundle as bundle_module
-from presage_export.bundle import read_bundle, write_bundle
+from presage_export.bundle import files, read_bundle, write_bundle
 from presage_export.bundle.calibration import SigmoidCalibration
 from presage_export.bundle.link import apply_link
 from presage_export.errors import BundleError
@@ -137,7 +137,7 @@ def test_no_bit_of_the_manifest_can_be_flipped(directory):
 @pytest.mark.parametrize("file_name", ["golden.npz", "model.onnx"])
 def test_a_file_over_the_limit_is_refused(directory, monkeypatch, file_name):
     (directory / file_name).write_bytes(b"\0" * 200_000)
-    monkeypatch.setattr(bundle_module, "MAX_FILE_BYTES", 199_999)
+    monkeypatch.setattr(files, "MAX_FILE_BYTES", 199_999)
 
     assert_refused(directory, file_name, "expected at most 199999 bytes")
 

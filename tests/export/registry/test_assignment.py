@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from presage_export.registry import Aliases, Arm, assign
 
@@ -66,3 +70,20 @@ def test_assignments_are_the_same_in_every_release():
         "".join(str(assign(SPLIT, f"u{number}").arm.value) for number in range(40))
         == "1211111211121121221222111111211112122111"
     )
+
+
+def drawn(purpose, salt, user_id):
+    """A number from 0 to below 1, of 53 bits."""
+    hashed = hashlib.blake2b(user_id.encode(), digest_size=8, key=salt.encode()[:64], person=purpose).digest()
+    return (int.from_bytes(hashed) >> 11) / (1 << 53)
+
+
+@given(st.text(min_size=1), st.text(max_size=80), st.data())
+def test_an_arm_gets_those_whose_draw_is_below_its_share(user_id, salt, data):
+    held_out, chosen = drawn(b"holdout", "", user_id), drawn(b"challenger", salt, user_id)
+    # The draws themselves are where a rounding would show.
+    shares = [data.draw(st.sampled_from((draw, 0.0, 1.0)) | st.floats(0.0, 1.0)) for draw in (held_out, chosen)]
+    aliases = Aliases(champion="1", challenger="2", challenger_share=shares[1], holdout_share=shares[0], salt=salt)
+
+    expected = Arm.CHALLENGER if chosen < shares[1] else Arm.CHAMPION
+    assert assign(aliases, user_id).arm is (Arm.HOLDOUT if held_out < shares[0] else expected)

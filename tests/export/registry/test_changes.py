@@ -15,6 +15,7 @@ from presage_export.registry import (
     StaleAliasesError,
     find_aliases_before,
     read_aliases,
+    read_change_log,
     read_changes,
     replace_aliases,
 )
@@ -111,13 +112,27 @@ def test_a_rollback_that_was_decided_on_older_aliases_changes_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("line", [b"{", b'{"changed_by": "\xff"}', b""])
-def test_a_line_that_cannot_be_read_is_left_out(tmp_path, line):
+def test_a_line_that_cannot_be_read_is_left_out_and_named(tmp_path, line):
     change(tmp_path, champion="1")
     with (tmp_path / CHANGES_FILE).open("ab") as file:
         file.write(line + b"\n")
     change(tmp_path, champion="2")
 
-    assert [made.after.champion for made in read_changes(tmp_path)] == ["1", "2"]
+    log = read_change_log(tmp_path)
+    assert [made.after.champion for made in log.changes] == ["1", "2"]
+    expected = f"{tmp_path / CHANGES_FILE}: 1 of 3 lines cannot be read and are left out: 2" if line else ""
+    assert log.problem == expected
+
+
+def test_of_a_history_that_cannot_be_read_the_first_lines_are_named(tmp_path):
+    (tmp_path / CHANGES_FILE).write_bytes(b"\x00junk\n" * 12)
+
+    problem = (
+        f"{tmp_path / CHANGES_FILE}: 12 of 12 lines cannot be read and are left out: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ..."
+    )
+    assert read_change_log(tmp_path) == ([], problem)
+    with pytest.raises(AliasesError, match="12 of 12 lines cannot be read"):
+        find_aliases_before(tmp_path)
 
 
 def test_a_line_of_a_newer_release_is_left_out(tmp_path):

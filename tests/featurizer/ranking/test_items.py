@@ -30,7 +30,10 @@ prices = st.sampled_from([0, 1, 9_990_000])
 items = st.builds(Item, ids, texts, texts, prices)
 kinds = st.sampled_from([*COUNTED_TYPES, EventType.REMOVE_FROM_CART])
 events = st.builds(
-    lambda kind, found: Event("e", kind, "u", START, items=tuple(found)), kinds, st.lists(items, max_size=3)
+    lambda kind, found, country: Event("e", kind, "u", START, items=tuple(found), country=country),
+    kinds,
+    st.lists(items, max_size=3),
+    st.sampled_from(["", "DE", "FR"]),
 )
 changes = st.builds(
     CatalogueChange,

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from presage_featurizer import MICROS, VISITOR, Event, EventType, Item
+from presage_featurizer.ranking.assembling import Circumstances, context_of
 from presage_featurizer.ranking.items import UNKNOWN
 from presage_featurizer.ranking.retrieval import (
     SOURCES,
@@ -44,13 +45,18 @@ def parts_of(context, limits) -> dict[str, list[int]]:
         alike = features.orders.popular(category, brand)[: limits.category].tolist() if brand else []
         parts["category"] = alike + features.orders.popular(category)[: limits.category].tolist()
         parts["price"] = features.orders.near_price(category, context.items.prices[newest], limits.price).tolist()
-    parts["popular"] = features.popular[: limits.popular].tolist()
+    is_new = not len(context.interests.digests)
+    in_country = features.by_country.of(context.country)[: limits.popular_in_country].tolist() if is_new else []
+    others = [row for row in features.popular[: limits.popular].tolist() if row not in in_country]
+    count = min(20, limits.popular) if in_country else limits.popular
+    parts["popular_in_country"] = in_country
+    parts["popular"] = others[: max(0, count - len(in_country))]
     return parts
 
 
-@given(steps=STEPS, limit=st.integers(1, 50))
+@given(steps=STEPS, limit=st.integers(1, 50), in_country=st.integers(0, 50), country=st.sampled_from(["", "DE", "XX"]))
 @settings(deadline=None, max_examples=60)
-def test_each_candidate_comes_once_from_the_first_source_that_found_it(steps, limit):
+def test_each_candidate_comes_once_from_the_first_source_that_found_it(steps, limit, in_country, country):
     limits = RetrievalLimits(
         viewed_together=limit,
         followed_by=limit,
@@ -58,8 +64,9 @@ def test_each_candidate_comes_once_from_the_first_source_that_found_it(steps, li
         similar_sessions=limit,
         category=limit,
         popular=limit,
+        popular_in_country=in_country,
     )
-    context = SHOP.context(a_visitor([(number % 80, kind) for number, kind in steps]))
+    context = SHOP.context(a_visitor([(number % 80, kind) for number, kind in steps]), country=country)
     expected: dict[int, str] = {}
     for name, rows in parts_of(context, limits).items():
         for row in rows:
@@ -87,6 +94,56 @@ def test_a_new_visitor_gets_what_is_popular():
     assert found.rows.tolist() == SHOP.features.popular[:40].tolist()
     assert {SOURCES[source] for source in found.sources} == {"popular"}
     assert len(next_items(SHOP.context(None), LIMITS).rows) == 0
+
+
+def test_a_new_visitor_gets_what_is_popular_in_the_country_and_then_elsewhere():
+    lists = {}
+    for country in ("DE", "FR"):
+        found = retrieve(SHOP.context(None, country=country), LIMITS, 35)
+        in_country = found.rows[found.sources == SOURCES.index("popular_in_country")]
+        assert in_country.tolist() == found.rows[: len(in_country)].tolist()
+        assert in_country.tolist() == SHOP.features.by_country.of(country)[:40].tolist()
+        assert {SOURCES[source] for source in found.sources[len(in_country) :]} == {"popular"}
+        assert len(found.rows) == 35 > len(in_country) > 5
+        enough = retrieve(SHOP.context(None, country=country), LIMITS, len(in_country))
+        assert enough.rows.tolist() == in_country.tolist()
+        lists[country] = set(in_country.tolist())
+    assert not lists["DE"] & lists["FR"]
+
+
+@pytest.mark.parametrize(("steps", "country"), [([], "XX"), ([(1, EventType.VIEW_ITEM)], "DE")])
+def test_a_country_without_counts_and_that_of_a_visitor_with_items_change_nothing(steps, country):
+    anywhere = retrieve(SHOP.context(a_visitor(steps)), LIMITS)
+    found = retrieve(SHOP.context(a_visitor(steps), country=country), LIMITS, 1)
+    assert (found.rows.tolist(), found.sources.tolist()) == (anywhere.rows.tolist(), anywhere.sources.tolist())
+
+
+def test_the_country_is_that_of_the_call_or_else_the_visitors():
+    def country_of(state, country=""):
+        return context_of(state, Circumstances(NOW, country=country), SHOP.features, SHOP.tables, Workspace()).country
+
+    known = a_visitor([(1, EventType.VIEW_ITEM)], country="DE")
+    assert [country_of(None), country_of(known), country_of(known, "FR"), country_of(None, "FR")] == [
+        "",
+        "DE",
+        "FR",
+        "FR",
+    ]
+
+
+def test_sources_keep_the_places_that_bundles_were_written_with():
+    assert SOURCES == (
+        "history",
+        "session",
+        "viewed_together",
+        "followed_by",
+        "liked_together",
+        "similar_sessions",
+        "category",
+        "price",
+        "popular",
+        "popular_in_country",
+    )
 
 
 def test_items_too_new_for_a_row_are_no_candidates_but_say_what_is_alike():

@@ -26,11 +26,11 @@ from presage_server.explaining.explainers import Explainers
 from presage_server.explaining.method import ExplainMethod
 from presage_server.models.loading import load_model, load_models
 from presage_server.models.served import Models, Served
-from presage_server.rpc.status import Status
+from presage_server.rpc.status import CODE_NAMES, Status
 from presage_server.settings import shipped_models
 from presage_server.store.keys import state_key
 from support.bundles import write_small_bundle
-from support.running_server import GENEROUS_SECONDS, serving
+from support.running_server import GENEROUS_SECONDS, gone, server_process, serving
 from support.running_server import track as event_of
 
 MOMENT = 1_700_000_000_000_000
@@ -123,7 +123,7 @@ async def test_a_bundle_without_covers_serves_and_says_what_to_do(store, tmp_pat
 class Asked(Call):
     """A call that keeps how it ended."""
 
-    __slots__ = ("ended", "failure", "payload")
+    __slots__ = ("code_name", "ended", "failure", "payload")
 
     def __init__(self) -> None:
         super().__init__("/Explain", b"", 0.0, math.inf)
@@ -135,7 +135,7 @@ class Asked(Call):
         self.ended.set()
 
     def send_failure(self, status: Status) -> None:
-        self.failure = status.message
+        self.failure, self.code_name = status.message, CODE_NAMES[status.code]
         self.ended.set()
 
 
@@ -177,6 +177,61 @@ async def test_a_process_that_dies_fails_its_calls_and_is_started_again(models, 
 
     assert lost.failure == "the process that explains scores has ended; see the server's log"
     assert again.payload == first.payload
+
+
+async def test_an_explanation_that_takes_too_long_ends_and_its_process_is_replaced(models):
+    """As of a process that is stopped, or waits for a disk."""
+    model = load_model(models / "conversion" / "1")
+    vector = featurize(None, MOMENT, model.feature_set)
+    explainers = Explainers(asyncio.get_running_loop(), seconds=GENEROUS_SECONDS)
+    first, stuck, behind, again = Asked(), Asked(), Asked(), Asked()
+    explainers.explain(first, model, vector, cold_start=True)
+    await asyncio.wait_for(first.ended.wait(), GENEROUS_SECONDS)
+    hung = explainers._process
+    hung.send_signal(signal.SIGSTOP)
+    explainers._seconds = 0.2
+    for call in (stuck, behind):
+        explainers.explain(call, model, vector, cold_start=True)
+    for call in (stuck, behind):
+        await asyncio.wait_for(call.ended.wait(), GENEROUS_SECONDS)
+    explainers._seconds = GENEROUS_SECONDS
+    explainers.explain(again, model, vector, cold_start=True)
+    await asyncio.wait_for(again.ended.wait(), GENEROUS_SECONDS)
+    await explainers.close()
+
+    assert stuck.code_name == "DEADLINE_EXCEEDED"
+    assert stuck.failure == "the score could not be explained within 0.2 s"
+    assert behind.code_name == "RESOURCE_EXHAUSTED"
+    assert behind.failure == "the explanation before this one took too long, so this one was not made; try again"
+    assert again.payload == first.payload
+    assert gone(hung.pid)
+
+
+async def test_the_time_of_an_explanation_is_its_own(models, explainers):
+    """Answers in time have the process go on, however long it has been there."""
+    model = load_model(models / "conversion" / "1")
+    vector = featurize(None, MOMENT, model.feature_set)
+    call = Asked()
+    explainers.explain(call, model, vector, cold_start=True)
+    await asyncio.wait_for(call.ended.wait(), GENEROUS_SECONDS)
+    process, explainers._seconds = explainers._process, 0.2
+    await asyncio.sleep(0.4)
+    explainers._seconds = GENEROUS_SECONDS
+    again = Asked()
+    explainers.explain(again, model, vector, cold_start=True)
+    await asyncio.wait_for(again.ended.wait(), GENEROUS_SECONDS)
+
+    assert again.payload == call.payload
+    assert explainers._process is process
+
+
+async def test_the_first_explanation_writes_nothing_to_the_log(models, store, tmp_path):
+    """gRPC complains on stderr when a process that it has threads in is copied."""
+    with server_process(tmp_path / "log", "--models", str(models), "--redis-url", store.url) as server:
+        before = server.log
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            await model_service_pb2_grpc.ModelServiceStub(channel).Explain(pb.ExplainRequest(user_id="ada"))
+        assert server.log == before
 
 
 async def test_a_version_that_was_explained_is_freed_when_it_serves_no_more(models, explainers):

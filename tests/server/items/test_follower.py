@@ -44,7 +44,9 @@ def fill(store, *, seed: int = 1, events: int = 120, from_millis: int = START_MI
             put_change(store, change, entry_id=f"{moment}-{number}")
         else:
             item = Item(item_id, random.choice(["", "shoes"]), "", random.choice([0, 1_000_000]))
-            event = an_event(f"user-{random.randrange(30)}", item, kind=random.choice(KINDS))
+            event = an_event(
+                f"user-{random.randrange(30)}", item, kind=random.choice(KINDS), country=random.choice(["", "DE", "FR"])
+            )
             put_event(store, event, f"{moment}-{number}")
 
 
@@ -73,6 +75,8 @@ def test_buckets_are_those_of_a_recount(store):
         run_once(follower)
     columns = loaded(store)
     found = fingerprints(store)
+    parts = ItemStore(store.redis).bucket_parts("")
+    assert {country for part in parts for country in part.bucket.countries} == {"DE", "FR"}
     assert columns.fingerprint() == recounted(store, columns.epoch).fingerprint()
     assert len(found) >= 8
     for epoch, fingerprint in found.items():

@@ -259,3 +259,27 @@ def test_versions_are_verified(desk):
             "<name>/<version>/manifest.json\n"
         ),
     )
+
+
+def test_lines_of_the_history_that_cannot_be_read_are_named(desk):
+    path = desk.folder / "conversion" / "changes.jsonl"
+    for version in "12":
+        desk.change("promote", "conversion", version)
+    first, second = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([first, b"junk", second, b"{"]) + b"\n")
+    problem = f"{path}: 2 of 4 lines cannot be read and are left out: 2, 4"
+
+    code, out, _ = desk.run("show", "conversion")
+    assert out.splitlines()[-1] == f"  {problem}"
+    code, out, errors = desk.run("rollback", "conversion")
+    assert (code, errors) == (0, f"presage models rollback: {problem}\n")
+    assert desk.aliases.champion == "1"
+
+
+def test_a_history_of_nothing_but_junk_is_not_taken_for_none(desk):
+    path = desk.folder / "conversion" / "changes.jsonl"
+    path.write_bytes(b"\x00\xffjunk\n")
+
+    _, out, _ = desk.run("show", "conversion")
+    assert out.splitlines()[-2:] == ["changes: none", f"  {path}: 1 of 1 lines cannot be read and are left out: 1"]
+    assert "1 of 1 lines cannot be read" in desk.refused("rollback", "conversion")

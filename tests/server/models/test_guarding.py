@@ -290,24 +290,58 @@ def test_of_many_workers_one_is_first(folder):
     assert [change.changed_by for change in read_changes(folder)] == ["ann", "guard"]
 
 
+class Written:
+    """Rollbacks that are written to a folder, and what is counted of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.counts = {name: Counters(name, "", ("model",)) for name in ("written", "not_written")}
+        self.held: list[Rollback] = []
+        self._rollbacks = Rollbacks(
+            folder.parent, asyncio.get_running_loop(), lambda: 7, **self.counts, hold=self.held.append
+        )
+
+    async def start(self, rollback: Rollback) -> None:
+        await asyncio.to_thread(self._rollbacks.start, rollback)
+        await asyncio.sleep(0)
+        await self._rollbacks.finish()
+
+    def count(self, name: str) -> float:
+        return self.counts[name]["conversion",].value
+
+
 async def test_rollbacks_are_written_from_another_thread_and_counted(folder):
-    written = Counters("written", "", ("model",))
-    rollbacks = Rollbacks(folder.parent, asyncio.get_running_loop(), lambda: 7, written)
-    await asyncio.to_thread(rollbacks.start, rollback_of(read_aliases(folder)))
-    await asyncio.sleep(0)
-    await rollbacks.finish()
+    written = Written(folder)
+    await written.start(rollback_of(read_aliases(folder)))
 
     assert read_aliases(folder).challenger == ""
-    assert written["conversion",].value == 1
+    assert (written.count("written"), written.count("not_written"), written.held) == (1, 0, [])
 
 
-async def test_a_folder_that_cannot_be_written_is_one_line(folder, caplog):
-    rollback = rollback_of(read_aliases(folder))
-    (folder / "aliases.json").write_text("{")
-    rollbacks = Rollbacks(folder.parent, asyncio.get_running_loop(), lambda: 7, Counters("written", "", ("model",)))
-    rollbacks.start(rollback)
-    await asyncio.sleep(0)
-    await rollbacks.finish()
+async def test_a_folder_that_cannot_be_written_is_one_line_and_counted(folder, caplog):
+    rollback, written = rollback_of(read_aliases(folder)), Written(folder)
+    (folder / ".aliases.lock").unlink()
+    (folder / ".aliases.lock").mkdir()  # which root, too, cannot open to write
+    await written.start(rollback)
 
     (line,) = caplog.messages
     assert line.startswith("model conversion: the rollback holds in this process only, until it is started again: ")
+    assert (written.count("written"), written.count("not_written"), written.held) == (0, 1, [rollback])
+
+
+def test_a_rollback_that_could_not_be_written_holds_whatever_else_is_changed(loaded):
+    models = serve_versions(loaded, rollback=RULES, **SPLIT)
+    models.drop_challenger("conversion")
+    models.hold_rollback("conversion", Aliases(champion="1", **SPLIT))
+    for changes in ({}, {"shadow": "3"}, {"challenger_share": 0.6}):
+        models.replace(serve_versions(loaded, rollback=RULES, **SPLIT | changes)._models, {}, {})
+        served = models.served("")
+        assert (served.challenger, served.aliases.challenger_share) == (None, 0.0)
+        assert {models.route("", f"visitor-{number}").model for number in range(50)} == {loaded["1"]}
+
+
+@pytest.mark.parametrize("change", [{"challenger": "3"}, {"salt": "summer"}])
+def test_a_rollback_that_could_not_be_written_is_of_that_experiment_alone(loaded, change):
+    models = serve_versions(loaded, rollback=RULES, **SPLIT)
+    models.hold_rollback("conversion", Aliases(champion="1", **SPLIT))
+    models.replace(serve_versions(loaded, rollback=RULES, **SPLIT | change)._models, {}, {})
+    assert models.served("").challenger is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import errno
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 
 from presage_export.bundle import read_bundle
 from presage_export.bundle.link import apply_link_array
+from presage_export.registry import folders
 from presage_featurizer import CONVERSION, CORE
 from presage_featurizer.custom import CustomFeatures
 from presage_server.errors import ModelError, ModelNotFoundError
@@ -174,15 +176,15 @@ def test_of_a_model_without_a_valid_version_the_newest_is_named(folder):
 
 @pytest.mark.parametrize("hidden", [".", "second"])
 def test_a_folder_that_cannot_be_read_is_refused_by_name(folder, monkeypatch, hidden):
-    is_dir = Path.is_dir
+    scandir, unreadable = os.scandir, folder / hidden
 
     def fail(path):
-        if path.parent == folder / hidden:
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return is_dir(path)
+        if Path(path) == unreadable:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
 
-    monkeypatch.setattr(Path, "is_dir", fail)
-    with pytest.raises(ModelError, match="cannot be read: Permission denied"):
+    monkeypatch.setattr(folders.os, "scandir", fail)
+    with pytest.raises(ModelError, match=f"models: {unreadable} cannot be read: Permission denied"):
         load_models(folder)
 
 

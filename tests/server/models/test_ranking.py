@@ -9,13 +9,18 @@ import msgspec
 import numpy as np
 import pytest
 
+from presage_featurizer.ranking.compiled import kernels, loading
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_replay import ItemReplay
 from presage_server.errors import ModelError, ModelNotFoundError
+from presage_server.models.binding import TableBinding
 from presage_server.models.loading import load_models
 from presage_server.models.ranking import load_ranking_model
+from presage_server.pipeline.warming import VersionWarmer
+from presage_server.ranking.current_items import FixedItems
 from support.bundle_files import change_manifest
 from support.bundles import write_small_bundle
+from support.numpy_only import numpy_only
 from support.rankings import a_shop, write_ranking_bundle
 
 
@@ -43,6 +48,18 @@ def test_models_of_both_kinds_are_found_by_name(both):
         served.ranking("conversion")
     with pytest.raises(ModelNotFoundError, match=r"model: expected one of \['conversion'\], got 'ranking'"):
         served["ranking"]
+
+
+def test_the_first_ranking_model_that_a_server_takes_up_ranks_as_fast_as_one_from_the_start(both):
+    """Nothing that ranks has been loaded where no model ranked at start."""
+    models = load_models(both)
+    items = FixedItems(ItemColumns())
+    with numpy_only():
+        loading.LOADING.is_done = False
+        VersionWarmer(TableBinding(models), items)([models["conversion"]])
+        assert kernels() is None
+        VersionWarmer(TableBinding(models), items)(models.ranking_models)
+        assert kernels() is not None, "numba is one of the packages for development"
 
 
 def test_a_ranking_model_may_be_alone(folder):

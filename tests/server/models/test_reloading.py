@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import math
+import resource
 import shutil
+import sys
 import weakref
 
 import pytest
@@ -11,7 +14,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from presage_export.registry import ALIASES_FILE, Aliases, replace_aliases
 from presage_server.errors import ModelError
-from presage_server.models import swapping
+from presage_server.models import known, swapping
+from presage_server.models.applying import prepare
 from presage_server.models.loading import load_models, plan_of
 from presage_server.models.reload_metrics import ReloadMetrics
 from presage_server.models.reloading import ApplyError, Reloader
@@ -20,6 +24,7 @@ from presage_server.models.verifying import Verifier
 from presage_server.models.watching import FolderWatch
 from support.bundle_files import copy_bundle
 from support.bundles import write_small_bundle
+from support.running_server import GENEROUS_SECONDS
 
 
 class Server:
@@ -47,10 +52,7 @@ class Server:
         )
 
     def apply(self, plan):
-        try:
-            self.swapper.commit(self.swapper.prepare(plan))
-        except VersionFailedError as error:
-            raise ApplyError(error.reason, (error.name, error.version)) from error
+        self.swapper.commit(prepare(self.swapper, plan))
 
     def warm_up(self, versions):
         for version in versions:
@@ -79,7 +81,9 @@ class Server:
 
 @pytest.fixture
 def server(models, tmp_path):
-    return Server(shutil.copytree(models, tmp_path / "models"))
+    made = Server(shutil.copytree(models, tmp_path / "models"))
+    yield made
+    made.verifier.close()
 
 
 def add(server, version, name="conversion"):
@@ -184,6 +188,27 @@ def test_a_swap_that_the_serving_thread_does_not_come_to_is_given_up(server, mon
     assert server.version == "1"
 
 
+@pytest.mark.parametrize("is_waiting", [True, False], ids=["that waits", "that begins"])
+def test_a_swap_ends_with_the_server_at_once(server, monkeypatch, is_waiting):
+    """Its ten seconds would be the server's: no thread is left that could do it."""
+    add(server, "2")
+    prepared = server.swapper.prepare(plan_of(load_models(server.folder)))
+    monkeypatch.setattr(swapping, "_COMMIT_SECONDS", GENEROUS_SECONDS)
+    waiting = []
+    if is_waiting:
+        monkeypatch.setattr(
+            server.swapper, "_run_between_batches", lambda work: (waiting.append(work), server.swapper.give_up())
+        )
+    else:
+        monkeypatch.setattr(server.swapper, "_run_between_batches", waiting.append)
+        server.swapper.give_up()
+    with pytest.raises(TimeoutError, match="the thread that serves is ending"):
+        server.swapper.commit(prepared)
+    (work,) = waiting
+    work()
+    assert server.version == "1"
+
+
 def test_aliases_that_are_not_valid_change_nothing_and_are_reported(server):
     add(server, "2")
     server.promote("1")
@@ -237,7 +262,71 @@ def test_a_change_that_nobody_can_make_now_is_tried_again_later(server, monkeypa
     assert (len(tries), server.version) == (1, "1")
     assert caplog.messages == ["the models stay as they are, and the change is tried again in 5 s: a worker hangs"]
     monkeypatch.setattr(server.reloader, "_apply", apply)
-    monkeypatch.setattr(server.reloader, "_retry_at", 0.0)
+    monkeypatch.setattr(server.reloader._backoff, "_until", 0.0)
+    server.look(1)
+    assert server.version == "2"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits what another process may open")
+def test_a_version_that_could_not_be_read_for_now_serves_when_it_can_be(server, caplog, monkeypatch):
+    """The files stay what they are all along: only the process that verifies may open none for a while."""
+    server.verifier.open()
+    server.verifier.verify([("second", "2")])
+    process = server.verifier._process.pid
+    limits = resource.prlimit(process, resource.RLIMIT_NOFILE)
+    resource.prlimit(process, resource.RLIMIT_NOFILE, (3, limits[1]))
+    add(server, "2")
+    server.look(5)
+    assert server.version == "1"
+    (line,) = caplog.messages
+    assert line.startswith("model conversion: 2 is tried again later, and changes nothing: what verifies it could not ")
+    assert "Too many open files" in line
+    assert server.models.problems["conversion"]["2"] in line
+    assert server.metric('presage_model_rejected_total{model="conversion",reason="unreadable"}') == 1
+    assert server.metric('presage_model_problem{model="conversion",model_version="2"}') == 1
+    resource.prlimit(process, resource.RLIMIT_NOFILE, limits)
+    server.look(2)
+    assert server.version == "1", "it is not read at every look"
+    monkeypatch.setattr(known, "monotonic", lambda: math.inf)
+    server.look(1)
+    assert (server.version, server.models.problems) == ("2", {})
+
+
+def test_a_version_is_read_again_less_and_less_often(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(known, "monotonic", lambda: now)
+    backoff, waits = known.Backoff(), []
+    assert backoff.is_over
+    for _ in range(8):
+        waits.append(backoff.extend())
+        now += waits[-1] - 0.1
+        assert not backoff.is_over
+        now += 0.2
+        assert backoff.is_over
+    assert waits == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0]
+
+
+def test_a_version_that_the_serving_process_cannot_read_for_now_is_not_broken(server, monkeypatch, caplog):
+    add(server, "2")
+    server.look(1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    open_versions = swapping.open_versions
+
+    def open_without_descriptors(*args):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            return open_versions(*args)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    monkeypatch.setattr(swapping, "open_versions", open_without_descriptors)
+    server.look(2)
+    assert (server.version, server.models.problems) == ("1", {})
+    (line,) = caplog.messages
+    assert line.startswith("the models stay as they are, and the change is tried again in 5 s: conversion 2: ")
+    assert line.endswith("manifest.json: cannot be read: Too many open files")
+    monkeypatch.setattr(swapping, "open_versions", open_versions)
+    monkeypatch.setattr(server.reloader._backoff, "_until", 0.0)
     server.look(1)
     assert server.version == "2"
 

@@ -69,7 +69,7 @@ async def test_models_are_listed_with_their_versions_and_who_serves(store, folde
     assert (conversion.aliases.champion, conversion.aliases.shadow, conversion.aliases.revision) == ("3", "1", 1)
     assert [version.version for version in conversion.versions] == ["1", "2", "3"]
     assert conversion.versions[-1].state == second.versions[0].state == pb.VERSION_STATE_LOADED
-    assert second.aliases.revision == 0
+    assert (second.aliases.champion, second.aliases.revision) == ("2", 0), "what serves, though nothing names it"
 
 
 async def test_aliases_that_cannot_be_read_are_a_problem_of_their_model_alone(store, folder):
@@ -77,7 +77,18 @@ async def test_aliases_that_cannot_be_read_are_a_problem_of_their_model_alone(st
         (folder / "conversion" / "aliases.json").write_text('{"champion": 3}')
         conversion, second = (await stub(served).ListModels(pb.ListModelsRequest())).models
     assert "presage models rollback" in conversion.problem
-    assert second.problem == ""
+    assert (conversion.aliases.champion, second.problem) == ("3", "")
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.write_text("junk\n"), lambda path: path.mkdir()])
+async def test_a_history_that_cannot_be_read_is_told_of(store, folder, spoil):
+    path = folder / "conversion" / "changes.jsonl"
+    spoil(path)
+    async with serving(redis_url=store.url, models=folder) as served:
+        found = await stub(served).GetModel(pb.GetModelRequest())
+    assert found.version == "3"
+    assert found.missing[-1].startswith(f"changes: {path}: ")
+    assert "cannot be read" in found.missing[-1]
 
 
 async def test_a_version_that_was_wanted_and_cannot_be_served_is_rejected_with_the_reason(store, folder):

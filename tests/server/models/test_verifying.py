@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 
@@ -13,6 +14,7 @@ import pytest
 from presage_export.bundle import manifest_digest, open_verified_bundle, read_bundle
 from presage_export.errors import BundleError
 from presage_server.models.loading import describe_version, load_any_model
+from presage_server.models.unread import ReadFailure
 from presage_server.models.verifying import Verifier
 from support.bundle_files import change_manifest, copy_bundle
 from support.bundles import write_small_bundle
@@ -58,7 +60,8 @@ def test_a_version_that_ends_the_process_is_to_blame_and_no_other(folder, monkey
 
     monkeypatch.setattr(verifier, "_run", run_and_kill)
     found = verifier.verify([("second", "2"), ("conversion", "1")])
-    assert found["second", "2"].startswith("it ended the process that verified it, with code 1; replace its folder")
+    assert found["second", "2"] == "the process that verified it ended with code 1; it is tried again"
+    assert isinstance(found["second", "2"], ReadFailure)
     assert not isinstance(found["conversion", "1"], str)
     assert started[0] is not started[1]
     assert (started[1].poll() is None) == is_kept
@@ -91,10 +94,25 @@ def test_a_version_that_takes_too_long_is_given_up_and_no_other(folder, monkeypa
 
     monkeypatch.setattr(verifier, "_run", run_again_with_time)
     found = verifier.verify([("second", "2"), ("conversion", "1")])
-    assert found["second", "2"] == (
-        "it could not be verified within 0.002 s; replace its folder to have it verified again"
-    )
+    assert found["second", "2"] == "it could not be verified within 0.002 s; it is tried again"
+    assert isinstance(found["second", "2"], ReadFailure)
     assert not isinstance(found["conversion", "1"], str)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file whose reads fail")
+@pytest.mark.parametrize("name", ["manifest.json", "model.onnx", "golden.npz"])
+def test_a_file_that_cannot_be_read_is_no_fault_of_its_version(folder, name):
+    path = folder / "conversion" / "1" / name
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # reads fail as those of a failing disk do
+    verifier = Verifier(folder)
+    unread = verifier.verify([("conversion", "1")])["conversion", "1"]
+    assert unread == f"{path}: cannot be read: Input/output error"
+    assert isinstance(unread, ReadFailure)
+    path.unlink()
+    missing = verifier.verify([("conversion", "1")])["conversion", "1"]
+    assert missing == f"{path}: is missing"
+    assert not isinstance(missing, ReadFailure)
 
 
 def test_closing_ends_it(folder):

@@ -69,6 +69,11 @@ BAD = [
     (in_context(budget=NAN), "context.budget", "expected 0 to .*, got nan"),
     (in_context(budget=float("inf")), "context.budget", "got inf"),
     (in_context(anchor_item_id="a" * 257), "context.anchor_item_id", "expected 1 to 256 bytes, got 257"),
+    (
+        in_context(country_code="de"),
+        "context.country_code",
+        "expected an ISO 3166-1 alpha-2 code in capitals, got 'de'",
+    ),
     (in_context(exclude=[0]), "context.exclude[0]", "expected 1 to 4, got 0"),
     (in_context(exclude=[1, 77]), "context.exclude[1]", "expected 1 to 4, got 77"),
     (in_filter(min_price=NAN), "context.filter.min_price", "got nan"),

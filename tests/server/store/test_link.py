@@ -182,24 +182,6 @@ def test_a_closed_link_fails_its_requests_and_stays_closed(named):
     assert came == [None] * 4
 
 
-class Watcher:
-    def __init__(self) -> None:
-        self.watched: list[bool] = []
-
-    def watch(self, connection) -> None:
-        assert connection is None or connection.fileno() > 0, "expected it before the socket is closed"
-        self.watched.append(connection is not None)
-
-
-def test_a_watcher_is_given_each_connection_and_has_it_taken_away(named):
-    watcher = Watcher()
-    with linked(named.url) as link:
-        link.watch_with(watcher)
-        named.redis.client_kill_filter(_type="normal", skipme=True)
-        assert ask(link, "PING") == b"PONG"
-    assert watcher.watched == [True, False, True, False]
-
-
 def test_a_link_that_cannot_be_opened_says_why(short_directory):
     link = Link(Connector(address_of(f"unix://{short_directory}/nobody.sock")))
     with pytest.raises(FileNotFoundError):

@@ -48,6 +48,16 @@ def test_native_that_is_missing_or_of_another_series_is_rejected_with_the_reason
         chosen("native", installed)
 
 
+@pytest.mark.parametrize("transport", ["auto", "grpcio"])
+def test_grpcio_of_another_series_is_rejected_unless_native_is_taken(transport):
+    settings = Settings(transport=transport)
+    with pytest.raises(
+        SettingsError, match=r"transport: grpcio cannot be used: grpcio 1\.90\.0 is installed, .* tested with 1"
+    ):
+        choose_transport(settings, installed=lambda: NONE, grpcio="1.90.0")
+    assert choose_transport(Settings(transport="auto"), installed=lambda: KNOWN, grpcio="1.90.0")[0] == "native"
+
+
 def test_beyond_loopback_native_needs_trusted_clients():
     with pytest.raises(SettingsError, match=rf"native cannot be used: on {OPEN}, it inflates .* trusted_clients"):
         chosen("native", KNOWN, host=OPEN)

@@ -14,6 +14,8 @@ from presage_export.registry import read_aliases
 from presage_training.learning.registering import locked
 from support.learning import archive_batch, shop_events
 
+pytestmark = pytest.mark.usefixtures("trains_at_once")
+
 
 def test_init_writes_a_prior_once(monkeypatch, capsys, tmp_path):
     flags = ("--models", tmp_path / "models", "--name", "shop", "--default-rate", "0.05", "--holdout-share", "0.03")

@@ -13,7 +13,7 @@ from training.logs import shop
 from presage_training.readers import write_presage_log
 from presage_training.traffic import sending
 from support.running_server import GENEROUS_SECONDS, server_process
-from support.scripted_servicer import Abort, Hold, ScriptedServicer, nobody_at, serving
+from support.scripted_servicer import Abort, Hold, nobody_at
 
 LINE = {"type": "VIEW_ITEM", "user_id": "ann", "event_time_unix_micros": 1_700_000_000_000_000}
 
@@ -23,17 +23,6 @@ def replay(monkeypatch, capsys):
     """Run ``presage replay`` in this process; retries follow at once."""
     monkeypatch.setattr(sending, "_RETRY_SECONDS", 0.001)
     return partial(run_here, monkeypatch, capsys, "replay")
-
-
-@pytest.fixture
-def servicer():
-    return ScriptedServicer()
-
-
-@pytest.fixture
-def target(servicer):
-    with serving(servicer) as target:
-        yield target
 
 
 @pytest.fixture

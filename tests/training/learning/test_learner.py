@@ -25,6 +25,8 @@ from support.learning import archive_batch, shop_events
 from support.running_server import serving
 from support.worker_processes import until
 
+pytestmark = pytest.mark.usefixtures("trains_at_once")
+
 HOUR = 3_600 * 1_000_000
 OPTIONS = LearnOptions(kind="logistic-regression", after_purchases=5, holdout_share=0.1, draws=20)
 

@@ -9,18 +9,7 @@ from training.logs import act, shop
 from presage_featurizer import EventType
 from presage_training.errors import TrainingError
 from presage_training.traffic.playing import PlaybackStats, Scenario, choose_watched, play
-from support.scripted_servicer import Abort, ScriptedServicer, serving
-
-
-@pytest.fixture
-def servicer():
-    return ScriptedServicer()
-
-
-@pytest.fixture
-def target(servicer):
-    with serving(servicer) as target:
-        yield target
+from support.scripted_servicer import Abort
 
 
 @pytest.fixture

@@ -24,22 +24,11 @@ from presage_training.replaying.replay import Replay
 from presage_training.traffic import sending
 from presage_training.traffic.sending import SendStats, client_event, send_log
 from support.running_server import GENEROUS_SECONDS
-from support.scripted_servicer import Abort, Hold, ScriptedServicer, nobody_at, serving
+from support.scripted_servicer import Abort, Hold, nobody_at
 
 DOWN = Abort(grpc.StatusCode.UNAVAILABLE, "down")
 CLIENT_ATTEMPTS = 3
 """How often the client itself tries a call before it gives up."""
-
-
-@pytest.fixture
-def servicer():
-    return ScriptedServicer()
-
-
-@pytest.fixture
-def target(servicer):
-    with serving(servicer) as target:
-        yield target
 
 
 @pytest.fixture

@@ -5,18 +5,7 @@ import pytest
 
 from presage_training.errors import TrainingError
 from presage_training.traffic.timing import time_single_calls
-from support.scripted_servicer import Abort, ScriptedServicer, serving
-
-
-@pytest.fixture
-def servicer():
-    return ScriptedServicer()
-
-
-@pytest.fixture
-def target(servicer):
-    with serving(servicer) as target:
-        yield target
+from support.scripted_servicer import Abort
 
 
 def test_visitors_take_turns_and_the_first_calls_are_not_timed(servicer, target):

@@ -1,1 +1,1 @@
-"""The continuous audit: an archive is followed while it grows, and served vectors are compared with a replay."""
+"""What audits find, and the continuous one: it follows a growing archive, and compares served vectors with a replay."""

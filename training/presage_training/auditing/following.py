@@ -14,7 +14,8 @@ from pathlib import Path
 from presage_featurizer import FeatureSet, State, visitor_subject
 from presage_featurizer.digests import digest
 from presage_featurizer.event_log import EVENTS, VECTORS, ServedVector, last_event_of
-from presage_training.audit import NO_BEGINNING, NO_EVENT, NO_FEATURE_SET, Models, VectorDifference, compare_vector
+from presage_training.audit import NO_FEATURE_SET, Models, VectorDifference, compare_vector
+from presage_training.auditing.result import NO_BEGINNING, NO_EVENT
 from presage_training.auditing.visitor_states import KnownVisitor, PeekedVector, VisitorStates
 from presage_training.readers.formats.archive import (
     ArchivedEvent,

@@ -16,8 +16,10 @@ from presage_featurizer import FeaturizerError
 from presage_training.project.option import project_option
 
 if TYPE_CHECKING:
-    from presage_training.audit import Audit, Models
+    from presage_featurizer.event_log import ServedVector
+    from presage_training.audit import Models
     from presage_training.auditing.following import AuditProgress
+    from presage_training.auditing.result import AuditResult
 
 __all__ = ["audit"]
 
@@ -152,7 +154,7 @@ def _audit_once(archive: Path, models: Models, since_unix_micros: int, console: 
     return not result.different, bool(result.same or not result.skipped)
 
 
-def _print(console: Console, result: Audit, skipped: Counter[str]) -> None:
+def _print(console: Console, result: AuditResult[ServedVector], skipped: Counter[str]) -> None:
     from presage_training.quoting import printable  # noqa: PLC0415 - as above
 
     console.print(
@@ -163,7 +165,7 @@ def _print(console: Console, result: Audit, skipped: Counter[str]) -> None:
     for reason, count in sorted((result.skipped + skipped).items()):
         console.print(f"  {count:,}: {reason}", soft_wrap=True)
     for difference in result.differences:
-        vector = difference.vector
+        vector = difference.logged
         console.print(
             f"  visitor {printable(vector.user_id)!r} at {vector.as_of_unix_micros}, "
             f"model {printable(vector.model)} {printable(vector.model_version)}: {difference.what}",

@@ -51,7 +51,7 @@ class RankingsCommand:
         for reason, count in sorted((result.skipped + Counter(skipped.counts)).items()):
             console.print(f"  {count:,}: {reason}", soft_wrap=True)
         for difference in result.differences:
-            exposure = difference.exposure
+            exposure = difference.logged
             console.print(
                 f"  ranking {printable(exposure.rank_id)} of visitor {printable(exposure.user_id)!r} "
                 f"at {exposure.as_of_unix_micros}, model {printable(exposure.model)} {printable(exposure.model_version)}: "

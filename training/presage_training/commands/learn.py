@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from presage_training.commands.signals import stop_on_signals
+from presage_training.giving_way import give_way
 
 if TYPE_CHECKING:
     from presage_training.learning import Verdict
@@ -72,6 +73,8 @@ def learn(  # noqa: PLR0917 - the command line passes names
     the newest outcomes, and registers it as challenger; then promotes or drops it by what came of those whom both have scored.
     Without any model, a prior is written first: run with --init before `presage serve`.
     """
+    if not init:  # somebody waits for that
+        give_way()
     # Imported here, so that the command's help does not wait for them.
     from presage_export.errors import ExportError, StaleAliasesError  # noqa: PLC0415
     from presage_featurizer import FeaturizerError  # noqa: PLC0415

@@ -1,7 +1,7 @@
 """``presage learn``: a model that follows its own archive.
 
-``learner`` is the loop; ``retraining`` trains in a process of its own, ``gate`` decides whether what came of it may be tried, and
-``verdicts`` beside this package decides what becomes of a challenger. ``prior`` is what serves before there is a model.
+``learner`` is the loop; ``retraining`` trains in a process of its own, ``gate`` decides whether the new version may be tried, and
+the package ``verdicts`` decides whether a challenger is promoted. ``prior`` makes what serves before there is a model.
 """
 
 from presage_training.learning.gate import GateReport, GateRules, judge

@@ -1,4 +1,4 @@
-"""What becomes of a challenger, by what came of those whom it and the champion have both scored."""
+"""Whether a challenger is promoted or dropped, by the outcomes of visitors whom both it and the champion have scored."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class JudgedChallenger:
     """``promote``, ``roll back``, ``give up`` or ``continue``."""
     reason: str
     aliases: Aliases | None
-    """What follows; None: nothing changes."""
+    """The aliases that follow; None: nothing changes."""
 
 
 def judge_challenger(
     rows: PairedRows, aliases: Aliases, options: LearnOptions, *, is_out_of_time: bool = False
 ) -> JudgedChallenger:
-    """Judge a challenger; it may be asked as often as one likes.
+    """Judge a challenger; the verdict stays valid however often this is called.
 
     Rows of visitors that the prior serves count, too: both versions have scored them, and neither has influenced them.
 

@@ -36,7 +36,7 @@ class GateRules:
     min_sessions: int = 30
     """How many sessions the window needs."""
     min_slice_sessions: int = 100
-    """Slices with fewer are not judged."""
+    """Slices with fewer sessions are not judged."""
     max_miscalibration: float = 0.1
     """How much further than the champion's the mean score may be from the mean outcome."""
 
@@ -74,7 +74,7 @@ class GateReport:
     reason: str
     """One sentence, with the numbers."""
     slices: tuple[SliceReport, ...] = ()
-    """Those that were judged; all sessions first."""
+    """The slices that were judged, the one of all sessions first."""
 
 
 def judge(window: Dataset, new: Floats, champion: Floats, rules: GateRules, *, seed: int) -> GateReport:

@@ -1,7 +1,7 @@
 """One cycle of learning after another: follow the archive, judge the challenger, train when it is time, register what passes.
 
-All that lasts is on the disk: the versions, the aliases with their history, and the learner's own state. Each step changes one of
-them, whole, and finds out itself whether it was done before; so a learner can be ended between any two.
+Everything is kept on disk: the versions, the aliases with their history, and the learner's own state. Each step replaces one of
+them as a whole, and checks whether it was done before; so a learner can be ended between any two steps.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Learner:
         models: The folder of bundles, NAME/VERSION.
         options: When to train, on what, and what a new version has to show.
         on_verdict: Called with each decision.
-        is_stopped: Asked a few times a second; a training is then ended.
+        is_stopped: Whether to end; called a few times a second while a model is trained.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Learner:
             write_state(self.folder, counted)
 
     def _judge_challenger(self, now: int) -> None:
-        """Promote or drop the challenger, as soon as the outcomes say it, or when its time is over."""
+        """Promote or drop the challenger as soon as the outcomes decide it, or drop it when its time is over."""
         aliases, state, options = read_aliases(self.folder), read_state(self.folder), self._options
         if not aliases.challenger or state.looked_batch == state.batch:
             return
@@ -195,7 +195,7 @@ class Learner:
         self._finish_registration(now)
 
     def _last_end(self) -> int:
-        """Return when a challenger was promoted or dropped last, by whom ever; 0: never."""
+        """Return when a challenger was last promoted or dropped, by anyone; 0: never."""
         ends = (
             change.changed_at_unix_micros
             for change in read_changes(self.folder)
@@ -204,7 +204,7 @@ class Learner:
         return max(ends, default=0)
 
     def _recount_prior(self, aliases: Aliases, now: int) -> None:
-        """Count the prior anew while it is all that there is: the first ones rest on few outcomes, or on none."""
+        """Count the prior again while there is no other version: the first ones rest on few outcomes, or on none."""
         prior = read_manifest(self.folder / aliases.prior)
         if prior.data.get("rows") != 0 and aliases.champion != aliases.prior:
             return

@@ -33,27 +33,27 @@ class LearnOptions:
     features: str = "core"
     """The features of a model that does not exist yet; otherwise those of its champion are kept."""
     time_zone: str = "UTC"
-    """The same of the shop's time zone."""
+    """The shop's time zone, of a model that does not exist yet as well."""
     kind: str = "lightgbm-classifier"
     """The kind of model that is trained."""
     after_purchases: int = 500
-    """Train when so many more have been archived."""
+    """Train when this many more purchases have been archived."""
     every_hours: float = 168.0
-    """Train when so much time has passed, if there was any new purchase; 0: never because of time."""
+    """Train after this time if there was any new purchase; 0: never because of time."""
     history_days: float = 0.0
     """Train on the newest days only; 0: on all that the archive holds."""
     window_share: float = 0.25
-    """The newest share of the time, which is not trained on: new versions are compared with the champion there."""
+    """The newest share of the time: it is not trained on, and new versions are compared with the champion in it."""
     challenger_share: float = 0.1
     """The share of visitors that a new version gets."""
     holdout_share: float = 0.02
     """The share of visitors that the prior serves, set where the aliases have none yet."""
     pairs_share: float = 0.1
-    """The share of scores that is logged with those of all versions, set with the first aliases."""
+    """The share of scores that all other versions make, too, for the log; set with the first aliases."""
     cooldown_hours: float = 24.0
-    """How long after the end of a challenger there is no other."""
+    """How long after a challenger was promoted or dropped no new one is trained."""
     patience_hours: float = 336.0
-    """How long a challenger stays that is neither better nor worse."""
+    """After how long a challenger is dropped that is neither better nor worse."""
     default_rate: float = 0.02
     """What a prior predicts without any data."""
     gate: GateRules = field(default_factory=GateRules)
@@ -61,7 +61,7 @@ class LearnOptions:
     tightest_at: int = TIGHTEST_AT
     """See ``confidence_sequence``; the same at every look."""
     draws: int = 200
-    """Draws that those intervals of a verdict rest on that are for one look."""
+    """Bootstrap draws for the intervals that are valid for one look only."""
     seed: int = 7
 
     def __post_init__(self) -> None:

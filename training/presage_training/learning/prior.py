@@ -1,7 +1,7 @@
 """Priors: what is served as long as there is no model, and to the visitors who are held out.
 
 A prior is a bundle like any other: an intercept and a tree for each of the country, the device and the hour, as far as the feature
-set has them. What the visitor did plays no part in it. Its manifest's ``data.kind`` is ``prior``, by which servers flag its scores.
+set has them. It ignores what the visitor did. Its manifest's ``data.kind`` is ``prior``; servers flag the scores of such a bundle.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def fit_prior(dataset: Dataset | None, feature_set: FeatureSet, *, default_rate:
     Args:
         dataset: Rows with their labels; None or without rows: the default rate for everyone.
         feature_set: The features of the rows.
-        default_rate: What to predict without rows; it counts as much as rows do that are smoothed over.
+        default_rate: What to predict without rows; with few, the overall rate is smoothed towards it.
     """
     count = len(feature_set.features)
     if dataset is None or not len(dataset):

@@ -15,7 +15,7 @@ from presage_training.learning.retraining import OUTCOME_FILE, SPEC_FILE, Traini
 
 __all__ = ["StoppedError", "train_in_process"]
 
-_MODULE: Final = "presage_training.learning.retraining"
+_MODULE: Final = "presage_training.retrain"
 _POLL_SECONDS: Final = 0.2
 _ERRORS_FILE: Final = "errors.txt"
 _MOST_ERROR_CHARACTERS: Final = 2_000
@@ -26,7 +26,7 @@ class StoppedError(Exception):
 
 
 def train_in_process(spec: TrainingSpec, folder: Path, *, is_stopped: Callable[[], bool]) -> TrainingOutcome:
-    """Train in a process at the lowest priority.
+    """Train in a process that gives way to all others.
 
     Args:
         spec: What to train.
@@ -34,14 +34,18 @@ def train_in_process(spec: TrainingSpec, folder: Path, *, is_stopped: Callable[[
         is_stopped: Asked a few times a second.
 
     Raises:
-        StoppedError: It was to end before it was done; the process is no more.
+        StoppedError: ``is_stopped`` returned true; the process has been ended.
         LearningError: The process ended early.
     """
     (folder / SPEC_FILE).write_bytes(msgspec.json.encode(spec))
     errors = folder / _ERRORS_FILE
     with errors.open("wb") as stderr:
         process = subprocess.Popen(  # noqa: S603 - fixed arguments
-            [sys.executable, "-m", _MODULE, str(folder)], stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr
+            [sys.executable, "-m", _MODULE, str(folder)],
+            stdin=subprocess.PIPE,  # its end is the process's, also where this one is killed
+            stdout=stderr,
+            stderr=stderr,
+            start_new_session=True,  # of which it is the lowest: see ``give_way_as_session``
         )
         try:
             while process.poll() is None:
@@ -54,7 +58,7 @@ def train_in_process(spec: TrainingSpec, folder: Path, *, is_stopped: Callable[[
         finally:
             if process.poll() is None:
                 process.kill()
-                process.wait()
+            process.communicate()
     outcome = folder / OUTCOME_FILE
     if process.returncode or not outcome.exists():
         said = errors.read_text(errors="replace").strip()[-_MOST_ERROR_CHARACTERS:]

@@ -1,11 +1,10 @@
-"""One training, in a process of its own at the lowest priority: ``python -m presage_training.learning.retraining FOLDER``.
+"""One training, in a process of its own that gives way to all others: ``python -m presage_training.retrain FOLDER``.
 
 The folder holds ``spec.json``; the process writes the bundle into it and, last of all, ``outcome.json``.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +36,6 @@ __all__ = ["OUTCOME_FILE", "SPEC_FILE", "TrainingOutcome", "TrainingSpec", "main
 SPEC_FILE: Final = "spec.json"
 OUTCOME_FILE: Final = "outcome.json"
 
-_NICENESS: Final = 19
 _DAY_MICROS: Final = 86_400_000_000
 _PARITY_ROWS: Final = 10_000
 _DRAWS: Final = 100
@@ -175,7 +173,7 @@ def _newest(dataset: Dataset, days: float) -> Dataset:
 
 
 def main() -> None:
-    os.nice(_NICENESS)
+    """Train as ``spec.json`` in the folder that the command line names says, and write ``outcome.json`` into it."""
     folder = Path(sys.argv[1])
     spec = msgspec.json.decode((folder / SPEC_FILE).read_bytes(), type=TrainingSpec)
     outcome = run_training(spec, folder)

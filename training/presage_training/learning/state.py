@@ -1,4 +1,4 @@
-"""What a learner has done, on the disk, so that it goes on where it was ended."""
+"""What a learner has done, kept on disk so that the next run continues where this one ended."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VERDICTS_FILE: Final = "learning.jsonl"
 
 
 class LearnState(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the archive was followed, and what is under way."""
+    """How far the archive was followed, and what is in progress."""
 
     archive_id: str = ""
     batch: int = 0

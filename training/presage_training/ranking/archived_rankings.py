@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from presage_featurizer.ranking.items_counter import BucketCounter
 from presage_featurizer.ranking.placements import Placements
 from presage_featurizer.ranking.tables import RankingTables
 from presage_featurizer.ranking.workspace import Workspace
+from presage_training.auditing.result import NO_BEGINNING, NO_EVENT, AuditResult
 from presage_training.errors import DatasetError
 from presage_training.ranking.recomputing import Recomputed, recompute
 from presage_training.readers.formats.archive import read_archive, read_archived_exposures
@@ -28,32 +28,10 @@ from presage_training.readers.formats.archived_catalogue import archived_catalog
 from presage_training.readers.skipped_rows import SkippedRows
 from presage_training.replaying.replay import Replay
 
-__all__ = ["RankingAudit", "RankingDifference", "audit_rankings"]
+__all__ = ["audit_rankings"]
 
-_MOST_DIFFERENCES = 10
-_NO_EVENT = "its last event is not in the archive"
-_NO_BEGINNING = "the visitor's history begins before the archive"
 _NO_MODEL = "no bundle of the model that ranked it"
 _NO_PLACEMENT = "a placement that the file does not have"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RankingDifference:
-    """A ranking that is not reproduced."""
-
-    exposure: Exposure
-    what: str
-
-
-@dataclass(kw_only=True, slots=True)
-class RankingAudit:
-    same: int = 0
-    """Rankings that were reproduced, bit for bit."""
-    different: int = 0
-    differences: list[RankingDifference] = field(default_factory=list)
-    """The first few."""
-    skipped: Counter[str] = field(default_factory=Counter)
-    """Rankings that could not be compared, by the reason."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -61,7 +39,7 @@ class _Pending:
     exposure: Exposure
     states: list[State | None] = field(default_factory=list)
     """The visitor's after each occurrence of the exposure's last event: an id may have counted more than once."""
-    skipped: str = _NO_EVENT
+    skipped: str = NO_EVENT
 
 
 def audit_rankings(
@@ -72,7 +50,7 @@ def audit_rankings(
     bucket_micros: int = 0,
     skipped: SkippedRows,
     on_progress: Callable[[str], None] = lambda _: None,
-) -> RankingAudit:
+) -> AuditResult[Exposure]:
     """Compute all rankings that an archive holds again, and compare features, scores, lists, propensities and rules.
 
     All rankings, and the counts of items by bucket of time, are in memory.
@@ -90,7 +68,7 @@ def audit_rankings(
         LogFormatError: The folder holds no archive, or a file in it cannot be read.
         OSError: The folder or a file cannot be opened.
     """
-    result = RankingAudit()
+    result = AuditResult[Exposure]()
     on_progress("reading rankings")
     pending = [_Pending(exposure=exposure) for exposure in read_archived_exposures(archive)]
     if not pending:
@@ -139,7 +117,7 @@ def _replay(archive: Path, pending: Iterable[_Pending], counter: BucketCounter, 
         state = replay.fold(event, fresh=archived.fresh) if is_complete else None
         for each in by_event.get(digest(event.event_id), ()):
             if state is None:
-                each.skipped = _NO_BEGINNING
+                each.skipped = NO_BEGINNING
             else:
                 each.states.append(state)
 
@@ -180,7 +158,7 @@ class _Past:
         return bundle, tables
 
 
-def _compare(pending: _Pending, past: _Past, placements: Placements, result: RankingAudit) -> None:
+def _compare(pending: _Pending, past: _Past, placements: Placements, result: AuditResult[Exposure]) -> None:
     exposure = pending.exposure
     found = past.model(exposure)
     if found is None:
@@ -210,9 +188,7 @@ def _compare(pending: _Pending, past: _Past, placements: Placements, result: Ran
         if not what:
             result.same += 1
             return
-    result.different += 1
-    if len(result.differences) < _MOST_DIFFERENCES:
-        result.differences.append(RankingDifference(exposure=exposure, what=what))
+    result.add_difference(exposure, what)
 
 
 def _differences(again: Recomputed, exposure: Exposure, bundle: RankingBundle) -> Iterator[str]:

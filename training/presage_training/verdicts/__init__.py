@@ -1,7 +1,7 @@
 """Verdicts: is one version of a model better than another, by what visitors did after both had scored them?
 
 ``outcomes`` joins the pairs of the event log to what came of them, ``comparing`` measures both versions on the same rows, and
-``deciding`` says what follows for a challenger. All of it is pure but for ``read_pairs``, which reads an archive.
+``deciding`` says what follows for a challenger. All of it is pure but for ``reading`` and ``daily``, which read archives.
 """
 
 from __future__ import annotations

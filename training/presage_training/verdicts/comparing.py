@@ -140,7 +140,7 @@ def _losses(rows: PairedRows, scores: Floats) -> Floats:
 
 
 def _conversion(rows: PairedRows, sequence: Callable[[Floats], Interval]) -> Estimate | None:
-    """Estimate what visitors bring who are served by each version; weighted by propensity, one mean of independent rows."""
+    """Estimate the mean label of the visitors that each version serves; weighted by propensity, one mean of independent rows."""
     compared = (rows.served_a | rows.served_b) & np.isin(rows.arms, (_CHAMPION, _CHALLENGER))
     if not (compared & rows.served_a).any() or not (compared & rows.served_b).any():
         return None

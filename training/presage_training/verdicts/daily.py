@@ -1,4 +1,4 @@
-"""How good each day's scores were, by what came of them: for each version that served."""
+"""How good the scores of each day were, measured by their outcomes: for each version that served."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from sklearn.metrics import roc_auc_score
 from presage_featurizer import MICROS
 from presage_featurizer.event_log import ServedVector
 from presage_training.datasets.targets import Target
-from presage_training.readers.formats.archive import read_archive, read_archived_vectors
 from presage_training.readers.skipped_rows import SkippedRows
-from presage_training.verdicts.outcomes import Outcome, Outcomes, find_outcomes
-from presage_training.verdicts.reading import choose_of_sessions
+from presage_training.verdicts.outcomes import Outcome, Outcomes
+from presage_training.verdicts.reading import choose_of_sessions, read_outcomes
 
 __all__ = ["DAY_MICROS", "DayOfScores", "measure_days", "read_days"]
 
@@ -37,7 +36,7 @@ class DayOfScores:
     waiting: int
     """Sessions whose outcome is not known yet."""
     mean_score: float
-    """Of the known ones, as all that follows; NaN without any."""
+    """Over the sessions whose outcome is known, as all fields below; NaN without any."""
     mean_outcome: float
     squared_error: float
     """The mean; of probabilities it is the Brier score."""
@@ -46,7 +45,7 @@ class DayOfScores:
 
     @property
     def known(self) -> float:
-        """The share of sessions whose outcome is known: below 1, the rest may still change what is said of the day."""
+        """The share of sessions whose outcome is known; while it is below 1, the other fields may still change."""
         return self.sessions / (self.sessions + self.waiting)
 
 
@@ -67,13 +66,13 @@ def read_days(
         LogFormatError: The folder holds no archive, or a file in it cannot be read.
         VerdictError: The target is none that outcomes are known for.
     """
-    # The vectors are read first: what is archived meanwhile can only add events to those that they were scored after.
-    vectors = [
-        vector
-        for vector in read_archived_vectors(archive)
-        if vector.model == model and vector.as_of_unix_micros >= since_unix_micros
-    ]
-    outcomes = find_outcomes(read_archive(archive, skipped=skipped or SkippedRows()), vectors, target)
+    outcomes = read_outcomes(
+        archive,
+        lambda vectors: (vector for vector in vectors if vector.model == model),
+        target,
+        since_unix_micros=since_unix_micros,
+        skipped=skipped,
+    )
     return measure_days(outcomes, target)
 
 

@@ -1,4 +1,4 @@
-"""What follows from a comparison for a challenger: it is promoted, rolled back, or goes on."""
+"""What follows from a comparison for a challenger: it is promoted, rolled back, or stays challenger."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class Decision:
 
 
 def decide(comparison: Comparison, rules: DecisionRules | None = None) -> Decision:
-    """Decide about a challenger, B, beside a champion, A. It may be asked at any time, as often as one likes.
+    """Decide about a challenger, B, beside a champion, A. The decision is valid however often this is called.
 
-    The loss decides, over rows that both have scored. The conversion of those who are served by each is a guardrail.
+    The loss decides, over rows that both have scored. The conversion of the visitors that each one serves is a guardrail.
     """
     rules = rules or DecisionRules()
     a, b = comparison.names

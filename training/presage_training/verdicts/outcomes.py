@@ -1,8 +1,8 @@
 """Outcomes: what visitors did after they were scored, found by replaying the event log through the fold that served them.
 
 The labels are those that the targets of training define (``datasets/targets.py``), with one difference: a session's rows count only
-when it has ended, also if it has a purchase. Otherwise purchases would be known earlier than their absence, and an interval that is
-looked at meanwhile would be about other visitors than it says.
+when it has ended, also if it has a purchase. Otherwise purchases would be known earlier than their absence, and an interval
+computed in between would contain too many of them.
 """
 
 from __future__ import annotations

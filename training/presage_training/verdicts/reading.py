@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from presage_training.readers.skipped_rows import SkippedRows
 from presage_training.verdicts.outcomes import Outcome, Outcomes, find_outcomes
 from presage_training.verdicts.rows import PairedRows, Unmatched
 
-__all__ = ["choose_of_sessions", "choose_rows", "pairs_of", "read_pairs"]
+__all__ = ["choose_of_sessions", "choose_rows", "pairs_of", "read_outcomes", "read_pairs"]
 
 
 def read_pairs(
@@ -42,11 +42,29 @@ def read_pairs(
         LogFormatError: The folder holds no archive, or a file in it cannot be read.
         VerdictError: The target is none that outcomes are known for.
     """
+    outcomes = read_outcomes(
+        archive,
+        lambda vectors: pairs_of(vectors, model, versions),
+        target,
+        since_unix_micros=since_unix_micros,
+        skipped=skipped,
+    )
+    return choose_rows(outcomes, model, versions, target)
+
+
+def read_outcomes(
+    archive: Path,
+    choose: Callable[[Iterable[ServedVector]], Iterable[ServedVector]],
+    target: Target,
+    *,
+    since_unix_micros: int,
+    skipped: SkippedRows | None,
+) -> Outcomes:
+    """Read what came of the vectors of an archive that ``choose`` selects; otherwise as ``read_pairs``."""
     vectors = (vector for vector in read_archived_vectors(archive) if vector.as_of_unix_micros >= since_unix_micros)
     # The vectors are read first: what is archived meanwhile can only add events to those that they were scored after.
-    pairs = list(pairs_of(vectors, model, versions))
-    outcomes = find_outcomes(read_archive(archive, skipped=skipped or SkippedRows()), pairs, target)
-    return choose_rows(outcomes, model, versions, target)
+    chosen = list(choose(vectors))
+    return find_outcomes(read_archive(archive, skipped=skipped or SkippedRows()), chosen, target)
 
 
 def pairs_of(vectors: Iterable[ServedVector], model: str, versions: tuple[str, str]) -> Iterable[ServedVector]:

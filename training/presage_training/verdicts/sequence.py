@@ -1,4 +1,4 @@
-"""Confidence sequences: intervals that may be looked at as often as one likes.
+"""Confidence sequences: intervals that stay valid however often they are looked at.
 
 A fixed 95 % interval that is looked at 60 times raises a false alarm in about a third of unchanged cases. A sequence holds at all
 looks at once. The formula is the asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform
@@ -22,7 +22,7 @@ TIGHTEST_AT = 5_000
 
 
 class Interval(NamedTuple):
-    """A value and what it lies between; both ends infinite with fewer than two rows."""
+    """An estimate with the ends of its interval, which are infinite with fewer than two rows."""
 
     value: float
     low: float

@@ -17,6 +17,8 @@ from typing import Any, Final, Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from presage_export.array_files import read_arrays
+
 __all__ = ["CoverWeighting", "Covers", "pack_covers", "unpack_covers"]
 
 CoverWeighting = Literal["rows", "hessians", "weighted_rows", "mixed"]
@@ -70,7 +72,9 @@ def unpack_covers(data: bytes, *, node_count: int, feature_count: int, max_bytes
     Raises:
         ValueError: The bytes are not such a file.
     """
-    arrays = _unzip(data, max_bytes)
+    weightings = ", ".join(repr(_COVER + name) for name in get_args(CoverWeighting))
+    problem = f"is no archive of {_MEANS!r} and one of {weightings}"
+    arrays = read_arrays(data, problem=problem, has_names=_has_names, max_bytes=max_bytes)
     means = arrays.pop(_MEANS, np.zeros(0))
     weighting: CoverWeighting | None = None
     cover = np.zeros(0)
@@ -86,34 +90,6 @@ def unpack_covers(data: bytes, *, node_count: int, feature_count: int, max_bytes
     return Covers(cover=cover.astype(np.float64), weighting=weighting, means=means.astype(np.float64))
 
 
-def _unzip(data: bytes, max_bytes: int) -> dict[str, NDArray[Any]]:
-    # A damaged archive raises whatever zipfile comes across, and a damaged header of an array does, too.
-    try:
-        return _read_archive(data, max_bytes)
-    except Exception as error:
-        expected = ", ".join(repr(_COVER + name) for name in get_args(CoverWeighting))
-        raise ValueError(f"is no archive of {_MEANS!r} and one of {expected}: {error}") from error
-
-
-def _read_archive(data: bytes, max_bytes: int) -> dict[str, NDArray[Any]]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        entries = archive.infolist()
-        names = [entry.filename.removesuffix(".npy") for entry in entries]
-        covers = [name for name in names if name != _MEANS]
-        if len(covers) > 1 or len(names) - len(covers) > 1 or not {*covers} <= _COVER_NAMES:
-            raise ValueError("it has other entries")
-        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-            raise ValueError("an entry is compressed")
-        if (unpacked := sum(entry.file_size for entry in entries)) > max_bytes:
-            raise ValueError(f"expected at most {max_bytes} bytes unpacked, got {unpacked}")
-        return {name: _read_array(archive.read(entry)) for name, entry in zip(names, entries, strict=True)}
-
-
-def _read_array(data: bytes) -> NDArray[Any]:
-    stream = io.BytesIO(data)
-    if (version := np.lib.format.read_magic(stream)) != (1, 0):
-        raise ValueError(f"expected version 1.0 of the array format, got {version}")
-    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    if dtype not in {np.dtype("<f4"), np.dtype("<f8")} or is_fortran:
-        raise ValueError(f"expected little-endian floats in C order, got {dtype}")
-    return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape)
+def _has_names(names: list[str]) -> bool:
+    covers = [name for name in names if name != _MEANS]
+    return len(covers) <= 1 and len(names) - len(covers) <= 1 and {*covers} <= _COVER_NAMES

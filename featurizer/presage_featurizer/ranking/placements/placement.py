@@ -84,6 +84,12 @@ class Placement:
     exploration: Exploration | None = None
     """Draws items for some places; None: every place has what the rules say."""
 
+    @property
+    def chooses(self) -> bool:
+        """Whether it needs more candidates than the list has items, to choose from."""
+        limits = self.max_per_category or self.max_per_brand or self.cheaper_alternatives
+        return bool(limits or self.diversity or self.freshness_boost or self.exploration)
+
     def __post_init__(self) -> None:
         _check_number("max_per_category", self.max_per_category, 0, MAX_SLOT)
         _check_number("max_per_brand", self.max_per_brand, 0, MAX_SLOT)

@@ -51,7 +51,7 @@ BAD = {
     "unknown weighting": (archive(**{"cover.days": THREE}), "other entries"),
     "two weightings": (archive(**{"cover.rows": THREE, "cover.hessians": THREE}), "other entries"),
     "compressed": (archive(zipfile.ZIP_DEFLATED, **{"cover.rows": THREE}), "compressed"),
-    "integers": (archive(**{"cover.rows": np.ones(3, np.int64)}), "floats in C order"),
+    "integers": (archive(**{"cover.rows": np.ones(3, np.int64)}), "float64 in C order"),
     "too few": (archive(**{"cover.rows": np.ones(2)}), "one for each of 3 nodes"),
     "no cover": (archive(means=np.ones(2)), "one for each of 3 nodes"),
     "negative": (archive(**{"cover.rows": np.array([1.0, -1.0, 2.0])}), "no cover below 0"),
