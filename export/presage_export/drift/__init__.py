@@ -13,6 +13,7 @@ from presage_export.drift.hours import BUCKETS, HOUR_MICROS, MIN_VISITORS, Hour,
 from presage_export.drift.judging import VISITORS, Judge
 from presage_export.drift.layout import Layout
 from presage_export.drift.measures import SHARES, places_of_shares, smoothed_shares
+from presage_export.drift.row_counter import RowCounter
 
 __all__ = [
     "BASELINE_FILE",
@@ -30,6 +31,7 @@ __all__ = [
     "Judge",
     "Kind",
     "Layout",
+    "RowCounter",
     "ServedRows",
     "Window",
     "build_baseline",

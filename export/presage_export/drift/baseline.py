@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from presage_export.array_files import FLOATS_AND_INTEGERS, read_arrays
 from presage_export.drift.layout import Layout
 
-__all__ = ["BASELINE_FILE", "HOURS_OF_WEEK", "SCORE", "Baseline", "Kind", "pack_baseline", "unpack_baseline"]
+__all__ = ["BASELINE_FILE", "HOURS_OF_WEEK", "SCORE", "WHOLE", "Baseline", "Kind", "pack_baseline", "unpack_baseline"]
 
 BASELINE_FILE: Final = "baseline.npz"
 """Its name in a bundle."""
@@ -23,6 +23,9 @@ SCORE: Final = "score"
 
 _MAX_BYTES = 64 * 1024 * 1024
 _MAX_SIZES = 64
+_SIGNED: Final = {"share_skews", "largest_shares"}
+WHOLE: Final = 3
+"""The last of four spans: the whole time of the baseline."""
 
 
 class Kind(IntEnum):
@@ -63,18 +66,22 @@ class Baseline:
     sizes: NDArray[np.int64]
     """Numbers of visitors that were drawn, rising, ``[S]``."""
     distance_means: NDArray[np.float64]
-    """The mean distance from the whole of so many visitors drawn from it, ``[S, C]``."""
+    """The mean distance from the whole of so many visitors drawn from it, with their rows of a window, of two in a row, of a day,
+    and of the whole time, ``[4, S, C]``."""
     distance_deviations: NDArray[np.float64]
-    """The standard deviation of that distance, ``[S, C]``."""
+    """The standard deviation of that distance, ``[4, S, C]``."""
     share_deviations: NDArray[np.float64]
-    """The standard deviation of the shares of zeros, defaults and missing values, and of the level, ``[S, 4, C]``."""
+    """The standard deviation of what one visitor brings to the shares of zeros, defaults and missing values and to the level, with
+    the rows of the same four spans, ``[4, 4, C]``; that of so many visitors is their root smaller."""
+    share_skews: NDArray[np.float64]
+    """The skewness of the same, ``[4, 4, C]``; that of so many visitors is their root smaller, too."""
     largest_shares: NDArray[np.float64]
-    """The mean and the standard deviation of the logarithm of the share of rows of the busiest of so many visitors, ``[S, 2]``."""
+    """The mean and the standard deviation of the logarithm of the share of rows of the busiest of so many, ``[4, S, 2]``."""
     usual_effects: NDArray[np.float64]
-    """The largest effects of the baseline's own windows that are not by chance, ``[9, C]``: the distance, how much larger shares
-    and the level became, and how much smaller."""
-    usual_largest_share: NDArray[np.float64]
-    """The largest share of the busiest visitor in any window of the baseline, ``[1]``."""
+    """The largest effects of the baseline's own windows, pairs of them and days, but for what is by chance, ``[3, 9, C]``: the
+    distance, how much larger shares and the level became, and how much smaller."""
+    usual_largest_shares: NDArray[np.float64]
+    """The largest share of the busiest visitor in any window of the baseline, pair of them, and day, ``[3]``."""
 
     def __post_init__(self) -> None:
         layout = Layout(self.edges, self.starts)
@@ -87,18 +94,19 @@ class Baseline:
             "visitors": (columns,),
             "min_visitors": (1,),
             "sizes": (sizes,),
-            "distance_means": (sizes, columns),
-            "distance_deviations": (sizes, columns),
-            "share_deviations": (sizes, 4, columns),
-            "largest_shares": (sizes, 2),
-            "usual_effects": (9, columns),
-            "usual_largest_share": (1,),
+            "distance_means": (4, sizes, columns),
+            "distance_deviations": (4, sizes, columns),
+            "share_deviations": (4, 4, columns),
+            "share_skews": (4, 4, columns),
+            "largest_shares": (4, sizes, 2),
+            "usual_effects": (3, 9, columns),
+            "usual_largest_shares": (3,),
         }
         for name, shape in shapes.items():
             array = getattr(self, name)
             if array.shape != shape:
                 raise ValueError(f"{name}: expected shape {list(shape)}, got {list(array.shape)}")
-            if name != "defaults" and not (np.isfinite(array).all() and (name == "largest_shares" or array.min() >= 0)):
+            if name != "defaults" and not (np.isfinite(array).all() and (name in _SIGNED or array.min() >= 0)):
                 raise ValueError(f"{name}: expected finite numbers, none negative")
         if not 2 <= sizes <= _MAX_SIZES or self.sizes[0] < 1 or (np.diff(self.sizes) <= 0).any():
             raise ValueError(f"sizes: expected 2 to {_MAX_SIZES} rising numbers from 1 on")
@@ -109,16 +117,29 @@ class Baseline:
         if (np.add.reduceat(self.counts, layout.starts_of_bins[:-1]) < 1).any() or (self.visitors < 1).any():
             raise ValueError("counts: expected rows for each column")
 
-    def by_chance(self, values: NDArray[np.float64], visitors: int, *, power: float) -> NDArray[np.float64]:
-        """Interpolate what was found for some numbers of visitors, ``[S, ...]``; beyond them it goes with a power of the number."""
-        nearest = min(max(visitors, int(self.sizes[0])), int(self.sizes[-1]))
-        above = max(1, min(int(np.searchsorted(self.sizes, nearest)), len(self.sizes) - 1))
-        low, high = np.log(self.sizes[above - 1 : above + 1])
+    def distances_by_chance(
+        self, span: int, visitors: int | NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the mean and the standard deviation of the distances of so many visitors, ``[C]`` each.
+
+        Args:
+            span: Whose rows they have: 0 those of a window, 1 of two, 2 of a day, 3 of the whole time.
+            visitors: How many, or so many for each column.
+        """
+        many = np.broadcast_to(np.asarray(visitors, np.float64), (self.layout.columns,))
+        means, deviations = (self._at(array[span], many) for array in (self.distance_means, self.distance_deviations))
+        return means, deviations
+
+    def _at(self, values: NDArray[np.float64], visitors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Interpolate what was found for some numbers of visitors, ``[S, C]``; beyond them it is inverse to the number."""
+        nearest = np.clip(visitors, self.sizes[0], self.sizes[-1])
+        above = np.clip(np.searchsorted(self.sizes, nearest), 1, len(self.sizes) - 1)
+        low, high = np.log(self.sizes[above - 1]), np.log(self.sizes[above])
         weight = (np.log(nearest) - low) / (high - low)
-        logs = np.log(np.maximum(values[above - 1 : above + 1], 1e-12))
-        result: NDArray[np.float64] = (
-            np.exp(logs[0] * (1.0 - weight) + logs[1] * weight) * (visitors / nearest) ** power
-        )
+        columns = np.arange(values.shape[1])
+        logs = np.log(np.maximum(values, 1e-12))
+        found = np.exp(logs[above - 1, columns] * (1.0 - weight) + logs[above, columns] * weight)
+        result: NDArray[np.float64] = found * nearest / visitors
         return result
 
     @property

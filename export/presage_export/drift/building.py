@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass, fields, replace
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.drift.baseline import HOURS_OF_WEEK, Baseline, Kind
+from presage_export.drift.drawing import SIZES, Chance, Units, find_chance, spans_of_rows
 from presage_export.drift.hours import BUCKETS, HOUR_MICROS, MIN_VISITORS, Hour, Window, make_windows
 from presage_export.drift.layout import Layout, choose_edges
-from presage_export.drift.measures import CERTAINLY, SHARE_TESTS, SharesMeasure, distances, smoothed_shares
+from presage_export.drift.measures import SHARE_TESTS, SharesMeasure, distances, smoothed_shares
+from presage_export.drift.spans import SpanKind, disjoint, find_days, find_pairs, find_windows
 
 __all__ = ["Column", "ServedRows", "build_baseline", "count_hours", "hour_of_week", "join_baselines"]
 
-_SIZES: Final = (100, 300, 1000, 3000, 10_000)
-_DRAWS = 400
-_MAX_UNITS = 20_000
-_DRAWS_AT_ONCE = 100
+
+_OF_FEW = 1.0
+"""About how many standard deviations the largest of a few spans is above their mean by chance: evenings, weekends and paydays are
+a few spans each. With more taken off, what is usual would be too small, and the next payday an alarm."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,8 +93,17 @@ def build_baseline(
     expected = smoothed_shares(counts, layout)
     measure = SharesMeasure(layout, defaults, expected)
     windows = make_windows(hours, min_visitors=min_visitors)
-    units, rows_of_units = _units(rows, bins, layout, windows, rng)
-    draws = [_Draws.of(units, rows_of_units, size, expected, layout, measure, rng) for size in _SIZES]
+    spans = [[span.whole for span in find_spans(windows)] for find_spans in (find_windows, find_pairs, find_days)]
+    # With too few hours for two windows, or for a day of them, what is shorter has to do.
+    spans = [found or spans[kind - 1] or windows for kind, found in enumerate(spans)]
+    visitors = np.unique(rows.visitors, return_inverse=True)[1]
+    chances = [
+        find_chance(
+            Units.of(bins, visitors, spans_of_rows(rows.times_unix_micros, each), all_bins=layout.bins, rng=rng),
+            *(expected, layout, measure, rng),
+        )
+        for each in (*(disjoint(windows, kind) for kind in SpanKind), ())
+    ]
     baseline = Baseline(
         edges=layout.edges,
         starts=layout.starts,
@@ -101,15 +113,14 @@ def build_baseline(
         weekly=_count_weekly(hours, layout, ZoneInfo(time_zone), kinds == Kind.SAME_HOURS),
         visitors=np.full(layout.columns, len(np.unique(rows.visitors)), np.int64),
         min_visitors=np.array([min_visitors], np.int64),
-        sizes=np.array(_SIZES, np.int64),
-        distance_means=np.array([draw.distance_mean for draw in draws]),
-        distance_deviations=np.array([draw.distance_deviation for draw in draws]),
-        share_deviations=np.array([draw.share_deviations for draw in draws]),
-        largest_shares=np.array([draw.largest_share for draw in draws]),
-        usual_effects=np.zeros((1 + 2 * len(SHARE_TESTS), layout.columns)),
-        usual_largest_share=np.array([max((window.largest_share for window in windows), default=0.0)]),
+        sizes=np.array(SIZES, np.int64),
+        **{each.name: np.array([getattr(chance, each.name) for chance in chances]) for each in fields(Chance)},
+        usual_effects=np.zeros((len(spans), 1 + 2 * len(SHARE_TESTS), layout.columns)),
+        usual_largest_shares=np.array(
+            [max((window.largest_share for window in windows), default=0.0) for windows in spans]
+        ),
     )
-    return replace(baseline, usual_effects=_usual_effects(windows, baseline, expected, measure))
+    return replace(baseline, usual_effects=_usual_effects(spans, baseline, expected, measure))
 
 
 def join_baselines(parts: Sequence[Baseline]) -> Baseline:
@@ -121,7 +132,7 @@ def join_baselines(parts: Sequence[Baseline]) -> Baseline:
         name: np.concatenate([getattr(part, name) for part in parts], axis=-1)
         for name in (
             *("edges", "kinds", "defaults", "counts", "weekly", "visitors"),
-            *("distance_means", "distance_deviations", "share_deviations", "usual_effects"),
+            *("distance_means", "distance_deviations", "share_deviations", "share_skews", "usual_effects"),
         )
     }
     shifts = np.cumsum([0, *(len(part.edges) for part in parts)])
@@ -133,7 +144,7 @@ def join_baselines(parts: Sequence[Baseline]) -> Baseline:
         min_visitors=first.min_visitors,
         sizes=first.sizes,
         largest_shares=first.largest_shares,
-        usual_largest_share=first.usual_largest_share,
+        usual_largest_shares=first.usual_largest_shares,
     )
 
 
@@ -174,80 +185,20 @@ def _count_weekly(
     return weekly
 
 
-def _units(
-    rows: ServedRows, bins: NDArray[np.int32], layout: Layout, windows: Sequence[Window], rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Count the rows of each visitor in each window: float32 ``[U, bins]``, and ``[U]``."""
-    ends = np.array([window.end_unix_micros for window in windows], np.int64)
-    window_of_row = np.searchsorted(ends, rows.times_unix_micros, side="right")
-    visitors = np.unique(rows.visitors, return_inverse=True)[1]
-    unit = np.unique(window_of_row * (int(visitors.max()) + 1) + visitors, return_inverse=True)[1]
-    found = int(unit.max()) + 1
-    if found > _MAX_UNITS:
-        chosen = np.full(found, -1)
-        chosen[rng.permutation(found)[:_MAX_UNITS]] = np.arange(_MAX_UNITS)
-        unit = chosen[unit]
-        bins, unit, found = bins[unit >= 0], unit[unit >= 0], _MAX_UNITS
-    places = (unit[:, None] * layout.bins + bins).ravel()
-    units = np.bincount(places, minlength=found * layout.bins).reshape(found, layout.bins)
-    return units.astype(np.float32), np.bincount(unit, minlength=found).astype(np.float32)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Draws:
-    """What sets of so many visitors, drawn from the baseline, look like."""
-
-    distance_mean: NDArray[np.float64]
-    distance_deviation: NDArray[np.float64]
-    share_deviations: NDArray[np.float64]
-    largest_share: NDArray[np.float64]
-
-    @classmethod
-    def of(  # noqa: PLR0917 - private
-        cls,
-        units: NDArray[np.float32],
-        rows_of_units: NDArray[np.float32],
-        size: int,
-        expected: NDArray[np.float64],
-        layout: Layout,
-        measure: SharesMeasure,
-        rng: np.random.Generator,
-    ) -> _Draws:
-        """Draw ``size`` units with replacement, again and again."""
-        found_distances, found_shares, found_largest = [], [], []
-        for _ in range(0, _DRAWS, _DRAWS_AT_ONCE):
-            drawn = rng.integers(0, len(units), (_DRAWS_AT_ONCE, size))
-            cells = drawn + np.arange(_DRAWS_AT_ONCE)[:, None] * len(units)
-            weights = np.bincount(cells.ravel(), minlength=_DRAWS_AT_ONCE * len(units)).astype(np.float32)
-            weights = weights.reshape(_DRAWS_AT_ONCE, len(units))
-            counts = (weights @ units).astype(np.float64)
-            rows = weights @ rows_of_units
-            found_distances.append(distances(counts, expected, layout))
-            found_shares.append(measure.of(counts))
-            found_largest.append(np.log(rows_of_units[drawn].max(axis=1) / rows))
-        all_distances, largest = np.concatenate(found_distances), np.concatenate(found_largest)
-        return cls(
-            distance_mean=all_distances.mean(axis=0),
-            distance_deviation=all_distances.std(axis=0),
-            share_deviations=np.concatenate(found_shares).std(axis=0),
-            largest_share=np.array([largest.mean(), largest.std()], np.float64),
-        )
-
-
 def _usual_effects(
-    windows: Sequence[Window], baseline: Baseline, expected: NDArray[np.float64], measure: SharesMeasure
+    spans: Sequence[Sequence[Window]], baseline: Baseline, expected: NDArray[np.float64], measure: SharesMeasure
 ) -> NDArray[np.float64]:
-    """Return the largest effects of the baseline's own windows, ``[9, C]``: what evenings, weekends and paydays do."""
+    """Return the largest effects of the baseline's own spans, ``[3, 9, C]``: what evenings, weekends and paydays do."""
     layout = baseline.layout
     usual = np.zeros_like(baseline.usual_effects)
-    for window in windows:
-        visitors = max(1, window.visitors)
-        mean = baseline.by_chance(baseline.distance_means, visitors, power=-1.0)
-        deviation = baseline.by_chance(baseline.distance_deviations, visitors, power=-1.0)
-        excess = distances(window.counts, expected, layout) - mean - CERTAINLY * deviation
-        usual[0] = np.maximum(usual[0], np.sqrt(np.maximum(0.0, excess)))
-        deviations = baseline.by_chance(baseline.share_deviations, visitors, power=-0.5)
-        differences = measure.of(window.counts) - measure.expected
-        both = np.vstack([differences, -differences]) - CERTAINLY * np.vstack([deviations, deviations])
-        usual[1:] = np.maximum(usual[1:], both)
+    for kind, windows in enumerate(spans):
+        for window in windows:
+            visitors = max(1, window.visitors)
+            mean, deviation = baseline.distances_by_chance(kind, visitors)
+            excess = distances(window.counts, expected, layout) - mean - _OF_FEW * deviation
+            usual[kind, 0] = np.maximum(usual[kind, 0], np.sqrt(np.maximum(0.0, excess)))
+            deviations = baseline.share_deviations[kind] / math.sqrt(visitors)
+            differences = measure.of(window.counts) - measure.expected
+            both = np.vstack([differences, -differences]) - _OF_FEW * np.vstack([deviations, deviations])
+            usual[kind, 1:] = np.maximum(usual[kind, 1:], both)
     return usual

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 __all__ = ["Alarm", "Finding", "find_alarms"]
@@ -18,7 +17,7 @@ _LARGEST_CHANCE = 1e-6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One test of one column in one window, or in the day that ends with it."""
+    """One test of one column in one window, in two in a row, or in a day."""
 
     column: str
     test: str
@@ -26,13 +25,13 @@ class Finding:
     window: int
     """Which of the windows."""
     windows: int = 1
-    """How many windows it is about; more than one make up a day, and ``window`` is the last."""
+    """How many windows it is about, and ``window`` is the last: two in a row, or those of a day."""
     effect: float
     """Cohen's w of a distribution, the difference of a share, or the share of the busiest visitor's rows."""
     needed: float
     """The effect from which it matters."""
     chance: float
-    """How likely such an effect is if nothing has changed."""
+    """How likely such an effect is if nothing but what is usual has changed; 1 unless each part of a pair or a day shows it."""
     expected: float
     """The share in the baseline; 0 for a distribution."""
     found: float
@@ -67,43 +66,28 @@ class Alarm:
     """The window from which on it has been seen."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Evidence:
-    """What may raise an alarm."""
-
-    findings: tuple[Finding, ...]
-    chance: float
-    matters: bool
-
-
 def find_alarms(findings: Sequence[Finding]) -> list[Alarm]:
-    """Find what matters and is not by chance: in two windows in a row, or in a day whichever quarter is left out.
+    """Find what matters and is not by chance, in two windows in a row or in a day.
 
-    The chance of a pair of windows is the square of the larger of the two: so much has to come together. Over all columns, tests,
-    pairs of windows and days, one in a hundred alarms may be false.
+    Over all columns, tests, pairs of windows and days, one in a hundred alarms may be false.
 
     Args:
-        findings: All tests of all windows and days, in order of time.
+        findings: All tests of all windows, pairs and days.
 
     Returns:
         One alarm for each column and test, the largest first.
     """
-    evidence = list(_find_evidence(findings))
-    limit = min(_LARGEST_CHANCE, _largest_significant([each.chance for each in evidence]))
+    together = [finding for finding in findings if finding.windows > 1]
+    limit = min(_LARGEST_CHANCE, _largest_significant([finding.chance for finding in together]))
     raised: dict[tuple[str, str], list[Finding]] = {}
-    firsts: dict[tuple[str, str], Finding] = {}
-    for each in evidence:
-        if each.chance <= limit and each.matters:
-            newest = each.findings[-1]
-            of = (newest.column, newest.test)
-            raised.setdefault(of, []).extend(each.findings)
-            if of not in firsts or newest.window < firsts[of].window:
-                firsts[of] = newest
+    for finding in together:
+        if finding.chance <= limit and finding.matters:
+            raised.setdefault((finding.column, finding.test), []).append(finding)
     alarms = [
         Alarm(
             column=column,
             test=test,
-            first=firsts[column, test],
+            first=min(found, key=lambda finding: finding.window),
             worst=max(found, key=lambda finding: finding.effect / finding.needed),
             last=max(found, key=lambda finding: finding.window),
             since=min(finding.first_window for finding in found),
@@ -111,19 +95,6 @@ def find_alarms(findings: Sequence[Finding]) -> list[Alarm]:
         for (column, test), found in raised.items()
     ]
     return sorted(alarms, key=lambda alarm: -alarm.worst.effect / alarm.worst.needed)
-
-
-def _find_evidence(findings: Sequence[Finding]) -> Iterable[_Evidence]:
-    windows: dict[tuple[str, str], list[Finding]] = {}
-    for finding in findings:
-        if finding.windows == 1:
-            windows.setdefault((finding.column, finding.test), []).append(finding)
-        else:
-            yield _Evidence(findings=(finding,), chance=finding.chance, matters=finding.matters)
-    for series in windows.values():
-        for pair in pairwise(series):
-            chance = max(finding.chance for finding in pair) ** 2
-            yield _Evidence(findings=pair, chance=chance, matters=all(finding.matters for finding in pair))
 
 
 def _largest_significant(chances: Sequence[float]) -> float:

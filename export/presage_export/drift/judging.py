@@ -11,9 +11,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from presage_export.drift.baseline import Baseline, Kind
+from presage_export.drift.baseline import WHOLE, Baseline, Kind
 from presage_export.drift.building import hour_of_week
-from presage_export.drift.days import Day, find_days
 from presage_export.drift.findings import Finding
 from presage_export.drift.hours import Window
 from presage_export.drift.layout import Layout
@@ -23,9 +22,11 @@ from presage_export.drift.measures import (
     SharesMeasure,
     chance_of_distance,
     chance_of_normal,
+    chance_of_skewed,
     distances,
     smoothed_shares,
 )
+from presage_export.drift.spans import Span, SpanKind, find_days, find_pairs, find_windows
 
 __all__ = ["VISITORS", "Judge"]
 
@@ -63,124 +64,137 @@ class Judge:
         self._expected = smoothed_shares(baseline.counts, self._layout)
         self._measure = SharesMeasure(self._layout, baseline.defaults, self._expected)
         self._log_sizes = np.log(baseline.sizes)
+        # The baseline is a sample of visitors, too.
+        self._own_means, self._own_deviations = baseline.distances_by_chance(WHOLE, baseline.visitors)
 
     def judge(self, windows: Sequence[Window]) -> list[Finding]:
-        """Test every column in every window that has enough visitors, and in the day that ends with each window."""
-        findings = [finding for place, window in enumerate(windows) for finding in self._judge(place, window)]
-        return findings + [finding for day in find_days(windows) for finding in self._judge_day(day)]
+        """Test every column in every window that has enough visitors, in every two in a row, and in the day that ends with each."""
+        alone = [self.compare(span) for span in find_windows(windows)]
+        findings = [finding for found in alone for finding in found]
+        for pair in find_pairs(windows):
+            findings += self._judge_lasting(pair, alone[pair.last - 1 : pair.last + 1])
+        for day in find_days(windows):
+            findings += self._judge_lasting(day, [self.compare(replace(day, whole=part)) for part in day.parts])
+        return findings
 
-    def _judge_day(self, day: Day) -> Iterator[Finding]:
-        """Test a day, and the same without each of its quarters: what counts is the weakest of them."""
-        others = [
-            {(each.column, each.test): each for each in self._judge(day.last, part)} for part in day.without_parts
+    def compare(self, span: Span) -> list[Finding]:
+        """Test every column in one span, whatever its parts say; nothing if it has too few visitors."""
+        if span.whole.visitors < _MIN_VISITORS:
+            return []
+        kinds = self._baseline.kinds
+        return [
+            *self._judge_distances(span, np.flatnonzero(kinds == Kind.ALL_HOURS)),
+            *self._judge_hours(span, np.flatnonzero(kinds == Kind.SAME_HOURS)),
+            *self._judge_shares(span, np.flatnonzero(kinds == Kind.ALL_HOURS)),
+            *self._judge_busiest(span),
         ]
-        for finding in self._judge(day.last, day.whole):
-            # The busiest visitor of a day is that of one of its windows.
-            if finding.test == "busiest":
-                continue
+
+    def _judge_lasting(self, span: Span, parts: Sequence[Sequence[Finding]]) -> Iterator[Finding]:
+        """Test two windows or a day as one, visitors that they have in common counted once; what not each part shows is none."""
+        if not all(parts):
+            return
+        others = [{(each.column, each.test): each for each in part} for part in parts]
+        for finding in self.compare(span):
             of = finding.column, finding.test
             same = [part[of] for part in others if of in part]
-            lasting = len(same) == len(others) and all(finding.goes_with(each) and each.matters for each in same)
-            yield replace(
-                finding,
-                windows=day.windows,
-                # As with two windows in a row: both are there by chance at most as often as the square.
-                chance=max(finding.chance, max(each.chance for each in same) ** 2) if lasting else 1.0,
+            lasts = len(same) == len(others) and all(finding.goes_with(each) and each.matters for each in same)
+            yield finding if lasts else replace(finding, chance=1.0)
+
+    def _judge_distances(self, span: Span, columns: NDArray[np.intp]) -> Iterator[Finding]:
+        baseline = self._baseline
+        found = distances(span.whole.counts, self._expected, self._layout)
+        means, deviations = baseline.distances_by_chance(span.kind, span.whole.visitors)
+        usual = _MARGIN * baseline.usual_effects[span.kind, 0]
+        for column in columns.tolist():
+            yield self._distance(
+                span,
+                column,
+                float(found[column]),
+                mean=float(means[column] + self._own_means[column]),
+                deviation=float(deviations[column] + self._own_deviations[column]),
+                usual=float(usual[column]),
             )
 
-    def _judge(self, place: int, window: Window) -> Iterator[Finding]:
-        if window.visitors < _MIN_VISITORS:
-            return
-        kinds = self._baseline.kinds
-        # The baseline is a sample of visitors, too.
-        widening = 1.0 + window.visitors / self._baseline.visitors
-        yield from self._judge_distances(place, window, np.flatnonzero(kinds == Kind.ALL_HOURS), widening)
-        yield from self._judge_hours(place, window, np.flatnonzero(kinds == Kind.SAME_HOURS), widening)
-        yield from self._judge_shares(place, window, np.flatnonzero(kinds == Kind.ALL_HOURS), widening)
-        yield self._judge_busiest(place, window)
-
-    def _judge_distances(
-        self, place: int, window: Window, columns: NDArray[np.intp], widening: NDArray[np.float64]
-    ) -> Iterator[Finding]:
-        baseline = self._baseline
-        found = distances(window.counts, self._expected, self._layout)
-        means = widening * baseline.by_chance(baseline.distance_means, window.visitors, power=-1.0)
-        deviations = widening * baseline.by_chance(baseline.distance_deviations, window.visitors, power=-1.0)
-        for column in columns.tolist():
-            usual = _MARGIN * float(baseline.usual_effects[0, column])
-            yield self._distance(place, column, found[column], means[column], deviations[column], usual)
-
-    def _judge_hours(
-        self, place: int, window: Window, columns: NDArray[np.intp], widening: NDArray[np.float64]
-    ) -> Iterator[Finding]:
+    def _judge_hours(self, span: Span, columns: NDArray[np.intp]) -> Iterator[Finding]:
         """Compare columns that follow the clock with the same hours of the week."""
-        found = self._compare_hours(window, columns)
+        found = self._compare_hours(span.whole, columns)
         if found is None:
             return
         starts = self._layout.starts_of_bins
         for column in columns.tolist():
             freedom = max(1, int(starts[column + 1] - starts[column]) - 2)
-            # A visitor's rows count as one: they are of the same hour.
-            mean = float(widening[column]) * freedom / window.visitors
-            deviation = float(widening[column]) * math.sqrt(2.0 * freedom) / window.visitors
-            yield self._distance(place, column, found[column], mean, deviation, 0.0)
+            # A visitor's rows count as one: they are of the same hour. The baseline is a sample of visitors, too.
+            each = 1.0 / span.whole.visitors + 1.0 / int(self._baseline.visitors[column])
+            yield self._distance(
+                span, column, found[column], mean=freedom * each, deviation=math.sqrt(2.0 * freedom) * each, usual=0.0
+            )
 
-    def _distance(  # noqa: PLR0917 - private
-        self, place: int, column: int, distance: float, mean: float, deviation: float, usual: float
+    def _distance(
+        self, span: Span, column: int, distance: float, *, mean: float, deviation: float, usual: float
     ) -> Finding:
+        # Beside what is usual, chance moves a distance further (as chi-squared without a centre).
+        deviation = math.sqrt(deviation**2 * (1.0 + 2.0 * usual**2 / max(mean, 1e-12)))
         return Finding(
             column=self._names[column],
             test="distribution",
-            window=place,
-            effect=math.sqrt(max(0.0, float(distance) - float(mean))),
-            needed=math.sqrt(max(_MIN_DISTANCE**2, usual**2 + CERTAINLY * float(deviation))),
-            chance=chance_of_distance(float(distance), mean=float(mean), deviation=float(deviation)),
+            window=span.last,
+            windows=span.windows,
+            effect=math.sqrt(max(0.0, distance - mean)),
+            needed=math.sqrt(max(_MIN_DISTANCE**2, usual**2 + CERTAINLY * deviation)),
+            chance=chance_of_distance(distance, mean=mean + usual**2, deviation=deviation),
             expected=0.0,
             found=0.0,
         )
 
-    def _judge_shares(
-        self, place: int, window: Window, columns: NDArray[np.intp], widening: NDArray[np.float64]
-    ) -> Iterator[Finding]:
+    def _judge_shares(self, span: Span, columns: NDArray[np.intp]) -> Iterator[Finding]:
         baseline, measure = self._baseline, self._measure
-        found = measure.of(window.counts)
-        expected = measure.expected
-        drawn = baseline.by_chance(baseline.share_deviations, window.visitors, power=-0.5)
-        # What never occurred did not vary either: then as if each visitor had one row.
-        as_one_row = np.sqrt(expected * (1.0 - expected) / window.visitors)
-        deviations = np.sqrt(widening) * np.maximum(np.where(drawn > _NO_DEVIATION, drawn, as_one_row), _NO_DEVIATION)
-        for number, test in enumerate(SHARE_TESTS):
+        found, expected = measure.of(span.whole.counts), measure.expected
+        number = span.whole.visitors
+        own = baseline.share_deviations[WHOLE] / np.sqrt(baseline.visitors)
+        by_chance = baseline.share_deviations[span.kind] / math.sqrt(number)
+        deviations = np.maximum(np.hypot(by_chance, own), _NO_DEVIATION)
+        # What the baseline adds is about normal.
+        skews = baseline.share_skews[span.kind] / math.sqrt(number) * (by_chance / deviations) ** 3
+        for row, test in enumerate(SHARE_TESTS):
             for column in columns.tolist():
-                if not measure.exists[number, column]:
+                if not measure.exists[row, column]:
                     continue
-                difference = float(found[number, column] - expected[number, column])
-                deviation = float(deviations[number, column])
-                direction = 1 + number + len(SHARE_TESTS) * (difference < 0.0)
-                usual = _MARGIN * float(baseline.usual_effects[direction, column])
+                difference = float(found[row, column] - expected[row, column])
+                deviation = float(deviations[row, column])
+                is_less = difference < 0.0
+                usual = _MARGIN * float(baseline.usual_effects[span.kind, 1 + row + len(SHARE_TESTS) * is_less, column])
+                skew = float(skews[row, column]) * (-1.0 if is_less else 1.0)
                 yield Finding(
                     column=self._names[column],
                     test=test,
-                    window=place,
+                    window=span.last,
+                    windows=span.windows,
                     effect=abs(difference),
                     needed=max(_MIN_SHARE, usual + CERTAINLY * deviation),
-                    chance=2.0 * chance_of_normal(abs(difference) / deviation),
-                    expected=float(expected[number, column]),
-                    found=float(found[number, column]),
+                    chance=min(1.0, 2.0 * chance_of_skewed((abs(difference) - usual) / deviation, skew=skew)),
+                    expected=float(expected[row, column]),
+                    found=float(found[row, column]),
                 )
 
-    def _judge_busiest(self, place: int, window: Window) -> Finding:
+    def _judge_busiest(self, span: Span) -> Iterator[Finding]:
+        # The busiest visitor of a day is that of one of its windows.
+        if span.kind == SpanKind.DAY:
+            return
         baseline = self._baseline
         mean, deviation = (
-            float(np.interp(math.log(window.visitors), self._log_sizes, baseline.largest_shares[:, part]))
+            float(
+                np.interp(math.log(span.whole.visitors), self._log_sizes, baseline.largest_shares[span.kind, :, part])
+            )
             for part in range(2)
         )
-        share = window.largest_share
-        return Finding(
+        share = span.whole.largest_share
+        yield Finding(
             column=VISITORS,
             test="busiest",
-            window=place,
+            window=span.last,
+            windows=span.windows,
             effect=share,
-            needed=max(_MIN_LARGEST_SHARE, 2.0 * float(baseline.usual_largest_share[0])),
+            needed=max(_MIN_LARGEST_SHARE, 2.0 * float(baseline.usual_largest_shares[span.kind])),
             chance=chance_of_normal((math.log(max(share, 1e-9)) - mean) / max(deviation, 0.1)),
             expected=math.exp(mean),
             found=share,

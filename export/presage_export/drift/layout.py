@@ -90,29 +90,6 @@ class Layout:
             places[:, column] = np.where(np.isnan(values), 0, place) + self.starts_of_bins[column]
         return places
 
-    def count(self, columns: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Count the values in each bin, int64 ``[bins]``, of columns ``[C, N]``; for few rows at a time and quickly."""
-        rows = columns.shape[1]
-        above = np.zeros((len(self.edges), -(-rows // 8) * 8), np.bool_)
-        # One comparison for all edges, then eight counters of a byte in each word: 256 words at most before one could overflow.
-        np.greater_equal(columns[self.columns_of_edges], self.edges[:, None], out=above[:, :rows])
-        words = above.view(np.uint64)
-        reached = np.zeros(len(self.edges), np.int64)
-        for start in range(0, words.shape[1], 255):
-            partial = np.add.reduce(words[:, start : start + 255], axis=1)
-            reached += partial.view(np.uint8).reshape(-1, 8).sum(axis=1, dtype=np.int64)
-        counts = np.empty(self.bins, np.int64)
-        first = self.starts_of_bins[:-1]
-        counts[first] = rows - reached[self.starts[:-1]]
-        between = reached.copy()
-        between[:-1] -= reached[1:]
-        last = self.starts[1:] - 1
-        between[last] = reached[last]
-        others = np.ones(self.bins, np.bool_)
-        others[first] = False
-        counts[others] = between
-        return counts
-
 
 def choose_edges(values: NDArray[np.float32], *, default: float | None) -> NDArray[np.float32]:
     """Choose the edges of one column.

@@ -14,13 +14,24 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from presage_export.drift import BUCKETS, HOUR_MICROS, SHARES, Baseline, Hour, places_of_shares, smoothed_shares
+from presage_export.drift import (
+    BUCKETS,
+    HOUR_MICROS,
+    SHARES,
+    Baseline,
+    Hour,
+    RowCounter,
+    places_of_shares,
+    smoothed_shares,
+)
 from presage_server.clock import Clock
 from presage_server.drift.baselines import VersionBaseline, read_baseline
 from presage_server.models.model import Model
 from presage_server.scoring.jobs import ScoreJob
 
 __all__ = ["ServedCounts"]
+
+_Key = tuple[str, str, str]
 
 _ROWS_AT_ONCE: Final = 256
 _MAX_CLOSED = 100
@@ -30,7 +41,8 @@ _MAX_CLOSED = 100
 class ServedCounts(Collector):
     """Counts the features and scores that are served, by version and hour.
 
-    The serving thread notes them while another thread stores and exports what was counted: all methods are for any thread.
+    The serving thread notes them while another thread stores and exports what was counted: all methods are for any thread. A
+    version that is loaded twice is counted once.
 
     A version whose bundle has no baseline is not counted. Neither are degraded scores, whose features are those of nobody.
 
@@ -42,6 +54,7 @@ class ServedCounts(Collector):
         self._clock = clock
         self._waiting: list[tuple[Model, bytes, str, float]] = []
         self._versions: dict[Model, _Version] = {}
+        self._counted: dict[_Key, _Version] = {}
         self._ahead: dict[Model, _Version] = {}
         self._closed: list[tuple[VersionBaseline, Hour]] = []
         self._gone: WeakSet[Model] = WeakSet()
@@ -51,8 +64,12 @@ class ServedCounts(Collector):
         """Read the baselines of versions that will be served, so that no call waits for that."""
         with self._lock:
             for model in models:
-                if model not in self._versions:
-                    self._versions[model] = self._ahead.pop(model) if model in self._ahead else self._read(model)
+                if model in self._versions:
+                    continue
+                version = self._ahead.pop(model) if model in self._ahead else self._read(model)
+                # One that comes back within the hour goes on counting: what is stored of an hour replaces what was there.
+                self._versions[model] = self._counted.setdefault(version.key, version) if version.baseline else version
+                self._gone.discard(model)
 
     def read_ahead(self, models: Iterable[Model]) -> None:
         """Do the slow part of ``prepare`` in another thread than the one that serves."""
@@ -61,15 +78,14 @@ class ServedCounts(Collector):
 
     def note(self, jobs: Sequence[ScoreJob]) -> None:
         """Count scores that are being served."""
-        with self._lock:
-            waiting = self._waiting
-            for job in jobs:
-                if job.error is None and not job.degraded and job.rows is not None:
-                    rows = job.rows
-                    row = rows.tobytes() if len(rows) == 1 else rows[job.row].tobytes()
-                    waiting.append((job.model, row, job.user_id, job.score))
-            if len(waiting) >= _ROWS_AT_ONCE:
-                self._count_waiting()
+        # Without the lock: what is appended while another thread takes the first ones stays behind them.
+        waiting = self._waiting
+        for job in jobs:
+            if job.error is None and not job.degraded and (rows := job.rows) is not None:
+                row = rows.tobytes() if len(rows) == 1 else rows[job.row].tobytes()
+                waiting.append((job.model, row, job.user_id, job.score))
+        if len(waiting) >= _ROWS_AT_ONCE:
+            self.flush()
 
     def flush(self) -> None:
         """Count what waits."""
@@ -77,20 +93,22 @@ class ServedCounts(Collector):
             self._count_waiting()
 
     def _count_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting = self._waiting[:]
+        del self._waiting[: len(waiting)]
         if not waiting:
             return
         hour = self._clock() // HOUR_MICROS
         models = {entry[0] for entry in waiting}
         for model in models:
-            if model in self._gone:
-                continue  # a call that was in flight: reading the baseline once more would hold up those that come
             if model not in self._versions:
+                if model in self._gone:
+                    continue  # a call that was in flight: reading the baseline once more would hold up those that come
                 self.prepare([model])
             version = self._versions[model]
             if version.baseline is None:
                 continue
-            if hour != version.hour:
+            # A clock that is set back a little returns to no hour that was closed.
+            if not version.hour - 1 <= hour <= version.hour:
                 self._close(version, hour)
             of_model = waiting if len(models) == 1 else [entry for entry in waiting if entry[0] is model]
             for start in range(0, len(of_model), _ROWS_AT_ONCE):
@@ -104,29 +122,29 @@ class ServedCounts(Collector):
         with self._lock:
             self._count_waiting()
             number = self._clock() // HOUR_MICROS
-            for version in self._versions.values():
-                if number > version.hour and version.baseline is not None:
+            served = set(self._versions.values())
+            for version in list(self._counted.values()):
+                if number > version.hour:
                     self._close(version, number)
+                    if version not in served:
+                        del self._counted[version.key]
             ended, self._closed = self._closed, []
             present = [
                 (version.baseline, version.as_hour())
-                for version in self._versions.values()
+                for version in self._counted.values()
                 if version.baseline is not None and version.has_rows
             ]
             return ended + present
 
     def keep_only(self, models: Iterable[Model]) -> None:
-        """Count these versions, and forget others once their hours were returned."""
+        """Count these versions, and forget others once the hour has ended: until then one may come back."""
         with self._lock:
             kept = set(models)
             self.prepare(kept)
             self._ahead.clear()
             self._count_waiting()
-            hour = self._clock() // HOUR_MICROS
-            for model, version in list(self._versions.items()):
+            for model in list(self._versions):
                 if model not in kept:
-                    if version.baseline is not None:
-                        self._close(version, hour)
                     del self._versions[model]
                     self._gone.add(model)
 
@@ -179,12 +197,15 @@ class _Version:
 
     def __init__(self, baseline: VersionBaseline | None, hour: int) -> None:
         self.baseline = baseline
+        self.key: _Key = ("", "", "") if baseline is None else (baseline.model, baseline.version, baseline.digest)
+        """What its hours are stored under."""
         self.hour = hour
         self.total_rows = 0
         if baseline is None:
             return
         usual: Baseline = baseline.baseline
         self._layout = usual.layout
+        self._counter = RowCounter(self._layout, max_rows=_ROWS_AT_ONCE)
         self._columns = np.empty((self._layout.columns, _ROWS_AT_ONCE), np.float32)
         self.totals = np.zeros(self._layout.bins, np.int64)
         self.usual = smoothed_shares(usual.counts, self._layout)
@@ -210,7 +231,7 @@ class _Version:
         columns: NDArray[np.float32] = self._columns[:, : len(entries)]
         columns[:-1] = np.frombuffer(joined, np.float32).reshape(len(entries), -1).T
         columns[-1] = [score for _, _, _, score in entries]
-        counts = self._layout.count(columns)
+        counts = self._counter.count(columns)
         self._counts += counts
         self.totals += counts
         self.total_rows += len(entries)

@@ -62,7 +62,7 @@ def test_another_number_of_columns_is_rejected(baseline):
     ("changes", "reason"),
     [
         ({"counts": np.zeros(3, np.int64)}, "counts: expected shape"),
-        ({"usual_effects": np.full((9, len(COLUMNS)), np.nan)}, "usual_effects: expected finite numbers"),
+        ({"usual_effects": np.full((3, 9, len(COLUMNS)), np.nan)}, "usual_effects: expected finite numbers"),
         ({"kinds": np.full(len(COLUMNS), 9)}, "kinds: expected 0 to"),
         ({"sizes": np.array([5, 5, 6, 7, 8])}, "sizes: expected"),
         ({"min_visitors": np.array([0])}, "min_visitors: expected at least 1"),

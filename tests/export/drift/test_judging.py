@@ -6,9 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import pearson3
 
 from presage_export.drift import Judge, ServedRows, find_alarms, make_windows
-from presage_export.drift.measures import chance_of_distance, distances, smoothed_shares
+from presage_export.drift.measures import (
+    SharesMeasure,
+    chance_of_distance,
+    chance_of_skewed,
+    distances,
+    smoothed_shares,
+)
+from presage_export.drift.spans import SpanKind
 from support.drifting import MIN_VISITORS, NAMES, a_baseline, hours_of, visits
 
 PRICE, WAITING, HOUR, MONTH = range(4)
@@ -53,7 +61,7 @@ def test_rows_of_a_visitor_are_not_independent(baseline, later):
     """With twenty rows a visitor, four fifths alike, rows taken as independent differ thirteen times as much by chance."""
     layout = baseline.layout
     window = windows_of(baseline, later)[0]
-    drawn = baseline.by_chance(baseline.distance_means, window.visitors, power=-1.0)[PRICE]
+    drawn = baseline.distances_by_chance(SpanKind.WINDOW, window.visitors)[0][PRICE]
     bins = int(np.diff(layout.starts_of_bins)[PRICE]) - 3  # without missing, negative and new values
     assert 9 < drawn / ((bins - 1) / window.rows) < 18
 
@@ -123,6 +131,26 @@ def test_the_chance_of_a_distance_is_that_of_chi_squared():
     """The usual quantiles of chi-squared with 10 degrees of freedom, here with mean 10 and deviation sqrt(20)."""
     for quantile, chance in ((18.307, 0.05), (23.209, 0.01), (29.588, 0.001)):
         assert chance_of_distance(quantile, mean=10.0, deviation=20**0.5) == pytest.approx(chance, rel=0.1)
+
+
+@pytest.mark.parametrize("skew", [0.1, 0.3, 1.0])
+@pytest.mark.parametrize("z", [2.0, 4.0, 6.0])
+def test_the_chance_of_what_leans_to_one_side_is_that_of_a_gamma_variable(z, skew):
+    exact = pearson3.sf(z, skew)
+    assert chance_of_skewed(z, skew=skew) == pytest.approx(exact, rel=0.2)
+    assert chance_of_skewed(z, skew=-skew) == chance_of_skewed(z, skew=0.0) < exact
+
+
+def test_the_deviation_of_shares_is_that_of_visitors_who_are_drawn(baseline):
+    """Checked with visits of other seeds, as many visitors each."""
+    layout = baseline.layout
+    measure = SharesMeasure(layout, baseline.defaults, smoothed_shares(baseline.counts, layout))
+    days = [visits(days=1, first_day=28, visitors_a_day=150, seed=seed) for seed in range(200)]
+    found = np.array([measure.of(sum(hour.counts for hour in hours_of(day, layout))) for day in days]).std(axis=0)
+    expected = baseline.share_deviations[SpanKind.WINDOW] / np.sqrt(150)
+    assert found[0, PRICE] == pytest.approx(expected[0, PRICE], rel=0.15)
+    assert found[1, WAITING] == pytest.approx(expected[1, WAITING], rel=0.15)
+    assert found[3, :2] == pytest.approx(expected[3, :2], rel=0.15)
 
 
 def test_one_odd_visitor_is_no_drift(baseline):

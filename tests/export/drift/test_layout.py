@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from presage_export.drift.layout import Layout, choose_edges
+from presage_export.drift.row_counter import RowCounter
 
 VALUES = st.one_of(
     st.floats(width=32, allow_nan=True, allow_infinity=True), st.sampled_from([0.0, -0.0, 1.0, 7.0, 8.0, float("nan")])
@@ -21,12 +22,17 @@ def test_the_quick_count_is_the_plain_one(rows):
     trained[:, 1] = np.arange(500) % 9
     layout = Layout.of([choose_edges(trained[:, column], default=7.0) for column in range(3)])
     plain = np.bincount(layout.bins_of_values(rows).ravel(), minlength=layout.bins)
-    assert layout.count(np.ascontiguousarray(rows.T)).tolist() == plain.tolist()
+    counter = RowCounter(layout, max_rows=300)
+    counter.count(np.full((3, 300), 7.0, np.float32))  # leaves nothing behind
+    assert counter.count(np.ascontiguousarray(rows.T)).tolist() == plain.tolist()
 
 
 def test_many_rows_do_not_overflow_the_counters():
     layout = Layout.of([choose_edges(np.zeros(1, np.float32), default=None)])
-    assert layout.count(np.zeros((1, 5_000), np.float32))[layout.bin_at(0, 0.0)] == 5_000
+    counter = RowCounter(layout, max_rows=2_040)
+    assert counter.count(np.zeros((1, 2_040), np.float32))[layout.bin_at(0, 0.0)] == 2_040
+    with pytest.raises(ValueError, match="max_rows: expected 1 to 2040, got 2041"):
+        RowCounter(layout, max_rows=2_041)
 
 
 def test_zero_the_default_missing_and_new_values_have_bins_of_their_own():

@@ -12,11 +12,13 @@ from importlib import resources
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from redis.asyncio import Redis
 
 from presage_export.drift import HOUR_MICROS
 from presage_server.drift.baselines import find_baseline
 from presage_server.drift.counting import ServedCounts
 from presage_server.drift.gauges import DriftGauges
+from presage_server.drift.stored_hours import read_hours, write_hours
 from presage_server.models.loading import load_model
 from presage_server.scoring.jobs import ScoreJob
 from support.bundles import write_small_bundle
@@ -125,11 +127,53 @@ def test_a_baseline_that_was_altered_is_an_error_in_the_log_and_the_model_serves
 
 
 def test_versions_that_are_not_served_any_more_are_forgotten_once_their_hours_are_stored(model):
-    counts = ServedCounts(_Clock())
+    clock = _Clock()
+    counts = ServedCounts(clock)
     counts.note(scored(model, some_rows(1)))
     counts.keep_only([])
     assert [hour.rows for _, hour in counts.hours()] == [300]
+    clock.now += HOUR_MICROS
+    assert [hour.rows for _, hour in counts.hours()] == [300]
     assert counts.hours() == []
+
+
+@pytest.mark.parametrize("loaded_again", [False, True])
+async def test_a_version_that_comes_back_within_the_hour_adds_to_what_it_had(directory, model, store, loaded_again):
+    """The champion goes from A to another and back; the hour is stored before, between and after."""
+    clock = _Clock()
+    counts, jobs = ServedCounts(clock), scored(model, some_rows(1))
+    back = load_model(directory) if loaded_again else model
+    async with Redis.from_url(store.url) as redis:
+        counts.note(jobs[:20])
+        await write_hours(redis, counts.hours(), writer="a")
+        counts.keep_only([])
+        counts.note(jobs[:3])  # in flight
+        await write_hours(redis, counts.hours(), writer="a")
+        counts.keep_only([back])
+        counts.note(scored(back, some_rows(1))[:5])
+        await write_hours(redis, counts.hours(), writer="a")
+        clock.now += HOUR_MICROS
+        await write_hours(redis, counts.hours(), writer="a")
+    hours, _ = read_hours(store.redis, find_baseline(directory), first=0, last=9)
+    assert [(hour.number, hour.rows) for hour in hours] == [(5, 25)]
+
+
+def test_a_version_that_is_loaded_twice_is_counted_once(directory, model):
+    counts, twin = ServedCounts(_Clock()), load_model(directory)
+    counts.note(scored(model, some_rows(1))[:20])
+    counts.note(scored(twin, some_rows(1))[:5])
+    assert [hour.rows for _, hour in counts.hours()] == [25]
+
+
+def test_a_clock_that_is_set_back_a_little_returns_to_no_hour_that_was_closed(model):
+    clock = _Clock()
+    counts, jobs = ServedCounts(clock), scored(model, some_rows(1))
+    found: dict[int, int] = {}
+    for moved, number in ((0, 20), (HOUR_MICROS, 3), (-HOUR_MICROS, 4), (HOUR_MICROS, 5)):
+        clock.now += moved
+        counts.note(jobs[:number])
+        found.update({hour.number: hour.rows for _, hour in counts.hours()})
+    assert found == {5: 20, 6: 12}
 
 
 def test_calls_in_flight_of_a_version_that_is_forgotten_read_no_file_and_bring_it_back_no_more(model, monkeypatch):
@@ -157,6 +201,24 @@ def test_no_row_is_lost_while_another_thread_stores_what_was_counted(model):
     storing.join()
     assert [hour.rows for _, hour in counts.hours()] == [len(jobs)]
     assert all(hour.rows <= len(jobs) for _, hour in stored)
+
+
+def test_rows_that_arrive_while_others_are_counted_are_counted_once(model):
+    counts, jobs, rounds = ServedCounts(_Clock()), scored(model, some_rows(1)), 20
+    arrived = threading.Event()
+
+    def count() -> None:
+        while not arrived.is_set():
+            counts.flush()
+
+    counting = threading.Thread(target=count)
+    counting.start()
+    for _ in range(rounds):
+        for job in jobs:
+            counts.note([job])
+    arrived.set()
+    counting.join()
+    assert [hour.rows for _, hour in counts.hours()] == [rounds * len(jobs)]
 
 
 def test_metrics_have_the_shares_that_are_served_and_those_of_the_baseline(model):

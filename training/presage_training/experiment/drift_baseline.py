@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -53,13 +55,22 @@ def with_scores(
     Returns:
         The file that the bundle gets, by name.
     """
+    scores = predict(served.values).astype(np.float32)[:, None]
+    all_rows = ServedRows(values=scores, times_unix_micros=served.times_unix_micros, visitors=served.visitors)
     later = served.times_unix_micros > after_unix_micros
-    unseen = served.take(later) if later.any() else served
-    scores = predict(unseen.values).astype(np.float32)[:, None]
-    rows = ServedRows(values=scores, times_unix_micros=unseen.times_unix_micros, visitors=unseen.visitors)
-    of_scores = build_baseline(
-        rows, [Column()], time_zone=time_zone, seed=_SEED, min_visitors=int(features.min_visitors[0])
+    build = partial(
+        build_baseline,
+        columns=[Column()],
+        time_zone=time_zone,
+        seed=_SEED,
+        min_visitors=int(features.min_visitors[0]),
     )
+    of_scores = build(all_rows.take(later) if later.any() else all_rows)
+    if later.any() and not later.all():
+        # Those that were trained on score better, but their evenings and paydays differ from their whole as those of the others do.
+        trained_on = build(all_rows.take(~later))
+        usual = np.maximum(of_scores.usual_effects, trained_on.usual_effects)
+        of_scores = replace(of_scores, usual_effects=usual)
     return {BASELINE_FILE: pack_baseline(join_baselines([features, of_scores]))}
 
 
