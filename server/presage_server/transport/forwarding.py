@@ -32,6 +32,7 @@ class Forwarder:
         self._loop = asyncio.get_running_loop()
         self._channel: grpc.aio.Channel | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def start(self) -> None:
         """Start the server."""
@@ -55,6 +56,7 @@ class Forwarder:
 
     async def close(self) -> None:
         """End what is still forwarded, and close; no operation of a call is begun after this."""
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -63,6 +65,8 @@ class Forwarder:
         self._fallback.close()
 
     def _begin(self, call: Any, path: str, metadata: Metadata, timeout_seconds: float | None) -> None:
+        if self._closed:
+            return  # it has been cancelled, and the queue takes no operation any more
         task = self._loop.create_task(self._forward(_Caller(call, self._loop), path, metadata, timeout_seconds))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

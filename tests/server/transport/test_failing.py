@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 
 import grpc
 import pytest
@@ -13,7 +14,7 @@ from presage_server.errors import SettingsError
 from presage_server.transport.grpcio import GrpcioTransport
 from presage_server.transport.interface import ServerOptions, TransportHungError, grpcio_options
 from presage_server.transport.native import NativeTransport
-from support.plain_service import ECHO, PATHS, make_transport
+from support.plain_service import ECHO, PATHS, PlainService, make_transport
 from support.running_server import GENEROUS_SECONDS
 
 LOOPBACK = ServerOptions(host="127.0.0.1", port=0, max_message_bytes=1 << 20)
@@ -76,6 +77,21 @@ async def test_native_notices_that_calls_are_no_longer_taken(monkeypatch):
         assert await call == b"late"
     monkeypatch.undo()
     transport.check_alive()
+    await transport.stop(0.0)
+
+
+async def test_a_thread_that_waits_does_not_hang_though_the_clock_was_set_back(monkeypatch):
+    plain = PlainService()
+    transport = make_transport("grpcio", LOOPBACK)
+    with monkeypatch.context() as patch:
+        patch.setattr("presage_server.transport.grpcio.time", lambda: time.time() + 3_600)
+        address = await transport.start(plain.on_calls)
+        await asyncio.sleep(0.1)  # it waits until what is in an hour now
+    monkeypatch.setattr("presage_server.transport.grpcio._HUNG_SECONDS", 0.3)
+    await asyncio.sleep(0.8)
+    transport.check_alive()
+    async with grpc.aio.insecure_channel(address) as channel:
+        assert await channel.unary_unary(ECHO)(b"next", timeout=GENEROUS_SECONDS) == b"next"
     await transport.stop(0.0)
 
 
