@@ -191,6 +191,7 @@ class GrpcioTransport:
                 self._alive_at = monotonic()
                 calls, self.arrived = self.arrived, []
                 wait_seconds = on_calls(calls)
+                del calls  # none that has ended is kept while the thread waits
         except BaseException as error:  # noqa: BLE001 - whatever it is, nobody takes calls any more
             self._on_failure(error)
 
