@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import tempfile
 import threading
 import time
 
@@ -105,3 +106,13 @@ async def test_a_transport_that_could_not_listen_can_be_stopped(name, grace_seco
             await transport.start(lambda _: 1.0)
         await transport.stop(grace_seconds)
         await transport.stop(0.0)
+
+
+@pytest.mark.parametrize("folder", ["none", "x" * 90])
+async def test_temporary_files_where_no_socket_can_be_are_an_error_of_settings(folder, tmp_path, monkeypatch):
+    (tmp_path / ("x" * 90)).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / folder))
+    transport = make_transport("grpcio", LOOPBACK)
+    with pytest.raises(SettingsError, match=r"^TMPDIR: expected a folder that can be written to"):
+        await transport.start(lambda _: 1.0)
+    await transport.stop(0.0)
