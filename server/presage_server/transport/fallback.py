@@ -7,9 +7,13 @@ from pathlib import Path
 
 import grpc
 
+from presage_server.errors import SettingsError
 from presage_server.transport.interface import stop_grpcio
 
 __all__ = ["Fallback"]
+
+_MAX_FOLDER_BYTES = 70
+"""The path of a socket may have 107 bytes, on a Mac 103."""
 
 
 class Fallback:
@@ -24,10 +28,19 @@ class Fallback:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     async def start(self) -> str:
-        """Begin to serve; return the socket's path."""
-        self._folder = tempfile.TemporaryDirectory(prefix="presage-", ignore_cleanup_errors=True)
-        path = Path(self._folder.name) / "fallback.sock"
-        self._server.add_insecure_port(f"unix:{path}")
+        """Begin to serve; return the socket's path.
+
+        Raises:
+            SettingsError: No socket can be made in the folder of temporary files.
+        """
+        try:
+            self._folder = tempfile.TemporaryDirectory(prefix="presage-", ignore_cleanup_errors=True)
+            path = Path(self._folder.name) / "fallback.sock"
+            self._server.add_insecure_port(f"unix:{path}")
+        except (OSError, RuntimeError) as error:
+            raise SettingsError(
+                f"TMPDIR: expected a folder that can be written to, with a path of at most {_MAX_FOLDER_BYTES} bytes, got: {error}"
+            ) from error
         await self._server.start()
         return str(path)
 

@@ -41,6 +41,9 @@ _STOP_POLL_SECONDS = 0.005
 _HUNG_SECONDS = 10.0
 """A serving thread that has not taken calls for this long hangs: it does so twice a second when idle."""
 
+_NO_SUCH_METHOD = Status(grpc.StatusCode.UNIMPLEMENTED.value[0], "Method not found!")
+"""As grpc.aio says it."""
+
 _TIMEOUT = cygrpc.CompletionType.queue_timeout
 _SHUTDOWN = cygrpc.CompletionType.queue_shutdown
 
@@ -118,6 +121,8 @@ class GrpcioTransport:
         self._ended, self._closing = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._alive_at = monotonic()
+        self._waiting = False
+        """Whether the serving thread waits for an event."""
         self.arrived: list[Call] = []
 
     async def start(self, on_calls: OnCalls) -> str:
@@ -160,13 +165,16 @@ class GrpcioTransport:
             TransportHungError: They are not.
         """
         silent = monotonic() - self._alive_at
-        if silent > _HUNG_SECONDS:
+        # A thread that waits takes the next call. It may wait for long: until a time of the system's clock, which may be set back.
+        if silent > _HUNG_SECONDS and not self._waiting:
             raise TransportHungError(f"the serving thread has not taken calls for {silent:.0f} s")
 
     def _close(self) -> None:
         """Take the last events; no operation is begun any more."""
         assert self._thread is not None
         self._thread.join(_HUNG_SECONDS)
+        if self._thread.is_alive():
+            return  # beginning an operation after the queue's shutdown, as its next reply would, is the process's end
         self._queue.shutdown()
         until = time() + _HUNG_SECONDS
         while (event := self._queue.poll(until)).completion_type not in {_SHUTDOWN, _TIMEOUT}:
@@ -183,6 +191,7 @@ class GrpcioTransport:
                 self._alive_at = monotonic()
                 calls, self.arrived = self.arrived, []
                 wait_seconds = on_calls(calls)
+                del calls  # none that has ended is kept while the thread waits
         except BaseException as error:  # noqa: BLE001 - whatever it is, nobody takes calls any more
             self._on_failure(error)
 
@@ -191,7 +200,12 @@ class GrpcioTransport:
         poll, arrived = self._queue.poll, self.arrived
         until = time() + wait_seconds if wait_seconds else _NOW  # of the system's clock, as the library wants it
         for _ in range(_MAX_EVENTS):
-            event = poll(_NOW if arrived else until)
+            if arrived:
+                event = poll(_NOW)
+            else:
+                self._waiting = True
+                event = poll(until)
+                self._waiting = False
             if event.completion_type == _TIMEOUT:
                 break
             event.tag(event)
@@ -205,18 +219,22 @@ class GrpcioTransport:
                 self._server.request_call(self._queue, self._queue, self._take_call)
 
     def _take_call(self, event: Any) -> None:
-        if not event.success:  # the server is shutting down
+        if not event.success or self._closing.is_set():  # what was not taken until the end has been cancelled
             return
         self._request_call()
         now, details, metadata = monotonic(), event.call_details, event.invocation_metadata
         left = details.deadline - time()
         path = self._paths.get(details.method)
-        if path is None:
+        if path is None and details.method.isascii():
             timeout = left if left < _FOREVER_SECONDS else None
             self._forwarder.take(event.call, details.method.decode(), metadata, timeout)
             return
         deadline = now + left if left < _FOREVER_SECONDS else float("inf")
-        _GrpcioCall(self, event.call, path, b"", now, deadline, metadata, event.call.peer().decode()).begin()
+        peer = event.call.peer().decode()
+        if path is None:  # not text, and nobody's
+            _GrpcioCall(self, event.call, "", b"", now, deadline, metadata, peer).fail(_NO_SUCH_METHOD)
+            return
+        _GrpcioCall(self, event.call, path, b"", now, deadline, metadata, peer).begin()
 
     def _take_end(self, _: Any) -> None:
         self._ended.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import threading
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from presage_server.transport.grpcio import GrpcioTransport
 from presage_server.transport.interface import ServerOptions, grpcio_options, stop_grpcio
 from presage_server.transport.native import NativeTransport
-from support.plain_service import ECHO, HANG, PATHS, SWELL, PlainService, plain_server
+from support.plain_service import ECHO, HANG, PATHS, SWELL, PlainService, make_transport, plain_server
 from support.running_server import GENEROUS_SECONDS
 
 LOOPBACK = ServerOptions(host="127.0.0.1", port=0, max_message_bytes=1 << 20)
@@ -96,3 +97,25 @@ async def test_native_keeps_no_call_that_has_ended_however_it_ended():
         async with asyncio.timeout(GENEROUS_SECONDS):
             while plain.transport.calls:  # noqa: ASYNC110 - another thread's
                 await asyncio.sleep(0.01)
+
+
+async def test_calls_that_come_while_the_last_are_processed_do_not_outlive_the_end(each_transport):
+    plain, takes, go = PlainService(), threading.Event(), threading.Event()
+
+    def on_calls(calls: list) -> float:
+        if calls:
+            takes.set()
+            go.wait(GENEROUS_SECONDS)
+        return plain.on_calls(calls)
+
+    transport = make_transport(each_transport, LOOPBACK)
+    async with grpc.aio.insecure_channel(await transport.start(on_calls)) as channel:
+        calls = [channel.unary_unary(path)(b"") for path in (ECHO, *[ECHO, "/test.Other/Unary"] * 20)]
+        assert await asyncio.to_thread(takes.wait, GENEROUS_SECONDS)
+        await asyncio.sleep(0.1)  # by now the others wait in the library
+        stop = asyncio.create_task(transport.stop(0.0))
+        await asyncio.sleep(0.1)
+        go.set()
+        async with asyncio.timeout(GENEROUS_SECONDS):
+            await stop
+            assert all([await call.code() is not None for call in calls])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import tempfile
 import threading
+import time
 
 import grpc
 import pytest
@@ -13,7 +15,7 @@ from presage_server.errors import SettingsError
 from presage_server.transport.grpcio import GrpcioTransport
 from presage_server.transport.interface import ServerOptions, TransportHungError, grpcio_options
 from presage_server.transport.native import NativeTransport
-from support.plain_service import ECHO, PATHS, make_transport
+from support.plain_service import ECHO, PATHS, PlainService, make_transport
 from support.running_server import GENEROUS_SECONDS
 
 LOOPBACK = ServerOptions(host="127.0.0.1", port=0, max_message_bytes=1 << 20)
@@ -79,6 +81,21 @@ async def test_native_notices_that_calls_are_no_longer_taken(monkeypatch):
     await transport.stop(0.0)
 
 
+async def test_a_thread_that_waits_does_not_hang_though_the_clock_was_set_back(monkeypatch):
+    plain = PlainService()
+    transport = make_transport("grpcio", LOOPBACK)
+    with monkeypatch.context() as patch:
+        patch.setattr("presage_server.transport.grpcio.time", lambda: time.time() + 3_600)
+        address = await transport.start(plain.on_calls)
+        await asyncio.sleep(0.1)  # it waits until what is in an hour now
+    monkeypatch.setattr("presage_server.transport.grpcio._HUNG_SECONDS", 0.3)
+    await asyncio.sleep(0.8)
+    transport.check_alive()
+    async with grpc.aio.insecure_channel(address) as channel:
+        assert await channel.unary_unary(ECHO)(b"next", timeout=GENEROUS_SECONDS) == b"next"
+    await transport.stop(0.0)
+
+
 @pytest.mark.parametrize("name", ["grpcio", "native"])
 @pytest.mark.parametrize("grace_seconds", [0.0, 1.0])
 async def test_a_transport_that_could_not_listen_can_be_stopped(name, grace_seconds):
@@ -89,3 +106,13 @@ async def test_a_transport_that_could_not_listen_can_be_stopped(name, grace_seco
             await transport.start(lambda _: 1.0)
         await transport.stop(grace_seconds)
         await transport.stop(0.0)
+
+
+@pytest.mark.parametrize("folder", ["none", "x" * 90])
+async def test_temporary_files_where_no_socket_can_be_are_an_error_of_settings(folder, tmp_path, monkeypatch):
+    (tmp_path / ("x" * 90)).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / folder))
+    transport = make_transport("grpcio", LOOPBACK)
+    with pytest.raises(SettingsError, match=r"^TMPDIR: expected a folder that can be written to"):
+        await transport.start(lambda _: 1.0)
+    await transport.stop(0.0)

@@ -12,6 +12,8 @@ import pytest
 from presage_server.transport.grpcio import GrpcioTransport
 from presage_server.transport.interface import ServerOptions, grpcio_options
 from presage_server.transport.native import NativeTransport
+from support.hpack import encode_headers
+from support.http2_frames import DATA, END_HEADERS, END_STREAM, HEADERS, frame, raw_connection, request_headers
 from support.plain_service import ECHO, PATHS, PlainService
 from support.running_server import GENEROUS_SECONDS
 
@@ -25,6 +27,7 @@ class Behind:
     """A unary method and three streams."""
 
     def __init__(self) -> None:
+        self.address = ""
         self.left: float | None = None
         self.waiting = asyncio.Event()
         self.cancelled = asyncio.Event()
@@ -72,9 +75,9 @@ async def serving_behind(name: str) -> AsyncIterator[tuple[Behind, grpc.aio.Chan
     server = grpc.aio.server(options=grpcio_options(OPTIONS))
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, service.handlers()),))
     transport = {"grpcio": GrpcioTransport, "native": NativeTransport}[name](OPTIONS, PATHS, server)
-    address = await transport.start(plain.on_calls)
+    service.address = await transport.start(plain.on_calls)
     try:
-        async with grpc.aio.insecure_channel(address) as channel, asyncio.timeout(GENEROUS_SECONDS):
+        async with grpc.aio.insecure_channel(service.address) as channel, asyncio.timeout(GENEROUS_SECONDS):
             yield service, channel
     finally:
         await transport.stop(0.0)
@@ -119,9 +122,9 @@ async def failing(channel: grpc.aio.Channel, code: grpc.StatusCode) -> None:
 async def test_a_method_or_service_that_nobody_has_is_unimplemented(behind):
     _, channel = behind
     for path in (f"/{SERVICE}/Other", "/test.Other/Unary"):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await channel.unary_unary(path)(b"")
-        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        for _ in range(10):  # whether it ends before its request is written is by chance
+            calls = [channel.unary_unary(path)(b"") for _ in range(20)]
+            assert {await call.code() for call in calls} == {grpc.StatusCode.UNIMPLEMENTED}
 
 
 async def test_a_stream_answers_while_it_is_open_and_beside_calls(behind):
@@ -150,3 +153,14 @@ async def test_a_caller_that_leaves_or_whose_deadline_passes_ends_the_call_behin
     assert await late.read() == b"waiting"
     assert await late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await service.cancelled.wait()
+
+
+@pytest.mark.parametrize("path", [b"/\xff/x", "/é/x".encode(), b"/a\0b/x", b"*", b"x" * 6_000])
+async def test_a_path_that_is_no_text_is_unimplemented_and_ends_nothing(path):
+    headers = [(name, path if name == ":path" else value) for name, value in request_headers(ECHO)]
+    async with serving_behind("grpcio") as (service, channel), raw_connection(service.address) as raw:
+        for stream in (1, 3):
+            raw.send(frame(HEADERS, END_HEADERS, stream, encode_headers(headers)))
+            raw.send(frame(DATA, END_STREAM, stream, bytes(5)))
+            assert (await raw.answered(stream)).status == "grpc 12"
+        assert await channel.unary_unary(ECHO)(b"after") == b"after"
