@@ -117,7 +117,7 @@ def _judge(console: Console, figures: Sequence[Figure], trainings: Sequence[Trai
     if trainings:
         memory = max(one.peak_mb for one in trainings)
         console.print(
-            f"{len(trainings)} versions were trained and handed over, by processes of at most {memory:,.0f} MB"
+            f"versions that were trained and handed over: {len(trainings)}; their processes took at most {memory:,.0f} MB"
         )
     else:
         faults.append("no version was handed over: give more --rounds or --seconds")

@@ -59,6 +59,9 @@ __all__ = [
 
 _logger = logging.getLogger(__name__)
 
+_MAX_COUNTED_A_SECOND = 2_000
+"""Rows of which the features are counted for drift: seven millions in an hour."""
+
 SERVICES = (SERVICE_NAME, RANKING_NAME, MODEL_SERVICE_NAME)
 
 
@@ -97,7 +100,7 @@ def add_rare_methods(
 def make_counts(settings: Settings, models: Models, metrics: Metrics) -> ServedCounts | None:
     if not settings.count_served:
         return None
-    counts = ServedCounts(system_clock)
+    counts = ServedCounts(system_clock, max_rows_a_second=_MAX_COUNTED_A_SECOND)
     counts.prepare(models)
     metrics.registry.register(counts)
     return counts

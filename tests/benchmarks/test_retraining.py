@@ -94,7 +94,7 @@ def test_score_is_compared_with_and_without_retraining(learning, tmp_path, capsy
     ]
     printed = capsys.readouterr().out
     assert printed.count("1.20") == 4  # p99 and p99.9, of both loads
-    assert "1 versions were trained and handed over, by processes of at most 400 MB" in printed
+    assert "versions that were trained and handed over: 1; their processes took at most 400 MB" in printed
 
 
 def test_a_longer_99th_percentile_is_a_failure(learning, capsys):

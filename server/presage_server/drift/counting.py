@@ -34,6 +34,8 @@ __all__ = ["ServedCounts"]
 _Key = tuple[str, str, str]
 
 _ROWS_AT_ONCE: Final = 256
+_PERIODS_A_SECOND = 20
+_PERIOD_MICROS = 1_000_000 // _PERIODS_A_SECOND
 _MAX_CLOSED = 100
 """Hours that wait for a store that is away; older ones are dropped."""
 
@@ -48,10 +50,15 @@ class ServedCounts(Collector):
 
     Args:
         clock: Says in which hour something is served, whatever moment a call asks for.
+        max_rows_a_second: How many are counted at most, about: of more, the first of each twentieth of a second. Windows of an
+            hour need no more, and what a score costs stays small when there are most of them. None counts all.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, max_rows_a_second: int | None = None) -> None:
         self._clock = clock
+        self._max_rows = None if max_rows_a_second is None else max_rows_a_second // _PERIODS_A_SECOND
+        """Of a period."""
+        self._period = self._noted = 0
         self._waiting: list[tuple[Model, bytes, str, float]] = []
         self._versions: dict[Model, _Version] = {}
         self._counted: dict[_Key, _Version] = {}
@@ -78,6 +85,13 @@ class ServedCounts(Collector):
 
     def note(self, jobs: Sequence[ScoreJob]) -> None:
         """Count scores that are being served."""
+        if self._max_rows is not None:
+            period = self._clock() // _PERIOD_MICROS
+            if period != self._period:
+                self._period, self._noted = period, 0
+            if self._noted >= self._max_rows:
+                return
+            self._noted += len(jobs)
         # Without the lock: what is appended while another thread takes the first ones stays behind them.
         waiting = self._waiting
         for job in jobs:

@@ -5,8 +5,6 @@ It reads frames from stdin, a Project and then Questions, and writes an Answer t
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +20,7 @@ from presage_featurizer import FeatureSet
 from presage_featurizer.custom import CustomFeatures
 from presage_featurizer.wording import describe_contribution
 from presage_server.explaining.messages import LENGTH_BYTES, Answer, Project, Question, pack
+from presage_server.workers.priority import lower_priority
 
 __all__ = ["explain_row", "main"]
 
@@ -32,7 +31,7 @@ _MAX_MODELS = 8
 
 def main() -> None:
     """Answer what stdin asks, until it ends."""
-    _give_way()
+    lower_priority(_NICE)
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     first = _read(source)
     if first is None:
@@ -59,14 +58,6 @@ def main() -> None:
             answer = Answer(question.number, failure=repr(error))
         sink.write(pack(answer))
         sink.flush()
-
-
-def _give_way() -> None:
-    """Have the process that serves go first: also when this one wakes up, which would otherwise interrupt it."""
-    os.nice(_NICE)
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # a container may forbid it
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def explain_row(

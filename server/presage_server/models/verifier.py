@@ -16,6 +16,7 @@ import msgspec
 
 from presage_server.models.plan import VerifiedVersion
 from presage_server.models.unread import is_of_the_moment
+from presage_server.workers.priority import lower_priority
 
 __all__ = ["Ending", "Finding", "Request", "main"]
 
@@ -57,7 +58,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 def main() -> None:
     """Carry requests out until stdin ends."""
     # Before the imports, which are most of the work: calls go first.
-    os.nice(_NICE)
+    lower_priority(_NICE)
     for line in sys.stdin.buffer:
         request = msgspec.json.decode(line, type=Request)
         copy = os.fork()  # there is no other thread

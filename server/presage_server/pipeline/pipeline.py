@@ -113,7 +113,7 @@ class Pipeline:
         if ranker.pending:
             # After all scores have been sent, and not much at once where more of them may have come.
             now = monotonic()
-            ranker.work(now, briefly=intake.small_lately(now))
+            ranker.work(now, briefly=intake.small_lately(now), more_waits=intake.heavy_waiting)
         if units:
             self._overload.note_work(units)
         due = self._after_replies.work(now, idle=not (units or waiting or link.pending or ranker.pending))

@@ -90,13 +90,20 @@ class Ranker:
         job.stages = stages
         self._waiting.append(job)
 
-    def work(self, now: float, *, briefly: bool) -> None:
+    def work(self, now: float, *, briefly: bool, more_waits: bool = False) -> None:
         """Work on the oldest jobs for a while, and respond to those that are finished.
 
         Args:
             now: The time, in seconds of ``time.monotonic``.
             briefly: Whether other calls wait for the end of this.
+            more_waits: Whether there are more jobs than have been added.
         """
+        if briefly and not self._begun and not more_waits:
+            # Its scores come in the next turn: small calls wait for its candidates and features, or for its scores, not for both.
+            # With more to do, that is too slow: a turn takes time, too.
+            if (begun := self._next(now)) is not None:
+                self._begun.append(begun)
+            return
         rows, lists = (_BRIEF_ROWS, 1) if briefly else (_ROWS, _ROWS)
         runs: list[tuple[_Begun, int]] = []
         while rows > 0 and len(runs) < lists and (begun := self._next(now)) is not None:

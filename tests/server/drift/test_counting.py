@@ -65,6 +65,17 @@ def test_rows_that_share_an_array_and_rows_of_their_own_count_alike(model):
     assert counts.hours()[0][1].counts.tolist() == apart.hours()[0][1].counts.tolist()
 
 
+def test_of_many_rows_the_first_of_each_twentieth_of_a_second_are_counted(model):
+    clock, jobs = _Clock(), scored(model, some_rows(1))[:5]
+    counts = ServedCounts(clock, max_rows_a_second=200)
+    for _ in range(4):
+        counts.note(jobs)
+    assert [hour.rows for _, hour in counts.hours()] == [10]
+    clock.now += 50_000
+    counts.note(jobs)
+    assert [hour.rows for _, hour in counts.hours()] == [15]
+
+
 def test_an_hour_that_has_ended_is_returned_once_and_the_present_one_again(model):
     clock = _Clock()
     counts = ServedCounts(clock)
