@@ -7,7 +7,7 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test test-slow new-user check generate reference check-generated format models bench bench-wire \
+.PHONY: help setup demo test pytest test-slow new-user check generate reference check-generated format models bench bench-wire \
         bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
         bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
         audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
@@ -47,12 +47,14 @@ demo: $(if $(wildcard .venv/installed),setup,.venv/installed-for-demo) ## start 
 # More than there are cores: a third of the tests' time is waiting.
 TEST_WORKERS ?= 3
 
-test: setup ## run the tests
-	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadgroup
-	@$(MAKE) --no-print-directory new-user
+test: setup ## run the tests, and go a new user's way meanwhile
+	@$(MAKE) --no-print-directory --jobs=2 pytest new-user
 
-test-slow: setup ## run the tests that `make test` leaves out: training again what ships, small proofs
-	@$(BIN)/pytest -m slow
+pytest:
+	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadgroup
+
+test-slow: setup ## run the tests that `make test` leaves out: training again what ships, proofs, the benchmarks' own
+	@$(BIN)/pytest -n 2 --dist loadgroup -m slow
 
 new-user: ## install the wheel in an environment of its own, and go from a log to a served model there
 	@PYTHON="$(PYTHON)" tests/new_user/path.sh

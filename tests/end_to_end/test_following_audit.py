@@ -68,6 +68,7 @@ async def serve_and_archive(store, archive: Path, sessions: list[list[Event]], *
     return len(answers)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_a_changed_line_of_one_feature_is_found_and_named(store, tmp_path):
     archive = tmp_path / "archive"

@@ -32,6 +32,7 @@ def new_server(store, directory, project):
     return server_process(directory / "new.log", *flags)
 
 
+@pytest.mark.slow
 async def test_killed_and_run_twice_at_once_it_gives_the_states_of_a_replay(store, tmp_path):
     """First runs are killed at moments of their own, then two run at once, while events flow and an archiver archives them."""
     project, archive = write_project(tmp_path / "project"), tmp_path / "archive"

@@ -56,7 +56,7 @@ class Callers:
             self.seen.append((sent, time.monotonic(), response.prediction.model_version))
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.slow), "2"])
 async def test_no_call_fails_and_no_response_has_a_wrong_version(models, store, tmp_path, unused_tcp_port, workers):
     folder = tmp_path / "models"
     shutil.copytree(models / "conversion", folder / "conversion")
@@ -134,6 +134,7 @@ def check(seen, changes):
         assert version in versions[first : last + 1]
 
 
+@pytest.mark.slow
 async def test_a_ranking_model_is_changed_as_others_are(store, tmp_path):
     folder = tmp_path / "models"
     write_ranking_bundle(folder)

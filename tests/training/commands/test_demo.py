@@ -85,6 +85,7 @@ def test_the_demo_needs_no_library_of_training():
     assert finished.stdout == "set()\n"
 
 
+@pytest.mark.slow
 def test_it_ends_with_what_to_do_next_in_words_that_work(temporary):
     done = run("demo", "--seconds", 1, TMPDIR=str(temporary), PATH=os.defpath)
 

@@ -82,6 +82,7 @@ def test_a_shuffled_log_is_refused_with_what_to_do(train, logs, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_sorted_it_trains_the_same_model_as_in_order_byte_for_byte(train, tmp_path):
     for name, options in {"ordered": (), "shuffled": ("--sort",), "by_visitor": ("--sort", "--workers", 2)}.items():
         assert train(name, *options, to=name).code == 0

@@ -67,6 +67,7 @@ def events_of(source: ListSource, *, visitors: int, seed: int, day: int) -> list
     ).events
 
 
+@pytest.mark.slow
 def test_it_goes_from_popular_items_to_a_model_that_visitors_take_more_from(tmp_path):
     learner = a_learner(tmp_path)
     learner.cycle(1)  # there is no archive yet
