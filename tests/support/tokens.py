@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from importlib import import_module
 from typing import Any
 
 import grpc
@@ -37,19 +37,24 @@ def all_methods() -> dict[str, bytes]:
 
 
 def write_tokens(path: Path, **tokens: Any) -> None:
-    """Write a tokens file: NAME="SCOPES", or NAME=(SCOPES, calls per second, burst); the token of a name is the name itself."""
+    """Write a tokens file: NAME="SCOPES", or NAME=(SCOPES, calls per second, burst); ``secret_of`` returns the tokens."""
 
     def made(name: str, given: Any) -> Any:
         scopes, rate, burst = (given, 0.0, 0) if isinstance(given, str) else given
-        digest = digest_of(name.encode()).hex()
+        digest = digest_of(secret_of(name).encode()).hex()
         return make_token(name=name, scopes=scopes.split(), sha256=digest, calls_per_second=rate, burst=burst)
 
     change_tokens(path, lambda _: [made(name, given) for name, given in tokens.items()])
 
 
-def bearing(token: str) -> list[tuple[str, str]]:
-    """Return the metadata that a token is sent as."""
-    return [("authorization", f"Bearer {token}")]
+def secret_of(name: str) -> str:
+    """Return the token of a name."""
+    return f"secret-of-{name}"
+
+
+def bearing(name: str) -> list[tuple[str, str]]:
+    """Return the metadata that the token of a name is sent as."""
+    return [("authorization", f"Bearer {secret_of(name)}")]
 
 
 async def outcome(channel: grpc.aio.Channel, path: str, request: bytes = b"", metadata: Any = ()) -> grpc.StatusCode:

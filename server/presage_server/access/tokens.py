@@ -41,6 +41,7 @@ _PREFIX = "presage_"
 """What scanners for published secrets can look for."""
 _MIN_CALLS_PER_SECOND = 0.001
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 Stamp = tuple[int, int, int, int]
@@ -50,7 +51,7 @@ Stamp = tuple[int, int, int, int]
 class Token(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One line of the file."""
 
-    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    name: str
     """Whose it is, for people and metrics."""
     scopes: tuple[Scope, ...]
     """What it allows; without any, it opens only what asks for any token."""
@@ -142,6 +143,11 @@ def _check_rights(path: Path, found: os.stat_result) -> None:
 
 
 def _check_token(token: Token) -> None:
+    if not _NAME.fullmatch(token.name):
+        raise TokensError(
+            "name: expected 1 to 64 letters, digits, dots, underscores and hyphens, the first of them a letter or digit, "
+            f"got {token.name[:64]!r}"
+        )
     if not _DIGEST.fullmatch(token.sha256):
         raise TokensError(
             f"token {token.name}: sha256: expected 64 hexadecimal digits in lower case; presage tokens add writes them"

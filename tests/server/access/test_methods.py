@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from presage_server.access.methods import METHODS
 from presage_server.access.scopes import OpenPart, Scope
 from support.tokens import all_methods

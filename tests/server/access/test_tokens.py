@@ -43,7 +43,7 @@ def test_tokens_differ_and_are_one_word():
     tokens = {new_token() for _ in range(100)}
     assert len(tokens) == 100
     assert all(token.startswith("presage_") and len(token) > 48 and token.isascii() for token in tokens)
-    assert not any(set(token) & set(' "\'$\\') for token in tokens)
+    assert not any(set(token) & set(" \"'$\\") for token in tokens)
 
 
 @pytest.mark.parametrize(
