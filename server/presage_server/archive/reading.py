@@ -126,7 +126,7 @@ def _read_partitions(file: Any, partitions: range) -> Any:
     groups = row_groups_of(file.metadata, partitions)
     if not groups:
         return _EMPTY
-    table = file.readrow_groups_of(groups, columns=_COLUMNS, use_threads=False)  # servers may need the other processors
+    table = file.read_row_groups(groups, columns=_COLUMNS, use_threads=False)  # servers may need the other processors
     numbers = table[_PARTITION]
     wanted = compute.and_(compute.greater_equal(numbers, partitions.start), compute.less(numbers, partitions.stop))
     table = table.filter(wanted)
@@ -139,7 +139,7 @@ def row_groups_of(metadata: Any, partitions: range) -> Sequence[int]:
     """Find the row groups that may have rows of the partitions: a file is sorted by partition."""
     place = metadata.schema.names.index(_PARTITION)
     found = []
-    for number in range(metadata.numrow_groups_of):
+    for number in range(metadata.num_row_groups):
         statistics = metadata.row_group(number).column(place).statistics
         if (
             statistics is None
