@@ -37,6 +37,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """How long it may take."""
     project: tuple[str, str] | None = None
     """The texts of the project's features."""
+    trusted: str = ""
+    """The file of the keys one of which must have signed them; empty if none is required."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -104,7 +106,7 @@ def _verify(request: Request) -> None:
     for name, version in request.versions:
         verified, problem, is_unread = None, "", False
         try:
-            model = load_any_model(Path(request.directory, name, version), custom)
+            model = load_any_model(Path(request.directory, name, version), custom, request.trusted)
             verified = describe_version(model)
             if isinstance(model, RankingModel):
                 _compile()
