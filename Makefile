@@ -11,7 +11,7 @@ DEMO_EXTRAS ?= server,native
         bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
         bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
         audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
-        list-regret learn-demo planted-proof mlflow-proof drift-proof bench-drift clean
+        list-regret fuzz learn-demo planted-proof mlflow-proof drift-proof bench-drift clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -177,6 +177,9 @@ planted-proof: setup ## is a worse challenger rolled back, a better one promoted
 
 reload-proof: setup ## 50 reloads under 5,000 Score/s, 10 of them broken: no failed call, no wrong version
 	@$(BIN)/python -m benchmarks.proofs.reload_proof --to .benchmarks/reload.json $(ARGS)
+
+fuzz: setup ## a million mutated requests to each transport, 100,000 bundles, a million stored states; ARGS="states --count 10000"
+	@$(BIN)/python -m benchmarks.fuzzing $(ARGS)
 
 explain-parity: setup ## explain 10,000 random rows with twelve tree models, and compare with LightGBM, XGBoost and shap
 	@$(BIN)/python -m benchmarks.proofs.explain_parity $(ARGS)
