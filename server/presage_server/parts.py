@@ -95,7 +95,8 @@ def add_rare_methods(
     CatalogueService(redis, timeout_seconds=settings.store_timeout_ms / 1e3).add_to(server)
     setter = None
     if settings.allow_set_aliases:
-        setter = AliasSetter(settings.models, models, verify_aside(settings.models, custom), system_clock)
+        find_problems = verify_aside(settings.models, custom, settings.require_signature)
+        setter = AliasSetter(settings.models, models, find_problems, system_clock)
     ModelService(Reporter(settings.models, models), setter=setter).add_to(server)
 
 

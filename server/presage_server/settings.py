@@ -98,6 +98,12 @@ class Settings:
         low=0,
         high=3_600,
     )
+    require_signature: str = setting(
+        "",
+        "A file of public keys, PEM. Only bundles that one of them signed are served; others are rejected by name. It is read "
+        "again with every version that is verified.",
+        shown_default="none: bundles need no signature",
+    )
     project: str = setting(
         "",
         "The folder of a project, as `presage init` makes it: its own features are folded into visitors' states, and models "
@@ -192,6 +198,12 @@ class Settings:
     )
     log_level: str = setting(
         "info", "The least severe messages that are logged, to stderr.", choices=("debug", "info", "warning", "error")
+    )
+    log_id_key: str = setting(
+        "",
+        "A secret that visitors' ids are hashed with where logs name them, best as a variable; `presage forget --log-id` tells a "
+        "visitor's hash.",
+        shown_default="none: who knows an id can find its lines",
     )
     reflection: bool = setting(True, "Describe the service to tools such as grpcurl.")
     workers: int = setting(

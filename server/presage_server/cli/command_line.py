@@ -22,6 +22,7 @@ _ORDER = (
     "items",
     "archive",
     "backfill",
+    "forget",
     "audit",
     "train",
     "evaluate",

@@ -14,6 +14,7 @@ from prometheus_client import generate_latest
 
 from presage_server.access.sharing import access_from_json
 from presage_server.errors import StartupError
+from presage_server.log_ids import use_log_id_key
 from presage_server.logs import start_logging
 from presage_server.models.plan import Plan
 from presage_server.telemetry.metrics import Metrics
@@ -44,6 +45,7 @@ async def work(end: socket.socket) -> None:
         return
     settings = settings_from_json(order["settings"])
     start_logging(settings.log_level, worker=order["worker"])
+    use_log_id_key(settings.log_id_key)
     stop, metrics = ShutdownSignal(), Metrics()
     plan = order["plan"]
     changes = WorkerChanges(channel.send, None if plan is None else msgspec.convert(plan, Plan))
