@@ -30,6 +30,7 @@ _ORDER = (
     "learn",
     "models",
     "drift",
+    "tokens",
     "version",
 )
 _LIBRARIES_OF_EXTRAS = {"lightgbm": "train", "onnx": "train", "pyarrow": "train", "sklearn": "train"}

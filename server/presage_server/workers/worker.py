@@ -12,6 +12,7 @@ import msgspec
 import uvloop
 from prometheus_client import generate_latest
 
+from presage_server.access.sharing import access_from_json
 from presage_server.errors import StartupError
 from presage_server.log_ids import use_log_id_key
 from presage_server.logs import start_logging
@@ -61,6 +62,7 @@ async def work(end: socket.socket) -> None:
             share_port=True,
             custom=custom_from_json(order["project"]),
             reloads=changes,
+            shared_access=access_from_json(order["access"]),
         )
     except StartupError as error:
         channel.send(failed=str(error))
