@@ -32,6 +32,11 @@ def presage(*words: object, stdin: str = "") -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+def start_audit(archive: Path) -> subprocess.Popen[str]:
+    words = [PRESAGE, "audit", archive, "--follow", "--settle-seconds", "1"]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
 async def send(address: str, sessions, stop: asyncio.Event, sent: list[int]) -> None:
     """Send the sessions again and again, each time as new events, with a score after each."""
     async with AsyncClient(address, options=ClientOptions(timeout_ms=30_000)) as client:
@@ -47,7 +52,7 @@ async def send(address: str, sessions, stop: asyncio.Event, sent: list[int]) -> 
                     return
 
 
-async def archived(archive: Path, rows: int) -> None:
+async def until_archived(archive: Path, rows: int) -> None:
     """Wait for so many rows in an archive's files."""
     while len(places(archive)) < rows:  # noqa: ASYNC110 - another process writes
         await asyncio.sleep(0.1)
@@ -63,20 +68,15 @@ async def test_a_visitor_is_erased_while_all_goes_on_and_whoever_comes_back_begi
         with server_process(tmp_path / "log", *flags, "--no-follow-items") as server:
             archiver = archive_command(store.url, archive, "--flush-seconds", "0.4", "--max-batch-events", "200")
             stop, gone, sent = asyncio.Event(), asyncio.Event(), [0]
-            others = [session for session in sessions if session[0].user_id not in {user_id}]
+            others = [session for session in sessions if session[0].user_id != user_id]
             leaving = [session for session in sessions if session[0].user_id == user_id]
             sending = [
                 asyncio.create_task(send(server.address, leaving, gone, [0])),
                 asyncio.create_task(send(server.address, others, stop, sent)),
             ]
-            audit = subprocess.Popen(
-                [PRESAGE, "audit", archive, "--follow", "--settle-seconds", "1"],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+            audit = start_audit(archive)
             try:
-                await archived(archive, 400)
+                await until_archived(archive, 400)
                 gone.set()
                 await sending[0]
                 words = (
@@ -91,7 +91,7 @@ async def test_a_visitor_is_erased_while_all_goes_on_and_whoever_comes_back_begi
                 )
                 forgotten = await asyncio.to_thread(presage, "forget", "-", *words, stdin=f"{user_id}\n")
                 came_back = await asyncio.to_thread(presage, "forget", returning, *words)
-                await archived(archive, len(places(archive)) + 100)
+                await until_archived(archive, len(places(archive)) + 100)
                 check = await asyncio.to_thread(presage, "forget", user_id, *words[:4], "--check")
                 stop.set()
                 await sending[1]
