@@ -7,7 +7,7 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test pytest test-slow new-user check generate reference check-generated format models bench bench-wire \
+.PHONY: help setup demo test pytest test-slow new-user check generate reference check-generated format models sbom bench bench-wire \
         bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
         bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
         audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
@@ -80,6 +80,18 @@ check-generated: setup
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(MAKE) -s generate STUBS="$$fresh" && \
 	  for stub in "$$fresh"/presage/v1/*_pb2*; do cmp -s "$$stub" "proto/presage/v1/$${stub##*/}" || \
 	    { echo "proto/presage/v1/$${stub##*/} is not what 'make generate' writes; run it and commit"; exit 1; }; done
+
+# The tool has an environment of its own: what it needs is no part of Presage.
+sbom: setup ## list what a release installs, with versions and licences: build/presage.cdx.json
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && mkdir -p build && \
+	  $(PYTHON) -m venv --without-pip "$$fresh/release" && $(PYTHON) -m venv "$$fresh/tool" && \
+	  "$$fresh/tool/bin/python" -m pip install --quiet --disable-pip-version-check 'cyclonedx-bom>=7,<8' && \
+	  "$$fresh/tool/bin/python" -m pip --python "$$fresh/release/bin/python" install --quiet --disable-pip-version-check \
+	    -c constraints.txt '.[$(SBOM_EXTRAS)]' && \
+	  "$$fresh/tool/bin/cyclonedx-py" environment --pyproject pyproject.toml --output-reproducible --of JSON \
+	    -o build/presage.cdx.json "$$fresh/release/bin/python" && \
+	  $(BIN)/python -c 'import json; found = json.load(open("build/presage.cdx.json"))["components"]; print(f"build/presage.cdx.json: {len(found)} packages")'
+SBOM_EXTRAS := server,native,compiled,signing
 
 models: setup ## train the shipped models again; the files come out the same
 	@$(BIN)/presage train --simulate --seed 7 --models lightgbm-classifier --calibration none --draws 100 --force \
