@@ -49,7 +49,9 @@ from presage_server.telemetry.clock_jumps import ClockWatch
 from presage_server.telemetry.metrics import Metrics, serve_metrics
 from presage_server.tracking.recent import RecentSnapshots
 from presage_server.tracking.tracker import Tracker
+from presage_server.transport.addresses import http_host
 from presage_server.transport.choosing import choose_transport, make_transport
+from presage_server.transport.encrypting import encrypting
 from presage_server.transport.interface import ServerOptions, Transport
 from presage_server.workers.self_check import SelfCheck
 
@@ -85,7 +87,7 @@ async def running(
         reloads: Loads the models and changes them; follows their folder unless given.
 
     Yields:
-        HOST:PORT, once calls are answered.
+        HOST:PORT or the address of a socket, once calls are answered.
 
     Raises:
         StartupError: The server cannot start; the message says why.
@@ -105,6 +107,7 @@ async def running(
             max_message_bytes=settings.max_message_bytes,
             share_port=share_port,
             io_threads=settings.io_threads,
+            credentials=stack.enter_context(encrypting(settings, metrics.registry)),
         )
         methods = make_methods(models, placements, metrics, custom=custom, stack=stack)
         server, health_servicer = make_grpcio_server(settings, options)
@@ -146,7 +149,7 @@ async def running(
             after_replies=AfterReplies(pairs, make_guard(settings, models, metrics, stack), list_pairs),
         )
         if settings.metrics_port >= 0:
-            http = await serve_metrics(metrics, settings.host, settings.metrics_port)
+            http = await serve_metrics(metrics, http_host(settings.host), settings.metrics_port)
             stack.callback(http.close)
         warm_up(models, store, live)
         warmed_up()
@@ -156,7 +159,7 @@ async def running(
         stack.push_async_callback(_stop_at_once, transport)  # when there is nothing to drain, or no time for it
         between = BetweenBatches(pipeline.turn)
         address = await transport.start(between.turn)
-        self_check = SelfCheck(transport, "" if share_port else address)
+        self_check = SelfCheck(transport, "" if share_port else transport.own_address)
         await self_check.run_once()
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)

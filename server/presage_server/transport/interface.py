@@ -12,6 +12,7 @@ from typing import Protocol
 import grpc
 
 from presage_server.call import Call
+from presage_server.transport.addresses import join_address
 
 __all__ = [
     "MAX_METADATA_BYTES",
@@ -51,11 +52,16 @@ class Transport(Protocol):
     """Delivers unary calls in lists, always in the same thread, and sends their replies. Everything else is served by grpc.aio."""
 
     async def start(self, on_calls: OnCalls) -> str:
-        """Begin to listen and to deliver calls; return HOST:PORT.
+        """Begin to listen and to deliver calls; return HOST:PORT, or the address of a socket.
 
         Raises:
             SettingsError: It cannot listen there.
         """
+        ...
+
+    @property
+    def own_address(self) -> str:
+        """Where this process can call the server in plain text, once it listens."""
         ...
 
     async def stop(self, grace_seconds: float) -> None:
@@ -82,12 +88,13 @@ class ServerOptions:
     """Whether other processes may listen on the same port."""
     io_threads: int = 1
     """Threads that read and write connections, of the native transport."""
+    credentials: grpc.ServerCredentials | None = None
+    """With which connections speak TLS; None: plain text. The native transport has no TLS."""
 
     @property
     def address(self) -> str:
         """Where to listen, as gRPC writes it."""
-        host = f"[{self.host}]" if self.host.count(":") > 1 else self.host  # IPv6
-        return f"{host}:{self.port}"
+        return join_address(self.host, self.port)
 
 
 def grpcio_options(options: ServerOptions) -> list[tuple[str, int]]:

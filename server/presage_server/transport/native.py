@@ -18,6 +18,7 @@ from pygrpc_native import EVENT_CALL, NativeGrpcFront
 from presage_server.call import Call
 from presage_server.errors import SettingsError
 from presage_server.rpc.status import Status
+from presage_server.transport.addresses import claim_socket, is_unix, join_address, release_socket
 from presage_server.transport.fallback import Fallback
 from presage_server.transport.interface import (
     MAX_METADATA_BYTES,
@@ -101,10 +102,13 @@ class NativeTransport:
         self.front: NativeGrpcFront
         self.calls: dict[int, _NativeCall] = {}
         """The calls in flight."""
+        self.own_address = ""
 
     async def start(self, on_calls: OnCalls) -> str:
-        """Begin to listen and to deliver calls; return HOST:PORT."""
+        """Begin to listen and to deliver calls; return HOST:PORT, or the address of a socket."""
         options = self._options
+        if is_unix(options.host):
+            claim_socket(options.host)
         try:
             self.front = NativeGrpcFront(
                 options.address,
@@ -126,7 +130,8 @@ class NativeTransport:
         self._alive_at = monotonic()
         self._thread = threading.Thread(target=self._serve, args=(on_calls,), name="presage-serve", daemon=True)
         self._thread.start()
-        return f"{options.address.rpartition(':')[0]}:{self.front.bound_port}"
+        self.own_address = join_address(options.host, self.front.bound_port)
+        return self.own_address
 
     async def stop(self, grace_seconds: float) -> None:
         """Reject new calls, let those in flight end within this time, and close."""
@@ -156,6 +161,8 @@ class NativeTransport:
         if self._thread is not None:  # else it was never started
             self.front.close()
             self._thread.join(_HUNG_SECONDS)
+            if is_unix(self._options.host):
+                release_socket(self._options.host)
         if self._fallback is not None:
             self._fallback.close()
 
