@@ -65,10 +65,17 @@ def _repeated(frame: bytes) -> Chunks:
 
 def _header_bomb() -> Chunks:
     """Name a field of 4,000 bytes a thousand times in each call: HPACK's table makes a byte of each."""
-    kept = b"\x40" + bytes([1]) + b"b" + b"\x7f" + bytes([0xA1, 0x1E]) + b"v" * 4_000  # 127 + 0x21 + (0x1e << 7) = 4,000
+    kept = (
+        b"\x40" + bytes([1]) + b"b" + b"\x7f" + bytes([0xA1, 0x1E]) + b"v" * 4_000
+    )  # 127 + 0x21 + (0x1e << 7) = 4,000
     first, others = _head() + kept, _head() + b"\xbe" * 1_000
     return lambda chunk: b"".join(
-        _frame(_HEADERS, _END_HEADERS | _END_STREAM, 2 * (20 * chunk + number) + 1, first if not chunk and not number else others)
+        _frame(
+            _HEADERS,
+            _END_HEADERS | _END_STREAM,
+            2 * (20 * chunk + number) + 1,
+            first if not chunk and not number else others,
+        )
         for number in range(20)
     )
 
@@ -79,7 +86,9 @@ def _half_sent() -> Chunks:
     def chunk_of(chunk: int) -> bytes:
         if chunk * _CHUNK >= _HALF_SENT_CALLS:
             return b""
-        return _streams(chunk, lambda stream: _frame(_HEADERS, _END_HEADERS, stream, head) + _frame(_DATA, 0, stream, half))
+        return _streams(
+            chunk, lambda stream: _frame(_HEADERS, _END_HEADERS, stream, head) + _frame(_DATA, 0, stream, half)
+        )
 
     return chunk_of
 
@@ -113,10 +122,14 @@ FLOODS: Final[Mapping[str, Flood]] = MappingProxyType(
         "rapid reset": Flood(chunks=_rapid_reset, connections=1, means="calls that are reset as soon as they are sent"),
         "CONTINUATION": Flood(chunks=_continuation, connections=10, means="headers of one call that never end"),
         "SETTINGS": Flood(
-            chunks=lambda: _repeated(_frame(_SETTINGS)), connections=10, means="settings, each of which is to be acknowledged"
+            chunks=lambda: _repeated(_frame(_SETTINGS)),
+            connections=10,
+            means="settings, each of which is to be acknowledged",
         ),
         "PING": Flood(
-            chunks=lambda: _repeated(_frame(_PING, payload=bytes(8))), connections=10, means="pings, each of which is to be answered"
+            chunks=lambda: _repeated(_frame(_PING, payload=bytes(8))),
+            connections=10,
+            means="pings, each of which is to be answered",
         ),
         "WINDOW_UPDATE": Flood(
             chunks=lambda: _repeated(_frame(_WINDOW_UPDATE, payload=struct.pack(">I", 1))),
@@ -126,8 +139,12 @@ FLOODS: Final[Mapping[str, Flood]] = MappingProxyType(
         "headers from a table": Flood(
             chunks=_header_bomb, connections=10, means="calls with 4 MB of headers, in a kilobyte each"
         ),
-        "half-sent calls": Flood(chunks=_half_sent, connections=100, means="1,000 calls on each connection, whose rest does not come"),
+        "half-sent calls": Flood(
+            chunks=_half_sent, connections=100, means="1,000 calls on each connection, whose rest does not come"
+        ),
         "compressed requests": Flood(chunks=_bomb, connections=3, means="calls of 1 MB that are 1 GB inflated"),
-        "a message without end": Flood(chunks=_endless, connections=1, means="a message of 4 GiB, sent as fast as it is taken"),
+        "a message without end": Flood(
+            chunks=_endless, connections=1, means="a message of 4 GiB, sent as fast as it is taken"
+        ),
     }
 )

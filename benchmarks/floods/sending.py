@@ -1,4 +1,4 @@
-"""``python -m benchmarks.floods.sending``: a process that floods a server for some seconds, on as many connections as the flood has."""
+"""``python -m benchmarks.floods.sending``: floods a server for some seconds, on as many connections as the flood has."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         thread.start()
     for thread in threads:
         thread.join(given.seconds * 3)
-    print(found.closed, found.sent_bytes)  # noqa: T201
+    print(found.closed, found.sent_bytes)
     return 0
 
 
@@ -68,7 +68,8 @@ def _flood(address: str, context: ssl.SSLContext | None, flood: Flood, until: fl
 
 def _connect(address: str, context: ssl.SSLContext | None) -> socket.socket:
     host, _, port = address.rpartition(":")
-    plain = socket.create_connection((host, int(port)), timeout=2.0)
+    # From an address of its own, for proxies limit the connections of each.
+    plain = socket.create_connection((host, int(port)), timeout=2.0, source_address=("127.0.0.2", 0))
     return plain if context is None else context.wrap_socket(plain)
 
 

@@ -44,7 +44,7 @@ class Settings(TlsSettings):
 
     host: str = setting(
         "127.0.0.1",
-        "The address to listen on, or `unix:/PATH` for a socket. One that other machines can reach needs `--tls-cert` or `--insecure`.",
+        "The address to listen on, or `unix:/PATH` for a socket. One that others can reach needs `--tls-cert` or `--insecure`.",
     )
     port: int = setting(50_051, "The port to listen on; 0 picks a free one. A socket has none.", low=0, high=65_535)
     transport: str = setting(

@@ -35,7 +35,9 @@ def issued(authority) -> dict[str, Pair]:
 @pytest.fixture
 async def server(store, models, short_directory) -> AsyncIterator[Served]:
     """A server with the native transport on a socket."""
-    async with serving(redis_url=store.url, models=models, host=f"unix:{short_directory}/s.sock", transport="native") as one:
+    async with serving(
+        redis_url=store.url, models=models, host=f"unix:{short_directory}/s.sock", transport="native"
+    ) as one:
         yield one
 
 

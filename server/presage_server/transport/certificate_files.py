@@ -89,7 +89,7 @@ def _shake_hands(files: TlsFiles, chain: bytes) -> tuple[str, float]:
     client = _context_of_client("tls_cert", files.chain, chain)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        server.load_cert_chain(files.chain, files.key, password="")  # noqa: S106 - none: the library would ask the terminal
+        server.load_cert_chain(files.chain, files.key, password="")  # else the library would ask the terminal
     except (ssl.SSLError, ValueError, OSError) as error:
         raise CertificateError(
             f"tls_key: expected the key, without a passphrase, of the certificate in {files.chain}, but that of {files.key} "

@@ -49,6 +49,6 @@ class TlsSettings:
             raise SettingsError("tls_client_ca: expected tls_cert and tls_key beside it, got none")
         if not (is_loopback(host) or self.tls_cert or self.insecure):
             raise SettingsError(
-                f"host: on {host}, which other machines can reach, nothing would be encrypted; give tls_cert and tls_key, or listen "
-                "on loopback behind a proxy that speaks TLS, or set insecure"
+                f"host: on {host}, which other machines can reach, nothing would be encrypted; give tls_cert and tls_key, or "
+                "listen on loopback behind a proxy that speaks TLS, or set insecure"
             )
