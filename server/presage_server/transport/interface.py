@@ -16,6 +16,7 @@ from presage_server.transport.addresses import join_address
 
 __all__ = [
     "MAX_METADATA_BYTES",
+    "Admits",
     "OnCalls",
     "ServerOptions",
     "Transport",
@@ -32,6 +33,9 @@ OnCalls = Callable[[list[Call]], float]
 
 A call may have ended by then: its caller cancelled it, or its deadline has passed.
 """
+
+Admits = Callable[[Call], bool]
+"""Returns whether a call is taken, going by its metadata; ends one that is not."""
 
 
 MAX_METADATA_BYTES = 8 << 10
