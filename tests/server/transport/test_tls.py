@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
+import subprocess
 import sys
+import sysconfig
+from pathlib import Path
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from presage_featurizer import Event, EventType
 from presage_server.errors import SettingsError
 from presage_server.settings import Settings
 from presage_server.transport.addresses import claim_socket
+from presage_training.readers import write_presage_log
 from support.certificates import Authority, Pair
 from support.running_server import server_process, serving, track
 from support.worker_processes import stub_of, until
@@ -38,6 +44,12 @@ def served(issued, tmp_path) -> Pair:
     pair = Pair(tmp_path / "cert.pem", tmp_path / "key.pem")
     issued["server"].copy_to(pair)
     return pair
+
+
+def presage(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    command = [str(Path(sysconfig.get_path("scripts"), "presage")), *words]
+    return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=False)
 
 
 def credentials(authority: Authority, client: Pair | None = None) -> grpc.ChannelCredentials:
@@ -177,3 +189,24 @@ def test_nothing_but_a_socket_is_replaced(short_directory):
     assert file.read_text() == "kept"
     with pytest.raises(SettingsError, match=r"^host: expected a folder for the socket"):
         claim_socket(f"unix:{short_directory}/none/presage.sock")
+
+
+def test_commands_send_over_tls(store, models, authority, issued, served, tmp_path):
+    tls = ("--tls-cert", str(served.cert), "--tls-key", str(served.key), "--tls-client-ca", str(authority.cert))
+    catalogue = tmp_path / "items.csv"
+    catalogue.write_text("item_id,price\none,5\n")
+    log = tmp_path / "events.jsonl"
+    write_presage_log(
+        log, [Event(event_id="e", user_id="v", type=EventType.PAGE_VIEW, occurred_unix_micros=1_700_000_000_000_000)]
+    )
+    with server_process(tmp_path / "log", "--models", str(models), "--redis-url", store.url, *tls) as server:
+        files = {"CA": authority.cert, "CERT": issued["backend"].cert, "KEY": issued["backend"].key}
+        variables = {f"PRESAGE_TARGET_{name}": str(path) for name, path in files.items()}
+        for command in (("items", "load", str(catalogue)), ("replay", str(log), "--format", "presage")):
+            done = presage(*command, "--target", server.address, **variables)
+            assert done.returncode == 0, done.stdout + done.stderr
+        wrong = presage("items", "load", str(catalogue), "--target", server.address, "--target-cert", str(served.cert))
+        assert (wrong.returncode, wrong.stderr) == (
+            2,
+            "presage items load: target_cert, target_key: expected both or neither\n",
+        )
