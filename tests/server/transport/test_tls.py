@@ -191,13 +191,13 @@ def test_nothing_but_a_socket_is_replaced(short_directory):
         claim_socket(f"unix:{short_directory}/none/presage.sock")
 
 
-def test_commands_send_over_tls(store, models, authority, issued, served, tmp_path):
+def test_commands_send_over_tls(store, models, authority, issued, served, tmp_path):  # noqa: PLR0917 - fixtures
     tls = ("--tls-cert", str(served.cert), "--tls-key", str(served.key), "--tls-client-ca", str(authority.cert))
     catalogue = tmp_path / "items.csv"
     catalogue.write_text("item_id,price\none,5\n")
     log = tmp_path / "events.jsonl"
     write_presage_log(
-        log, [Event(event_id="e", user_id="v", type=EventType.PAGE_VIEW, occurred_unix_micros=1_700_000_000_000_000)]
+        log, [Event(event_id="e", user_id="v", type=EventType.PAGE_VIEW, event_time_unix_micros=1_700_000_000_000_000)]
     )
     with server_process(tmp_path / "log", "--models", str(models), "--redis-url", store.url, *tls) as server:
         files = {"CA": authority.cert, "CERT": issued["backend"].cert, "KEY": issued["backend"].key}
