@@ -21,6 +21,7 @@ from presage_server.rpc.status import OK, Status
 from presage_server.transport.addresses import claim_socket, is_unix, join_address, release_socket
 from presage_server.transport.forwarding import Forwarder
 from presage_server.transport.interface import (
+    MAX_STREAMS,
     Admits,
     OnCalls,
     ServerOptions,
@@ -118,7 +119,8 @@ class GrpcioTransport:
         self._forwarder = Forwarder(fallback)
         self._on_failure = on_failure
         self._queue = cygrpc.CompletionQueue()
-        self._server = cygrpc.Server(tuple(grpcio_options(options)), False)
+        limits = (("grpc.max_concurrent_streams", MAX_STREAMS),)
+        self._server = cygrpc.Server((*grpcio_options(options), *limits), False)
         self._server.register_completion_queue(self._queue)
         self._lock = threading.Lock()
         """No call may be requested once the server is shutting down."""

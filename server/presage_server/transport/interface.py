@@ -16,6 +16,7 @@ from presage_server.transport.addresses import join_address
 
 __all__ = [
     "MAX_METADATA_BYTES",
+    "MAX_STREAMS",
     "Admits",
     "OnCalls",
     "ServerOptions",
@@ -40,6 +41,11 @@ Admits = Callable[[Call], bool]
 
 MAX_METADATA_BYTES = 8 << 10
 """Metadata of a call that is always accepted."""
+
+MAX_STREAMS = 256
+"""Calls in flight on one connection. A client keeps back what exceeds them, where a wait costs nothing. If thousands waited in the
+socket, native would read many cancelled ones at once, take that for an attack, and close the connection. With grpcio, a
+connection that resets each of its calls at once would starve all others."""
 
 _MAX_PENDING_CALLS = 20_000
 """Calls that wait for grpc.aio to take them. By default it cancels some at random when there are more than 1,000."""

@@ -22,6 +22,7 @@ from presage_server.transport.addresses import claim_socket, is_unix, join_addre
 from presage_server.transport.fallback import Fallback
 from presage_server.transport.interface import (
     MAX_METADATA_BYTES,
+    MAX_STREAMS,
     Admits,
     OnCalls,
     ServerOptions,
@@ -42,9 +43,6 @@ _MAX_GAP_SECONDS = 0.01
 _GAP_WEIGHT = 0.2
 _HUNG_SECONDS = 10.0
 """A serving thread that has not taken calls for this long hangs: it does so twice a second when idle."""
-_MAX_STREAMS = 256
-"""Calls in flight on one connection. A client keeps back what exceeds them, where a wait costs nothing. If thousands waited in the
-socket, the library would read many cancelled ones at once, take that for an attack, and close the connection."""
 _STOP_POLL_SECONDS = 0.005
 _FLUSH_SECONDS = 0.2
 _FLUSH_IDLE_SECONDS = 0.02
@@ -122,7 +120,7 @@ class NativeTransport:
                 # grpc-core's hard limit for the same soft limit.
                 max_metadata_size=2 * MAX_METADATA_BYTES,
                 reuse_port=options.share_port,
-                max_concurrent_streams=_MAX_STREAMS,
+                max_concurrent_streams=MAX_STREAMS,
             )
         except OSError as error:
             raise SettingsError(
