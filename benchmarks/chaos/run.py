@@ -17,7 +17,7 @@ from benchmarks.chaos.audit import Audit, audit
 from benchmarks.chaos.traffic import Event, Kind, Score, Traffic, outcomes, run_traffic
 from benchmarks.chaos.world import Fault, World, run_world
 
-__all__ = ["Outcome", "Rates", "run_fault"]
+__all__ = ["Outcome", "run_fault"]
 
 _WARM_SECONDS = 1.0
 _CALM_SECONDS = 1.0
@@ -26,16 +26,6 @@ _PATIENCE_SECONDS = 30.0
 _COUNTED_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 _LOST_SERIES = "presage_store_lost_events_total"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rates:
-    """The traffic of a fault."""
-
-    events_per_second: float = 200.0
-    scores_per_second: float = 200.0
-    batch: int = 1
-    """How many events a call has."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +61,7 @@ class Outcome:
         return not self.problems
 
 
-async def run_fault(fault: Fault, transport: str, folder: Path, rates: Rates) -> Outcome:
+async def run_fault(fault: Fault, transport: str, folder: Path) -> Outcome:
     """Run a fault in an empty folder.
 
     Raises:
@@ -82,9 +72,10 @@ async def run_fault(fault: Fault, transport: str, folder: Path, rates: Rates) ->
         async with run_traffic(
             address,
             name="t",
-            events_per_second=rates.events_per_second,
-            scores_per_second=rates.scores_per_second,
-            batch=rates.batch,
+            users=fault.rates.users,
+            events_per_second=fault.rates.events_per_second,
+            scores_per_second=fault.rates.scores_per_second,
+            batch=fault.rates.batch,
         ) as traffic:
             world.traffic = traffic
             await _until_well(traffic)

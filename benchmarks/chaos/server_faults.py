@@ -12,12 +12,12 @@ from pathlib import Path
 
 import grpc
 
-from benchmarks.chaos.world import Fault, StoreKind, World
+from benchmarks.chaos.world import Fault, Rates, StoreKind, World
 from presage.v1 import scoring_service_pb2, scoring_service_pb2_grpc
 
 __all__ = ["SERVER_FAULTS"]
 
-_CUT_BYTES = 7
+_CUT_BYTES = 10_000
 _GONE_CLIENTS, _CALLS_OF_EACH = 20, 50
 
 
@@ -93,7 +93,17 @@ def _data(world: World) -> Path:
     return world.server.folder.parent / "data"
 
 
+_MANY = Rates(events_per_second=10_000, scores_per_second=100, batch=50, users=20_000)
+
 SERVER_FAULTS = (
+    Fault(name="server killed during 10,000 events/s, started again", act=_killed, seconds=0.0, rates=_MANY),
+    Fault(
+        name="server and embedded store killed during 10,000 events/s, started again",
+        act=_killed,
+        seconds=0.0,
+        store=StoreKind.EMBEDDED,
+        rates=_MANY,
+    ),
     Fault(name="server killed, started again", act=_killed, seconds=0.0),
     Fault(name="server and embedded store killed, started again", act=_killed, seconds=0.0, store=StoreKind.EMBEDDED),
     Fault(name="server ended by SIGTERM, started again", act=_stopped, seconds=0.0),
@@ -105,7 +115,7 @@ SERVER_FAULTS = (
     Fault(name="server's clock set a day ahead, and back", act=partial(_clock_set, hours=24)),
     Fault(name="server's clock set an hour back, and ahead", act=partial(_clock_set, hours=-1)),
     Fault(
-        name="the append-only file's last 7 bytes missing at a start",
+        name="the append-only file's last 10 kB missing at a start",
         act=_file_cut,
         seconds=0.0,
         store=StoreKind.EMBEDDED,

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from enum import StrEnum
-from itertools import count
+from itertools import count, cycle
 from random import Random
 from typing import Any
 
@@ -27,7 +27,8 @@ TIMEOUT_SECONDS = 1.0
 
 _PAID = CONVERSION.features.index("monetary_value")
 _TICK_SECONDS = 0.004
-_AGAIN_SECONDS = 0.05
+_CONNECTIONS = 4
+_BATCH_AGAIN, _AGAIN_SECONDS = 100, 0.05
 _SETTLE_SECONDS = 60.0
 _CHANNEL = (
     ("grpc.initial_reconnect_backoff_ms", 50),
@@ -118,8 +119,8 @@ class Traffic:
         self._numbers = count()
         self._calls: set[asyncio.Task[None]] = set()
         self._ending = False
-        self._channel = grpc.aio.insecure_channel(address, options=_CHANNEL)
-        self._stub: Any = scoring_service_pb2_grpc.ScoringServiceStub(self._channel)
+        self._channels = [grpc.aio.insecure_channel(address, options=_CHANNEL) for _ in range(_CONNECTIONS)]
+        self._stubs = cycle([scoring_service_pb2_grpc.ScoringServiceStub(channel) for channel in self._channels])
 
     def user_id(self, user: int) -> str:
         """Return the id of a visitor by number."""
@@ -147,27 +148,26 @@ class Traffic:
         """
         self._ending = True
         await asyncio.gather(*self._calls)
-        left = [event for event in self.events if not event.acknowledged]
+        again = left = [event for event in self.events if not event.acknowledged]
         until = time.monotonic() + _SETTLE_SECONDS
-        for event in left:
-            while not event.acknowledged:
-                try:
-                    await self._stub.TrackEvent(
-                        scoring_service_pb2.TrackEventRequest(event=self._message(event)), timeout=TIMEOUT_SECONDS
-                    )
-                    event.acknowledged = time.monotonic()
-                except grpc.aio.AioRpcError as error:
-                    if time.monotonic() > until:
-                        raise RuntimeError(f"an event that was sent again is not taken: {error.details()}") from error
-                    await asyncio.sleep(_AGAIN_SECONDS)
-        return len(left)
+        while left:
+            for first in range(0, len(left), _BATCH_AGAIN):
+                await self._send_again(left[first : first + _BATCH_AGAIN])
+            left = [event for event in left if not event.acknowledged]
+            if left and time.monotonic() > until:
+                raise RuntimeError(f"{len(left)} events that were sent again are not taken")
+        return len(again)
 
     async def close(self) -> None:
         """End the calls and the connection."""
         for call in self._calls:
             call.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
-        await self._channel.close()
+        for channel in self._channels:
+            await channel.close()
+
+    def _next_stub(self) -> Any:
+        return next(self._stubs)
 
     def _start(self, call: Any) -> None:
         task = asyncio.create_task(call)
@@ -199,7 +199,7 @@ class Traffic:
         event = self._new_event()
         request = scoring_service_pb2.TrackEventRequest(event=self._message(event))
         try:
-            await self._stub.TrackEvent(request, timeout=TIMEOUT_SECONDS)
+            await self._next_stub().TrackEvent(request, timeout=TIMEOUT_SECONDS)
         except grpc.aio.AioRpcError as error:
             self._note(event, *_judge(error))
         else:
@@ -209,7 +209,7 @@ class Traffic:
         events = [self._new_event() for _ in range(self._batch)]
         request = scoring_service_pb2.TrackEventsRequest(events=[self._message(event) for event in events])
         try:
-            response = await self._stub.TrackEvents(request, timeout=TIMEOUT_SECONDS)
+            response = await self._next_stub().TrackEvents(request, timeout=TIMEOUT_SECONDS)
         except grpc.aio.AioRpcError as error:
             for event in events:
                 self._note(event, *_judge(error))
@@ -219,6 +219,17 @@ class Traffic:
                     self._note(event, Kind.REJECTED, f"{result.code}: {result.message}")
                 else:
                     self._note(event, Kind.OK)
+
+    async def _send_again(self, events: Sequence[Event]) -> None:
+        request = scoring_service_pb2.TrackEventsRequest(events=[self._message(event) for event in events])
+        try:
+            response = await self._next_stub().TrackEvents(request, timeout=TIMEOUT_SECONDS)
+        except grpc.aio.AioRpcError:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            return
+        for event, result in zip(events, response.results, strict=True):
+            if not result.code:
+                event.acknowledged = time.monotonic()
 
     def _note(self, event: Event, kind: Kind, detail: str = "") -> None:
         event.ended, event.kind, event.detail = time.monotonic(), kind, detail
@@ -230,7 +241,7 @@ class Traffic:
         request = scoring_service_pb2.ScoreRequest(user_id=self.user_id(user), include_features=True)
         kind, detail = Kind.OK, ""
         try:
-            response = await self._stub.Score(request, timeout=TIMEOUT_SECONDS)
+            response = await self._next_stub().Score(request, timeout=TIMEOUT_SECONDS)
         except grpc.aio.AioRpcError as error:
             kind, detail = _judge(error)
         else:

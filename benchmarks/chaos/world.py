@@ -15,7 +15,7 @@ from benchmarks.chaos.processes import ServerProcess, StoreProcess
 from benchmarks.chaos.proxy import StoreProxy, run_proxy
 from benchmarks.chaos.traffic import Traffic
 
-__all__ = ["Fault", "StoreKind", "World", "run_world"]
+__all__ = ["Fault", "Rates", "StoreKind", "World", "run_world"]
 
 
 class StoreKind(StrEnum):
@@ -27,6 +27,18 @@ class StoreKind(StrEnum):
     """The same, with a replica."""
     EMBEDDED = "embedded"
     """The one that ``presage serve`` starts by itself."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rates:
+    """The traffic of a fault."""
+
+    events_per_second: float = 200.0
+    scores_per_second: float = 200.0
+    batch: int = 1
+    """How many events a call has."""
+    users: int = 200
+    """How many visitors there are."""
 
 
 @dataclass(kw_only=True)
@@ -74,6 +86,7 @@ class Fault:
     workers: int = 1
     flags: tuple[str, ...] = ()
     """Further ones of ``presage serve``."""
+    rates: Rates = Rates()
 
 
 @asynccontextmanager
