@@ -44,7 +44,9 @@ class Audit:
 
 def audit(store: redis.Redis, traffic: Traffic) -> Audit:
     """Compare what was answered with what is stored; nothing may be sent meanwhile."""
-    entries = [(event, fresh) for event, fresh in _read_streams(store) if event.user_id.startswith(traffic.user_id(0)[:-1])]
+    entries = [
+        (event, fresh) for event, fresh in _read_streams(store) if event.user_id.startswith(traffic.user_id(0)[:-1])
+    ]
     stored = Counter(event.event_id for event, _ in entries)
     lost = {event.id for event in traffic.events if event.acknowledged and event.id not in stored}
     replay = Replay()

@@ -30,6 +30,8 @@ def preloaded_library() -> Path:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise MissingRequirementError("the library of faults cannot be built: it needs a C compiler (Debian: gcc)") from error
+        raise MissingRequirementError(
+            "the library of faults cannot be built: it needs a C compiler (Debian: gcc)"
+        ) from error
     half_done.replace(_BUILT)
     return _BUILT

@@ -88,7 +88,7 @@ class StoreProcess:
             RuntimeError: It does not start; the message is the end of its log.
         """
         words = [word for name, value in self._options.items() for word in (f"--{name}", value)]
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: ASYNC220 - a moment
             [*end_with_parent(), str(find_binary()), *words],
             env=os.environ | self.faults.environment,
             stdin=subprocess.DEVNULL,
@@ -198,7 +198,7 @@ class ServerProcess:
         """
         command = (sys.executable, "-m", "presage_server", "serve", "--port", str(self.port), *self._flags)
         with self._log.open("a") as log:
-            process = self._process = subprocess.Popen(
+            process = self._process = subprocess.Popen(  # noqa: ASYNC220 - a moment
                 command, env=os.environ | self.faults.environment, stdout=subprocess.PIPE, stderr=log, text=True
             )
         assert process.stdout is not None

@@ -6,8 +6,10 @@ import asyncio
 import re
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -76,8 +78,9 @@ async def run_fault(fault: Fault, transport: str, folder: Path) -> Outcome:
             events_per_second=fault.rates.events_per_second,
             scores_per_second=fault.rates.scores_per_second,
             batch=fault.rates.batch,
+            timeout_seconds=fault.rates.timeout_seconds,
         ) as traffic:
-            world.traffic = traffic
+            world.sent = traffic
             await _until_well(traffic)
             pid = world.server.pid
             began = time.monotonic()
@@ -88,24 +91,25 @@ async def run_fault(fault: Fault, transport: str, folder: Path) -> Outcome:
             sent_again = await traffic.settle()
             found = await _audit(world, traffic)
             counted = await _counted(world, found.lost) if world.server.pid == pid else None
-    return _judge(fault, transport, traffic, (began, repaired, is_normal), sent_again, found, counted)
+    return _judge(fault, transport, traffic, _Course(began, repaired, is_normal, sent_again, counted), found)
 
 
-def _judge(
-    fault: Fault,
-    transport: str,
-    traffic: Traffic,
-    moments: tuple[float, float, bool],
-    sent_again: int,
-    found: Audit,
-    counted: int | None,
-) -> Outcome:
-    began, repaired, is_normal = moments
+class _Course(NamedTuple):
+    """How a run went; times are of ``time.monotonic``."""
+
+    began: float
+    repaired: float
+    is_normal: bool
+    sent_again: int
+    counted: int | None
+
+
+def _judge(fault: Fault, transport: str, traffic: Traffic, course: _Course, found: Audit) -> Outcome:
     calls: list[Event | Score] = [*traffic.events, *traffic.scores]
     last_bad = max((call.sent for call in calls if call.kind is not Kind.OK), default=0.0)
-    normal = max(repaired, last_bad)
-    until = max(normal, began + _CALM_SECONDS)
-    during = [call for call in calls if began <= call.sent <= until]
+    normal = max(course.repaired, last_bad)
+    until = max(normal, course.began + _CALM_SECONDS)
+    during = [call for call in calls if course.began <= call.sent <= until]
     answered = [call.ended - call.sent for call in during if call.kind is not Kind.FAILED]
     counts = outcomes(during)
     return Outcome(
@@ -117,25 +121,27 @@ def _judge(
         rejected=counts[Kind.REJECTED],
         failed=counts[Kind.FAILED],
         p99_ms=float(np.quantile(answered, 0.99)) * 1e3 if answered else float("nan"),
-        normal_seconds=normal - repaired,
-        is_normal=is_normal,
-        sent_again=sent_again,
+        normal_seconds=normal - course.repaired,
+        is_normal=course.is_normal,
+        sent_again=course.sent_again,
         audit=found,
         answers=dict(Counter(call.detail for call in during if call.detail).most_common(5)),
-        counted=counted,
+        counted=course.counted,
         may_lose=fault.may_lose,
-        problems=tuple(_problems(fault, is_normal, found, counted)),
+        problems=tuple(_problems(fault, course, counts, found)),
     )
 
 
-def _problems(fault: Fault, is_normal: bool, found: Audit, counted: int | None) -> list[str]:  # noqa: FBT001 - a fact
+def _problems(fault: Fault, course: _Course, counts: Mapping[Kind, int], found: Audit) -> list[str]:
     problems = []
-    if not is_normal:
+    if fault.all_ok and sum(counts.values()) > counts[Kind.OK]:
+        problems.append(f"{sum(counts.values()) - counts[Kind.OK]} calls were not answered as they should")
+    if not course.is_normal:
         problems.append(f"not as before {_PATIENCE_SECONDS:.0f} s after the repair")
     if found.lost and not fault.may_lose:
         problems.append(f"{found.lost} acknowledged events are lost")
-    if counted is not None and counted != found.lost:
-        problems.append(f"{found.lost} acknowledged events are lost, but the server counted {counted}")
+    if course.counted is not None and course.counted != found.lost:
+        problems.append(f"{found.lost} acknowledged events are lost, but the server counted {course.counted}")
     if found.twice:
         problems.append(f"{found.twice} events are counted twice")
     if found.differing:
@@ -148,7 +154,7 @@ def _problems(fault: Fault, is_normal: bool, found: Audit, counted: int | None) 
 async def _until_well(traffic: Traffic) -> None:
     """Wait until traffic flows."""
     async with asyncio.timeout(_PATIENCE_SECONDS):
-        while not any(event.acknowledged for event in traffic.events):
+        while not any(event.acknowledged for event in traffic.events):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(_POLL_SECONDS)
     await asyncio.sleep(_WARM_SECONDS)
 
@@ -184,7 +190,7 @@ async def _counted(world: World, expected: int) -> int:
 
 def _read_counter(url: str) -> int:
     try:
-        with urlopen(url, timeout=5) as response:  # noqa: S310 - our own
+        with urlopen(url, timeout=5) as response:
             text = response.read().decode()
     except (URLError, TimeoutError):
         return 0

@@ -19,6 +19,7 @@ __all__ = ["SERVER_FAULTS"]
 
 _CUT_BYTES = 10_000
 _GONE_CLIENTS, _CALLS_OF_EACH = 20, 50
+_IN_FLIGHT = 1_000
 
 
 @asynccontextmanager
@@ -36,6 +37,24 @@ async def _stopped(world: World) -> AsyncIterator[None]:
         raise RuntimeError(f"expected exit code 0 after SIGTERM, got {code}; its log:\n{world.server.log[-2_000:]}")
     yield
     await world.server.start()
+
+
+@asynccontextmanager
+async def _stopped_with_calls(world: World) -> AsyncIterator[None]:
+    """SIGTERM comes while the store answers nothing, so that all of the calls are in flight."""
+    traffic = world.traffic
+    traffic.is_paused = True
+    await asyncio.sleep(1.0)
+    world.store.signal(signal.SIGSTOP)
+    traffic.burst(_IN_FLIGHT)
+    await asyncio.sleep(2.0)
+    world.server.signal(signal.SIGTERM)
+    await asyncio.sleep(0.5)
+    world.store.signal(signal.SIGCONT)
+    await world.server.wait()
+    await world.server.start()
+    traffic.is_paused = False
+    yield
 
 
 @asynccontextmanager
@@ -107,10 +126,16 @@ SERVER_FAULTS = (
     Fault(name="server killed, started again", act=_killed, seconds=0.0),
     Fault(name="server and embedded store killed, started again", act=_killed, seconds=0.0, store=StoreKind.EMBEDDED),
     Fault(name="server ended by SIGTERM, started again", act=_stopped, seconds=0.0),
-    Fault(name="server paused for 2 s", act=_paused),
     Fault(
-        name="one of two workers killed", act=partial(_worker_gets, number=signal.SIGKILL), seconds=0.0, workers=2
+        name="SIGTERM with 1,000 calls in flight",
+        act=_stopped_with_calls,
+        seconds=0.0,
+        flags=("--timeout-ms", "30000", "--store-timeout-ms", "60000"),
+        rates=Rates(events_per_second=50, scores_per_second=0, timeout_seconds=30),
+        all_ok=True,
     ),
+    Fault(name="server paused for 2 s", act=_paused),
+    Fault(name="one of two workers killed", act=partial(_worker_gets, number=signal.SIGKILL), seconds=0.0, workers=2),
     Fault(name="one of two workers hangs", act=partial(_worker_gets, number=signal.SIGSTOP), seconds=0.0, workers=2),
     Fault(name="server's clock set a day ahead, and back", act=partial(_clock_set, hours=24)),
     Fault(name="server's clock set an hour back, and ahead", act=partial(_clock_set, hours=-1)),

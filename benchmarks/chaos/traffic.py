@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 from itertools import count, cycle
 from random import Random
@@ -21,9 +21,6 @@ from presage.v1 import event_pb2, scoring_service_pb2, scoring_service_pb2_grpc
 from presage_featurizer import CONVERSION
 
 __all__ = ["Event", "Kind", "Score", "Traffic", "run_traffic"]
-
-TIMEOUT_SECONDS = 1.0
-"""The deadline of a call: what the server allows at most, too."""
 
 _PAID = CONVERSION.features.index("monetary_value")
 _TICK_SECONDS = 0.004
@@ -43,7 +40,16 @@ _REJECTIONS = {
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.ABORTED,
 }
-_UNANSWERED = ("failed to connect", "Socket closed", "recvmsg", "Connection re", "GOAWAY", "sendmsg", "Broken pipe", "Stream removed")
+_UNANSWERED = (
+    "failed to connect",
+    "Socket closed",
+    "recvmsg",
+    "Connection re",
+    "GOAWAY",
+    "sendmsg",
+    "Broken pipe",
+    "Stream removed",
+)
 """How the texts of an UNAVAILABLE begin, or what they hold, that the server has not sent."""
 
 
@@ -93,6 +99,7 @@ class Traffic:
         users: How many visitors there are.
         events_per_second, scores_per_second: The rates.
         batch: How many events a call has; 1 sends TrackEvent, otherwise TrackEvents.
+        timeout_seconds: The deadline of a call.
         random: Chooses visitors.
         name: What the ids of events and visitors begin with.
     """
@@ -105,16 +112,20 @@ class Traffic:
         events_per_second: float,
         scores_per_second: float,
         batch: int,
+        timeout_seconds: float,
         random: Random,
         name: str,
     ) -> None:
         self.events: list[Event] = []
         """In the order in which they were sent."""
         self.scores: list[Score] = []
+        self.is_paused = False
+        """Whether nothing is sent at the rates for now."""
         self._name = name
         self._users = users
         self._rates = (events_per_second / batch, scores_per_second)
         self._batch = batch
+        self._timeout_seconds = timeout_seconds
         self._random = random
         self._numbers = count()
         self._calls: set[asyncio.Task[None]] = set()
@@ -128,20 +139,29 @@ class Traffic:
 
     async def run(self) -> None:
         """Send at the rates until ``settle``."""
-        began = time.monotonic()
-        sent = [0, 0]
+        now = time.monotonic()
+        due = [0.0, 0.0]
         send = (self._track if self._batch == 1 else self._track_many, self._score)
         while not self._ending:
-            now = time.monotonic()
+            before, now = now, time.monotonic()
             for place, rate in enumerate(self._rates):
-                due = int((now - began) * rate)
-                for _ in range(due - sent[place]):
+                due[place] += 0.0 if self.is_paused else rate * (now - before)
+                for _ in range(int(due[place])):
                     self._start(send[place]())
-                sent[place] = due
+                due[place] %= 1
             await asyncio.sleep(_TICK_SECONDS)
 
+    def burst(self, count: int) -> None:
+        """Send as many calls at once, half of them events."""
+        for _ in range(count // 2):
+            self._start(self._track())
+            self._start(self._score())
+
     async def settle(self) -> int:
-        """Send no more, wait for all calls, then send the events again that were not acknowledged, as clients do; returns how many these were.
+        """Send no more, wait for all calls, then send the events again that were not acknowledged, as clients do.
+
+        Returns:
+            How many these were.
 
         Raises:
             RuntimeError: One is not taken in a minute.
@@ -199,7 +219,7 @@ class Traffic:
         event = self._new_event()
         request = scoring_service_pb2.TrackEventRequest(event=self._message(event))
         try:
-            await self._next_stub().TrackEvent(request, timeout=TIMEOUT_SECONDS)
+            await self._next_stub().TrackEvent(request, timeout=self._timeout_seconds)
         except grpc.aio.AioRpcError as error:
             self._note(event, *_judge(error))
         else:
@@ -209,7 +229,7 @@ class Traffic:
         events = [self._new_event() for _ in range(self._batch)]
         request = scoring_service_pb2.TrackEventsRequest(events=[self._message(event) for event in events])
         try:
-            response = await self._next_stub().TrackEvents(request, timeout=TIMEOUT_SECONDS)
+            response = await self._next_stub().TrackEvents(request, timeout=self._timeout_seconds)
         except grpc.aio.AioRpcError as error:
             for event in events:
                 self._note(event, *_judge(error))
@@ -223,7 +243,7 @@ class Traffic:
     async def _send_again(self, events: Sequence[Event]) -> None:
         request = scoring_service_pb2.TrackEventsRequest(events=[self._message(event) for event in events])
         try:
-            response = await self._next_stub().TrackEvents(request, timeout=TIMEOUT_SECONDS)
+            response = await self._next_stub().TrackEvents(request, timeout=self._timeout_seconds)
         except grpc.aio.AioRpcError:
             await asyncio.sleep(_AGAIN_SECONDS)
             return
@@ -241,7 +261,7 @@ class Traffic:
         request = scoring_service_pb2.ScoreRequest(user_id=self.user_id(user), include_features=True)
         kind, detail = Kind.OK, ""
         try:
-            response = await self._next_stub().Score(request, timeout=TIMEOUT_SECONDS)
+            response = await self._next_stub().Score(request, timeout=self._timeout_seconds)
         except grpc.aio.AioRpcError as error:
             kind, detail = _judge(error)
         else:
@@ -260,6 +280,7 @@ async def run_traffic(
     events_per_second: float,
     scores_per_second: float,
     batch: int = 1,
+    timeout_seconds: float = 1.0,
     seed: int = 1,
 ) -> AsyncIterator[Traffic]:
     """Send to a server for as long as the context lasts, or until ``settle``; see ``Traffic``."""
@@ -269,6 +290,7 @@ async def run_traffic(
         events_per_second=events_per_second,
         scores_per_second=scores_per_second,
         batch=batch,
+        timeout_seconds=timeout_seconds,
         random=Random(seed),
         name=name,
     )

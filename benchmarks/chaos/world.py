@@ -39,6 +39,8 @@ class Rates:
     """How many events a call has."""
     users: int = 200
     """How many visitors there are."""
+    timeout_seconds: float = 1.0
+    """The deadline of a call; the server's own limit is one second, unless flags say otherwise."""
 
 
 @dataclass(kw_only=True)
@@ -47,10 +49,16 @@ class World:
 
     server: ServerProcess
     random: Random
-    traffic: Traffic | None = None
+    sent: Traffic | None = None
     stores: list[StoreProcess] = field(default_factory=list)
     """The primary, and its replica if there is one; none with an embedded store."""
     proxy: StoreProxy | None = None
+
+    @property
+    def traffic(self) -> Traffic:
+        """What is sent to the server."""
+        assert self.sent is not None
+        return self.sent
 
     @property
     def store(self) -> StoreProcess:
@@ -87,6 +95,8 @@ class Fault:
     flags: tuple[str, ...] = ()
     """Further ones of ``presage serve``."""
     rates: Rates = Rates()
+    all_ok: bool = False
+    """Whether every call has to be answered as if nothing had happened."""
 
 
 @asynccontextmanager

@@ -45,7 +45,7 @@ from presage_server.settings import Settings
 from presage_server.store.opening import open_store
 from presage_server.store.redis_store import RedisStore
 from presage_server.store.snapshot import WRITER_BYTES
-from presage_server.store.written import LossWatch
+from presage_server.store.written import watched_losses
 from presage_server.telemetry.clock_jumps import ClockWatch
 from presage_server.telemetry.metrics import Metrics, serve_metrics
 from presage_server.tracking.recent import RecentSnapshots
@@ -124,8 +124,6 @@ async def running(
         )
         metrics.registry.register(store.trouble)
         metrics.store_is_silent = lambda: link.silent
-        losses = LossWatch(redis, link, store.written)
-        metrics.registry.register(losses.metrics)
         counts = make_counts(settings, models, metrics)
         scorer, pairs = make_scorer(settings, store, metrics, counts)
         ranker, list_pairs = make_ranker(settings, live, store, metrics)
@@ -164,7 +162,7 @@ async def running(
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)
         stack.callback(asyncio.create_task(ClockWatch(metrics.clock_jumps).run()).cancel)
-        stack.callback(asyncio.create_task(losses.run()).cancel)
+        await stack.enter_async_context(watched_losses(redis, link, store.written, metrics.registry))
         swapper = Swapper(
             models,
             settings.models,

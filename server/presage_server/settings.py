@@ -81,8 +81,8 @@ class Settings:
     )
     store_fsync: str = setting(
         "everysec",
-        "When the embedded store syncs its append-only file to disk. `everysec`: a power failure may lose the last second. "
-        "`always`: it loses nothing that was acknowledged, but every write waits for the disk.",
+        "When the embedded store syncs its append-only file to disk. `everysec`: a power failure may lose the last seconds. "
+        "`always`: nothing that was acknowledged is lost, but every write waits for the disk. A store of your own has to do the same.",
         choices=("everysec", "always"),
     )
     models: Path = setting(  # noqa: RUF009 - it declares a field

@@ -43,8 +43,8 @@ class TruncationReport:
         for found in _TRUNCATED.finditer(complete):
             name, offset = found[1].decode(), int(found[2])
             _logger.error(
-                "the store's append-only file %s ended in the middle of a write, as after a power failure or on a full disk: its last "
-                "%s bytes were dropped, and all that should have followed is lost; see %s",
+                "the store's append-only file %s ended in the middle of a write, as after a power failure or on a full disk: its "
+                "last %s bytes were dropped, and all that should have followed is lost; see %s",
                 name,
                 f"{max(self._sizes.get(name, offset) - offset, 0):,}",
                 self._log,

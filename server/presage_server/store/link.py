@@ -71,7 +71,7 @@ class Link:
         self._logged = False
         """Whether others have logged why the connection was dropped."""
         self.process = 0
-        """Counts the processes of the store that were connected to, one after another: more than one after a restart or fail-over."""
+        """Counts the processes of the store that were connected to: more than one after a restart or fail-over."""
         self.run_id = b""
         """The id of the last of them."""
         self.outages = 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -16,7 +18,7 @@ from presage_featurizer.event_log import BEGINNING, EntryId
 from presage_server.store.link import Link
 from presage_server.telemetry.counting import Counters
 
-__all__ = ["LossWatch", "WrittenChange", "WrittenEntries"]
+__all__ = ["LossWatch", "WrittenChange", "WrittenEntries", "watched_losses"]
 
 _logger = logging.getLogger(__name__)
 
@@ -72,8 +74,8 @@ class WrittenEntries:
 class LossWatch:
     """Whenever another process of the store answers, looks whether it has what was acknowledged before.
 
-    A store that dies, and a replica that takes its place, lack the newest part of what was written: what was not on disk yet, or not
-    sent to the replica. So a stream that has the newest entry of before has all of them.
+    A store that dies, and a replica that takes its place, lack the newest part of what was written: what was not on disk yet, or
+    not sent to the replica. So a stream that has the newest entry of before has all of them.
 
     Args:
         redis: A client of the store, for this alone.
@@ -133,14 +135,22 @@ class LossWatch:
         found: list[bool] = []
         for first in range(0, len(changes), _CHANGES_PER_ROUND_TRIP):
             found += await self._are_there(changes[first : first + _CHANGES_PER_ROUND_TRIP])
-        oldest = await self._redis.xrange(changes[0].stream, count=1)
-        # What is older than all that is there was dropped because streams are bounded.
-        kept_from = EntryId.parse(oldest[0][0]) if oldest else BEGINNING
+        kept_from = await self._kept_from(changes[0].stream)
         return [
             change
             for change, is_there in zip(changes, found, strict=True)
             if not is_there and EntryId.parse(change.last_id) > kept_from
         ]
+
+    async def _kept_from(self, stream: str) -> EntryId:
+        """Find the entry of a stream before which older ones were dropped because streams are bounded."""
+        oldest = await self._redis.xrange(stream, count=1)
+        if not oldest:
+            return BEGINNING
+        info = await self._redis.xinfo_stream(stream)
+        # Redis before 7 does not say how many there ever were.
+        is_whole = info.get("entries-added") == info["length"]
+        return BEGINNING if is_whole else EntryId.parse(oldest[0][0])
 
     async def _are_there(self, changes: Sequence[WrittenChange]) -> list[bool]:
         pipeline: Any = self._redis.pipeline(transaction=False)
@@ -150,7 +160,9 @@ class LossWatch:
 
     def _report(self, lost: Sequence[WrittenChange], looked_for: int, *, is_all: bool) -> None:
         if not lost:
-            _logger.warning("another process of the store answers; it has all of the last %s changes", f"{looked_for:,}")
+            _logger.warning(
+                "another process of the store answers; it has all of the last %s changes", f"{looked_for:,}"
+            )
             return
         events = sum(change.events for change in lost)
         self.metrics[()].inc(events)
@@ -162,3 +174,17 @@ class LossWatch:
             f"{events:,}",
             datetime.fromtimestamp(since.unix_millis / 1e3, UTC).isoformat(timespec="milliseconds"),
         )
+
+
+@asynccontextmanager
+async def watched_losses(
+    redis: Redis, link: Link, written: WrittenEntries, registry: CollectorRegistry
+) -> AsyncIterator[None]:
+    """Count what the store loses for as long as the context lasts; see ``LossWatch``."""
+    watch = LossWatch(redis, link, written)
+    registry.register(watch.metrics)
+    watching = asyncio.create_task(watch.run())
+    try:
+        yield
+    finally:
+        watching.cancel()

@@ -93,9 +93,9 @@ async def test_what_is_lost_is_counted_once_whatever_follows_it(store, short_dir
             reconnect(view)
             write(view, "u", "7")  # what comes after the restart hides nothing
             assert await look() == 4
-            assert [record.levelname for record in caplog.records if "4 acknowledged events are lost" in record.message] == [
-                "ERROR"
-            ]
+            assert [
+                record.levelname for record in caplog.records if "4 acknowledged events are lost" in record.message
+            ] == ["ERROR"]
             restart(store, view)
             assert await look() == 4
 
@@ -106,6 +106,15 @@ async def test_a_store_that_kept_nothing_has_lost_all(short_directory):
             write(view, "u", "1", "2", "3")
             restart(store, view)
             assert await look() == 3
+
+
+async def test_a_stream_that_began_anew_is_not_taken_for_one_that_dropped_entries(short_directory):
+    with local_store(short_directory / "s") as store, opened(store) as view:
+        async with watched(store, view) as look:
+            write(view, "u", "1", "2")
+            restart(store, view)
+            write(view, "u", "3")
+            assert await look() == 2
 
 
 async def test_what_a_bounded_stream_dropped_is_not_lost(store, short_directory):
