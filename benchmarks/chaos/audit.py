@@ -10,7 +10,8 @@ from typing import Any
 
 import redis
 
-from benchmarks.chaos.traffic import Event, Kind, Score, Traffic
+from benchmarks.chaos.answers import Event, Kind, Score
+from benchmarks.chaos.traffic import Traffic
 from benchmarks.rig.server_parts import PARTITIONS, REVISION_BYTES, state_key, stream_key
 from presage_featurizer import Event as StoredEvent
 from presage_featurizer import decode_event, encode_state

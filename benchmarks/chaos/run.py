@@ -15,8 +15,9 @@ from urllib.request import urlopen
 
 import numpy as np
 
+from benchmarks.chaos.answers import Event, Kind, Score, outcomes
 from benchmarks.chaos.audit import Audit, audit
-from benchmarks.chaos.traffic import Event, Kind, Score, Traffic, outcomes, run_traffic
+from benchmarks.chaos.traffic import Traffic, run_traffic
 from benchmarks.chaos.world import Fault, World, run_world
 
 __all__ = ["Outcome", "run_fault"]
@@ -165,7 +166,7 @@ async def _until_calm(traffic: Traffic, repaired: float) -> bool:
         await asyncio.sleep(_POLL_SECONDS)
         now = time.monotonic()
         bad = [call.sent for call in (*traffic.events, *traffic.scores) if call.ended and call.kind is not Kind.OK]
-        waiting = [event.sent for event in traffic.events[-2_000:] if not event.ended]
+        waiting = [call.sent for call in (*traffic.events, *traffic.scores) if not call.ended]
         oldest = min(waiting, default=now)
         if min(now, oldest) - max([repaired, *bad]) >= _CALM_SECONDS:
             return True

@@ -46,8 +46,8 @@ async def _stopped_with_calls(world: World) -> AsyncIterator[None]:
     traffic.is_paused = True
     await asyncio.sleep(1.0)
     world.store.signal(signal.SIGSTOP)
-    traffic.burst(_IN_FLIGHT)
-    await asyncio.sleep(2.0)
+    await traffic.burst(_IN_FLIGHT)
+    await asyncio.sleep(0.5)
     world.server.signal(signal.SIGTERM)
     await asyncio.sleep(0.5)
     world.store.signal(signal.SIGCONT)

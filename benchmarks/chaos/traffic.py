@@ -9,18 +9,18 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from enum import StrEnum
-from itertools import count, cycle
+from itertools import count
 from random import Random
 from typing import Any
 
 import grpc
-import msgspec
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from benchmarks.chaos.answers import Event, Kind, Score, judge
 from presage.v1 import event_pb2, scoring_service_pb2, scoring_service_pb2_grpc
 from presage_featurizer import CONVERSION
 
-__all__ = ["Event", "Kind", "Score", "Traffic", "run_traffic"]
+__all__ = ["Traffic", "run_traffic"]
 
 _PAID = CONVERSION.features.index("monetary_value")
 _TICK_SECONDS = 0.004
@@ -34,61 +34,6 @@ _CHANNEL = (
     ("grpc.enable_retries", 0),  # what the server says is recorded, not what a retry made of it
     ("grpc.use_local_subchannel_pool", 1),
 )
-_REJECTIONS = {
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.RESOURCE_EXHAUSTED,
-    grpc.StatusCode.FAILED_PRECONDITION,
-    grpc.StatusCode.ABORTED,
-}
-_UNANSWERED = (
-    "failed to connect",
-    "Socket closed",
-    "recvmsg",
-    "Connection re",
-    "GOAWAY",
-    "sendmsg",
-    "Broken pipe",
-    "Stream removed",
-)
-"""How the texts of an UNAVAILABLE begin, or what they hold, that the server has not sent."""
-
-
-class Kind(StrEnum):
-    """What was returned."""
-
-    OK = "ok"
-    DEGRADED = "degraded"
-    """A score that says that it lacks the visitor's history."""
-    REJECTED = "rejected"
-    """The server says that it did nothing, or that sending again is safe."""
-    FAILED = "failed"
-    """No answer in time, or none at all."""
-
-
-class _Call(msgspec.Struct, kw_only=True):
-    """One call; times are of ``time.monotonic``."""
-
-    user: int
-    sent: float
-    ended: float
-    kind: Kind
-    detail: str
-    """Status and text, unless it is ok."""
-
-
-class Event(_Call, kw_only=True):
-    """One that was sent, and what was answered when it was sent first."""
-
-    id: str
-    acknowledged: float = 0.0
-    """When it was, first; 0.0: never."""
-
-
-class Score(_Call, kw_only=True):
-    """One that was asked for."""
-
-    seen: int
-    """How many events the score has seen."""
 
 
 class Traffic:
@@ -131,7 +76,7 @@ class Traffic:
         self._calls: set[asyncio.Task[None]] = set()
         self._ending = False
         self._channels = [grpc.aio.insecure_channel(address, options=_CHANNEL) for _ in range(_CONNECTIONS)]
-        self._stubs = cycle([scoring_service_pb2_grpc.ScoringServiceStub(channel) for channel in self._channels])
+        self._stubs: Any = [scoring_service_pb2_grpc.ScoringServiceStub(channel) for channel in self._channels]
 
     def user_id(self, user: int) -> str:
         """Return the id of a visitor by number."""
@@ -151,11 +96,14 @@ class Traffic:
                 due[place] %= 1
             await asyncio.sleep(_TICK_SECONDS)
 
-    def burst(self, count: int) -> None:
-        """Send as many calls at once, half of them events."""
+    async def burst(self, count: int) -> None:
+        """Send as many calls at once, half of them events, and wait until the server has received them."""
         for _ in range(count // 2):
             self._start(self._track())
             self._start(self._score())
+        await asyncio.sleep(_TICK_SECONDS)  # all of them begin
+        for channel in self._channels:  # a connection keeps the order of what is sent
+            await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=_SETTLE_SECONDS)
 
     async def settle(self) -> int:
         """Send no more, wait for all calls, then send the events again that were not acknowledged, as clients do.
@@ -187,7 +135,7 @@ class Traffic:
             await channel.close()
 
     def _next_stub(self) -> Any:
-        return next(self._stubs)
+        return self._random.choice(self._stubs)
 
     def _start(self, call: Any) -> None:
         task = asyncio.create_task(call)
@@ -221,7 +169,7 @@ class Traffic:
         try:
             await self._next_stub().TrackEvent(request, timeout=self._timeout_seconds)
         except grpc.aio.AioRpcError as error:
-            self._note(event, *_judge(error))
+            self._note(event, *judge(error))
         else:
             self._note(event, Kind.OK)
 
@@ -232,7 +180,7 @@ class Traffic:
             response = await self._next_stub().TrackEvents(request, timeout=self._timeout_seconds)
         except grpc.aio.AioRpcError as error:
             for event in events:
-                self._note(event, *_judge(error))
+                self._note(event, *judge(error))
         else:
             for event, result in zip(events, response.results, strict=True):
                 if result.code:
@@ -257,18 +205,25 @@ class Traffic:
             event.acknowledged = event.ended
 
     async def _score(self) -> None:
-        user, sent, seen = self._random.randrange(self._users), time.monotonic(), 0
-        request = scoring_service_pb2.ScoreRequest(user_id=self.user_id(user), include_features=True)
-        kind, detail = Kind.OK, ""
+        score = Score(
+            user=self._random.randrange(self._users),
+            sent=time.monotonic(),
+            ended=0.0,
+            kind=Kind.FAILED,
+            detail="cut off",
+            seen=0,
+        )
+        self.scores.append(score)
+        request = scoring_service_pb2.ScoreRequest(user_id=self.user_id(score.user), include_features=True)
         try:
             response = await self._next_stub().Score(request, timeout=self._timeout_seconds)
         except grpc.aio.AioRpcError as error:
-            kind, detail = _judge(error)
+            score.kind, score.detail = judge(error)
         else:
             prediction = response.prediction
-            seen = round(prediction.features.values[_PAID])
-            kind = Kind.DEGRADED if prediction.degraded else Kind.OK
-        self.scores.append(Score(user=user, sent=sent, ended=time.monotonic(), kind=kind, detail=detail, seen=seen))
+            score.seen = round(prediction.features.values[_PAID])
+            score.kind, score.detail = Kind.DEGRADED if prediction.degraded else Kind.OK, ""
+        score.ended = time.monotonic()
 
 
 @asynccontextmanager
@@ -302,17 +257,3 @@ async def run_traffic(
         with suppress(asyncio.CancelledError):
             await sending
         await traffic.close()
-
-
-def _judge(error: grpc.aio.AioRpcError) -> tuple[Kind, str]:
-    code, text = error.code(), error.details() or ""
-    is_answered = code in _REJECTIONS and not any(part in text for part in _UNANSWERED)
-    return Kind.REJECTED if is_answered else Kind.FAILED, f"{code.name}: {text}"
-
-
-def outcomes(calls: Sequence[_Call]) -> dict[Kind, int]:
-    """Count calls by what was returned."""
-    counts = dict.fromkeys(Kind, 0)
-    for call in calls:
-        counts[call.kind] += 1
-    return counts

@@ -144,7 +144,7 @@ class LossWatch:
 
     async def _kept_from(self, stream: str) -> EntryId:
         """Find the entry of a stream before which older ones were dropped because streams are bounded."""
-        oldest = await self._redis.xrange(stream, count=1)
+        oldest: Any = await self._redis.xrange(stream, count=1)
         if not oldest:
             return BEGINNING
         info = await self._redis.xinfo_stream(stream)
