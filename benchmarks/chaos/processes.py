@@ -214,8 +214,12 @@ class ServerProcess:
 
     async def wait(self) -> int:
         """Wait until it has ended; returns its exit code."""
-        assert self._process is not None
-        return await asyncio.to_thread(self._process.wait, _START_SECONDS)
+        process = self._process
+        assert process is not None
+        code = await asyncio.to_thread(process.wait, _START_SECONDS)
+        if process.stdout is not None:
+            process.stdout.close()
+        return code
 
     def workers(self) -> list[int]:
         """List the processes that it started and that serve, in no order."""
