@@ -7,8 +7,8 @@ import time
 import pytest
 import redis
 
-from benchmarks.chaos.answers import Event, Kind, Score
-from benchmarks.chaos.audit import Audit, audit
+from benchmarks.chaos.answers import Kind, Score
+from benchmarks.chaos.audit import audit
 from benchmarks.chaos.traffic import run_traffic
 from benchmarks.rig.server_parts import REVISION_BYTES, state_key, stream_key
 from benchmarks.rig.serving import local_store, presage_serve

@@ -56,6 +56,8 @@ def test_what_is_not_known_is_not_made_up(change, cells):
     assert cells in make_page([replace(LOSES, **change)], COSTS, waits(0.001), "native")
 
 
-@pytest.mark.parametrize(("seconds", "says"), [(0.0001, "does not wait for the sync"), (1.2, "waits for the next sync")])
+@pytest.mark.parametrize(
+    ("seconds", "says"), [(0.0001, "does not wait for the sync"), (1.2, "waits for the next sync")]
+)
 def test_what_is_said_of_waitaof_is_what_was_measured(seconds, says):
     assert says in make_page([FINE], COSTS, waits(seconds), "native")
