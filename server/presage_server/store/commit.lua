@@ -12,6 +12,7 @@ end
 if ARGV[5] == '1' then
   redis.call('RPUSH', KEYS[3], current)
   redis.call('LTRIM', KEYS[3], -10, -1)
+  redis.call('PEXPIRE', KEYS[3], ARGV[3])
 end
 local last
 for i = 7, #ARGV do

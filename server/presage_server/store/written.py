@@ -135,22 +135,23 @@ class LossWatch:
         found: list[bool] = []
         for first in range(0, len(changes), _CHANGES_PER_ROUND_TRIP):
             found += await self._are_there(changes[first : first + _CHANGES_PER_ROUND_TRIP])
-        kept_from = await self._kept_from(changes[0].stream)
+        removed_to = await self._removed_to(changes[0].stream)
         return [
             change
             for change, is_there in zip(changes, found, strict=True)
-            if not is_there and EntryId.parse(change.last_id) > kept_from
+            if not is_there and EntryId.parse(change.last_id) > removed_to
         ]
 
-    async def _kept_from(self, stream: str) -> EntryId:
-        """Find the entry of a stream before which older ones were dropped because streams are bounded."""
+    async def _removed_to(self, stream: str) -> EntryId:
+        """Find the entry of a stream up to which missing ones were removed on purpose: streams are bounded, visitors forgotten."""
         oldest: Any = await self._redis.xrange(stream, count=1)
         if not oldest:
             return BEGINNING
         info = await self._redis.xinfo_stream(stream)
-        # Redis before 7 does not say how many there ever were.
-        is_whole = info.get("entries-added") == info["length"]
-        return BEGINNING if is_whole else EntryId.parse(oldest[0][0])
+        # Redis before 7 says neither how many there ever were nor which was removed last.
+        if info.get("entries-added") == info["length"]:
+            return BEGINNING
+        return max(EntryId.parse(oldest[0][0]), EntryId.parse(info.get("max-deleted-entry-id", b"0-0")))
 
     async def _are_there(self, changes: Sequence[WrittenChange]) -> list[bool]:
         pipeline: Any = self._redis.pipeline(transaction=False)

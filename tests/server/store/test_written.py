@@ -129,6 +129,18 @@ async def test_what_a_bounded_stream_dropped_is_not_lost(store, short_directory)
             assert await look() == 1
 
 
+async def test_what_was_removed_on_purpose_is_not_lost(store):
+    """As when the newest visitor of a stream is forgotten."""
+    with opened(store) as view:
+        async with watched(store, view) as look:
+            write(view, "u", "1")
+            write(view, NEIGHBOUR, "2")
+            stream = stream_key(partition_of("u"))
+            store.redis.xdel(stream, store.redis.xrevrange(stream, count=1)[0][0])
+            restart(store, view)
+            assert await look() == 0
+
+
 async def test_when_more_is_lost_than_is_remembered_the_log_says_so(short_directory, caplog):
     with local_store(short_directory / "s") as store, opened(store) as view:
         view.store.written = WrittenEntries(most=2)
