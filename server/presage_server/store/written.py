@@ -144,14 +144,14 @@ class LossWatch:
 
     async def _removed_to(self, stream: str) -> EntryId:
         """Find the entry of a stream up to which missing ones were removed on purpose: streams are bounded, visitors forgotten."""
-        oldest: Any = await self._redis.xrange(stream, count=1)
-        if not oldest:
+        if not await self._redis.exists(stream):
             return BEGINNING
         info = await self._redis.xinfo_stream(stream)
         # Redis before 7 says neither how many there ever were nor which was removed last.
         if info.get("entries-added") == info["length"]:
             return BEGINNING
-        return max(EntryId.parse(oldest[0][0]), EntryId.parse(info.get("max-deleted-entry-id", b"0-0")))
+        oldest = EntryId.parse(info["first-entry"][0]) if info["first-entry"] else BEGINNING
+        return max(oldest, EntryId.parse(info.get("max-deleted-entry-id", b"0-0")))
 
     async def _are_there(self, changes: Sequence[WrittenChange]) -> list[bool]:
         pipeline: Any = self._redis.pipeline(transaction=False)

@@ -129,14 +129,15 @@ async def test_what_a_bounded_stream_dropped_is_not_lost(store, short_directory)
             assert await look() == 1
 
 
-async def test_what_was_removed_on_purpose_is_not_lost(store):
-    """As when the newest visitor of a stream is forgotten."""
+@pytest.mark.parametrize("removed", [1, 2])
+async def test_what_was_removed_on_purpose_is_not_lost(store, removed):
+    """As when visitors are forgotten: the newest of a stream, or all."""
     with opened(store) as view:
         async with watched(store, view) as look:
             write(view, "u", "1")
             write(view, NEIGHBOUR, "2")
             stream = stream_key(partition_of("u"))
-            store.redis.xdel(stream, store.redis.xrevrange(stream, count=1)[0][0])
+            store.redis.xdel(stream, *(entry_id for entry_id, _ in store.redis.xrevrange(stream, count=removed)))
             restart(store, view)
             assert await look() == 0
 
