@@ -168,8 +168,7 @@ async def running(
         await self_check.run_once()
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)
-        stack.callback(asyncio.create_task(ClockWatch(metrics.clock_jumps).run()).cancel)
-        await stack.enter_async_context(watched_losses(redis, link, store.written, metrics.registry))
+        await stack.enter_async_context(_watching(metrics, redis, store))
         swapper = Swapper(
             models,
             settings.models,
@@ -204,6 +203,17 @@ async def _changing(reloads: Reloads, swapper: Swapper) -> AsyncIterator[None]:
         swapper.give_up()
         await asyncio.to_thread(reloads.close)  # the loop may be what a change waits for
         swapper.close()
+
+
+@asynccontextmanager
+async def _watching(metrics: Metrics, redis: Redis, store: RedisStore) -> AsyncIterator[None]:
+    """Watch the clock, and what the store loses, for as long as the context lasts."""
+    watching = asyncio.create_task(ClockWatch(metrics.clock_jumps).run())
+    try:
+        async with watched_losses(redis, store.link, store.written, metrics.registry):
+            yield
+    finally:
+        watching.cancel()
 
 
 @asynccontextmanager
