@@ -7,11 +7,7 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test pytest test-slow new-user check generate reference check-generated format models sbom bench bench-wire \
-        bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
-        bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
-        audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
-        list-regret learn-demo planted-proof mlflow-proof drift-proof bench-drift floods proxies clean
+.PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -192,6 +188,9 @@ reload-proof: setup ## 50 reloads under 5,000 Score/s, 10 of them broken: no fai
 
 explain-parity: setup ## explain 10,000 random rows with twelve tree models, and compare with LightGBM, XGBoost and shap
 	@$(BIN)/python -m benchmarks.proofs.explain_parity $(ARGS)
+
+chaos: setup ## break stores, servers, disks, clocks and connections under load; writes docs/reliability.md; a quarter of an hour
+	@$(BIN)/python -m benchmarks.chaos --to .benchmarks/chaos.json $(ARGS)
 
 list-regret: setup ## how far lists are from the best ones: at random, popular, by the shipped ranking model
 	@$(BIN)/python -m benchmarks.proofs.list_regret $(ARGS)
