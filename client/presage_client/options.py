@@ -9,8 +9,9 @@ import grpc
 
 from presage.v1 import model_service_pb2, ranking_service_pb2, scoring_service_pb2
 from presage_client._checks import check_instance, check_integers, check_numbers
+from presage_client.hedging import Hedging
 
-__all__ = ["ClientOptions", "channel_arguments"]
+__all__ = ["ClientOptions", "channel_arguments", "hedging_arguments"]
 
 _NUMBERS = ("timeout_ms", "initial_backoff_ms", "max_backoff_ms")
 _INTEGERS = ("keepalive_interval_ms", "keepalive_timeout_ms", "max_send_bytes", "max_receive_bytes")
@@ -39,7 +40,7 @@ class ClientOptions:
     max_attempts: int = 3
     """How often a call is sent while servers are unavailable, overloaded or shut down, 1 to 5 with the first.
 
-    Nothing else is retried.
+    Nothing else is retried. Where a server says when, it is then, and not at all if that is past the deadline.
     """
     initial_backoff_ms: float = 5
     """Wait before the second attempt, in milliseconds; doubles for each further one, up to ``max_backoff_ms``."""
@@ -55,12 +56,16 @@ class ClientOptions:
     """Largest answer."""
     credentials: grpc.ChannelCredentials | None = field(default=None, repr=False)
     """TLS and who calls, as made by ``grpc.ssl_channel_credentials``; None means plain text."""
+    hedging: Hedging | None = None
+    """Sends a slow Score a second time; None: it does not."""
 
     def __post_init__(self) -> None:
         check_numbers(self, _NUMBERS)
         check_integers(self, ("max_attempts", *_INTEGERS))
         if self.credentials is not None:
             check_instance("credentials", self.credentials, grpc.ChannelCredentials)
+        if self.hedging is not None:
+            check_instance("hedging", self.hedging, Hedging)
         for name in (*_NUMBERS, *_INTEGERS):
             value = getattr(self, name)
             if not 0 < value < float("inf"):
@@ -93,6 +98,11 @@ def channel_arguments(options: ClientOptions) -> list[tuple[str, str | int]]:
         ("grpc.max_send_message_length", options.max_send_bytes),
         ("grpc.max_receive_message_length", options.max_receive_bytes),
     ]
+
+
+def hedging_arguments(options: ClientOptions) -> list[tuple[str, str | int]]:
+    """Return the arguments of the channel for second attempts, whose connections are its own: a slow one is not met again."""
+    return [*channel_arguments(options), ("grpc.use_local_subchannel_pool", 1)]
 
 
 def _service_config(options: ClientOptions) -> dict[str, object]:

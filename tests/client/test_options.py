@@ -11,7 +11,9 @@ from presage_client import ClientOptions
 from presage_client.options import channel_arguments
 
 NUMBERS = [
-    field.name for field in dataclasses.fields(ClientOptions) if field.name not in ("max_attempts", "credentials")
+    field.name
+    for field in dataclasses.fields(ClientOptions)
+    if field.name not in ("max_attempts", "credentials", "hedging")
 ]
 FLOATS = ["timeout_ms", "initial_backoff_ms", "max_backoff_ms"]
 
