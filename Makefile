@@ -7,7 +7,7 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test pytest test-slow new-user check generate reference check-generated format models bench bench-wire \
+.PHONY: help setup demo test pytest test-slow new-user check generate stubs reference check-generated format models bench bench-wire \
         bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
         bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
         audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
@@ -71,6 +71,9 @@ format: setup ## format the code
 generate: setup ## write the stubs anew from proto/
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(STUBS) --mypy_out=quiet:$(STUBS) $(PROTOS)
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=$(STUBS) --mypy_grpc_out=quiet:$(STUBS) $(SERVICES)
+
+stubs: setup ## stubs for Node, Java and Go in build/stubs, as far as their generators are there
+	@PYTHON="$(BIN)/python" client/stubs.sh build/stubs
 
 reference: setup ## write the tables of docs/reference/ from the code
 	@PYTHONPATH=tests $(BIN)/python -m support.reference_tables

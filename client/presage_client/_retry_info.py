@@ -19,7 +19,7 @@ _TYPE: Final = "type.googleapis.com/google.rpc.RetryInfo"
 _Field = descriptor_pb2.FieldDescriptorProto
 
 
-def _declare(name: str, field: str, number: int, kind: str, label: _Field.Label) -> Any:
+def _declare(name: str, field: str, number: int, kind: str, label: Any) -> Any:
     """Make a message with one field, which holds another message."""
     parts = (any_pb2.DESCRIPTOR, duration_pb2.DESCRIPTOR)
     declared = descriptor_pb2.FileDescriptorProto(
@@ -38,8 +38,12 @@ _Status = _declare("Status", "details", 3, ".google.protobuf.Any", _Field.LABEL_
 _RetryInfo = _declare("RetryInfo", "retry_delay", 1, ".google.protobuf.Duration", _Field.LABEL_OPTIONAL)
 
 
-def retry_after_ms(trailing_metadata: Iterable[tuple[str, str | bytes]] | None) -> float | None:
-    """Return after how many milliseconds the call may be repeated; None where the server does not say."""
+def retry_after_ms(trailing_metadata: Iterable[Any] | None) -> float | None:
+    """Return after how many milliseconds the call may be repeated; None where the server does not say.
+
+    Args:
+        trailing_metadata: Pairs of a key and a value.
+    """
     for key, value in trailing_metadata or ():
         if key == _KEY and isinstance(value, bytes):
             try:
