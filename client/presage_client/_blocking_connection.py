@@ -15,7 +15,7 @@ from presage_client._forking import abandon, check_fork, connected, watch_forks
 from presage_client._metadata import caller
 from presage_client._target import full_target
 from presage_client.hedging import HedgingPolicy
-from presage_client.options import ClientOptions, channel_arguments, hedging_arguments
+from presage_client.options import ClientOptions, call_metadata, channel_arguments, hedging_arguments
 
 __all__ = ["Connection"]
 
@@ -69,15 +69,15 @@ class Connection:
         if timeout_ms is None:
             timeout_ms = self._options.timeout_ms
         opened, who, timeout_s = self._connect(), caller(), timeout_ms / 1_000
-        send = opened.stubs[call.method]
+        send, metadata = opened.stubs[call.method], (*who.metadata, *call_metadata(self._options))
         try:
             if call.hedged and self.hedging is not None:
                 again = opened.second[call.method]
                 response = send_twice(
-                    send, again, call.request, seconds=timeout_s, metadata=who.metadata, policy=self.hedging
+                    send, again, call.request, seconds=timeout_s, metadata=metadata, policy=self.hedging
                 )
             else:
-                response = send(call.request, timeout=timeout_s, metadata=who.metadata)
+                response = send(call.request, timeout=timeout_s, metadata=metadata)
         except grpc.RpcError as error:
             raise _failures.from_rpc(error, call.method, self._target, timeout_ms, who.request_id) from error
         except ValueError:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import grpc
 
 from presage.v1 import model_service_pb2, ranking_service_pb2, scoring_service_pb2
-from presage_client._checks import check_instance, check_integers, check_numbers
+from presage_client._checks import check_instance, check_integers, check_numbers, check_token
 from presage_client.hedging import Hedging
 
-__all__ = ["ClientOptions", "channel_arguments", "hedging_arguments"]
+__all__ = ["ClientOptions", "call_metadata", "channel_arguments", "hedging_arguments"]
 
 _NUMBERS = ("timeout_ms", "initial_backoff_ms", "max_backoff_ms")
 _INTEGERS = ("keepalive_interval_ms", "keepalive_timeout_ms", "max_send_bytes", "max_receive_bytes")
@@ -58,6 +59,8 @@ class ClientOptions:
     """TLS and who calls, as made by ``grpc.ssl_channel_credentials``; None means plain text."""
     hedging: Hedging | None = None
     """Sends a slow Score a second time; None: it does not."""
+    token: str | Callable[[], str] = field(default="", repr=False)
+    """What ``presage tokens add`` printed, or a function that returns it, called for every call; empty: none is sent."""
 
     def __post_init__(self) -> None:
         check_numbers(self, _NUMBERS)
@@ -66,6 +69,8 @@ class ClientOptions:
             check_instance("credentials", self.credentials, grpc.ChannelCredentials)
         if self.hedging is not None:
             check_instance("hedging", self.hedging, Hedging)
+        if not callable(self.token):
+            check_token(self.token)
         for name in (*_NUMBERS, *_INTEGERS):
             value = getattr(self, name)
             if not 0 < value < float("inf"):
@@ -103,6 +108,20 @@ def channel_arguments(options: ClientOptions) -> list[tuple[str, str | int]]:
 def hedging_arguments(options: ClientOptions) -> list[tuple[str, str | int]]:
     """Return the arguments of the channel for second attempts, whose connections are its own: a slow one is not met again."""
     return [*channel_arguments(options), ("grpc.use_local_subchannel_pool", 1)]
+
+
+def call_metadata(options: ClientOptions) -> tuple[tuple[str, str], ...]:
+    """Return what every call of a client carries beside its request.
+
+    Raises:
+        TypeError: The function that returns the token returned no string.
+        ValueError: It returned none that can be sent.
+    """
+    token = options.token
+    if callable(token):
+        token = token()
+        check_token(token)
+    return (("authorization", f"Bearer {token}"),) if token else ()
 
 
 def _service_config(options: ClientOptions) -> dict[str, object]:

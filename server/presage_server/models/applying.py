@@ -65,7 +65,7 @@ class LocalReloads:
         if self._interval_seconds:
             metrics = ReloadMetrics()
             self._registry.register(metrics)
-            self._verifier = Verifier(settings.models, custom)
+            self._verifier = Verifier(settings.models, custom, trusted=settings.require_signature)
             self._reloader = Reloader(
                 FolderWatch(settings.models),
                 self._verifier,
@@ -75,7 +75,11 @@ class LocalReloads:
             )
             self._reloader.look_first()
         self._models = load_models(
-            settings.models, settings.default_model, custom, default_ranking=settings.default_ranking_model
+            settings.models,
+            settings.default_model,
+            custom,
+            default_ranking=settings.default_ranking_model,
+            trusted=settings.require_signature,
         )
         return self._models
 
