@@ -1,13 +1,14 @@
 # `make demo` shows the service, `make test` proves it; every target makes `.venv` first. The bench targets pass ARGS on.
 PYTHON ?= python3
 BIN := .venv/bin
+VERSION := $(shell sed -n 's/^version = "\([0-9.]*\)".*/\1/p' pyproject.toml)
 PROTOS := $(sort $(wildcard proto/presage/v1/*.proto))
 SERVICES := $(sort $(wildcard proto/presage/v1/*_service.proto))
 STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test pytest test-slow new-user check generate stubs reference check-generated format models bench bench-wire \
+.PHONY: help setup demo test pytest test-slow new-user clean-machine image check generate stubs reference check-generated format models bench bench-wire \
         bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
         bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
         audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
@@ -59,6 +60,15 @@ test-slow: setup ## run the tests that `make test` leaves out: training again wh
 
 new-user: ## install the wheel in an environment of its own, and go from a log to a served model there
 	@PYTHON="$(PYTHON)" tests/new_user/path.sh
+
+clean-machine: ## build sdist and wheel, install them away from the checkout, and use them; DIST=dist keeps both files
+	@PYTHON="$(PYTHON)" tests/packaging/clean_machine.sh $(DIST)
+
+# Docker and podman take the same arguments: make image BUILD="buildah build". The tag is the version, and latest.
+BUILD ?= docker build
+IMAGE ?= localhost/presage
+image: ## the server's image, with deploy/docker/Dockerfile; IMAGE, BUILD and BUILD_ARGS="--build-arg BASE=..." change what it is
+	@$(BUILD) $(BUILD_ARGS) -f deploy/docker/Dockerfile -t $(IMAGE):$(VERSION) -t $(IMAGE):latest .
 
 check: setup check-generated ## lint, types, import rules, stubs up to date
 	@$(BIN)/ruff check .
