@@ -11,7 +11,7 @@ DEMO_EXTRAS ?= server,native
 .PHONY: help setup demo test pytest test-slow new-user clean-machine image check generate stubs reference check-generated format models bench bench-wire \
         bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
         bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
-        audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
+        audit-proof backfill-proof upgrade-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
         list-regret learn-demo planted-proof mlflow-proof drift-proof bench-drift clean
 .DEFAULT_GOAL := help
 
@@ -172,6 +172,11 @@ audit-proof: setup ## follow a million events and 20,000 served vectors with pre
 
 backfill-proof: setup ## backfill 100,000 visitors under 1,000 live events/s and compare every state with a replay
 	@$(BIN)/python -m benchmarks.proofs.backfill_proof --to .benchmarks/backfill.json $(ARGS)
+
+# The last revision whose states had another version, and the one before this release's work.
+UPGRADE_FROM ?= d739287 de2855b
+upgrade-proof: setup ## replace servers of older revisions one by one, on one store and under load: nothing lost, nothing twice, all read
+	@$(BIN)/python -m benchmarks.proofs.upgrade_proof --base $(UPGRADE_FROM) --to .benchmarks/upgrade.json $(ARGS)
 
 drift-proof: setup ## ten planted shifts and four quiet weeks of simulated traffic: which alarms are raised, and when
 	@$(BIN)/python -m benchmarks.proofs.drift $(ARGS)

@@ -24,12 +24,23 @@ def check(file: Path) -> list[str]:
         with zipfile.ZipFile(file) as wheel:
             names = wheel.namelist()
         expected = [f"{package}/__init__.py" for package in _PACKAGES]
-        expected += ["presage_client/py.typed", "presage_server/py.typed", "presage_server/bundles/conversion/3/manifest.json"]
+        expected += [
+            "presage_client/py.typed",
+            "presage_server/py.typed",
+            "presage_server/bundles/conversion/3/manifest.json",
+        ]
         unwanted = [name for name in names if name.startswith(("tests", "benchmarks", "docs"))]
     else:
         with tarfile.open(file) as sdist:
             names = [name.partition("/")[2] for name in sdist.getnames()]
-        expected = ["pyproject.toml", "constraints.txt", "LICENSE", "README.md", "CHANGELOG.md", "models/conversion/3/manifest.json"]
+        expected = [
+            "pyproject.toml",
+            "constraints.txt",
+            "LICENSE",
+            "README.md",
+            "CHANGELOG.md",
+            "models/conversion/3/manifest.json",
+        ]
         expected += ["proto/presage/v1/event.proto", "deploy/docker/Dockerfile", "client/examples/node/shop.js"]
         unwanted = [name for name in names if name.startswith((".venv", "build/", ".git/", ".benchmarks"))]
     unwanted += [name for name in names if "__pycache__" in name or "node_modules" in name]
