@@ -1,4 +1,4 @@
-"""Proves that servers of two releases can be replaced one by one on one store, and that the newer one reads what the older one wrote.
+"""Proves that servers of two releases can be replaced one by one on one store, and that the newer reads what the older wrote.
 
 ``python -m benchmarks.proofs.upgrade_proof --base REVISION``. Two servers of the base take events of simulated visitors. Meanwhile,
 first one and then the other is replaced by a server of this checkout; callers try another server when one goes away, or says that a
