@@ -8,7 +8,7 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test pytest test-slow new-user clean-machine image check generate stubs reference check-generated format models bench bench-wire \
+.PHONY: help setup demo test pytest test-slow new-user clean-machine image release-notes check generate stubs reference check-generated format models bench bench-wire \
         bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
         bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
         audit-proof backfill-proof upgrade-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
@@ -69,6 +69,9 @@ BUILD ?= docker build
 IMAGE ?= localhost/presage
 image: ## the server's image, with deploy/docker/Dockerfile; IMAGE, BUILD and BUILD_ARGS="--build-arg BASE=..." change what it is
 	@$(BUILD) $(BUILD_ARGS) -f deploy/docker/Dockerfile -t $(IMAGE):$(VERSION) -t $(IMAGE):latest .
+
+release-notes: ## print what the changelog says of this version: the notes of its release
+	@awk -v version="$(VERSION)" '/^## /{printing = index($$0, "## " version ",") == 1} printing' CHANGELOG.md
 
 check: setup check-generated ## lint, types, import rules, stubs up to date
 	@$(BIN)/ruff check .

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
+import grpc
+
 from presage_client.hedging import HedgingPolicy
 
 __all__ = ["send_twice"]
@@ -28,13 +30,20 @@ async def send_twice(
     """
     began = monotonic()
     delay = policy.begin()
+    if delay is None or delay >= seconds:
+        try:
+            response = await first(request, timeout=seconds, metadata=metadata)
+        except grpc.RpcError:
+            policy.fail()
+            raise
+        policy.end(monotonic() - began)
+        return response
     attempts = [_begin(first, request, seconds, metadata)]
     try:
-        if delay is not None and delay < seconds:
-            await asyncio.wait(attempts, timeout=delay)
-            if not attempts[0].done() and policy.take():
-                left = seconds - (monotonic() - began)
-                attempts.append(_begin(second, request, max(left, 0.0), metadata))
+        await asyncio.wait(attempts, timeout=delay)
+        if not attempts[0].done() and policy.take():
+            left = seconds - (monotonic() - began)
+            attempts.append(_begin(second, request, max(left, 0.0), metadata))
         under_way = set(attempts)
         while under_way:
             ended, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)

@@ -31,16 +31,23 @@ def send_twice(
     """
     began = monotonic()
     delay = policy.begin()
+    if delay is None or delay >= seconds:
+        try:
+            response = first(request, timeout=seconds, metadata=metadata)
+        except grpc.RpcError:
+            policy.fail()
+            raise
+        policy.end(monotonic() - began)
+        return response
     answered: SimpleQueue[Any] = SimpleQueue()
     attempts = [first.future(request, timeout=seconds, metadata=metadata)]
     attempts[0].add_done_callback(answered.put)
     try:
-        if delay is not None and delay < seconds:
-            _wait(attempts[0], delay)
-            if not attempts[0].done() and policy.take():
-                left = seconds - (monotonic() - began)
-                attempts.append(second.future(request, timeout=max(left, 0.0), metadata=metadata))
-                attempts[1].add_done_callback(answered.put)
+        _wait(attempts[0], delay)
+        if not attempts[0].done() and policy.take():
+            left = seconds - (monotonic() - began)
+            attempts.append(second.future(request, timeout=max(left, 0.0), metadata=metadata))
+            attempts[1].add_done_callback(answered.put)
         for _ in attempts:
             attempt = answered.get()
             if attempt.code() is grpc.StatusCode.OK:
