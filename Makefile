@@ -1,6 +1,7 @@
 # `make demo` shows the service, `make test` proves it; every target makes `.venv` first. The bench targets pass ARGS on.
 PYTHON ?= python3
 BIN := .venv/bin
+VERSION := $(shell sed -n 's/^version = "\([0-9.]*\)".*/\1/p' pyproject.toml)
 PROTOS := $(sort $(wildcard proto/presage/v1/*.proto))
 SERVICES := $(sort $(wildcard proto/presage/v1/*_service.proto))
 STUBS := proto
@@ -56,6 +57,18 @@ test-slow: setup ## run the tests that `make test` leaves out: training again wh
 new-user: ## install the wheel in an environment of its own, and go from a log to a served model there
 	@PYTHON="$(PYTHON)" tests/new_user/path.sh
 
+clean-machine: ## build sdist and wheel, install them away from the checkout, and use them; DIST=dist keeps both files
+	@PYTHON="$(PYTHON)" tests/packaging/clean_machine.sh $(DIST)
+
+# Docker and podman take the same arguments: make image BUILD="buildah build". The tag is the version, and latest.
+BUILD ?= docker build
+IMAGE ?= localhost/presage
+image: ## the server's image, with deploy/docker/Dockerfile; IMAGE, BUILD and BUILD_ARGS="--build-arg BASE=..." change what it is
+	@$(BUILD) $(BUILD_ARGS) -f deploy/docker/Dockerfile -t $(IMAGE):$(VERSION) -t $(IMAGE):latest .
+
+release-notes: ## print what the changelog says of this version: the notes of its release
+	@awk -v version="$(VERSION)" '/^## /{printing = index($$0, "## " version ",") == 1} printing' CHANGELOG.md
+
 check: setup check-generated ## lint, types, import rules, stubs up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
@@ -68,6 +81,9 @@ format: setup ## format the code
 generate: setup ## write the stubs anew from proto/
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(STUBS) --mypy_out=quiet:$(STUBS) $(PROTOS)
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=$(STUBS) --mypy_grpc_out=quiet:$(STUBS) $(SERVICES)
+
+stubs: setup ## stubs for Node, Java and Go in build/stubs, as far as their generators are there
+	@PYTHON="$(BIN)/python" client/stubs.sh build/stubs
 
 reference: setup ## write the tables of docs/reference/ from the code
 	@PYTHONPATH=tests $(BIN)/python -m support.reference_tables
@@ -167,6 +183,11 @@ audit-proof: setup ## follow a million events and 20,000 served vectors with pre
 
 backfill-proof: setup ## backfill 100,000 visitors under 1,000 live events/s and compare every state with a replay
 	@$(BIN)/python -m benchmarks.proofs.backfill_proof --to .benchmarks/backfill.json $(ARGS)
+
+# The last revision whose states had another version, and the one before this release's work.
+UPGRADE_FROM ?= d739287 de2855b
+upgrade-proof: setup ## replace servers of older revisions one by one, on one store and under load: nothing lost, nothing twice, all read
+	@$(BIN)/python -m benchmarks.proofs.upgrade_proof --base $(UPGRADE_FROM) --to .benchmarks/upgrade.json $(ARGS)
 
 drift-proof: setup ## ten planted shifts and four quiet weeks of simulated traffic: which alarms are raised, and when
 	@$(BIN)/python -m benchmarks.proofs.drift $(ARGS)
