@@ -7,11 +7,11 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test pytest test-slow new-user check generate reference check-generated format models bench bench-wire \
+.PHONY: help setup demo test pytest test-slow new-user check generate reference dashboards check-generated format models bench bench-wire \
         bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
         bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
         audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
-        list-regret learn-demo planted-proof mlflow-proof drift-proof bench-drift clean
+        list-regret learn-demo planted-proof mlflow-proof drift-proof bench-drift bench-observe clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -80,6 +80,9 @@ check-generated: setup
 	  for stub in "$$fresh"/presage/v1/*_pb2*; do cmp -s "$$stub" "proto/presage/v1/$${stub##*/}" || \
 	    { echo "proto/presage/v1/$${stub##*/} is not what 'make generate' writes; run it and commit"; exit 1; }; done
 
+dashboards: setup ## write the Grafana dashboards of deploy/ from their code
+	@$(BIN)/python deploy/grafana/dashboards.py
+
 models: setup ## train the shipped models again; the files come out the same
 	@$(BIN)/presage train --simulate --seed 7 --models lightgbm-classifier --calibration none --draws 100 --force \
 	  --to build/conversion --bundle models/conversion/3 --original tests/data/conversion-3.txt
@@ -131,6 +134,9 @@ bench-explain: setup ## what an explanation takes, and what 50 a second do to th
 
 bench-learn: setup ## what presage learn beside a server does to the latencies of Score
 	@$(BIN)/python -m benchmarks.retraining --to .benchmarks/learn.json $(ARGS)
+
+bench-observe: setup ## what metrics scraped every second and traces of 1 % of the calls do to the latencies of Score
+	@$(BIN)/python -m benchmarks.observing --to .benchmarks/observe.json $(ARGS)
 
 soak: setup ## an hour of mixed load at 60 % of saturation
 	@$(BIN)/python -m benchmarks.soak --to .benchmarks $(ARGS)

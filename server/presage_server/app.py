@@ -46,7 +46,10 @@ from presage_server.store.opening import open_store
 from presage_server.store.redis_store import RedisStore
 from presage_server.store.snapshot import WRITER_BYTES
 from presage_server.telemetry.clock_jumps import ClockWatch
-from presage_server.telemetry.metrics import Metrics, serve_metrics
+from presage_server.telemetry.exporting import exported_metrics
+from presage_server.telemetry.metrics import Metrics
+from presage_server.telemetry.readiness import Readiness, probe_store
+from presage_server.tracing.exporting import tracing
 from presage_server.tracking.recent import RecentSnapshots
 from presage_server.tracking.tracker import Tracker
 from presage_server.transport.choosing import choose_transport, make_transport
@@ -99,6 +102,10 @@ async def running(
     transport_name, reason = choose_transport(settings)
     _logger.info("transport: %s (%s)", transport_name, reason)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(
+            exported_metrics(metrics.registry, lambda: metrics.unready(), settings.host, settings.metrics_port)
+        )
+        interceptors = await stack.enter_async_context(tracing(settings, metrics.registry))
         options = ServerOptions(
             host=settings.host,
             port=settings.port,
@@ -113,6 +120,11 @@ async def running(
         link, redis, url = await open_store(settings, stack)
         add_rare_methods(server, models=models, redis=redis, settings=settings, custom=custom)
         binding = TableBinding(models)
+        store_probe = (
+            partial(probe_store, redis, settings.store_timeout_ms / 1e3) if settings.ready_needs_store else None
+        )
+        readiness = Readiness(health_servicer, store_probe)
+        metrics.unready = lambda: readiness.reason
         live = await stack.enter_async_context(live_items(url, settings, metrics.registry, binding.bind))
         store = RedisStore(
             link,
@@ -128,7 +140,7 @@ async def running(
         ranker, list_pairs = make_ranker(settings, live, store, metrics)
         overload = OverloadPolicy()
         pipeline = Pipeline(
-            intake=Intake(methods, (), overload, metrics, settings.timeout_ms / 1e3),
+            intake=Intake(methods, interceptors, overload, metrics, settings.timeout_ms / 1e3),
             store=store,
             tracker=Tracker(
                 store,
@@ -145,9 +157,6 @@ async def running(
             wait_seconds=_POLL_SECONDS,
             after_replies=AfterReplies(pairs, make_guard(settings, models, metrics, stack), list_pairs),
         )
-        if settings.metrics_port >= 0:
-            http = await serve_metrics(metrics, settings.host, settings.metrics_port)
-            stack.callback(http.close)
         warm_up(models, store, live)
         warmed_up()
         # Only now, for the port may be one that others listen on, too: no caller should meet a server that is not ready.
@@ -158,9 +167,11 @@ async def running(
         address = await transport.start(between.turn)
         self_check = SelfCheck(transport, "" if share_port else address)
         await self_check.run_once()
+        await readiness.begin()
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)
         stack.callback(asyncio.create_task(ClockWatch(metrics.clock_jumps).run()).cancel)
+        stack.callback(asyncio.create_task(readiness.run()).cancel)
         swapper = Swapper(
             models,
             settings.models,
@@ -175,6 +186,7 @@ async def running(
         yield address
         reloads.stop()
         checking.cancel()
+        await readiness.drain()
         await _drain(settings, health_servicer, transport)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from presage_server.errors import SettingsError
 from presage_server.setting_fields import check_settings, setting
+from presage_server.telemetry.settings import TelemetrySettings
 
 __all__ = ["REMOVED_SETTINGS", "Settings", "shipped_models"]
 
@@ -33,7 +34,7 @@ def shipped_models() -> Path:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
+class Settings(TelemetrySettings):
     """How to serve.
 
     Raises:
@@ -199,6 +200,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        self.check_telemetry()
         if not self.host:
             raise SettingsError(f"host: expected an address or a host name, got {self.host!r}")
         if self.redis_url and not self.redis_url.startswith(_STORE_SCHEMES):  # it may hold a password: never shown

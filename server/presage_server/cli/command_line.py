@@ -29,6 +29,7 @@ _ORDER = (
     "learn",
     "models",
     "drift",
+    "doctor",
     "version",
 )
 _LIBRARIES_OF_EXTRAS = {"lightgbm": "train", "onnx": "train", "pyarrow": "train", "sklearn": "train"}

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from time import monotonic
 
 import grpc
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 
 from presage_server.call import CANCELLED, Call
 from presage_server.rpc.status import CODE_NAMES
 from presage_server.telemetry.counting import Count, Counters, Distribution, Histograms
-from presage_server.telemetry.exposition import serve_text
 from presage_server.telemetry.stages import STAGES, Stages
 from presage_server.telemetry.versions import VersionMetrics
 
-__all__ = ["Metrics", "serve_metrics"]
+__all__ = ["Metrics"]
 
 _BUCKETS_SECONDS = (
     *(0.0001, 0.0002, 0.0003, 0.0004, 0.0005, 0.0006, 0.0008),
@@ -136,6 +134,8 @@ class Metrics:
         self._handled, self._seconds = handled, seconds
         self.store_is_silent: Callable[[], bool] = lambda: False
         """Whether calls wait for a store that hangs."""
+        self.unready: Callable[[], str] = lambda: "the server is starting"
+        """Why no calls should be sent here; empty if they should."""
         self._of_calls: dict[tuple[str, int | None], tuple[Count, Distribution]] = {}
         """The counters of a method and status, which are found faster here."""
 
@@ -174,16 +174,3 @@ class Metrics:
         """Count versions of models that were rejected in favor of an older one, by the model's name."""
         for name, count in rejected.items():
             self._bundles_rejected[name,].inc(count)
-
-
-async def serve_metrics(metrics: Metrics, host: str, port: int) -> asyncio.Server:
-    """Serve the metrics over HTTP; raises SettingsError if it cannot listen there.
-
-    On the server's own loop, because an exporter's thread would hold the interpreter for milliseconds at a bad moment; with the few
-    series here, writing them takes well under one.
-    """
-
-    async def text() -> bytes:
-        return generate_latest(metrics.registry)
-
-    return await serve_text(text, host, port)

@@ -20,7 +20,7 @@ from presage_server.models.plan import Plan
 from presage_server.models.project import read_project
 from presage_server.settings import Settings
 from presage_server.store.embedded import embedded_store
-from presage_server.telemetry.exposition import serve_text
+from presage_server.telemetry.exposition import Exposed, listen, serve_http, shown_address
 from presage_server.workers.all_or_none import AllOrNone
 from presage_server.workers.following import ModelFollower
 from presage_server.workers.merging import MergedMetrics
@@ -74,8 +74,10 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
                 of_each = pin_defaults(of_each, plan)
             workers = Workers(of_each, settings.workers, registry, custom, plan)
             if settings.metrics_port >= 0:
-                http = await serve_text(workers.metrics_text, settings.host, settings.metrics_port)
-                stack.callback(http.close)
+                sockets = listen(settings.host, settings.metrics_port)
+                _logger.info("metrics: %s", shown_address(settings.host, sockets))
+                for http in await serve_http(workers.expose, sockets):
+                    stack.callback(http.close)
             await _run(workers, follower, settings, stop, announce)
     except asyncio.CancelledError:
         _logger.info("stopped at once")
@@ -177,12 +179,17 @@ class Workers:
                 return
             self._restarts.inc()
 
-    async def metrics_text(self) -> bytes:
-        """Ask all workers for their metrics and write them as those of one server."""
+    async def expose(self) -> Exposed:
+        """Ask all workers for their metrics and write them as those of one server, which is ready if one of them is."""
         processes = [self._processes[number] for number in sorted(self._serving)]
         await asyncio.gather(*(process.read_metrics() for process in processes))
-        texts = {process.number: process.metrics_text for process in processes}
-        return self._merged.text(texts) + generate_latest(self._registry)
+        text = self._merged.text({process.number: process.metrics for process in processes})
+        unready = "" if any(not process.unready for process in processes) else "no worker is ready"
+        if self._draining.is_set():
+            unready = "the server is draining"
+        elif unready and processes:
+            unready = f"worker {processes[0].number}: {processes[0].unready}"
+        return Exposed(text + generate_latest(self._registry), unready)
 
     async def _run(self, number: int) -> None:
         """Run a worker until it ends."""
@@ -209,7 +216,7 @@ class Workers:
             self._serving.discard(number)
             del self._processes[number]
             await process.end()
-            self._merged.retire(process.metrics_text)
+            self._merged.retire(process.metrics)
 
     def _give_up_or_go_on(self, number: int, error: WorkerFailedError, failures: int) -> None:
         """During the start a failure ends the server; later, some workers are better than none."""

@@ -1,0 +1,63 @@
+"""The serving process's part in exporting its metrics: it answers the process that serves them over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+
+from prometheus_client import CollectorRegistry
+
+from presage_server.telemetry.exposition import listen, shown_address
+from presage_server.telemetry.samples import read_metrics
+from presage_server.workers.helper import frame, helper_process
+
+__all__ = ["exported_metrics"]
+
+_logger = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def exported_metrics(
+    registry: CollectorRegistry, unready: Callable[[], str], host: str, port: int
+) -> AsyncIterator[int]:
+    """Have metrics and readiness served over HTTP by another process for as long as the context lasts.
+
+    This process is asked for its counts twenty times at once, then twice a second, however many scrape; that takes it a millisecond.
+
+    Args:
+        registry: What is counted.
+        unready: Returns why no calls should be sent here; empty if they should.
+        host: The address to listen on.
+        port: The port to listen on; 0 picks a free one, negative: nothing is served.
+
+    Yields:
+        The port, or a negative number.
+
+    Raises:
+        SettingsError: It cannot listen there.
+    """
+    if port < 0:
+        yield port
+        return
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(1):
+            writer.write(frame((read_metrics(registry), unready())))
+            await writer.drain()
+
+    with ExitStack() as stack:
+        # Here, so that a process that is started again finds the scrapers that have been waiting for it.
+        sockets = [stack.enter_context(one) for one in listen(host, port)]
+        descriptors = [one.fileno() for one in sockets]
+        _logger.info("metrics: %s", shown_address(host, sockets))
+        async with helper_process(
+            "presage_server.telemetry.exporter",
+            [str(os.getpid()), *map(str, descriptors)],
+            serve,
+            what="the process that serves metrics",
+            pass_fds=descriptors,
+        ):
+            yield int(sockets[0].getsockname()[1])
