@@ -37,6 +37,10 @@ def _quantile(share: float, metric: str, by: str, *labels: str) -> str:
     return f"histogram_quantile({share}, sum by (le, {by}) ({_rate(f'{metric}_bucket', *labels)}))"
 
 
+def _mean(metric: str, by: str) -> str:
+    return f"sum by ({by}) ({_rate(f'{metric}_sum')}) / sum by ({by}) ({_rate(f'{metric}_count')})"
+
+
 def _panel(
     title: str, meaning: str, unit: str, *queries: tuple[str, str], stacked: bool = False, wide: int = 8
 ) -> timeseries.Panel:
@@ -166,11 +170,7 @@ def serving() -> dashboard.Dashboard:
                 "Where the time goes",
                 "Mean time of a call in each stage.",
                 _SECONDS,
-                (
-                    f"sum by (stage) ({_rate('presage_stage_seconds_sum')})"
-                    f" / sum by (stage) ({_rate('presage_stage_seconds_count')})",
-                    "{{stage}}",
-                ),
+                (_mean("presage_stage_seconds", "stage"), "{{stage}}"),
                 stacked=True,
             )
         )
@@ -319,11 +319,7 @@ def models() -> dashboard.Dashboard:
                 "Time of a run",
                 "The model alone, of any number of rows.",
                 _SECONDS,
-                (
-                    "histogram_quantile(0.99, sum by (le, model, version) "
-                    f"({_rate('presage_version_run_seconds_bucket')}))",
-                    "{{model}} {{version}} p99",
-                ),
+                (_quantile(0.99, "presage_version_run_seconds", "model, version"), "{{model}} {{version}} p99"),
             )
         )
         .with_panel(

@@ -46,10 +46,9 @@ from presage_server.store.opening import open_store
 from presage_server.store.redis_store import RedisStore
 from presage_server.store.snapshot import WRITER_BYTES
 from presage_server.telemetry.clock_jumps import ClockWatch
-from presage_server.telemetry.exporting import exported_metrics
 from presage_server.telemetry.metrics import Metrics
-from presage_server.telemetry.readiness import Readiness, probe_store
-from presage_server.tracing.exporting import tracing
+from presage_server.telemetry.readiness import Readiness, followed_readiness
+from presage_server.tracing.observing import observed
 from presage_server.tracking.recent import RecentSnapshots
 from presage_server.tracking.tracker import Tracker
 from presage_server.transport.choosing import choose_transport, make_transport
@@ -102,10 +101,7 @@ async def running(
     transport_name, reason = choose_transport(settings)
     _logger.info("transport: %s (%s)", transport_name, reason)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(
-            exported_metrics(metrics.registry, lambda: metrics.unready(), settings.host, settings.metrics_port)
-        )
-        interceptors = await stack.enter_async_context(tracing(settings, metrics.registry))
+        interceptors = await stack.enter_async_context(observed(settings, metrics))
         options = ServerOptions(
             host=settings.host,
             port=settings.port,
@@ -120,11 +116,7 @@ async def running(
         link, redis, url = await open_store(settings, stack)
         add_rare_methods(server, models=models, redis=redis, settings=settings, custom=custom)
         binding = TableBinding(models)
-        store_probe = (
-            partial(probe_store, redis, settings.store_timeout_ms / 1e3) if settings.ready_needs_store else None
-        )
-        readiness = Readiness(health_servicer, store_probe)
-        metrics.unready = lambda: readiness.reason
+        readiness = await stack.enter_async_context(followed_readiness(settings, metrics, health_servicer, redis))
         live = await stack.enter_async_context(live_items(url, settings, metrics.registry, binding.bind))
         store = RedisStore(
             link,
@@ -171,7 +163,6 @@ async def running(
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)
         stack.callback(asyncio.create_task(ClockWatch(metrics.clock_jumps).run()).cancel)
-        stack.callback(asyncio.create_task(readiness.run()).cancel)
         swapper = Swapper(
             models,
             settings.models,
@@ -186,12 +177,14 @@ async def running(
         yield address
         reloads.stop()
         checking.cancel()
-        await readiness.drain()
-        await _drain(settings, health_servicer, transport)
+        await _drain(settings, health_servicer, transport, readiness)
 
 
-async def _drain(settings: Settings, health_servicer: health.aio.HealthServicer, transport: Transport) -> None:
+async def _drain(
+    settings: Settings, health_servicer: health.aio.HealthServicer, transport: Transport, readiness: Readiness
+) -> None:
     """Send callers elsewhere, then end the calls in flight."""
+    await readiness.drain()
     await health_servicer.enter_graceful_shutdown()
     await asyncio.sleep(settings.drain_delay_seconds)
     await transport.stop(settings.drain_seconds)

@@ -25,7 +25,7 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
     resources: list[dict[str, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def Export(self, request, context):  # noqa: N802 - as the stub has it
+    def Export(self, request, _context):  # noqa: N802 - as the stub has it
         with self.lock:
             for of_resource in request.resource_spans:
                 self.resources.append({pair.key: pair.value.string_value for pair in of_resource.resource.attributes})

@@ -51,7 +51,7 @@ def check_store(settings: Settings) -> Iterator[Check]:
 def _checks(redis: Redis, settings: Settings) -> Iterator[Check]:
     info: dict[str, Any] = {}
     for section in ("server", "memory", "persistence", "replication"):
-        info |= redis.info(section)  # type: ignore[arg-type]
+        info |= redis.info(section)
     yield _version(info)
     yield _role(info)
     yield _eviction(redis, info)
@@ -81,7 +81,8 @@ def _eviction(redis: Redis, info: dict[str, Any]) -> Check:
     if policy and policy != "noeviction":
         remedy = "CONFIG SET maxmemory-policy noeviction, and the same in its configuration file"
         return Check("store memory", Outcome.FAIL, f"maxmemory-policy {policy}: it may forget visitors", remedy)
-    found = f"{policy or 'its policy cannot be asked for'}, {used >> 20} MB used of {f'{most >> 20} MB' if most else 'all there is'}"
+    limit = f"{most >> 20} MB" if most else "all there is"
+    found = f"{policy or 'its policy cannot be asked for'}, {used >> 20} MB used of {limit}"
     if most and used > _FULL_SHARE * most:
         return Check(
             "store memory",

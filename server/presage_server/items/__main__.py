@@ -1,4 +1,4 @@
-"""The process beside a server that counts items. Its command line: the seconds of a bucket, and the level and the format of log lines."""
+"""The process beside a server that counts items. Its arguments: the seconds of a bucket, the level and the format of log lines."""
 
 from __future__ import annotations
 

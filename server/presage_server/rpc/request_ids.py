@@ -24,5 +24,7 @@ def request_id_of(metadata: Sequence[tuple[str, str | bytes]]) -> str:
 
 def trace_of(metadata: Sequence[tuple[str, str | bytes]]) -> dict[str, str]:
     """Return the id of the trace that a call belongs to, as a field of log lines; nothing if its caller has none."""
-    parents = (read_parent(value) for key, value in metadata if key == TRACEPARENT)
-    return {"trace_id": parent.trace_id for parent in parents if parent is not None}
+    for key, value in metadata:
+        if key == TRACEPARENT and (parent := read_parent(value)) is not None:
+            return {"trace_id": parent.trace_id}
+    return {}

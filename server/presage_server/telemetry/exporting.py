@@ -25,7 +25,7 @@ async def exported_metrics(
 ) -> AsyncIterator[int]:
     """Have metrics and readiness served over HTTP by another process for as long as the context lasts.
 
-    This process is asked for its counts twenty times at once, then twice a second, however many scrape; that takes it a millisecond.
+    This process is asked for its counts twenty times at once, then twice a second, however many scrape: half a millisecond each.
 
     Args:
         registry: What is counted.

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 
 from grpc_health.v1 import health, health_pb2
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-__all__ = ["READY", "Readiness", "probe_store"]
+from presage_server.settings import Settings
+from presage_server.telemetry.metrics import Metrics
+
+__all__ = ["READY", "Readiness", "followed_readiness", "probe_store"]
 
 READY = "presage.ready"
 """What the health service calls it."""
@@ -31,16 +36,18 @@ class Readiness:
         self._health = health_servicer
         self._probe = probe
         self._failures = 0
+        self._serves = False
         self.reason = "the server is starting"
         """Why it is not ready; empty if it is."""
 
     async def begin(self) -> None:
         """Note that calls are answered."""
+        self._serves = True
         await self._set("" if self._probe is None else await self._probe())
 
     async def drain(self) -> None:
         """Note that the server is about to end."""
-        self._probe = None
+        self._serves = False
         await self._set("the server is draining")
 
     async def run(self) -> None:
@@ -49,13 +56,35 @@ class Readiness:
             await asyncio.sleep(_EVERY_SECONDS)
             reason = await self._probe()
             self._failures = self._failures + 1 if reason else 0
-            if self._probe is not None and (not reason or self._failures >= _FAILURES):
+            if self._serves and (not reason or self._failures >= _FAILURES):
                 await self._set(reason)
 
     async def _set(self, reason: str) -> None:
         self.reason = reason
         status = health_pb2.HealthCheckResponse.NOT_SERVING if reason else health_pb2.HealthCheckResponse.SERVING
         await self._health.set(READY, status)
+
+
+@asynccontextmanager
+async def followed_readiness(
+    settings: Settings, metrics: Metrics, health_servicer: health.aio.HealthServicer, redis: Redis
+) -> AsyncIterator[Readiness]:
+    """Follow whether a server is ready for as long as the context lasts; it is not, until ``begin`` is called.
+
+    Args:
+        settings: Say whether that includes the store.
+        metrics: Have the reason why it is not.
+        health_servicer: Says so to load balancers.
+        redis: The store.
+    """
+    probe = partial(probe_store, redis, settings.store_timeout_ms / 1e3) if settings.ready_needs_store else None
+    readiness = Readiness(health_servicer, probe)
+    metrics.unready = lambda: readiness.reason
+    following = asyncio.create_task(readiness.run())
+    try:
+        yield readiness
+    finally:
+        following.cancel()
 
 
 async def probe_store(redis: Redis, timeout_seconds: float) -> str:

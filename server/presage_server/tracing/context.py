@@ -1,11 +1,14 @@
-"""W3C Trace Context: what a caller says of the trace that its call belongs to. https://www.w3.org/TR/trace-context/"""
+"""W3C Trace Context: what a caller says of the trace that its call belongs to.
+
+https://www.w3.org/TR/trace-context/
+"""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
-__all__ = ["TRACEPARENT", "TRACESTATE", "Parent", "is_sampled", "read_parent"]
+__all__ = ["TRACEPARENT", "TRACESTATE", "Parent", "is_long_enough", "is_sampled", "read_parent"]
 
 TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
 _FLAGS_AT = 54
@@ -22,6 +25,11 @@ class Parent(NamedTuple):
     """32 hexadecimal digits."""
     span_id: str
     """16 hexadecimal digits."""
+
+
+def is_long_enough(traceparent: str | bytes) -> bool:
+    """Return whether it may be one at all."""
+    return len(traceparent) > _FLAGS_AT
 
 
 def is_sampled(traceparent: str | bytes) -> bool:

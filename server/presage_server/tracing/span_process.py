@@ -1,8 +1,8 @@
 """``python -m presage_server.tracing.span_process`` makes OpenTelemetry spans of traced calls, outside the process that serves.
 
-It reads frames from standard input until it ends: how far the wall clock is ahead of the monotonic one, and the calls. Its arguments
-are the collector's URL, and the level and the format of log lines. What else OpenTelemetry's SDK can be told, such as headers and
-certificates, it reads from the usual ``OTEL_...`` variables.
+It reads frames from standard input until it ends: how far the wall clock is ahead of the monotonic one, and the calls. Its
+arguments are the collector's URL, and the level and the format of log lines. What else OpenTelemetry's SDK can be told, such as
+headers and certificates, it reads from the usual ``OTEL_...`` variables.
 """
 
 from __future__ import annotations
@@ -58,14 +58,15 @@ def main() -> None:
     maker = SpanMaker(provider.get_tracer("presage", installed_version()), ids)
     for ahead_seconds, calls in _frames(sys.stdin.buffer):
         for call in calls:
-            maker.make(Ended(*call), ahead_seconds)
+            maker.make(call, ahead_seconds)
     provider.force_flush(_LAST_MS)
     os._exit(0)  # the SDK's threads may wait for a collector that is not there
 
 
-def _frames(source: BinaryIO) -> Iterator[tuple[float, list[list[object]]]]:
+def _frames(source: BinaryIO) -> Iterator[tuple[float, list[Ended]]]:
+    decoder = msgspec.msgpack.Decoder(tuple[float, list[Ended]])
     while len(length := source.read(LENGTH_BYTES)) == LENGTH_BYTES:
-        yield msgspec.msgpack.decode(source.read(int.from_bytes(length, "big")))
+        yield decoder.decode(source.read(int.from_bytes(length, "big")))
 
 
 if __name__ == "__main__":

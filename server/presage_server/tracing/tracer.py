@@ -12,7 +12,7 @@ from presage_server.call import Call, Metadata
 from presage_server.rpc.request_ids import request_id_of
 from presage_server.telemetry.counting import Counters
 from presage_server.telemetry.stages import Stages
-from presage_server.tracing.context import TRACEPARENT, TRACESTATE, is_sampled, read_parent
+from presage_server.tracing.context import TRACEPARENT, TRACESTATE, is_long_enough, is_sampled, read_parent
 
 __all__ = ["Ended", "Tracer"]
 
@@ -98,7 +98,9 @@ class Tracer:
         for key, value in call.metadata:
             if key == TRACEPARENT:
                 if not is_sampled(value):
-                    return
+                    if is_long_enough(value):
+                        return
+                    break
                 parent = read_parent(value)
                 if parent is not None:
                     state = next((text for name, text in call.metadata if name == TRACESTATE), "")
@@ -110,11 +112,8 @@ class Tracer:
 
     def take(self) -> list[Ended]:
         """Take all calls that have ended since the last time."""
-        taken = []
         ended = self._ended
-        for _ in range(len(ended)):
-            taken.append(_describe(ended.popleft()))
-        return taken
+        return [_describe(ended.popleft()) for _ in range(len(ended))]
 
     def _begin(self, call: Call, trace_id: str, parent_id: str, state: str) -> None:
         call.trace = _Trace(trace_id, parent_id, state, call.on_end)

@@ -93,28 +93,32 @@ async def _keep(module: str, arguments: Sequence[str], serve: Serve, what: str, 
 async def _run(module: str, arguments: Sequence[str], serve: Serve, pass_fds: Sequence[int]) -> int:
     """Run a helper until it ends; returns its exit code, or the number of the signal that ended it, negative."""
     ours, theirs = socket.socketpair()
-    with theirs:
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
-        # Not by the event loop: uvloop's fork runs gRPC's handlers, which may fail while its threads work.
-        process = subprocess.Popen(  # noqa: S603 - this interpreter with arguments from here
-            [*end_with_parent(), sys.executable, "-P", "-m", module, *arguments],
-            stdin=theirs.fileno(),
-            pass_fds=pass_fds,
-            start_new_session=True,  # Ctrl-C is for the server
-        )
+    with ours, theirs:
+        process = _start(module, arguments, theirs.fileno(), pass_fds)
+        reader, writer = await asyncio.open_unix_connection(sock=ours.dup())
     serving = asyncio.ensure_future(serve(reader, writer))
     try:
-        while process.poll() is None:
+        while process.poll() is None and not serving.done():
             await asyncio.wait({serving}, timeout=_CHECK_INTERVAL_SECONDS)
-            if serving.done() and process.poll() is None:
-                break  # it has closed its end
     finally:
         serving.cancel()
         with suppress(asyncio.CancelledError, OSError, asyncio.IncompleteReadError):
             await serving
         writer.close()
         await _end(process)
+        with suppress(OSError):
+            await writer.wait_closed()
     return process.returncode
+
+
+def _start(module: str, arguments: Sequence[str], end: int, pass_fds: Sequence[int]) -> subprocess.Popen[bytes]:
+    """Start a helper. Not by the event loop: uvloop's fork runs gRPC's handlers, which may fail while its threads work."""
+    return subprocess.Popen(  # noqa: S603 - this interpreter with arguments from here
+        [*end_with_parent(), sys.executable, "-P", "-m", module, *arguments],
+        stdin=end,
+        pass_fds=pass_fds,
+        start_new_session=True,  # Ctrl-C is for the server
+    )
 
 
 async def _end(process: subprocess.Popen[bytes]) -> None:

@@ -40,7 +40,7 @@ def exporters(server_pid: int) -> list[int]:
 async def exporter_of(server_pid: int) -> int:
     """Wait for the process that serves a server's metrics."""
     async with asyncio.timeout(GENEROUS_SECONDS):
-        while not exporters(server_pid):
+        while not exporters(server_pid):  # noqa: ASYNC110 - of another process
             await asyncio.sleep(0.02)
     return exporters(server_pid)[0]
 
@@ -97,7 +97,7 @@ async def test_a_server_is_ready_when_it_serves_and_not_when_it_drains(store, mo
         await served.stub.Score(pb.ScoreRequest(user_id="u"))
 
         async def draining() -> tuple[int, str]:
-            while (found := await readiness(unused_tcp_port))[0] == 200:
+            while (found := await readiness(unused_tcp_port))[0] == 200:  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.01)
             return found
 

@@ -38,7 +38,7 @@ async def status(served, service: str = READY) -> int:
 
 async def until_status(served, wanted: int) -> None:
     async with asyncio.timeout(GENEROUS_SECONDS):
-        while await status(served) != wanted:
+        while await status(served) != wanted:  # noqa: ASYNC110 - of another process
             await asyncio.sleep(0.01)
 
 

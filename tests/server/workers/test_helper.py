@@ -72,7 +72,7 @@ async def test_one_that_cannot_be_started_is_tried_again(monkeypatch, module, ca
 
     async with asyncio.timeout(GENEROUS_SECONDS):
         async with helper_process(module, [], serve, what="the process that doubles"):
-            while not caplog.records:
+            while not caplog.records:  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.005)
             monkeypatch.setattr(helper.sys, "executable", python)
             await started.wait()

@@ -1,0 +1,35 @@
+"""All that shows what a server does, for as long as it runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from presage_server.settings import Settings
+from presage_server.telemetry.exporting import exported_metrics
+from presage_server.telemetry.metrics import Metrics
+from presage_server.tracing.exporting import tracing
+from presage_server.tracing.tracer import Tracer
+
+__all__ = ["observed"]
+
+
+@asynccontextmanager
+async def observed(settings: Settings, metrics: Metrics) -> AsyncIterator[list[Tracer]]:
+    """Have metrics served and traces sent by other processes for as long as the context lasts, where the settings ask for it.
+
+    Yields:
+        What looks at each call's metadata to that end.
+
+    Raises:
+        SettingsError: It cannot listen where metrics are to be served, or a library that tracing needs is missing.
+    """
+
+    def unready() -> str:
+        return metrics.unready()  # it changes while the server starts
+
+    async with (
+        exported_metrics(metrics.registry, unready, settings.host, settings.metrics_port),
+        tracing(settings, metrics.registry) as tracers,
+    ):
+        yield tracers
