@@ -14,6 +14,8 @@ from redis.asyncio import Redis
 
 from presage_featurizer import NO_AGGREGATES
 from presage_featurizer.custom import CustomFeatures
+from presage_server.access.gate import readers_of
+from presage_server.access.opening import SharedAccess, open_access
 from presage_server.clock import system_clock
 from presage_server.drift.counting import ServedCounts
 from presage_server.drift.publishing import CountsPublisher
@@ -45,7 +47,6 @@ from presage_server.settings import Settings
 from presage_server.store.opening import open_store
 from presage_server.store.redis_store import RedisStore
 from presage_server.store.snapshot import WRITER_BYTES
-from presage_server.telemetry.clock_jumps import ClockWatch
 from presage_server.telemetry.metrics import Metrics
 from presage_server.telemetry.readiness import Readiness, followed_readiness
 from presage_server.tracing.observing import observed
@@ -75,6 +76,7 @@ async def running(
     share_port: bool = False,
     custom: CustomFeatures | None = None,
     reloads: Reloads | None = None,
+    shared_access: SharedAccess | None = None,
 ) -> AsyncIterator[str]:
     """Run a server for as long as the context lasts.
 
@@ -85,6 +87,7 @@ async def running(
         share_port: Whether other processes listen on the same port; the kernel distributes connections.
         custom: The features of the project, if they were read before; else its folder is read.
         reloads: Loads the models and changes them; follows their folder unless given.
+        shared_access: The tokens and rates that the process shares with others.
 
     Yields:
         HOST:PORT, once calls are answered.
@@ -109,10 +112,13 @@ async def running(
             share_port=share_port,
             io_threads=settings.io_threads,
         )
+        access = stack.enter_context(open_access(settings, metrics.registry, shared_access))
+        gate = None if access is None else access.gate
+        metrics.readers = partial(readers_of, gate)
         methods = make_methods(models, placements, metrics, custom=custom, stack=stack)
-        server, health_servicer = make_grpcio_server(settings, options)
+        server, health_servicer = make_grpcio_server(settings, options, gate if transport_name == "native" else None)
         paths = [method.path for method in methods]
-        transport = make_transport(transport_name, options, paths, server)
+        transport = make_transport(transport_name, options, paths, server, None if gate is None else gate.admits)
         link, redis, url = await open_store(settings, stack)
         add_rare_methods(server, models=models, redis=redis, settings=settings, custom=custom)
         binding = TableBinding(models)
@@ -157,12 +163,13 @@ async def running(
         stack.push_async_callback(_stop_at_once, transport)  # when there is nothing to drain, or no time for it
         between = BetweenBatches(pipeline.turn)
         address = await transport.start(between.turn)
-        self_check = SelfCheck(transport, "" if share_port else address)
+        self_check = SelfCheck(
+            transport, "" if share_port else address, metadata=() if gate is None else gate.own_metadata
+        )
         await self_check.run_once()
         await readiness.begin()
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)
-        stack.callback(asyncio.create_task(ClockWatch(metrics.clock_jumps).run()).cancel)
         swapper = Swapper(
             models,
             settings.models,

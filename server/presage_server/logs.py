@@ -9,6 +9,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from presage_server.log_ids import without_ids
+
 __all__ = ["redacted", "start_logging"]
 
 _SECRETS = (
@@ -42,7 +44,8 @@ def start_logging(level: str, log_format: str = "text", *, worker: int | None = 
 
 
 def redacted(text: str) -> str:
-    """Return a text without the passwords and tokens that errors of libraries, and URLs, may bring into it."""
+    """Return a text without the passwords, tokens and visitors' ids that errors of libraries, and URLs, may bring into it."""
+    text = without_ids(text)
     for form, replacement in _SECRETS:
         text = form.sub(replacement, text)
     return text

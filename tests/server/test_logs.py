@@ -78,6 +78,7 @@ def test_json_has_an_object_for_each_line(worker):
         ("rediss://host?password=hidden&db=1", "rediss://host?password=***"),
         ("token = 'hidden'", "token = '***'"),
         ("unix:///tmp/presage/valkey.sock, data in /tmp/a@b", "unix:///tmp/presage/valkey.sock, data in /tmp/a@b"),
+        ("WRONGTYPE at {p12}:u:anna@example.com now", "WRONGTYPE at {p12}:u:v-3016fcba043b75fb now"),
         ("the token of a caller is counted", "the token of a caller is counted"),
     ],
 )

@@ -19,11 +19,13 @@ from presage_server.backfill.resolving import Resolution
 from presage_server.clock import Clock
 from presage_server.eventlog.errors import EventLogStoreError
 from presage_server.eventlog.positions import StreamInfo
-from presage_server.store.keys import state_key
+from presage_server.store.keys import erasures_key, state_key
 from presage_server.store.snapshot import Change
 
-__all__ = ["ENTRIES_PER_READ", "PartitionRead", "VisitorStore"]
+__all__ = ["ENTRIES_PER_READ", "UNFINISHED", "PartitionRead", "VisitorStore"]
 
+UNFINISHED = -1
+"""In place of a number of erasures."""
 ENTRIES_PER_READ = 128
 """The most entries that one call returns: the store serves nothing else meanwhile."""
 
@@ -42,6 +44,8 @@ class PartitionRead:
     """What follows the last entry that was read, at most ENTRIES_PER_READ."""
     blobs: Sequence[bytes | None]
     """The states of the visitors that were named, in their order."""
+    erasures: int = 0
+    """How many visitors of the partition were erased; UNFINISHED while one is being erased."""
 
     @property
     def full(self) -> bool:
@@ -85,25 +89,51 @@ class VisitorStore:
 
     def read(self, partition: int, after: EntryId, user_ids: Sequence[str]) -> PartitionRead:
         """Read visitors of a partition, and what its stream has after an entry."""
-        keys = [stream_key(partition), *map(state_key, user_ids)]
-        info, found, blobs = self._patiently(lambda: self._read(keys=keys, args=[str(after), ENTRIES_PER_READ]))
+        keys = [stream_key(partition), erasures_key(partition), *map(state_key, user_ids)]
+        info, found, blobs, erasures = self._patiently(
+            lambda: self._read(keys=keys, args=[str(after), ENTRIES_PER_READ])
+        )
         entries = [
             Entry.parse(partition, entry_id, dict(zip(fields[::2], fields[1::2], strict=True)))
             for entry_id, fields in found
         ]
-        return PartitionRead(StreamInfo.parse(info) if info else None, entries, blobs)
+        return PartitionRead(StreamInfo.parse(info) if info else None, entries, blobs, _count_erasures(erasures))
 
-    def write(self, resolutions: Sequence[tuple[str, Resolution]]) -> list[bool]:
-        """Write states of visitors of one partition; return which were written, that is, had not changed since they were read."""
-        arguments: list[bytes | int | str] = []
+    def erasures(self, partitions: range) -> dict[int, int]:
+        """Return how many visitors of each partition were erased; UNFINISHED while one is being erased."""
+
+        def read() -> list[Any]:
+            pipeline: Any = self._redis.pipeline(transaction=False)
+            for partition in partitions:
+                pipeline.execute_command("HGETALL", erasures_key(partition))
+            return list(pipeline.execute())
+
+        found = self._patiently(read)
+        return {
+            partition: _count_erasures([part for pair in fields.items() for part in pair])
+            for partition, fields in zip(partitions, found, strict=True)
+        }
+
+    def write(self, resolutions: Sequence[tuple[str, Resolution]], *, partition: int, erasures: int) -> list[int]:
+        """Write states of visitors of one partition.
+
+        Args:
+            resolutions: The visitors, and what to write.
+            partition: Theirs.
+            erasures: How many visitors of it had been erased when the first of its events was read.
+
+        Returns:
+            For each visitor 1 if it was written, 0 if it had changed since it was read, -1 if one of the partition was erased.
+        """
+        arguments: list[bytes | int | str] = [erasures]
         now = self._clock()
         for user_id, resolution in resolutions:
             assert resolution.state is not None
             change = Change(user_id, resolution.base, resolution.state, ())
             ttl = resolution.ttl_millis
             arguments += [resolution.base.revision, change.blob(now, self._writer), "" if ttl is None else ttl]
-        keys = [state_key(user_id) for user_id, _ in resolutions]
-        return [bool(written) for written in self._patiently(lambda: self._write(keys=keys, args=arguments))]
+        keys = [erasures_key(partition), *(state_key(user_id) for user_id, _ in resolutions)]
+        return [int(written) for written in self._patiently(lambda: self._write(keys=keys, args=arguments))]
 
     def _patiently(self, call: Callable[[], _T]) -> _T:
         # Each call may be sent again: a write whose reply was lost finds another revision, and the visitor is read again.
@@ -130,3 +160,9 @@ class VisitorStore:
                     f"redis_url: the store went away ({str(failure)[:200]}); run the same again"
                 ) from failure
             self._redis.connection_pool.disconnect()  # its name may lead to another server by now
+
+
+def _count_erasures(fields: Sequence[bytes]) -> int:
+    found = dict(zip(fields[::2], fields[1::2], strict=True))
+    count = int(found.pop(b"count", 0))
+    return UNFINISHED if found else count

@@ -15,6 +15,7 @@ from redis.retry import Retry
 from presage_featurizer.event_log import BEGINNING, PARTITIONS, Entry, EntryId, Position, stream_key
 from presage_server.eventlog.errors import EventLogStoreError, StreamsGoneError
 from presage_server.eventlog.positions import StreamInfo, pairs
+from presage_server.store.url_errors import describe_url_error
 
 __all__ = ["ENTRIES_PER_READ", "STREAMS_PER_READ", "ConsumerGroup", "StreamBatch", "connect"]
 
@@ -175,8 +176,9 @@ def connect(url: str, *, client_name: str, timeout_seconds: float) -> tuple[Redi
             socket_connect_timeout=timeout_seconds,
             client_name=client_name,
         )
-    except ValueError as error:
-        raise EventLogStoreError(f"redis_url: cannot be understood: {error}") from error
+    except (ValueError, TypeError) as error:
+        # Not chained: a traceback would show the error's own text.
+        raise EventLogStoreError(f"redis_url: cannot be understood: {describe_url_error(url, error)}") from None
     try:
         info: Any = redis.info("server")
     except (RedisError, OSError) as error:

@@ -64,11 +64,11 @@ class _Server:
     async def _listen(self) -> None:
         try:
             while True:
-                plain, unready = await read_frame(self._reader)
+                plain, unready, readers = await read_frame(self._reader)
                 text = text_of(to_metrics(plain)) + generate_latest(self._process)
                 waiting, self._waiting = self._waiting, None
                 if waiting is not None:
-                    waiting.set_result(Exposed(text, unready))
+                    waiting.set_result(Exposed(text, unready, readers))
         except (OSError, asyncio.IncompleteReadError):
             self.gone.set()
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 
-from prometheus_client import CollectorRegistry
-
 from presage_server.telemetry.exposition import listen, shown_address
+from presage_server.telemetry.metrics import Metrics
 from presage_server.telemetry.samples import read_metrics
 from presage_server.workers.helper import frame, helper_process
 
@@ -20,16 +19,13 @@ _logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def exported_metrics(
-    registry: CollectorRegistry, unready: Callable[[], str], host: str, port: int
-) -> AsyncIterator[int]:
+async def exported_metrics(metrics: Metrics, host: str, port: int) -> AsyncIterator[int]:
     """Have metrics and readiness served over HTTP by another process for as long as the context lasts.
 
     This process is asked for its counts twenty times at once, then twice a second, however many scrape: half a millisecond each.
 
     Args:
-        registry: What is counted.
-        unready: Returns why no calls should be sent here; empty if they should.
+        metrics: What is counted, whether calls should be sent here, and who may know.
         host: The address to listen on.
         port: The port to listen on; 0 picks a free one, negative: nothing is served.
 
@@ -45,7 +41,7 @@ async def exported_metrics(
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.read(1):
-            writer.write(frame((read_metrics(registry), unready())))
+            writer.write(frame((read_metrics(metrics.registry), metrics.unready(), metrics.readers())))
             await writer.drain()
 
     with ExitStack() as stack:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from presage_server.access.gate import Readers, may_read
+from presage_server.access.http import metadata_of
 from presage_server.errors import SettingsError
 
 __all__ = ["Exposed", "SilentError", "listen", "serve_http", "shown_address"]
@@ -20,6 +22,7 @@ _BURST, _PER_SECOND = 20.0, 2.0
 """How often the source is asked: twenty times at once, then twice a second, however many ask for it. Others get its last answer."""
 _BACKLOG = 128
 _TEXT = "text/plain; charset=utf-8"
+_REJECTED = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class Exposed(NamedTuple):
@@ -29,6 +32,8 @@ class Exposed(NamedTuple):
     """Its metrics, in Prometheus' text format."""
     unready: str
     """Why no calls should be sent to it; empty if it is ready."""
+    readers: Readers = None
+    """Who may read the metrics, and that reason."""
 
 
 class SilentError(Exception):
@@ -128,10 +133,12 @@ async def _response(request: bytes, limited: _Limited) -> bytes:
         exposed = await limited.ask()
     except SilentError as error:
         return _written("503 Service Unavailable", _TEXT, f"{error}\n".encode())
+    may = may_read(exposed.readers, metadata_of(request))
     if path != b"/ready":
-        return _written("200 OK", CONTENT_TYPE_LATEST, exposed.text)
+        return _written("200 OK", CONTENT_TYPE_LATEST, exposed.text) if may else _REJECTED
     if exposed.unready:
-        return _written("503 Service Unavailable", _TEXT, f"not ready: {exposed.unready}\n".encode())
+        reason = f"not ready: {exposed.unready}\n" if may else "not ready\n"
+        return _written("503 Service Unavailable", _TEXT, reason.encode())
     return _written("200 OK", _TEXT, b"ready\n")
 
 

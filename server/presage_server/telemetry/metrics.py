@@ -8,6 +8,7 @@ from time import monotonic
 import grpc
 from prometheus_client import CollectorRegistry
 
+from presage_server.access.gate import Readers
 from presage_server.call import CANCELLED, Call
 from presage_server.rpc.status import CODE_NAMES
 from presage_server.telemetry.counting import Count, Counters, Distribution, Histograms
@@ -28,6 +29,11 @@ _CANDIDATE_BUCKETS = (1, 5, 10, 20, 50, 100, 150, 200, 300, 500, 1_000)
 
 class Metrics:
     """What the server counts, in a registry of its own; all of it belongs to one event loop."""
+
+    unready: Callable[[], str] = staticmethod(lambda: "the server is starting")
+    """Why no calls should be sent here; empty if they should."""
+    readers: Callable[[], Readers] = staticmethod(list)
+    """Who may read them; nobody until that is known."""
 
     def __init__(self) -> None:
         handled = Counters("grpc_server_handled", "Calls ended, by method and status.", ("grpc_method", "grpc_code"))
@@ -134,8 +140,6 @@ class Metrics:
         self._handled, self._seconds = handled, seconds
         self.store_is_silent: Callable[[], bool] = lambda: False
         """Whether calls wait for a store that hangs."""
-        self.unready: Callable[[], str] = lambda: "the server is starting"
-        """Why no calls should be sent here; empty if they should."""
         self._of_calls: dict[tuple[str, int | None], tuple[Count, Distribution]] = {}
         """The counters of a method and status, which are found faster here."""
 

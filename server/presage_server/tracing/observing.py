@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from presage_server.settings import Settings
+from presage_server.telemetry.clock_jumps import ClockWatch
 from presage_server.telemetry.exporting import exported_metrics
 from presage_server.telemetry.metrics import Metrics
 from presage_server.tracing.exporting import tracing
@@ -16,7 +18,9 @@ __all__ = ["observed"]
 
 @asynccontextmanager
 async def observed(settings: Settings, metrics: Metrics) -> AsyncIterator[list[Tracer]]:
-    """Have metrics served and traces sent by other processes for as long as the context lasts, where the settings ask for it.
+    """Have metrics served and traces sent by other processes, where the settings ask for it, and the clock watched.
+
+    All of it for as long as the context lasts.
 
     Yields:
         What looks at each call's metadata to that end.
@@ -24,12 +28,12 @@ async def observed(settings: Settings, metrics: Metrics) -> AsyncIterator[list[T
     Raises:
         SettingsError: It cannot listen where metrics are to be served, or a library that tracing needs is missing.
     """
-
-    def unready() -> str:
-        return metrics.unready()  # it changes while the server starts
-
     async with (
-        exported_metrics(metrics.registry, unready, settings.host, settings.metrics_port),
+        exported_metrics(metrics, settings.host, settings.metrics_port),
         tracing(settings, metrics.registry) as tracers,
     ):
-        yield tracers
+        watching = asyncio.create_task(ClockWatch(metrics.clock_jumps).run())
+        try:
+            yield tracers
+        finally:
+            watching.cancel()
