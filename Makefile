@@ -105,6 +105,9 @@ sbom: setup ## list what a release installs, with versions and licences: build/p
 	  $(BIN)/python -c 'import json; found = json.load(open("build/presage.cdx.json"))["components"]; print(f"build/presage.cdx.json: {len(found)} packages")'
 SBOM_EXTRAS := server,native,compiled,signing
 
+dashboards: setup ## write the Grafana dashboards of deploy/ from their code
+	@$(BIN)/python deploy/grafana/dashboards.py
+
 models: setup ## train the shipped models again; the files come out the same
 	@$(BIN)/presage train --simulate --seed 7 --models lightgbm-classifier --calibration none --draws 100 --force \
 	  --to build/conversion --bundle models/conversion/3 --original tests/data/conversion-3.txt
@@ -156,6 +159,9 @@ bench-explain: setup ## what an explanation takes, and what 50 a second do to th
 
 bench-learn: setup ## what presage learn beside a server does to the latencies of Score
 	@$(BIN)/python -m benchmarks.retraining --to .benchmarks/learn.json $(ARGS)
+
+bench-observe: setup ## what metrics scraped every second and traces of 1 % of the calls do to the latencies of Score
+	@$(BIN)/python -m benchmarks.observing --to .benchmarks/observe.json $(ARGS)
 
 soak: setup ## an hour of mixed load at 60 % of saturation
 	@$(BIN)/python -m benchmarks.soak --to .benchmarks $(ARGS)
