@@ -46,6 +46,7 @@ from presage_server.settings import Settings
 from presage_server.store.opening import open_store
 from presage_server.store.redis_store import RedisStore
 from presage_server.store.snapshot import WRITER_BYTES
+from presage_server.store.written import watched_losses
 from presage_server.telemetry.clock_jumps import ClockWatch
 from presage_server.telemetry.metrics import Metrics, serve_metrics
 from presage_server.tracking.recent import RecentSnapshots
@@ -170,7 +171,7 @@ async def running(
         await self_check.run_once()
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)
-        stack.callback(asyncio.create_task(ClockWatch(metrics.clock_jumps).run()).cancel)
+        await stack.enter_async_context(_watching(metrics, redis, store))
         swapper = Swapper(
             models,
             settings.models,
@@ -205,6 +206,17 @@ async def _changing(reloads: Reloads, swapper: Swapper) -> AsyncIterator[None]:
         swapper.give_up()
         await asyncio.to_thread(reloads.close)  # the loop may be what a change waits for
         swapper.close()
+
+
+@asynccontextmanager
+async def _watching(metrics: Metrics, redis: Redis, store: RedisStore) -> AsyncIterator[None]:
+    """Watch the clock, and what the store loses, for as long as the context lasts."""
+    watching = asyncio.create_task(ClockWatch(metrics.clock_jumps).run())
+    try:
+        async with watched_losses(redis, store.link, store.written, metrics.registry):
+            yield
+    finally:
+        watching.cancel()
 
 
 @asynccontextmanager

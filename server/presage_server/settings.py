@@ -84,8 +84,9 @@ class Settings(TlsSettings):
     )
     store_fsync: str = setting(
         "everysec",
-        "When the embedded store syncs its append-only file to disk. `everysec`: a power failure may lose the last second. "
-        "`always`: it loses nothing that was acknowledged, but every write waits for the disk.",
+        "When the embedded store syncs its append-only file to disk. `everysec`: a power failure may lose the last seconds. "
+        "`always`: nothing that was acknowledged is lost, but every write waits for the disk. A store of your own that syncs "
+        "less often is rejected then.",
         choices=("everysec", "always"),
     )
     models: Path = setting(  # noqa: RUF009 - it declares a field
