@@ -213,6 +213,9 @@ planted-proof: setup ## is a worse challenger rolled back, a better one promoted
 reload-proof: setup ## 50 reloads under 5,000 Score/s, 10 of them broken: no failed call, no wrong version
 	@$(BIN)/python -m benchmarks.proofs.reload_proof --to .benchmarks/reload.json $(ARGS)
 
+fuzz: setup ## a million mutated requests to each transport, 100,000 bundles, a million stored states; ARGS="states --count 10000"
+	@$(BIN)/python -m benchmarks.fuzzing $(ARGS)
+
 explain-parity: setup ## explain 10,000 random rows with twelve tree models, and compare with LightGBM, XGBoost and shap
 	@$(BIN)/python -m benchmarks.proofs.explain_parity $(ARGS)
 

@@ -77,15 +77,21 @@ def make_setting(now_unix_micros: int, *, items: int = _ITEMS, visitors: int = _
     return Setting(world=world, subjects=subjects, states=states)
 
 
-def write_models(folder: Path, world: World) -> Path:
-    """Write two versions of a model that are equal, one that is broken, and a model that ranks; returns the folder."""
+def write_models(folder: Path, world: World | None = None) -> Path:
+    """Write two versions of a model that are equal, one that is broken, and a model that ranks; returns the folder.
+
+    The model that ranks is fitted to a world, or the one that comes with Presage.
+    """
     shipped = folder / _MODEL / _VERSION
     shutil.copytree(shipped_models() / _MODEL / _VERSION, shipped)
     for version in (_COPY, _BROKEN):
         target = folder / _MODEL / version
         put_in_place(copy_version(shipped, target), target)
     (folder / _MODEL / _BROKEN / "model.onnx").write_bytes(b"cut")
-    world.write_bundle(folder)
+    if world is None:
+        shutil.copytree(shipped_models() / "ranking", folder / "ranking")
+    else:
+        world.write_bundle(folder)
     return folder
 
 
