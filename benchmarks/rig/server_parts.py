@@ -23,7 +23,7 @@ from presage_server.archive.parts import parts_by_day
 from presage_server.items.item_store import ItemStore, LoadedItems, Published
 from presage_server.models.loading import load_models
 from presage_server.settings import shipped_models
-from presage_server.store.embedded import embedded_store, end_with_parent
+from presage_server.store.embedded import embedded_store, end_with_parent, find_binary
 from presage_server.store.keys import state_key
 from presage_server.store.snapshot import REVISION_BYTES, Change, read_snapshot
 
@@ -33,6 +33,7 @@ __all__ = [
     "REVISION_BYTES",
     "embedded_store",
     "end_with_parent",
+    "find_binary",
     "partition_of",
     "reference_scores",
     "shipped_models",

@@ -17,6 +17,8 @@ from presage_featurizer.custom import CustomFeatures
 from presage_server.clock import system_clock
 from presage_server.drift.counting import ServedCounts
 from presage_server.drift.publishing import CountsPublisher
+from presage_server.drift.stored_hours import HOURS_TAG
+from presage_server.items.keys import CATALOGUE_STREAM
 from presage_server.items.running import live_items
 from presage_server.models.applying import LocalReloads, Reloads
 from presage_server.models.binding import TableBinding
@@ -43,7 +45,6 @@ from presage_server.pipeline.pipeline import Pipeline
 from presage_server.pipeline.warming import VersionWarmer, warm_up
 from presage_server.settings import Settings
 from presage_server.store.opening import open_store
-from presage_server.store.redis_store import RedisStore
 from presage_server.store.snapshot import WRITER_BYTES
 from presage_server.telemetry.clock_jumps import ClockWatch
 from presage_server.telemetry.metrics import Metrics, serve_metrics
@@ -110,12 +111,12 @@ async def running(
         server, health_servicer = make_grpcio_server(settings, options)
         paths = [method.path for method in methods]
         transport = make_transport(transport_name, options, paths, server)
-        link, redis, url = await open_store(settings, stack)
-        add_rare_methods(server, models=models, redis=redis, settings=settings, custom=custom)
+        opened = await open_store(settings, stack)
+        link = opened.link
+        add_rare_methods(server, models=models, redis=opened.of_key(CATALOGUE_STREAM), settings=settings, custom=custom)
         binding = TableBinding(models)
-        live = await stack.enter_async_context(live_items(url, settings, metrics.registry, binding.bind))
-        store = RedisStore(
-            link,
+        live = await stack.enter_async_context(live_items(opened.url, settings, metrics.registry, binding.bind))
+        store = opened.make(
             clock=system_clock,
             writer=os.urandom(WRITER_BYTES),
             state_ttl_ms=round(settings.state_ttl_days * 86_400_000),
@@ -171,7 +172,7 @@ async def running(
             after_swap=partial(counts.keep_only, models) if counts is not None else None,
         )
         await stack.enter_async_context(_changing(reloads, swapper))
-        await stack.enter_async_context(_publishing(counts, redis))
+        await stack.enter_async_context(_publishing(counts, opened.of_key(HOURS_TAG)))
         yield address
         reloads.stop()
         checking.cancel()

@@ -10,6 +10,7 @@ from typing import Final
 
 from presage_server.errors import SettingsError
 from presage_server.setting_fields import check_settings, setting
+from presage_server.store.urls import STORE_SCHEMES, STORE_URL_HELP
 
 __all__ = ["REMOVED_SETTINGS", "Settings", "shipped_models"]
 
@@ -22,7 +23,6 @@ REMOVED_SETTINGS: Final = MappingProxyType(
 """Settings that were removed, and why. For one release, a flag or variable that sets one is an error with the reason."""
 
 _HOUR_SECONDS = 3_600
-_STORE_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 def shipped_models() -> Path:
@@ -65,7 +65,7 @@ class Settings:
     )
     redis_url: str = setting(
         "",
-        "A Redis (6.2 or newer) or Valkey: redis://, rediss:// or unix://. Without one, the server starts an embedded store.",
+        f"A Redis (6.2 or newer) or Valkey: {STORE_URL_HELP}. Without one, the server starts an embedded store.",
         shown_default="an embedded store",
     )
     store_timeout_ms: int = setting(
@@ -201,8 +201,8 @@ class Settings:
         check_settings(self)
         if not self.host:
             raise SettingsError(f"host: expected an address or a host name, got {self.host!r}")
-        if self.redis_url and not self.redis_url.startswith(_STORE_SCHEMES):  # it may hold a password: never shown
-            raise SettingsError(f"redis_url: expected one of {', '.join(_STORE_SCHEMES)}..., got a URL of another kind")
+        if self.redis_url and not self.redis_url.startswith(STORE_SCHEMES):  # it may hold a password: never shown
+            raise SettingsError(f"redis_url: expected one of {', '.join(STORE_SCHEMES)}..., got a URL of another kind")
         if _HOUR_SECONDS % self.item_bucket_seconds:
             raise SettingsError(f"item_bucket_seconds: expected a divisor of 3600, got {self.item_bucket_seconds}")
         if self.workers > 1 and sys.platform != "linux":

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from importlib import resources
 from threading import Event as Flag
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
-from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from presage_featurizer.event_log import Entry, EntryId, stream_key
+from presage_featurizer.event_log import Entry, EntryId, partition_of, stream_key
 from presage_server.backfill.resolving import Resolution
 from presage_server.clock import Clock
 from presage_server.eventlog.errors import EventLogStoreError
 from presage_server.eventlog.positions import StreamInfo
+from presage_server.store.clients import StoreClients
 from presage_server.store.keys import state_key
 from presage_server.store.snapshot import Change
 
@@ -29,7 +29,8 @@ ENTRIES_PER_READ = 128
 
 _RETRY_SECONDS = 1.0
 _SCRIPTS = resources.files("presage_server.backfill")
-_T = TypeVar("_T")
+_READ = _SCRIPTS.joinpath("read.lua").read_text()
+_WRITE = _SCRIPTS.joinpath("write.lua").read_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class VisitorStore:
     """What backfilling does with the store. Waits for one that goes away.
 
     Args:
-        redis: A client; see ``presage_server.eventlog.consumer_group.connect``.
+        clients: Of the store.
         clock: Returns the time in microseconds.
         writer: WRITER_BYTES bytes of this process's own, best drawn at random.
         patience_seconds: How long the store may be away.
@@ -66,7 +67,7 @@ class VisitorStore:
 
     def __init__(
         self,
-        redis: Redis,
+        clients: StoreClients,
         *,
         clock: Clock,
         writer: bytes,
@@ -74,19 +75,17 @@ class VisitorStore:
         stop: Flag,
         warn: Callable[[str], None],
     ) -> None:
-        self._redis = redis
+        self._clients = clients
         self._clock = clock
         self._writer = writer
         self._patience_seconds = patience_seconds
         self._stop = stop
         self._warn = warn
-        self._read: Any = redis.register_script(_SCRIPTS.joinpath("read.lua").read_text())
-        self._write: Any = redis.register_script(_SCRIPTS.joinpath("write.lua").read_text())
 
     def read(self, partition: int, after: EntryId, user_ids: Sequence[str]) -> PartitionRead:
         """Read visitors of a partition, and what its stream has after an entry."""
         keys = [stream_key(partition), *map(state_key, user_ids)]
-        info, found, blobs = self._patiently(lambda: self._read(keys=keys, args=[str(after), ENTRIES_PER_READ]))
+        info, found, blobs = self._patiently(partition, _READ, keys, [str(after), ENTRIES_PER_READ])
         entries = [
             Entry.parse(partition, entry_id, dict(zip(fields[::2], fields[1::2], strict=True)))
             for entry_id, fields in found
@@ -103,14 +102,18 @@ class VisitorStore:
             ttl = resolution.ttl_millis
             arguments += [resolution.base.revision, change.blob(now, self._writer), "" if ttl is None else ttl]
         keys = [state_key(user_id) for user_id, _ in resolutions]
-        return [bool(written) for written in self._patiently(lambda: self._write(keys=keys, args=arguments))]
+        partition = partition_of(resolutions[0][0])
+        return [bool(written) for written in self._patiently(partition, _WRITE, keys, arguments)]
 
-    def _patiently(self, call: Callable[[], _T]) -> _T:
+    def _patiently(
+        self, partition: int, script: str, keys: Sequence[str], arguments: Sequence[bytes | int | str]
+    ) -> Any:
         # Each call may be sent again: a write whose reply was lost finds another revision, and the visitor is read again.
         deadline: float | None = None
         while True:
             try:
-                result = call()
+                run: Any = self._clients.of_partition(partition).register_script(script)
+                result = run(keys=keys, args=arguments)
             except (RedisConnectionError, RedisTimeoutError) as error:
                 failure: RedisError = error
             except RedisError as error:
@@ -129,4 +132,4 @@ class VisitorStore:
                 raise EventLogStoreError(
                     f"redis_url: the store went away ({str(failure)[:200]}); run the same again"
                 ) from failure
-            self._redis.connection_pool.disconnect()  # its name may lead to another server by now
+            self._clients.reconnect()  # its name may lead to another server by now

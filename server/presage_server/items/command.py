@@ -13,6 +13,7 @@ from rich.console import Console
 
 from presage_server.cli.stopping import stop_on_signals
 from presage_server.errors import ServerError
+from presage_server.store.urls import STORE_URL_HELP
 
 __all__ = ["follow", "items", "load"]
 
@@ -89,9 +90,7 @@ def load(
 def follow(
     redis_url: Annotated[
         str,
-        typer.Option(
-            envvar="PRESAGE_REDIS_URL", help="The store that the servers use: redis://, rediss:// or unix://."
-        ),
+        typer.Option(envvar="PRESAGE_REDIS_URL", help=f"The store that the servers use: {STORE_URL_HELP}."),
     ],
     bucket_seconds: Annotated[
         int,

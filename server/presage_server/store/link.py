@@ -42,6 +42,7 @@ class Link:
         connector: Makes connections, in a thread of its own.
         timeout_seconds: How long a request may be unanswered.
         max_pending_bytes: What may wait to be sent or answered; requests beyond it fail at once.
+        name: What it connects to, in the log.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class Link:
         timeout_seconds: float = 0.5,
         max_pending_bytes: int = _MAX_PENDING_BYTES,
         clock: Callable[[], float] = monotonic,
+        name: str = "the store",
     ) -> None:
         self._connector = connector
+        self._name = name
         self._timeout_seconds = timeout_seconds
         self._max_pending_bytes = max_pending_bytes
         self._clock = clock
@@ -79,6 +82,16 @@ class Link:
     def pending(self) -> bool:
         """Whether any request waits for its replies."""
         return bool(self._awaited or self._unsent)
+
+    @property
+    def descriptor(self) -> int | None:
+        """The file descriptor on which replies will come; None if none are awaited."""
+        return self._wire.connection.fileno() if self._awaited and self._wire is not None else None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection."""
+        return self._wire is not None
 
     @property
     def silent(self) -> bool:
@@ -196,7 +209,7 @@ class Link:
         self._wire = Wire(connection)
         self._heartbeat_at = self._clock() + _HEARTBEAT_SECONDS
         if self.down and not self._logged:
-            _logger.warning("the store answers again")
+            _logger.warning("%s answers again", self._name)
         self.down = self._logged = False
 
     def _dispatch(self, wire: Wire, replies: Sequence[Any]) -> None:
@@ -247,7 +260,7 @@ class Link:
     def _lose(self, reason: str) -> None:
         """The connection broke: send again, on the next one, what may run twice."""
         if not self._logged:
-            _logger.info("the connection to the store broke: %s", reason)
+            _logger.info("the connection to %s broke: %s", self._name, reason)
         self._close_wire()
         unanswered = list(self._awaited)
         self._awaited.clear()
@@ -266,7 +279,10 @@ class Link:
         if not (self.down or self._logged):
             cause = f" ({self._connector.failure})" if self._connector.failure else ""
             _logger.warning(
-                "the store does not answer: %s%s; scores are served without history, events are rejected", reason, cause
+                "%s does not answer: %s%s; scores are served without history, events are rejected",
+                self._name,
+                reason,
+                cause,
             )
         self.down = True
         self._fail_all()
