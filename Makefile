@@ -9,7 +9,7 @@ DEMO_EXTRAS ?= server,native
 
 .PHONY: help setup demo test pytest test-slow new-user check generate reference check-generated format models bench bench-wire \
         bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
-        bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
+        bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof cluster-proof \
         audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
         list-regret learn-demo planted-proof mlflow-proof drift-proof bench-drift clean
 .DEFAULT_GOAL := help
@@ -152,6 +152,10 @@ served-parity: setup ## score real rows over gRPC with every kind of model, and 
 
 skew-proof: setup ## replay all of the real logs through a server and compare every visitor's vector
 	@$(BIN)/python -m benchmarks.proofs.skew_proof
+
+cluster-proof: setup ## the same on a cluster of three masters while slots move and a replica takes over; then kill a master
+	@$(BIN)/pytest tests/end_to_end/test_cluster.py -q -m "slow or not slow"
+	@$(BIN)/python -m benchmarks.proofs.cluster_proof $(ARGS)
 
 audit-proof: setup ## follow a million events and 20,000 served vectors with presage audit: no mismatch, in bounded memory
 	@$(BIN)/python -m benchmarks.proofs.audit_proof --to .benchmarks/audit.json $(ARGS)

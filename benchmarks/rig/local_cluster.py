@@ -57,6 +57,15 @@ class ClusterServer:
         except redis.RedisError:
             return False
 
+    @property
+    def primary_port(self) -> int:
+        """Where the server listens that it follows; 0 if it follows none, or does not answer."""
+        try:
+            role = self.redis.role()
+        except redis.RedisError:
+            return 0
+        return int(role[2]) if role[0] == "slave" else 0
+
 
 class LocalCluster:
     """Masters, each with a replica. Use ``local_cluster``.
@@ -126,7 +135,7 @@ class LocalCluster:
             source.redis.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", target.id)
             while keys := source.redis.execute_command("CLUSTER GETKEYSINSLOT", slot, _KEYS_PER_MIGRATE):
                 source.redis.execute_command("MIGRATE", "127.0.0.1", target.port, "", 0, 5_000, "KEYS", *keys)
-            for server in (target, source, *self.servers):
+            for server in dict.fromkeys((target, source, *self.servers)):
                 if server.is_primary:
                     server.redis.execute_command("CLUSTER SETSLOT", slot, "NODE", target.id)
 
