@@ -55,7 +55,8 @@ def shared_cluster():
     from benchmarks.rig.local_cluster import local_cluster
     from support.clusters import ClusterUnderTest
 
-    with local_cluster(node_timeout_millis=1_000) as running:
+    # However busy the machine is, no server counts as failed.
+    with local_cluster(node_timeout_millis=30_000) as running:
         yield ClusterUnderTest(running)
 
 

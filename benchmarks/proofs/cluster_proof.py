@@ -150,7 +150,7 @@ async def _send(addresses: Sequence[str], proof: KillProof, seconds: float) -> N
             count = 0
             while time.monotonic() < until:
                 user_id = f"visitor-{number}-{count % _VISITORS_PER_LANE}"
-                event = Event(EventType.VIEW_ITEM, user_id, event_id=f"e-{number}-{count}")
+                event = Event(type=EventType.VIEW_ITEM, user_id=user_id, event_id=f"e-{number}-{count}")
                 await _track((one, other)[(number + count) % 2], event, proof)
                 count += 1
 

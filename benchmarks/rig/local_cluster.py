@@ -16,7 +16,15 @@ import redis
 
 from benchmarks.rig.server_parts import end_with_parent, find_binary
 
-__all__ = ["ClusterServer", "LocalCluster", "free_ports", "local_cluster", "valkey_process"]
+__all__ = [
+    "ClusterServer",
+    "LocalCluster",
+    "free_ports",
+    "local_cluster",
+    "valkey_process",
+    "wait_until",
+    "wait_until_up",
+]
 
 SLOTS = 16_384
 _START_SECONDS = 30.0
@@ -102,22 +110,10 @@ class LocalCluster:
         step = -(-SLOTS // len(self.masters))
         for place, master in enumerate(self.masters):
             master.redis.execute_command("CLUSTER ADDSLOTSRANGE", place * step, min((place + 1) * step, SLOTS) - 1)
-        self.wait(self._all_known)
+        wait_until(self._all_known)
         for master, replica in zip(self.masters, self.replicas, strict=True):
             replica.redis.execute_command("CLUSTER REPLICATE", master.id)
-        self.wait(self._whole)
-
-    def wait(self, condition: Callable[[], bool], seconds: float = _SETTLE_SECONDS) -> None:
-        """Wait until something holds.
-
-        Raises:
-            TimeoutError: It does not.
-        """
-        until = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > until:
-                raise TimeoutError(f"waited {seconds:g} s for the cluster in vain")
-            time.sleep(_POLL_SECONDS)
+        wait_until(self._whole)
 
     def slots_of(self, server: ClusterServer) -> list[int]:
         """Return the slots that a server has."""
@@ -142,18 +138,18 @@ class LocalCluster:
     def migrate_atomically(self, source: ClusterServer, target: ClusterServer, first: int, last: int) -> None:
         """Move a range of slots at once, which Valkey can do since version 9."""
         source.redis.execute_command("CLUSTER MIGRATESLOTS", "SLOTSRANGE", first, last, "NODE", target.id)
-        self.wait(lambda: first in self.slots_of(target))
+        wait_until(lambda: first in self.slots_of(target))
 
     def fail_over(self, replica: ClusterServer) -> None:
         """Have a replica take over from its master, as planned."""
         replica.redis.execute_command("CLUSTER FAILOVER")
-        self.wait(lambda: replica.is_primary)
+        wait_until(lambda: replica.is_primary)
 
     def lose(self, master: ClusterServer, replica: ClusterServer) -> float:
         """Kill a master and wait until its replica has taken over; return how many seconds that took."""
         began = time.monotonic()
         master.kill()
-        self.wait(lambda: replica.is_primary and replica.redis.cluster("INFO")["cluster_state"] == "ok")
+        wait_until(lambda: replica.is_primary and replica.redis.cluster("INFO")["cluster_state"] == "ok")
         return time.monotonic() - began
 
     def _all_known(self) -> bool:
@@ -204,6 +200,19 @@ def valkey_process(
     finally:
         process.terminate()
         process.wait()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = _SETTLE_SECONDS) -> None:
+    """Wait until something holds.
+
+    Raises:
+        TimeoutError: It does not.
+    """
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            raise TimeoutError(f"waited {seconds:g} s in vain")
+        time.sleep(_POLL_SECONDS)
 
 
 def wait_until_up(client: Any, seconds: float = _START_SECONDS) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-
-import redis
 
 from benchmarks.rig.local_cluster import ClusterServer, LocalCluster
 from presage_featurizer.event_log import partition_of
@@ -114,16 +111,3 @@ def meanwhile(*steps: Callable[[], object]) -> Iterator[Callable[[], bool]]:
 def count_entries(client: Any) -> int:
     """Return how many entries all event streams have."""
     return sum(client.xlen(f"{{p{partition}}}:events") for partition in range(len(SLOT_OF_PARTITION)))
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait until something holds, whatever the cluster answers meanwhile."""
-    until = time.monotonic() + GENEROUS_SECONDS
-    while True:
-        try:
-            if condition():
-                return
-        except redis.RedisError:
-            pass
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.02)

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from presage_server.errors import StoreStartError
 from presage_server.eventlog.errors import EventLogStoreError
-from presage_server.store.clients import StoreClients
+from presage_server.store.clients import StoreClients, is_of_cluster
 
 __all__ = ["connect", "connect_clients"]
 
@@ -38,6 +38,11 @@ def connect_clients(url: str, *, client_name: str, timeout_seconds: float) -> tu
     except StoreStartError as error:
         clients.close()
         raise EventLogStoreError(str(error)) from error
+    if not clients.is_cluster and is_of_cluster(infos[0]) and _size(clients) != 1:
+        clients.close()
+        raise EventLogStoreError(
+            "redis_url: expected a server that holds every key, got one of a cluster; write redis+cluster://"
+        )
     oldest = min((info["redis_version"] for info in infos), key=_numbers)
     if _numbers(oldest) < _OLDEST:
         clients.close()
@@ -67,6 +72,11 @@ def connect(url: str, *, client_name: str, timeout_seconds: float, key: str = ""
             "redis_url: expected a store of one server, got a cluster, which this command cannot read"
         )
     return clients.of_key(key), counts_entries
+
+
+def _size(clients: StoreClients) -> int:
+    info: Any = clients.of_key("").cluster("INFO")
+    return int(info["cluster_size"])
 
 
 def _numbers(version: str) -> tuple[int, ...]:

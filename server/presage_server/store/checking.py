@@ -15,6 +15,7 @@ from redis.exceptions import RedisError, ResponseError
 from presage_featurizer.event_log import PARTITIONS
 from presage_server.errors import StoreStartError
 from presage_server.store.address import Address
+from presage_server.store.clients import is_of_cluster
 from presage_server.store.cluster.slot_map import SlotMap
 from presage_server.store.redis_store import COMMIT_SCRIPT
 
@@ -60,7 +61,7 @@ async def check_store(redis: Redis) -> str:
     try:
         info = await redis.info("server")
         version = _check_version(info)
-        if info.get("redis_mode") == "cluster":
+        if is_of_cluster(info):
             nodes = int((await redis.cluster("INFO"))["cluster_size"])
             if nodes != 1:
                 raise StoreStartError(

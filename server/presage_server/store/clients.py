@@ -5,7 +5,7 @@ Nothing is sent twice, unless a server said that it did not do it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, Self
@@ -23,11 +23,16 @@ from presage_server.store.finding import Place, SentinelFinder
 from presage_server.store.found_connections import StoreMovedError, follow
 from presage_server.store.urls import StoreKind, StoreUrl
 
-__all__ = ["StoreClients"]
+__all__ = ["StoreClients", "is_of_cluster"]
 
 _ELSEWHERE = (AskError, TryAgainError, ClusterDownError)  # MovedError is an AskError
 _PAUSE_SECONDS = 0.05
 _PATIENCE_SECONDS = 5.0
+
+
+def is_of_cluster(info: Mapping[str, Any]) -> bool:
+    """Return whether a server is of a cluster, by its INFO."""
+    return "cluster" in {info.get("redis_mode"), info.get("server_mode")}  # Redis and Valkey
 
 
 class StoreClients:

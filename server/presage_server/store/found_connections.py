@@ -86,10 +86,10 @@ def follow(client: Redis, find: Find) -> Redis:
 
 
 def follow_async(client: redis_asyncio.Redis, find: Find) -> redis_asyncio.Redis:
-    """As ``follow``, for a client of asyncio."""
+    """As ``follow``, for a client of asyncio, whose callers set a limit: what may have been done is sent again, too."""
     pool: Any = client.connection_pool
     encrypted = issubclass(pool.connection_class, AsyncSSLConnection)
     pool.connection_class = _AsyncFoundSSLConnection if encrypted else _AsyncFoundConnection
     pool.connection_kwargs["find"] = find
-    pool.connection_kwargs["retry"] = AsyncRetry(ConstantBackoff(_PAUSE_SECONDS), _TRIES, (StoreMovedError,))
+    pool.connection_kwargs["retry"] = AsyncRetry(ConstantBackoff(_PAUSE_SECONDS), _TRIES, (RedisConnectionError,))
     return client

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from benchmarks.rig.local_cluster import wait_until
 from presage_featurizer import decode_event
 from presage_featurizer.event_log import partition_of, stream_key
 from presage_server.errors import StoreUnavailableError
@@ -175,7 +176,7 @@ def test_the_replica_of_a_server_that_failed_takes_its_place(cluster, view):
     user_id = cluster.visitor_of(cluster.masters[0])
     view.commit(change_of(NOTHING, page_view(user_id, "1")))
     failing = cluster.owner(user_id)
-    cluster.cluster.wait(lambda: failing.redis.wait(1, 1_000) == 1)
+    wait_until(lambda: failing.redis.wait(1, 1_000) == 1)
     replica = next(server for server in cluster.cluster.servers if server.primary_port == failing.port)
     cluster.cluster.fail_over(replica)
 

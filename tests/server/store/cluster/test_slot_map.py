@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from benchmarks.rig.local_cluster import free_ports
+from benchmarks.rig.local_cluster import free_ports, wait_until
 from presage_featurizer.event_log import PARTITIONS
 from presage_server.errors import StoreStartError
 from presage_server.store.checking import check_cluster
@@ -42,7 +42,7 @@ def test_it_learns_where_slots_went(cluster, slots):
     assert slots.place_of(slot) == ("127.0.0.1", source.port)
 
     cluster.cluster.reshard(source, target, [slot])
-    cluster.cluster.wait(lambda: all(slot in cluster.cluster.slots_of(target) for _ in cluster.masters))
+    wait_until(lambda: all(slot in cluster.cluster.slots_of(target) for _ in cluster.masters))
     place = slots.finder(slot)()
 
     assert place == slots.place_of(slot) == ("127.0.0.1", target.port)
