@@ -116,7 +116,7 @@ class Link:
 
         Args:
             payload: The commands, encoded.
-            replies: How many commands they are.
+            replies: How many.
             on_replies: Called once with the replies; at once, with None, if the link is down or too much is pending.
             repeatable: Whether the commands may run twice, when a connection breaks before the reply.
         """
@@ -278,12 +278,8 @@ class Link:
             self.outages += 1
         if not (self.down or self._logged):
             cause = f" ({self._connector.failure})" if self._connector.failure else ""
-            _logger.warning(
-                "%s does not answer: %s%s; scores are served without history, events are rejected",
-                self._name,
-                reason,
-                cause,
-            )
+            consequence = "scores are served without history, events are rejected"
+            _logger.warning("%s does not answer: %s%s; %s", self._name, reason, cause, consequence)
         self.down = True
         self._fail_all()
 
