@@ -51,6 +51,7 @@ test: setup ## run the tests, and go a new user's way meanwhile
 	@$(MAKE) --no-print-directory --jobs=2 pytest new-user
 
 pytest:
+	@$(BIN)/python -c "from presage_featurizer.ranking.compiled import load_kernels; load_kernels()" # once, not in each worker
 	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadgroup
 
 test-slow: setup ## run the tests that `make test` leaves out: training again what ships, proofs, the benchmarks' own

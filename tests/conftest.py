@@ -83,3 +83,20 @@ async def served(store, models) -> AsyncIterator[object]:
 
     async with serving(redis_url=store.url, models=models) as server:
         yield server
+
+
+@pytest.fixture
+def servicer():
+    """A servicer that answers as a test says."""
+    from support.scripted_servicer import ScriptedServicer
+
+    return ScriptedServicer()
+
+
+@pytest.fixture
+def target(servicer) -> Iterator[str]:
+    """The address of a server of it."""
+    from support.scripted_servicer import serving
+
+    with serving(servicer) as target:
+        yield target

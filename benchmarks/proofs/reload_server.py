@@ -30,6 +30,8 @@ _POLL_SECONDS, _SCRAPE_SECONDS = 0.005, 0.5
 _VISITORS = 10_000
 _CONNECTIONS = 8
 _FOREVER_SECONDS = 86_400
+_NEVER = re.compile(r"(?!)")
+"""Matches nothing."""
 
 
 class Change(NamedTuple):
@@ -100,6 +102,11 @@ class LoadedServer:
         is_counted = self._wait_until(lambda: series % MODEL in self._metrics(), poll_seconds=_SCRAPE_SECONDS)
         return Change(kind, self._serving, self._serving, begun_ns, ended_ns, is_logged and is_counted)
 
+    def leave_alone(self, seconds: float) -> None:
+        """Change nothing for a time, and read the log as often as during a change: what reading costs is in both."""
+        until = time.monotonic() + seconds
+        self._wait_until(lambda: self._find(_NEVER) or time.monotonic() >= until)
+
     def end_load(self) -> int:
         """End the load when all its calls have ended; returns how many calls failed without a reply, or were not sent."""
         self._load.terminate()
@@ -127,18 +134,16 @@ class LoadedServer:
     def _wait_for(self, line: str) -> bool:
         """Wait for a line in the log that was not there before; returns whether it came."""
         pattern = re.compile(line)
-        read = self._read
+        return self._wait_until(lambda: self._find(pattern))
 
-        def found() -> bool:
-            with self._log.open() as log:
-                log.seek(read)
-                new = log.read()
-            match = pattern.search(new)
-            if match:
-                self._read = read + len(new[: match.end()].encode())
-            return match is not None
-
-        return self._wait_until(found)
+    def _find(self, pattern: re.Pattern[str]) -> bool:
+        with self._log.open() as log:
+            log.seek(self._read)
+            new = log.read()
+        match = pattern.search(new)
+        if match:
+            self._read += len(new[: match.end()].encode())
+        return match is not None
 
     def _wait_until(self, condition: Callable[[], bool], poll_seconds: float = _POLL_SECONDS) -> bool:
         until = time.monotonic() + _WAIT_SECONDS

@@ -14,14 +14,20 @@ import redis
 from numpy.typing import NDArray
 
 import presage_server.store
+from presage_export.errors import BundleError
 from presage_featurizer import Event, State, encode_event
 from presage_featurizer.event_log import BEGINNING, PARTITIONS, Entry, EntryId, partition_of, stream_key
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_counter import BucketCounter
 from presage_server.archive.folder import open_folder
 from presage_server.archive.parts import parts_by_day
+from presage_server.drift.baselines import read_baseline
+from presage_server.errors import ModelError
 from presage_server.items.item_store import ItemStore, LoadedItems, Published
-from presage_server.models.loading import load_models
+from presage_server.models.loading import load_any_model, load_models
+from presage_server.models.model import Model
+from presage_server.models.ranking import RankingModel
+from presage_server.models.verifying import Verifier
 from presage_server.settings import shipped_models
 from presage_server.store.embedded import embedded_store, end_with_parent, find_binary
 from presage_server.store.keys import state_key
@@ -34,6 +40,7 @@ __all__ = [
     "embedded_store",
     "end_with_parent",
     "find_binary",
+    "load_served",
     "partition_of",
     "reference_scores",
     "shipped_models",
@@ -41,6 +48,7 @@ __all__ = [
     "store_items",
     "stored_state",
     "stream_key",
+    "verify_aside",
     "write_archive",
 ]
 
@@ -75,3 +83,20 @@ def write_archive(directory: Path, events: Sequence[Event], *, first: int) -> No
 def reference_scores(rows: NDArray[np.float32]) -> list[float]:
     """Score rows with the shipped default model, in this process."""
     return load_models(shipped_models())[""].predict(rows)
+
+
+def load_served(directory: Path) -> Model | RankingModel:
+    """Verify and load a bundle, <name>/<version>, with its baseline, as a server does; raises BundleError."""
+    try:
+        model = load_any_model(directory)
+    except ModelError as error:
+        raise BundleError(directory, str(error)) from error
+    if isinstance(model, Model):
+        read_baseline(model)
+    return model
+
+
+def verify_aside(models: Path, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str | None]:
+    """Verify versions, by name and version, in processes as a server starts them; return why each cannot be served, or None."""
+    found = Verifier(models).verify(keys)
+    return {key: outcome if isinstance(outcome, str) else None for key, outcome in found.items()}

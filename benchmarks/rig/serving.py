@@ -102,7 +102,11 @@ def presage_serve(redis_url: str, *flags: str) -> Iterator[str]:
 
 @contextmanager
 def presage_process(
-    redis_url: str, *flags: str, python: str = sys.executable, environment: Mapping[str, str] | None = None
+    redis_url: str,
+    *flags: str,
+    python: str = sys.executable,
+    environment: Mapping[str, str] | None = None,
+    log: Path | None = None,
 ) -> Iterator[tuple[str, int]]:
     """Run ``presage serve`` on a free port.
 
@@ -111,6 +115,7 @@ def presage_process(
         flags: Further flags of its command line.
         python: The interpreter that runs it.
         environment: Its variables; those of this process unless given.
+        log: The file that its log goes to; one that is not kept unless given.
 
     Yields:
         HOST:PORT, once it answers, and the process's id.
@@ -119,23 +124,25 @@ def presage_process(
         RuntimeError: It does not start; the message is what it wrote to its log.
     """
     command = (python, "-m", "presage_server", "serve", "--port", "0", "--redis-url", redis_url, *flags)
-    with serving_process(command, environment) as served:
+    with serving_process(command, environment, log=log) as served:
         yield served
 
 
 @contextmanager
-def serving_process(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Iterator[tuple[str, int]]:
+def serving_process(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, *, log: Path | None = None
+) -> Iterator[tuple[str, int]]:
     """Run a server that prints one line when it answers, such as ``presage: serving on HOST:PORT``; see ``presage_process``."""
     with (
-        tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment) as process,
+        tempfile.TemporaryFile("w+") if log is None else log.open("w+") as written,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=written, text=True, env=environment) as process,
     ):
         assert process.stdout is not None
         try:
             line = process.stdout.readline()
             if _READY not in line:
-                log.seek(0)
-                raise RuntimeError(f"expected a line with {_READY!r}, got {line!r}; its log:\n{log.read()}")
+                written.seek(0)
+                raise RuntimeError(f"expected a line with {_READY!r}, got {line!r}; its log:\n{written.read()}")
             yield line.partition(_READY)[2].strip(), process.pid
         finally:
             process.terminate()

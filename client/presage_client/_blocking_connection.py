@@ -11,7 +11,7 @@ from presage_client import _failures
 from presage_client._calls import Call, make_stubs
 from presage_client._checks import check_instance
 from presage_client._target import full_target
-from presage_client.options import ClientOptions, channel_arguments
+from presage_client.options import ClientOptions, call_metadata, channel_arguments
 
 __all__ = ["Connection"]
 
@@ -53,8 +53,9 @@ class Connection:
         if timeout_ms is None:
             timeout_ms = self._options.timeout_ms
         self._connected()
+        metadata = call_metadata(self._options)
         try:
-            response = self._stubs[call.method](call.request, timeout=timeout_ms / 1_000)
+            response = self._stubs[call.method](call.request, timeout=timeout_ms / 1_000, metadata=metadata)
         except grpc.RpcError as error:
             raise _failures.from_rpc(error, call.method, self._target, timeout_ms) from error
         except ValueError:

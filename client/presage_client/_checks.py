@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -20,10 +21,12 @@ __all__ = [
     "check_text",
     "check_text_sequence",
     "check_texts",
+    "check_token",
     "to_unix_micros",
 ]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NOT_IN_TOKENS: Final = re.compile(r"[^!-~]")
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -45,6 +48,19 @@ def check_text(name: str, value: Any) -> None:
     """
     if not isinstance(value, str):
         raise _wrong_type(name, "a string", value)
+
+
+def check_token(value: Any) -> None:
+    """Check that a token can be sent as metadata.
+
+    Raises:
+        TypeError: It is not a string.
+        ValueError: It is not one word of printable ASCII; the message does not repeat it.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"token: expected a string, got a value of type {type(value).__name__}")
+    if _NOT_IN_TOKENS.search(value):
+        raise ValueError("token: expected one word of printable ASCII, got spaces or other characters")
 
 
 def check_numbers(holder: Any, names: Sequence[str]) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import grpc
 
 from presage.v1 import model_service_pb2, ranking_service_pb2, scoring_service_pb2
-from presage_client._checks import check_instance, check_integers, check_numbers
+from presage_client._checks import check_instance, check_integers, check_numbers, check_token
 
-__all__ = ["ClientOptions", "channel_arguments"]
+__all__ = ["ClientOptions", "call_metadata", "channel_arguments"]
 
 _NUMBERS = ("timeout_ms", "initial_backoff_ms", "max_backoff_ms")
 _INTEGERS = ("keepalive_interval_ms", "keepalive_timeout_ms", "max_send_bytes", "max_receive_bytes")
@@ -55,12 +56,16 @@ class ClientOptions:
     """Largest answer."""
     credentials: grpc.ChannelCredentials | None = field(default=None, repr=False)
     """TLS and who calls, as made by ``grpc.ssl_channel_credentials``; None means plain text."""
+    token: str | Callable[[], str] = field(default="", repr=False)
+    """What ``presage tokens add`` printed, or a function that returns it, called for every call; empty: none is sent."""
 
     def __post_init__(self) -> None:
         check_numbers(self, _NUMBERS)
         check_integers(self, ("max_attempts", *_INTEGERS))
         if self.credentials is not None:
             check_instance("credentials", self.credentials, grpc.ChannelCredentials)
+        if not callable(self.token):
+            check_token(self.token)
         for name in (*_NUMBERS, *_INTEGERS):
             value = getattr(self, name)
             if not 0 < value < float("inf"):
@@ -93,6 +98,20 @@ def channel_arguments(options: ClientOptions) -> list[tuple[str, str | int]]:
         ("grpc.max_send_message_length", options.max_send_bytes),
         ("grpc.max_receive_message_length", options.max_receive_bytes),
     ]
+
+
+def call_metadata(options: ClientOptions) -> tuple[tuple[str, str], ...] | None:
+    """Return what a call carries beside its request; None: nothing.
+
+    Raises:
+        TypeError: The function that returns the token returned no string.
+        ValueError: It returned none that can be sent.
+    """
+    token = options.token
+    if callable(token):
+        token = token()
+        check_token(token)
+    return (("authorization", f"Bearer {token}"),) if token else None
 
 
 def _service_config(options: ClientOptions) -> dict[str, object]:

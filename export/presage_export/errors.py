@@ -5,6 +5,7 @@
     ├── ParityError             ONNX Runtime and the source model disagree on a row
     ├── OnnxModelError          ONNX Runtime rejects the graph, or its inputs or outputs have another shape
     ├── BundleError             a bundle on disk is incomplete, altered or not servable
+    ├── SigningKeyError         a key that signs bundles, or checks signatures, cannot be used
     ├── NotExplainableError     a bundle serves, but lacks what explanations of its scores need
     └── AliasesError            which versions of a model serve cannot be read, or contradicts itself
         └── StaleAliasesError   it was changed since it was read
@@ -26,6 +27,7 @@ __all__ = [
     "NotExplainableError",
     "OnnxModelError",
     "ParityError",
+    "SigningKeyError",
     "StaleAliasesError",
     "UnsupportedModelError",
 ]
@@ -83,6 +85,10 @@ class BundleError(ExportError):
         """The faulty file, or the bundle's directory."""
         self.reason = reason
         """What is wrong."""
+
+
+class SigningKeyError(ExportError):
+    """Expected: a key cannot be read, or the library that uses it is missing."""
 
 
 class NotExplainableError(ExportError):

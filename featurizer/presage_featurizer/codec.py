@@ -135,5 +135,5 @@ def _read(blob: bytes, start: int, readers: Mapping[int, Callable[[bytes], T]], 
         raise NewerStateError(f"{what}: version {version}, this release reads {sorted(readers)}; upgrade it")
     try:
         return reader(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except Exception as error:  # nested too deeply, or numbers that an older version's reader cannot convert: it is no state
         raise CorruptStateError(f"{what}: {error}") from error

@@ -50,6 +50,8 @@ HISTORY_TIME_SECONDS = 256
 
 _LANDMARK_MICROS = 2_524_608_000 * MICROS  # 2050-01-01, so that neither 1970 nor 2200 leaves the range of a double
 _MAX_DOUBLINGS = 960
+_MAX_SCORE = 1e300
+"""Of a moment centuries before the event; it is finite."""
 _DOUBLE = Struct("<d")
 _NUMBER = Struct("<Q")
 assert _NUMBER.size == WIDTH
@@ -127,9 +129,8 @@ def newest_item_score(history: ItemHistory, now_unix_micros: int) -> float:
         return 0.0
     newest = max(times)
     scores = history_scores(history)
-    return max([score for score, time in zip(scores, times, strict=True) if time == newest]) / growth_factor(
-        now_unix_micros
-    )
+    score = max([score for score, time in zip(scores, times, strict=True) if time == newest])
+    return min(score / growth_factor(now_unix_micros), _MAX_SCORE)
 
 
 def growth_factor(unix_micros: int) -> float:

@@ -6,9 +6,10 @@ New fields are appended and have a default, so that states written by an older r
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 __all__ = [
     "ALL_PARTS",
@@ -84,23 +85,40 @@ MAX_MONEY_MICROS = 10**18
 """The limit of any sum of money kept here, positive or negative, in millionths; it fits in 64 bits."""
 
 
+Amount: TypeAlias = Annotated[int, Meta(ge=-(2**62), le=2**62)]
+"""A count, or money in millionths. Bytes with a larger one are no state: a sum of two fits in 64 bits, as they are stored."""
+
+Count: TypeAlias = Annotated[int, Meta(ge=1, le=2**62)]
+"""How often something happened that did."""
+
+Real: TypeAlias = Annotated[float, Meta(ge=-1e30, le=1e30)]
+"""A number that is finite, also as float32: bytes with another are no state."""
+
+Moment: TypeAlias = Annotated[int, Meta(ge=-(2**55), le=2**55)]
+"""Microseconds since 1970-01-01 UTC, in years that calendars have."""
+
+
+_NOT_FINITE = 0x7F
+"""The highest byte of a float64 that is so large, infinite, negative or none: no score is."""
+
+
 class CartLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One product in the cart."""
 
     category: str
     brand: str
-    price_micros: int
-    quantity: int
+    price_micros: Amount
+    quantity: Amount
 
 
 class TimedValue(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What a slot holds if it has a time."""
 
-    value: int | float | str
-    unix_micros: int
+    value: Amount | Real | str
+    unix_micros: Moment
 
 
-Slots = dict[int, int | float | bytes | TimedValue]
+Slots = dict[int, Amount | Real | bytes | TimedValue]
 """What aggregates keep, by the key of their definition; one that has not seen anything yet has no entry."""
 
 
@@ -109,28 +127,28 @@ class Session(msgspec.Struct, array_like=True, gc=False):
 
     session_id: str
     """The caller's id; empty for a session that the fold derived."""
-    start_unix_micros: int
-    last_unix_micros: int
-    event_count: int = 0
-    page_views: int = 0
-    product_views: int = 0
-    add_to_carts: int = 0
-    priced_views: int = 0
+    start_unix_micros: Moment
+    last_unix_micros: Moment
+    event_count: Amount = 0
+    page_views: Amount = 0
+    product_views: Amount = 0
+    add_to_carts: Amount = 0
+    priced_views: Amount = 0
     """Product views that ``viewed_price_micros`` includes."""
-    viewed_price_micros: int = 0
+    viewed_price_micros: Amount = 0
     """Sum of the known prices of the products viewed."""
-    max_cart_value_micros: int = 0
+    max_cart_value_micros: Amount = 0
     viewed_products: bytes = b""
     """Digests of the distinct products viewed, at most MAX_VIEWED_PRODUCTS."""
-    events: dict[int, int] = {}
+    events: dict[Amount, Count] = {}
     """Events by type number."""
-    last_type: int = 0
+    last_type: Amount = 0
     """The type number of the newest event."""
-    last_gap_micros: int = 0
+    last_gap_micros: Amount = 0
     """The time between the newest event and the one before; 0 for a single event."""
-    longest_gap_micros: int = 0
+    longest_gap_micros: Amount = 0
     """The longest such time so far."""
-    repeat_views: int = 0
+    repeat_views: Amount = 0
     """Views of products that were already in ``viewed_products``."""
     slots: Slots = {}
     """What aggregates over the session keep."""
@@ -141,32 +159,32 @@ class Session(msgspec.Struct, array_like=True, gc=False):
 class Interest(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A visitor's interest in one category."""
 
-    score: float
+    score: Real
     """Sum of its events' weights, decayed up to ``last_unix_micros``."""
-    last_unix_micros: int
-    count: int
+    last_unix_micros: Moment
+    count: Count
 
 
 class Habits(msgspec.Struct, array_like=True, gc=False):
     """A visitor's long-term behavior, excluding refunds."""
 
-    events: dict[int, int] = {}
+    events: dict[Amount, Count] = {}
     """Events by type number."""
-    hours_of_week: dict[int, int] = {}
+    hours_of_week: dict[Amount, Count] = {}
     """Events by hour of the week in UTC, from 0 (Monday 00:00) to 167; those from April to October by that hour plus 168."""
-    item_views: int = 0
-    repeat_views: int = 0
+    item_views: Amount = 0
+    repeat_views: Amount = 0
     """Views of products that were already in ``viewed_products``."""
-    priced_views: int = 0
+    priced_views: Amount = 0
     """Views that ``viewed_price_micros`` includes."""
-    viewed_price_micros: int = 0
+    viewed_price_micros: Amount = 0
     viewed_products: bytes = b""
     """Digests of the distinct products viewed, at most MAX_VIEWED_PRODUCTS."""
     categories: dict[str, Interest] = {}
     """Interest in categories, at most MAX_CATEGORY_INTERESTS."""
     last_category: str = ""
     """The category of the product of the newest event that shows interest."""
-    last_price_micros: int = 0
+    last_price_micros: Amount = 0
     """Its price; 0 if unknown."""
 
 
@@ -175,7 +193,7 @@ class Order(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     order: bytes
     """Digest of the id."""
-    money_micros: int
+    money_micros: Amount
     """What it brought so far, refunds taken off, in millionths."""
     lines: bytes
     """Digests of its lines, at most MAX_ORDER_LINES; empty if they are not known, as of all but the last order."""
@@ -193,6 +211,14 @@ class ItemHistory(msgspec.Struct, array_like=True, gc=False):
     counts: bytes = b""
     """Two uint8: purchases and other events, at most 255 each."""
 
+    def __post_init__(self) -> None:
+        """Refuse bytes that are no columns of one length, or whose scores are none."""
+        size = len(self.digests)
+        if size % 8 or 2 * len(self.scores) != size or 8 * len(self.times) != 3 * size or 4 * len(self.counts) != size:
+            raise ValueError("items: expected columns of 8, 4, 3 and 2 bytes for each item")
+        if size and max(self.scores[3::4]) >= _NOT_FINITE:
+            raise ValueError("items: expected scores that are positive and finite")
+
 
 class CoreState(msgspec.Struct, array_like=True, gc=False):
     """One visitor without habits, which many feature sets do not need; it decodes in half of the time.
@@ -200,17 +226,17 @@ class CoreState(msgspec.Struct, array_like=True, gc=False):
     Times are event times in microseconds since 1970-01-01 UTC (0: never), money is in millionths.
     """
 
-    first_seen_unix_micros: int = 0
-    last_seen_unix_micros: int = 0
-    orders: int = 0
-    spent_micros: int = 0
+    first_seen_unix_micros: Moment = 0
+    last_seen_unix_micros: Moment = 0
+    orders: Amount = 0
+    spent_micros: Amount = 0
     """Money spent minus money refunded; negative if refunds exceed the recorded purchases."""
-    first_order_unix_micros: int = 0
-    last_order_unix_micros: int = 0
-    closed_sessions: int = 0
-    bounced_sessions: int = 0
+    first_order_unix_micros: Moment = 0
+    last_order_unix_micros: Moment = 0
+    closed_sessions: Amount = 0
+    bounced_sessions: Amount = 0
     """Closed sessions with a single event."""
-    device: int = 0
+    device: Amount = 0
     """The last known device, as a number of ``Device``."""
     country: str = ""
     """The last known country; empty if unknown."""

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from presage_featurizer import NO_AGGREGATES
 from presage_featurizer.custom import CustomFeatures
+from presage_server.access.opening import SharedAccess, open_access
 from presage_server.clock import system_clock
 from presage_server.drift.counting import ServedCounts
 from presage_server.drift.publishing import CountsPublisher
@@ -74,6 +75,7 @@ async def running(
     share_port: bool = False,
     custom: CustomFeatures | None = None,
     reloads: Reloads | None = None,
+    shared_access: SharedAccess | None = None,
 ) -> AsyncIterator[str]:
     """Run a server for as long as the context lasts.
 
@@ -84,6 +86,7 @@ async def running(
         share_port: Whether other processes listen on the same port; the kernel distributes connections.
         custom: The features of the project, if they were read before; else its folder is read.
         reloads: Loads the models and changes them; follows their folder unless given.
+        shared_access: The tokens and rates that the process shares with others.
 
     Yields:
         HOST:PORT, once calls are answered.
@@ -107,12 +110,13 @@ async def running(
             share_port=share_port,
             io_threads=settings.io_threads,
         )
+        access = stack.enter_context(open_access(settings, metrics.registry, shared_access))
+        gate = None if access is None else access.gate
         methods = make_methods(models, placements, metrics, custom=custom, stack=stack)
-        server, health_servicer = make_grpcio_server(settings, options)
+        server, health_servicer = make_grpcio_server(settings, options, gate if transport_name == "native" else None)
         paths = [method.path for method in methods]
-        transport = make_transport(transport_name, options, paths, server)
+        transport = make_transport(transport_name, options, paths, server, None if gate is None else gate.admits)
         opened = await open_store(settings, stack)
-        link = opened.link
         add_rare_methods(server, models=models, redis=opened.of_key(CATALOGUE_STREAM), settings=settings, custom=custom)
         binding = TableBinding(models)
         live = await stack.enter_async_context(live_items(opened.url, settings, metrics.registry, binding.bind))
@@ -123,7 +127,7 @@ async def running(
             stream_max_events=settings.stream_max_events,
         )
         metrics.registry.register(store.trouble)
-        metrics.store_is_silent = lambda: link.silent
+        metrics.store_is_silent = lambda: opened.link.silent
         counts = make_counts(settings, models, metrics)
         scorer, pairs = make_scorer(settings, store, metrics, counts)
         ranker, list_pairs = make_ranker(settings, live, store, metrics)
@@ -147,7 +151,7 @@ async def running(
             after_replies=AfterReplies(pairs, make_guard(settings, models, metrics, stack), list_pairs),
         )
         if settings.metrics_port >= 0:
-            http = await serve_metrics(metrics, settings.host, settings.metrics_port)
+            http = await serve_metrics(metrics, settings.host, settings.metrics_port, gate)
             stack.callback(http.close)
         warm_up(models, store, live)
         warmed_up()
@@ -157,7 +161,9 @@ async def running(
         stack.push_async_callback(_stop_at_once, transport)  # when there is nothing to drain, or no time for it
         between = BetweenBatches(pipeline.turn)
         address = await transport.start(between.turn)
-        self_check = SelfCheck(transport, "" if share_port else address)
+        self_check = SelfCheck(
+            transport, "" if share_port else address, metadata=() if gate is None else gate.own_metadata
+        )
         await self_check.run_once()
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)

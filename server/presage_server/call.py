@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import grpc
 
+from presage_server.access.scopes import Principal
 from presage_server.errors import RpcError
 from presage_server.rpc.status import OK, Status, status_of
 
@@ -56,8 +57,8 @@ class Call(ABC):
         self.deadline = deadline
         self.metadata = metadata
         self.peer = peer
-        self.principal = ""
-        """Who calls, as established by an interceptor; empty: unknown."""
+        self.principal: Principal | None = None
+        """Who calls, by their token; None where no tokens are asked for, and everybody may do everything."""
         self.code: int | None = None
         """The gRPC status that the call ended with; None while it is in flight."""
         self.on_end: Callable[[Call], None] | None = None

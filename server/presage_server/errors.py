@@ -13,14 +13,15 @@ ServerError
 │   ├── UnreadableStateError     DATA_LOSS: what is stored of this visitor cannot be read
 │   ├── StateTooNewError         FAILED_PRECONDITION: a newer release wrote this visitor's state; finish the roll-out
 │   ├── DeadlineError            DEADLINE_EXCEEDED: no time left to do the work
-│   ├── NotPermittedError        PERMISSION_DENIED: this server was not started to allow it
+│   ├── NotPermittedError        PERMISSION_DENIED: this server was not started to allow it, or the token does not
 │   ├── StaleRevisionError       ABORTED: it was decided on an older revision; read the newest and decide again
 │   ├── VersionRejectedError     FAILED_PRECONDITION: a version of a model cannot be served; says why
 │   └── InternalError            INTERNAL: unexpected; has an id, under which the log has the details
 └── StartupError                 the server cannot start; its text is for the operator
     ├── SettingsError            a setting is wrong; names it
     ├── ModelError               a model bundle cannot be served; names the file and the reason
-    └── StoreStartError          the store cannot be reached or started
+    ├── StoreStartError          the store cannot be reached or started
+    └── TokensError              the tokens file cannot be used; names it and the reason
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ __all__ = [
     "StoreFullError",
     "StoreStartError",
     "StoreUnavailableError",
+    "TokensError",
     "UnreadableStateError",
     "VersionRejectedError",
 ]
@@ -139,7 +141,7 @@ class DeadlineError(RpcError):
 
 
 class NotPermittedError(RpcError):
-    """Expected: the server was not started with what allows the call; the operator should decide."""
+    """Expected: the server was not started with what allows the call, or the token does not; the operator should decide."""
 
     code = grpc.StatusCode.PERMISSION_DENIED
 
@@ -176,3 +178,7 @@ class ModelError(StartupError):
 
 class StoreStartError(StartupError):
     """Expected: the store cannot be reached, or is of a kind that cannot serve."""
+
+
+class TokensError(StartupError):
+    """Expected: the tokens file cannot be read, is not valid, or can be read by others."""

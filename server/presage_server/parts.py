@@ -15,6 +15,8 @@ from redis.asyncio import Redis
 
 from presage_featurizer.custom import CustomFeatures
 from presage_featurizer.ranking.placements import Placements
+from presage_server.access.gate import Gate
+from presage_server.access.interceptor import TokenInterceptor
 from presage_server.clock import system_clock
 from presage_server.drift.counting import ServedCounts
 from presage_server.explaining.explainers import Explainers
@@ -93,7 +95,8 @@ def add_rare_methods(
     CatalogueService(redis, timeout_seconds=settings.store_timeout_ms / 1e3).add_to(server)
     setter = None
     if settings.allow_set_aliases:
-        setter = AliasSetter(settings.models, models, verify_aside(settings.models, custom), system_clock)
+        find_problems = verify_aside(settings.models, custom, settings.require_signature)
+        setter = AliasSetter(settings.models, models, find_problems, system_clock)
     ModelService(Reporter(settings.models, models), setter=setter).add_to(server)
 
 
@@ -143,13 +146,23 @@ def make_ranker(settings: Settings, items: ItemSource, store: RedisStore, metric
     return Ranker(items, metrics, exposures, pairs), pairs
 
 
-def make_grpcio_server(settings: Settings, options: ServerOptions) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
-    """Make the grpc.aio server of health, reflection and, with the portable transport, everything else."""
+def make_grpcio_server(
+    settings: Settings, options: ServerOptions, gate: Gate | None
+) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
+    """Make the grpc.aio server of health, reflection and whatever else need not be fast.
+
+    Args:
+        settings: How to serve.
+        options: How to listen.
+        gate: Checks its calls; None where the transport has checked them, or nobody does.
+    """
     if api_implementation.Type() != "upb":
         _logger.warning(
             "protobuf runs as %s, which is slow and easier to overload; install its wheel", api_implementation.Type()
         )
-    server = grpc.aio.server(options=grpcio_options(options))
+    server = grpc.aio.server(
+        options=grpcio_options(options), interceptors=[TokenInterceptor(gate)] if gate is not None else []
+    )
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if settings.reflection:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from presage_server.access.settings import parse_open_parts
 from presage_server.errors import SettingsError
 from presage_server.setting_fields import check_settings, setting
 from presage_server.store.urls import STORE_SCHEMES, STORE_URL_HELP
@@ -97,6 +98,12 @@ class Settings:
         low=0,
         high=3_600,
     )
+    require_signature: str = setting(
+        "",
+        "A file of public keys, PEM. Only bundles that one of them signed are served; others are rejected by name. It is read "
+        "again with every version that is verified.",
+        shown_default="none: bundles need no signature",
+    )
     project: str = setting(
         "",
         "The folder of a project, as `presage init` makes it: its own features are folded into visitors' states, and models "
@@ -120,8 +127,18 @@ class Settings:
     )
     allow_set_aliases: bool = setting(
         False,
-        "Let every caller change which versions serve, with `ModelService.SetAliases`. Without it, only `presage models` does, on "
-        "a host that can write the folder.",
+        "Let callers change which versions serve, with `ModelService.SetAliases`: every caller, or with `--tokens-file` those with "
+        "the scope `admin`. Without it, only `presage models` does, on a host that can write the folder.",
+    )
+    tokens_file: str = setting(
+        "",
+        "The file of the tokens that callers need, as `presage tokens` makes it; it is looked at every second.",
+        shown_default="none: every caller may do everything",
+    )
+    open_without_token: str = setting(
+        "health",
+        "What callers without a token can use all the same: some of `health`, `reflection` and `metrics`, with commas between, or "
+        "`none`. What is left out opens to any token.",
     )
     state_ttl_days: float = setting(
         30.0, "A visitor is forgotten after this time without an event.", unit="days", low=0.001, high=3_650
@@ -182,6 +199,12 @@ class Settings:
     log_level: str = setting(
         "info", "The least severe messages that are logged, to stderr.", choices=("debug", "info", "warning", "error")
     )
+    log_id_key: str = setting(
+        "",
+        "A secret that visitors' ids are hashed with where logs name them, best as a variable; `presage forget --log-id` tells a "
+        "visitor's hash.",
+        shown_default="none: who knows an id can find its lines",
+    )
     reflection: bool = setting(True, "Describe the service to tools such as grpcurl.")
     workers: int = setting(
         1,
@@ -203,6 +226,7 @@ class Settings:
             raise SettingsError(f"host: expected an address or a host name, got {self.host!r}")
         if self.redis_url and not self.redis_url.startswith(STORE_SCHEMES):  # it may hold a password: never shown
             raise SettingsError(f"redis_url: expected one of {', '.join(STORE_SCHEMES)}..., got a URL of another kind")
+        parse_open_parts(self.open_without_token)
         if _HOUR_SECONDS % self.item_bucket_seconds:
             raise SettingsError(f"item_bucket_seconds: expected a divisor of 3600, got {self.item_bucket_seconds}")
         if self.workers > 1 and sys.platform != "linux":

@@ -1,4 +1,4 @@
-"""A scripted server, and both clients behind one awaited interface."""
+"""Both clients behind one awaited interface."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import asyncio
 import pytest
 
 from presage_client import AsyncClient, Client, ClientOptions
-from support.scripted_servicer import ScriptedServicer, serving
 
 
 class Awaitable:
@@ -32,17 +31,6 @@ def client_class(request):
 def options():
     """Options that are generous, so that a busy machine fails no test that is not about time."""
     return ClientOptions(timeout_ms=20_000)
-
-
-@pytest.fixture
-def servicer():
-    return ScriptedServicer()
-
-
-@pytest.fixture
-def target(servicer):
-    with serving(servicer) as target:
-        yield target
 
 
 @pytest.fixture

@@ -42,8 +42,19 @@ IN_PROSE = re.compile(r"`((?:presage|make) [a-z][a-z-]*(?: [^`]*)?)`")
 OUTPUT_OF_PRESAGE = re.compile(r"presage [a-z]+:")
 A_COMMAND = re.compile(r"(\$ |(presage|python3?|pip|make|curl|docker|kubectl) [^:]*$)")
 
+TRAIN_SEVERAL_TIMES = {
+    "docs/how-to/add-your-own-features.md",
+    "docs/how-to/train-a-ranking-model.md",
+    "docs/how-to/train-on-your-log.md",
+}
+"""Pages that take half a minute and more; ``make new-user`` goes the main way of two of them."""
+
 of_pages = pytest.mark.parametrize("page", PAGES, ids=name_of)
-pages_with_examples = [page for page in PAGES if {"python", "sh"} & {block.language for block in blocks_of(page)}]
+pages_with_examples = [
+    pytest.param(page, marks=pytest.mark.slow) if name_of(page) in TRAIN_SEVERAL_TIMES else page
+    for page in PAGES
+    if {"python", "sh"} & {block.language for block in blocks_of(page)}
+]
 
 
 @pytest.fixture(scope="module")

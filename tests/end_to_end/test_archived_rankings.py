@@ -64,6 +64,7 @@ def logged_exposures(redis: Redis) -> int:
     return sum(b"exposure" in fields for entries in pipeline.execute() for _, fields in entries)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_rankings_come_back_from_the_archive_alone_though_the_catalogue_changed(store, tmp_path):
     models, archive, placements = tmp_path / "models", tmp_path / "archive", tmp_path / "placements.toml"

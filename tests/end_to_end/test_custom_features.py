@@ -97,6 +97,7 @@ async def test_replay_and_audit_give_every_served_vector_back(store, tmp_path, m
     assert f"{count}: feature set unknown to this release, to the bundles and to the project" in without.out
 
 
+@pytest.mark.slow
 def test_a_feature_is_added_in_a_rolling_restart(store, tmp_path, models, project):
     events = [event for session in sessions_with_attributes(20) for event in session]
     user_id = events[0].user_id

@@ -19,7 +19,13 @@ from support.worker_processes import until, workers_of
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers share a port on Linux only")
 
 
-@pytest.mark.parametrize("change", ["a line is removed", "a line is added", "the folder is gone"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "a line is removed",
+        *(pytest.param(slow, marks=pytest.mark.slow) for slow in ("a line is added", "the folder is gone")),
+    ],
+)
 async def test_a_restarted_worker_serves_what_the_others_do(store, tmp_path, unused_tcp_port, change):
     project = shutil.copytree(PROJECT, tmp_path / "project")
     own = read_custom_features(project)

@@ -20,6 +20,7 @@ def shown(summary, row):
     return int(found.group(1).replace(",", ""))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"the real logs are not at {DATA}")
 @pytest.mark.parametrize("name", LOGS)
 def test_every_visitor_has_the_vector_that_an_offline_fold_gives(name, tmp_path):

@@ -16,8 +16,9 @@ from presage.v1 import scoring_service_pb2 as pb
 from presage.v1 import scoring_service_pb2_grpc
 from presage_featurizer import decode_event
 from support.running_server import GENEROUS_SECONDS, server_process, track
+from support.transports import native_first
 
-pytestmark = pytest.mark.usefixtures("each_transport")  # one overload policy serves both
+pytestmark = [native_first, pytest.mark.usefixtures("each_transport")]  # one overload policy serves both
 
 TIMEOUT_SECONDS = 20.0
 """Far longer than a burst takes, so that only a policy that is too strict rejects a call on a busy machine."""

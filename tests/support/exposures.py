@@ -13,6 +13,10 @@ from presage_featurizer.event_log import EXPOSURE_ARRAYS, Exposure
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
+    from numpy.typing import NDArray
+
+    from presage_export.registry import Assignment
+    from presage_training.simulator.lists import ListRequest
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 _AMOUNTS = st.integers(0, 2**63 - 1)
@@ -54,4 +58,68 @@ def any_exposure(draw: DrawFn) -> Exposure:
         arm_propensity=draw(st.floats(0, 1)),
         others=tuple((version, array("scores")) for version in draw(st.lists(_TEXTS, max_size=2))),
         **{name: array(name) for name in EXPOSURE_ARRAYS if name != "shown"},
+    )
+
+
+def paired_exposure(
+    request: ListRequest,
+    rank_id: str,
+    *,
+    assigned: Assignment,
+    served: str,
+    scores: dict[str, NDArray[np.float64]],
+    digests: NDArray[np.uint64],
+    order: NDArray[np.intp],
+    epoch: int = 0,
+    anchor: int | None = None,
+) -> Exposure:
+    """Make the exposure of a list whose candidates several versions of ``ranking`` have scored.
+
+    Args:
+        request: What was asked for.
+        rank_id: The list's.
+        assigned: The visitor's arm.
+        served: The version whose order is shown.
+        scores: Of the candidates, by version.
+        digests: Of the candidates.
+        order: The candidates as ``served`` orders them; the first ``request.k`` are shown.
+        epoch: The catalogue's.
+        anchor: The digest of the item of the page.
+    """
+    count = len(order)
+    shown = min(request.k, count)
+    return Exposure(
+        rank_id=rank_id,
+        user_id=request.user_id,
+        session_id=request.session_id,
+        as_of_unix_micros=request.unix_micros,
+        last_event=b"",
+        model="ranking",
+        model_version=served,
+        fingerprint="",
+        epoch=epoch,
+        placement="",
+        next_items=False,
+        degraded=False,
+        k=request.k,
+        budget_micros=request.budget_micros,
+        cart_micros=0,
+        anchor=anchor,
+        candidates=digests[order].astype("<u8").tobytes(),
+        sources=bytes(count),
+        given=bytes(2 * count),
+        scores=scores[served][order].astype("<f8").tobytes(),
+        prices=bytes(8 * count),
+        stocks=bytes(8 * count),
+        blocked=bytes(count),
+        shown=np.arange(shown, dtype="<u2").tobytes(),
+        propensities=np.ones(shown).tobytes(),
+        rules=((),) * shown,
+        arm=int(assigned.arm),
+        arm_propensity=assigned.propensity,
+        others=tuple(
+            (version, of_other[order].astype("<f8").tobytes())
+            for version, of_other in scores.items()
+            if version != served
+        ),
     )

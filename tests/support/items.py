@@ -19,6 +19,7 @@ from presage_server.items.follower import Follower
 from presage_server.items.item_store import ItemStore
 from presage_server.items.keys import CATALOGUE_STREAM, CHANGES_FIELD
 from presage_server.store.clients import StoreClients
+from presage_server.store.urls import StoreUrl
 from support.archives import streams
 from support.running_server import GENEROUS_SECONDS
 from support.stores import LocalStore
@@ -37,7 +38,7 @@ class OneClient(StoreClients):
     """The clients of a store of one server: always the same one."""
 
     def __init__(self, redis: Redis) -> None:
-        super().__init__("redis://nowhere", client_name="test", timeout_seconds=GENEROUS_SECONDS)
+        super().__init__(StoreUrl.parse("redis://nowhere"), client_name="test", timeout_seconds=GENEROUS_SECONDS)
         self._single = redis
 
 

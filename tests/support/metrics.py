@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 
-async def metrics_text(port: int) -> str:
+async def metrics_text(port: int, token: str = "") -> str:
     """Ask a server of this machine for all its metrics."""
+    authorization = f"Authorization: Bearer {token}\r\n" if token else ""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    writer.write(f"GET /metrics HTTP/1.1\r\nHost: x\r\n{authorization}\r\n".encode())
     text = (await reader.read()).decode()
     writer.close()
     return text

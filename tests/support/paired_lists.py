@@ -14,6 +14,7 @@ from presage_featurizer.ranking.tables import RankingTables
 from presage_training.ranking.model_lists import ModelLists
 from presage_training.simulator.lists import ItemList, ListedItem, ListRequest
 from presage_training.simulator.shop import Shop
+from support.exposures import paired_exposure
 
 
 class PairedModelLists(ModelLists):
@@ -58,40 +59,16 @@ class PairedModelLists(ModelLists):
         shown = min(request.k, len(rows))
         rank_id = f"{len(self.exposures):032x}"
         self.exposures.append(
-            Exposure(
-                rank_id=rank_id,
-                user_id=request.user_id,
-                session_id=request.session_id,
-                as_of_unix_micros=request.unix_micros,
-                last_event=b"",
-                model="ranking",
-                model_version=served,
-                fingerprint="",
+            paired_exposure(
+                request,
+                rank_id,
+                assigned=assigned,
+                served=served,
+                scores=scores,
+                digests=digests,
+                order=order,
                 epoch=self._epoch,
-                placement="",
-                next_items=False,
-                degraded=False,
-                k=request.k,
-                budget_micros=request.budget_micros,
-                cart_micros=0,
                 anchor=anchor,
-                candidates=digests[order].astype("<u8").tobytes(),
-                sources=bytes(len(rows)),
-                given=bytes(2 * len(rows)),
-                scores=scores[served][order].astype("<f8").tobytes(),
-                prices=bytes(8 * len(rows)),
-                stocks=bytes(8 * len(rows)),
-                blocked=bytes(len(rows)),
-                shown=np.arange(shown, dtype="<u2").tobytes(),
-                propensities=np.ones(shown).tobytes(),
-                rules=((),) * shown,
-                arm=int(assigned.arm),
-                arm_propensity=assigned.propensity,
-                others=tuple(
-                    (name, of_other[order].astype("<f8").tobytes())
-                    for name, of_other in scores.items()
-                    if name != served
-                ),
             )
         )
         return ItemList([ListedItem(self._items.ids[row]) for row in rows[order[:shown]].tolist()], rank_id)

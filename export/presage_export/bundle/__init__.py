@@ -1,7 +1,8 @@
 """The serving half of this package: the files of a bundle, their verification, and scores.
 
-What a server needs to read and run a bundle belongs here, and may import only NumPy, msgspec, ONNX Runtime, and Numba where it is
-installed. Reading the models of training libraries belongs in ``reading``; exporting them belongs in the modules beside the two.
+What a server needs to read and run a bundle belongs here, and may import only NumPy, msgspec, ONNX Runtime, and where they are
+installed Numba and cryptography. Reading the models of training libraries belongs in ``reading``; exporting them belongs in the
+modules beside the two.
 """
 
 from presage_export.bundle.bundle import Bundle, read_bundle
@@ -13,8 +14,9 @@ from presage_export.bundle.manifest import Manifest
 from presage_export.bundle.missing import missing_parts
 from presage_export.bundle.opening import manifest_digest, open_verified_bundle
 from presage_export.bundle.ranking import RankingBundle, is_ranking_bundle, load_ranking_bundle
+from presage_export.bundle.signing import check_signature, make_key, read_trusted_keys, sign_bundle
 from presage_export.bundle.writing import write_bundle
-from presage_export.errors import BundleError, NotExplainableError
+from presage_export.errors import BundleError, NotExplainableError, SigningKeyError
 
 __all__ = [
     "OPTIONAL_FILES",
@@ -25,10 +27,13 @@ __all__ = [
     "Manifest",
     "NotExplainableError",
     "RankingBundle",
+    "SigningKeyError",
+    "check_signature",
     "copy_bundle",
     "is_ranking_bundle",
     "is_same_model",
     "load_ranking_bundle",
+    "make_key",
     "manifest_digest",
     "measure_golden",
     "missing_parts",
@@ -37,5 +42,7 @@ __all__ = [
     "read_foreign_manifest",
     "read_manifest",
     "read_optional_file",
+    "read_trusted_keys",
+    "sign_bundle",
     "write_bundle",
 ]

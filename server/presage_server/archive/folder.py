@@ -29,9 +29,9 @@ from presage_featurizer.event_log import (
     part_file,
     staged_file,
 )
-from presage_server.archive.errors import ArchiveFolderError
+from presage_server.archive.errors import ArchiveFolderError, ArchiveInUseError
 
-__all__ = ["ArchiveFolder", "open_folder"]
+__all__ = ["ArchiveFolder", "open_folder", "sync_directory", "write_file"]
 
 _START_AGAIN = "nothing is lost while the streams hold it: fix that and start again"
 
@@ -81,13 +81,13 @@ class ArchiveFolder:
         )
         with _folder_errors(self._path):
             for folder, file in zip(sorted(parts), files, strict=False):
-                _write(self._path / staged_file(file), parts[folder])
+                write_file(self._path / staged_file(file), parts[folder])
             if parts:
-                _sync_directory(self._path / STAGING_FOLDER)
+                sync_directory(self._path / STAGING_FOLDER)
             replacement = self._path / f"{CHECKPOINT_FILE}.new"
-            _write(replacement, lambda stream: stream.write(encode_checkpoint(after)))
+            write_file(replacement, lambda stream: stream.write(encode_checkpoint(after)))
             os.replace(replacement, self._path / CHECKPOINT_FILE)  # noqa: PTH105 - beside os.fsync
-            _sync_directory(self._path)
+            sync_directory(self._path)
             self.checkpoint = after
             self._move_into_place()
 
@@ -99,8 +99,8 @@ class ArchiveFolder:
             target = self._path / file
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(staged, target)  # noqa: PTH105 - beside os.fsync
-            _sync_directory(target.parent)
-            _sync_directory(target.parent.parent)
+            sync_directory(target.parent)
+            sync_directory(target.parent.parent)
 
     def _clear_staging(self) -> None:
         staging = self._path / STAGING_FOLDER
@@ -137,7 +137,7 @@ def _take(lock: TextIO, path: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise ArchiveFolderError(f"{path}: is in use by another presage archive; give this one its own") from error
+        raise ArchiveInUseError(f"{path}: is in use by another presage archive; give this one its own") from error
 
 
 def _read_checkpoint(path: Path) -> Checkpoint | None:
@@ -162,7 +162,8 @@ def _read_checkpoint(path: Path) -> Checkpoint | None:
     return checkpoint
 
 
-def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file that survives a power failure once its folder is synced; raises OSError, and then leaves none."""
     try:
         with path.open("wb") as stream:
             write(stream)
@@ -175,7 +176,8 @@ def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
         raise
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Make what was renamed in a folder survive a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

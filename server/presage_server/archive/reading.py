@@ -27,7 +27,7 @@ from presage_featurizer.event_log import (
 )
 from presage_server.archive.errors import ArchiveReadError
 
-__all__ = ["ArchivedEvents"]
+__all__ = ["ArchivedEvents", "row_groups_of"]
 
 _COLUMNS = [column.name for column in EVENT_COLUMNS]
 _PLACE = [(column.name, "ascending") for column in PLACE_COLUMNS]
@@ -123,7 +123,7 @@ def _read_partitions(file: Any, partitions: range) -> Any:
     missing = [name for name in _COLUMNS if name not in file.schema_arrow.names and name not in NEWER_EVENT_COLUMNS]
     if missing:
         raise pa.ArrowInvalid(f"it lacks the column {missing[0]}")
-    groups = _row_groups(file.metadata, partitions)
+    groups = row_groups_of(file.metadata, partitions)
     if not groups:
         return _EMPTY
     table = file.read_row_groups(groups, columns=_COLUMNS, use_threads=False)  # servers may need the other processors
@@ -135,7 +135,7 @@ def _read_partitions(file: Any, partitions: range) -> Any:
     return table.select(_COLUMNS)
 
 
-def _row_groups(metadata: Any, partitions: range) -> Sequence[int]:
+def row_groups_of(metadata: Any, partitions: range) -> Sequence[int]:
     """Find the row groups that may have rows of the partitions: a file is sorted by partition."""
     place = metadata.schema.names.index(_PARTITION)
     found = []

@@ -10,7 +10,7 @@ from presage_server.backfill.following import Follower
 from presage_server.backfill.pace import Pace
 from presage_server.backfill.progress import Progress
 from presage_server.backfill.resolving import Resolver
-from presage_server.backfill.visitor_store import PartitionRead, VisitorStore
+from presage_server.backfill.visitor_store import UNFINISHED, PartitionRead, VisitorStore
 from presage_server.clock import Clock
 
 __all__ = ["Backfiller"]
@@ -106,6 +106,10 @@ class Backfiller:
         read = self._read(follower, partition, user_ids)
         if self._stop.is_set():  # the histories may lack events
             return set()
+        erasures = follower.erasures(partition)
+        if erasures == UNFINISHED or read.erasures != erasures:
+            self._progress.erased += len(user_ids)
+            return set()
         now = self._clock() // _MICROS_PER_MILLI
         histories, is_whole = follower.histories(partition), follower.is_whole(partition)
         resolutions = [
@@ -113,9 +117,12 @@ class Backfiller:
             for user_id, blob in zip(user_ids, read.blobs, strict=True)
         ]
         writes = [(user_id, resolution) for user_id, resolution in resolutions if resolution.state is not None]
-        results = self._store.write(writes) if writes else []
-        changed = {user_id for (user_id, _), written in zip(writes, results, strict=True) if not written}
+        results = self._store.write(writes, partition=partition, erasures=erasures) if writes else []
         progress = self._progress
+        if any(written < 0 for written in results):
+            progress.erased += len(user_ids)
+            return set()
+        changed = {user_id for (user_id, _), written in zip(writes, results, strict=True) if not written}
         progress.outcomes.update(resolution.outcome for user_id, resolution in resolutions if user_id not in changed)
         progress.written += len(writes) - len(changed)
         progress.conflicts += len(changed)

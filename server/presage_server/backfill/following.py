@@ -48,6 +48,8 @@ class Follower:
         """By partition, the last archived batch that was folded."""
         self._positions: dict[int, Position] = {}
         """By partition, the last entry that was folded."""
+        self._erasures: dict[int, int] = {}
+        """By partition, how many visitors had been erased before anything of it was read."""
         self._discontinuous: set[int] = set()
         self._unreadable: set[int] = set()
         """Partitions with events that this release cannot read."""
@@ -56,6 +58,7 @@ class Follower:
 
     def read_archive(self, group: range, on_progress: Callable[[float], None]) -> None:
         """Fold what is archived of some partitions."""
+        self._erasures.update(self._store.erasures(group))  # before anything is read of those who are erased meanwhile
         checkpoint = self._archive.checkpoint()
         self._fold_archived(group, checkpoint, on_progress=on_progress)
         self._batches.update(dict.fromkeys(group, checkpoint.batch))
@@ -68,6 +71,10 @@ class Follower:
     def is_whole(self, partition: int) -> bool:
         """Return whether no event of a partition is known to be missing, up to the last read."""
         return not (partition in self._gaps or partition in self._unreadable or self._positions[partition].lost)
+
+    def erasures(self, partition: int) -> int:
+        """Return how many visitors of a partition had been erased before its events were read."""
+        return self._erasures[partition]
 
     def forget(self, partition: int) -> None:
         """Free the memory of a partition."""

@@ -26,6 +26,8 @@ class Progress:
     """States that changed between read and write, and were read again."""
     contended: int = 0
     """Visitors given up, because their states changed at every try."""
+    erased: int = 0
+    """Visitors left alone, because `presage forget` erased one of their partition meanwhile."""
     gaps: int = 0
     """Streams that dropped events which are not in the archive."""
     resets: int = 0
@@ -36,12 +38,12 @@ class Progress:
     @property
     def visitors(self) -> int:
         """Visitors that are done."""
-        return self.outcomes.total() + self.contended
+        return self.outcomes.total() + self.contended + self.erased
 
     @property
     def is_complete(self) -> bool:
         """Whether nothing was left out that should have been folded or written."""
-        left = (self.contended, self.gaps, self.unreadable_events)
+        left = (self.contended, self.erased, self.gaps, self.unreadable_events)
         return not any((*left, self.outcomes[Outcome.UNREADABLE], self.outcomes[Outcome.NEWER]))
 
     def line(self, seconds: float) -> str:
@@ -50,6 +52,6 @@ class Progress:
         counts = " ".join(f"{outcome}={self.outcomes[outcome]}" for outcome in Outcome)
         return (
             f"done={self.share:.0%} remaining_seconds={remaining} events={self.events} visitors={self.visitors} "
-            f"written={self.written} {counts} contended={self.contended} gaps={self.gaps} "
+            f"written={self.written} {counts} contended={self.contended} erased={self.erased} gaps={self.gaps} "
             f"unreadable_events={self.unreadable_events}"
         )

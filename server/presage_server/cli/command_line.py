@@ -22,6 +22,7 @@ _ORDER = (
     "items",
     "archive",
     "backfill",
+    "forget",
     "audit",
     "train",
     "evaluate",
@@ -29,6 +30,7 @@ _ORDER = (
     "learn",
     "models",
     "drift",
+    "tokens",
     "version",
 )
 _LIBRARIES_OF_EXTRAS = {"lightgbm": "train", "onnx": "train", "pyarrow": "train", "sklearn": "train"}

@@ -11,7 +11,7 @@ import typer
 from presage_server.errors import SettingsError
 from presage_server.setting_fields import SettingField, flag_of, setting_fields, variable_of
 
-__all__ = ["reject_removed", "with_options"]
+__all__ = ["checked_token", "reject_removed", "with_options"]
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
@@ -31,6 +31,14 @@ def with_options(settings: type[Any], removed: Mapping[str, str]) -> Callable[[_
         return command
 
     return decorate
+
+
+def checked_token(token: str) -> str:
+    """Return the token that a command was given, for typer; ends the command if it cannot be sent, without repeating it."""
+    token = token.strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise typer.BadParameter("expected one word of printable ASCII")
+    return token
 
 
 def reject_removed(values: dict[str, Any], removed: Mapping[str, str]) -> dict[str, Any]:

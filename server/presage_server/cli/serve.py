@@ -11,6 +11,7 @@ from typing import Any
 from presage_server.cli.options import reject_removed, with_options
 from presage_server.cli.variables import check_variables
 from presage_server.errors import StartupError
+from presage_server.log_ids import use_log_id_key
 from presage_server.logs import start_logging
 from presage_server.settings import REMOVED_SETTINGS, Settings
 
@@ -28,6 +29,7 @@ def serve(**values: Any) -> None:
         check_variables(os.environ, Settings, REMOVED_SETTINGS)
         settings = Settings(**reject_removed(values, REMOVED_SETTINGS))
         start_logging(settings.log_level)
+        use_log_id_key(settings.log_id_key)
         _run(settings, lambda address: print(f"presage: serving on {address}", flush=True))  # noqa: T201
     except StartupError as error:
         print(f"presage: cannot serve: {error}", file=sys.stderr)  # noqa: T201

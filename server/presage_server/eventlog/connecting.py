@@ -10,6 +10,8 @@ from redis.exceptions import RedisError
 from presage_server.errors import StoreStartError
 from presage_server.eventlog.errors import EventLogStoreError
 from presage_server.store.clients import StoreClients, is_of_cluster
+from presage_server.store.url_errors import describe_url_error
+from presage_server.store.urls import StoreUrl
 
 __all__ = ["connect", "connect_clients"]
 
@@ -27,9 +29,14 @@ def connect_clients(url: str, *, client_name: str, timeout_seconds: float) -> tu
         EventLogStoreError: The URL is not valid, or the store cannot be reached or is too old.
     """
     try:
-        clients = StoreClients(url, client_name=client_name, timeout_seconds=timeout_seconds)
+        found = StoreUrl.parse(url)
     except ValueError as error:
         raise EventLogStoreError(f"redis_url: cannot be understood: {error}") from error
+    try:
+        clients = StoreClients(found, client_name=client_name, timeout_seconds=timeout_seconds)
+    except (ValueError, TypeError) as error:
+        # Not chained: a traceback would show the error's own text.
+        raise EventLogStoreError(f"redis_url: cannot be understood: {describe_url_error(url, error)}") from None
     try:
         infos: list[Any] = [redis.info("server") for redis in clients.of_servers()]
     except (RedisError, OSError) as error:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from presage_server.cli.options import checked_token
 from presage_server.cli.stopping import stop_on_signals
 from presage_server.errors import ServerError
 from presage_server.store.urls import STORE_URL_HELP
@@ -28,7 +29,7 @@ items = typer.Typer(
 
 
 @items.command()
-def load(
+def load(  # noqa: PLR0917 - the command line passes names
     file: Annotated[Path, typer.Argument(help="A .csv, .tsv or .parquet file, one row for each item.")],
     columns: Annotated[
         str,
@@ -41,6 +42,14 @@ def load(
     target: Annotated[
         str, typer.Option(envvar="PRESAGE_TARGET", help="The server to send to, HOST:PORT.")
     ] = "127.0.0.1:50051",
+    token: Annotated[
+        str,
+        typer.Option(
+            envvar="PRESAGE_TOKEN",
+            callback=checked_token,
+            help="A token with the scope `admin`, if the server asks for one.",
+        ),
+    ] = "",
     report_seconds: Annotated[float, typer.Option(help="How often a line of progress is printed.")] = 5.0,
 ) -> None:
     """Send a catalogue to a running server.
@@ -67,7 +76,7 @@ def load(
             show = every(
                 report_seconds, lambda found: _print("load", f"{catalogue.share:.0%}, {_line(found, started)}")
             )
-            progress = load_catalogue(catalogue, channel, show)
+            progress = load_catalogue(catalogue, channel, show, token)
     except ServerError as error:
         err.print(f"presage items load: {error}")
         sys.exit(2)

@@ -68,7 +68,8 @@ class _Call:
 
 
 class _Sender:
-    def __init__(self, channel: grpc.Channel, progress: LoadProgress) -> None:
+    def __init__(self, channel: grpc.Channel, progress: LoadProgress, token: str) -> None:
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else None
         self._stub: Any = RankingServiceStub(channel)
         self._progress = progress
         self._sent: deque[_Call] = deque()
@@ -103,7 +104,9 @@ class _Sender:
         self._sent.append(call)
 
     def _start(self, call: _Call) -> None:
-        call.future = self._stub.UpsertItems.future(pb.UpsertItemsRequest(items=call.items), timeout=_TIMEOUT_SECONDS)
+        call.future = self._stub.UpsertItems.future(
+            pb.UpsertItemsRequest(items=call.items), timeout=_TIMEOUT_SECONDS, metadata=self._metadata
+        )
 
     def _take_reply(self) -> None:
         call = self._sent.popleft()
@@ -131,7 +134,7 @@ class _Sender:
 
 
 def load_catalogue(
-    file: CatalogueFile, channel: grpc.Channel, on_progress: Callable[[LoadProgress], None]
+    file: CatalogueFile, channel: grpc.Channel, on_progress: Callable[[LoadProgress], None], token: str = ""
 ) -> LoadProgress:
     """Send all rows of a file.
 
@@ -139,13 +142,14 @@ def load_catalogue(
         file: Open for reading.
         channel: To a server.
         on_progress: Called after each row.
+        token: What the server asks for, if it does.
 
     Raises:
         LoadError: The server cannot be reached, or rejects a whole call.
         CatalogueFileError: The file cannot be read to its end.
     """
     progress = LoadProgress()
-    sender = _Sender(channel, progress)
+    sender = _Sender(channel, progress, token)
     sent = array("q")  # 8 bytes for each row
     for row in file.rows:
         progress.rows += 1

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from presage_featurizer.custom import CustomFeatures
 from presage_server.models.defaults import keep_defaults
+from presage_server.models.giving_way import giving_way
 from presage_server.models.loading import load_models, plan_of
 from presage_server.models.plan import Plan
 from presage_server.models.reload_metrics import ReloadMetrics
@@ -65,7 +66,7 @@ class LocalReloads:
         if self._interval_seconds:
             metrics = ReloadMetrics()
             self._registry.register(metrics)
-            self._verifier = Verifier(settings.models, custom)
+            self._verifier = Verifier(settings.models, custom, trusted=settings.require_signature)
             self._reloader = Reloader(
                 FolderWatch(settings.models),
                 self._verifier,
@@ -75,7 +76,11 @@ class LocalReloads:
             )
             self._reloader.look_first()
         self._models = load_models(
-            settings.models, settings.default_model, custom, default_ranking=settings.default_ranking_model
+            settings.models,
+            settings.default_model,
+            custom,
+            default_ranking=settings.default_ranking_model,
+            trusted=settings.require_signature,
         )
         return self._models
 
@@ -112,7 +117,8 @@ class LocalReloads:
 def prepare(swapper: Swapper, plan: Plan) -> Prepared:
     """Prepare a plan; raises ApplyError."""
     try:
-        return swapper.prepare(plan)
+        with giving_way():
+            return swapper.prepare(plan)
     except VersionFailedError as error:
         key = None if is_of_the_moment(error) else (error.name, error.version)
         raise ApplyError(error.reason if key else str(error), key) from error

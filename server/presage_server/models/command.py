@@ -18,6 +18,7 @@ from presage_server.models.command_change import promote, rollback, shadow, spli
 from presage_server.models.command_options import Folder, Project, folder_of
 from presage_server.models.command_pull import pull
 from presage_server.models.command_show import show, verify
+from presage_server.models.command_sign import new_key, sign
 
 __all__ = ["models"]
 
@@ -108,7 +109,7 @@ def _list(
         sys.exit(2)
 
 
-for _command in (show, verify, promote, rollback, split, shadow, pull):
+for _command in (show, verify, promote, rollback, split, shadow, pull, sign, new_key):
     models.command()(_command)
 
 

@@ -65,6 +65,15 @@ def verify(
     version: Annotated[str, typer.Argument(help="The version; all if not given.", show_default=False)] = "",
     models: Folder = None,
     project: Project = None,
+    require_signature: Annotated[
+        str,
+        typer.Option(
+            envvar="PRESAGE_REQUIRE_SIGNATURE",
+            show_envvar=False,
+            help="The file of public keys that servers are started with.",
+            show_default=False,
+        ),
+    ] = "",
 ) -> None:
     """Verify bundles as a server does; exit code 2 if one cannot be served."""
     broken = 0
@@ -85,7 +94,7 @@ def verify(
             raise ModelError(f"models: no bundle found {wanted}under {folder}; expected <name>/<version>/manifest.json")
         for path in paths:
             try:
-                model = load_any_model(path, custom)
+                model = load_any_model(path, custom, require_signature)
             except ModelError as error:
                 broken += 1
                 print(f"presage models verify: {error}", file=sys.stderr)  # noqa: T201 - the command's output

@@ -19,6 +19,7 @@ from presage_server.models.model import Model
 from presage_server.models.plan import Plan, PlannedModel, VerifiedVersion
 from presage_server.models.ranking import RankingModel, load_ranking_model
 from presage_server.models.served import Models, Served, Version
+from presage_server.models.signatures import signed_digest
 from presage_server.models.watching import read_history
 
 __all__ = [
@@ -38,7 +39,12 @@ _logger = logging.getLogger(__name__)
 
 
 def load_models(
-    directory: Path, default: str = "", custom: CustomFeatures | None = None, *, default_ranking: str = ""
+    directory: Path,
+    default: str = "",
+    custom: CustomFeatures | None = None,
+    *,
+    default_ranking: str = "",
+    trusted: str = "",
 ) -> Models:
     """Verify and load the models of a folder of bundles, <name>/<version>/: what aliases name, or else the highest version of each.
 
@@ -51,6 +57,7 @@ def load_models(
         default: The model of calls of ScoringService that name none; empty for the one that is kept there, or the usual one.
         custom: The features of the project that is served; without them, models that need them are rejected.
         default_ranking: The model of calls of RankingService that name none; empty as above.
+        trusted: The file of the keys one of which must have signed each bundle; empty if none is required.
 
     Raises:
         ModelError: There is no bundle, no version of a model can be served, or a default is not among them.
@@ -60,7 +67,7 @@ def load_models(
 
     def check(name: str, version: str) -> VerifiedVersion | str:
         try:
-            model = loaded[name, version] = load_any_model(directory / name / version, custom)
+            model = loaded[name, version] = load_any_model(directory / name / version, custom, trusted)
         except ModelError as error:
             return str(error)
         return describe_version(model)
@@ -191,13 +198,20 @@ def find_bundles(directory: Path) -> dict[str, list[Path]]:
         raise ModelError(f"models: {error.filename or directory} cannot be read: {error.strerror}") from error
 
 
-def load_any_model(directory: Path, custom: CustomFeatures | None = None) -> Model | RankingModel:
-    """Verify and load one bundle, <name>/<version>, of either kind; raises ModelError if it cannot be served."""
+def load_any_model(directory: Path, custom: CustomFeatures | None = None, trusted: str = "") -> Model | RankingModel:
+    """Verify and load one bundle, <name>/<version>, of either kind; raises ModelError if it cannot be served.
+
+    ``trusted`` is the file of the keys one of which must have signed it; empty if none is required.
+    """
+    signed = signed_digest(directory, trusted)
     try:
         ranks = is_ranking_bundle(directory)
     except BundleError as error:
         raise ModelError(str(error)) from error
-    return load_ranking_model(directory) if ranks else load_model(directory, custom)
+    model = load_ranking_model(directory) if ranks else load_model(directory, custom)
+    if signed and manifest_digest(model.bundle.manifest) != signed:
+        raise ModelError(f"{directory / 'manifest.json'}: was replaced while it was verified")
+    return model
 
 
 def find_problems(directory: Path, custom: CustomFeatures | None, name: str, versions: Iterable[str]) -> dict[str, str]:

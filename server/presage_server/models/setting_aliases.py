@@ -82,11 +82,11 @@ class AliasSetter:
         return pb.SetAliasesResponse(aliases=aliases_to_proto(changed))
 
 
-def verify_aside(directory: Path, custom: CustomFeatures | None = None) -> FindProblems:
+def verify_aside(directory: Path, custom: CustomFeatures | None = None, trusted: str = "") -> FindProblems:
     """Return what verifies versions in a child process, so that no call of this one waits for it."""
 
     def find_problems(name: str, versions: list[str]) -> dict[str, str]:
-        found = Verifier(directory, custom).verify([(name, version) for version in versions])
+        found = Verifier(directory, custom, trusted=trusted).verify([(name, version) for version in versions])
         return {version: outcome for (_, version), outcome in found.items() if isinstance(outcome, str)}
 
     return find_problems

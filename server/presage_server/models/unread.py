@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from presage_export.bundle import SigningKeyError
+
 __all__ = ["ReadFailure", "is_of_the_moment"]
 
 
@@ -15,6 +17,8 @@ def is_of_the_moment(error: BaseException) -> bool:
     """Tell whether the disk or this process is to blame for an error, and no bundle: as when too many files are open."""
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, SigningKeyError):  # the keys' file, which may be being replaced
+            return True
         if isinstance(cause, OSError | ImportError):
             return not isinstance(cause, FileNotFoundError | NotADirectoryError)
         cause = cause.__cause__

@@ -32,10 +32,14 @@ class Verifier:
     Args:
         directory: The folder, <name>/<version>/.
         custom: The features of the project that is served.
+        trusted: The file of the keys one of which must have signed them; empty if none is required.
         seconds: How long one version may take.
     """
 
-    def __init__(self, directory: Path, custom: CustomFeatures | None = None, *, seconds: float = _SECONDS) -> None:
+    def __init__(
+        self, directory: Path, custom: CustomFeatures | None = None, *, trusted: str = "", seconds: float = _SECONDS
+    ) -> None:
+        self._trusted = trusted and str(Path(trusted).absolute())
         self._directory = directory
         self._project = None if custom is None else (custom.declaration, custom.source)
         self._seconds = seconds
@@ -86,7 +90,11 @@ class Verifier:
         assert process.stdout is not None
         seconds = self._seconds * len(keys)
         request = Request(
-            directory=str(self._directory.absolute()), versions=list(keys), seconds=seconds, project=self._project
+            directory=str(self._directory.absolute()),
+            versions=list(keys),
+            seconds=seconds,
+            project=self._project,
+            trusted=self._trusted,
         )
         code, ended = 1, False
         with suppress(OSError, ValueError, msgspec.MsgspecError):  # it was killed

@@ -42,7 +42,6 @@ _RANKINGS = 20
 _RANK_ID = "0" * 32
 _WAIT_SECONDS = 1.0
 _SIZES_BESIDE_CALLS = (1, 2, 4, 8, 16, 32)
-_BATCHES_BESIDE_CALLS = 3
 _RANKINGS_BESIDE_CALLS = 3
 _PAUSE_SECONDS = 0.0005
 """Between two runs beside calls: the interpreter's lock is not given to who waits for it, but to who asks first."""
@@ -116,7 +115,7 @@ class VersionWarmer:
 
 def _run_session(model: Model) -> None:
     """Run a model on as many rows as batches have, which needs the interpreter's lock only for a moment."""
-    for size in _SIZES_BESIDE_CALLS * _BATCHES_BESIDE_CALLS:
+    for size in _SIZES_BESIDE_CALLS:
         model.bundle.model.margins(np.zeros((size, len(model.feature_set.features)), np.float32))
         sleep(_PAUSE_SECONDS)
 

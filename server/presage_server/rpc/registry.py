@@ -31,10 +31,10 @@ class Method:
 
 
 class Interceptor(Protocol):
-    """Looks at a call's metadata before its request is parsed: authentication, tracing, admission."""
+    """Looks at a call's metadata before its request is parsed, as tracing does. Tokens are checked before, by the transport."""
 
     def intercept(self, call: Call) -> None:
-        """Let the call pass, perhaps with a principal set.
+        """Let the call pass.
 
         Raises:
             RpcError: The call is rejected with this error.

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from presage.v1 import event_pb2
 from presage.v1 import scoring_service_pb2 as pb
 from presage_featurizer import Event
+from presage_server.access.scopes import Scope
 from presage_server.call import Call
 from presage_server.clock import Clock
-from presage_server.errors import RpcError
+from presage_server.errors import NotPermittedError, RpcError
 from presage_server.models.served import Models
 from presage_server.pipeline.batch import Batch
 from presage_server.rpc.decoding import (
@@ -100,6 +101,8 @@ class ScoringService:
         try:
             request = decode_message(pb.TrackEventRequest, call.request)
             event = decode_event(request.event, self._clock(), self._new_id)
+            if request.score:
+                _check_may_score(call)
             route = self._models.route(request.model, event.user_id) if request.score or request.model else None
         except RpcError:
             self._metrics.events_invalid.inc()
@@ -145,6 +148,13 @@ class ScoringService:
         request = decode_message(pb.ScoreVectorsRequest, call.request)
         check_batch(request.vectors, "vectors")
         return VectorSlices(call, request, self._models)
+
+
+def _check_may_score(call: Call) -> None:
+    """Check that who calls may read scores, where that depends on the request; raises NotPermittedError."""
+    principal = call.principal
+    if principal is not None and Scope.SCORE not in principal.scopes:
+        raise NotPermittedError(f"expected a token with the scope score, too, got {principal.name}", field="score")
 
 
 def _reply_score(job: ScoreJob, error: RpcError | None) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from presage_featurizer import CoreState, NewerStateError, StateError, current_session, feature_rows, featurize
 from presage_server.drift.counting import ServedCounts
 from presage_server.errors import StateTooNewError, UnreadableStateError
+from presage_server.log_ids import log_id
 from presage_server.models.model import Model
 from presage_server.rpc.status import internal_error
 from presage_server.scoring.jobs import FeaturesJob, ScoreJob, Vectors, VectorsJob
@@ -173,10 +174,10 @@ class Scorer:
         """Count a state that cannot be decoded, and log it."""
         self._metrics.unreadable_states.inc()
         if not isinstance(error, NewerStateError):
-            _logger.error("the state of visitor %r cannot be read, it is left as it is: %s", user_id, error)
+            _logger.error("the state of visitor %s cannot be read, it is left as it is: %s", log_id(user_id), error)
         elif not self._newer_logged:  # during a roll-out, once is enough
             _logger.warning(
-                "a newer release wrote states that this one cannot read, such as that of visitor %r", user_id
+                "a newer release wrote states that this one cannot read, such as that of visitor %s", log_id(user_id)
             )
             self._newer_logged = True
 

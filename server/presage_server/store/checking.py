@@ -18,6 +18,7 @@ from presage_server.store.address import Address
 from presage_server.store.clients import is_of_cluster
 from presage_server.store.cluster.slot_map import SlotMap
 from presage_server.store.redis_store import COMMIT_SCRIPT
+from presage_server.store.url_errors import describe_url_error
 
 __all__ = ["check_cluster", "check_store", "connect"]
 
@@ -49,7 +50,8 @@ def connect(url: str) -> tuple[Redis, Address]:
             f"redis_url: expected redis-py {_REDIS_PY}, got {installed('redis')}, which lacks what is used of it: {error}"
         ) from error
     except (ValueError, TypeError, OSError, RedisError) as error:
-        raise StoreStartError(f"redis_url: cannot be understood: {error}") from error
+        # Not chained: a traceback would show the error's own text.
+        raise StoreStartError(f"redis_url: cannot be understood: {describe_url_error(url, error)}") from None
 
 
 async def check_store(redis: Redis) -> str:

@@ -39,17 +39,16 @@ class StoreClients:
     """Clients by key and by partition. Their calls raise redis-py's errors; replies are bytes.
 
     Args:
-        url: The store's.
+        found: The store's URL.
         client_name: What the server's list of connections shows.
         timeout_seconds: How long a server may take to answer.
 
     Raises:
-        ValueError: The URL cannot be understood.
-        RedisError, OSError: From ``open``: a cluster's servers do not answer.
+        ValueError, TypeError: The URL cannot be understood; the text may show a password.
     """
 
-    def __init__(self, url: str, *, client_name: str, timeout_seconds: float) -> None:
-        self._found = found = StoreUrl.parse(url)
+    def __init__(self, found: StoreUrl, *, client_name: str, timeout_seconds: float) -> None:
+        self._found = found
         self._client_name = client_name
         self._timeout_seconds = timeout_seconds
         self._slots = SlotMap(found) if found.kind is StoreKind.CLUSTER else None

@@ -1,4 +1,4 @@
--- presage: compare-and-set of one visitor, version 2
+-- presage: compare-and-set of one visitor, version 3
 -- KEYS: state, event stream, list of unreadable states
 -- ARGV: revision that the caller read ('' for none), new blob, time to live in ms, events kept in the stream (0: all),
 --       '1' to keep the old blob aside, '1' if the events were folded into no state, event, event, ...
@@ -11,6 +11,7 @@ end
 if ARGV[5] == '1' then
   redis.call('RPUSH', KEYS[3], current)
   redis.call('LTRIM', KEYS[3], -10, -1)
+  redis.call('PEXPIRE', KEYS[3], ARGV[3])
 end
 for i = 7, #ARGV do
   local entry = {'*', 'event', ARGV[i]}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from presage_server.errors import StoreStartError
+from presage_server.store.private_files import ADDRESS_FILE, UMASK, make_private, write_private
 
 __all__ = ["embedded_store", "end_with_parent", "find_binary"]
 
@@ -47,7 +48,7 @@ async def embedded_store(
     """Run a store on a data folder for as long as the context lasts.
 
     Args:
-        data_dir: The folder; created if it does not exist.
+        data_dir: The folder; created if it does not exist. Nobody else can read it.
         fsync: When the append-only file is synced to disk: "everysec" (a power failure may lose the last second) or "always".
         rewrite_growth_percent: The append-only file is rewritten once it has grown by this share since the last rewrite; 0: never.
         rewrite_min_bytes: A smaller file is not rewritten. A rewrite forks the store, which makes calls wait for 30 to 150 ms on
@@ -76,12 +77,14 @@ async def embedded_store(
         child = _Child(data_dir, socket, lock, persistence)
         try:
             await child.wait_until_up()
+            write_private(data_dir / ADDRESS_FILE, f"unix://{socket}\n")
             keeper = asyncio.create_task(child.keep_up())
             try:
                 yield f"unix://{socket}"
             finally:
                 keeper.cancel()
         finally:
+            (data_dir / ADDRESS_FILE).unlink(missing_ok=True)
             await child.end()
 
 
@@ -136,8 +139,9 @@ def _lock(data_dir: Path) -> tuple[Path, TextIO]:
     """Create the data folder and lock it; return its full path and the lock, which is released when it is closed."""
     data_dir = data_dir.resolve()
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (data_dir / "lock").open("w")
+        make_private(data_dir)
     except OSError as error:
         raise StoreStartError(f"data_dir: {data_dir} cannot be written: {error.strerror}") from error
     try:
@@ -193,6 +197,7 @@ def _start(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        umask=UMASK,
         pass_fds=(lock.fileno(),),  # the folder stays locked until the store has ended, too
     )
 

@@ -11,7 +11,7 @@ from zlib import crc32
 
 from presage_featurizer.event_log import PARTITIONS, partition_of, stream_key
 
-__all__ = ["encode_reads", "keys_of_commit", "quarantine_key", "state_key"]
+__all__ = ["encode_reads", "erasures_key", "keys_of_commit", "quarantine_key", "state_key"]
 
 _KEY_BYTES = len("{p}:u:")
 
@@ -24,6 +24,11 @@ def state_key(user_id: str) -> str:
 def quarantine_key(user_id: str) -> str:
     """Return the key of a visitor's unreadable states, kept for repair: a list, the newest last."""
     return f"{{p{partition_of(user_id)}}}:aside:{user_id}"
+
+
+def erasures_key(partition: int) -> str:
+    """Return the key of a partition's erasures: a hash, with their ``count``, and a field for each that is not finished."""
+    return f"{{p{partition}}}:erasures"
 
 
 def encode_reads(user_ids: Iterable[str]) -> bytes:

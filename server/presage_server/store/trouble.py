@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from presage_server.log_ids import without_ids
 from presage_server.store.resp import ReplyError
 
 __all__ = ["StoreTrouble", "Trouble"]
@@ -98,7 +99,7 @@ class StoreTrouble(Collector):
             course.lasts = self.lasts = True
             course.starts += 1
             course.since, course.rejections_before = now, course.rejections - 1
-            _logger.error("%s (%s)", _MEANINGS[trouble], error)
+            _logger.error("%s (%s)", _MEANINGS[trouble], without_ids(str(error)))
         return trouble
 
     def note_write(self) -> None:

@@ -9,6 +9,7 @@ from time import monotonic
 import grpc
 from prometheus_client import CollectorRegistry, generate_latest
 
+from presage_server.access.gate import Gate
 from presage_server.call import CANCELLED, Call
 from presage_server.rpc.status import CODE_NAMES
 from presage_server.telemetry.counting import Count, Counters, Distribution, Histograms
@@ -176,7 +177,7 @@ class Metrics:
             self._bundles_rejected[name,].inc(count)
 
 
-async def serve_metrics(metrics: Metrics, host: str, port: int) -> asyncio.Server:
+async def serve_metrics(metrics: Metrics, host: str, port: int, gate: Gate | None = None) -> asyncio.Server:
     """Serve the metrics over HTTP; raises SettingsError if it cannot listen there.
 
     On the server's own loop, because an exporter's thread would hold the interpreter for milliseconds at a bad moment; with the few
@@ -186,4 +187,4 @@ async def serve_metrics(metrics: Metrics, host: str, port: int) -> asyncio.Serve
     async def text() -> bytes:
         return generate_latest(metrics.registry)
 
-    return await serve_text(text, host, port)
+    return await serve_text(text, host, port, gate)

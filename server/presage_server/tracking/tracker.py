@@ -12,6 +12,7 @@ from presage_featurizer.fold import fold_in_place
 from presage_featurizer.wrong_clock import with_server_clock
 from presage_server.clock import Clock, system_clock
 from presage_server.errors import ContendedVisitorError, DeadlineError, RpcError, StateTooNewError
+from presage_server.log_ids import log_id
 from presage_server.rpc.status import internal_error
 from presage_server.scoring.jobs import ScoreJob
 from presage_server.store.redis_store import CommitResult, RedisStore
@@ -179,8 +180,8 @@ class Tracker:
             if isinstance(result, bytes):
                 if change.base.damage is not None:
                     _logger.error(
-                        "the unreadable state of visitor %r was quarantined and a new one started: %s",
-                        update.user_id,
+                        "the unreadable state of visitor %s was quarantined and a new one started: %s",
+                        log_id(update.user_id),
                         change.base.damage,
                     )
                 self._finish(update, Snapshot(change.state, result))

@@ -15,7 +15,7 @@ import grpc
 
 from presage_server.errors import SettingsError
 from presage_server.settings import Settings
-from presage_server.transport.interface import ServerOptions, Transport
+from presage_server.transport.interface import Admits, ServerOptions, Transport
 
 __all__ = ["choose_transport", "is_loopback", "make_transport", "native_version"]
 
@@ -56,15 +56,17 @@ def choose_transport(
     return _checked_grpcio(grpcio, f"native cannot be used: {obstacle}")
 
 
-def make_transport(name: str, options: ServerOptions, paths: Sequence[str], server: grpc.aio.Server) -> Transport:
+def make_transport(
+    name: str, options: ServerOptions, paths: Sequence[str], server: grpc.aio.Server, admits: Admits | None = None
+) -> Transport:
     """Make a transport that is not started yet; the server is its fallback for all methods without a path here."""
     if name == "grpcio":
         from presage_server.transport.grpcio import GrpcioTransport  # noqa: PLC0415 - one of the two is needed
 
-        return GrpcioTransport(options, paths, server)
+        return GrpcioTransport(options, paths, server, admits=admits)
     from presage_server.transport.native import NativeTransport  # noqa: PLC0415 - needs an extra
 
-    return NativeTransport(options, paths, server)
+    return NativeTransport(options, paths, server, admits=admits)
 
 
 def native_version() -> str:

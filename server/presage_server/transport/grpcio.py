@@ -20,6 +20,7 @@ from presage_server.errors import SettingsError
 from presage_server.rpc.status import OK, Status
 from presage_server.transport.forwarding import Forwarder
 from presage_server.transport.interface import (
+    Admits,
     OnCalls,
     ServerOptions,
     TransportHungError,
@@ -97,6 +98,7 @@ class GrpcioTransport:
         options: How to listen.
         paths: The methods that are delivered as calls.
         fallback: Serves all others; not started yet.
+        admits: Checks all calls, those of other methods, too. None: all are taken.
         on_failure: Called in the serving thread with what ended it; the default logs it and ends the process.
     """
 
@@ -106,9 +108,11 @@ class GrpcioTransport:
         paths: Sequence[str],
         fallback: grpc.aio.Server,
         *,
+        admits: Admits | None = None,
         on_failure: Callable[[BaseException], None] = end_process,
     ) -> None:
         self._options = options
+        self._admits = admits
         self._paths = {path.encode(): path for path in paths}
         self._forwarder = Forwarder(fallback)
         self._on_failure = on_failure
@@ -225,16 +229,19 @@ class GrpcioTransport:
         now, details, metadata = monotonic(), event.call_details, event.invocation_metadata
         left = details.deadline - time()
         path = self._paths.get(details.method)
-        if path is None and details.method.isascii():
-            timeout = left if left < _FOREVER_SECONDS else None
-            self._forwarder.take(event.call, details.method.decode(), metadata, timeout)
-            return
+        is_ours = path is not None
+        if path is None:
+            path = details.method.decode() if details.method.isascii() else ""
         deadline = now + left if left < _FOREVER_SECONDS else float("inf")
-        peer = event.call.peer().decode()
-        if path is None:  # not text, and nobody's
-            _GrpcioCall(self, event.call, "", b"", now, deadline, metadata, peer).fail(_NO_SUCH_METHOD)
-            return
-        _GrpcioCall(self, event.call, path, b"", now, deadline, metadata, peer).begin()
+        call = _GrpcioCall(self, event.call, path, b"", now, deadline, metadata, event.call.peer().decode())
+        if self._admits is not None and not self._admits(call):
+            return  # it has been ended, before its request was received
+        if is_ours:
+            call.begin()
+        elif path:
+            self._forwarder.take(event.call, path, metadata, left if left < _FOREVER_SECONDS else None)
+        else:  # its name is not text, and nobody's
+            call.fail(_NO_SUCH_METHOD)
 
     def _take_end(self, _: Any) -> None:
         self._ended.set()

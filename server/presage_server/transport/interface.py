@@ -15,6 +15,7 @@ from presage_server.call import Call
 
 __all__ = [
     "MAX_METADATA_BYTES",
+    "Admits",
     "OnCalls",
     "ServerOptions",
     "Transport",
@@ -31,6 +32,9 @@ OnCalls = Callable[[list[Call]], float]
 
 A call may have ended by then: its caller cancelled it, or its deadline has passed.
 """
+
+Admits = Callable[[Call], bool]
+"""Returns whether a call is taken, going by its metadata; ends one that is not."""
 
 
 MAX_METADATA_BYTES = 8 << 10

@@ -21,6 +21,7 @@ from presage_server.rpc.status import Status
 from presage_server.transport.fallback import Fallback
 from presage_server.transport.interface import (
     MAX_METADATA_BYTES,
+    Admits,
     OnCalls,
     ServerOptions,
     TransportHungError,
@@ -78,6 +79,7 @@ class NativeTransport:
         options: How to listen.
         paths: The methods that are delivered as calls.
         fallback: Serves all others; not started yet. None: they are unimplemented.
+        admits: Checks the calls of these methods; the fallback checks its own. None: all are taken.
         on_failure: Called in the serving thread with what ended it; the default logs it and ends the process.
     """
 
@@ -87,10 +89,12 @@ class NativeTransport:
         paths: Sequence[str],
         fallback: grpc.aio.Server | None = None,
         *,
+        admits: Admits | None = None,
         on_failure: Callable[[BaseException], None] = end_process,
     ) -> None:
         self._options = options
         self._paths = list(paths)
+        self._admits = admits
         self._fallback = Fallback(fallback) if fallback is not None else None
         self._on_failure = on_failure
         self._thread: threading.Thread | None = None
@@ -192,7 +196,7 @@ class NativeTransport:
     def _take(self, events: Sequence[tuple[Any, ...]], now: float) -> list[Call]:
         """Make calls of events, and note which calls were cancelled."""
         calls: list[Call] = []
-        in_flight, paths = self.calls, self._paths
+        in_flight, paths, admits = self.calls, self._paths, self._admits
         most = self._options.max_message_bytes
         for kind, call_id, method, payload, _, details in events:
             if kind != EVENT_CALL:
@@ -206,6 +210,8 @@ class NativeTransport:
             in_flight[call_id] = call
             if self._stopping:
                 call.fail(Status(_UNAVAILABLE, "the server is shutting down; try another"))
+            elif admits is not None and not admits(call):
+                pass  # it has been ended
             elif len(payload) > most:
                 message = f"Received message larger than max ({len(payload)} vs. {most})"  # as grpc-core words it
                 call.fail(Status(_RESOURCE_EXHAUSTED, message))

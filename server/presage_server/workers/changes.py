@@ -52,7 +52,13 @@ class WorkerChanges:
                 _logger.error("serving what the folder holds now, as what serves elsewhere cannot be loaded: %s", error)  # noqa: TRY400
             else:
                 return make_models(self._plan, opened, custom, default, default_ranking)
-        return load_models(settings.models, default, custom, default_ranking=default_ranking)
+        return load_models(
+            settings.models,
+            default,
+            custom,
+            default_ranking=default_ranking,
+            trusted=settings.require_signature,
+        )
 
     def start(self, swapper: Swapper) -> None:
         """Begin to obey commands."""

@@ -39,7 +39,7 @@ class ModelFollower:
         metrics = ReloadMetrics()
         self._reloader = Reloader(
             FolderWatch(settings.models),
-            Verifier(settings.models, custom),
+            Verifier(settings.models, custom, trusted=settings.require_signature),
             self._apply,
             metrics,
             project_set="" if custom is None else custom.feature_set.name,

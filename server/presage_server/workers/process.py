@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from presage_featurizer.custom import CustomFeatures
+from presage_server.access.sharing import WorkersAccess
 from presage_server.models.plan import Plan
 from presage_server.settings import Settings
 from presage_server.workers.channel import Channel, custom_to_json, settings_to_json
@@ -59,7 +60,12 @@ class WorkerProcess:
 
     @classmethod
     async def start(
-        cls, number: int, settings: Settings, custom: CustomFeatures | None = None, plan: Plan | None = None
+        cls,
+        number: int,
+        settings: Settings,
+        custom: CustomFeatures | None = None,
+        plan: Plan | None = None,
+        access: WorkersAccess | None = None,
     ) -> WorkerProcess:
         """Start a worker process.
 
@@ -68,6 +74,7 @@ class WorkerProcess:
             settings: How it serves.
             custom: The features of the project that the settings name.
             plan: The versions of models to serve; it chooses itself without.
+            access: The tokens that it asks for.
         """
         ours, theirs = socket.socketpair()
         channel = await Channel.open(ours)
@@ -76,13 +83,14 @@ class WorkerProcess:
                 *(sys.executable, "-P", "-m", "presage_server.workers", str(theirs.fileno())),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=sys.stderr,  # the line of readiness is the supervisor's
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), *([access.descriptor] if access is not None else [])),
                 start_new_session=True,  # Ctrl-C is for the supervisor, which tells the workers what it wants of them
             )
         channel.send(
             settings=settings_to_json(settings),
             project=custom_to_json(custom),
             plan=None if plan is None else msgspec.to_builtins(plan),
+            access=None if access is None else access.to_json(),
             worker=number,
         )
         return cls(number, process, channel)

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from presage_server.call import Metadata
 from presage_server.errors import StartupError
 from presage_server.transport.interface import Transport, TransportHungError
 
@@ -48,11 +49,20 @@ class SelfCheck:
     Args:
         transport: What takes calls.
         address: HOST:PORT; empty where other processes share the port, so that a call would reach any of them.
+        metadata: What the calls carry, where they need a token.
         on_failure: Called when two checks in a row have failed; the default ends the process.
     """
 
-    def __init__(self, transport: Transport, address: str, *, on_failure: Callable[[str], None] = _exit) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        address: str,
+        *,
+        metadata: Metadata = (),
+        on_failure: Callable[[str], None] = _exit,
+    ) -> None:
         self._transport = transport
+        self._metadata = tuple(metadata)
         host, _, port = address.rpartition(":")
         self._address = f"{_ANY_ADDRESS.get(host, host)}:{port}" if address else ""
         self._on_failure = on_failure
@@ -83,7 +93,8 @@ class SelfCheck:
             if self._address and _can_connect():
                 async with grpc.aio.insecure_channel(self._address, options=_CHANNEL_OPTIONS) as channel:
                     stub = health_pb2_grpc.HealthStub(channel)
-                    await stub.Check(health_pb2.HealthCheckRequest(), timeout=_ANSWER_SECONDS)
+                    request = health_pb2.HealthCheckRequest()
+                    await stub.Check(request, timeout=_ANSWER_SECONDS, metadata=self._metadata)
         except TransportHungError as error:
             return str(error)
         except grpc.aio.AioRpcError as error:

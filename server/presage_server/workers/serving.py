@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 
 from presage_featurizer.custom import CustomFeatures
+from presage_server.access.opening import SharedAccess
 from presage_server.app import running
 from presage_server.models.applying import Reloads
 from presage_server.settings import Settings
@@ -46,6 +47,7 @@ async def serve_until(
     share_port: bool = False,
     custom: CustomFeatures | None = None,
     reloads: Reloads | None = None,
+    shared_access: SharedAccess | None = None,
 ) -> None:
     """Serve until shutdown is requested, then drain.
 
@@ -57,13 +59,20 @@ async def serve_until(
         share_port: Whether other processes listen on the same port.
         custom: The features of the project, if they were read before; else its folder is read.
         reloads: Loads the models and changes them; follows their folder unless given.
+        shared_access: The tokens and rates that the process shares with others.
 
     Raises:
         StartupError: The server cannot start; the message says why.
     """
     try:
         server = running(
-            settings, metrics, warmed_up=tune_interpreter, share_port=share_port, custom=custom, reloads=reloads
+            settings,
+            metrics,
+            warmed_up=tune_interpreter,
+            share_port=share_port,
+            custom=custom,
+            reloads=reloads,
+            shared_access=shared_access,
         )
         async with server as address:
             with watched_loop(), exported_pauses(metrics.registry):

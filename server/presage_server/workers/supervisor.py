@@ -13,6 +13,8 @@ from time import monotonic
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from presage_featurizer.custom import CustomFeatures
+from presage_server.access.opening import open_access
+from presage_server.access.sharing import WorkersAccess, workers_access
 from presage_server.errors import StartupError
 from presage_server.items.follower_process import follower_process
 from presage_server.models.defaults import pin_defaults
@@ -67,14 +69,17 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
             of_each = replace(settings, port=port, redis_url=url, workers=1, metrics_port=-1, follow_items=False)
             await stack.enter_async_context(follower_process(url, settings))
             registry = CollectorRegistry()
+            access = stack.enter_context(open_access(settings, CollectorRegistry()))  # its workers count
+            for_workers = stack.enter_context(workers_access(access))
             follower = ModelFollower(settings, custom, registry)
             stack.push_async_callback(follower.close)
             plan = await follower.choose()
             if plan is not None:
                 of_each = pin_defaults(of_each, plan)
-            workers = Workers(of_each, settings.workers, registry, custom, plan)
+            workers = Workers(of_each, settings.workers, registry, custom, plan, access=for_workers)
             if settings.metrics_port >= 0:
-                http = await serve_text(workers.metrics_text, settings.host, settings.metrics_port)
+                gate = None if access is None else access.gate
+                http = await serve_text(workers.metrics_text, settings.host, settings.metrics_port, gate)
                 stack.callback(http.close)
             await _run(workers, follower, settings, stop, announce)
     except asyncio.CancelledError:
@@ -115,6 +120,7 @@ class Workers:
         registry: For the metrics that are not the workers'.
         custom: The features of the project that the settings name.
         plan: The versions of models that all serve at first; None: each chooses.
+        access: The tokens that they ask for.
     """
 
     def __init__(
@@ -124,10 +130,13 @@ class Workers:
         registry: CollectorRegistry,
         custom: CustomFeatures | None = None,
         plan: Plan | None = None,
+        *,
+        access: WorkersAccess | None = None,
     ) -> None:
         self.settings = settings
         """Of each of them."""
         self._custom = custom
+        self._access = access
         self._count = count
         self._processes: dict[int, WorkerProcess] = {}
         self._serving: set[int] = set()
@@ -188,7 +197,7 @@ class Workers:
         """Run a worker until it ends."""
         async with AsyncExitStack() as starting:
             await starting.enter_async_context(self.models.starting())
-            process = await WorkerProcess.start(number, self.settings, self._custom, self.models.plan)
+            process = await WorkerProcess.start(number, self.settings, self._custom, self.models.plan, self._access)
             await self._run_process(number, process, starting)
 
     async def _run_process(self, number: int, process: WorkerProcess, starting: AsyncExitStack) -> None:

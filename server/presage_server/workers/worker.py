@@ -12,7 +12,9 @@ import msgspec
 import uvloop
 from prometheus_client import generate_latest
 
+from presage_server.access.sharing import access_from_json
 from presage_server.errors import StartupError
+from presage_server.log_ids import use_log_id_key
 from presage_server.logs import start_logging
 from presage_server.models.plan import Plan
 from presage_server.telemetry.metrics import Metrics
@@ -43,6 +45,7 @@ async def work(end: socket.socket) -> None:
         return
     settings = settings_from_json(order["settings"])
     start_logging(settings.log_level, worker=order["worker"])
+    use_log_id_key(settings.log_id_key)
     stop, metrics = ShutdownSignal(), Metrics()
     plan = order["plan"]
     changes = WorkerChanges(channel.send, None if plan is None else msgspec.convert(plan, Plan))
@@ -59,6 +62,7 @@ async def work(end: socket.socket) -> None:
             share_port=True,
             custom=custom_from_json(order["project"]),
             reloads=changes,
+            shared_access=access_from_json(order["access"]),
         )
     except StartupError as error:
         channel.send(failed=str(error))

@@ -20,7 +20,7 @@ MOST_SECONDS = 5.0
 FINE = {"refused", "scores the same", "scores the same but for rounding"}
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_changed_bundle_is_refused_in_one_line_or_scores_as_before(seed):
     """In a process of its own: what hangs or crashes there is the last mutation that it printed."""
     program = [sys.executable, "-m", "support.mutated_bundles", str(seed), str(COUNT)]

@@ -143,6 +143,7 @@ def unacknowledged(store) -> int:
     return pending
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_step_loses_nothing_and_repeats_nothing(store, tmp_path):
     """Each step in turn, with an archive of its own; reading an archive in between never shows half a batch."""
     log(store, events(40))

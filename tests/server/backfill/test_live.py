@@ -78,7 +78,7 @@ async def test_a_server_that_remembers_a_state_folds_its_next_event_into_the_bac
     assert stored(store, expected) == expected
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 async def test_a_signal_ends_it_between_visitors(store, tmp_path, number):
     project, archive = write_project(tmp_path / "project"), tmp_path / "archive"
     with server_process(tmp_path / "log", "--redis-url", store.url) as server:

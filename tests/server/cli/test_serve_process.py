@@ -19,9 +19,10 @@ from presage.v1 import scoring_service_pb2 as pb
 from presage.v1 import scoring_service_pb2_grpc
 from support.proxies import silent_store
 from support.running_server import GENEROUS_SECONDS, PATIENT, gone, server_process, track
+from support.transports import native_first
 from support.worker_processes import children
 
-pytestmark = pytest.mark.usefixtures("each_transport")  # both behave the same here
+pytestmark = [native_first, pytest.mark.usefixtures("each_transport")]  # both behave the same here
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

@@ -65,6 +65,7 @@ async def test_who_does_not_read_from_its_socket_keeps_nobody_waiting(plain, cha
     assert await channel.unary_unary(ECHO)(b"after") == b"after"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_what_slow_readers_have_cost_is_free_when_they_leave(each_transport, store, models, tmp_path):
     """The last rounds together ask for several times what they may add."""

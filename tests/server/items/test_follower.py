@@ -98,7 +98,7 @@ def test_a_bucket_is_published_only_after_its_end(store):
     assert columns.epoch == now // hour_millis - 1
 
 
-@pytest.mark.parametrize("kill_after", [False, True])
+@pytest.mark.parametrize("kill_after", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_follower_that_is_killed_at_any_command_is_replaced_without_a_trace(store, kill_after, monkeypatch):
     monkeypatch.setattr(item_store, "ITEMS_PER_PART", 3)  # so that buckets have several parts
     recently = store.redis.time()[0] * 1_000 - 60_000

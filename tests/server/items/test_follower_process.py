@@ -56,7 +56,7 @@ def children(pid: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_a_server_counts_items_without_a_second_command(store, models, tmp_path, workers):
     flags = ("--redis-url", store.url, "--models", str(models), "--workers", workers, *FLAGS)
     with server_process(tmp_path / "log", *flags) as server:

@@ -279,8 +279,8 @@ def test_a_version_that_could_not_be_read_for_now_serves_when_it_can_be(server, 
     server.look(5)
     assert server.version == "1"
     (line,) = caplog.messages
-    assert line.startswith("model conversion: 2 is tried again later, and changes nothing: what verifies it could not ")
-    assert "Too many open files" in line
+    assert line.startswith("model conversion: 2 is tried again later, and changes nothing: ")
+    assert line.endswith("/conversion/2/manifest.json: cannot be read: Too many open files")
     assert server.models.problems["conversion"]["2"] in line
     assert server.metric('presage_model_rejected_total{model="conversion",reason="unreadable"}') == 1
     assert server.metric('presage_model_problem{model="conversion",model_version="2"}') == 1

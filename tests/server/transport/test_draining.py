@@ -99,6 +99,7 @@ async def test_native_keeps_no_call_that_has_ended_however_it_ended():
                 await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 async def test_calls_that_come_while_the_last_are_processed_do_not_outlive_the_end(each_transport):
     plain, takes, go = PlainService(), threading.Event(), threading.Event()
 

@@ -16,6 +16,7 @@ from presage_server.workers import process
 from support.metrics import metric
 from support.planted import plant
 from support.running_server import GENEROUS_SECONDS, gone, server_process, track
+from support.transports import native_first
 from support.worker_processes import channels, stub_of, until, workers_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux distributes connections; and reads /proc")
@@ -65,6 +66,7 @@ async def test_a_worker_that_is_stopped_is_replaced(models, store, tmp_path, unu
     assert "ended with code -9 and is started again" in server.log
 
 
+@native_first
 async def test_a_worker_whose_serving_thread_hangs_is_replaced(
     each_transport, models, store, tmp_path, unused_tcp_port
 ):
@@ -77,6 +79,7 @@ async def test_a_worker_whose_serving_thread_hangs_is_replaced(
     assert "ended with code 70 and is started again" in server.log
 
 
+@pytest.mark.slow
 async def test_a_supervisor_that_was_stopped_itself_blames_no_worker(models, store, tmp_path, unused_tcp_port):
     flags = ("--models", str(models), "--redis-url", store.url, "--metrics-port", str(unused_tcp_port))
     with server_process(tmp_path / "log", "--workers", "2", *flags, **plant(tmp_path, QUICK_PINGS)) as server:

@@ -17,6 +17,7 @@ from presage_server.workers import self_check
 from presage_server.workers.self_check import SelfCheck, watched_loop
 from support.planted import plant
 from support.running_server import GENEROUS_SECONDS, server_process
+from support.transports import native_first
 
 FAILED = 70
 HANGING = """
@@ -139,6 +140,7 @@ async def call_once(address: str) -> grpc.StatusCode:
         return await stub.Score(pb.ScoreRequest(user_id="u"), timeout=GENEROUS_SECONDS).code()
 
 
+@native_first
 @pytest.mark.usefixtures("each_transport")
 @pytest.mark.parametrize(
     ("fault", "reason"),

@@ -183,6 +183,7 @@ def test_a_port_that_another_server_has_is_named(models, store, tmp_path):
                 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failing", ["always", "after the first time"])
 async def test_a_worker_that_keeps_dying_at_its_start_ends_the_server_unless_others_serve(
     models, store, tmp_path, failing, unused_tcp_port

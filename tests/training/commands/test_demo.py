@@ -128,6 +128,7 @@ def test_a_watched_visitors_row_shows_the_last_score_as_a_bar_on_the_same_scale(
     assert row.split() == ["ann", "3", "view", "item", f"{score:.3f}", *(["█" * bar] if bar else []), line]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "whole_group"),
     [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, False)],

@@ -263,6 +263,7 @@ def test_rows_that_the_reader_skipped_are_listed_at_the_end(trained, tmp_path):
     assert f"skipped by the reader, 1 times: {unknown}\n" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "moment", ["presage_training.experiment.runs.export_fitted", "presage_training.report.writing.render_page"]
 )

@@ -57,7 +57,7 @@ def test_each_command_explains_itself(monkeypatch, capsys, name):
     assert "Usage: presage" in done.out
 
 
-@pytest.mark.parametrize("library", ["lightgbm", "onnx"])
+@pytest.mark.parametrize("library", ["lightgbm", pytest.param("onnx", marks=pytest.mark.slow)])
 def test_training_without_its_extra_says_what_to_install(without, tmp_path, library):
     done = run("train", "--simulate", "--to", tmp_path / "run", **without(library))
 
@@ -73,6 +73,7 @@ def test_replaying_without_its_extra_says_what_to_install(without):
     assert done.err == "presage: this command needs pyarrow: pip install 'presage-scoring[train]'\n"
 
 
+@pytest.mark.slow
 def test_the_demo_needs_no_extra_but_the_servers(without):
     """`make demo` installs no more."""
     libraries = "lightgbm", "onnx", "pyarrow", "sklearn", "xgboost", "pandas", "scipy"

@@ -39,6 +39,7 @@ def test_init_writes_popular_items_for_a_ranking_model(monkeypatch, capsys, tmp_
     assert read_aliases(tmp_path / "models" / "ranking").champion == "1"
 
 
+@pytest.mark.slow
 def test_once_trains_on_what_the_archive_holds(monkeypatch, capsys, tmp_path):
     archive_batch(tmp_path / "archive", shop_events(visitors=400, days=14), first=1)
     flags = (
@@ -57,6 +58,7 @@ def test_once_trains_on_what_the_archive_holds(monkeypatch, capsys, tmp_path):
     assert read_aliases(tmp_path / "models" / "conversion").challenger == "3"
 
 
+@pytest.mark.slow
 def test_sigterm_ends_it_between_two_looks(tmp_path):
     command = [sys.executable, "-m", "presage_server", "learn", tmp_path / "archive", "--models", tmp_path / "models"]
     with subprocess.Popen([*command, "--poll-seconds", "600"], stdout=subprocess.PIPE, text=True) as process:

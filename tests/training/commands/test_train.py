@@ -48,7 +48,7 @@ def test_it_shows_how_the_model_did(trained):
         assert f"{metrics[name]:.3f}" in done.out
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_the_same_seed_gives_the_same_bundle_in_another_process(trained, tmp_path, workers):
     again = tmp_path / "shop" / "1"
     places = ("--to", tmp_path / "run", "--bundle", again)
@@ -120,7 +120,12 @@ def test_a_version_alone_belongs_to_the_current_folder(train, tmp_path, monkeypa
 
 @pytest.mark.parametrize(
     ("moment", "calls"),
-    [((lightgbm, "train"), 1), ((Path, "write_bytes"), 1), ((Path, "write_bytes"), 3), ((Path, "write_bytes"), 6)],
+    [
+        pytest.param((lightgbm, "train"), 1, marks=pytest.mark.slow),
+        pytest.param((Path, "write_bytes"), 1, marks=pytest.mark.slow),
+        ((Path, "write_bytes"), 3),
+        pytest.param((Path, "write_bytes"), 6, marks=pytest.mark.slow),
+    ],
 )
 def test_ctrl_c_leaves_nothing_half_written(train, tmp_path, monkeypatch, moment, calls):
     original = getattr(*moment)

@@ -159,6 +159,7 @@ def test_held_out_rows_among_those_of_training_smell(dataset):
     assert "with shuffled labels; chance gives 0.4" in smell.message
 
 
+@pytest.mark.slow
 def test_chance_is_inside_its_interval_and_knowledge_outside():
     random = np.random.default_rng(5)
     labels = random.random(2_000) < 0.1

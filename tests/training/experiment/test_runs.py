@@ -107,6 +107,7 @@ def test_metrics_are_those_of_the_held_out_rows(run, test_part):
     assert metrics["roc_auc"] == pytest.approx(np.mean(higher + equal / 2), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_bundle_that_exists_stays_unless_overwritten(tmp_path):
     bundle = tmp_path / "shop" / "3"
     bundle.mkdir(parents=True)

@@ -24,7 +24,8 @@ from presage_training.learning import (
     read_verdicts,
     write_ranking_prior,
 )
-from presage_training.learning.ranking_training import RankTrainingSpec, run_training
+from presage_training.learning.process import train_or_say_why
+from presage_training.learning.ranking_training import RankTrainingSpec
 from presage_training.ranking.comparing import CHAMPION
 from presage_training.ranking.model_lists import ModelLists
 from presage_training.report.metrics import Metric
@@ -103,6 +104,7 @@ def test_it_goes_from_popular_items_to_a_model_that_visitors_take_more_from(tmp_
     assert arms == {"2", "1"}  # the hold-out keeps popular items
 
 
+@pytest.mark.slow
 def test_a_champion_is_compared_on_what_came_after_its_own_log(tmp_path):
     log = walks(visitors=80)
     half = len(log) // 2
@@ -120,7 +122,7 @@ def test_a_champion_is_compared_on_what_came_after_its_own_log(tmp_path):
             gate=gate,
             seed=7,
         )
-        return run_training(spec, tmp_path / "models")
+        return train_or_say_why(spec, tmp_path / "models", train)
 
     first = train("2", "1")
     assert (first.trained, first.passed) == (True, True)

@@ -17,6 +17,8 @@ from presage_training.models.ensembles import BLEND_MEMBERS, STACK_MEMBERS
 from presage_training.models.fitting import LEARNERS
 from presage_training.models.losses import ndcg
 
+pytestmark = pytest.mark.xdist_group("kinds")  # which are fitted once
+
 CLASSIFIERS = [kind for kind, task in KINDS.items() if task == "classification"]
 QUICK = "logistic-regression"
 TRAIN, TUNE, TEST = parts_of(2_500)
@@ -77,7 +79,14 @@ def test_the_rule_gives_one_to_five_points_for_each_of_three(fitted_kinds):
         np.testing.assert_allclose(np.diff(values), step)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in LEARNERS if KINDS[kind] == "classification"] + ["stacking"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind if kind == "lightgbm-classifier" else pytest.param(kind, marks=pytest.mark.slow)
+        for kind in (*LEARNERS, "stacking")
+        if KINDS[kind] == "classification"
+    ],
+)
 def test_shuffled_targets_cannot_be_learnt(kind):
     """Were a target in its row, or a test row among the training rows, the model would still do better than chance."""
     random = np.random.default_rng(3)
@@ -101,7 +110,13 @@ def test_the_search_chose_the_least_loss_and_saw_only_the_past(fitted_kinds, kin
     assert fitted.validated.min() > 0
 
 
-@pytest.mark.parametrize("kind", ["lightgbm-classifier", "xgboost-classifier", "random-forest"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "lightgbm-classifier",
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("xgboost-classifier", "random-forest")),
+    ],
+)
 def test_the_same_rows_and_seed_give_the_same_model_with_any_number_of_threads(kind):
     first, again = (fit(kind, TRAIN, TUNE, seed=4, options=FitOptions(folds=1, threads=threads)) for threads in (1, 2))
 

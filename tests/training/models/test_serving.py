@@ -17,7 +17,7 @@ from presage_server.models.loading import load_model
 from presage_training.models import KINDS, FitOptions, export_fitted, fit
 from support.running_server import serving
 
-pytestmark = pytest.mark.xdist_group("serving")
+pytestmark = pytest.mark.xdist_group("kinds")  # which are fitted once
 
 ROWS = 10_000
 CALL = 1_000

@@ -22,7 +22,7 @@ from presage_training.readers.formats.archive import (
     archived_batches,
     last_batch,
     read_event_files,
-    read_vector_files,
+    read_placed_vectors,
 )
 from presage_training.readers.skipped_rows import SkippedRows
 
@@ -65,8 +65,8 @@ class AuditProgress:
 class _Open:
     """A vector that is looked for."""
 
-    place: int
-    """In its batch."""
+    entry: str
+    """Of the stream."""
     vector: ServedVector
     feature_set: FeatureSet
     is_next: bool
@@ -134,6 +134,7 @@ class FollowingAudit:
             return False
         number, *following = numbers
         try:
+            self._states.begin()
             self._audit(number, following[0] if following else None)
         except BaseException:
             self._states.roll_back()
@@ -155,7 +156,7 @@ class FollowingAudit:
         peeked = self._states.peeked()
         looked_for: dict[str, list[_Open]] = {}
         for each in self._open(number, result, is_next=False):
-            if (before := peeked.get(each.place)) is not None:
+            if (before := peeked.get(each.entry)) is not None:
                 each.event_id, each.difference = before.event_id, before.difference
                 each.is_same = before.difference is None
             looked_for.setdefault(each.vector.user_id, []).append(each)
@@ -173,20 +174,26 @@ class FollowingAudit:
         compared = (each for each in every if each.is_next and (each.is_same or each.difference is not None))
         self._states.commit(
             number,
-            ((each.place, PeekedVector(each.event_id, None if each.is_same else each.difference)) for each in compared),
+            (
+                (
+                    each.entry,
+                    PeekedVector(each.vector.user_id, each.event_id, None if each.is_same else each.difference),
+                )
+                for each in compared
+            ),
         )
         self._waiting[VECTORS].pop(number, None)
         self._add(result)
 
     def _open(self, number: int, result: AuditProgress, *, is_next: bool) -> Iterator[_Open]:
-        for place, vector in enumerate(read_vector_files(self._waiting[VECTORS].get(number, ()))):
+        for entry, vector in read_placed_vectors(self._waiting[VECTORS].get(number, ())):
             if vector.as_of_unix_micros < self._since:
                 continue
             feature_set = self._models.feature_set(vector.fingerprint)
             if feature_set is None:
                 result.skipped[NO_FEATURE_SET] += 1
             else:
-                yield _Open(place=place, vector=vector, feature_set=feature_set, is_next=is_next)
+                yield _Open(entry=entry, vector=vector, feature_set=feature_set, is_next=is_next)
 
     def _replay(
         self, events: Iterator[ArchivedEvent], looked_for: dict[str, list[_Open]], result: AuditProgress

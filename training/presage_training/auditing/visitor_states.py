@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -15,15 +16,26 @@ from presage_featurizer import Aggregates, State, StateError, visitor_subject
 from presage_training.audit import VectorDifference
 from presage_training.errors import AuditStateError
 
-__all__ = ["KnownVisitor", "PeekedVector", "VisitorStates", "open_states"]
+__all__ = ["KnownVisitor", "PeekedVector", "VisitorStates", "default_states", "open_states"]
 
 _VERSION = 1
 _TABLES = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS visitors (user_id TEXT PRIMARY KEY, event_id TEXT NOT NULL, state BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS peeked (place INTEGER PRIMARY KEY, event_id TEXT NOT NULL, difference BLOB);
+CREATE TABLE IF NOT EXISTS peeked_vectors (
+  entry TEXT PRIMARY KEY, user_id TEXT NOT NULL, event_id TEXT NOT NULL, difference BLOB
+);
+DROP TABLE IF EXISTS peeked;
 """
+# `peeked` had the vectors' numbers within their batch, which change when a visitor is erased from its files.
+_BUSY_SECONDS = 120.0
+"""How long to wait for `presage forget`, which erases a visitor between two batches."""
 _START_AGAIN = "remove it to replay the archive from its beginning"
+
+
+def default_states(archive: Path) -> Path:
+    """Return the file of states beside an archive's folder."""
+    return archive.absolute().with_name(f"{archive.absolute().name}.audit")
 
 
 class KnownVisitor(NamedTuple):
@@ -37,6 +49,7 @@ class KnownVisitor(NamedTuple):
 class PeekedVector(NamedTuple):
     """A vector of the next batch that was compared with a state of the last one."""
 
+    user_id: str
     event_id: str
     """The event that it was compared after."""
     difference: VectorDifference | None
@@ -77,24 +90,34 @@ class VisitorStates:
         with _file_errors(self._path):
             self._connection.executemany("INSERT OR REPLACE INTO visitors VALUES (?, ?, ?)", rows)
 
-    def peeked(self) -> dict[int, PeekedVector]:
-        """Return the vectors of the next batch that were compared already, by their places in it."""
+    def begin(self) -> None:
+        """Keep others from erasing visitors until ``commit`` or ``roll_back``."""
         with _file_errors(self._path):
-            rows = self._connection.execute("SELECT place, event_id, difference FROM peeked").fetchall()
+            self._connection.execute("BEGIN IMMEDIATE")
+
+    def peeked(self) -> dict[str, PeekedVector]:
+        """Return the vectors of the next batch that were compared already, by their entries."""
+        with _file_errors(self._path):
+            rows = self._connection.execute("SELECT * FROM peeked_vectors").fetchall()
         return {
-            place: PeekedVector(event_id, None if encoded is None else _decode_difference(encoded))
-            for place, event_id, encoded in rows
+            entry: PeekedVector(user_id, event_id, None if encoded is None else _decode_difference(encoded))
+            for entry, user_id, event_id, encoded in rows
         }
 
-    def commit(self, batch: int, peeked: Iterable[tuple[int, PeekedVector]]) -> None:
+    def commit(self, batch: int, peeked: Iterable[tuple[str, PeekedVector]]) -> None:
         """Save all that was put, a batch that was audited, and what was compared of the next one: all or nothing."""
         rows = (
-            (place, vector.event_id, None if vector.difference is None else _encode_difference(vector.difference))
-            for place, vector in peeked
+            (
+                entry,
+                each.user_id,
+                each.event_id,
+                None if each.difference is None else _encode_difference(each.difference),
+            )
+            for entry, each in peeked
         )
         with _file_errors(self._path):
-            self._connection.execute("DELETE FROM peeked")
-            self._connection.executemany("INSERT INTO peeked VALUES (?, ?, ?)", rows)
+            self._connection.execute("DELETE FROM peeked_vectors")
+            self._connection.executemany("INSERT INTO peeked_vectors VALUES (?, ?, ?, ?)", rows)
             self._connection.execute("INSERT OR REPLACE INTO about VALUES ('batch', ?)", (str(batch),))
             self._connection.commit()
         self.batch = batch
@@ -140,20 +163,34 @@ def open_states(path: Path, *, archive_id: str, aggregates: Aggregates) -> Itera
     Raises:
         AuditStateError: It cannot be written, another process uses it, or it belongs to something else.
     """
-    with _file_errors(path):
-        connection = sqlite3.connect(path, timeout=1.0)
-    try:
+    with ExitStack() as stack:
+        # Before it is opened: what was written by two processes would be of no use.
+        stack.enter_context(_locked(path))
         with _file_errors(path):
-            # One process at a time; what a crash leaves half written is undone from the log beside the file.
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection = stack.enter_context(closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)))
+            # What a crash leaves half written is undone from the log beside the file.
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.executescript(_TABLES)
         states = VisitorStates(path, connection, aggregates)
         states.check(archive_id, aggregates)
         yield states
-    finally:
-        connection.close()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep other audits away."""
+    try:
+        with path.with_name(f"{path.name}.lock").open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise AuditStateError(
+                    f"{path}: cannot be used: another presage audit does; name another file with --states"
+                ) from error
+            yield
+    except OSError as error:
+        raise AuditStateError(f"{path}: cannot be used: {error.strerror}; name another file with --states") from error
 
 
 @contextmanager

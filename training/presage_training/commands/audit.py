@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from presage_featurizer import FeaturizerError
+from presage_training.commands.visitor_names import VisitorNames
 from presage_training.project.option import project_option
 
 if TYPE_CHECKING:
@@ -77,6 +78,18 @@ def audit(  # noqa: PLR0917 - the command line passes names
             show_default=False,
         ),
     ] = 0,
+    show_ids: Annotated[  # noqa: FBT002 - a flag
+        bool,
+        typer.Option(
+            "--show-ids", help="Name visitors by their ids, and not as the servers' logs do, by hashes of them."
+        ),
+    ] = False,
+    log_id_key: Annotated[
+        str,
+        typer.Option(
+            envvar="PRESAGE_LOG_ID_KEY", show_envvar=False, help="As the servers' setting.", show_default=False
+        ),
+    ] = "",
     project_folder: Annotated[Path | None, project_option(())] = None,
 ) -> None:
     """Compare served vectors with a replay of the archived events, bit for bit.
@@ -87,12 +100,14 @@ def audit(  # noqa: PLR0917 - the command line passes names
     """
     # Imported here, so that the command's help does not wait for them.
     from presage_training.auditing.models_folder import ModelsFolder  # noqa: PLC0415
-    from presage_training.commands.audit_follow import FollowCommand, default_states  # noqa: PLC0415
+    from presage_training.auditing.visitor_states import default_states  # noqa: PLC0415
+    from presage_training.commands.audit_follow import FollowCommand  # noqa: PLC0415
     from presage_training.commands.audit_rankings import RankingsCommand  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.project.project import Project  # noqa: PLC0415
 
     console = Console(markup=False, emoji=False, highlight=False)
+    names = VisitorNames(show_ids=show_ids, key=log_id_key)
     if misuse := _misuse(
         has_models=models is not None,
         rankings=rankings,
@@ -115,12 +130,13 @@ def audit(  # noqa: PLR0917 - the command line passes names
                 since_unix_micros=since_unix_micros,
                 settle_seconds=settle_seconds,
                 metrics_port=metrics_port,
+                names=names,
             )
             sys.exit(_report(command.run(folder)))
-        all_same, is_compared = _audit_once(archive, folder.read(), since_unix_micros, console)
+        all_same, is_compared = _audit_once(archive, folder.read(), since_unix_micros, console, names)
         if rankings and models is not None:
             of_rankings = RankingsCommand(
-                archive=archive, models=models, placements=placements, bucket_seconds=bucket_seconds
+                archive=archive, models=models, placements=placements, bucket_seconds=bucket_seconds, names=names
             )
             all_same &= of_rankings.run(console)
     except (TrainingError, FeaturizerError) as error:
@@ -140,7 +156,9 @@ def audit(  # noqa: PLR0917 - the command line passes names
 _NOTHING = "nothing could be compared; see the reasons above, and name the servers' project with --project"
 
 
-def _audit_once(archive: Path, models: Models, since_unix_micros: int, console: Console) -> tuple[bool, bool]:
+def _audit_once(
+    archive: Path, models: Models, since_unix_micros: int, console: Console, names: VisitorNames
+) -> tuple[bool, bool]:
     """Audit all vectors of an archive; return whether all are the same, and whether any could be compared if there are some."""
     from presage_training.audit import audit as run  # noqa: PLC0415 - as above
     from presage_training.readers.formats.archive import read_archive, read_archived_vectors  # noqa: PLC0415
@@ -150,11 +168,11 @@ def _audit_once(archive: Path, models: Models, since_unix_micros: int, console: 
     vectors = (vector for vector in read_archived_vectors(archive) if vector.as_of_unix_micros >= since_unix_micros)
     with console.status("replaying"):
         result = run(read_archive(archive, skipped=skipped), vectors, models)
-    _print(console, result, Counter(skipped.counts))
+    _print(console, result, Counter(skipped.counts), names)
     return not result.different, bool(result.same or not result.skipped)
 
 
-def _print(console: Console, result: AuditResult[ServedVector], skipped: Counter[str]) -> None:
+def _print(console: Console, result: AuditResult[ServedVector], skipped: Counter[str], names: VisitorNames) -> None:
     from presage_training.quoting import printable  # noqa: PLC0415 - as above
 
     console.print(
@@ -167,7 +185,7 @@ def _print(console: Console, result: AuditResult[ServedVector], skipped: Counter
     for difference in result.differences:
         vector = difference.logged
         console.print(
-            f"  visitor {printable(vector.user_id)!r} at {vector.as_of_unix_micros}, "
+            f"  visitor {names.of(vector.user_id)} at {vector.as_of_unix_micros}, "
             f"model {printable(vector.model)} {printable(vector.model_version)}: {difference.what}",
             soft_wrap=True,
         )

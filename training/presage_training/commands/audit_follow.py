@@ -11,21 +11,17 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from presage_training.commands.signals import stop_on_signals
+from presage_training.commands.visitor_names import VisitorNames
 from presage_training.quoting import printable
 
 if TYPE_CHECKING:
     from presage_training.auditing.following import AuditProgress, FollowingAudit, Mismatch
     from presage_training.auditing.models_folder import ModelsFolder
 
-__all__ = ["FollowCommand", "default_states", "progress_line"]
+__all__ = ["FollowCommand", "progress_line"]
 
 _POLL_SECONDS = 1.0
 _REPORT_SECONDS = 60.0
-
-
-def default_states(archive: Path) -> Path:
-    """Return the file of states beside an archive's folder."""
-    return archive.absolute().with_name(f"{archive.absolute().name}.audit")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +34,7 @@ class FollowCommand:
     since_unix_micros: int
     settle_seconds: float
     metrics_port: int
+    names: VisitorNames
 
     def run(self, models: ModelsFolder) -> AuditProgress:
         """Audit until SIGTERM or Ctrl-C, or to the archive's end; print alerts, and lines of progress.
@@ -65,7 +62,7 @@ class FollowCommand:
                 states,
                 models.read,
                 since_unix_micros=self.since_unix_micros,
-                on_mismatch=_alert,
+                on_mismatch=self._alert,
                 is_stopped=stop.is_set,
             )
             lag = _Lag()
@@ -98,6 +95,18 @@ class FollowCommand:
                     break
                 stop.wait(_POLL_SECONDS)
 
+    def _alert(self, mismatch: Mismatch) -> None:
+        vector = mismatch.vector
+        difference = mismatch.difference
+        print(  # noqa: T201 - an alert
+            f"presage audit: MISMATCH visitor={self.names.of(vector.user_id)} event={printable(mismatch.event_id)!r} "
+            f"feature={difference.feature} expected={difference.expected:.9g} served={difference.served:.9g} "
+            f"other_features={difference.others} model={printable(vector.model)} {printable(vector.model_version)} "
+            f"as_of={vector.as_of_unix_micros}",
+            file=sys.stderr,
+            flush=True,
+        )
+
 
 class _Lag:
     """Since when there has been more than the newest batch to audit."""
@@ -121,19 +130,6 @@ def progress_line(progress: AuditProgress) -> str:
     return (
         f"events={progress.events} same={progress.same} mismatches={progress.mismatches.total()} "
         f"not_comparable={progress.skipped.total()} scores={progress.scores} batches_behind={progress.batches_behind}"
-    )
-
-
-def _alert(mismatch: Mismatch) -> None:
-    vector = mismatch.vector
-    difference = mismatch.difference
-    print(  # noqa: T201 - an alert
-        f"presage audit: MISMATCH visitor={printable(vector.user_id)!r} event={printable(mismatch.event_id)!r} "
-        f"feature={difference.feature} expected={difference.expected:.9g} served={difference.served:.9g} "
-        f"other_features={difference.others} model={printable(vector.model)} {printable(vector.model_version)} "
-        f"as_of={vector.as_of_unix_micros}",
-        file=sys.stderr,
-        flush=True,
     )
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from presage_training.commands.visitor_names import VisitorNames
+
 if TYPE_CHECKING:
     from presage_export.bundle.ranking import RankingBundle
     from presage_featurizer.ranking.placements import Placements
@@ -26,6 +28,7 @@ class RankingsCommand:
     models: Path
     placements: Path | None
     bucket_seconds: int
+    names: VisitorNames
 
     def run(self, console: Console) -> bool:
         """Compare all rankings and print the result; return whether all are the same. Raises as ``audit_rankings`` does."""
@@ -53,7 +56,7 @@ class RankingsCommand:
         for difference in result.differences:
             exposure = difference.logged
             console.print(
-                f"  ranking {printable(exposure.rank_id)} of visitor {printable(exposure.user_id)!r} "
+                f"  ranking {printable(exposure.rank_id)} of visitor {self.names.of(exposure.user_id)} "
                 f"at {exposure.as_of_unix_micros}, model {printable(exposure.model)} {printable(exposure.model_version)}: "
                 f"{difference.what}",
                 soft_wrap=True,

@@ -43,6 +43,13 @@ from presage_training.traffic.sending import SendStats, send_log
 __all__ = ["replay"]
 
 
+def _checked_token(token: str) -> str:
+    token = token.strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise typer.BadParameter("expected one word of printable ASCII")
+    return token
+
+
 def replay(  # noqa: PLR0917 - the command line passes names
     file: Annotated[
         Path,
@@ -57,6 +64,14 @@ def replay(  # noqa: PLR0917 - the command line passes names
     target: Annotated[
         str, typer.Option(envvar="PRESAGE_TARGET", help="The server to send to, HOST:PORT.")
     ] = "127.0.0.1:50051",
+    token: Annotated[
+        str,
+        typer.Option(
+            envvar="PRESAGE_TOKEN",
+            callback=_checked_token,
+            help="A token with the scope `track`, if the server asks for one.",
+        ),
+    ] = "",
     lanes: Annotated[int, typer.Option(min=1, max=64, help="Calls in flight; each visitor keeps to one lane.")] = 8,
     timeout_ms: Annotated[float, typer.Option(min=1, help="The deadline of one call of up to 500 events.")] = 10_000,
 ) -> None:
@@ -96,7 +111,9 @@ def replay(  # noqa: PLR0917 - the command line passes names
         events = _Counted(unseen.watch(read_events(file, source, skipped=skipped, progress=progress)))
         log = CountedOrder(sorted_by_time(events) if sort else events)
         with bar:
-            stats = asyncio.run(send_log(log, target, lanes=lanes, timeout_ms=timeout_ms, on_progress=show))
+            stats = asyncio.run(
+                send_log(log, target, lanes=lanes, timeout_ms=timeout_ms, on_progress=show, token=token)
+            )
             bar.update(task, total=stats.events)
     except OSError as error:
         sys.exit(_fail(f"{error.filename or file}: {error.strerror or error}; name a file that can be read"))

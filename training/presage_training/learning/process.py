@@ -10,9 +10,19 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
-from presage_training.errors import LearningError
+from presage_export.errors import ExportError
+from presage_featurizer import FeaturizerError
+from presage_training.errors import LearningError, TrainingError
 
-__all__ = ["OUTCOME_FILE", "SPEC_FILE", "StoppedError", "TrainingOutcome", "run_process", "train_in_process"]
+__all__ = [
+    "OUTCOME_FILE",
+    "SPEC_FILE",
+    "StoppedError",
+    "TrainingOutcome",
+    "run_process",
+    "train_in_process",
+    "train_or_say_why",
+]
 
 SPEC_FILE: Final = "spec.json"
 OUTCOME_FILE: Final = "outcome.json"
@@ -39,10 +49,25 @@ class StoppedError(Exception):
 
 
 def run_process(spec_type: type[Spec], train: Callable[[Spec, Path], TrainingOutcome]) -> None:
-    """Train as ``spec.json`` in the folder that the command line names says, and write ``outcome.json`` into it."""
+    """Train as ``spec.json`` in the folder that the command line names says, and write ``outcome.json`` into it.
+
+    ``train`` gets the spec and the folder for the bundle. What the data do not allow is an outcome: see ``train_or_say_why``.
+    """
     folder = Path(sys.argv[1])
     spec = msgspec.json.decode((folder / SPEC_FILE).read_bytes(), type=spec_type)
-    (folder / OUTCOME_FILE).write_bytes(msgspec.json.encode(train(spec, folder)))
+    (folder / OUTCOME_FILE).write_bytes(msgspec.json.encode(train_or_say_why(spec, folder, train)))
+
+
+def train_or_say_why(spec: Spec, folder: Path, train: Callable[[Spec, Path], TrainingOutcome]) -> TrainingOutcome:
+    """Train; what the data do not allow is an outcome, not an error.
+
+    Raises:
+        OSError: The archive cannot be read, or the folder not written.
+    """
+    try:
+        return train(spec, folder)
+    except (TrainingError, ExportError, FeaturizerError) as error:
+        return TrainingOutcome(trained=False, passed=False, reason=str(error))
 
 
 def train_in_process(

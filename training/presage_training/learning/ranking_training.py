@@ -11,9 +11,6 @@ from typing import Final
 import msgspec
 
 from presage_export.bundle.ranking import RankingBundle, load_ranking_bundle
-from presage_export.errors import ExportError
-from presage_featurizer import FeaturizerError
-from presage_training.errors import TrainingError
 from presage_training.experiment.logs import LogFile
 from presage_training.learning.prior import PRIOR_KIND
 from presage_training.learning.process import TrainingOutcome, run_process
@@ -24,7 +21,7 @@ from presage_training.ranking.planning import RankingOptions
 from presage_training.ranking.runs import measure_log
 from presage_training.readers import LogFormat
 
-__all__ = ["RankTrainingSpec", "main", "run_training"]
+__all__ = ["RankTrainingSpec", "main", "train"]
 
 _TABLES_SHARE: Final = 4 / 7
 """The share of the events before the window that only makes tables, as ``presage train --rank`` has it."""
@@ -45,19 +42,14 @@ class RankTrainingSpec(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
 
 
-def run_training(spec: RankTrainingSpec, folder: Path) -> TrainingOutcome:
-    """Train as a spec says, and write the bundle into a folder; what the data do not allow is an outcome, not an error.
+def train(spec: RankTrainingSpec, folder: Path) -> TrainingOutcome:
+    """Train as a spec says, and write the bundle into a folder.
 
     Raises:
+        TrainingError, ExportError, FeaturizerError: The data do not allow it.
         OSError: The archive cannot be read, or the folder not written.
     """
-    try:
-        return _train(spec, folder / spec.name / spec.version)
-    except (TrainingError, ExportError, FeaturizerError) as error:
-        return TrainingOutcome(trained=False, passed=False, reason=str(error))
-
-
-def _train(spec: RankTrainingSpec, directory: Path) -> TrainingOutcome:
+    directory = folder / spec.name / spec.version
     champion = load_ranking_bundle(Path(spec.champion))
     log = LogFile(path=Path(spec.archive), source=LogFormat.ARCHIVE, as_recorded=True)
     window_from = 1.0 - spec.window_share
@@ -88,4 +80,4 @@ def _question_of(champion: RankingBundle) -> Question | None:
 
 def main() -> None:
     """Train as the folder's spec says."""
-    run_process(RankTrainingSpec, run_training)
+    run_process(RankTrainingSpec, train)

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presage_export.bundle import read_bundle
-from presage_export.errors import ExportError
-from presage_featurizer import FeatureSet, FeaturizerError
+from presage_featurizer import FeatureSet
 from presage_training.datasets.dataset import Dataset
 from presage_training.datasets.targets import PurchaseInSession, Target, parse_target
-from presage_training.errors import DatasetError, TrainingError
+from presage_training.errors import DatasetError
 from presage_training.experiment.drift_baseline import baseline_of_features, with_scores
 from presage_training.experiment.logs import LogFile, PredictionTask, read_dataset
 from presage_training.experiment.planning import ExperimentOptions, Parts, split_parts, to_rows
@@ -31,7 +30,7 @@ from presage_training.readers import LogFormat, SkippedRows
 from presage_training.replaying.decisions import parse_decisions
 from presage_training.report import Resamples, best_threshold
 
-__all__ = ["TrainingSpec", "main", "run_training"]
+__all__ = ["TrainingSpec", "main", "train"]
 
 _DAY_MICROS: Final = 86_400_000_000
 _PARITY_ROWS: Final = 10_000
@@ -59,19 +58,14 @@ class TrainingSpec(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
 
 
-def run_training(spec: TrainingSpec, folder: Path) -> TrainingOutcome:
-    """Train as a spec says, and write the bundle into a folder; what the data do not allow is an outcome, not an error.
+def train(spec: TrainingSpec, folder: Path) -> TrainingOutcome:
+    """Train as a spec says, and write the bundle into a folder.
 
     Raises:
+        TrainingError, ExportError, FeaturizerError: The data do not allow it.
         OSError: The archive cannot be read, or the folder not written.
     """
-    try:
-        return _train(spec, folder / spec.name / spec.version)
-    except (TrainingError, ExportError, FeaturizerError) as error:
-        return TrainingOutcome(trained=False, passed=False, reason=str(error))
-
-
-def _train(spec: TrainingSpec, directory: Path) -> TrainingOutcome:
+    directory = folder / spec.name / spec.version
     champion = read_bundle(Path(spec.champion)) if spec.champion else None
     feature_set = choose_features(None, spec.features, spec.time_zone)
     if champion is not None:
@@ -163,7 +157,7 @@ def _newest(dataset: Dataset, days: float) -> Dataset:
 
 def main() -> None:
     """Train as the folder's spec says."""
-    run_process(TrainingSpec, run_training)
+    run_process(TrainingSpec, train)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,13 @@ class SendStats:
 
 
 async def send_log(
-    events: Iterable[Event], target: str, *, lanes: int, timeout_ms: float, on_progress: Callable[[SendStats], None]
+    events: Iterable[Event],
+    target: str,
+    *,
+    lanes: int,
+    timeout_ms: float,
+    on_progress: Callable[[SendStats], None],
+    token: str = "",
 ) -> SendStats:
     """Send events to a server.
 
@@ -80,6 +86,7 @@ async def send_log(
         lanes: The number of calls in flight.
         timeout_ms: The deadline of one call.
         on_progress: Called after every call with the outcomes so far.
+        token: What the server asks for, if it does.
 
     Returns:
         The outcomes.
@@ -90,7 +97,7 @@ async def send_log(
     stats = SendStats()
     queues: list[asyncio.Queue[list[Event]]] = [asyncio.Queue(_QUEUED_BATCHES) for _ in range(lanes)]
     visitors: set[int] = set()
-    client = AsyncClient(target, options=ClientOptions(timeout_ms=timeout_ms))
+    client = AsyncClient(target, options=ClientOptions(timeout_ms=timeout_ms, token=token))
     try:
         async with client, asyncio.TaskGroup() as group:
             workers = [group.create_task(_work(queue, client, stats, on_progress)) for queue in queues]

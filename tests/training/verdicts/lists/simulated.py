@@ -20,6 +20,7 @@ from presage_training.simulator.tastes import Taste, create_taste
 from presage_training.simulator.visitors import create_visitor
 from presage_training.verdicts.lists import ListTarget, PairedLists
 from presage_training.verdicts.lists.outcomes import find_list_outcomes
+from support.exposures import paired_exposure
 
 K = 6
 START = 1_760_000_000_000_000
@@ -59,42 +60,9 @@ class PlantedLists:
         digests = digest_numbers(item_ids)
         order = np.lexsort((digests, -scores[served]))
         rank_id = f"{len(self.exposures):032x}"
-        count = len(item_ids)
         self.exposures.append(
-            Exposure(
-                rank_id=rank_id,
-                user_id=request.user_id,
-                session_id=request.session_id,
-                as_of_unix_micros=request.unix_micros,
-                last_event=b"",
-                model="ranking",
-                model_version=served,
-                fingerprint="",
-                epoch=0,
-                placement="",
-                next_items=False,
-                degraded=False,
-                k=request.k,
-                budget_micros=None,
-                cart_micros=0,
-                anchor=None,
-                candidates=digests[order].astype("<u8").tobytes(),
-                sources=bytes(count),
-                given=bytes(2 * count),
-                scores=scores[served][order].astype("<f8").tobytes(),
-                prices=bytes(8 * count),
-                stocks=bytes(8 * count),
-                blocked=bytes(count),
-                shown=np.arange(request.k, dtype="<u2").tobytes(),
-                propensities=np.ones(request.k).tobytes(),
-                rules=((),) * request.k,
-                arm=int(assigned.arm),
-                arm_propensity=assigned.propensity,
-                others=tuple(
-                    (version, scores[version][order].astype("<f8").tobytes())
-                    for version in VERSIONS
-                    if version != served
-                ),
+            paired_exposure(
+                request, rank_id, assigned=assigned, served=served, scores=scores, digests=digests, order=order
             )
         )
         return ItemList([ListedItem(item_ids[place]) for place in order[: request.k].tolist()], rank_id)

@@ -54,6 +54,7 @@ __all__ = [
     "read_checkpoint",
     "read_columns",
     "read_event_files",
+    "read_placed_vectors",
     "read_vector_files",
 ]
 
@@ -119,15 +120,21 @@ def read_archived_vectors(directory: Path) -> Iterator[ServedVector]:
 
 def read_vector_files(files: Sequence[Path]) -> Iterator[ServedVector]:
     """Read files of served vectors; raises as ``read_archive`` does."""
+    return (vector for _, vector in read_placed_vectors(files))
+
+
+def read_placed_vectors(files: Sequence[Path]) -> Iterator[tuple[str, ServedVector]]:
+    """Read files of served vectors, each with what names its entry; raises as ``read_archive`` does."""
     for path in files:
-        table = read_columns(path, _VECTOR_COLUMNS)
+        table = read_columns(path, (*_ENTRY_COLUMNS, *_VECTOR_COLUMNS))
         times = table["as_of"].cast("int64").to_pylist()
         for row, as_of_unix_micros in zip(table.drop_columns("as_of").to_pylist(), times, strict=True):
             row["values"] = np.array(row["values"], dtype="<f4").tobytes()
+            entry = "-".join(str(row.pop(name)) for name in _ENTRY_COLUMNS)
             others = zip(row.pop("other_versions") or (), row.pop("other_scores") or (), strict=True)
             # Files of an older release lack columns: a null is the field's default.
             known = {name: value for name, value in row.items() if value is not None}
-            yield ServedVector(**known, as_of_unix_micros=as_of_unix_micros, others=tuple(others))
+            yield entry, ServedVector(**known, as_of_unix_micros=as_of_unix_micros, others=tuple(others))
 
 
 def read_archived_exposures(directory: Path) -> Iterator[Exposure]:

@@ -1,4 +1,7 @@
-"""Changes to the files of a bundle that an accident or an edit could make, with the digests computed again."""
+"""Changes to the files of a bundle that an accident or an edit could make, with the digests computed again.
+
+Those of the arrays in its archives and tables are in ``array_mutations``.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,16 @@ import msgspec
 import onnx
 from onnx import numpy_helper
 
+from benchmarks.fuzzing.bundles.array_mutations import change_array_in
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+__all__ = ["MANIFEST", "MUTATIONS", "Files", "mutate", "seal"]
+
 Files = dict[str, bytes]
+"""By the name in the bundle."""
 
 MODEL, GOLDEN, MANIFEST = "model.onnx", "golden.npz", "manifest.json"
 
@@ -53,12 +61,12 @@ def mutate(random: Random, files: Files) -> tuple[str, Files]:
     return f"{name} {place}", changed
 
 
-def _seal(files: Files) -> None:
+def seal(files: Files) -> None:
     """Compute the digests again, as one would who wants the change to be believed."""
     fields = json.loads(files[MANIFEST])
     if not isinstance(fields, dict) or not isinstance(fields.get("files"), dict):
         return
-    fields["files"] |= {name: hashlib.sha256(files[name]).hexdigest() for name in (MODEL, GOLDEN)}
+    fields["files"] |= {name: hashlib.sha256(files[name]).hexdigest() for name in fields["files"] if name in files}
     if "manifest_sha256" in fields:
         fields["manifest_sha256"] = hashlib.sha256(_encode(fields | {"manifest_sha256": ""})).hexdigest()
     files[MANIFEST] = _encode(fields)
@@ -89,13 +97,13 @@ def _change_bytes(random: Random, files: Files, name: str) -> str:
 
 def _model_bytes(random: Random, files: Files) -> str:
     place = _change_bytes(random, files, MODEL)
-    _seal(files)
+    seal(files)
     return place
 
 
 def _golden_bytes(random: Random, files: Files) -> str:
     place = _change_bytes(random, files, GOLDEN)
-    _seal(files)
+    seal(files)
     return place
 
 
@@ -104,8 +112,35 @@ def _manifest_bytes(random: Random, files: Files) -> str:
 
 
 def _any_bytes(random: Random, files: Files) -> str:
-    name = random.choice([MODEL, GOLDEN])
+    name = random.choice(list(files))
     return f"{name} {_change_bytes(random, files, name)}"
+
+
+def _sealed_bytes(random: Random, files: Files) -> str:
+    """Change bytes of a file that not all bundles have: of what explains, of a baseline, of a table."""
+    name = random.choice(sorted(files.keys() - {MODEL, GOLDEN, MANIFEST}) or [GOLDEN])
+    place = _change_bytes(random, files, name)
+    seal(files)
+    return f"{name} {place}"
+
+
+def _missing(random: Random, files: Files) -> str:
+    """Leave a file out, or add one."""
+    name = random.choice(list(files))
+    other = random.choice(["tables/other.npy", "../other", "explain.npz", "baseline.npz", "x" * 300, "a\0b"])
+    fields = json.loads(files[MANIFEST])
+    if random.random() < 0.5:
+        del files[name]
+        if random.random() < 0.5:
+            fields["files"].pop(name, None)
+    else:
+        fields["files"][other] = "0" * 64
+        if len(other) < 100 and "\0" not in other and ".." not in other:
+            files[other] = files[name]
+    if MANIFEST in files:
+        files[MANIFEST] = json.dumps(fields).encode()
+        seal(files)
+    return f"{name} {other[:30]!r}"
 
 
 def _manifest_field(random: Random, files: Files) -> str:
@@ -128,8 +163,15 @@ def _manifest_field(random: Random, files: Files) -> str:
     files[MANIFEST] = json.dumps(fields).encode()
     # Numbers that cannot be written by the rules leave the digest as it was.
     with contextlib.suppress(OverflowError):
-        _seal(files)
+        seal(files)
     return f"{path} = {value!r}"
+
+
+def change_array(random: Random, files: Files) -> str:
+    """Change an array of an archive, or a table."""
+    place = change_array_in(random, files)
+    seal(files)
+    return place
 
 
 def _link(random: Random, files: Files) -> str:
@@ -139,7 +181,7 @@ def _link(random: Random, files: Files) -> str:
         [None, {"kind": "sigmoid", "a": random.choice([0.5, 1.0, 1.1]), "b": random.choice([0.0, 1e-5, 0.1])}]
     )
     files[MANIFEST] = json.dumps(fields).encode()
-    _seal(files)
+    seal(files)
     return f"{fields['link']} {fields['calibration']}"
 
 
@@ -165,7 +207,7 @@ def _nodes(random: Random, files: Files) -> str:
     else:
         attribute.s = random.choice([b"SUM", b"AVERAGE", b"MIN", b"NONE", b"LOGISTIC", b""])
     files[MODEL] = model.SerializeToString(deterministic=True)
-    _seal(files)
+    seal(files)
     return place
 
 
@@ -206,7 +248,7 @@ def _constants(random: Random, files: Files) -> str:
         numbers = random.choice([numbers.T, numbers.reshape(-1), numbers[:1], numbers.repeat(50_000, axis=-1)])
     tensor.CopyFrom(numpy_helper.from_array(numbers, tensor.name))
     files[MODEL] = model.SerializeToString(deterministic=True)
-    _seal(files)
+    seal(files)
     return f"{tensor.name}[{index}]"
 
 
@@ -226,7 +268,7 @@ def _cycle(random: Random, files: Files) -> str:
     side = random.choice(["nodes_truenodeids", "nodes_falsenodeids"])
     arrays[side].ints[index] = random.choice([arrays["nodes_nodeids"].ints[index], 0, *mates])
     files[MODEL] = model.SerializeToString(deterministic=True)
-    _seal(files)
+    seal(files)
     return f"{side}[{index}]"
 
 
@@ -235,6 +277,9 @@ MUTATIONS = {
     "golden bytes": _golden_bytes,
     "manifest bytes": _manifest_bytes,
     "bytes without digest": _any_bytes,
+    "bytes of other files": _sealed_bytes,
+    "missing": _missing,
+    "array": change_array,
     "manifest field": _manifest_field,
     "link": _link,
     "nodes": _nodes,

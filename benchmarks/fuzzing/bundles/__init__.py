@@ -1,0 +1,1 @@
+"""Mutated bundles, through what verifies and loads them before they serve."""
