@@ -15,6 +15,8 @@ from presage_featurizer.ranking.items_counter import CatalogueChange
 from presage_server.errors import StoreStartError
 from presage_server.eventlog.connecting import connect, connect_clients
 from presage_server.eventlog.errors import EventLogStoreError
+from presage_server.forgetting.run import check_visitor, forget_visitor
+from presage_server.forgetting.settings import ForgetSettings
 from presage_server.items.keys import BUCKETS, CATALOGUE_STREAM
 from presage_server.items.lease import Lease
 from presage_server.items.live_items import LiveItems
@@ -224,3 +226,21 @@ def test_a_server_of_its_own_is_no_cluster(store, unused_tcp_port):
     with pytest.raises(EventLogStoreError, match=r"write redis:// instead of redis\+cluster://"):
         connect_clients(f"redis+cluster://127.0.0.1:{unused_tcp_port}", client_name="test", timeout_seconds=1.0)
     store.redis.config_set("port", 0)
+
+
+def test_a_visitor_is_forgotten_on_the_server_that_has_it(cluster, tmp_path):
+    with opened_on(cluster) as view:
+        for each in events(80):
+            view.commit(change_of(view.read_one(each.user_id), each))
+    archive_once(cluster, tmp_path)
+    move(cluster, stream_key(partition_of("visitor-3")))
+    settings = ForgetSettings(user_id="visitor-3", redis_url=cluster.url, archives=(tmp_path,), settle_seconds=0.0)
+    assert check_visitor(settings)
+
+    erased = forget_visitor(settings, warn=print)
+
+    assert (erased.keys, erased.entries, erased.rows, erased.problems) == (1, 2, 2, [])
+    # The archiver of tests names its group otherwise than the command does.
+    assert [finding.place for finding in erased.left if not finding.place.startswith("consumer group")] == []
+    assert cluster.blob("visitor-3") is None
+    assert cluster.blob("visitor-4") is not None
