@@ -176,7 +176,7 @@ class StoreClients:
         return [(self._of_place(place), together) for place, together in found.items()]
 
     def _send(self, partitions: Sequence[int], build: Callable[[Any, int], object]) -> dict[int, Any]:
-        replies = {}
+        replies: dict[int, Any] = {}
         for redis, together in self._by_server(partitions):
             pipeline: Any = redis.pipeline(transaction=False)
             for partition in together:

@@ -36,7 +36,8 @@ class SentinelFinder:
     def __init__(self, found: StoreUrl) -> None:
         self._name = found.name
         self._asking = threading.Lock()
-        self._sentinel: Any = Sentinel([])
+        make: Any = Sentinel  # it has no types
+        self._sentinel = make([])
         self._sentinel.sentinels = [single_client(url) for url in found.asked]
 
     def __call__(self) -> Place:

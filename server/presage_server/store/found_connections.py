@@ -33,20 +33,26 @@ class StoreMovedError(RedisConnectionError):
     """The data is, or will soon be, at another server; what was asked was not done, so it can be asked again there."""
 
 
+# redis-py's methods have no types: hence the names of type Any.
+
+
 class _FoundConnection(Connection):
     def __init__(self, *, find: Find, **options: Any) -> None:
-        super().__init__(**options)
+        begin: Any = super().__init__
+        begin(**options)
         self._find = find
 
     def _connect(self) -> Any:
         self.host, self.port = self._find()
-        return super()._connect()
+        connect: Any = super()._connect
+        return connect()
 
     def read_response(self, *arguments: Any, **options: Any) -> Any:
         try:
             return super().read_response(*arguments, **options)
         except _MOVED as error:
-            self.disconnect()
+            disconnect: Any = self.disconnect
+            disconnect()
             raise StoreMovedError(str(error)) from error
 
 
@@ -61,7 +67,8 @@ class _AsyncFoundConnection(AsyncConnection):
 
     async def _connect(self) -> None:
         self.host, self.port = await asyncio.to_thread(self._find)
-        await super()._connect()
+        connect: Any = super()._connect
+        await connect()
 
     async def read_response(self, *arguments: Any, **options: Any) -> Any:
         try:
