@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from presage_server.errors import StoreStartError
 from presage_server.eventlog.errors import EventLogStoreError
 from presage_server.store.clients import StoreClients, is_of_cluster
-from presage_server.store.url_errors import describe_url_error
+from presage_server.store.url_errors import check_url, describe_url_error
 from presage_server.store.urls import StoreUrl
 
 __all__ = ["connect", "connect_clients"]
@@ -29,10 +29,8 @@ def connect_clients(url: str, *, client_name: str, timeout_seconds: float) -> tu
         EventLogStoreError: The URL is not valid, or the store cannot be reached or is too old.
     """
     try:
+        check_url(url)
         found = StoreUrl.parse(url)
-    except ValueError as error:
-        raise EventLogStoreError(f"redis_url: cannot be understood: {error}") from error
-    try:
         clients = StoreClients(found, client_name=client_name, timeout_seconds=timeout_seconds)
     except (ValueError, TypeError) as error:
         # Not chained: a traceback would show the error's own text.

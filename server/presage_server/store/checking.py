@@ -18,7 +18,7 @@ from presage_server.store.address import Address
 from presage_server.store.clients import is_of_cluster
 from presage_server.store.cluster.slot_map import SlotMap
 from presage_server.store.redis_store import COMMIT_SCRIPT
-from presage_server.store.url_errors import describe_url_error
+from presage_server.store.url_errors import check_url, describe_url_error
 
 __all__ = ["check_cluster", "check_store", "connect"]
 
@@ -36,6 +36,7 @@ def connect(url: str) -> tuple[Redis, Address]:
         StoreStartError: The URL cannot be understood.
     """
     try:
+        check_url(url)
         redis: Redis = Redis.from_url(
             url,
             protocol=2,  # the RESP3 handshake brings nothing that is used here

@@ -62,6 +62,7 @@ class StoreClients:
             self._single = self._client()
         elif found.kind is StoreKind.SENTINEL:
             self._single = follow(self._client(), SentinelFinder(found))
+        self._client().connection_pool.make_connection()  # where options that there are not are found
 
     @property
     def is_cluster(self) -> bool:

@@ -20,8 +20,7 @@ __all__ = ["Link"]
 
 _logger = logging.getLogger(__name__)
 
-_HEARTBEAT_SECONDS = 1.0
-_CONNECT_WAIT_SECONDS = 0.25
+_HEARTBEAT_SECONDS, _CONNECT_WAIT_SECONDS = 1.0, 0.25
 _MAX_PENDING_BYTES = 64 << 20
 _FAST_SECONDS = 0.0005
 _FASTER_WEIGHT, _SLOWER_WEIGHT = 0.5, 0.02
@@ -73,6 +72,10 @@ class Link:
         self._closed = False
         self._logged = False
         """Whether others have logged why the connection was dropped."""
+        self.process = 0
+        """Counts the processes of the store that were connected to: more than one after a restart or fail-over."""
+        self.run_id = b""
+        """The id of the last of them."""
         self.outages = 0
         """How often the link went down."""
         self.down = False
@@ -85,13 +88,8 @@ class Link:
 
     @property
     def descriptor(self) -> int | None:
-        """The file descriptor on which replies will come; None if none are awaited."""
-        return self._wire.connection.fileno() if self._awaited and self._wire is not None else None
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a connection."""
-        return self._wire is not None
+        """The file descriptor on which replies will come; None without a connection."""
+        return None if self._wire is None else self._wire.connection.fileno()
 
     @property
     def silent(self) -> bool:
@@ -207,6 +205,9 @@ class Link:
 
     def _adopt(self, connection: socket.socket) -> None:
         self._wire = Wire(connection)
+        if self._connector.run_id != self.run_id:
+            self.process += 1
+            self.run_id = self._connector.run_id
         self._heartbeat_at = self._clock() + _HEARTBEAT_SECONDS
         if self.down and not self._logged:
             _logger.warning("%s answers again", self._name)
@@ -251,9 +252,8 @@ class Link:
         if replies is None:
             return
         if isinstance(replies[0], ReplyError):
-            self._ask_role = not str(replies[0]).startswith(
-                ("NOPERM", "ERR")
-            )  # not allowed to ask, or an unknown command
+            # Not allowed to ask, or an unknown command.
+            self._ask_role = not str(replies[0]).startswith(("NOPERM", "ERR"))
         elif replies[0][0] != b"master":
             self.drop(str(NotPrimaryError()))
 
@@ -278,8 +278,8 @@ class Link:
             self.outages += 1
         if not (self.down or self._logged):
             cause = f" ({self._connector.failure})" if self._connector.failure else ""
-            consequence = "scores are served without history, events are rejected"
-            _logger.warning("%s does not answer: %s%s; %s", self._name, reason, cause, consequence)
+            text = "%s does not answer: %s%s; scores are served without history, events are rejected"
+            _logger.warning(text, self._name, reason, cause)
         self.down = True
         self._fail_all()
 

@@ -15,17 +15,22 @@ from redis.exceptions import RedisError
 from presage_server.errors import StoreStartError
 from presage_server.settings import Settings
 from presage_server.store.checking import check_cluster, check_store, connect
+from presage_server.store.clients import StoreClients
 from presage_server.store.cluster.cluster_link import ClusterLink
 from presage_server.store.cluster.cluster_store import ClusterStore
+from presage_server.store.cluster.losses import ClusterLossWatch
 from presage_server.store.cluster.slot_map import SlotMap, slot_of
 from presage_server.store.connecting import Connector
+from presage_server.store.durability import check_durability
 from presage_server.store.embedded import embedded_store
 from presage_server.store.finding import SentinelFinder
 from presage_server.store.found_connections import follow_async
 from presage_server.store.link import Link
 from presage_server.store.redis_store import RedisStore
 from presage_server.store.resp import ReplyError
+from presage_server.store.url_errors import check_url, describe_url_error
 from presage_server.store.urls import StoreKind, StoreUrl
+from presage_server.store.written import LossWatch, WrittenEntries
 
 __all__ = ["OpenStore", "open_store"]
 
@@ -45,6 +50,8 @@ class OpenStore:
     """Returns a client for what is rare: of the server that has a key, and all others with its tag."""
     make: Callable[..., RedisStore]
     """Makes what calls do with it, from the arguments of ``RedisStore``."""
+    watch_losses: Callable[[WrittenEntries], LossWatch]
+    """Makes what looks whether it keeps what it took."""
 
 
 async def open_store(settings: Settings, stack: AsyncExitStack) -> OpenStore:
@@ -57,13 +64,15 @@ async def open_store(settings: Settings, stack: AsyncExitStack) -> OpenStore:
         embedded_store(settings.data_dir, fsync=settings.store_fsync)
     )
     try:
+        check_url(url)
         found = StoreUrl.parse(url)
     except ValueError as error:
-        raise StoreStartError(f"redis_url: cannot be understood: {error}") from error
+        # Not chained: a traceback would show the error's own text.
+        raise StoreStartError(f"redis_url: cannot be understood: {describe_url_error(url, error)}") from None
     open_kind = _open_cluster if found.kind is StoreKind.CLUSTER else _open_one
     try:
         async with asyncio.timeout(_STORE_SECONDS):
-            opened, kind = await open_kind(url, found, settings.store_timeout_ms / 1e3, stack)
+            opened, kind = await open_kind(url, found, settings, stack)
     except TimeoutError as error:
         raise StoreStartError(f"redis_url: the store does not answer within {_STORE_SECONDS:g} s") from error
     except (OSError, ValueError, ReplyError, RedisError) as error:
@@ -75,16 +84,18 @@ async def open_store(settings: Settings, stack: AsyncExitStack) -> OpenStore:
     return opened
 
 
-async def _open_one(url: str, found: StoreUrl, timeout_seconds: float, stack: AsyncExitStack) -> tuple[OpenStore, str]:
+async def _open_one(url: str, found: StoreUrl, settings: Settings, stack: AsyncExitStack) -> tuple[OpenStore, str]:
     """Connect to one server, or the one that Sentinels name."""
     redis, address = connect(found.url)
     stack.push_async_callback(redis.aclose, close_connection_pool=True)
     if found.kind is StoreKind.SENTINEL:
         find = SentinelFinder(found)
         redis, address = follow_async(redis, find), replace(address, find=find)
-    link = Link(Connector(address), timeout_seconds=timeout_seconds)
+    link = Link(Connector(address), timeout_seconds=settings.store_timeout_ms / 1e3)
     stack.callback(link.close)
     kind = await check_store(redis)
+    if settings.redis_url:
+        await check_durability(redis, settings.store_fsync)
     await asyncio.to_thread(link.open, _STORE_SECONDS)
     if found.kind is StoreKind.SENTINEL:
         kind += f", the primary {found.name!r} of {len(found.asked)} Sentinels"
@@ -92,18 +103,23 @@ async def _open_one(url: str, found: StoreUrl, timeout_seconds: float, stack: As
     def make(**arguments: Any) -> RedisStore:
         return RedisStore(link, **arguments)
 
-    return OpenStore(url=url, link=link, of_key=lambda _: redis, make=make), kind
+    def watch_losses(written: WrittenEntries) -> LossWatch:
+        return LossWatch(redis, link, written)
+
+    return OpenStore(url=url, link=link, of_key=lambda _: redis, make=make, watch_losses=watch_losses), kind
 
 
-async def _open_cluster(
-    url: str, found: StoreUrl, timeout_seconds: float, stack: AsyncExitStack
-) -> tuple[OpenStore, str]:
+async def _open_cluster(url: str, found: StoreUrl, settings: Settings, stack: AsyncExitStack) -> tuple[OpenStore, str]:
     slots = SlotMap(found)
     _, address = connect(found.url)
-    link = ClusterLink(slots, address, timeout_seconds=timeout_seconds)
+    link = ClusterLink(slots, address, timeout_seconds=settings.store_timeout_ms / 1e3)
     stack.callback(link.close)
     await asyncio.to_thread(slots.refresh)
     kind = await asyncio.to_thread(check_cluster, slots)
+    for place in slots.places:
+        redis, _ = connect(found.url)
+        async with follow_async(redis, lambda place=place: place):
+            await check_durability(redis, settings.store_fsync)
     await asyncio.to_thread(link.open, _STORE_SECONDS)
     clients: dict[int, Redis] = {}
 
@@ -118,4 +134,9 @@ async def _open_cluster(
     def make(**arguments: Any) -> RedisStore:
         return ClusterStore(link, **arguments)
 
-    return OpenStore(url=url, link=link, of_key=of_key, make=make), kind
+    def watch_losses(written: WrittenEntries) -> LossWatch:
+        reading = StoreClients(found, client_name="presage", timeout_seconds=_STORE_SECONDS)
+        stack.callback(reading.close)
+        return ClusterLossWatch(reading, link, written)
+
+    return OpenStore(url=url, link=link, of_key=of_key, make=make, watch_losses=watch_losses), kind

@@ -48,7 +48,7 @@ class ClusterLink:
         self._by_partition: list[Link] = []
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
-        self._outages_before = 0
+        self._outages_before = self._processes_before = 0
         self._closed = False
 
     def open(self, timeout_seconds: float) -> None:
@@ -95,6 +95,16 @@ class ClusterLink:
     def outages(self) -> int:
         """How often links went down."""
         return self._outages_before + sum([link.outages for link in self._all])
+
+    @property
+    def process(self) -> int:
+        """Counts the servers' processes that were connected to."""
+        return self._processes_before + sum(link.process for link in self._all)
+
+    @property
+    def run_id(self) -> bytes:
+        """There is no one process that has all."""
+        return b""
 
     def link_of(self, partition: int) -> Link:
         """Return the link to the server that has a partition."""
@@ -153,7 +163,7 @@ class ClusterLink:
             self._wait(wait_seconds)
         for link in self._all:
             link.pump()
-            if not link.connected and (link.down or link.pending):
+            if link.descriptor is None and (link.down or link.pending):
                 self._keeper.want()
 
     def drop(self, reason: str, *, logged: bool = False) -> None:
@@ -178,7 +188,7 @@ class ClusterLink:
         return self._closed
 
     def _wait(self, seconds: float) -> None:
-        descriptors = [found for link in self._all if (found := link.descriptor) is not None]
+        descriptors = [found for link in self._all if link.pending and (found := link.descriptor) is not None]
         if not descriptors:
             if self._timers or any(link.pending for link in self._all):
                 time.sleep(min(seconds, _IDLE_WAIT_SECONDS))
@@ -200,5 +210,6 @@ class ClusterLink:
             if place not in used and not link.pending and link not in self._by_partition:
                 del self._links[place]
                 self._outages_before += link.outages
+                self._processes_before += link.process
                 threading.Thread(target=link.close, daemon=True).start()  # it may be connecting, which takes its time
         self._all = tuple(self._links.values())
