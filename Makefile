@@ -184,6 +184,10 @@ served-parity: setup ## score real rows over gRPC with every kind of model, and 
 skew-proof: setup ## replay all of the real logs through a server and compare every visitor's vector
 	@$(BIN)/python -m benchmarks.proofs.skew_proof
 
+cluster-proof: setup ## the same on a cluster of three masters while slots move and a replica takes over; then kill a master
+	@$(BIN)/pytest tests/end_to_end/test_cluster.py -q -m "slow or not slow"
+	@$(BIN)/python -m benchmarks.proofs.cluster_proof $(ARGS)
+
 audit-proof: setup ## follow a million events and 20,000 served vectors with presage audit: no mismatch, in bounded memory
 	@$(BIN)/python -m benchmarks.proofs.audit_proof --to .benchmarks/audit.json $(ARGS)
 

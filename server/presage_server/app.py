@@ -19,6 +19,8 @@ from presage_server.access.opening import SharedAccess, open_access
 from presage_server.clock import system_clock
 from presage_server.drift.counting import ServedCounts
 from presage_server.drift.publishing import CountsPublisher
+from presage_server.drift.stored_hours import HOURS_TAG
+from presage_server.items.keys import CATALOGUE_STREAM
 from presage_server.items.running import live_items
 from presage_server.models.applying import LocalReloads, Reloads
 from presage_server.models.binding import TableBinding
@@ -44,8 +46,7 @@ from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
 from presage_server.pipeline.warming import VersionWarmer, warm_up
 from presage_server.settings import Settings
-from presage_server.store.link import Link
-from presage_server.store.opening import open_store
+from presage_server.store.opening import OpenStore, open_store
 from presage_server.store.redis_store import RedisStore
 from presage_server.store.snapshot import WRITER_BYTES
 from presage_server.store.written import watched_losses
@@ -123,12 +124,13 @@ async def running(
         server, health_servicer = make_grpcio_server(settings, options, gate if transport_name == "native" else None)
         paths = [method.path for method in methods]
         transport = make_transport(transport_name, options, paths, server, None if gate is None else gate.admits)
-        link, redis, url = await open_store(settings, stack)
-        add_rare_methods(server, models=models, redis=redis, settings=settings, custom=custom)
+        opened = await open_store(settings, stack)
+        rare = opened.of_key(CATALOGUE_STREAM)
+        add_rare_methods(server, models=models, redis=rare, settings=settings, custom=custom)
         binding = TableBinding(models)
-        readiness = await stack.enter_async_context(followed_readiness(settings, metrics, health_servicer, redis))
-        live = await stack.enter_async_context(live_items(url, settings, metrics.registry, binding.bind))
-        store = _make_store(link, settings, metrics)
+        readiness = await stack.enter_async_context(followed_readiness(settings, metrics, health_servicer, rare))
+        live = await stack.enter_async_context(live_items(opened.url, settings, metrics.registry, binding.bind))
+        store = _make_store(opened, settings, metrics)
         counts = make_counts(settings, models, metrics)
         scorer, pairs = make_scorer(settings, store, metrics, counts)
         ranker, list_pairs = make_ranker(settings, live, store, metrics)
@@ -166,7 +168,7 @@ async def running(
         await readiness.begin()
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)
-        await stack.enter_async_context(watched_losses(redis, store.link, store.written, metrics.registry))
+        await stack.enter_async_context(watched_losses(opened.watch_losses(store.written), metrics.registry))
         swapper = Swapper(
             models,
             settings.models,
@@ -177,24 +179,23 @@ async def running(
             after_swap=partial(counts.keep_only, models) if counts is not None else None,
         )
         await stack.enter_async_context(_changing(reloads, swapper))
-        await stack.enter_async_context(_publishing(counts, redis))
+        await stack.enter_async_context(_publishing(counts, opened.of_key(HOURS_TAG)))
         yield address
         reloads.stop()
         checking.cancel()
         await _drain(settings, health_servicer, transport, readiness)
 
 
-def _make_store(link: Link, settings: Settings, metrics: Metrics) -> RedisStore:
-    """Make what reads and writes states over a link, and export its troubles."""
-    store = RedisStore(
-        link,
+def _make_store(opened: OpenStore, settings: Settings, metrics: Metrics) -> RedisStore:
+    """Make what reads and writes states, and export its troubles."""
+    store = opened.make(
         clock=system_clock,
         writer=os.urandom(WRITER_BYTES),
         state_ttl_ms=round(settings.state_ttl_days * 86_400_000),
         stream_max_events=settings.stream_max_events,
     )
     metrics.registry.register(store.trouble)
-    metrics.store_is_silent = lambda: link.silent
+    metrics.store_is_silent = lambda: opened.link.silent
     return store
 
 
