@@ -26,7 +26,7 @@ _WARM_SECONDS = 1.0
 _CALM_SECONDS = 1.0
 """All is as before once nothing but good answers came for so long."""
 _PATIENCE_SECONDS = 30.0
-_COUNTED_SECONDS = 10.0
+_COUNTED_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 _LOST_SERIES = "presage_store_lost_events_total"
 
