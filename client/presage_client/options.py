@@ -56,7 +56,7 @@ class ClientOptions:
     max_receive_bytes: int = 4 * 1024 * 1024
     """Largest answer."""
     credentials: grpc.ChannelCredentials | None = field(default=None, repr=False)
-    """TLS and who calls, as made by ``grpc.ssl_channel_credentials``; None means plain text."""
+    """TLS and who calls, as made by ``tls_credentials`` or ``grpc.ssl_channel_credentials``; None means plain text."""
     hedging: Hedging | None = None
     """Sends a slow Score a second time; None: it does not."""
     token: str | Callable[[], str] = field(default="", repr=False)

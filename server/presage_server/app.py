@@ -46,11 +46,14 @@ from presage_server.settings import Settings
 from presage_server.store.opening import open_store
 from presage_server.store.redis_store import RedisStore
 from presage_server.store.snapshot import WRITER_BYTES
+from presage_server.store.written import watched_losses
 from presage_server.telemetry.clock_jumps import ClockWatch
 from presage_server.telemetry.metrics import Metrics, serve_metrics
 from presage_server.tracking.recent import RecentSnapshots
 from presage_server.tracking.tracker import Tracker
+from presage_server.transport.addresses import http_host
 from presage_server.transport.choosing import choose_transport, make_transport
+from presage_server.transport.encrypting import encrypting
 from presage_server.transport.interface import ServerOptions, Transport
 from presage_server.workers.self_check import SelfCheck
 
@@ -88,7 +91,7 @@ async def running(
         shared_access: The tokens and rates that the process shares with others.
 
     Yields:
-        HOST:PORT, once calls are answered.
+        HOST:PORT or the address of a socket, once calls are answered.
 
     Raises:
         StartupError: The server cannot start; the message says why.
@@ -108,6 +111,7 @@ async def running(
             max_message_bytes=settings.max_message_bytes,
             share_port=share_port,
             io_threads=settings.io_threads,
+            credentials=stack.enter_context(encrypting(settings, metrics.registry)),
         )
         access = stack.enter_context(open_access(settings, metrics.registry, shared_access))
         gate = None if access is None else access.gate
@@ -151,7 +155,7 @@ async def running(
             after_replies=AfterReplies(pairs, make_guard(settings, models, metrics, stack), list_pairs),
         )
         if settings.metrics_port >= 0:
-            http = await serve_metrics(metrics, settings.host, settings.metrics_port, gate)
+            http = await serve_metrics(metrics, http_host(settings.host), settings.metrics_port, gate)
             stack.callback(http.close)
         warm_up(models, store, live)
         warmed_up()
@@ -162,12 +166,12 @@ async def running(
         between = BetweenBatches(pipeline.turn)
         address = await transport.start(between.turn)
         self_check = SelfCheck(
-            transport, "" if share_port else address, metadata=() if gate is None else gate.own_metadata
+            transport, "" if share_port else transport.own_address, metadata=() if gate is None else gate.own_metadata
         )
         await self_check.run_once()
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)
-        stack.callback(asyncio.create_task(ClockWatch(metrics.clock_jumps).run()).cancel)
+        await stack.enter_async_context(_watching(metrics, redis, store))
         swapper = Swapper(
             models,
             settings.models,
@@ -202,6 +206,17 @@ async def _changing(reloads: Reloads, swapper: Swapper) -> AsyncIterator[None]:
         swapper.give_up()
         await asyncio.to_thread(reloads.close)  # the loop may be what a change waits for
         swapper.close()
+
+
+@asynccontextmanager
+async def _watching(metrics: Metrics, redis: Redis, store: RedisStore) -> AsyncIterator[None]:
+    """Watch the clock, and what the store loses, for as long as the context lasts."""
+    watching = asyncio.create_task(ClockWatch(metrics.clock_jumps).run())
+    try:
+        async with watched_losses(redis, store.link, store.written, metrics.registry):
+            yield
+    finally:
+        watching.cancel()
 
 
 @asynccontextmanager

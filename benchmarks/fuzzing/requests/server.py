@@ -16,12 +16,12 @@ from benchmarks.rig.server_parts import shipped_models, store_items
 from benchmarks.rig.serving import local_store, presage_process
 from presage_featurizer import State
 
-__all__ = ["MAX_MESSAGE_BYTES", "FuzzedServer", "Setting", "make_setting", "serve", "write_models"]
+__all__ = ["MAX_MESSAGE_BYTES", "FuzzedServer", "PLACEMENTS", "Setting", "make_setting", "serve", "write_models"]
 
 MAX_MESSAGE_BYTES = 1 << 20
 _MODEL, _VERSION, _COPY, _BROKEN = "conversion", "3", "4", "5"
 _ITEMS, _VISITORS = 2_000, 60
-_PLACEMENTS = """
+PLACEMENTS = """
 [everywhere]
 max_per_brand = 4
 freshness_boost = { places = 3, half_life_days = 7 }
@@ -101,7 +101,7 @@ def serve(folder: Path, setting: Setting, transport: str, *flags: str) -> Iterat
     """
     models = write_models(folder / "models", setting.world)
     placements = folder / "placements.toml"
-    placements.write_text(_PLACEMENTS)
+    placements.write_text(PLACEMENTS)
     log = folder / "log"
     usual: Sequence[str] = (
         *("--models", str(models), "--placements", str(placements), "--allow-set-aliases", "--transport", transport),

@@ -15,7 +15,7 @@ from redis.retry import Retry
 from presage_featurizer.event_log import BEGINNING, PARTITIONS, Entry, EntryId, Position, stream_key
 from presage_server.eventlog.errors import EventLogStoreError, StreamsGoneError
 from presage_server.eventlog.positions import StreamInfo, pairs
-from presage_server.store.url_errors import describe_url_error
+from presage_server.store.url_errors import check_url, describe_url_error
 
 __all__ = ["ENTRIES_PER_READ", "STREAMS_PER_READ", "ConsumerGroup", "StreamBatch", "connect"]
 
@@ -167,6 +167,7 @@ def connect(url: str, *, client_name: str, timeout_seconds: float) -> tuple[Redi
         EventLogStoreError: The URL is not valid, or the store cannot be reached or is too old.
     """
     try:
+        check_url(url)
         redis: Redis = Redis.from_url(
             url,
             protocol=2,
@@ -176,6 +177,7 @@ def connect(url: str, *, client_name: str, timeout_seconds: float) -> tuple[Redi
             socket_connect_timeout=timeout_seconds,
             client_name=client_name,
         )
+        redis.connection_pool.make_connection()  # where options that there are not are found
     except (ValueError, TypeError) as error:
         # Not chained: a traceback would show the error's own text.
         raise EventLogStoreError(f"redis_url: cannot be understood: {describe_url_error(url, error)}") from None

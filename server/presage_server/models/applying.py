@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from presage_featurizer.custom import CustomFeatures
 from presage_server.models.defaults import keep_defaults
+from presage_server.models.giving_way import giving_way
 from presage_server.models.loading import load_models, plan_of
 from presage_server.models.plan import Plan
 from presage_server.models.reload_metrics import ReloadMetrics
@@ -116,7 +117,8 @@ class LocalReloads:
 def prepare(swapper: Swapper, plan: Plan) -> Prepared:
     """Prepare a plan; raises ApplyError."""
     try:
-        return swapper.prepare(plan)
+        with giving_way():
+            return swapper.prepare(plan)
     except VersionFailedError as error:
         key = None if is_of_the_moment(error) else (error.name, error.version)
         raise ApplyError(error.reason if key else str(error), key) from error

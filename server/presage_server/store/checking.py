@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from presage_server.errors import StoreStartError
 from presage_server.store.address import Address
 from presage_server.store.redis_store import COMMIT_SCRIPT
-from presage_server.store.url_errors import describe_url_error
+from presage_server.store.url_errors import check_url, describe_url_error
 
 __all__ = ["check_store", "connect"]
 
@@ -31,6 +31,7 @@ def connect(url: str) -> tuple[Redis, Address]:
         StoreStartError: The URL cannot be understood.
     """
     try:
+        check_url(url)
         redis: Redis = Redis.from_url(
             url,
             protocol=2,  # the RESP3 handshake brings nothing that is used here

@@ -70,6 +70,10 @@ class Link:
         self._closed = False
         self._logged = False
         """Whether others have logged why the connection was dropped."""
+        self.process = 0
+        """Counts the processes of the store that were connected to: more than one after a restart or fail-over."""
+        self.run_id = b""
+        """The id of the last of them."""
         self.outages = 0
         """How often the link went down."""
         self.down = False
@@ -194,6 +198,9 @@ class Link:
 
     def _adopt(self, connection: socket.socket) -> None:
         self._wire = Wire(connection)
+        if self._connector.run_id != self.run_id:
+            self.process += 1
+            self.run_id = self._connector.run_id
         self._heartbeat_at = self._clock() + _HEARTBEAT_SECONDS
         if self.down and not self._logged:
             _logger.warning("the store answers again")

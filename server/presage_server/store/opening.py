@@ -12,6 +12,7 @@ from presage_server.errors import StoreStartError
 from presage_server.settings import Settings
 from presage_server.store.checking import check_store, connect
 from presage_server.store.connecting import Connector
+from presage_server.store.durability import check_durability
 from presage_server.store.embedded import embedded_store
 from presage_server.store.link import Link
 from presage_server.store.resp import ReplyError
@@ -35,6 +36,8 @@ async def open_store(settings: Settings, stack: AsyncExitStack) -> tuple[Link, R
     try:
         async with asyncio.timeout(_STORE_SECONDS):
             kind = await check_store(redis)
+            if settings.redis_url:
+                await check_durability(redis, settings.store_fsync)
             await asyncio.to_thread(link.open, _STORE_SECONDS)
     except TimeoutError as error:
         raise StoreStartError(f"redis_url: the store does not answer within {_STORE_SECONDS:g} s") from error

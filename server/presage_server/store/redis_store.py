@@ -16,13 +16,14 @@ from presage_server.store.link import Link
 from presage_server.store.resp import ReplyError, encode
 from presage_server.store.snapshot import REVISION_BYTES, Change, Snapshot, read_snapshot
 from presage_server.store.trouble import StoreTrouble, Trouble
+from presage_server.store.written import WrittenEntries
 
 __all__ = ["COMMIT_SCRIPT", "Blob", "CommitResult", "RedisStore", "unavailable"]
 
 COMMIT_SCRIPT = resources.files("presage_server.store").joinpath("commit.lua").read_text()
 _COMMIT_SHA = hashlib.sha1(COMMIT_SCRIPT.encode(), usedforsecurity=False).hexdigest()
-_BLOB = 4
-"""The place of the new blob among the script's arguments."""
+_STREAM, _BLOB, _FIRST_EVENT = 1, 4, 9
+"""The places of the stream's key, the new blob and the first event among the script's keys and arguments."""
 
 Blob = bytes | ReplyError | None
 """What is stored of a visitor: bytes, None for nothing, or the error of a key that cannot be read."""
@@ -50,6 +51,8 @@ class RedisStore:
         self._stream_max_events = stream_max_events
         self.trouble = StoreTrouble(lambda: link.down, lambda: link.outages)
         """What the store rejects."""
+        self.written = WrittenEntries()
+        """What it last took, to see whether it keeps it."""
 
     def read(self, user_ids: Sequence[str], on_blobs: Callable[[Sequence[Blob] | None], None]) -> None:
         """Read visitors, in the order of the ids; None if the store does not answer."""
@@ -130,7 +133,9 @@ class RedisStore:
         blob: bytes = call[_BLOB]
         # If the change itself is there, it was made, its reply got lost, and it was sent again. The revision alone would not
         # show it: a call that ran out of time may have left another change of the same state, by the same writer.
-        if reply is None or reply == blob:
+        if isinstance(reply, list):
+            self.written.note(call[_STREAM], reply[0], len(call) - _FIRST_EVENT, self.link.process)
+        if isinstance(reply, list) or reply == blob:
             if self.trouble.lasts:
                 self.trouble.note_write()
             return blob[:REVISION_BYTES]
