@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from presage_server.cli.health import _own_address, health
+from support.certificates import Authority
+from support.running_server import serving
 from support.scripted_servicer import nobody_at
 
 
@@ -21,6 +23,31 @@ async def test_a_service_that_is_not_there_is_not_well(served, capsys):
         await asyncio.to_thread(health, served.address, service="presage.v1.Nothing", timeout_seconds=20)
     assert ended.value.code == 1
     assert f"presage health: {served.address}: NOT_FOUND" in capsys.readouterr().err
+
+
+async def test_a_server_with_a_certificate_is_asked_over_tls(store, models, tmp_path, capsys, monkeypatch):
+    authority = Authority(tmp_path / "authority")
+    pair = authority.issue("server")
+    tls = {"tls_cert": str(pair.cert), "tls_key": str(pair.key)}
+    async with serving(redis_url=store.url, models=models, transport="grpcio", **tls) as server:
+        port = server.address.rpartition(":")[2]
+        ca = str(authority.cert)
+        await asyncio.to_thread(health, f"localhost:{port}", tls_ca=ca, timeout_seconds=20)
+        with pytest.raises(SystemExit):
+            await asyncio.to_thread(health, f"localhost:{port}", tls_ca=ca, tls_name="other", timeout_seconds=20)
+        assert "UNAVAILABLE" in capsys.readouterr().err
+        # As in a container, whose variables are those of its server.
+        for name, value in {
+            "PRESAGE_PORT": port,
+            "PRESAGE_TLS_CERT": str(pair.cert),
+            "PRESAGE_TLS_KEY": str(pair.key),
+        }.items():
+            monkeypatch.setenv(name, value)
+        await asyncio.to_thread(health, timeout_seconds=20)
+        monkeypatch.setenv("PRESAGE_TLS_KEY", str(tmp_path / "none.key"))
+        with pytest.raises(SystemExit):
+            await asyncio.to_thread(health)
+    assert "none.key cannot be read" in capsys.readouterr().err
 
 
 def test_nobody_there_is_not_well(capsys):
