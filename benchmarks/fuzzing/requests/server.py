@@ -16,7 +16,7 @@ from benchmarks.rig.server_parts import shipped_models, store_items
 from benchmarks.rig.serving import local_store, presage_process
 from presage_featurizer import State
 
-__all__ = ["MAX_MESSAGE_BYTES", "FuzzedServer", "PLACEMENTS", "Setting", "make_setting", "serve", "write_models"]
+__all__ = ["MAX_MESSAGE_BYTES", "PLACEMENTS", "FuzzedServer", "Setting", "make_setting", "serve", "write_models"]
 
 MAX_MESSAGE_BYTES = 1 << 20
 _MODEL, _VERSION, _COPY, _BROKEN = "conversion", "3", "4", "5"
