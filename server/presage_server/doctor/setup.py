@@ -39,14 +39,14 @@ def check_transport(settings: Settings) -> Iterator[Check]:
     except SettingsError as error:
         yield Check("transport", Outcome.FAIL, str(error), "pip install --upgrade 'presage-scoring[server,native]'")
     else:
-        if name == "native" or settings.transport == "grpcio" or getattr(settings, "tls_cert", ""):
+        if name == "native" or settings.transport == "grpcio" or _given(settings, "tls_cert"):
             yield Check("transport", Outcome.OK, f"{name} ({reason})")
         else:
             remedy = (
                 "pip install 'presage-scoring[native]', and put a proxy in front if it is to listen beyond loopback"
             )
             yield Check("transport", Outcome.WARN, f"{name} ({reason}): native takes several times the calls", remedy)
-    if is_loopback(settings.host) or getattr(settings, "tls_cert", ""):
+    if is_loopback(settings.host) or _given(settings, "tls_cert"):
         yield Check(
             "encryption",
             Outcome.OK,
@@ -144,7 +144,7 @@ def check_data_dir(settings: Settings) -> Iterator[Check]:
 def check_secrets(settings: Settings) -> Iterator[Check]:
     """The files of keys, tokens and certificates that the settings name."""
     for name in (*_SECRET_FILES, *_FILES):
-        path = getattr(settings, name, "")
+        path = _given(settings, name)
         if not path:
             continue
         try:
@@ -186,6 +186,11 @@ def check_tracing(settings: Settings) -> Iterator[Check]:
         )
     else:
         yield Check("tracing", Outcome.OK, f"{settings.trace_endpoint} can be connected to")
+
+
+def _given(settings: Settings, name: str) -> str:
+    """Return a setting that not every release has."""
+    return str(getattr(settings, name, ""))
 
 
 def _answers_health(host: str, port: int) -> bool:
