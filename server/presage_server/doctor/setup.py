@@ -21,7 +21,7 @@ from presage_server.models.project import read_project
 from presage_server.settings import Settings
 from presage_server.telemetry.exposition import listen
 from presage_server.tracing.exporting import missing_libraries
-from presage_server.transport.choosing import choose_transport, is_loopback
+from presage_server.transport.choosing import choose_transport, is_loopback, native_version
 
 __all__ = ["check_data_dir", "check_models", "check_port", "check_secrets", "check_tracing", "check_transport"]
 
@@ -42,9 +42,9 @@ def check_transport(settings: Settings) -> Iterator[Check]:
         if name == "native" or settings.transport == "grpcio" or _given(settings, "tls_cert"):
             yield Check("transport", Outcome.OK, f"{name} ({reason})")
         else:
-            remedy = (
-                "pip install 'presage-scoring[native]', and put a proxy in front if it is to listen beyond loopback"
-            )
+            remedy = "pip install 'presage-scoring[native]'"
+            if native_version():
+                remedy = "have a proxy in front reject compressed requests, and give --trusted-clients"
             yield Check("transport", Outcome.WARN, f"{name} ({reason}): native takes several times the calls", remedy)
     if is_loopback(settings.host) or _given(settings, "tls_cert"):
         yield Check(
