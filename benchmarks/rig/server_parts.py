@@ -14,22 +14,22 @@ import redis
 from numpy.typing import NDArray
 
 import presage_server.store
+from presage_export.errors import BundleError
 from presage_featurizer import Event, State, encode_event
 from presage_featurizer.event_log import BEGINNING, PARTITIONS, Entry, EntryId, partition_of, stream_key
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_counter import BucketCounter
 from presage_server.archive.folder import open_folder
 from presage_server.archive.parts import parts_by_day
-from presage_server.items.item_store import ItemStore, LoadedItems, Published
-from presage_export.errors import BundleError
 from presage_server.drift.baselines import read_baseline
 from presage_server.errors import ModelError
+from presage_server.items.item_store import ItemStore, LoadedItems, Published
 from presage_server.models.loading import load_any_model, load_models
 from presage_server.models.model import Model
 from presage_server.models.ranking import RankingModel
 from presage_server.models.verifying import Verifier
 from presage_server.settings import shipped_models
-from presage_server.store.embedded import embedded_store, end_with_parent
+from presage_server.store.embedded import embedded_store, end_with_parent, find_binary
 from presage_server.store.keys import state_key
 from presage_server.store.snapshot import REVISION_BYTES, Change, read_snapshot
 
@@ -39,6 +39,7 @@ __all__ = [
     "REVISION_BYTES",
     "embedded_store",
     "end_with_parent",
+    "find_binary",
     "load_served",
     "partition_of",
     "reference_scores",

@@ -19,6 +19,8 @@ from presage_server.access.opening import SharedAccess, open_access
 from presage_server.clock import system_clock
 from presage_server.drift.counting import ServedCounts
 from presage_server.drift.publishing import CountsPublisher
+from presage_server.drift.stored_hours import HOURS_TAG
+from presage_server.items.keys import CATALOGUE_STREAM
 from presage_server.items.running import live_items
 from presage_server.models.applying import LocalReloads, Reloads
 from presage_server.models.binding import TableBinding
@@ -44,15 +46,17 @@ from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
 from presage_server.pipeline.warming import VersionWarmer, warm_up
 from presage_server.settings import Settings
-from presage_server.store.opening import open_store
+from presage_server.store.opening import OpenStore, open_store
 from presage_server.store.redis_store import RedisStore
 from presage_server.store.snapshot import WRITER_BYTES
+from presage_server.store.written import watched_losses
 from presage_server.telemetry.metrics import Metrics
 from presage_server.telemetry.readiness import Readiness, followed_readiness
 from presage_server.tracing.observing import observed
 from presage_server.tracking.recent import RecentSnapshots
 from presage_server.tracking.tracker import Tracker
 from presage_server.transport.choosing import choose_transport, make_transport
+from presage_server.transport.encrypting import encrypting
 from presage_server.transport.interface import ServerOptions, Transport
 from presage_server.workers.self_check import SelfCheck
 
@@ -90,7 +94,7 @@ async def running(
         shared_access: The tokens and rates that the process shares with others.
 
     Yields:
-        HOST:PORT, once calls are answered.
+        HOST:PORT or the address of a socket, once calls are answered.
 
     Raises:
         StartupError: The server cannot start; the message says why.
@@ -111,6 +115,7 @@ async def running(
             max_message_bytes=settings.max_message_bytes,
             share_port=share_port,
             io_threads=settings.io_threads,
+            credentials=stack.enter_context(encrypting(settings, metrics.registry)),
         )
         access = stack.enter_context(open_access(settings, metrics.registry, shared_access))
         gate = None if access is None else access.gate
@@ -119,20 +124,13 @@ async def running(
         server, health_servicer = make_grpcio_server(settings, options, gate if transport_name == "native" else None)
         paths = [method.path for method in methods]
         transport = make_transport(transport_name, options, paths, server, None if gate is None else gate.admits)
-        link, redis, url = await open_store(settings, stack)
-        add_rare_methods(server, models=models, redis=redis, settings=settings, custom=custom)
+        opened = await open_store(settings, stack)
+        rare = opened.of_key(CATALOGUE_STREAM)
+        add_rare_methods(server, models=models, redis=rare, settings=settings, custom=custom)
         binding = TableBinding(models)
-        readiness = await stack.enter_async_context(followed_readiness(settings, metrics, health_servicer, redis))
-        live = await stack.enter_async_context(live_items(url, settings, metrics.registry, binding.bind))
-        store = RedisStore(
-            link,
-            clock=system_clock,
-            writer=os.urandom(WRITER_BYTES),
-            state_ttl_ms=round(settings.state_ttl_days * 86_400_000),
-            stream_max_events=settings.stream_max_events,
-        )
-        metrics.registry.register(store.trouble)
-        metrics.store_is_silent = lambda: link.silent
+        readiness = await stack.enter_async_context(followed_readiness(settings, metrics, health_servicer, rare))
+        live = await stack.enter_async_context(live_items(opened.url, settings, metrics.registry, binding.bind))
+        store = _make_store(opened, settings, metrics)
         counts = make_counts(settings, models, metrics)
         scorer, pairs = make_scorer(settings, store, metrics, counts)
         ranker, list_pairs = make_ranker(settings, live, store, metrics)
@@ -164,12 +162,13 @@ async def running(
         between = BetweenBatches(pipeline.turn)
         address = await transport.start(between.turn)
         self_check = SelfCheck(
-            transport, "" if share_port else address, metadata=() if gate is None else gate.own_metadata
+            transport, "" if share_port else transport.own_address, metadata=() if gate is None else gate.own_metadata
         )
         await self_check.run_once()
         await readiness.begin()
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)
+        await stack.enter_async_context(watched_losses(opened.watch_losses(store.written), metrics.registry))
         swapper = Swapper(
             models,
             settings.models,
@@ -180,11 +179,24 @@ async def running(
             after_swap=partial(counts.keep_only, models) if counts is not None else None,
         )
         await stack.enter_async_context(_changing(reloads, swapper))
-        await stack.enter_async_context(_publishing(counts, redis))
+        await stack.enter_async_context(_publishing(counts, opened.of_key(HOURS_TAG)))
         yield address
         reloads.stop()
         checking.cancel()
         await _drain(settings, health_servicer, transport, readiness)
+
+
+def _make_store(opened: OpenStore, settings: Settings, metrics: Metrics) -> RedisStore:
+    """Make what reads and writes states, and export its troubles."""
+    store = opened.make(
+        clock=system_clock,
+        writer=os.urandom(WRITER_BYTES),
+        state_ttl_ms=round(settings.state_ttl_days * 86_400_000),
+        stream_max_events=settings.stream_max_events,
+    )
+    metrics.registry.register(store.trouble)
+    metrics.store_is_silent = lambda: opened.link.silent
+    return store
 
 
 async def _drain(

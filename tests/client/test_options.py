@@ -8,10 +8,12 @@ import grpc
 import pytest
 
 from presage_client import ClientOptions
-from presage_client.options import channel_arguments
+from presage_client.options import call_metadata, channel_arguments
 
 NUMBERS = [
-    field.name for field in dataclasses.fields(ClientOptions) if field.name not in ("max_attempts", "credentials")
+    field.name
+    for field in dataclasses.fields(ClientOptions)
+    if field.name not in ("max_attempts", "credentials", "hedging", "token")
 ]
 FLOATS = ["timeout_ms", "initial_backoff_ms", "max_backoff_ms"]
 
@@ -51,8 +53,30 @@ def test_backoff_does_not_end_before_it_begins():
         ClientOptions(initial_backoff_ms=60)
 
 
-def test_credentials_stay_out_of_the_repr():
+def test_credentials_and_tokens_stay_out_of_the_repr():
     assert "credentials" not in repr(ClientOptions())
+    assert "secret" not in repr(ClientOptions(token="secret"))
+
+
+@pytest.mark.parametrize("token", ["sec ret", "secret\n", "sécret", "\0"])
+def test_a_token_that_cannot_be_sent_is_refused_and_not_repeated(token):
+    with pytest.raises(ValueError, match=r"^token: expected one word of printable ASCII, got spaces") as caught:
+        ClientOptions(token=token)
+    assert "cret" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"^token: "):
+        call_metadata(ClientOptions(token=lambda: token))
+
+
+def test_a_token_is_a_string_or_returned_by_a_function():
+    with pytest.raises(TypeError, match=r"^token: expected a string, got a value of type bytes$"):
+        ClientOptions(token=b"secret")
+    with pytest.raises(TypeError, match=r"^token: expected a string, got a value of type NoneType$"):
+        call_metadata(ClientOptions(token=lambda: None))
+    tokens = iter(["one", "two", ""])
+    options = ClientOptions(token=lambda: next(tokens))
+    assert call_metadata(options) == (("authorization", "Bearer one"),)
+    assert call_metadata(options) == (("authorization", "Bearer two"),)
+    assert call_metadata(options) is None
 
 
 def test_the_service_config_covers_exactly_these_services_and_repeats_only_what_no_server_has_processed():

@@ -10,6 +10,7 @@ from presage_server import settings
 from presage_server.errors import SettingsError
 from presage_server.setting_fields import setting_fields
 from presage_server.settings import REMOVED_SETTINGS, Settings
+from presage_server.store.urls import STORE_SCHEMES
 
 FIELDS = setting_fields(Settings)
 BOUNDED = [field for field in FIELDS if field.low is not None]
@@ -86,7 +87,7 @@ def test_an_empty_host_is_rejected():
 def test_a_url_with_a_password_is_not_shown():
     with pytest.raises(SettingsError) as rejected:
         Settings(redis_url="http://:secret@localhost")
-    message = "redis_url: expected one of redis://, rediss://, unix://..., got a URL of another kind"
+    message = f"redis_url: expected one of {', '.join(STORE_SCHEMES)}..., got a URL of another kind"
     assert str(rejected.value) == message
 
 

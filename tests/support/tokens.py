@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,7 @@ import presage.v1
 from presage_server.access.editing import change_tokens
 from presage_server.access.tokens import digest_of, make_token
 from presage_server.rpc.reflection import SERVICE_NAMES
+from support.running_server import GENEROUS_SECONDS, Served
 
 REFLECTION = "ServerReflectionInfo"
 
@@ -57,14 +59,24 @@ def bearing(name: str) -> list[tuple[str, str]]:
     return [("authorization", f"Bearer {secret_of(name)}")]
 
 
-async def outcome(channel: grpc.aio.Channel, path: str, request: bytes = b"", metadata: Any = ()) -> grpc.StatusCode:
+async def outcome(server: Served, path: str, request: bytes = b"", metadata: Any = ()) -> grpc.StatusCode:
     """Make a call of any method, and return what it ended with; a stream ends after its first answer."""
-    call = channel.stream_stream(path)(iter([request]), metadata=metadata, timeout=30.0)
+    if path.endswith(("/Watch", f"/{REFLECTION}")):
+        return await asyncio.to_thread(_outcome_of_stream, server.address, path, request, metadata)
     try:
-        if await call.read() is not grpc.aio.EOF:
-            return grpc.StatusCode.OK
-        return await call.code()
+        await server.channel.unary_unary(path)(request, metadata=metadata, timeout=GENEROUS_SECONDS)
     except grpc.aio.AioRpcError as error:
         return error.code()
-    finally:
+    return grpc.StatusCode.OK
+
+
+def _outcome_of_stream(address: str, path: str, request: bytes, metadata: Any) -> grpc.StatusCode:
+    # Not with grpc.aio: if a stream ends before its first message is written, it says INTERNAL, whatever the server said.
+    with grpc.insecure_channel(address) as channel:
+        call = channel.stream_stream(path)(iter([request]), metadata=metadata, timeout=GENEROUS_SECONDS)
+        try:
+            next(call)
+        except grpc.RpcError:
+            return call.code()
         call.cancel()
+    return grpc.StatusCode.OK

@@ -30,6 +30,7 @@ _ORDER = (
     "learn",
     "models",
     "drift",
+    "health",
     "tokens",
     "doctor",
     "version",

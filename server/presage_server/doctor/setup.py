@@ -21,7 +21,8 @@ from presage_server.models.project import read_project
 from presage_server.settings import Settings
 from presage_server.telemetry.exposition import listen
 from presage_server.tracing.exporting import missing_libraries
-from presage_server.transport.choosing import choose_transport, is_loopback, native_version
+from presage_server.transport.addresses import is_loopback
+from presage_server.transport.choosing import choose_transport, native_version
 
 __all__ = ["check_data_dir", "check_models", "check_port", "check_secrets", "check_tracing", "check_transport"]
 
@@ -39,18 +40,18 @@ def check_transport(settings: Settings) -> Iterator[Check]:
     except SettingsError as error:
         yield Check("transport", Outcome.FAIL, str(error), "pip install --upgrade 'presage-scoring[server,native]'")
     else:
-        if name == "native" or settings.transport == "grpcio" or _given(settings, "tls_cert"):
+        if name == "native" or settings.transport == "grpcio" or settings.tls_cert:
             yield Check("transport", Outcome.OK, f"{name} ({reason})")
         else:
             remedy = "pip install 'presage-scoring[native]'"
             if native_version():
                 remedy = "have a proxy in front reject compressed requests, and give --trusted-clients"
             yield Check("transport", Outcome.WARN, f"{name} ({reason}): native takes several times the calls", remedy)
-    if is_loopback(settings.host) or _given(settings, "tls_cert"):
+    if is_loopback(settings.host) or settings.tls_cert:
         yield Check(
             "encryption",
             Outcome.OK,
-            f"on {settings.host}: {'TLS' if getattr(settings, 'tls_cert', '') else 'this machine only'}",
+            f"on {settings.host}: {'TLS' if settings.tls_cert else 'this machine only'}",
         )
     else:
         remedy = "listen on 127.0.0.1 behind a proxy that speaks TLS, or give a certificate"

@@ -12,6 +12,7 @@ from presage_server.telemetry.exporting import exported_metrics
 from presage_server.telemetry.metrics import Metrics
 from presage_server.tracing.exporting import tracing
 from presage_server.tracing.tracer import Tracer
+from presage_server.transport.addresses import http_host
 
 __all__ = ["observed"]
 
@@ -29,7 +30,7 @@ async def observed(settings: Settings, metrics: Metrics) -> AsyncIterator[list[T
         SettingsError: It cannot listen where metrics are to be served, or a library that tracing needs is missing.
     """
     async with (
-        exported_metrics(metrics, settings.host, settings.metrics_port),
+        exported_metrics(metrics, http_host(settings.host), settings.metrics_port),
         tracing(settings, metrics.registry) as tracers,
     ):
         watching = asyncio.create_task(ClockWatch(metrics.clock_jumps).run())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from itertools import product
 
 import grpc
 import pytest
@@ -23,6 +24,8 @@ from support.tokens import all_methods, bearing, outcome, secret_of, write_token
 CODE = grpc.StatusCode
 REFUSED = {CODE.UNAUTHENTICATED, CODE.PERMISSION_DENIED}
 SCORE = "/presage.v1.ScoringService/Score"
+NOT_SERVED = {"/grpc.health.v1.Health/List": CODE.UNIMPLEMENTED}
+"""Described, and missing in grpcio-health-checking."""
 UNKNOWN_METHODS = ("/presage.v1.ScoringService/Other", "/a.B/C", "/")
 SCOPES = {"tracker": "track", "scorer": "score", "boss": "admin", "nothing": ""}
 """Of each token."""
@@ -41,7 +44,11 @@ def tokens_file(tmp_path):
 async def asking(store, models, tokens_file):
     """A server where nothing is open."""
     async with serving(
-        redis_url=store.url, models=models, tokens_file=str(tokens_file), open_without_token="none"
+        redis_url=store.url,
+        models=models,
+        tokens_file=str(tokens_file),
+        open_without_token="none",
+        allow_set_aliases=True,
     ) as server:
         yield server
 
@@ -54,26 +61,27 @@ async def test_without_a_token_no_method_can_be_used_and_none_is_told_from_one_t
     before = as_they_are(store)
     for metadata in ([], bearing("another"), [("authorization", "Basic c2VjcmV0")]):
         for path, request in (all_methods() | dict.fromkeys(UNKNOWN_METHODS, b"")).items():
-            assert await outcome(asking.channel, path, request, metadata) is CODE.UNAUTHENTICATED, path
+            assert await outcome(asking, path, request, metadata) is CODE.UNAUTHENTICATED, path
     with pytest.raises(grpc.aio.AioRpcError, match="this server asks for a token"):
         await asking.stub.TrackEvent(track())
     assert as_they_are(store) == before
 
 
-@pytest.mark.parametrize("name", SCOPES)
-async def test_a_token_can_do_what_its_scope_is_for_and_nothing_else(asking, store, name):
+async def test_a_token_can_do_what_its_scope_is_for_and_nothing_else(asking, store):
     before = as_they_are(store)
-    for path, request in all_methods().items():
+    for name, (path, request) in product(SCOPES, all_methods().items()):
         need = METHODS[path]
-        ended = await outcome(asking.channel, path, request, bearing(name))
-        if isinstance(need, OpenPart):
+        ended = await outcome(asking, path, request, bearing(name))
+        if path in NOT_SERVED:
+            assert ended is NOT_SERVED[path]
+        elif isinstance(need, OpenPart):
             assert ended is CODE.OK, path
         elif need == SCOPES[name]:
-            assert ended not in REFUSED | {CODE.UNIMPLEMENTED} or path.endswith("SetAliases"), path
+            assert ended not in REFUSED, path
         else:
             assert ended is CODE.PERMISSION_DENIED, path
-    for path in UNKNOWN_METHODS:
-        assert await outcome(asking.channel, path, b"", bearing(name)) is CODE.UNIMPLEMENTED
+    for name, path in product(SCOPES, UNKNOWN_METHODS):
+        assert await outcome(asking, path, b"", bearing(name)) is CODE.UNIMPLEMENTED
     assert as_they_are(store) == before
 
 
@@ -93,10 +101,10 @@ async def test_a_call_is_rejected_before_its_request_is_looked_at(store, models,
     settings = {"tokens_file": str(tokens_file), "max_message_bytes": 1_024}
     async with serving(redis_url=store.url, models=models, **settings) as server:
         for request in (bytes(2_048), b"\xff"):
-            assert await outcome(server.channel, SCORE, request) is CODE.UNAUTHENTICATED
+            assert await outcome(server, SCORE, request) is CODE.UNAUTHENTICATED
         known = bearing("scorer")
-        assert await outcome(server.channel, SCORE, bytes(2_048), known) is CODE.RESOURCE_EXHAUSTED
-        assert await outcome(server.channel, SCORE, b"\xff", known) is CODE.INVALID_ARGUMENT
+        assert await outcome(server, SCORE, bytes(2_048), known) is CODE.RESOURCE_EXHAUSTED
+        assert await outcome(server, SCORE, b"\xff", known) is CODE.INVALID_ARGUMENT
 
 
 async def test_health_is_open_unless_told_otherwise_and_metrics_and_reflection_are_not(
@@ -105,9 +113,11 @@ async def test_health_is_open_unless_told_otherwise_and_metrics_and_reflection_a
     settings = {"tokens_file": str(tokens_file), "metrics_port": unused_tcp_port}
     async with serving(redis_url=store.url, models=models, **settings) as server:
         for path, request in all_methods().items():
-            opened = METHODS[path] is OpenPart.HEALTH
-            expected = CODE.OK if opened else CODE.UNAUTHENTICATED
-            assert await outcome(server.channel, path, request) is expected, path
+            ended = await outcome(server, path, request)
+            if METHODS[path] is OpenPart.HEALTH:
+                assert ended is (CODE.OK if path not in NOT_SERVED else CODE.UNIMPLEMENTED), path
+            else:
+                assert ended is CODE.UNAUTHENTICATED, path
         await server.stub.Score(pb.ScoreRequest(user_id="u"), metadata=bearing("scorer"))
         rejected = await metrics_text(unused_tcp_port)
         assert rejected.startswith("HTTP/1.1 401 ")
@@ -124,7 +134,9 @@ async def test_over_its_rate_a_token_is_told_when_to_try_again(asking):
     request = pb.ScoreRequest(user_id="u")
     for _ in range(2):
         await asking.stub.Score(request, metadata=metadata)
-    with pytest.raises(grpc.aio.AioRpcError, match="token slow may make 0.5 calls per second; try again in") as caught:
+    with pytest.raises(
+        grpc.aio.AioRpcError, match=r"token slow may make 0\.5 calls per second; try again in"
+    ) as caught:
         await asking.stub.Score(request, metadata=metadata)
     assert caught.value.code() is CODE.RESOURCE_EXHAUSTED
     details = dict(caught.value.trailing_metadata())["grpc-status-details-bin"]
@@ -134,29 +146,27 @@ async def test_over_its_rate_a_token_is_told_when_to_try_again(asking):
     await asking.stub.Score(request, metadata=bearing("scorer"))
 
 
-@pytest.mark.parametrize(
-    "value", [b"Bearer \xff\xfe", "Bearer é".encode(), b"Bearer", b"", b"\t", b"Bearer " + b"x" * 4_000]
-)
-async def test_metadata_that_no_client_sends_is_rejected_and_others_are_served(asking, value):
-    fields = [*request_headers(SCORE), ("authorization", value)]
-    async with raw_connection(asking.address) as raw:
-        raw.send(frame(HEADERS, END_HEADERS, 1, encode_headers(fields)) + frame(DATA, END_STREAM, 1, message(b"")))
-        assert (await raw.answered(1)).status == "grpc 16"
+async def test_metadata_that_no_client_sends_is_rejected_and_others_are_served(asking):
+    for value in (b"Bearer \xff\xfe", "Bearer é".encode(), b"Bearer", b"", b"Bearer " + b"x" * 4_000):
+        fields = encode_headers([*request_headers(SCORE), ("authorization", value)])
+        async with raw_connection(asking.address) as raw:
+            raw.send(frame(HEADERS, END_HEADERS, 1, fields) + frame(DATA, END_STREAM, 1, message(b"")))
+            assert (await raw.answered(1)).status == "grpc 16"
     await asking.stub.Score(pb.ScoreRequest(user_id="u"), metadata=bearing("scorer"))
 
 
 async def test_other_tokens_hold_without_a_restart_and_a_broken_file_changes_nothing(asking, tokens_file):
     async def until(token, code):
         async with asyncio.timeout(GENEROUS_SECONDS):
-            while await outcome(asking.channel, SCORE, b"\xff", bearing(token)) is not code:  # noqa: ASYNC110
+            while await outcome(asking, SCORE, b"\xff", bearing(token)) is not code:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
     write_tokens(tokens_file, new="score")
     await until("new", CODE.INVALID_ARGUMENT)
-    assert await outcome(asking.channel, SCORE, b"", bearing("scorer")) is CODE.UNAUTHENTICATED
+    assert await outcome(asking, SCORE, b"", bearing("scorer")) is CODE.UNAUTHENTICATED
     tokens_file.write_text("{")
     await asyncio.sleep(1.2)
-    assert await outcome(asking.channel, SCORE, b"\xff", bearing("new")) is CODE.INVALID_ARGUMENT
+    assert await outcome(asking, SCORE, b"\xff", bearing("new")) is CODE.INVALID_ARGUMENT
 
 
 async def test_the_client_sends_its_token_and_no_log_has_it(asking, caplog):

@@ -102,7 +102,7 @@ def test_a_group_may_read_what_is_roots(file, monkeypatch):
     """As Kubernetes mounts secrets for a user that is not root."""
     file.write_bytes(encode_tokens([]))
     file.chmod(0o440)
-    found = list(os.stat(file))
+    found = list(file.stat())
     found[4] = 0
     monkeypatch.setattr(os, "fstat", lambda _: os.stat_result(found))
     monkeypatch.setattr(os, "geteuid", lambda: 1_000)
