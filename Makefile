@@ -11,7 +11,7 @@ DEMO_EXTRAS ?= server,native
         bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
         bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
         audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
-        list-regret learn-demo planted-proof mlflow-proof drift-proof bench-drift clean
+        list-regret learn-demo planted-proof mlflow-proof drift-proof bench-drift bench-access clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -162,6 +162,9 @@ backfill-proof: setup ## backfill 100,000 visitors under 1,000 live events/s and
 
 drift-proof: setup ## ten planted shifts and four quiet weeks of simulated traffic: which alarms are raised, and when
 	@$(BIN)/python -m benchmarks.proofs.drift $(ARGS)
+
+bench-access: setup ## what the check of a token costs a Score: at most 5 µs
+	@$(BIN)/python -m benchmarks.access_cost --to .benchmarks/access.json $(ARGS)
 
 bench-drift: setup ## what counting served features costs a Score
 	@$(BIN)/python -m benchmarks.drift_cost --to .benchmarks/drift.json $(ARGS)

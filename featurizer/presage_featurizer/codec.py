@@ -135,5 +135,7 @@ def _read(blob: bytes, start: int, readers: Mapping[int, Callable[[bytes], T]], 
         raise NewerStateError(f"{what}: version {version}, this release reads {sorted(readers)}; upgrade it")
     try:
         return reader(body)
-    except Exception as error:  # nested too deeply, or numbers that an older version's reader cannot convert: it is no state
+    except (
+        Exception
+    ) as error:  # nested too deeply, or numbers that an older version's reader cannot convert: it is no state
         raise CorruptStateError(f"{what}: {error}") from error
