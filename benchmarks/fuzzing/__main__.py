@@ -49,12 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--count", type=int, help=f"inputs (default: {_COUNTS}, the requests for each transport)")
     parser.add_argument("--seed", type=int, default=1, help="of the inputs (default: %(default)s)")
     parser.add_argument("--first", type=int, default=0, help="the number of the first input (default: %(default)s)")
-    parser.add_argument(
-        "--now", type=int, default=today, help="the moment that inputs are about (default: 0:00 UTC today)"
-    )
-    parser.add_argument(
-        "--transport", choices=("native", "grpcio"), help="for requests (default: both, one after the other)"
-    )
+    parser.add_argument("--now", type=int, default=today, help="the moment that inputs are about (default: 0:00 UTC today)")
+    parser.add_argument("--transport", choices=("native", "grpcio"), help="for requests (default: both, one after the other)")
     parser.add_argument("--to", type=Path, help="a folder for the inputs that something is wrong with")
     return parser
 

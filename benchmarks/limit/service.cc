@@ -146,7 +146,7 @@ class Engine {
     }
     auto& call = *static_cast<TrackEventCall*>(pending.call);
     if (reply.type == REDIS_REPLY_ERROR) call.finish({grpc::StatusCode::UNAVAILABLE, "the store refused the call"});
-    else if (pending.step == Step::kCommitted && reply.type == REDIS_REPLY_NIL) call.finish();
+    else if (pending.step == Step::kCommitted && reply.type == REDIS_REPLY_ARRAY) call.finish();
     else if (pending.attempt == kAttempts) call.finish({grpc::StatusCode::ABORTED, "the visitor changed"});
     else if (fold(call, pending.now, reply, commands)) waiting.push_back({&call, Step::kCommitted, pending.now, pending.attempt + 1});
     else call.finish();

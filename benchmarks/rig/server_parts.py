@@ -29,7 +29,7 @@ from presage_server.models.model import Model
 from presage_server.models.ranking import RankingModel
 from presage_server.models.verifying import Verifier
 from presage_server.settings import shipped_models
-from presage_server.store.embedded import embedded_store, end_with_parent
+from presage_server.store.embedded import embedded_store, end_with_parent, find_binary
 from presage_server.store.keys import state_key
 from presage_server.store.snapshot import REVISION_BYTES, Change, read_snapshot
 
@@ -39,6 +39,7 @@ __all__ = [
     "REVISION_BYTES",
     "embedded_store",
     "end_with_parent",
+    "find_binary",
     "load_served",
     "partition_of",
     "reference_scores",

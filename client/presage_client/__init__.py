@@ -3,7 +3,9 @@
 Needs grpcio and protobuf only.
 """
 
+from presage_client._metadata import request_context
 from presage_client.aio import AsyncClient
+from presage_client.aio_event_queue import AsyncEventQueue
 from presage_client.blocking import Client
 from presage_client.catalogue import CatalogueItem, UpsertOutcome
 from presage_client.errors import (
@@ -18,7 +20,9 @@ from presage_client.errors import (
     UnavailableError,
     UnsupportedError,
 )
+from presage_client.event_queue import EventQueue
 from presage_client.explaining import Contribution, Explanation
+from presage_client.hedging import Hedging, HedgingStats
 from presage_client.models import (
     AliasChange,
     Aliases,
@@ -31,6 +35,7 @@ from presage_client.models import (
     VersionSummary,
 )
 from presage_client.options import ClientOptions
+from presage_client.queueing import QueueOptions, QueueStats, WhenFull
 from presage_client.ranking import (
     Exclusion,
     Intent,
@@ -41,6 +46,7 @@ from presage_client.ranking import (
     Ranking,
     SimilarItems,
 )
+from presage_client.tls import tls_credentials
 from presage_client.types import (
     Arm,
     Device,
@@ -61,6 +67,7 @@ __all__ = [
     "Aliases",
     "Arm",
     "AsyncClient",
+    "AsyncEventQueue",
     "CatalogueItem",
     "Client",
     "ClientOptions",
@@ -68,11 +75,14 @@ __all__ = [
     "DeadlineExceededError",
     "Device",
     "Event",
+    "EventQueue",
     "EventType",
     "Exclusion",
     "Explanation",
     "Features",
     "GoldenCheck",
+    "Hedging",
+    "HedgingStats",
     "Intent",
     "InternalError",
     "InvalidRequestError",
@@ -86,6 +96,8 @@ __all__ = [
     "OverloadedError",
     "Prediction",
     "PresageError",
+    "QueueOptions",
+    "QueueStats",
     "RankContext",
     "RankedItem",
     "Ranking",
@@ -101,4 +113,7 @@ __all__ = [
     "UpsertOutcome",
     "VersionState",
     "VersionSummary",
+    "WhenFull",
+    "request_context",
+    "tls_credentials",
 ]

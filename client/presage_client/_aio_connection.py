@@ -3,45 +3,61 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 from grpc import aio
 
 from presage_client import _failures
+from presage_client._aio_hedging import send_twice
 from presage_client._calls import Call, make_stubs
 from presage_client._checks import check_instance
+from presage_client._forking import abandon, check_fork, connected, watch_forks
+from presage_client._metadata import caller
 from presage_client._target import full_target
-from presage_client.options import ClientOptions, call_metadata, channel_arguments
+from presage_client.hedging import HedgingPolicy
+from presage_client.options import ClientOptions, call_metadata, channel_arguments, hedging_arguments
 
 __all__ = ["AsyncConnection"]
 
 T = TypeVar("T")
 
 
+class _Opened(NamedTuple):
+    """What one process and event loop have of a client."""
+
+    loop: asyncio.AbstractEventLoop
+    channels: tuple[aio.Channel, ...]
+    stubs: dict[str, Any]
+    """What sends the calls of each method."""
+    second: dict[str, Any]
+    """The same, for second attempts."""
+
+
 class AsyncConnection:
-    """One channel, made at first use; see AsyncClient, whose arguments and errors these are."""
+    """One channel, made at first use, and another for second attempts; see AsyncClient, whose arguments and errors these are."""
 
     def __init__(self, target: str, options: ClientOptions | None) -> None:
         self._target = full_target(target)
         if options is not None:
             check_instance("options", options, ClientOptions)
         self._options = options or ClientOptions()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._channel: aio.Channel | None = None
-        self._stubs: dict[str, Any] = {}
+        self._opened: _Opened | None = None
         self._closed = False
+        self.hedging = HedgingPolicy(self._options.hedging) if self._options.hedging else None
+        watch_forks(self)
 
     async def close(self) -> None:
-        """Close the channel; calls in flight end with RequestCancelledError."""
+        """Close the channels; calls in flight end with RequestCancelledError."""
         self._closed = True
-        if self._channel is not None:
-            await self._channel.close(None)
+        opened, self._opened = self._opened, None  # a closed channel that is kept harms a fork
+        for channel in opened.channels if opened is not None else ():
+            await channel.close(None)
 
     async def wait_until_ready(self, timeout_s: float) -> None:
         """Wait until the channel is connected."""
         try:
-            await asyncio.wait_for(self._connected().channel_ready(), timeout_s)
+            await asyncio.wait_for(self._connect().channels[0].channel_ready(), timeout_s)
         except TimeoutError:
             raise _failures.not_ready(self._target, timeout_s) from None
         except aio.UsageError:
@@ -51,12 +67,18 @@ class AsyncConnection:
         """Make a call, and read its answer."""
         if timeout_ms is None:
             timeout_ms = self._options.timeout_ms
-        self._connected()
-        metadata = call_metadata(self._options)
+        opened, who, timeout_s = self._connect(), caller(), timeout_ms / 1_000
+        send, metadata = opened.stubs[call.method], (*who.metadata, *call_metadata(self._options))
         try:
-            response = await self._stubs[call.method](call.request, timeout=timeout_ms / 1_000, metadata=metadata)
+            if call.hedged and self.hedging is not None:
+                again = opened.second[call.method]
+                response = await send_twice(
+                    send, again, call.request, seconds=timeout_s, metadata=metadata, policy=self.hedging
+                )
+            else:
+                response = await send(call.request, timeout=timeout_s, metadata=metadata)
         except grpc.RpcError as error:
-            raise _failures.from_rpc(error, call.method, self._target, timeout_ms) from error
+            raise _failures.from_rpc(error, call.method, self._target, timeout_ms, who.request_id) from error
         except asyncio.CancelledError:
             # gRPC cancels the calls of a closing channel; only a caller who was cancelled should see it as that.
             task = asyncio.current_task()
@@ -65,20 +87,34 @@ class AsyncConnection:
             raise
         return call.read(response)
 
-    def _connected(self) -> aio.Channel:
-        """Return the channel, made at first use because it binds to the running loop."""
+    def after_fork(self) -> None:
+        """Begin anew in the child of a fork: see ``_forking``."""
+        abandon(self._opened)
+        self._opened = None
+
+    def _connect(self) -> _Opened:
+        """Return the channels, made at first use because they belong to the running loop."""
         loop = asyncio.get_running_loop()
         if self._closed:
             raise _failures.closed(self._target)
-        if self._channel is None:
-            arguments, credentials = channel_arguments(self._options), self._options.credentials
-            self._channel = (
-                aio.insecure_channel(self._target, options=arguments)
-                if credentials is None
-                else aio.secure_channel(self._target, credentials, options=arguments)
-            )
-            self._stubs = make_stubs(self._channel)
-            self._loop = loop
-        elif self._loop is not loop:
+        if self._opened is None:
+            check_fork()
+            first = self._channel(channel_arguments(self._options))
+            if self.hedging is None:
+                self._opened = _Opened(loop, (first,), make_stubs(first), {})
+            else:
+                second = self._channel(hedging_arguments(self._options))
+                self._opened = _Opened(loop, (first, second), make_stubs(first), make_stubs(second))
+        elif self._opened.loop is not loop:
             raise RuntimeError("an AsyncClient belongs to the event loop of its first call; make one for each loop")
-        return self._channel
+        return self._opened
+
+    def _channel(self, arguments: list[tuple[str, str | int]]) -> aio.Channel:
+        credentials = self._options.credentials
+        channel = (
+            aio.insecure_channel(self._target, options=arguments)
+            if credentials is None
+            else aio.secure_channel(self._target, credentials, options=arguments)
+        )
+        connected(channel)
+        return channel

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 
 from presage_client import _failures
+from presage_client._blocking_hedging import send_twice
 from presage_client._calls import Call, make_stubs
 from presage_client._checks import check_instance
+from presage_client._forking import abandon, check_fork, connected, watch_forks
+from presage_client._metadata import caller
 from presage_client._target import full_target
-from presage_client.options import ClientOptions, call_metadata, channel_arguments
+from presage_client.hedging import HedgingPolicy
+from presage_client.options import ClientOptions, call_metadata, channel_arguments, hedging_arguments
 
 __all__ = ["Connection"]
 
 T = TypeVar("T")
 
 
+class _Opened(NamedTuple):
+    """What one process has of a client."""
+
+    channels: tuple[grpc.Channel, ...]
+    stubs: dict[str, Any]
+    """What sends the calls of each method."""
+    second: dict[str, Any]
+    """The same, for second attempts."""
+
+
 class Connection:
-    """One channel, made at first use; see Client, whose arguments and errors these are."""
+    """One channel, made at first use, and another for second attempts; see Client, whose arguments and errors these are."""
 
     def __init__(self, target: str, options: ClientOptions | None) -> None:
         self._target = full_target(target)
@@ -27,20 +41,22 @@ class Connection:
             check_instance("options", options, ClientOptions)
         self._options = options or ClientOptions()
         self._lock = threading.Lock()
-        self._channel: grpc.Channel | None = None
-        self._stubs: dict[str, Any] = {}
+        self._opened: _Opened | None = None
         self._closed = False
+        self.hedging = HedgingPolicy(self._options.hedging) if self._options.hedging else None
+        watch_forks(self)
 
     def close(self) -> None:
-        """Close the channel; calls in flight end with RequestCancelledError."""
+        """Close the channels; calls in flight end with RequestCancelledError."""
         with self._lock:
             self._closed = True
-            if self._channel is not None:
-                self._channel.close()
+            opened, self._opened = self._opened, None  # a closed channel that is kept harms a fork
+            for channel in opened.channels if opened is not None else ():
+                channel.close()
 
     def wait_until_ready(self, timeout_s: float) -> None:
         """Wait until the channel is connected."""
-        ready = grpc.channel_ready_future(self._connected())
+        ready = grpc.channel_ready_future(self._connect().channels[0])
         try:
             ready.result(timeout_s)
         except grpc.FutureTimeoutError:
@@ -52,12 +68,18 @@ class Connection:
         """Make a call, and read its answer."""
         if timeout_ms is None:
             timeout_ms = self._options.timeout_ms
-        self._connected()
-        metadata = call_metadata(self._options)
+        opened, who, timeout_s = self._connect(), caller(), timeout_ms / 1_000
+        send, metadata = opened.stubs[call.method], (*who.metadata, *call_metadata(self._options))
         try:
-            response = self._stubs[call.method](call.request, timeout=timeout_ms / 1_000, metadata=metadata)
+            if call.hedged and self.hedging is not None:
+                again = opened.second[call.method]
+                response = send_twice(
+                    send, again, call.request, seconds=timeout_s, metadata=metadata, policy=self.hedging
+                )
+            else:
+                response = send(call.request, timeout=timeout_s, metadata=metadata)
         except grpc.RpcError as error:
-            raise _failures.from_rpc(error, call.method, self._target, timeout_ms) from error
+            raise _failures.from_rpc(error, call.method, self._target, timeout_ms, who.request_id) from error
         except ValueError:
             # What gRPC says where another thread closed the client a moment ago.
             if self._closed:
@@ -65,17 +87,33 @@ class Connection:
             raise
         return call.read(response)
 
-    def _connected(self) -> grpc.Channel:
-        """Return the channel, made at first use because a channel does not survive a fork."""
+    def after_fork(self) -> None:
+        """Begin anew in the child of a fork: see ``_forking``."""
+        self._lock = threading.Lock()  # another thread of the parent may hold it
+        abandon(self._opened)
+        self._opened = None
+
+    def _connect(self) -> _Opened:
+        """Return the channels, made at first use: what is made before a fork is of no use behind it."""
         with self._lock:
             if self._closed:
                 raise _failures.closed(self._target)
-            if self._channel is None:
-                arguments, credentials = channel_arguments(self._options), self._options.credentials
-                self._channel = (
-                    grpc.insecure_channel(self._target, options=arguments)
-                    if credentials is None
-                    else grpc.secure_channel(self._target, credentials, options=arguments)
-                )
-                self._stubs = make_stubs(self._channel)
-            return self._channel
+            if self._opened is None:
+                check_fork()
+                first = self._channel(channel_arguments(self._options))
+                if self.hedging is None:
+                    self._opened = _Opened((first,), make_stubs(first), {})
+                else:
+                    second = self._channel(hedging_arguments(self._options))
+                    self._opened = _Opened((first, second), make_stubs(first), make_stubs(second))
+            return self._opened
+
+    def _channel(self, arguments: list[tuple[str, str | int]]) -> grpc.Channel:
+        credentials = self._options.credentials
+        channel = (
+            grpc.insecure_channel(self._target, options=arguments)
+            if credentials is None
+            else grpc.secure_channel(self._target, credentials, options=arguments)
+        )
+        connected(channel)
+        return channel

@@ -80,6 +80,8 @@ class Call(Generic[T_co]):
     """What is sent."""
     read: Callable[[Any], T_co]
     """Turns the RPC's response into the result; raises InternalError where it breaks the contract."""
+    hedged: bool = False
+    """Whether it may be sent a second time while the first is under way: it changes nothing, and is small."""
 
 
 def make_stubs(channel: Any) -> dict[str, Any]:
@@ -167,7 +169,7 @@ def score(
         include_features=include_features,
         include_timings=include_timings,
     )
-    return Call("Score", request, _read_score)
+    return Call("Score", request, _read_score, hedged=True)
 
 
 def _read_score(response: scoring_service_pb2.ScoreResponse) -> Prediction:

@@ -8,16 +8,20 @@ from contextlib import contextmanager
 import grpc
 from grpc import StatusCode
 
+from presage_client._retry_info import retry_after_ms
 from presage_client.errors import DeadlineExceededError, PresageError, RequestCancelledError, error_from_status
 from presage_client.types import TrackOutcome
 
 __all__ = ["closed", "from_rpc", "keep_outcomes", "not_ready"]
 
 
-def from_rpc(error: grpc.RpcError, method: str, target: str, timeout_ms: float) -> PresageError:
+def from_rpc(error: grpc.RpcError, method: str, target: str, timeout_ms: float, request_id: str) -> PresageError:
     """Make the error that fits gRPC's own."""
-    origin = f"{method} at {target}, timeout {timeout_ms:g} ms"
-    return error_from_status(error.code(), error.details() or "", origin)
+    origin = f"{method} at {target}, timeout {timeout_ms:g} ms, request id {request_id}"
+    made = error_from_status(error.code(), error.details() or "", origin)
+    made.request_id = request_id
+    made.retry_after_ms = retry_after_ms(error.trailing_metadata())
+    return made
 
 
 def closed(target: str) -> RequestCancelledError:

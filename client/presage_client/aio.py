@@ -12,6 +12,7 @@ from presage_client._aio_connection import AsyncConnection
 from presage_client._aio_models import AsyncModelMethods
 from presage_client.catalogue import CatalogueItem, UpsertOutcome
 from presage_client.explaining import Explanation
+from presage_client.hedging import HedgingStats
 from presage_client.options import ClientOptions
 from presage_client.ranking import ItemFilter, RankContext, Ranking, SimilarItems
 from presage_client.types import Event, Features, Prediction, ScoreTarget, TrackOutcome, TrackResult
@@ -54,6 +55,12 @@ class AsyncClient(AsyncModelMethods):
     async def close(self) -> None:
         """Close the connection; calls in flight end with RequestCancelledError. Closing twice does nothing more."""
         await self._connection.close()
+
+    @property
+    def hedging(self) -> HedgingStats:
+        """What second attempts were made, and what they brought; all 0 without ``options.hedging``."""
+        policy = self._connection.hedging
+        return policy.stats if policy is not None else HedgingStats()
 
     async def wait_until_ready(self, timeout_s: float = 10.0) -> None:
         """Wait for a connection, as at start-up, when the server may not be there yet.

@@ -47,12 +47,17 @@ class PresageError(Exception):
     Attributes:
         message: What the server, or gRPC, said was wrong.
         code: The gRPC status of the call.
-        origin: Which call failed, and where; empty for one event of many.
+        origin: Which call failed, where, and under which request id; empty for one event of many.
+        request_id: What was sent as ``x-request-id``; empty for one event of many.
+        retry_after_ms: After how many milliseconds the server would take the call, where it said so, as for a token that calls too
+            often; else None.
         outcomes: Set by ``track_many``: what became of the events before the call that failed, in order. The events
             from ``events[len(outcomes)]`` on are not known to be counted: send them again.
     """
 
     outcomes: tuple[TrackOutcome, ...] = ()
+    request_id: str = ""
+    retry_after_ms: float | None = None
 
     def __init__(self, message: str, code: StatusCode, origin: str = "") -> None:
         super().__init__(message, code, origin)
@@ -90,7 +95,10 @@ class UnsupportedError(PresageError):
 
 
 class OverloadedError(PresageError):
-    """Expected under load: the server has more calls than it can answer in time, and did nothing, after retries; slow down."""
+    """Expected under load: the server has more calls than it can answer in time, and did nothing, after retries; slow down.
+
+    Also a caller who makes more calls than its token may: ``retry_after_ms`` says when the next one is taken.
+    """
 
 
 class UnavailableError(PresageError):

@@ -10,8 +10,9 @@ import grpc
 
 from presage.v1 import model_service_pb2, ranking_service_pb2, scoring_service_pb2
 from presage_client._checks import check_instance, check_integers, check_numbers, check_token
+from presage_client.hedging import Hedging
 
-__all__ = ["ClientOptions", "call_metadata", "channel_arguments"]
+__all__ = ["ClientOptions", "call_metadata", "channel_arguments", "hedging_arguments"]
 
 _NUMBERS = ("timeout_ms", "initial_backoff_ms", "max_backoff_ms")
 _INTEGERS = ("keepalive_interval_ms", "keepalive_timeout_ms", "max_send_bytes", "max_receive_bytes")
@@ -40,7 +41,7 @@ class ClientOptions:
     max_attempts: int = 3
     """How often a call is sent while servers are unavailable, overloaded or shut down, 1 to 5 with the first.
 
-    Nothing else is retried.
+    Nothing else is retried. Where a server says when, it is then, and not at all if that is past the deadline.
     """
     initial_backoff_ms: float = 5
     """Wait before the second attempt, in milliseconds; doubles for each further one, up to ``max_backoff_ms``."""
@@ -55,7 +56,9 @@ class ClientOptions:
     max_receive_bytes: int = 4 * 1024 * 1024
     """Largest answer."""
     credentials: grpc.ChannelCredentials | None = field(default=None, repr=False)
-    """TLS and who calls, as made by ``grpc.ssl_channel_credentials``; None means plain text."""
+    """TLS and who calls, as made by ``tls_credentials`` or ``grpc.ssl_channel_credentials``; None means plain text."""
+    hedging: Hedging | None = None
+    """Sends a slow Score a second time; None: it does not."""
     token: str | Callable[[], str] = field(default="", repr=False)
     """What ``presage tokens add`` printed, or a function that returns it, called for every call; empty: none is sent."""
 
@@ -64,6 +67,8 @@ class ClientOptions:
         check_integers(self, ("max_attempts", *_INTEGERS))
         if self.credentials is not None:
             check_instance("credentials", self.credentials, grpc.ChannelCredentials)
+        if self.hedging is not None:
+            check_instance("hedging", self.hedging, Hedging)
         if not callable(self.token):
             check_token(self.token)
         for name in (*_NUMBERS, *_INTEGERS):
@@ -100,8 +105,13 @@ def channel_arguments(options: ClientOptions) -> list[tuple[str, str | int]]:
     ]
 
 
-def call_metadata(options: ClientOptions) -> tuple[tuple[str, str], ...] | None:
-    """Return what a call carries beside its request; None: nothing.
+def hedging_arguments(options: ClientOptions) -> list[tuple[str, str | int]]:
+    """Return the arguments of the channel for second attempts, whose connections are its own: a slow one is not met again."""
+    return [*channel_arguments(options), ("grpc.use_local_subchannel_pool", 1)]
+
+
+def call_metadata(options: ClientOptions) -> tuple[tuple[str, str], ...]:
+    """Return what every call of a client carries beside its request.
 
     Raises:
         TypeError: The function that returns the token returned no string.
@@ -111,7 +121,7 @@ def call_metadata(options: ClientOptions) -> tuple[tuple[str, str], ...] | None:
     if callable(token):
         token = token()
         check_token(token)
-    return (("authorization", f"Bearer {token}"),) if token else None
+    return (("authorization", f"Bearer {token}"),) if token else ()
 
 
 def _service_config(options: ClientOptions) -> dict[str, object]:

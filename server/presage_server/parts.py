@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import grpc
 from google.protobuf.internal import api_implementation
-from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1 import health
 from redis.asyncio import Redis
 
 from presage_featurizer.custom import CustomFeatures
@@ -32,6 +32,7 @@ from presage_server.ranking.current_items import ItemSource
 from presage_server.ranking.exposures import ExposureLog
 from presage_server.ranking.pairing import ListPairs
 from presage_server.ranking.ranker import Ranker
+from presage_server.rpc.health import add_health
 from presage_server.rpc.ranking_service import SERVICE_NAME as RANKING_NAME
 from presage_server.rpc.ranking_service import RankingService
 from presage_server.rpc.reflection import enable_reflection
@@ -164,7 +165,7 @@ def make_grpcio_server(
         options=grpcio_options(options), interceptors=[TokenInterceptor(gate)] if gate is not None else []
     )
     health_servicer = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    add_health(health_servicer, server)
     if settings.reflection:
         enable_reflection((*SERVICES, health.SERVICE_NAME), server)
     return server, health_servicer

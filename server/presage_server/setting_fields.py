@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from inspect import get_annotations
 from typing import Any, TypeVar
 
 from presage_server.errors import SettingsError
@@ -66,10 +67,11 @@ def setting(
 
 
 def setting_fields(settings: type[Any]) -> list[SettingField]:
-    """List the settings that a dataclass declares with ``setting``, in their order."""
+    """List the settings that a dataclass declares with ``setting``, in their order: its own, then those that it inherits."""
+    own = get_annotations(settings)
     return [
         SettingField(name=declared.name, default=declared.default, **declared.metadata[_KEY])
-        for declared in fields(settings)
+        for declared in sorted(fields(settings), key=lambda declared: declared.name not in own)
         if _KEY in declared.metadata
     ]
 

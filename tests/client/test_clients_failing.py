@@ -43,7 +43,9 @@ async def test_a_slow_server_hits_the_deadline(client, servicer):
     slow = Hold()
     servicer.script.append(slow)
 
-    with pytest.raises(DeadlineExceededError, match=r"^Score at 127\.0\.0\.1:\d+, timeout 300 ms: ") as caught:
+    with pytest.raises(
+        DeadlineExceededError, match=r"^Score at 127\.0\.0\.1:\d+, timeout 300 ms, request id [0-9a-f]{16}: "
+    ) as caught:
         await client.score("u-1", timeout_ms=300)
 
     assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED

@@ -20,7 +20,7 @@ class Refuse:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Refuse())
-from presage_client import AsyncClient, Client, ClientOptions, Event, EventType
+from presage_client import AsyncClient, Client, ClientOptions, Event, EventQueue, EventType
 
 options = ClientOptions(timeout_ms=20_000)
 event = Event(type=EventType.ADD_TO_CART, user_id="u-1")
@@ -29,6 +29,9 @@ with Client(sys.argv[1], options=options) as client:
     assert client.track(event, score=True).prediction.model == "plain"
     assert client.score_vectors([[1.0, 2.0]])[0].score == 0
     assert client.features("u-1")["a"] == 2.0
+    with EventQueue(client) as queue:
+        queue.put(event)
+    assert queue.stats.counted == 1
     assert client.rank("u-1", candidate_ids=["lamp"]).items[0].item_id == "lamp"
 
 async def main():
@@ -49,6 +52,7 @@ def test_the_public_names():
         "Aliases",
         "Arm",
         "AsyncClient",
+        "AsyncEventQueue",
         "CatalogueItem",
         "Client",
         "ClientOptions",
@@ -56,11 +60,14 @@ def test_the_public_names():
         "DeadlineExceededError",
         "Device",
         "Event",
+        "EventQueue",
         "EventType",
         "Exclusion",
         "Explanation",
         "Features",
         "GoldenCheck",
+        "Hedging",
+        "HedgingStats",
         "Intent",
         "InternalError",
         "InvalidRequestError",
@@ -74,6 +81,8 @@ def test_the_public_names():
         "OverloadedError",
         "Prediction",
         "PresageError",
+        "QueueOptions",
+        "QueueStats",
         "RankContext",
         "RankedItem",
         "Ranking",
@@ -89,6 +98,8 @@ def test_the_public_names():
         "UpsertOutcome",
         "VersionState",
         "VersionSummary",
+        "WhenFull",
+        "request_context",
     ]
     assert sorted(presage_client.__all__) == presage_client.__all__
     assert all(hasattr(presage_client, name) for name in presage_client.__all__)

@@ -13,7 +13,7 @@ from presage_client.options import call_metadata, channel_arguments
 NUMBERS = [
     field.name
     for field in dataclasses.fields(ClientOptions)
-    if field.name not in ("max_attempts", "credentials", "token")
+    if field.name not in ("max_attempts", "credentials", "hedging", "token")
 ]
 FLOATS = ["timeout_ms", "initial_backoff_ms", "max_backoff_ms"]
 

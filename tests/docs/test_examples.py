@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.doc_blocks import PAGES, ROOT, Block, blocks_of, commands_in, name_of
-from support.doc_checks import check_make, check_pip, check_presage, check_streams
+from support.doc_checks import check_deploy, check_make, check_pip, check_presage, check_streams
 from support.doc_logs import write_logs
 from support.doc_terminal import Terminal, terminal
 
@@ -23,9 +23,15 @@ NOT_RUN = {
     # beginning of the command: (why it is not run, what is checked)
     "make ": ("takes minutes, and `make test` is this very run", check_make),
     "pip install ": ("changes the environment; `make new-user` installs the wheel in one of its own", check_pip),
+    "presage demo ": ("takes half a minute; `make clean-machine` runs it from the wheel", check_presage),
+    "docker ": ("needs a Docker daemon", check_deploy),
+    "install ": ("writes to the system's folders", check_deploy),
+    "systemctl ": ("needs systemd", check_deploy),
+    "kubectl ": ("needs a cluster", check_deploy),
     "presage models pull ": ("needs an MLflow server; `make mlflow-proof` starts one", check_presage),
     "presage items follow ": ("works until it is stopped, as tests of its own do", check_presage),
     "presage learn archive ": ("works until it is stopped, as tests of its own do", check_presage),
+    "presage serve --redis-url redis+": ("needs a cluster or Sentinels, as tests of its own have", check_presage),
     "presage drift ": ("compares hours of a shop's traffic, as tests of its own do", check_presage),
     "presage models outcomes ": (
         "needs scores of open sessions and what came of them, as its tests have",
@@ -159,6 +165,8 @@ def test_links_lead_somewhere(page: Path) -> None:
         (check_presage, "presage train --nothing"),
         (check_presage, "presage models list --nothing"),
         (check_presage, "presage models nothing"),
+        (check_deploy, "kubectl apply -k deploy/nothing"),
+        (check_deploy, "systemctl enable nothing.service"),
         (check_streams, 'for k in $(seq 1 1023); do redis-cli XGROUP DESTROY "{p$k}:events" archive-1; done'),
         (check_streams, 'for k in $(seq 0 1023); do redis-cli XGROUP DESTROY "p$k:events" archive-1; done'),
     ],

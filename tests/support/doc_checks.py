@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import tomllib
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from presage_featurizer.event_log import PARTITIONS, stream_key
@@ -33,6 +34,15 @@ def check_pip(command: str) -> None:
         if installed is None:
             raise ValueError(f"expected '.' or 'presage-scoring', perhaps with extras, got {word!r}")
         _require((installed[1] or "").split(",") if installed[1] else (), known, "an extra")
+
+
+def check_deploy(command: str) -> None:
+    """Raise ValueError if a command names a file of ``deploy/``, a unit or a setting that there is not."""
+    for word in shlex.split(command, comments=True):
+        if word.startswith("deploy/") and not (ROOT / word).exists():
+            raise ValueError(f"expected a file of this repository, got {word}")
+        if word.endswith(".service") and not (ROOT / "deploy" / "systemd" / Path(word).name).exists():
+            raise ValueError(f"expected a unit of deploy/systemd, got {word}")
 
 
 def check_streams(command: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc import error_details_pb2, status_pb2
 
 from presage.v1 import (
     model_service_pb2,
@@ -32,6 +35,7 @@ class Abort:
 
     code: grpc.StatusCode
     details: str = ""
+    trailing_metadata: tuple[tuple[str, str | bytes], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,10 @@ class Received:
     method: str
     request: Any
     time_remaining_s: float
+    metadata: dict[str, str] = field(default_factory=dict)
+    peer: str = ""
+    at: float = 0.0
+    """When it came, in seconds of ``time.monotonic``."""
 
 
 class ScriptedServicer(
@@ -128,9 +136,13 @@ class ScriptedServicer(
         return self._answer("Explain", request, context, model_service_pb2.ExplainResponse())
 
     def _answer(self, method, request, context, plain):
-        self.received.append(Received(method, request, context.time_remaining()))
+        metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+        self.received.append(
+            Received(method, request, context.time_remaining(), metadata, context.peer(), time.monotonic())
+        )
         step = self.script.popleft() if self.script else plain
         if isinstance(step, Abort):
+            context.set_trailing_metadata(step.trailing_metadata)
             context.abort(step.code, step.details)
         if isinstance(step, Hold):
             context.add_callback(step.ended.set)
@@ -143,6 +155,15 @@ class ScriptedServicer(
 
 def _predictions(count: int) -> list[prediction_pb2.Prediction]:
     return [prediction_pb2.Prediction(score=score, model="plain", model_version="1") for score in range(count)]
+
+
+def retry_info(wait_ms: int) -> tuple[str, bytes]:
+    """Return the trailing metadata with which a server says when a call may be repeated, made with the real messages."""
+    info, detail = error_details_pb2.RetryInfo(), AnyMessage()
+    info.retry_delay.FromMilliseconds(wait_ms)
+    detail.Pack(info)
+    status = status_pb2.Status(code=8, message="slow down", details=[detail])
+    return "grpc-status-details-bin", status.SerializeToString()
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from support.proxies import listening
 Answer = Callable[[bytes, int], bytes | None]
 """Returns the reply to a request on the connection of this number; None: hang up."""
 
-GREETING = b"+OK\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
-"""The replies to CLIENT SETNAME and ROLE."""
+GREETING = b"+OK\r\n$0\r\n\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
+"""The replies to CLIENT SETNAME, INFO and ROLE."""
 
 
 @asynccontextmanager

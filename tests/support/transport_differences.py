@@ -30,7 +30,6 @@ _INFLATED = "a compressed request that is over the limit inflated"
 _METADATA = "metadata over the limit"
 _FRAMES = "frames that break HTTP/2's rules"
 _DRAIN = "connections and calls in part, in a drain"
-_STREAMS = "calls in flight on one connection"
 
 DIFFERENCES = {
     case: Difference(row=row, grpcio=grpcio, native=native)
@@ -68,7 +67,6 @@ DIFFERENCES = {
         (_FRAMES, "a window that overflows", "silence", "closed"),
         (_DRAIN, "a call in part, in a drain", "waited for", "not waited for"),
         (_DRAIN, "a connection in a drain", "refused", "taken"),
-        (_STREAMS, "calls in flight of 700", "700", "256"),
     )
 }
 

@@ -64,9 +64,7 @@ class Trial:
             model = self._load(files)
         except BundleError as error:
             message = str(error)
-            return (
-                "refused" if message.isprintable() and len(message) < _SLOWEST else f"refused in many lines: {error!r}"
-            )
+            return "refused" if message.isprintable() and len(message) < _SLOWEST else f"refused in many lines: {error!r}"
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is a finding
             return f"broke: {type(error).__name__}: {str(error)[:200]!r}"
         try:

@@ -28,7 +28,7 @@ class Method:
     response: type[Message]
     statuses: frozenset[grpc.StatusCode]
     """Those that it may answer with, whatever it is sent."""
-    weight: int = 10
+    weight: int = 40
     """How often it is called, beside the others."""
     changes: bool = False
     """Whether a call that succeeds changes what is stored of visitors."""
@@ -44,7 +44,7 @@ def _method(
     module: object,
     name: str,
     *statuses: grpc.StatusCode,
-    weight: int = 10,
+    weight: int = 40,
     changes: bool = False,
 ) -> Method:
     return Method(
@@ -60,34 +60,34 @@ def _method(
 _SCORING, _RANKING, _MODELS = "presage.v1.ScoringService", "presage.v1.RankingService", "presage.v1.ModelService"
 
 METHODS: Final = (
-    _method(_SCORING, scoring_service_pb2, "TrackEvent", _INVALID, _NOT_FOUND, weight=16, changes=True),
+    _method(_SCORING, scoring_service_pb2, "TrackEvent", _INVALID, _NOT_FOUND, weight=64, changes=True),
     _method(_SCORING, scoring_service_pb2, "TrackEvents", _INVALID, changes=True),
-    _method(_SCORING, scoring_service_pb2, "Score", _INVALID, _NOT_FOUND, weight=16),
+    _method(_SCORING, scoring_service_pb2, "Score", _INVALID, _NOT_FOUND, weight=64),
     _method(_SCORING, scoring_service_pb2, "ScoreBatch", _INVALID, _NOT_FOUND),
     _method(_SCORING, scoring_service_pb2, "ScoreVectors", _INVALID, _NOT_FOUND),
     _method(_SCORING, scoring_service_pb2, "GetFeatures", _INVALID, _NOT_FOUND),
     _method(_RANKING, ranking_service_pb2, "Rank", _INVALID, _NOT_FOUND),
     _method(_RANKING, ranking_service_pb2, "NextItems", _INVALID, _NOT_FOUND),
     _method(_RANKING, ranking_service_pb2, "SimilarItems", _INVALID, _NOT_FOUND),
-    _method(_RANKING, ranking_service_pb2, "UpsertItems", _INVALID, weight=6),
-    _method(_MODELS, model_service_pb2, "ListModels", _INVALID, weight=1),
-    _method(_MODELS, model_service_pb2, "GetModel", _INVALID, _NOT_FOUND, weight=2),
+    _method(_RANKING, ranking_service_pb2, "UpsertItems", _INVALID, weight=24),
+    _method(_MODELS, model_service_pb2, "ListModels", _INVALID, weight=4),
+    _method(_MODELS, model_service_pb2, "GetModel", _INVALID, _NOT_FOUND, weight=8),
     _method(_MODELS, model_service_pb2, "SetAliases", _INVALID, _NOT_FOUND, _ABORTED, _PRECONDITION, weight=1),
     # Explanations are made one after the other: with more than a few of them, further calls are rejected.
-    _method(_MODELS, model_service_pb2, "Explain", _INVALID, _NOT_FOUND, _PRECONDITION, _EXHAUSTED, weight=2),
+    _method(_MODELS, model_service_pb2, "Explain", _INVALID, _NOT_FOUND, _PRECONDITION, _EXHAUSTED, weight=8),
     Method(
         path="/grpc.health.v1.Health/Check",
         request=health_pb2.HealthCheckRequest,
         response=health_pb2.HealthCheckResponse,
         statuses=frozenset({_OK, _INVALID, _NOT_FOUND}),
-        weight=1,
+        weight=4,
     ),
     Method(
         path="/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
         request=reflection_pb2.ServerReflectionRequest,
         response=reflection_pb2.ServerReflectionResponse,
         statuses=frozenset({_OK, _INVALID}),
-        weight=1,
+        weight=4,
     ),
 )
 """Every method of every service."""

@@ -63,3 +63,4 @@ def _table(report: RequestReport) -> Table:
 
 def _number(count: int) -> str:
     return f"{count:,}" if count else ""
+

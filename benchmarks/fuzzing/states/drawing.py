@@ -112,9 +112,7 @@ def _near(random: Random, value: Any) -> Any:
     if isinstance(value, str):
         return random.choice((*_TEXTS, value * 2))
     if isinstance(value, bytes):
-        return (
-            mutate_bytes(random, value) if random.random() < 0.6 else value + value[: random.choice((1, 8, len(value)))]
-        )
+        return mutate_bytes(random, value) if random.random() < 0.6 else value + value[: random.choice((1, 8, len(value)))]
     if isinstance(value, list):
         return random.choice(([], value * 2, value[::-1], value[1:]))
     if isinstance(value, dict):

@@ -30,7 +30,9 @@ _ORDER = (
     "learn",
     "models",
     "drift",
+    "health",
     "tokens",
+    "doctor",
     "version",
 )
 _LIBRARIES_OF_EXTRAS = {"lightgbm": "train", "onnx": "train", "pyarrow": "train", "sklearn": "train"}

@@ -13,7 +13,9 @@ from rich.console import Console
 
 from presage_server.cli.options import checked_token
 from presage_server.cli.stopping import stop_on_signals
+from presage_server.cli.targets import TargetCa, TargetCert, TargetKey, open_channel
 from presage_server.errors import ServerError
+from presage_server.store.urls import STORE_URL_HELP
 
 __all__ = ["follow", "items", "load"]
 
@@ -49,6 +51,9 @@ def load(  # noqa: PLR0917 - the command line passes names
             help="A token with the scope `admin`, if the server asks for one.",
         ),
     ] = "",
+    target_ca: TargetCa = "",
+    target_cert: TargetCert = "",
+    target_key: TargetKey = "",
     report_seconds: Annotated[float, typer.Option(help="How often a line of progress is printed.")] = 5.0,
 ) -> None:
     """Send a catalogue to a running server.
@@ -59,8 +64,6 @@ def load(  # noqa: PLR0917 - the command line passes names
     err = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
     try:
         # Imported here, because the help of other commands needs neither gRPC nor Arrow.
-        import grpc  # noqa: PLC0415
-
         from presage_server.items.catalogue_files import open_catalogue  # noqa: PLC0415
         from presage_server.items.following import every  # noqa: PLC0415
         from presage_server.items.loading import load_catalogue  # noqa: PLC0415
@@ -68,7 +71,7 @@ def load(  # noqa: PLR0917 - the command line passes names
         started = monotonic()
         with (
             open_catalogue(file, _parse_columns(columns), encoding) as catalogue,
-            grpc.insecure_channel(target) as channel,
+            open_channel(target, target_ca, target_cert, target_key) as channel,
         ):
             if catalogue.unused:
                 err.print(f"presage items load: not used: columns {', '.join(map(repr, catalogue.unused))}")
@@ -98,9 +101,7 @@ def load(  # noqa: PLR0917 - the command line passes names
 def follow(
     redis_url: Annotated[
         str,
-        typer.Option(
-            envvar="PRESAGE_REDIS_URL", help="The store that the servers use: redis://, rediss:// or unix://."
-        ),
+        typer.Option(envvar="PRESAGE_REDIS_URL", help=f"The store that the servers use: {STORE_URL_HELP}."),
     ],
     bucket_seconds: Annotated[
         int,

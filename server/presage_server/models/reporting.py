@@ -21,6 +21,7 @@ from presage_export.bundle import (
 from presage_export.registry import Aliases, AliasesError, ChangeLog, find_versions, read_aliases, read_change_log
 from presage_server.errors import ModelNotFoundError
 from presage_server.models.aliases_messages import aliases_to_proto, change_to_proto
+from presage_server.models.folder_names import without_folder
 from presage_server.models.model import Model
 from presage_server.models.ranking import RankingModel
 from presage_server.models.served import Models, Served
@@ -81,12 +82,15 @@ class Reporter:
                 response.golden_check.rows = golden.rows
                 response.golden_check.max_difference = golden.max_difference
         except BundleError as error:
-            response.problem = response.problem or str(error)
+            response.problem = response.problem or self._without_folder(str(error))
             if loaded is None:
                 response.state = pb.VERSION_STATE_REJECTED
         if history.problem:
-            response.missing.append(f"changes: {history.problem}")
+            response.missing.append(f"changes: {self._without_folder(history.problem)}")
         return response
+
+    def _without_folder(self, text: str) -> str:
+        return without_folder(text, self._directory)
 
     def _read_history(self, name: str) -> ChangeLog:
         path = self._directory / name
@@ -109,7 +113,7 @@ class Reporter:
         try:
             aliases = read_aliases(self._directory / name)
         except AliasesError as error:
-            problem, aliases = str(error), Aliases() if served is None else served.aliases
+            problem, aliases = self._without_folder(str(error)), Aliases() if served is None else served.aliases
         if served is not None and not aliases.champion:
             aliases = replace(aliases, champion=served.champion.version)
         gone = [version for version in _loaded(served) if version not in versions]
@@ -125,7 +129,7 @@ class Reporter:
     def _summarize_version(
         self, name: str, version: str, served: Served[Model] | Served[RankingModel] | None
     ) -> pb.VersionSummary:
-        problem = self._models.problems.get(name, {}).get(version, "")
+        problem = self._without_folder(self._models.problems.get(name, {}).get(version, ""))
         if version in _loaded(served):
             state = pb.VERSION_STATE_LOADED
         else:

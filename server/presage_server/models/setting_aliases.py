@@ -16,6 +16,7 @@ from presage_server.errors import (
     VersionRejectedError,
 )
 from presage_server.models.aliases_messages import aliases_from_proto, aliases_to_proto
+from presage_server.models.folder_names import without_folder
 from presage_server.models.registry import FindProblems, change_aliases, find_model
 from presage_server.models.served import Models
 from presage_server.models.verifying import Verifier
@@ -58,7 +59,8 @@ class AliasSetter:
         try:
             find_model(self._directory, name)
         except ModelError as error:
-            raise ModelNotFoundError(str(error).partition(": ")[2], field="model") from error
+            problem = self._without_folder(str(error).partition(": ")[2])
+            raise ModelNotFoundError(problem, field="model") from error
         folder = self._directory / name
         # Of the request only, before the folder is looked at.
         aliases_from_proto(request.aliases, RollbackRules())
@@ -76,10 +78,13 @@ class AliasSetter:
         except StaleAliasesError as error:
             raise StaleRevisionError(str(error)) from error
         except (AliasesError, ModelError) as error:
-            raise VersionRejectedError(str(error)) from error
+            raise VersionRejectedError(self._without_folder(str(error))) from error
         except OSError as error:
-            raise VersionRejectedError(f"{folder}: cannot be written: {error.strerror}") from error
+            raise VersionRejectedError(f"{name}: its folder cannot be written: {error.strerror}") from error
         return pb.SetAliasesResponse(aliases=aliases_to_proto(changed))
+
+    def _without_folder(self, text: str) -> str:
+        return without_folder(text, self._directory)
 
 
 def verify_aside(directory: Path, custom: CustomFeatures | None = None, trusted: str = "") -> FindProblems:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Final
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from presage_server.rpc.rare_methods import Context, decode_or_abort
 
 __all__ = ["SERVICE_NAMES", "enable_reflection"]
 
@@ -28,15 +30,26 @@ def enable_reflection(names: Iterable[str], server: grpc.aio.Server) -> None:
     """
     _describe_v1()
     served = (*names, *SERVICE_NAMES)
-    reflection.enable_server_reflection(served, server)
+    servicer = reflection.aio.ReflectionServicer(served)
+
+    async def describe(
+        encoded: AsyncIterator[bytes], context: Context
+    ) -> AsyncIterator[reflection_pb2.ServerReflectionResponse]:
+        async def requests() -> AsyncIterator[reflection_pb2.ServerReflectionRequest]:
+            async for each in encoded:
+                yield await decode_or_abort(reflection_pb2.ServerReflectionRequest, each, context)
+
+        async for response in servicer.ServerReflectionInfo(requests(), context):
+            yield response
+
     # grpcio-reflection has only v1alpha; on the wire, the messages of both are the same.
-    handler = grpc.stream_stream_rpc_method_handler(
-        reflection.aio.ReflectionServicer(served).ServerReflectionInfo,
-        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
-        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    handler: Any = grpc.stream_stream_rpc_method_handler(
+        describe, response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString
     )
     methods = {"ServerReflectionInfo": handler}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE_NAMES[0], methods),))
+    server.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler(name, methods) for name in SERVICE_NAMES]
+    )
 
 
 def _describe_v1() -> None:

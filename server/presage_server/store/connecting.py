@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import socket
 import threading
 import time
@@ -22,15 +23,19 @@ _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.02
 _NOT_PRIMARY_PAUSE_SECONDS = 1.0
 """The shortest pause before a name that led to a replica is resolved again; the longest is twice as long."""
+_ASKED_AGAIN_SECONDS = 0.1
+"""The same where somebody is asked who should know better soon, as Sentinels do."""
 _STEADY_SECONDS = 1.0
 """A connection that lasted this long was a good one: the next one is made without a pause."""
+
+_RUN_ID = re.compile(rb"^run_id:(\w+)", re.MULTILINE)
 
 
 class NotPrimaryError(ConnectionError):
     """The server is a replica: it would answer reads with old states and reject every write."""
 
     def __init__(self) -> None:
-        super().__init__("the store is a replica, not a primary; its name is resolved again every one to two seconds")
+        super().__init__("the store is a replica, not a primary; the primary is looked for")
 
 
 class Connector:
@@ -50,6 +55,8 @@ class Connector:
         self._failures = 0
         self.failure: Exception | None = None
         """Why the last attempt failed; None if it did not."""
+        self.run_id = b""
+        """The process that the last connection leads to, by the id that it gave itself; empty if it does not say."""
 
     def connect(self, timeout_seconds: float) -> socket.socket:
         """Connect once, and wait for it.
@@ -59,7 +66,7 @@ class Connector:
         """
         connection = self._address.connect(timeout_seconds)
         try:
-            _greet(connection, self._address)
+            self.run_id = _greet(connection, self._address)
         except BaseException:
             connection.close()
             raise
@@ -116,14 +123,14 @@ class Connector:
 
     def _pause(self) -> None:
         if isinstance(self.failure, NotPrimaryError):
-            seconds = 2 * _NOT_PRIMARY_PAUSE_SECONDS
+            seconds = 2 * (_NOT_PRIMARY_PAUSE_SECONDS if self._address.find is None else _ASKED_AGAIN_SECONDS)
         else:
             seconds = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(self._failures - 1, 10))
         self._closed.wait(seconds * random.uniform(0.5, 1.0))  # noqa: S311 - so that servers do not connect in step
 
 
-def _greet(connection: socket.socket, address: Address) -> None:
-    """Log in, and check the server's role.
+def _greet(connection: socket.socket, address: Address) -> bytes:
+    """Log in, check the server's role, and return its run id.
 
     Raises:
         ReplyError: The login was rejected.
@@ -131,7 +138,7 @@ def _greet(connection: socket.socket, address: Address) -> None:
         OSError: The server hung up or did not answer in time.
     """
     login = address.login()
-    commands = [*login, address.handshake(), encode("ROLE")]
+    commands = [*login, address.handshake(), encode("INFO", "server"), encode("ROLE")]
     connection.sendall(b"".join(commands))
     reader = Reader()
     replies: list[Any] = []
@@ -151,3 +158,5 @@ def _greet(connection: socket.socket, address: Address) -> None:
     role = replies[-1]
     if isinstance(role, list) and role[:1] != [b"master"]:
         raise NotPrimaryError
+    found = _RUN_ID.search(replies[-2]) if isinstance(replies[-2], bytes) else None
+    return found[1] if found else b""

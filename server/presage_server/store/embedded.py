@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from presage_server.errors import StoreStartError
+from presage_server.store.append_only_file import TruncationReport
 from presage_server.store.private_files import ADDRESS_FILE, UMASK, make_private, write_private
 
 __all__ = ["embedded_store", "end_with_parent", "find_binary"]
@@ -96,6 +97,8 @@ class _Child:
         # Found once: a wheel that is replaced meanwhile must not end the restarts.
         self._start = partial(_start, find_binary(), data_dir, socket, lock, persistence)
         self._socket = socket
+        self._truncation = TruncationReport(data_dir)
+        self._truncation.before_start()
         self._process = self._start()
 
     async def wait_until_up(self) -> None:
@@ -104,6 +107,7 @@ class _Child:
             async with asyncio.timeout(_START_SECONDS):
                 while self._process.poll() is None:
                     if await _is_ready(self._socket):
+                        self._truncation.report()
                         return
                     await asyncio.sleep(0.01)
         self._process.kill()
@@ -113,12 +117,14 @@ class _Child:
         """Start the store again whenever it ends; it reads back everything that it had synced."""
         while True:
             await asyncio.sleep(_CHECK_INTERVAL_SECONDS)
+            self._truncation.report()
             if self._process.poll() is not None:
                 _logger.error(
                     "the embedded store ended with code %s and is started again; see %s",
                     self._process.returncode,
                     self._data_dir / "valkey.log",
                 )
+                self._truncation.before_start()
                 with suppress(OSError):  # out of processes or memory for now; the next check tries again
                     self._process = self._start()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from presage_featurizer import CorruptStateError, encode_event
 from presage_featurizer.event_log import partition_of, stream_key
@@ -16,19 +16,29 @@ from presage_server.store.link import Link
 from presage_server.store.resp import ReplyError, encode
 from presage_server.store.snapshot import REVISION_BYTES, Change, Snapshot, read_snapshot
 from presage_server.store.trouble import StoreTrouble, Trouble
+from presage_server.store.written import WrittenEntries
 
-__all__ = ["COMMIT_SCRIPT", "Blob", "CommitResult", "RedisStore", "unavailable"]
+__all__ = ["COMMIT_SCRIPT", "COMMIT_SHA", "Blob", "CommitResult", "OfVisitor", "RedisStore", "unavailable"]
 
 COMMIT_SCRIPT = resources.files("presage_server.store").joinpath("commit.lua").read_text()
-_COMMIT_SHA = hashlib.sha1(COMMIT_SCRIPT.encode(), usedforsecurity=False).hexdigest()
-_BLOB = 4
-"""The place of the new blob among the script's arguments."""
+COMMIT_SHA = hashlib.sha1(COMMIT_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_STREAM, _BLOB, _FIRST_EVENT = 1, 4, 9
+"""The places of the stream's key, the new blob and the first event among the script's keys and arguments."""
 
 Blob = bytes | ReplyError | None
 """What is stored of a visitor: bytes, None for nothing, or the error of a key that cannot be read."""
 
 CommitResult = bytes | Snapshot | RpcError
 """The new revision of a change that was made; the snapshot found instead; or why nothing was written."""
+
+
+class OfVisitor(Protocol):
+    """What belongs to one visitor."""
+
+    user_id: str
+
+
+T = TypeVar("T", bound=OfVisitor)
 
 
 class RedisStore:
@@ -50,6 +60,14 @@ class RedisStore:
         self._stream_max_events = stream_max_events
         self.trouble = StoreTrouble(lambda: link.down, lambda: link.outages)
         """What the store rejects."""
+        self.written = WrittenEntries()
+        """What it last took, to see whether it keeps it."""
+        self.server_of: Callable[[str], object] | None = None
+        """Tells visitors apart whose data is on different servers, as on a cluster; None: all is on one."""
+
+    def by_server(self, items: Sequence[T]) -> Sequence[Sequence[T]]:
+        """Divide items so that those of one part are of visitors whose data is on one server."""
+        return (items,)
 
     def read(self, user_ids: Sequence[str], on_blobs: Callable[[Sequence[Blob] | None], None]) -> None:
         """Read visitors, in the order of the ids; None if the store does not answer."""
@@ -70,7 +88,7 @@ class RedisStore:
             else:
                 on_results([self._result(call, reply) for call, reply in zip(calls, replies, strict=True)])
 
-        self.link.send(_encode_scripts("EVALSHA", _COMMIT_SHA, calls), len(calls), on_replies)
+        self.link.send(_encode_scripts("EVALSHA", COMMIT_SHA, calls), len(calls), on_replies)
 
     def log_entry(self, user_id: str, field: str, encoded: bytes, on_result: Callable[[RpcError | None], None]) -> None:
         """Append an entry that is no event to the stream of its visitor's events, at most once."""
@@ -130,7 +148,9 @@ class RedisStore:
         blob: bytes = call[_BLOB]
         # If the change itself is there, it was made, its reply got lost, and it was sent again. The revision alone would not
         # show it: a call that ran out of time may have left another change of the same state, by the same writer.
-        if reply is None or reply == blob:
+        if isinstance(reply, list):
+            self.written.note(call[_STREAM], reply[0], len(call) - _FIRST_EVENT, self.link.process)
+        if isinstance(reply, list) or reply == blob:
             if self.trouble.lasts:
                 self.trouble.note_write()
             return blob[:REVISION_BYTES]
@@ -152,7 +172,7 @@ class RedisStore:
         if trouble is Trouble.READ_ONLY:
             self.link.drop("the store was demoted to a replica", logged=True)
             return unavailable()
-        if trouble is Trouble.LOADING:
+        if trouble in {Trouble.LOADING, Trouble.CLUSTER}:
             return unavailable()
         return CommandRejectedError("the store rejected the command; the server's log says why")
 

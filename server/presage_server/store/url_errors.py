@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
-__all__ = ["describe_url_error"]
+__all__ = ["check_url", "describe_url_error"]
 
 _EXPECTED = (
     "expected redis://[user[:password]@]host[:port][/db], rediss://... or unix:///path; write / ? # @ : % in a password as "
     "%2F %3F %23 %40 %3A %25"
 )
+
+
+def check_url(url: str) -> None:
+    """Raise ValueError if a password seems to have ended a URL's part: what follows would be taken for a host, and be shown."""
+    split = urlsplit(url)
+    if split.scheme != "unix" and (
+        "@" in split.path + split.fragment or ("@" in split.query and "@" not in split.netloc)
+    ):
+        raise ValueError("there is an @ behind the host")
 
 
 def describe_url_error(url: str, error: Exception) -> str:

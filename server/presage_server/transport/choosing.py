@@ -6,7 +6,6 @@ takes ``native`` where it is installed, of a known version, and safe where the s
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -15,9 +14,10 @@ import grpc
 
 from presage_server.errors import SettingsError
 from presage_server.settings import Settings
+from presage_server.transport.addresses import is_loopback
 from presage_server.transport.interface import Admits, ServerOptions, Transport
 
-__all__ = ["choose_transport", "is_loopback", "make_transport", "native_version"]
+__all__ = ["choose_transport", "make_transport", "native_version"]
 
 _logger = logging.getLogger(__name__)
 
@@ -77,14 +77,6 @@ def native_version() -> str:
         return ""
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can connect to a host name or address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _checked_grpcio(installed: str, reason: str) -> tuple[str, str]:
     if not installed.startswith(_GRPCIO_SERIES):
         raise SettingsError(
@@ -99,6 +91,8 @@ def _obstacle(settings: Settings, installed: str) -> str:
         return "pygrpc-native is not installed (pip install 'presage-scoring[native]')"
     if not installed.startswith(_NATIVE_SERIES):
         return f"pygrpc-native {installed} is installed, Presage is tested with {_NATIVE_SERIES}x"
+    if settings.tls_cert:
+        return "it has no TLS; for both, have a proxy speak TLS in front of it (docs/how-to/secure-a-server.md)"
     if not is_loopback(settings.host) and not settings.trusted_clients:
         return f"on {settings.host}, {_INFLATES}"
     return ""

@@ -28,7 +28,7 @@ class Fallback:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     async def start(self) -> str:
-        """Begin to serve; return the socket's path.
+        """Begin to serve; return the path of the socket, which is in a folder that only this user can read.
 
         Raises:
             SettingsError: No socket can be made in the folder of temporary files.

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import grpc
@@ -42,10 +43,11 @@ class Forwarder:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def start(self) -> None:
-        """Start the server."""
+    async def start(self) -> Path:
+        """Start the server; return the folder of its socket, which only this user can read."""
         path = await self._fallback.start()
         self._channel = grpc.aio.insecure_channel(f"unix:{path}", options=_ANY_SIZE)
+        return Path(path).parent
 
     def take(self, call: Any, path: str, metadata: Metadata, timeout_seconds: float | None) -> None:
         """Forward a call of the completion queue; may be called in any thread.

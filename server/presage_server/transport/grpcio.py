@@ -18,8 +18,10 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]  # the stubs leave
 from presage_server.call import Call
 from presage_server.errors import SettingsError
 from presage_server.rpc.status import OK, Status
+from presage_server.transport.addresses import claim_socket, is_unix, join_address, release_socket
 from presage_server.transport.forwarding import Forwarder
 from presage_server.transport.interface import (
+    MAX_STREAMS,
     Admits,
     OnCalls,
     ServerOptions,
@@ -117,7 +119,8 @@ class GrpcioTransport:
         self._forwarder = Forwarder(fallback)
         self._on_failure = on_failure
         self._queue = cygrpc.CompletionQueue()
-        self._server = cygrpc.Server(tuple(grpcio_options(options)), False)
+        limits = (("grpc.max_concurrent_streams", MAX_STREAMS),)
+        self._server = cygrpc.Server((*grpcio_options(options), *limits), False)
         self._server.register_completion_queue(self._queue)
         self._lock = threading.Lock()
         """No call may be requested once the server is shutting down."""
@@ -128,21 +131,32 @@ class GrpcioTransport:
         self._waiting = False
         """Whether the serving thread waits for an event."""
         self.arrived: list[Call] = []
+        self.own_address = ""
 
     async def start(self, on_calls: OnCalls) -> str:
-        """Begin to listen and to deliver calls; return HOST:PORT."""
-        address = self._options.address
-        port = self._server.add_http2_port(address.encode())
-        if not port:
-            raise SettingsError(f"port: cannot listen on {address}; is it taken, or the host not this machine's?")
-        await self._forwarder.start()
+        """Begin to listen and to deliver calls; return HOST:PORT, or the address of a socket."""
+        options = self._options
+        if is_unix(options.host):
+            claim_socket(options.host)
+        try:
+            port = self._listen(options.address, options.credentials)
+        except RuntimeError as error:
+            raise SettingsError(
+                f"port: cannot listen on {options.address}; is it taken, or the host not this machine's?"
+            ) from error
+        address = join_address(options.host, port)
+        folder = await self._forwarder.start()
+        self.own_address = address
+        if options.credentials is not None:  # without a certificate of its own, the process could not call itself
+            self.own_address = f"unix:{folder / 'plain.sock'}"
+            self._listen(self.own_address, None)
         self._server.start()
         for _ in range(_REQUESTED_CALLS):
             self._request_call()
         self._alive_at = monotonic()
         self._thread = threading.Thread(target=self._serve, args=(on_calls,), name="presage-serve", daemon=True)
         self._thread.start()
-        return f"{address.rpartition(':')[0]}:{port}"
+        return address
 
     async def stop(self, grace_seconds: float) -> None:
         """Reject new calls, let those in flight end within this time, and close."""
@@ -173,6 +187,18 @@ class GrpcioTransport:
         if silent > _HUNG_SECONDS and not self._waiting:
             raise TransportHungError(f"the serving thread has not taken calls for {silent:.0f} s")
 
+    def _listen(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
+        """Listen there, too; return the port.
+
+        Raises:
+            RuntimeError: It is not possible.
+        """
+        of_library = None if credentials is None else credentials._credentials  # type: ignore[attr-defined]  # noqa: SLF001 - as grpc.server does
+        port = self._server.add_http2_port(address.encode(), of_library)
+        if not port:
+            raise RuntimeError(address)
+        return int(port)
+
     def _close(self) -> None:
         """Take the last events; no operation is begun any more."""
         assert self._thread is not None
@@ -185,6 +211,8 @@ class GrpcioTransport:
             event.tag(event)
         if event.completion_type == _SHUTDOWN:
             self._server.destroy()
+        if is_unix(self._options.host):
+            release_socket(self._options.host)
 
     def _serve(self, on_calls: OnCalls) -> None:
         """Take calls and have them processed until the transport closes."""

@@ -12,9 +12,11 @@ from typing import Protocol
 import grpc
 
 from presage_server.call import Call
+from presage_server.transport.addresses import join_address
 
 __all__ = [
     "MAX_METADATA_BYTES",
+    "MAX_STREAMS",
     "Admits",
     "OnCalls",
     "ServerOptions",
@@ -40,6 +42,11 @@ Admits = Callable[[Call], bool]
 MAX_METADATA_BYTES = 8 << 10
 """Metadata of a call that is always accepted."""
 
+MAX_STREAMS = 256
+"""Calls in flight on one connection. A client keeps back what exceeds them, where a wait costs nothing. If thousands waited in the
+socket, native would read many cancelled ones at once, take that for an attack, and close the connection. With grpcio, a
+connection that resets each of its calls at once would starve all others."""
+
 _MAX_PENDING_CALLS = 20_000
 """Calls that wait for grpc.aio to take them. By default it cancels some at random when there are more than 1,000."""
 
@@ -55,11 +62,16 @@ class Transport(Protocol):
     """Delivers unary calls in lists, always in the same thread, and sends their replies. Everything else is served by grpc.aio."""
 
     async def start(self, on_calls: OnCalls) -> str:
-        """Begin to listen and to deliver calls; return HOST:PORT.
+        """Begin to listen and to deliver calls; return HOST:PORT, or the address of a socket.
 
         Raises:
             SettingsError: It cannot listen there.
         """
+        ...
+
+    @property
+    def own_address(self) -> str:
+        """Where this process can call the server in plain text, once it listens."""
         ...
 
     async def stop(self, grace_seconds: float) -> None:
@@ -86,12 +98,13 @@ class ServerOptions:
     """Whether other processes may listen on the same port."""
     io_threads: int = 1
     """Threads that read and write connections, of the native transport."""
+    credentials: grpc.ServerCredentials | None = None
+    """With which connections speak TLS; None: plain text. The native transport has no TLS."""
 
     @property
     def address(self) -> str:
         """Where to listen, as gRPC writes it."""
-        host = f"[{self.host}]" if self.host.count(":") > 1 else self.host  # IPv6
-        return f"{host}:{self.port}"
+        return join_address(self.host, self.port)
 
 
 def grpcio_options(options: ServerOptions) -> list[tuple[str, int]]:

@@ -18,9 +18,11 @@ from pygrpc_native import EVENT_CALL, NativeGrpcFront
 from presage_server.call import Call
 from presage_server.errors import SettingsError
 from presage_server.rpc.status import Status
+from presage_server.transport.addresses import claim_socket, is_unix, join_address, release_socket
 from presage_server.transport.fallback import Fallback
 from presage_server.transport.interface import (
     MAX_METADATA_BYTES,
+    MAX_STREAMS,
     Admits,
     OnCalls,
     ServerOptions,
@@ -41,9 +43,6 @@ _MAX_GAP_SECONDS = 0.01
 _GAP_WEIGHT = 0.2
 _HUNG_SECONDS = 10.0
 """A serving thread that has not taken calls for this long hangs: it does so twice a second when idle."""
-_MAX_STREAMS = 256
-"""Calls in flight on one connection. A client keeps back what exceeds them, where a wait costs nothing. If thousands waited in the
-socket, the library would read many cancelled ones at once, take that for an attack, and close the connection."""
 _STOP_POLL_SECONDS = 0.005
 _FLUSH_SECONDS = 0.2
 _FLUSH_IDLE_SECONDS = 0.02
@@ -105,10 +104,13 @@ class NativeTransport:
         self.front: NativeGrpcFront
         self.calls: dict[int, _NativeCall] = {}
         """The calls in flight."""
+        self.own_address = ""
 
     async def start(self, on_calls: OnCalls) -> str:
-        """Begin to listen and to deliver calls; return HOST:PORT."""
+        """Begin to listen and to deliver calls; return HOST:PORT, or the address of a socket."""
         options = self._options
+        if is_unix(options.host):
+            claim_socket(options.host)
         try:
             self.front = NativeGrpcFront(
                 options.address,
@@ -118,7 +120,7 @@ class NativeTransport:
                 # grpc-core's hard limit for the same soft limit.
                 max_metadata_size=2 * MAX_METADATA_BYTES,
                 reuse_port=options.share_port,
-                max_concurrent_streams=_MAX_STREAMS,
+                max_concurrent_streams=MAX_STREAMS,
             )
         except OSError as error:
             raise SettingsError(
@@ -130,7 +132,8 @@ class NativeTransport:
         self._alive_at = monotonic()
         self._thread = threading.Thread(target=self._serve, args=(on_calls,), name="presage-serve", daemon=True)
         self._thread.start()
-        return f"{options.address.rpartition(':')[0]}:{self.front.bound_port}"
+        self.own_address = join_address(options.host, self.front.bound_port)
+        return self.own_address
 
     async def stop(self, grace_seconds: float) -> None:
         """Reject new calls, let those in flight end within this time, and close."""
@@ -160,6 +163,8 @@ class NativeTransport:
         if self._thread is not None:  # else it was never started
             self.front.close()
             self._thread.join(_HUNG_SECONDS)
+            if is_unix(self._options.host):
+                release_socket(self._options.host)
         if self._fallback is not None:
             self._fallback.close()
 

@@ -132,9 +132,9 @@ def test_states_are_those_of_a_replay_of_all_events(shared_store, before, meanwh
             interrupt()
             return read(self, *arguments)
 
-        def interrupted_write(self, *arguments):
+        def interrupted_write(self, *arguments, **named):
             interrupt()
-            return write(self, *arguments)
+            return write(self, *arguments, **named)
 
         with (
             mock.patch.object(VisitorStore, "read", interrupted_read),

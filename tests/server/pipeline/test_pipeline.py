@@ -154,27 +154,30 @@ def test_a_row_that_fails_fails_its_own_call_alone(server, monkeypatch):
     assert [calls[0].response, calls[2].response] == expected
 
 
-def test_a_state_whose_decoding_raises_fails_its_own_calls_alone(store, server, caplog):
+def test_a_state_whose_decoding_raises_is_an_unreadable_one(store, server, caplog):
     """The checksum is valid, and the value is nested so deeply that decoding it ends in a RecursionError."""
     visit(server, *[f"u{number}" for number in range(28)])
     deep_blob = nested(store.blob("u0"), 3_000)
     for name in ("deep", "deeper"):
         store.set_blob(name, deep_blob)
     calls = [LocalCall(score(f"u{number}")) for number in range(28)]
-    deep = [
-        LocalCall(score("deep")),
-        LocalCall(pb.GetFeaturesRequest(user_id="deep")),
-        LocalCall(pb.ScoreBatchRequest(targets=[pb.ScoreTarget(user_id=name) for name in ("u1", "deeper")])),
-    ]
-    events = [LocalCall(track(name, "next")) for name in ("u1", "deep", "u2")]
-    server.run(*calls[:14], *deep, *events, *calls[14:])
-    assert Counter(call.outcome for call in calls) == {"OK": 28}
+    targets = [pb.ScoreTarget(user_id=name) for name in ("u1", "deeper")]
+    deep = [LocalCall(score("deep")), LocalCall(pb.ScoreBatchRequest(targets=targets))]
+    features = LocalCall(pb.GetFeaturesRequest(user_id="deep"))
+    server.run(*calls[:14], *deep, features, *calls[14:])
+    assert Counter(call.outcome for call in [*calls, *deep]) == {"OK": 30}
     assert not [call for call in calls if call.response.prediction.cold_start]
-    assert [call.outcome for call in deep] == ["INTERNAL"] * 3
-    assert [call.outcome for call in events] == ["OK", "INTERNAL", "OK"]
-    assert "RecursionError" in caplog.text
-    assert "Recursion" not in deep[0].status.message
+    assert deep[0].response.prediction.degraded
+    assert [one.degraded for one in deep[1].response.predictions] == [False, True]
+    assert features.outcome == "DATA_LOSS"
+    assert "Error" not in features.status.message
+    assert "cannot be read, it is left as it is: state: it is nested too deeply" in caplog.text
     assert store.blob("deep") == deep_blob
+
+    events = [LocalCall(track(name, "next")) for name in ("u1", "deep", "u2")]
+    server.run(*events)
+    assert [call.outcome for call in events] == ["OK"] * 3
+    assert store.aside("deep") == [deep_blob]
 
 
 def test_a_key_of_another_type_makes_its_visitors_score_degraded(store, server):

@@ -9,12 +9,16 @@ import shutil
 import ssl
 import subprocess
 import time
+import traceback
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from presage_server.errors import StoreStartError
+from presage_server.eventlog.consumer_group import connect as connect_reader
+from presage_server.eventlog.errors import EventLogStoreError
 from presage_server.store.checking import connect
 from presage_server.store.connecting import Connector, NotPrimaryError
 from presage_server.store.link import Link
@@ -94,6 +98,34 @@ async def test_urls_mean_what_they_mean_to_redis_py(url, expected):
 def test_urls_that_cannot_work_are_rejected(url):
     with pytest.raises(StoreStartError, match="redis_url: cannot be understood"):
         connect(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:S3cr3t/Tr0ub@host:6379",
+        "redis://:S3cr3t#Tr0ub@host",
+        "redis://:S3cr3t?Tr0ub@host",
+        "redis://user:S3cr3t/Tr0ub",
+        "redis://user:1234:S3cr3t@Tr0ub/x@host",
+        "redis://user:1234?Tr0ub@host",
+        "redis://host?password=S3cr3t&db=Tr0ub&nonsense=1",
+        "rediss://user:S3cr3t/Tr0ub@[host",
+    ],
+)
+@pytest.mark.parametrize(
+    "connecting",
+    [connect, partial(connect_reader, client_name="reader", timeout_seconds=1.0)],
+    ids=["server", "reader"],
+)
+def test_no_part_of_a_password_is_shown(url, connecting):
+    """Also where a character in it ends a part of the URL, so that the rest is taken for a port or a path."""
+    with pytest.raises((StoreStartError, EventLogStoreError)) as caught:
+        connecting(url)
+    shown = "".join(traceback.format_exception(caught.value, limit=0))
+    assert "redis_url: cannot be understood" in shown
+    for part in ("S3cr3t", "Tr0ub", "1234"):
+        assert part not in shown
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")

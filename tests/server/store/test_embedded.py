@@ -35,6 +35,33 @@ async def test_what_is_written_is_there_again_the_next_time(tmp_path):
         await redis.aclose()
 
 
+async def test_its_folder_is_its_owners_alone(tmp_path):
+    """Also one that an older release has left readable by others."""
+    data_dir = tmp_path / "data"
+    (data_dir / "appendonlydir").mkdir(parents=True)
+    (data_dir / "valkey.log").touch()
+    for path in (data_dir, data_dir / "appendonlydir"):
+        path.chmod(0o755)
+    async with embedded_store(data_dir) as url:
+        redis = Redis.from_url(url)
+        await redis.set("key", "value")
+        await redis.bgrewriteaof()
+        while (await redis.info("persistence"))["aof_rewrite_in_progress"]:  # noqa: ASYNC110 - the store tells nobody
+            await asyncio.sleep(0.01)
+        await redis.aclose()
+        assert (data_dir / "address").read_text().strip() == url
+        found = [data_dir, *data_dir.rglob("*")]
+        assert {path.name for path in found} >= {"data", "lock", "address", "valkey.log", "appendonlydir"}
+        assert len(found) > 6, "with what is appended to"
+        wrong = {
+            path.name: oct(path.stat().st_mode)
+            for path in found
+            if path.stat().st_mode & 0o777 != (0o700 if path.is_dir() else 0o600)
+        }
+        assert wrong == {}
+    assert not (data_dir / "address").exists()
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [

@@ -6,7 +6,7 @@ import pytest
 
 from presage_featurizer import decode_event
 from presage_featurizer.event_log import partition_of, stream_key
-from presage_server.store.keys import state_key
+from presage_server.store.keys import quarantine_key, state_key
 from presage_server.store.snapshot import REVISION_BYTES, read_snapshot
 from presage_server.tracking.recent import RecentSnapshots
 from support.changes import NOTHING, change_of, page_view, were_made
@@ -196,6 +196,7 @@ def test_the_last_ten_unreadable_states_are_quarantined(store):
             store.set_blob("u", b"broken %d" % number)
             assert were_made(view.commit(change_of(view.read_one(), page_view(event_id="e")))) == [True]
     assert store.aside("u") == [b"broken %d" % number for number in range(3, 13)]
+    assert 0 < store.redis.pttl(quarantine_key("u")) <= 60_000, "as long as a state"
 
 
 def test_a_sampled_vector_goes_into_its_visitors_stream(store):

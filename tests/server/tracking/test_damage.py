@@ -12,6 +12,7 @@ from google.protobuf.json_format import MessageToDict
 
 from presage.v1 import event_pb2, scoring_service_pb2
 from presage_featurizer import decode_event, decode_state
+from presage_server.log_ids import log_id
 from presage_server.store.keys import state_key
 from presage_server.store.snapshot import REVISION_BYTES
 from support.metrics import metric
@@ -90,7 +91,8 @@ async def test_a_damaged_state_is_scored_cold_kept_aside_and_never_silently_over
         assert (answer.degraded, answer.cold_start, answer.score) == (True, True, cold.score)
         assert MessageToDict(answer.features) == MessageToDict(cold.features)
         assert [record.levelno for record in caplog.records] == [logging.ERROR]
-        assert f"{user_id!r} cannot be read" in caplog.text
+        assert f"{log_id(user_id)} cannot be read" in caplog.text
+        assert user_id not in caplog.text
         assert store.blob(user_id) == blob
         refused = await failure(served.stub.GetFeatures(scoring_service_pb2.GetFeaturesRequest(user_id=user_id)))
         assert refused.code() == grpc.StatusCode.DATA_LOSS

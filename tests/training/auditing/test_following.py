@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
+from unittest import mock
 
 import msgspec
 import pytest
@@ -13,12 +15,21 @@ from prometheus_client import CollectorRegistry, generate_latest
 from presage_featurizer import CONVERSION, MICROS, NO_AGGREGATES, Event, encode_event, featurize, fold
 from presage_featurizer.aggregates import Aggregate, Aggregates
 from presage_featurizer.digests import digest
-from presage_featurizer.event_log import Entry, EntryId, ServedVector, encode_served_vector, partition_of
+from presage_featurizer.event_log import (
+    Entry,
+    EntryId,
+    ServedVector,
+    decode_served_vector,
+    encode_served_vector,
+    partition_of,
+)
+from presage_server.archive.erasing import KINDS, erase_rows, find_rows
 from presage_server.archive.folder import open_folder
 from presage_server.archive.parts import parts_by_day
 from presage_server.settings import shipped_models
 from presage_training.audit import Models, audit
 from presage_training.auditing.following import FollowingAudit, Mismatch, StoppedError
+from presage_training.auditing.forgetting import forget_in_states
 from presage_training.auditing.metrics import AuditMetrics
 from presage_training.auditing.visitor_states import open_states
 from presage_training.errors import AuditStateError
@@ -67,7 +78,7 @@ def a_log(seed: int, share: float = 0.6) -> list[Entry]:
         ]
         entries.append(entry(number, user_id, event=encode_event(own[step]), fresh=step == 0))
         if user_id in late:
-            entries.append(entry(number, user_id, vector=encode_served_vector(late.pop(user_id))))
+            entries.append(entry(number, user_id, 2, vector=encode_served_vector(late.pop(user_id))))
         if random.random() < share:
             vector = vector_after(own[: step + 1])
             if random.random() < 0.3:
@@ -77,8 +88,10 @@ def a_log(seed: int, share: float = 0.6) -> list[Entry]:
     return entries
 
 
-def entry(number: int, user_id: str, *, event: bytes = b"", vector: bytes = b"", fresh: bool = False) -> Entry:
-    return Entry(partition_of(user_id), EntryId(1_000 + number, int(bool(vector))), event, fresh, vector)
+def entry(
+    number: int, user_id: str, sequence: int = 1, *, event: bytes = b"", vector: bytes = b"", fresh: bool = False
+) -> Entry:
+    return Entry(partition_of(user_id), EntryId(1_000 + number, sequence if vector else 0), event, fresh, vector)
 
 
 def archived(directory: Path, batches: Sequence[Sequence[Entry]]) -> None:
@@ -232,6 +245,65 @@ def test_stopped_within_a_batch_it_begins_it_again(tmp_path):
         Follower(archive, is_stopped=lambda: next(looks)).run()
 
     assert Follower(archive).run().progress.same == len(list(read_archived_vectors(archive)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_visitor_who_is_erased_between_two_batches_changes_nothing_for_the_others(tmp_path, seed):
+    """Rows leave the files of batches whose vectors were compared already: the results belong to entries, not to rows."""
+    batches = cut(a_log(seed), seed, 4)
+    archive = tmp_path / "archive"
+    archived(archive, batches)
+    expected = Follower(archive).run().progress
+    archive.with_suffix(".audit").unlink()
+    user_id = f"visitor-{seed}"
+    places = {kind: EntryId(10_000, 0) for kind in KINDS}
+    partition = partition_of(user_id)
+
+    follower = Follower(archive)
+    first = follower.run(steps=2).progress
+    find = partial(find_rows, archive, partition, user_id, until=places, names_it=lambda _: False)
+    for found in list(find()):
+        erase_rows(found, partition, user_id, until=places, names_it=lambda _: False)
+    assert list(find()) == []
+    ((path, rows),) = forget_in_states([archive], [], user_id, erase=True)
+    assert rows > 0
+    assert path == archive.with_suffix(".audit")
+    assert user_id.encode() not in path.read_bytes()
+    assert dict(forget_in_states([archive], [], user_id, erase=False)) == {path: 0}
+    rest = follower.run().progress
+
+    assert follower.alerts == []
+    assert not rest.skipped
+    left = list(read_archived_vectors(archive))
+    assert user_id not in {vector.user_id for vector in left}
+    of_others = sum(vector.user_id != user_id for batch in batches for vector in vectors_of(batch))
+    assert len(left) == of_others < expected.same
+    assert of_others <= first.same + rest.same <= expected.same
+
+
+def test_a_visitor_is_erased_beside_an_audit_that_follows(tmp_path):
+    """Not within a batch, whose visitors are in memory."""
+    archive = tmp_path / "archive"
+    archived(archive, cut(a_log(1), 1, 3))
+    path = archive.with_suffix(".audit")
+    with open_states(path, archive_id="test", aggregates=NO_AGGREGATES) as states:
+        audit = FollowingAudit(archive, states, lambda: MODELS, on_mismatch=pytest.fail)
+        audit.step(to_the_end=True)
+        assert dict(forget_in_states([archive], [], "visitor-2", erase=True))[path] > 0
+        assert states.get("visitor-2") is None
+        assert states.get("visitor-3") is not None
+        states.begin()
+        with (
+            mock.patch("presage_training.auditing.forgetting._WAIT_SECONDS", 0.05),
+            pytest.raises(AuditStateError, match="locked"),
+        ):
+            list(forget_in_states([archive], [], "visitor-3", erase=True))
+        states.roll_back()
+        assert audit.step(to_the_end=True)
+
+
+def vectors_of(batch: Sequence[Entry]) -> list[ServedVector]:
+    return [decode_served_vector(each.vector) for each in batch if each.vector]
 
 
 def test_a_file_of_states_of_something_else_is_an_error(tmp_path):

@@ -60,4 +60,4 @@ def _forget(path: Path, user_id: str, *, erase: bool) -> int:
         connection.execute("COMMIT")
         if erase:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log beside it has older pages
-    return rows
+    return int(rows)

@@ -117,7 +117,7 @@ class VisitorStates:
         )
         with _file_errors(self._path):
             self._connection.execute("DELETE FROM peeked_vectors")
-            self._connection.executemany("INSERT INTO peeked_vectors VALUES (?, ?, ?, ?)", rows)
+            self._connection.executemany("INSERT OR REPLACE INTO peeked_vectors VALUES (?, ?, ?, ?)", rows)
             self._connection.execute("INSERT OR REPLACE INTO about VALUES ('batch', ?)", (str(batch),))
             self._connection.commit()
         self.batch = batch

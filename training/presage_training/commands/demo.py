@@ -186,13 +186,18 @@ next
       starts a server on port 50051, and keeps its state in ./presage-data
   README.md, "Use it"
       sends it events and gets scores, from Python or any other language
-  {pip} install '.[train]'
+  {pip} install '{_distribution()}[train]'
       brings the libraries that the next two commands need
   {command} inspect LOG --to shop.toml
       proposes how to read a log of your own shop's events; docs/how-to/inspect-a-log.md
   {command} train LOG --mapping shop.toml --to runs/first
       trains models on it, and says how to serve the best; docs/how-to/train-on-your-log.md
       with --rank, a model that ranks items; docs/how-to/train-a-ranking-model.md"""
+
+
+def _distribution() -> str:
+    """Return what to tell pip: this checkout, or where there is none, the package."""
+    return "." if Path(__file__).parents[3].joinpath("pyproject.toml").exists() else "presage-scoring"
 
 
 def _command(name: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
+import grpc
 import typer
 from rich.console import Console
 from rich.progress import (
@@ -21,7 +22,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from presage_client import PresageError
+from presage_client import PresageError, tls_credentials
 from presage_featurizer import Event, FeaturizerError
 from presage_training.datasets.own_features import UnseenAttributes
 from presage_training.errors import TrainingError
@@ -72,6 +73,20 @@ def replay(  # noqa: PLR0917 - the command line passes names
             help="A token with the scope `track`, if the server asks for one.",
         ),
     ] = "",
+    target_ca: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PRESAGE_TARGET_CA",
+            help="A PEM file of the authorities that may sign the server's certificate: the connection speaks TLS.",
+        ),
+    ] = None,
+    target_cert: Annotated[
+        str | None,
+        typer.Option(envvar="PRESAGE_TARGET_CERT", help="This client's certificate, if the server asks for one."),
+    ] = None,
+    target_key: Annotated[
+        str | None, typer.Option(envvar="PRESAGE_TARGET_KEY", help="Its key, without a passphrase.")
+    ] = None,
     lanes: Annotated[int, typer.Option(min=1, max=64, help="Calls in flight; each visitor keeps to one lane.")] = 8,
     timeout_ms: Annotated[float, typer.Option(min=1, help="The deadline of one call of up to 500 events.")] = 10_000,
 ) -> None:
@@ -112,7 +127,15 @@ def replay(  # noqa: PLR0917 - the command line passes names
         log = CountedOrder(sorted_by_time(events) if sort else events)
         with bar:
             stats = asyncio.run(
-                send_log(log, target, lanes=lanes, timeout_ms=timeout_ms, on_progress=show, token=token)
+                send_log(
+                    log,
+                    target,
+                    lanes=lanes,
+                    timeout_ms=timeout_ms,
+                    on_progress=show,
+                    token=token,
+                    credentials=_credentials(target_ca, target_cert, target_key),
+                )
             )
             bar.update(task, total=stats.events)
     except OSError as error:
@@ -130,6 +153,16 @@ def replay(  # noqa: PLR0917 - the command line passes names
         console.print(f"{order.description}; --sort sends them in the order of time", soft_wrap=True)
     if skipped.total and not stats.events:
         sys.exit(_fail(f"{file}: nothing in it could be read as {_source_name(source)}; name its format"))
+
+
+def _credentials(ca: str | None, cert: str | None, key: str | None) -> grpc.ChannelCredentials | None:
+    """Return those of TLS; None: plain text."""
+    if not (ca or cert or key):
+        return None
+    try:
+        return tls_credentials(ca or None, cert_file=cert or None, key_file=key or None)
+    except ValueError as error:
+        sys.exit(_fail(f"--target-ca, --target-cert, --target-key: {error}"))
 
 
 class _Counted:

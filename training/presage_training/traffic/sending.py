@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
+import grpc
+
 import presage_client
 from presage_client import AsyncClient, ClientOptions, DeadlineExceededError, OverloadedError, UnavailableError
 from presage_featurizer import MICROS, Event, Item, Shown
@@ -74,6 +76,7 @@ async def send_log(
     timeout_ms: float,
     on_progress: Callable[[SendStats], None],
     token: str = "",
+    credentials: grpc.ChannelCredentials | None = None,
 ) -> SendStats:
     """Send events to a server.
 
@@ -87,6 +90,7 @@ async def send_log(
         timeout_ms: The deadline of one call.
         on_progress: Called after every call with the outcomes so far.
         token: What the server asks for, if it does.
+        credentials: Those of TLS; None: plain text.
 
     Returns:
         The outcomes.
@@ -97,7 +101,7 @@ async def send_log(
     stats = SendStats()
     queues: list[asyncio.Queue[list[Event]]] = [asyncio.Queue(_QUEUED_BATCHES) for _ in range(lanes)]
     visitors: set[int] = set()
-    client = AsyncClient(target, options=ClientOptions(timeout_ms=timeout_ms, token=token))
+    client = AsyncClient(target, options=ClientOptions(timeout_ms=timeout_ms, token=token, credentials=credentials))
     try:
         async with client, asyncio.TaskGroup() as group:
             workers = [group.create_task(_work(queue, client, stats, on_progress)) for queue in queues]

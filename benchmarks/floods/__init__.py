@@ -1,0 +1,1 @@
+"""What a hostile client does to others, with each transport, and behind each proxy."""
