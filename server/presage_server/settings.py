@@ -12,6 +12,7 @@ from presage_server.access.settings import parse_open_parts
 from presage_server.errors import SettingsError
 from presage_server.setting_fields import check_settings, setting
 from presage_server.store.urls import STORE_SCHEMES, STORE_URL_HELP
+from presage_server.telemetry.settings import TelemetrySettings
 from presage_server.transport.addresses import check_socket, is_unix
 from presage_server.transport.tls_settings import TlsSettings
 
@@ -36,7 +37,7 @@ def shipped_models() -> Path:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings(TlsSettings):
+class Settings(TlsSettings, TelemetrySettings):
     """How to serve.
 
     Raises:
@@ -225,6 +226,7 @@ class Settings(TlsSettings):
 
     def __post_init__(self) -> None:
         check_settings(self)
+        self.check_telemetry()
         if not self.host:
             raise SettingsError(f"host: expected an address or a host name, got {self.host!r}")
         if is_unix(self.host):

@@ -199,7 +199,7 @@ class Pipeline:
                     route = job.route
                     state = read_state(blob, job.model.feature_set.needs if route is None else route.needs)
                 except Exception as error:  # noqa: BLE001 - the visitor's own
-                    job.call.fail(internal_error(error, job.call.method))
+                    job.call.fail(internal_error(error, job.call.method, job.call.metadata))
                     continue
                 if isinstance(state, StateError):
                     self._scorer.set_state(job, state)
@@ -225,7 +225,7 @@ class Pipeline:
         except RpcError as error:
             call.fail(error)
         except Exception as error:  # noqa: BLE001 - the visitor's own
-            call.fail(internal_error(error, call.method))
+            call.fail(internal_error(error, call.method, call.metadata))
         return None
 
     def _set_snapshots(self, batch: Batch, blobs: Sequence[Blob]) -> None:
