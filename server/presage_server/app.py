@@ -125,11 +125,10 @@ async def running(
         paths = [method.path for method in methods]
         transport = make_transport(transport_name, options, paths, server, None if gate is None else gate.admits)
         opened = await open_store(settings, stack)
-        add_rare_methods(server, models=models, redis=opened.of_key(CATALOGUE_STREAM), settings=settings, custom=custom)
+        rare = opened.of_key(CATALOGUE_STREAM)
+        add_rare_methods(server, models=models, redis=rare, settings=settings, custom=custom)
         binding = TableBinding(models)
-        readiness = await stack.enter_async_context(
-            followed_readiness(settings, metrics, health_servicer, opened.of_key(CATALOGUE_STREAM))
-        )
+        readiness = await stack.enter_async_context(followed_readiness(settings, metrics, health_servicer, rare))
         live = await stack.enter_async_context(live_items(opened.url, settings, metrics.registry, binding.bind))
         store = _make_store(opened, settings, metrics)
         counts = make_counts(settings, models, metrics)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis
@@ -23,7 +24,7 @@ from presage_server.store.cluster.slot_map import SlotMap, slot_of
 from presage_server.store.connecting import Connector
 from presage_server.store.durability import check_durability
 from presage_server.store.embedded import embedded_store
-from presage_server.store.finding import SentinelFinder
+from presage_server.store.finding import Place, SentinelFinder
 from presage_server.store.found_connections import follow_async
 from presage_server.store.link import Link
 from presage_server.store.redis_store import RedisStore
@@ -109,6 +110,10 @@ async def _open_one(url: str, found: StoreUrl, settings: Settings, stack: AsyncE
     return OpenStore(url=url, link=link, of_key=lambda _: redis, make=make, watch_losses=watch_losses), kind
 
 
+def _same(place: Place) -> Place:
+    return place
+
+
 async def _open_cluster(url: str, found: StoreUrl, settings: Settings, stack: AsyncExitStack) -> tuple[OpenStore, str]:
     slots = SlotMap(found)
     _, address = connect(found.url)
@@ -118,7 +123,7 @@ async def _open_cluster(url: str, found: StoreUrl, settings: Settings, stack: As
     kind = await asyncio.to_thread(check_cluster, slots)
     for place in slots.places:
         redis, _ = connect(found.url)
-        async with follow_async(redis, lambda place=place: place):
+        async with follow_async(redis, partial(_same, place)):
             await check_durability(redis, settings.store_fsync)
     await asyncio.to_thread(link.open, _STORE_SECONDS)
     clients: dict[int, Redis] = {}

@@ -105,6 +105,8 @@ class LossWatch:
                     await self.check()
             except (RedisError, OSError, TimeoutError) as error:
                 _logger.debug("the store could not be asked for what was written before; tried again: %s", error)
+            except Exception:
+                _logger.exception("what was written before could not be looked for; tried again")
 
     async def check(self) -> None:
         """Look once; does nothing while the same process answers.

@@ -205,8 +205,8 @@ async def test_a_client_of_asyncio_follows_its_key(cluster):
 
 
 def test_each_partition_has_a_client_of_its_server(cluster, clients):
-    for partition, redis in itertools.islice(clients.partitions(), 20):
-        redis.set(f"{{p{partition}}}:x", partition)
+    for partition in range(20):
+        clients.of_partition(partition).set(f"{{p{partition}}}:x", partition)
     assert [cluster.redis.get(f"{{p{partition}}}:x") for partition in range(20)] == [b"%d" % each for each in range(20)]
     assert len(clients.of_servers()) == 3
     assert len(set(SLOT_OF_PARTITION)) == 1_024
