@@ -22,7 +22,7 @@ from presage_server.settings import Settings
 from presage_server.telemetry.exposition import listen
 from presage_server.tracing.exporting import missing_libraries
 from presage_server.transport.addresses import is_loopback
-from presage_server.transport.choosing import choose_transport
+from presage_server.transport.choosing import choose_transport, native_version
 
 __all__ = ["check_data_dir", "check_models", "check_port", "check_secrets", "check_tracing", "check_transport"]
 
@@ -43,9 +43,9 @@ def check_transport(settings: Settings) -> Iterator[Check]:
         if name == "native" or settings.transport == "grpcio" or settings.tls_cert:
             yield Check("transport", Outcome.OK, f"{name} ({reason})")
         else:
-            remedy = (
-                "pip install 'presage-scoring[native]', and put a proxy in front if it is to listen beyond loopback"
-            )
+            remedy = "pip install 'presage-scoring[native]'"
+            if native_version():
+                remedy = "have a proxy in front reject compressed requests, and give --trusted-clients"
             yield Check("transport", Outcome.WARN, f"{name} ({reason}): native takes several times the calls", remedy)
     if is_loopback(settings.host) or settings.tls_cert:
         yield Check(
@@ -145,7 +145,7 @@ def check_data_dir(settings: Settings) -> Iterator[Check]:
 def check_secrets(settings: Settings) -> Iterator[Check]:
     """The files of keys, tokens and certificates that the settings name."""
     for name in (*_SECRET_FILES, *_FILES):
-        path = getattr(settings, name, "")
+        path = _given(settings, name)
         if not path:
             continue
         try:
@@ -187,6 +187,11 @@ def check_tracing(settings: Settings) -> Iterator[Check]:
         )
     else:
         yield Check("tracing", Outcome.OK, f"{settings.trace_endpoint} can be connected to")
+
+
+def _given(settings: Settings, name: str) -> str:
+    """Return a setting that not every release has."""
+    return str(getattr(settings, name, ""))
 
 
 def _answers_health(host: str, port: int) -> bool:
