@@ -27,7 +27,7 @@ from presage_server.eventlog.consumer_group import connect
 from presage_server.forgetting.checking import Finding, find_visitor
 from presage_server.forgetting.disk import rewrite_files
 from presage_server.forgetting.errors import ForgetError
-from presage_server.forgetting.held_archive import hold_archive
+from presage_server.forgetting.held_archive import group_of, hold_archive
 from presage_server.forgetting.places import forget_in_places
 from presage_server.forgetting.settings import ForgetSettings
 from presage_server.forgetting.visitor import Cut, StoredVisitor
@@ -92,6 +92,8 @@ def check_visitor(settings: ForgetSettings) -> list[Finding]:
 
 
 def _forget(redis: Redis, settings: ForgetSettings, warn: Callable[[str], None]) -> Erased:
+    for path in settings.archives:
+        group_of(path)  # a wrong name is found before anything is erased
     erased = Erased()
     visitor = StoredVisitor(redis, settings.user_id)
     begun, erased.keys = visitor.erase_state()
