@@ -18,14 +18,15 @@ from rich.console import Console
 
 from benchmarks.floods.kinds import FLOODS
 from benchmarks.floods.targets import TARGETS, Target, make_certificate, running_target, unavailable
-from benchmarks.floods.victim import Calls, call_for
+from benchmarks.floods.victim import Calls, call_for, seconds_until_answered
 from benchmarks.rig.command import FAILED, run_benchmark, write_json
 from benchmarks.rig.serving import is_running, local_store
 
-__all__ = ["main"]
+__all__ = ["Found", "cell", "main"]
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "floods.md"
 _CALM_SECONDS = 1.0
+_PATIENCE_SECONDS, _SOON_SECONDS = 30.0, 1.0
 _SERVED = 0.99
 
 
@@ -35,7 +36,8 @@ class Found:
 
     before: Calls
     during: Calls
-    after: Calls
+    recovery_seconds: float
+    """After its end, until another client was answered; infinite: it never was."""
     more_bytes: int
     """Of memory, at most, in the server and the proxy."""
     closed: int
@@ -68,7 +70,7 @@ def _run(given: argparse.Namespace, console: Console) -> int:
         for flood in given.floods:
             for target in targets:
                 found.setdefault(flood, {})[target] = one = _flood(target, flood, store, given.seconds)
-                console.print(f"{flood}, {target}: {_cell(one)}", highlight=False)
+                console.print(f"{flood}, {target}: {cell(one)}", highlight=False)
     if given.to:
         write_json(given.to, {flood: {name: asdict(one) for name, one in row.items()} for flood, row in found.items()})
     rows = _rows(found, targets)
@@ -102,11 +104,11 @@ def _flood(name: str, flood: str, store: str, seconds: float) -> Found:
                 during = call_for(seconds, target.address, target.credentials, look)
                 closed = int(sending.communicate()[0].split()[0])
             look()
-            after = call_for(_CALM_SECONDS, target.address, target.credentials)
+            recovery = seconds_until_answered(target.address, target.credentials, _PATIENCE_SECONDS)
             return Found(
                 before=before,
                 during=during,
-                after=after,
+                recovery_seconds=recovery,
                 more_bytes=most_bytes - calm_bytes,
                 closed=closed,
                 alive=is_running(target.server_pid),
@@ -117,7 +119,7 @@ def _tls_options(target: Target) -> list[str]:
     return [] if target.tls is None else ["--tls", *map(str, target.tls)]
 
 
-def _cell(found: Found) -> str:
+def cell(found: Found) -> str:
     """Write what happened to the other client, and to memory."""
     during, total = found.during, found.during.answered + found.during.failed
     served = f"{found.before.median_ms:.1f} → {during.median_ms:.1f}, at most {during.slowest_ms:,.0f} ms"
@@ -126,14 +128,18 @@ def _cell(found: Found) -> str:
     lost = f", **{during.failed} of {total} failed**" if during.answered < _SERVED * total else ""
     memory = f", {found.more_bytes / 1e6:+,.0f} MB" if found.more_bytes >= 10e6 else ""
     ended = "" if found.alive else ", **the process ended**"
-    still = "" if found.after.answered and not found.after.failed else ", **not served after it**"
-    return f"{served}{lost}{memory}{ended}{still}"
+    again = ""
+    if found.recovery_seconds > _PATIENCE_SECONDS:
+        again = ", **not served again**"
+    elif found.recovery_seconds > _SOON_SECONDS:
+        again = f", **served again after {found.recovery_seconds:.0f} s**"
+    return f"{served}{lost}{memory}{ended}{again}"
 
 
 def _rows(found: Mapping[str, Mapping[str, Found]], targets: list[str]) -> list[str]:
     rows = [f"| flood | {' | '.join(targets)} |", f"|---|{'---|' * len(targets)}"]
     rows += [
-        f"| {flood}: {FLOODS[flood].means} | {' | '.join(_cell(row[name]) for name in targets)} |"
+        f"| {flood}: {FLOODS[flood].means} | {' | '.join(cell(row[name]) for name in targets)} |"
         for flood, row in found.items()
     ]
     return rows

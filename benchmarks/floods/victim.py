@@ -11,7 +11,7 @@ import grpc
 
 from presage_client import Client, ClientOptions, PresageError
 
-__all__ = ["Calls", "call_for"]
+__all__ = ["Calls", "call_for", "seconds_until_answered"]
 
 _TIMEOUT_MS = 1_000
 _PAUSE_SECONDS = 0.003
@@ -53,3 +53,18 @@ def call_for(
         median_ms=median(times) * 1e3 if times else float("inf"),
         slowest_ms=max(times + failures, default=0.0) * 1e3,
     )
+
+
+def seconds_until_answered(address: str, credentials: grpc.ChannelCredentials | None, at_most: float) -> float:
+    """Score a visitor on connections of its own until an answer comes; infinite if none does in time."""
+    options = ClientOptions(timeout_ms=_TIMEOUT_MS, max_attempts=1, credentials=credentials)
+    begun = monotonic()
+    while monotonic() - begun < at_most:
+        with Client(address, options=options) as client:
+            try:
+                client.score("victim")
+            except PresageError:
+                sleep(_PAUSE_SECONDS)
+            else:
+                return monotonic() - begun
+    return float("inf")

@@ -1,4 +1,4 @@
-"""Try mutated bundles in a process of its own, which may hang or crash: ``python -m benchmarks.fuzzing.bundles.worker SEED FIRST COUNT``.
+"""``python -m benchmarks.fuzzing.bundles.worker SEED FIRST COUNT`` tries mutated bundles in a process that may hang or crash.
 
 Prints a line of JSON for each mutation: what was changed, what came of it, and the seconds that it took. A bundle that takes too
 long ends the process with a traceback.
@@ -64,7 +64,9 @@ class Trial:
             model = self._load(files)
         except BundleError as error:
             message = str(error)
-            return "refused" if message.isprintable() and len(message) < _SLOWEST else f"refused in many lines: {error!r}"
+            return (
+                "refused" if message.isprintable() and len(message) < _SLOWEST else f"refused in many lines: {error!r}"
+            )
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is a finding
             return f"broke: {type(error).__name__}: {str(error)[:200]!r}"
         try:
@@ -79,14 +81,14 @@ class Trial:
             return f"scores differently: by {largest:.2g}"
         return "scores the same" if largest == 0.0 else "scores the same but for rounding"
 
-    def _load(self, files: Files):  # noqa: ANN202 - either kind
+    def _load(self, files: Files):
         _write_files(self._directory, files)
         return load_served(self._directory)
 
-    def _scores(self, model) -> NDArray[np.float64]:  # noqa: ANN001 - either kind
+    def _scores(self, model) -> NDArray[np.float64]:
         return np.array(model.bundle.scores(self._probes))
 
-    def _explain(self, model) -> None:  # noqa: ANN001 - either kind
+    def _explain(self, model) -> None:
         if not hasattr(model.bundle, "explain"):
             return
         for row in self._probes[:_EXPLAINED_ROWS]:
@@ -113,7 +115,7 @@ def main(seed: int, first: int, count: int) -> None:
     warnings.simplefilter("ignore")
     logging.disable()
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, resource.RLIM_INFINITY))
-    memory = Path("/dev/shm")  # noqa: S108 - files that are written a hundred times a second
+    memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         originals = write_originals(Path(folder) / "originals")
         trials = [Trial(original, Path(folder) / "models") for original in originals]

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from presage_server.cli.options import checked_token
+
 __all__ = ["health"]
 
 _DEFAULT_PORT = "50051"
@@ -31,21 +33,31 @@ def health(
     tls_name: Annotated[str, typer.Option(help="The name in that certificate, if it is not that of the target.")] = "",
     token: Annotated[
         str,
-        typer.Option(envvar="PRESAGE_TOKEN", help="For a server whose health is not open to all.", show_envvar=True),
+        typer.Option(
+            envvar="PRESAGE_TOKEN",
+            callback=checked_token,
+            help="For a server whose health is not open to all.",
+            show_envvar=True,
+        ),
     ] = "",
 ) -> None:
     """Ask a server whether it serves: exit code 0 if it does, 1 if it does not or does not answer.
 
     It says that the process answers, not that its store does. For the health checks of containers and service managers;
-    orchestrators that speak gRPC's health protocol need no command.
+    orchestrators that speak gRPC's health protocol need no command. Where PRESAGE_TLS_CERT and PRESAGE_TLS_KEY name the server's
+    own files, it is asked over TLS, and trusted by that very certificate.
     """
     import grpc  # noqa: PLC0415 - the help of commands needs no gRPC
     from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
 
-    target = target or _own_address()
-    options = [("grpc.ssl_target_name_override", tls_name)] if tls_name else []
+    from presage_server.transport.certificate_files import CertificateError  # noqa: PLC0415
+
     metadata = (("authorization", f"Bearer {token}"),) if token else ()
+    is_ours, target = not target, target or _own_address()
     try:
+        if is_ours and not tls_ca:
+            tls_ca, tls_name = _own_certificate()
+        options = [("grpc.ssl_target_name_override", tls_name)] if tls_name else []
         credentials = grpc.ssl_channel_credentials(Path(tls_ca).read_bytes()) if tls_ca else None
         with (
             grpc.secure_channel(target, credentials, options)
@@ -55,6 +67,8 @@ def health(
             stub = health_pb2_grpc.HealthStub(channel)
             request = health_pb2.HealthCheckRequest(service=service)
             answer = stub.Check(request, timeout=timeout_seconds, metadata=metadata)
+    except CertificateError as error:
+        problem = str(error)
     except OSError as error:
         problem = f"cannot read {tls_ca}: {error.strerror}"
     except grpc.RpcError as error:
@@ -65,6 +79,21 @@ def health(
         problem = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
     sys.stderr.write(f"presage health: {target}: {problem}\n")
     sys.exit(1)
+
+
+def _own_certificate() -> tuple[str, str]:
+    """Return the file of this server's certificate, and a name in it; both are empty where it speaks plain text.
+
+    Raises:
+        CertificateError: It cannot be read, or is not one that can be served.
+    """
+    from presage_server.transport.certificate_files import TlsFiles  # noqa: PLC0415
+
+    cert, key = os.environ.get("PRESAGE_TLS_CERT", ""), os.environ.get("PRESAGE_TLS_KEY", "")
+    if not cert:
+        return "", ""
+    names = TlsFiles(chain=Path(cert), key=Path(key), client_ca=None).read().subject
+    return cert, names.partition(", ")[0].replace("*.", "presage.")
 
 
 def _own_address() -> str:

@@ -15,6 +15,7 @@ from presage_server.scoring.jobs import FeaturesJob, ScoreJob, Vectors, VectorsJ
 from presage_server.scoring.pairing import Pairs
 from presage_server.scoring.sampler import Sampler
 from presage_server.telemetry.metrics import Metrics
+from presage_server.telemetry.seldom import Seldom
 from presage_server.telemetry.stages import Stages
 from presage_server.telemetry.versions import ArmCounts
 
@@ -47,6 +48,7 @@ class Scorer:
         self._pairs = pairs
         self._counts = counts
         self._newer_logged = False
+        self._unreadable_lines = Seldom()
 
     def set_state(self, job: ScoreJob, state: CoreState | StateError | None) -> None:
         """Give a job the state that was read; one that cannot be decoded makes the score degraded."""
@@ -129,7 +131,7 @@ class Scorer:
             try:
                 scores = job.model.predict(job.rows)
             except Exception as error:  # noqa: BLE001 - the call's own
-                job.call.fail(internal_error(error, job.call.method))
+                job.call.fail(internal_error(error, job.call.method, job.call.metadata))
             else:
                 job.respond(job, scores)
 
@@ -143,7 +145,7 @@ class Scorer:
         try:
             vector = featurize(state, job.now_unix_micros, job.feature_set, session_id=job.session_id)
         except Exception as error:  # noqa: BLE001 - the call's own
-            job.call.fail(internal_error(error, job.call.method))
+            job.call.fail(internal_error(error, job.call.method, job.call.metadata))
         else:
             if state is not None:
                 _note_history(job, state)
@@ -167,14 +169,20 @@ class Scorer:
             try:
                 self._score([job], model, stages)
             except Exception as error:  # noqa: BLE001 - the call's own
-                job.error = internal_error(error, job.call.method)
+                job.error = internal_error(error, job.call.method, job.call.metadata)
                 job.respond(job, job.error)
 
     def note_unreadable(self, user_id: str, error: StateError) -> None:
         """Count a state that cannot be decoded, and log it."""
         self._metrics.unreadable_states.inc()
         if not isinstance(error, NewerStateError):
-            _logger.error("the state of visitor %s cannot be read, it is left as it is: %s", log_id(user_id), error)
+            if self._unreadable_lines.passes():
+                _logger.error(
+                    "the state of visitor %s cannot be read, it is left as it is: %s%s",
+                    log_id(user_id),
+                    error,
+                    self._unreadable_lines.left_out(),
+                )
         elif not self._newer_logged:  # during a roll-out, once is enough
             _logger.warning(
                 "a newer release wrote states that this one cannot read, such as that of visitor %s", log_id(user_id)
