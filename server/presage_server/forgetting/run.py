@@ -118,5 +118,6 @@ def _forget(clients: StoreClients, settings: ForgetSettings, warn: Callable[[str
     if settings.rewrite_files:
         for redis in clients.of_servers():
             erased.problems += rewrite_files(redis, wait_seconds=settings.wait_seconds)
+    visitor.clear_slow_log()  # it may have commands of before, and those of this erasure
     erased.left = list(find_visitor(clients, settings, cut))
     return erased

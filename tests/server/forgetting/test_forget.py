@@ -172,6 +172,19 @@ def test_vectors_that_a_call_computed_from_the_old_state_are_erased_though_they_
     assert len(erased.left) == 2, "state and event"
 
 
+def test_the_stores_slow_log_has_no_visitor_either(store):
+    store.redis.config_set("slowlog-log-slower-than", 0)
+    try:
+        live(store, Event("e", EventType.PAGE_VIEW, "slow-visitor", 1_714_521_600_000_000))
+        store.redis.config_set("slowlog-log-slower-than", -1)
+        assert any("slow log" in finding.line() for finding in check_visitor(settings_of(store, "slow-visitor")))
+        assert forget(store, "slow-visitor").is_complete
+        assert check_visitor(settings_of(store, "slow-visitor")) == []
+        assert store.redis.slowlog_len() == 0
+    finally:
+        store.redis.config_set("slowlog-log-slower-than", 10_000)
+
+
 def test_a_vector_is_found_by_its_visitor_alone(store):
     """Not by another text that has the id in it."""
     vector = msgspec.structs.replace(vector_of("somebody"), session_id="u", model="u")
