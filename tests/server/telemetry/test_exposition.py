@@ -7,6 +7,7 @@ import contextlib
 
 import pytest
 
+from presage_server.access.tokens import digest_of
 from presage_server.telemetry import exposition
 from presage_server.telemetry.exposition import Exposed, SilentError, listen, serve_http
 from support.metrics import exchange, readiness
@@ -19,6 +20,7 @@ class Source:
         self.asked = 0
         self.unready = ""
         self.silent = False
+        self.readers = None
         self.go_on = asyncio.Event()
         self.go_on.set()
 
@@ -27,7 +29,7 @@ class Source:
         await self.go_on.wait()
         if self.silent:
             raise SilentError("the server has not answered within 2 s")
-        return Exposed(f"asked {self.asked}\n".encode(), self.unready)
+        return Exposed(f"asked {self.asked}\n".encode(), self.unready, self.readers)
 
 
 @pytest.fixture
@@ -57,6 +59,20 @@ async def test_a_server_that_says_nothing_has_no_metrics_and_is_not_ready(expose
         assert answer.endswith(b"the server has not answered within 2 s\n")
     source.silent = False
     assert await readiness(port) == (200, "ready")
+
+
+async def test_only_readers_get_the_metrics_and_the_reason_why_a_server_is_not_ready(exposed):
+    source, port = exposed
+    source.readers = [digest_of(b"secret")]
+    source.unready = "the store at 10.0.0.7 does not answer"
+    for token, may in (("", False), ("other", False), ("secret", True)):
+        header = f"Authorization: Bearer {token}\r\n" if token else ""
+        metrics = (await exchange(port, f"GET /metrics HTTP/1.1\r\n{header}\r\n".encode())).decode()
+        assert metrics.startswith("HTTP/1.1 200 OK" if may else "HTTP/1.1 401 Unauthorized")
+        assert ("asked" in metrics) == may
+        ready = (await exchange(port, f"GET /ready HTTP/1.1\r\n{header}\r\n".encode())).decode()
+        assert ready.startswith("HTTP/1.1 503 "), "load balancers have no token"
+        assert ("10.0.0.7" in ready) == may
 
 
 async def test_however_many_scrape_it_is_asked_a_few_times(exposed, monkeypatch):
