@@ -6,13 +6,17 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from redis import Redis
 from redis.exceptions import RedisError
 
 from presage_server.doctor.check import Check, Outcome
 from presage_server.errors import StoreStartError
 from presage_server.settings import Settings
+from presage_server.store.clients import StoreClients
 from presage_server.store.embedded import find_binary
+from presage_server.store.url_errors import describe_url_error
+from presage_server.store.urls import StoreUrl
 
 __all__ = ["check_store"]
 
@@ -38,13 +42,19 @@ def check_store(settings: Settings) -> Iterator[Check]:
             remedy = "in production give --redis-url, so that several servers share a store that outlives them"
             yield Check("store", Outcome.WARN, f"embedded: {binary}", remedy)
         return
+    remedy = "check --redis-url, its password, the store's own log, and the firewall between"
     try:
-        with Redis.from_url(
-            settings.redis_url, socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS, decode_responses=True
-        ) as redis:
-            yield from _checks(redis, settings)
-    except (RedisError, OSError, ValueError) as error:
-        remedy = "check --redis-url, its password, the store's own log, and the firewall between"
+        found = StoreUrl.parse(settings.redis_url)
+        with StoreClients(found, client_name="presage-doctor", timeout_seconds=_SECONDS) as clients:
+            servers = clients.of_servers()
+            for redis in servers:
+                place = _place(redis) if len(servers) > 1 else ""
+                for check in _checks(redis, settings):
+                    yield msgspec.structs.replace(check, message=f"{place}: {check.message}") if place else check
+    except (ValueError, TypeError) as error:
+        text = describe_url_error(settings.redis_url, error)
+        yield Check("store", Outcome.FAIL, f"its URL cannot be understood: {text}", remedy)
+    except (RedisError, OSError) as error:
         yield Check("store", Outcome.FAIL, f"it cannot be used: {error}", remedy)
 
 
@@ -55,9 +65,14 @@ def _checks(redis: Redis, settings: Settings) -> Iterator[Check]:
     yield _version(info)
     yield _role(info)
     yield _eviction(redis, info)
-    yield _persistence(redis, info)
+    yield _persistence(redis, info, settings)
     yield _latency(redis, settings)
     yield _clock(redis)
+
+
+def _place(redis: Redis) -> str:
+    options = redis.connection_pool.connection_kwargs
+    return f"{options['host']}:{options['port']}"
 
 
 def _version(info: dict[str, Any]) -> Check:
@@ -93,7 +108,7 @@ def _eviction(redis: Redis, info: dict[str, Any]) -> Check:
     return Check("store memory", Outcome.OK, found)
 
 
-def _persistence(redis: Redis, info: dict[str, Any]) -> Check:
+def _persistence(redis: Redis, info: dict[str, Any], settings: Settings) -> Check:
     name = "store persistence"
     if info.get("aof_enabled"):
         if info.get("aof_last_write_status", "ok") != "ok":
@@ -101,6 +116,9 @@ def _persistence(redis: Redis, info: dict[str, Any]) -> Check:
                 name, Outcome.FAIL, "it cannot write its append-only file", "make room on its disk, and see its log"
             )
         fsync = _config(redis, "appendfsync")
+        if settings.store_fsync == "always" and fsync not in {"", "always"}:
+            found = f"appendfsync {fsync}, and --store-fsync always: a server would not start"
+            return Check(name, Outcome.FAIL, found, "CONFIG SET appendfsync always, or give --store-fsync everysec")
         return Check(name, Outcome.OK, f"append-only file{f', appendfsync {fsync}' if fsync else ''}")
     if info.get("rdb_last_bgsave_status", "ok") != "ok":
         return Check(name, Outcome.FAIL, "its last snapshot failed", "make room on its disk, and see its log")
@@ -143,6 +161,8 @@ def _clock(redis: Redis) -> Check:
 
 def _config(redis: Redis, name: str) -> str:
     try:
-        return str(redis.config_get(name).get(name, ""))
+        found: dict[Any, Any] = redis.config_get(name)  # type: ignore[assignment]  # a blocking client does not return an awaitable
     except RedisError:  # CONFIG is not allowed
         return ""
+    value = next(iter(found.values()), b"")
+    return value.decode() if isinstance(value, bytes) else str(value)
