@@ -13,10 +13,11 @@ from redis.exceptions import RedisError
 from presage_server.doctor.check import Check, Outcome
 from presage_server.errors import StoreStartError
 from presage_server.settings import Settings
-from presage_server.store.clients import StoreClients
+from presage_server.store.cluster.slot_map import SlotMap
 from presage_server.store.embedded import find_binary
+from presage_server.store.finding import SentinelFinder, single_client
 from presage_server.store.url_errors import describe_url_error
-from presage_server.store.urls import StoreUrl
+from presage_server.store.urls import StoreKind, StoreUrl
 
 __all__ = ["check_store"]
 
@@ -44,18 +45,32 @@ def check_store(settings: Settings) -> Iterator[Check]:
         return
     remedy = "check --redis-url, its password, the store's own log, and the firewall between"
     try:
-        found = StoreUrl.parse(settings.redis_url)
-        with StoreClients(found, client_name="presage-doctor", timeout_seconds=_SECONDS) as clients:
-            servers = clients.of_servers()
-            for redis in servers:
-                place = _place(redis) if len(servers) > 1 else ""
+        for name, redis in _servers(settings.redis_url):
+            with redis:
                 for check in _checks(redis, settings):
-                    yield msgspec.structs.replace(check, message=f"{place}: {check.message}") if place else check
+                    yield msgspec.structs.replace(check, name=check.name + name)
     except (ValueError, TypeError) as error:
         text = describe_url_error(settings.redis_url, error)
         yield Check("store", Outcome.FAIL, f"its URL cannot be understood: {text}", remedy)
-    except (RedisError, OSError) as error:
+    except (RedisError, OSError, StoreStartError) as error:
         yield Check("store", Outcome.FAIL, f"it cannot be used: {error}", remedy)
+
+
+def _servers(url: str) -> Iterator[tuple[str, Redis]]:
+    """Return a client of each server that has data, and what distinguishes it from the others."""
+    found = StoreUrl.parse(url)
+    if found.kind is StoreKind.SINGLE:
+        yield "", Redis.from_url(url, socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS, decode_responses=True)
+    elif found.kind is StoreKind.SENTINEL:
+        yield "", single_client(found.url, SentinelFinder(found)())
+    else:
+        slots = SlotMap(found)
+        slots.refresh()
+        if None in slots.partitions:
+            raise StoreStartError("the cluster has nobody for some slots")
+        for host, port in slots.places:
+            yield f" {host}:{port}", single_client(found.url, (host, port))
+        slots.close()
 
 
 def _checks(redis: Redis, settings: Settings) -> Iterator[Check]:
@@ -68,11 +83,6 @@ def _checks(redis: Redis, settings: Settings) -> Iterator[Check]:
     yield _persistence(redis, info, settings)
     yield _latency(redis, settings)
     yield _clock(redis)
-
-
-def _place(redis: Redis) -> str:
-    options = redis.connection_pool.connection_kwargs
-    return f"{options['host']}:{options['port']}"
 
 
 def _version(info: dict[str, Any]) -> Check:

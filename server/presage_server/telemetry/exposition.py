@@ -94,6 +94,8 @@ async def serve_http(source: Source, sockets: list[socket.socket]) -> list[async
                 await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
+        except asyncio.CancelledError:
+            pass  # the process ends; before Python 3.12, asyncio would report this task's cancellation as an error
         finally:
             writer.close()
 
