@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from presage_server.access.tokens import read_tokens
 from presage_server.doctor.check import Check, Outcome
-from presage_server.errors import ModelError, SettingsError
+from presage_server.errors import ModelError, SettingsError, TokensError
 from presage_server.models.loading import load_models
 from presage_server.models.placements import read_placements
 from presage_server.models.project import read_project
@@ -24,12 +25,20 @@ from presage_server.tracing.exporting import missing_libraries
 from presage_server.transport.addresses import is_loopback
 from presage_server.transport.choosing import choose_transport, native_version
 
-__all__ = ["check_data_dir", "check_models", "check_port", "check_secrets", "check_tracing", "check_transport"]
+__all__ = [
+    "check_access",
+    "check_data_dir",
+    "check_models",
+    "check_port",
+    "check_secrets",
+    "check_tracing",
+    "check_transport",
+]
 
 _CONNECT_SECONDS = 2.0
 _MIN_FREE_BYTES = 1 << 30
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_SECRET_FILES = ("tls_key", "tokens_file")
+_SECRET_FILES = ("tls_key",)
 _FILES = ("tls_cert", "tls_client_ca")
 
 
@@ -142,8 +151,24 @@ def check_data_dir(settings: Settings) -> Iterator[Check]:
         yield Check("data folder", Outcome.OK, f"{folder}, with {free >> 30} GB free")
 
 
+def check_access(settings: Settings) -> Iterator[Check]:
+    """The tokens file, read as a server would."""
+    if settings.tokens_file:
+        try:
+            tokens = read_tokens(Path(settings.tokens_file))
+        except TokensError as error:
+            yield Check("access", Outcome.FAIL, str(error), "presage tokens add makes such a file")
+        else:
+            yield Check("access", Outcome.OK, f"{len(tokens)} tokens in {settings.tokens_file}")
+    elif is_loopback(settings.host):
+        yield Check("access", Outcome.OK, "no tokens: everyone on this machine can use every call")
+    else:
+        found = f"no tokens: everyone who reaches {settings.host} can use every call"
+        yield Check("access", Outcome.WARN, found, "presage tokens add, then --tokens-file: see control-access.md")
+
+
 def check_secrets(settings: Settings) -> Iterator[Check]:
-    """The files of keys, tokens and certificates that the settings name."""
+    """The files of keys and certificates that the settings name."""
     for name in (*_SECRET_FILES, *_FILES):
         path = _given(settings, name)
         if not path:

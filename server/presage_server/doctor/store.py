@@ -6,13 +6,17 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from redis import Redis
 from redis.exceptions import RedisError
 
 from presage_server.doctor.check import Check, Outcome
 from presage_server.errors import StoreStartError
 from presage_server.settings import Settings
+from presage_server.store.cluster.slot_map import SlotMap
 from presage_server.store.embedded import find_binary
+from presage_server.store.finding import SentinelFinder, single_client
+from presage_server.store.urls import StoreKind, StoreUrl
 
 __all__ = ["check_store"]
 
@@ -39,13 +43,30 @@ def check_store(settings: Settings) -> Iterator[Check]:
             yield Check("store", Outcome.WARN, f"embedded: {binary}", remedy)
         return
     try:
-        with Redis.from_url(
-            settings.redis_url, socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS, decode_responses=True
-        ) as redis:
-            yield from _checks(redis, settings)
-    except (RedisError, OSError, ValueError) as error:
+        for name, redis in _servers(settings.redis_url):
+            with redis:
+                for check in _checks(redis, settings):
+                    yield msgspec.structs.replace(check, name=check.name + name)
+    except (RedisError, OSError, ValueError, StoreStartError) as error:
         remedy = "check --redis-url, its password, the store's own log, and the firewall between"
         yield Check("store", Outcome.FAIL, f"it cannot be used: {error}", remedy)
+
+
+def _servers(url: str) -> Iterator[tuple[str, Redis]]:
+    """Return a client of each server that has data, and what distinguishes it from the others."""
+    found = StoreUrl.parse(url)
+    if found.kind is StoreKind.SINGLE:
+        yield "", Redis.from_url(url, socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS, decode_responses=True)
+    elif found.kind is StoreKind.SENTINEL:
+        yield "", single_client(found.url, SentinelFinder(found)())
+    else:
+        slots = SlotMap(found)
+        slots.refresh()
+        if None in slots.partitions:
+            raise StoreStartError("the cluster has nobody for some slots")
+        for host, port in slots.places:
+            yield f" {host}:{port}", single_client(found.url, (host, port))
+        slots.close()
 
 
 def _checks(redis: Redis, settings: Settings) -> Iterator[Check]:

@@ -10,7 +10,13 @@ from typing import Any, Protocol, TypeVar
 from presage_featurizer import CorruptStateError, encode_event
 from presage_featurizer.event_log import partition_of, stream_key
 from presage_server.clock import Clock
-from presage_server.errors import CommandRejectedError, RpcError, StoreFullError, StoreUnavailableError
+from presage_server.errors import (
+    CommandRejectedError,
+    RpcError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnreadableStateError,
+)
 from presage_server.store.keys import encode_reads, keys_of_commit
 from presage_server.store.link import Link
 from presage_server.store.resp import ReplyError, encode
@@ -174,6 +180,8 @@ class RedisStore:
             return unavailable()
         if trouble in {Trouble.LOADING, Trouble.CLUSTER}:
             return unavailable()
+        if "WRONGTYPE" in str(error):  # older stores say it within the text of a script's error
+            return UnreadableStateError("what is stored of this visitor, or its event stream, is of another type")
         return CommandRejectedError("the store rejected the command; the server's log says why")
 
 
