@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 __all__ = ["Certificate", "CertificateError", "TlsFiles"]
 
@@ -107,7 +108,7 @@ def _shake_hands(files: TlsFiles, chain: bytes) -> tuple[str, float]:
                 raise CertificateError(f"tls_cert: {files.chain}: {error.verify_message}") from error
             except ssl.SSLError as error:
                 raise CertificateError(f"tls_cert: {files.chain} cannot be served: {error.reason}") from error
-    seen = sides[0].getpeercert() or {}
+    seen: Any = sides[0].getpeercert() or {}  # typeshed's type of it has strings wherever tuples may be
     names = [str(name) for _, name in seen.get("subjectAltName", ())]
-    common = [str(value) for part in seen.get("subject", ()) for key, value in part if key == "commonName"]  # type: ignore[misc]
+    common = [str(value) for part in seen.get("subject", ()) for key, value in part if key == "commonName"]
     return ", ".join(names or common) or "a certificate without a name", ssl.cert_time_to_seconds(str(seen["notAfter"]))

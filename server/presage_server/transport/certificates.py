@@ -51,7 +51,7 @@ class Certificates(Collector):
         """Make the credentials of a port. With each connection, the library asks whether there is a new certificate."""
         return grpc.dynamic_ssl_server_credentials(
             _configuration(self._serving),
-            self.take_renewed,
+            self.take_renewed,  # type: ignore[arg-type]  # it may return None: no change
             require_client_authentication=self._files.client_ca is not None,
         )
 

@@ -193,7 +193,7 @@ class GrpcioTransport:
         Raises:
             RuntimeError: It is not possible.
         """
-        of_library = None if credentials is None else credentials._credentials  # noqa: SLF001 - as grpc.server does
+        of_library = None if credentials is None else credentials._credentials  # type: ignore[attr-defined]  # noqa: SLF001 - as grpc.server does
         port = self._server.add_http2_port(address.encode(), of_library)
         if not port:
             raise RuntimeError(address)
