@@ -105,6 +105,9 @@ sbom: setup ## list what a release installs, with versions and licences: build/p
 	  $(BIN)/python -c 'import json; found = json.load(open("build/presage.cdx.json"))["components"]; print(f"build/presage.cdx.json: {len(found)} packages")'
 SBOM_EXTRAS := server,native,compiled,signing
 
+dashboards: setup ## write the Grafana dashboards of deploy/ from their code
+	@$(BIN)/python deploy/grafana/dashboards.py
+
 models: setup ## train the shipped models again; the files come out the same
 	@$(BIN)/presage train --simulate --seed 7 --models lightgbm-classifier --calibration none --draws 100 --force \
 	  --to build/conversion --bundle models/conversion/3 --original tests/data/conversion-3.txt
@@ -157,6 +160,9 @@ bench-explain: setup ## what an explanation takes, and what 50 a second do to th
 bench-learn: setup ## what presage learn beside a server does to the latencies of Score
 	@$(BIN)/python -m benchmarks.retraining --to .benchmarks/learn.json $(ARGS)
 
+bench-observe: setup ## what metrics scraped every second and traces of 1 % of the calls do to the latencies of Score
+	@$(BIN)/python -m benchmarks.observing --to .benchmarks/observe.json $(ARGS)
+
 soak: setup ## an hour of mixed load at 60 % of saturation
 	@$(BIN)/python -m benchmarks.soak --to .benchmarks $(ARGS)
 
@@ -177,6 +183,10 @@ served-parity: setup ## score real rows over gRPC with every kind of model, and 
 
 skew-proof: setup ## replay all of the real logs through a server and compare every visitor's vector
 	@$(BIN)/python -m benchmarks.proofs.skew_proof
+
+cluster-proof: setup ## the same on a cluster of three masters while slots move and a replica takes over; then kill a master
+	@$(BIN)/pytest tests/end_to_end/test_cluster.py -q -m "slow or not slow"
+	@$(BIN)/python -m benchmarks.proofs.cluster_proof $(ARGS)
 
 audit-proof: setup ## follow a million events and 20,000 served vectors with presage audit: no mismatch, in bounded memory
 	@$(BIN)/python -m benchmarks.proofs.audit_proof --to .benchmarks/audit.json $(ARGS)
@@ -206,6 +216,9 @@ planted-proof: setup ## is a worse challenger rolled back, a better one promoted
 
 reload-proof: setup ## 50 reloads under 5,000 Score/s, 10 of them broken: no failed call, no wrong version
 	@$(BIN)/python -m benchmarks.proofs.reload_proof --to .benchmarks/reload.json $(ARGS)
+
+fuzz: setup ## a million mutated requests to each transport, 100,000 bundles, a million stored states; ARGS="states --count 10000"
+	@$(BIN)/python -m benchmarks.fuzzing $(ARGS)
 
 explain-parity: setup ## explain 10,000 random rows with twelve tree models, and compare with LightGBM, XGBoost and shap
 	@$(BIN)/python -m benchmarks.proofs.explain_parity $(ARGS)

@@ -49,6 +49,24 @@ def store(shared_store):
     return shared_store
 
 
+@pytest.fixture(scope="session")
+def shared_cluster():
+    """One cluster for all tests of the group ``cluster``; ask for ``cluster`` instead."""
+    from benchmarks.rig.local_cluster import local_cluster
+    from support.clusters import ClusterUnderTest
+
+    # However busy the machine is, no server counts as failed.
+    with local_cluster(node_timeout_millis=30_000) as running:
+        yield ClusterUnderTest(running)
+
+
+@pytest.fixture
+def cluster(shared_cluster):
+    """An empty cluster of three masters with a replica each. Tests that want it are of the group ``cluster``."""
+    shared_cluster.empty()
+    return shared_cluster
+
+
 @pytest.fixture(params=["grpcio", "native"])
 def each_transport(request, monkeypatch) -> str:
     """Runs a test once with each transport."""

@@ -26,7 +26,7 @@ _WARM_SECONDS = 1.0
 _CALM_SECONDS = 1.0
 """All is as before once nothing but good answers came for so long."""
 _PATIENCE_SECONDS = 30.0
-_COUNTED_SECONDS = 10.0
+_COUNTED_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 _LOST_SERIES = "presage_store_lost_events_total"
 
@@ -165,10 +165,7 @@ async def _until_calm(traffic: Traffic, repaired: float) -> bool:
     while True:
         await asyncio.sleep(_POLL_SECONDS)
         now = time.monotonic()
-        bad = [call.sent for call in (*traffic.events, *traffic.scores) if call.ended and call.kind is not Kind.OK]
-        waiting = [call.sent for call in (*traffic.events, *traffic.scores) if not call.ended]
-        oldest = min(waiting, default=now)
-        if min(now, oldest) - max([repaired, *bad]) >= _CALM_SECONDS:
+        if traffic.calm_until - max(repaired, traffic.last_bad) >= _CALM_SECONDS:
             return True
         if now - repaired > _PATIENCE_SECONDS:
             return False

@@ -115,7 +115,13 @@ def _data(world: World) -> Path:
 _MANY = Rates(events_per_second=10_000, scores_per_second=100, batch=50, users=20_000)
 
 SERVER_FAULTS = (
-    Fault(name="server killed during 10,000 events/s, started again", act=_killed, seconds=0.0, rates=_MANY),
+    Fault(
+        name="server killed during 10,000 events/s, started again",
+        act=_killed,
+        seconds=0.0,
+        store=StoreKind.DIRECT,
+        rates=_MANY,
+    ),
     Fault(
         name="server and embedded store killed during 10,000 events/s, started again",
         act=_killed,

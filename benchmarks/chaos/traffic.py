@@ -24,6 +24,8 @@ __all__ = ["Traffic", "run_traffic"]
 
 _PAID = CONVERSION.features.index("monetary_value")
 _TICK_SECONDS = 0.004
+_MOST_CALLS = 2_000
+"""So many calls are unanswered at most; what is due then is not sent, as this process would be what is slow."""
 _CONNECTIONS = 4
 _BATCH_AGAIN, _AGAIN_SECONDS = 100, 0.05
 _SETTLE_SECONDS = 60.0
@@ -64,6 +66,10 @@ class Traffic:
         self.events: list[Event] = []
         """In the order in which they were sent."""
         self.scores: list[Score] = []
+        self.last_bad = 0.0
+        """When the last call was sent that was not answered as it should."""
+        self._open: dict[int, Event | Score] = {}
+        """The calls that are not answered yet, in the order in which they were sent."""
         self.is_paused = False
         """Whether nothing is sent at the rates for now."""
         self._name = name
@@ -77,6 +83,11 @@ class Traffic:
         self._ending = False
         self._channels = [grpc.aio.insecure_channel(address, options=_CHANNEL) for _ in range(_CONNECTIONS)]
         self._stubs: Any = [scoring_service_pb2_grpc.ScoringServiceStub(channel) for channel in self._channels]
+
+    @property
+    def calm_until(self) -> float:
+        """Up to when calls were sent that are all answered by now."""
+        return next((call.sent for call in self._open.values()), time.monotonic())
 
     def user_id(self, user: int) -> str:
         """Return the id of a visitor by number."""
@@ -92,7 +103,8 @@ class Traffic:
             for place, rate in enumerate(self._rates):
                 due[place] += 0.0 if self.is_paused else rate * (now - before)
                 for _ in range(int(due[place])):
-                    self._start(send[place]())
+                    if len(self._calls) < _MOST_CALLS:
+                        self._start(send[place]())
                 due[place] %= 1
             await asyncio.sleep(_TICK_SECONDS)
 
@@ -152,6 +164,7 @@ class Traffic:
             id=f"{self._name}-e{next(self._numbers)}",
         )
         self.events.append(event)
+        self._open[id(event)] = event
         return event
 
     def _message(self, event: Event) -> event_pb2.Event:
@@ -199,10 +212,13 @@ class Traffic:
             if not result.code:
                 event.acknowledged = time.monotonic()
 
-    def _note(self, event: Event, kind: Kind, detail: str = "") -> None:
-        event.ended, event.kind, event.detail = time.monotonic(), kind, detail
-        if kind is Kind.OK:
-            event.acknowledged = event.ended
+    def _note(self, call: Event | Score, kind: Kind, detail: str = "") -> None:
+        call.ended, call.kind, call.detail = time.monotonic(), kind, detail
+        del self._open[id(call)]
+        if kind is not Kind.OK:
+            self.last_bad = max(self.last_bad, call.sent)
+        elif isinstance(call, Event):
+            call.acknowledged = call.ended
 
     async def _score(self) -> None:
         score = Score(
@@ -214,16 +230,16 @@ class Traffic:
             seen=0,
         )
         self.scores.append(score)
+        self._open[id(score)] = score
         request = scoring_service_pb2.ScoreRequest(user_id=self.user_id(score.user), include_features=True)
         try:
             response = await self._next_stub().Score(request, timeout=self._timeout_seconds)
         except grpc.aio.AioRpcError as error:
-            score.kind, score.detail = judge(error)
+            self._note(score, *judge(error))
         else:
             prediction = response.prediction
             score.seen = round(prediction.features.values[_PAID])
-            score.kind, score.detail = Kind.DEGRADED if prediction.degraded else Kind.OK, ""
-        score.ended = time.monotonic()
+            self._note(score, Kind.DEGRADED if prediction.degraded else Kind.OK)
 
 
 @asynccontextmanager

@@ -23,8 +23,10 @@ class StoreKind(StrEnum):
 
     OWN = "own"
     """One of the operator's, reached through a proxy."""
+    DIRECT = "direct"
+    """The same without a proxy, which could not keep up with much traffic."""
     REPLICATED = "replicated"
-    """The same, with a replica."""
+    """One of the operator's with a replica, reached through a proxy."""
     EMBEDDED = "embedded"
     """The one that ``presage serve`` starts by itself."""
 
@@ -73,9 +75,9 @@ class World:
 
     def open_store(self) -> redis.Redis:
         """Connect to the store that the server uses now."""
-        if self.proxy is None:
+        if not self.stores:
             return redis.Redis.from_url(self.server.embedded_store())
-        return redis.Redis.from_url(f"unix://{self.proxy.target}")
+        return redis.Redis.from_url(self.store.url if self.proxy is None else f"unix://{self.proxy.target}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,8 +118,9 @@ async def run_world(folder: Path, fault: Fault, transport: str, *, seed: int = 1
                 stores.append(await _start_store(folder / "s1", stack))
                 stores[1].follow(stores[0])
                 await stores[1].wait_until_followed(stores[0])
-            proxy = await stack.enter_async_context(run_proxy(stores[0].socket, random))
-            flags += ["--redis-url", proxy.url]
+            if fault.store is not StoreKind.DIRECT:
+                proxy = await stack.enter_async_context(run_proxy(stores[0].socket, random))
+            flags += ["--redis-url", proxy.url if proxy is not None else stores[0].url]
         server = ServerProcess(folder / "server", flags)
         stack.push_async_callback(server.end)
         await server.start()

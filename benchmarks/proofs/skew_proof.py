@@ -10,9 +10,11 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import redis
@@ -26,7 +28,7 @@ from presage_featurizer import CORE, MICROS, State, encode_state, featurize
 from presage_training.readers import LogFormat, SkippedRows, read_events
 from presage_training.replaying.replay import Replay
 
-__all__ = ["DATA", "LOGS", "Proof", "compare", "main", "prove"]
+__all__ = ["DATA", "LOGS", "Proof", "compare", "main", "prove", "show"]
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 """Where the real logs are."""
@@ -74,8 +76,27 @@ class Proof:
         return self.events == self.logged and self.visitors == self.stored and not self.differing
 
 
-def prove(path: Path, log_format: LogFormat) -> Proof:
-    """Send a log to a server, fold it offline, and compare."""
+@contextmanager
+def _one_server() -> Iterator[tuple[str, Any]]:
+    with local_store() as url, redis.Redis.from_url(url) as store:
+        yield url, store
+
+
+def prove(
+    path: Path,
+    log_format: LogFormat,
+    *,
+    on: Callable[[], AbstractContextManager[tuple[str, Any]]] = _one_server,
+    beside: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Proof:
+    """Send a log to a server, fold it offline, and compare.
+
+    Args:
+        path: The log.
+        log_format: Its format.
+        on: Runs an empty store; yields its URL, and a client that sees all of it.
+        beside: What goes on while the log is sent.
+    """
     skipped = SkippedRows()
     offline = Replay()
     events = 0
@@ -83,26 +104,26 @@ def prove(path: Path, log_format: LogFormat) -> Proof:
         offline.fold(event)
         events += 1
     states = offline.states
-    with local_store() as redis_url, presage_serve(redis_url, *_KEEP_ALL) as address:
-        started = perf_counter()
-        summary = _replay(path, log_format, address)
-        seconds = perf_counter() - started
-        with redis.Redis.from_url(redis_url) as store:
-            return Proof(
-                summary=summary,
-                seconds=seconds,
-                events=events,
-                skipped=skipped.total,
-                logged=sum(store.xlen(stream_key(partition)) for partition in range(PARTITIONS)),
-                visitors=len(states),
-                stored=sum(1 for _ in store.scan_iter("*:u:*", count=_KEYS_PER_ROUND_TRIP)),
-                vectors=2 * len(states),
-                differing=compare(store, address, states),
-                state_bytes=_state_bytes(store, states),
-            )
+    with on() as (redis_url, store), presage_serve(redis_url, *_KEEP_ALL) as address:
+        with beside():
+            started = perf_counter()
+            summary = _replay(path, log_format, address)
+            seconds = perf_counter() - started
+        return Proof(
+            summary=summary,
+            seconds=seconds,
+            events=events,
+            skipped=skipped.total,
+            logged=sum(store.xlen(stream_key(partition)) for partition in range(PARTITIONS)),
+            visitors=len(states),
+            stored=sum(1 for _ in store.scan_iter("*:u:*", count=_KEYS_PER_ROUND_TRIP)),
+            vectors=2 * len(states),
+            differing=compare(store, address, states),
+            state_bytes=_state_bytes(store, states),
+        )
 
 
-def compare(store: redis.Redis, address: str, states: Mapping[str, State]) -> tuple[str, ...]:
+def compare(store: Any, address: str, states: Mapping[str, State]) -> tuple[str, ...]:
     """Compare states with those in a store, and their vectors with those that its server returns.
 
     Returns:
@@ -122,6 +143,11 @@ def main() -> int:
     for name, log_format in LOGS.items():
         proofs[name] = prove(DATA / name, log_format)
         print(proofs[name].summary)
+    return show(proofs, console)
+
+
+def show(proofs: Mapping[str, Proof], console: Console) -> int:
+    """Print proofs; return an exit code, 1 if anything differs."""
     console.print(_table(proofs))
     for name, proof in proofs.items():
         if proof.differing:
@@ -134,10 +160,13 @@ def _replay(path: Path, log_format: LogFormat, address: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def _differing_states(store: redis.Redis, states: Mapping[str, State]) -> set[str]:
+def _differing_states(store: Any, states: Mapping[str, State]) -> set[str]:
     differing = set()
     for user_ids in _chunks(states):
-        blobs = store.mget(map(state_key, user_ids))
+        pipeline = store.pipeline(transaction=False)  # no MGET, whose keys would have to be on one server of a cluster
+        for user_id in user_ids:
+            pipeline.get(state_key(user_id))
+        blobs = pipeline.execute()
         for user_id, blob in zip(user_ids, blobs, strict=True):
             if blob is None or blob[REVISION_BYTES:] != encode_state(states[user_id]):
                 differing.add(user_id)
@@ -163,7 +192,7 @@ async def _differing_vectors(address: str, states: Mapping[str, State]) -> set[s
     return differing
 
 
-def _state_bytes(store: redis.Redis, states: Mapping[str, State]) -> tuple[float, float]:
+def _state_bytes(store: Any, states: Mapping[str, State]) -> tuple[float, float]:
     sizes: list[int] = []
     for user_ids in _chunks(states):
         pipeline = store.pipeline(transaction=False)

@@ -14,16 +14,16 @@ import redis
 from numpy.typing import NDArray
 
 import presage_server.store
+from presage_export.errors import BundleError
 from presage_featurizer import Event, State, encode_event
 from presage_featurizer.event_log import BEGINNING, PARTITIONS, Entry, EntryId, partition_of, stream_key
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_counter import BucketCounter
 from presage_server.archive.folder import open_folder
 from presage_server.archive.parts import parts_by_day
-from presage_server.items.item_store import ItemStore, LoadedItems, Published
-from presage_export.errors import BundleError
 from presage_server.drift.baselines import read_baseline
 from presage_server.errors import ModelError
+from presage_server.items.item_store import ItemStore, LoadedItems, Published
 from presage_server.models.loading import load_any_model, load_models
 from presage_server.models.model import Model
 from presage_server.models.ranking import RankingModel

@@ -135,5 +135,7 @@ def _read(blob: bytes, start: int, readers: Mapping[int, Callable[[bytes], T]], 
         raise NewerStateError(f"{what}: version {version}, this release reads {sorted(readers)}; upgrade it")
     try:
         return reader(body)
-    except Exception as error:  # nested too deeply, or numbers that an older version's reader cannot convert: it is no state
+    except RecursionError as error:
+        raise CorruptStateError(f"{what}: it is nested too deeply") from error
+    except Exception as error:  # also what readers of older versions make of numbers that these never wrote
         raise CorruptStateError(f"{what}: {error}") from error

@@ -14,10 +14,13 @@ from redis.asyncio import Redis
 
 from presage_featurizer import NO_AGGREGATES
 from presage_featurizer.custom import CustomFeatures
+from presage_server.access.gate import readers_of
 from presage_server.access.opening import SharedAccess, open_access
 from presage_server.clock import system_clock
 from presage_server.drift.counting import ServedCounts
 from presage_server.drift.publishing import CountsPublisher
+from presage_server.drift.stored_hours import HOURS_TAG
+from presage_server.items.keys import CATALOGUE_STREAM
 from presage_server.items.running import live_items
 from presage_server.models.applying import LocalReloads, Reloads
 from presage_server.models.binding import TableBinding
@@ -43,15 +46,15 @@ from presage_server.pipeline.overload import OverloadPolicy
 from presage_server.pipeline.pipeline import Pipeline
 from presage_server.pipeline.warming import VersionWarmer, warm_up
 from presage_server.settings import Settings
-from presage_server.store.opening import open_store
+from presage_server.store.opening import OpenStore, open_store
 from presage_server.store.redis_store import RedisStore
 from presage_server.store.snapshot import WRITER_BYTES
 from presage_server.store.written import watched_losses
-from presage_server.telemetry.clock_jumps import ClockWatch
-from presage_server.telemetry.metrics import Metrics, serve_metrics
+from presage_server.telemetry.metrics import Metrics
+from presage_server.telemetry.readiness import Readiness, followed_readiness
+from presage_server.tracing.observing import observed
 from presage_server.tracking.recent import RecentSnapshots
 from presage_server.tracking.tracker import Tracker
-from presage_server.transport.addresses import http_host
 from presage_server.transport.choosing import choose_transport, make_transport
 from presage_server.transport.encrypting import encrypting
 from presage_server.transport.interface import ServerOptions, Transport
@@ -105,6 +108,7 @@ async def running(
     transport_name, reason = choose_transport(settings)
     _logger.info("transport: %s (%s)", transport_name, reason)
     async with AsyncExitStack() as stack:
+        interceptors = await stack.enter_async_context(observed(settings, metrics))
         options = ServerOptions(
             host=settings.host,
             port=settings.port,
@@ -115,29 +119,24 @@ async def running(
         )
         access = stack.enter_context(open_access(settings, metrics.registry, shared_access))
         gate = None if access is None else access.gate
+        metrics.readers = partial(readers_of, gate)
         methods = make_methods(models, placements, metrics, custom=custom, stack=stack)
         server, health_servicer = make_grpcio_server(settings, options, gate if transport_name == "native" else None)
         paths = [method.path for method in methods]
         transport = make_transport(transport_name, options, paths, server, None if gate is None else gate.admits)
-        link, redis, url = await open_store(settings, stack)
-        add_rare_methods(server, models=models, redis=redis, settings=settings, custom=custom)
+        opened = await open_store(settings, stack)
+        rare = opened.of_key(CATALOGUE_STREAM)
+        add_rare_methods(server, models=models, redis=rare, settings=settings, custom=custom)
         binding = TableBinding(models)
-        live = await stack.enter_async_context(live_items(url, settings, metrics.registry, binding.bind))
-        store = RedisStore(
-            link,
-            clock=system_clock,
-            writer=os.urandom(WRITER_BYTES),
-            state_ttl_ms=round(settings.state_ttl_days * 86_400_000),
-            stream_max_events=settings.stream_max_events,
-        )
-        metrics.registry.register(store.trouble)
-        metrics.store_is_silent = lambda: link.silent
+        readiness = await stack.enter_async_context(followed_readiness(settings, metrics, health_servicer, rare))
+        live = await stack.enter_async_context(live_items(opened.url, settings, metrics.registry, binding.bind))
+        store = _make_store(opened, settings, metrics)
         counts = make_counts(settings, models, metrics)
         scorer, pairs = make_scorer(settings, store, metrics, counts)
         ranker, list_pairs = make_ranker(settings, live, store, metrics)
         overload = OverloadPolicy()
         pipeline = Pipeline(
-            intake=Intake(methods, (), overload, metrics, settings.timeout_ms / 1e3),
+            intake=Intake(methods, interceptors, overload, metrics, settings.timeout_ms / 1e3),
             store=store,
             tracker=Tracker(
                 store,
@@ -154,9 +153,6 @@ async def running(
             wait_seconds=_POLL_SECONDS,
             after_replies=AfterReplies(pairs, make_guard(settings, models, metrics, stack), list_pairs),
         )
-        if settings.metrics_port >= 0:
-            http = await serve_metrics(metrics, http_host(settings.host), settings.metrics_port, gate)
-            stack.callback(http.close)
         warm_up(models, store, live)
         warmed_up()
         # Only now, for the port may be one that others listen on, too: no caller should meet a server that is not ready.
@@ -169,9 +165,10 @@ async def running(
             transport, "" if share_port else transport.own_address, metadata=() if gate is None else gate.own_metadata
         )
         await self_check.run_once()
+        await readiness.begin()
         checking = asyncio.create_task(self_check.run())
         stack.callback(checking.cancel)
-        await stack.enter_async_context(_watching(metrics, redis, store))
+        await stack.enter_async_context(watched_losses(opened.watch_losses(store.written), metrics.registry))
         swapper = Swapper(
             models,
             settings.models,
@@ -182,15 +179,31 @@ async def running(
             after_swap=partial(counts.keep_only, models) if counts is not None else None,
         )
         await stack.enter_async_context(_changing(reloads, swapper))
-        await stack.enter_async_context(_publishing(counts, redis))
+        await stack.enter_async_context(_publishing(counts, opened.of_key(HOURS_TAG)))
         yield address
         reloads.stop()
         checking.cancel()
-        await _drain(settings, health_servicer, transport)
+        await _drain(settings, health_servicer, transport, readiness)
 
 
-async def _drain(settings: Settings, health_servicer: health.aio.HealthServicer, transport: Transport) -> None:
+def _make_store(opened: OpenStore, settings: Settings, metrics: Metrics) -> RedisStore:
+    """Make what reads and writes states, and export its troubles."""
+    store = opened.make(
+        clock=system_clock,
+        writer=os.urandom(WRITER_BYTES),
+        state_ttl_ms=round(settings.state_ttl_days * 86_400_000),
+        stream_max_events=settings.stream_max_events,
+    )
+    metrics.registry.register(store.trouble)
+    metrics.store_is_silent = lambda: opened.link.silent
+    return store
+
+
+async def _drain(
+    settings: Settings, health_servicer: health.aio.HealthServicer, transport: Transport, readiness: Readiness
+) -> None:
     """Send callers elsewhere, then end the calls in flight."""
+    await readiness.drain()
     await health_servicer.enter_graceful_shutdown()
     await asyncio.sleep(settings.drain_delay_seconds)
     await transport.stop(settings.drain_seconds)
@@ -206,17 +219,6 @@ async def _changing(reloads: Reloads, swapper: Swapper) -> AsyncIterator[None]:
         swapper.give_up()
         await asyncio.to_thread(reloads.close)  # the loop may be what a change waits for
         swapper.close()
-
-
-@asynccontextmanager
-async def _watching(metrics: Metrics, redis: Redis, store: RedisStore) -> AsyncIterator[None]:
-    """Watch the clock, and what the store loses, for as long as the context lasts."""
-    watching = asyncio.create_task(ClockWatch(metrics.clock_jumps).run())
-    try:
-        async with watched_losses(redis, store.link, store.written, metrics.registry):
-            yield
-    finally:
-        watching.cancel()
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import grpc
 
@@ -45,6 +46,7 @@ class Call(ABC):
         "principal",
         "received",
         "request",
+        "trace",
         "units",
     )
 
@@ -63,6 +65,8 @@ class Call(ABC):
         """The gRPC status that the call ended with; None while it is in flight."""
         self.on_end: Callable[[Call], None] | None = None
         """Called once when the call has ended."""
+        self.trace: Any = None
+        """What is known of a call that is traced, for the tracer; None for others."""
         self.units = 1
         """How much work it is, as the overload policy estimates it."""
 

@@ -32,9 +32,9 @@ from presage_server.ranking.current_items import ItemSource
 from presage_server.ranking.exposures import ExposureLog
 from presage_server.ranking.pairing import ListPairs
 from presage_server.ranking.ranker import Ranker
+from presage_server.rpc.health import add_health
 from presage_server.rpc.ranking_service import SERVICE_NAME as RANKING_NAME
 from presage_server.rpc.ranking_service import RankingService
-from presage_server.rpc.health import add_health
 from presage_server.rpc.reflection import enable_reflection
 from presage_server.rpc.registry import Method
 from presage_server.rpc.scoring_service import SERVICE_NAME, ScoringService

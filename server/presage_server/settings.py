@@ -11,6 +11,8 @@ from typing import Final
 from presage_server.access.settings import parse_open_parts
 from presage_server.errors import SettingsError
 from presage_server.setting_fields import check_settings, setting
+from presage_server.store.urls import STORE_SCHEMES, STORE_URL_HELP
+from presage_server.telemetry.settings import TelemetrySettings
 from presage_server.transport.addresses import check_socket, is_unix
 from presage_server.transport.tls_settings import TlsSettings
 
@@ -25,7 +27,6 @@ REMOVED_SETTINGS: Final = MappingProxyType(
 """Settings that were removed, and why. For one release, a flag or variable that sets one is an error with the reason."""
 
 _HOUR_SECONDS = 3_600
-_STORE_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 def shipped_models() -> Path:
@@ -36,7 +37,7 @@ def shipped_models() -> Path:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings(TlsSettings):
+class Settings(TlsSettings, TelemetrySettings):
     """How to serve.
 
     Raises:
@@ -68,7 +69,7 @@ class Settings(TlsSettings):
     )
     redis_url: str = setting(
         "",
-        "A Redis (6.2 or newer) or Valkey: redis://, rediss:// or unix://. Without one, the server starts an embedded store.",
+        f"A Redis (6.2 or newer) or Valkey: {STORE_URL_HELP}. Without one, the server starts an embedded store.",
         shown_default="an embedded store",
     )
     store_timeout_ms: int = setting(
@@ -225,6 +226,7 @@ class Settings(TlsSettings):
 
     def __post_init__(self) -> None:
         check_settings(self)
+        self.check_telemetry()
         if not self.host:
             raise SettingsError(f"host: expected an address or a host name, got {self.host!r}")
         if is_unix(self.host):
@@ -234,8 +236,8 @@ class Settings(TlsSettings):
                     f"workers: expected 1 with a unix socket, which processes cannot share, got {self.workers}; listen on 127.0.0.1"
                 )
         self.check_tls(self.host)
-        if self.redis_url and not self.redis_url.startswith(_STORE_SCHEMES):  # it may hold a password: never shown
-            raise SettingsError(f"redis_url: expected one of {', '.join(_STORE_SCHEMES)}..., got a URL of another kind")
+        if self.redis_url and not self.redis_url.startswith(STORE_SCHEMES):  # it may hold a password: never shown
+            raise SettingsError(f"redis_url: expected one of {', '.join(STORE_SCHEMES)}..., got a URL of another kind")
         parse_open_parts(self.open_without_token)
         if _HOUR_SECONDS % self.item_bucket_seconds:
             raise SettingsError(f"item_bucket_seconds: expected a divisor of 3600, got {self.item_bucket_seconds}")

@@ -10,6 +10,7 @@ from presage_server import settings
 from presage_server.errors import SettingsError
 from presage_server.setting_fields import setting_fields
 from presage_server.settings import REMOVED_SETTINGS, Settings
+from presage_server.store.urls import STORE_SCHEMES
 
 FIELDS = setting_fields(Settings)
 BOUNDED = [field for field in FIELDS if field.low is not None]
@@ -30,6 +31,7 @@ BOUNDS = {
     "item_bucket_seconds": (1, 3_600),
     "workers": (1, 256),
     "metrics_port": (-1, 65_535),
+    "trace_share": (0, 1),
 }
 
 
@@ -73,6 +75,7 @@ def test_the_choices():
         "transport": ("auto", "grpcio", "native"),
         "store_fsync": ("everysec", "always"),
         "log_level": ("debug", "info", "warning", "error"),
+        "log_format": ("text", "json"),
     }
 
 
@@ -84,8 +87,18 @@ def test_an_empty_host_is_rejected():
 def test_a_url_with_a_password_is_not_shown():
     with pytest.raises(SettingsError) as rejected:
         Settings(redis_url="http://:secret@localhost")
-    message = "redis_url: expected one of redis://, rediss://, unix://..., got a URL of another kind"
+    message = f"redis_url: expected one of {', '.join(STORE_SCHEMES)}..., got a URL of another kind"
     assert str(rejected.value) == message
+
+
+@pytest.mark.parametrize("url", ["localhost:4317", "grpc://:secret@host", "http://"])
+def test_a_trace_endpoint_is_a_url_that_is_not_shown(url):
+    with pytest.raises(SettingsError) as rejected:
+        Settings(trace_endpoint=url)
+    assert str(rejected.value) == (
+        "trace_endpoint: expected http://HOST:PORT or https://HOST:PORT, got a URL of another kind"
+    )
+    assert Settings(trace_endpoint="https://collector:4317").trace_endpoint
 
 
 def test_several_workers_need_linux(monkeypatch):
@@ -103,4 +116,5 @@ def test_settings_do_not_change():
 def test_every_field_is_declared_with_a_meaning():
     fields = [field.name for field in dataclasses.fields(Settings) if field.name not in REMOVED_SETTINGS]
     assert sorted(fields) == sorted(field.name for field in FIELDS)
+    assert FIELDS[0].name == "host", "its own come first, then what it inherits"
     assert [field.name for field in FIELDS if not field.meaning.endswith(".")] == []

@@ -33,9 +33,11 @@ from presage_server.archive.catalogue_parts import changes_by_day
 from presage_server.archive.folder import open_folder
 from presage_server.archive.parts import parts_by_day
 from presage_server.clock import system_clock
-from presage_server.eventlog.consumer_group import ConsumerGroup, connect
+from presage_server.eventlog.connecting import connect_clients
+from presage_server.eventlog.consumer_group import ConsumerGroup
 from presage_server.eventlog.poller import Poller
 from presage_server.eventlog.reader import StreamReader
+from presage_server.items.keys import CATALOGUE_STREAM
 from presage_training.readers.formats.archive import ArchivedEvent, read_archive
 from presage_training.readers.skipped_rows import SkippedRows
 from support.running_server import GENEROUS_SECONDS
@@ -120,13 +122,17 @@ def assert_equal_to_streams(directory: Path, redis: Redis) -> None:
 def archiver(store: LocalStore, directory: Path, warnings: list[str], *, max_batch_events: int) -> Iterator[Archiver]:
     """Make an archiver in this process that appends its warnings to a list."""
     numbers = count()
-    redis, counts_entries = connect(store.url, client_name="presage-archive", timeout_seconds=GENEROUS_SECONDS)
-    with redis, open_folder(directory, new_id=lambda: f"test-{next(numbers)}") as folder:
+    clients, counts_entries = connect_clients(
+        store.url, client_name="presage-archive", timeout_seconds=GENEROUS_SECONDS
+    )
+    with clients, open_folder(directory, new_id=lambda: f"test-{next(numbers)}") as folder:
         name = f"archive-{directory}-{folder.checkpoint.archive_id}"
-        group = ConsumerGroup(redis, name=name, consumer="archive", counts_entries=counts_entries)
+        group = ConsumerGroup(clients, name=name, consumer="archive", counts_entries=counts_entries)
         yield Archiver(
             reader=StreamReader(group),
-            catalogue=CatalogueArchiver(CatalogueReader(redis, counts_entries=counts_entries), changes_by_day),
+            catalogue=CatalogueArchiver(
+                CatalogueReader(clients.of_key(CATALOGUE_STREAM), counts_entries=counts_entries), changes_by_day
+            ),
             folder=folder,
             clock=system_clock,
             write_parts=parts_by_day,

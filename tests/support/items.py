@@ -13,11 +13,13 @@ from presage_featurizer import Event, EventType, Item, decode_event
 from presage_featurizer.event_log import EntryId
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_counter import BucketCounter, CatalogueChange, Place
-from presage_server.eventlog.consumer_group import connect
+from presage_server.eventlog.connecting import connect_clients
 from presage_server.items.changes import ChangesReader, encode_changes
 from presage_server.items.follower import Follower
 from presage_server.items.item_store import ItemStore
 from presage_server.items.keys import CATALOGUE_STREAM, CHANGES_FIELD
+from presage_server.store.clients import StoreClients
+from presage_server.store.urls import StoreUrl
 from support.archives import streams
 from support.running_server import GENEROUS_SECONDS
 from support.stores import LocalStore
@@ -30,6 +32,14 @@ _tokens = count()
 
 class Killed(BaseException):
     """The follower's process is killed here: nothing that it does after this happens."""
+
+
+class OneClient(StoreClients):
+    """The clients of a store of one server: always the same one."""
+
+    def __init__(self, redis: Redis) -> None:
+        super().__init__(StoreUrl.parse("redis://nowhere"), client_name="test", timeout_seconds=GENEROUS_SECONDS)
+        self._single = redis
 
 
 class FailingRedis(Redis):
@@ -64,16 +74,16 @@ def a_follower(
     store: LocalStore, warnings: list[str] | None = None, *, width_micros: int = WIDTH_MICROS, **options: Any
 ) -> Iterator[Follower]:
     """Make a follower that is prepared by its first use."""
-    redis, counts_entries = connect(store.url, client_name="test", timeout_seconds=GENEROUS_SECONDS)
-    with redis:
-        yield make_follower(redis, warnings, counts_entries=counts_entries, width_micros=width_micros, **options)
+    clients, counts_entries = connect_clients(store.url, client_name="test", timeout_seconds=GENEROUS_SECONDS)
+    with clients:
+        yield make_follower(clients, warnings, counts_entries=counts_entries, width_micros=width_micros, **options)
 
 
-def make_follower(redis: Redis, warnings: list[str] | None = None, **options: Any) -> Follower:
-    """Make a follower on a client."""
+def make_follower(clients: StoreClients, warnings: list[str] | None = None, **options: Any) -> Follower:
+    """Make a follower on a store's clients."""
     options = {"counts_entries": True, "width_micros": WIDTH_MICROS} | options
     found = [] if warnings is None else warnings
-    return Follower(redis=redis, token=lambda: f"t{next(_tokens)}", warn=found.append, **options)
+    return Follower(clients=clients, token=lambda: f"t{next(_tokens)}", warn=found.append, **options)
 
 
 def run_once(follower: Follower) -> None:

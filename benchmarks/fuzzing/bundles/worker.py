@@ -79,14 +79,14 @@ class Trial:
             return f"scores differently: by {largest:.2g}"
         return "scores the same" if largest == 0.0 else "scores the same but for rounding"
 
-    def _load(self, files: Files):  # noqa: ANN202 - either kind
+    def _load(self, files: Files):
         _write_files(self._directory, files)
         return load_served(self._directory)
 
-    def _scores(self, model) -> NDArray[np.float64]:  # noqa: ANN001 - either kind
+    def _scores(self, model) -> NDArray[np.float64]:
         return np.array(model.bundle.scores(self._probes))
 
-    def _explain(self, model) -> None:  # noqa: ANN001 - either kind
+    def _explain(self, model) -> None:
         if not hasattr(model.bundle, "explain"):
             return
         for row in self._probes[:_EXPLAINED_ROWS]:
@@ -113,7 +113,7 @@ def main(seed: int, first: int, count: int) -> None:
     warnings.simplefilter("ignore")
     logging.disable()
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, resource.RLIM_INFINITY))
-    memory = Path("/dev/shm")  # noqa: S108 - files that are written a hundred times a second
+    memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         originals = write_originals(Path(folder) / "originals")
         trials = [Trial(original, Path(folder) / "models") for original in originals]

@@ -26,7 +26,8 @@ from presage.v1 import scoring_service_pb2
 
 __all__ = ["RequestReport", "fuzz_requests", "run_round"]
 
-_LASTING = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.RESOURCE_EXHAUSTED})
+_LASTING = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND})
+"""Statuses for reasons that do not pass."""
 _SETTLE_SECONDS = 1.0
 """After it, what is logged of lists and scores once they have been answered is in the streams."""
 _AGAIN = 2_000

@@ -16,7 +16,7 @@ from benchmarks.rig.server_parts import shipped_models, store_items
 from benchmarks.rig.serving import local_store, presage_process
 from presage_featurizer import State
 
-__all__ = ["MAX_MESSAGE_BYTES", "FuzzedServer", "PLACEMENTS", "Setting", "make_setting", "serve", "write_models"]
+__all__ = ["MAX_MESSAGE_BYTES", "PLACEMENTS", "FuzzedServer", "Setting", "make_setting", "serve", "write_models"]
 
 MAX_MESSAGE_BYTES = 1 << 20
 _MODEL, _VERSION, _COPY, _BROKEN = "conversion", "3", "4", "5"
@@ -77,15 +77,21 @@ def make_setting(now_unix_micros: int, *, items: int = _ITEMS, visitors: int = _
     return Setting(world=world, subjects=subjects, states=states)
 
 
-def write_models(folder: Path, world: World) -> Path:
-    """Write two versions of a model that are equal, one that is broken, and a model that ranks; returns the folder."""
+def write_models(folder: Path, world: World | None = None) -> Path:
+    """Write two versions of a model that are equal, one that is broken, and a model that ranks; returns the folder.
+
+    The model that ranks is fitted to a world, or the one that comes with Presage.
+    """
     shipped = folder / _MODEL / _VERSION
     shutil.copytree(shipped_models() / _MODEL / _VERSION, shipped)
     for version in (_COPY, _BROKEN):
         target = folder / _MODEL / version
         put_in_place(copy_version(shipped, target), target)
     (folder / _MODEL / _BROKEN / "model.onnx").write_bytes(b"cut")
-    world.write_bundle(folder)
+    if world is None:
+        shutil.copytree(shipped_models() / "ranking", folder / "ranking")
+    else:
+        world.write_bundle(folder)
     return folder
 
 

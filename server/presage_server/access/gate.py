@@ -19,7 +19,10 @@ from presage_server.call import Call, Metadata
 from presage_server.rpc.status import internal_error
 from presage_server.telemetry.counting import Count, Counters
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "Readers", "digest_presented", "may_read", "readers_of"]
+
+Readers = list[bytes] | None
+"""The digests of the tokens that open something; None: it is open to all."""
 
 _KEY: Final = "authorization"
 _SCHEME: Final = "bearer "
@@ -136,25 +139,14 @@ class Gate:
             self._counts[known.principal.name, denial.outcome].inc()
         return denial
 
-    def allows_metrics(self, metadata: Metadata) -> bool:
-        """Return whether a caller may read the metrics, which are no method: any token opens them, if they are not open to all."""
-        return self._metrics_open or isinstance(self._find(metadata), _Known)
+    def metrics_readers(self) -> Readers:
+        """Return who may read the metrics, which are no method: any token opens them, if they are not open to all."""
+        return None if self._metrics_open else list(self._known)
 
     def _find(self, metadata: Metadata) -> _Known | Denial:
-        found: str | bytes | None = None
-        for key, value in metadata:
-            if key == _KEY:
-                if found is not None:
-                    return MALFORMED  # of two, a proxy may have looked at the other one
-                found = value
-        if found is None:
-            return MISSING
-        # A token is ASCII, and so anything else is none.
-        if not isinstance(found, str) or len(found) > MAX_TOKEN_BYTES or not found.isascii():
-            return MALFORMED
-        if found[: len(_SCHEME)].lower() != _SCHEME:
-            return MALFORMED
-        digest = digest_of(found[len(_SCHEME) :].strip(" ").encode())
+        digest = digest_presented(metadata)
+        if isinstance(digest, Denial):
+            return digest
         known = self._known.get(digest)
         if known is None or not compare_digest(known.digest, digest):
             return UNKNOWN
@@ -178,3 +170,34 @@ class Gate:
         if slot is None:
             return None
         return RateLimit(self._slots, slot, token.calls_per_second, token.burst)
+
+
+def readers_of(gate: Gate | None) -> Readers:
+    """Return who may read the metrics of a server that may have no gate."""
+    return None if gate is None else gate.metrics_readers()
+
+
+def may_read(readers: Readers, metadata: Metadata) -> bool:
+    """Return whether a caller is among the readers of something."""
+    if readers is None:
+        return True
+    digest = digest_presented(metadata)
+    return not isinstance(digest, Denial) and any(compare_digest(digest, reader) for reader in readers)
+
+
+def digest_presented(metadata: Metadata) -> bytes | Denial:
+    """Return the digest of a caller's token, or why there is none."""
+    found: str | bytes | None = None
+    for key, value in metadata:
+        if key == _KEY:
+            if found is not None:
+                return MALFORMED  # of two, a proxy may have looked at the other one
+            found = value
+    if found is None:
+        return MISSING
+    # A token is ASCII, and so anything else is none.
+    if not isinstance(found, str) or len(found) > MAX_TOKEN_BYTES or not found.isascii():
+        return MALFORMED
+    if found[: len(_SCHEME)].lower() != _SCHEME:
+        return MALFORMED
+    return digest_of(found[len(_SCHEME) :].strip(" ").encode())

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from presage_server.cli.stopping import stop_on_signals
 from presage_server.errors import ServerError
+from presage_server.store.urls import STORE_URL_HELP
 
 __all__ = ["archive"]
 
@@ -26,9 +27,7 @@ def archive(  # noqa: PLR0917 - the command line passes names
     to: Annotated[Path, typer.Option("--to", help="The archive's folder; created if it does not exist.")],
     redis_url: Annotated[
         str,
-        typer.Option(
-            envvar="PRESAGE_REDIS_URL", help="The store that the servers use: redis://, rediss:// or unix://."
-        ),
+        typer.Option(envvar="PRESAGE_REDIS_URL", help=f"The store that the servers use: {STORE_URL_HELP}."),
     ],
     once: Annotated[bool, typer.Option("--once", help="Archive what is in the streams, then end.")] = False,  # noqa: FBT002 - a flag
     flush_seconds: Annotated[
@@ -61,9 +60,11 @@ def archive(  # noqa: PLR0917 - the command line passes names
         from presage_server.archive.parts import parts_by_day  # noqa: PLC0415
         from presage_server.archive.settings import ArchiveSettings  # noqa: PLC0415
         from presage_server.clock import system_clock  # noqa: PLC0415
-        from presage_server.eventlog.consumer_group import ConsumerGroup, connect  # noqa: PLC0415
+        from presage_server.eventlog.connecting import connect_clients  # noqa: PLC0415
+        from presage_server.eventlog.consumer_group import ConsumerGroup  # noqa: PLC0415
         from presage_server.eventlog.poller import Poller  # noqa: PLC0415
         from presage_server.eventlog.reader import StreamReader  # noqa: PLC0415
+        from presage_server.items.keys import CATALOGUE_STREAM  # noqa: PLC0415
 
         settings = ArchiveSettings(
             to=to,
@@ -73,11 +74,11 @@ def archive(  # noqa: PLR0917 - the command line passes names
             max_batch_events=max_batch_events,
             report_seconds=report_seconds,
         )
-        redis, counts_entries = connect(
+        clients, counts_entries = connect_clients(
             settings.redis_url, client_name="presage-archive", timeout_seconds=settings.timeout_seconds
         )
         with (
-            redis,
+            clients,
             stop_on_signals(stop),
             _progress_display(err, report_seconds=settings.report_seconds) as show,
             open_folder(settings.to, new_id=lambda: secrets.token_hex(6)) as folder,
@@ -87,14 +88,15 @@ def archive(  # noqa: PLR0917 - the command line passes names
                 err.print(f"presage archive: {line}")
 
             group = ConsumerGroup(
-                redis,
+                clients,
                 name=f"archive-{folder.checkpoint.archive_id}",
                 consumer="archive",
                 counts_entries=counts_entries,
             )
+            catalogue = CatalogueReader(clients.of_key(CATALOGUE_STREAM), counts_entries=counts_entries)
             archiver = Archiver(
                 reader=StreamReader(group),
-                catalogue=CatalogueArchiver(CatalogueReader(redis, counts_entries=counts_entries), changes_by_day),
+                catalogue=CatalogueArchiver(catalogue, changes_by_day),
                 folder=folder,
                 clock=system_clock,
                 write_parts=parts_by_day,

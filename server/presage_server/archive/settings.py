@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from presage_server.setting_fields import check_field
+from presage_server.store.urls import STORE_SCHEMES
 
 __all__ = ["ArchiveSettings"]
 
@@ -21,7 +22,7 @@ class ArchiveSettings:
     to: Path
     """The archive's folder; created if it does not exist."""
     redis_url: str
-    """The store that the servers use: redis://, rediss:// or unix://."""
+    """The store that the servers use; see ``presage_server.store.urls``."""
     once: bool = False
     """Whether to end when everything in the streams is archived."""
     flush_seconds: float = 60.0
@@ -34,8 +35,9 @@ class ArchiveSettings:
     """How long the store may take to answer."""
 
     def __post_init__(self) -> None:
-        schemes = ("redis://", "rediss://", "unix://")
-        check_field(self, "redis_url", self.redis_url.startswith(schemes), f"one of {', '.join(schemes)}...")
+        check_field(
+            self, "redis_url", self.redis_url.startswith(STORE_SCHEMES), f"one of {', '.join(STORE_SCHEMES)}..."
+        )
         check_field(self, "flush_seconds", 0.0 < self.flush_seconds <= 86_400, "more than 0, at most 86400")
         check_field(self, "max_batch_events", 1 <= self.max_batch_events <= 1_000_000, "1 to 1000000")
         check_field(self, "report_seconds", self.report_seconds > 0.0, "more than 0")

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from presage_server.cli.stopping import stop_on_signals
 from presage_server.errors import ServerError
+from presage_server.store.urls import STORE_URL_HELP
 
 __all__ = ["backfill"]
 
@@ -26,9 +27,7 @@ def backfill(  # noqa: PLR0917 - the command line passes names
     archive: Annotated[Path, typer.Argument(help="The folder of `presage archive --to`.")],
     redis_url: Annotated[
         str,
-        typer.Option(
-            envvar="PRESAGE_REDIS_URL", help="The store that the servers use: redis://, rediss:// or unix://."
-        ),
+        typer.Option(envvar="PRESAGE_REDIS_URL", help=f"The store that the servers use: {STORE_URL_HELP}."),
     ],
     project: Annotated[
         Path | None,

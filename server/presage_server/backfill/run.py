@@ -20,7 +20,7 @@ from presage_server.backfill.settings import BackfillSettings
 from presage_server.backfill.visitor_store import VisitorStore
 from presage_server.clock import Clock, system_clock
 from presage_server.errors import SettingsError
-from presage_server.eventlog.consumer_group import connect
+from presage_server.eventlog.connecting import connect_clients
 from presage_server.models.project import read_project
 
 __all__ = ["read_aggregates", "run_backfill"]
@@ -66,10 +66,12 @@ def run_backfill(
             reported = now
             report(progress.line(now - started))
 
-    redis, _ = connect(settings.redis_url, client_name="presage-backfill", timeout_seconds=settings.timeout_seconds)
-    with redis:
+    clients, _ = connect_clients(
+        settings.redis_url, client_name="presage-backfill", timeout_seconds=settings.timeout_seconds
+    )
+    with clients:
         store = VisitorStore(
-            redis, clock=clock, writer=writer, patience_seconds=settings.patience_seconds, stop=stop, warn=warn
+            clients, clock=clock, writer=writer, patience_seconds=settings.patience_seconds, stop=stop, warn=warn
         )
         ttl = settings.state_ttl_millis
         make_histories = partial(Histories, aggregates, join_gaps_millis=ttl if settings.rebuild else None)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from presage_server.setting_fields import check_field
+from presage_server.store.urls import STORE_SCHEMES
 
 __all__ = ["BackfillSettings"]
 
@@ -23,7 +24,7 @@ class BackfillSettings:
     archive: Path
     """The folder that ``presage archive`` writes."""
     redis_url: str
-    """The store that the servers use: redis://, rediss:// or unix://."""
+    """The store that the servers use; see ``presage_server.store.urls``."""
     project: Path | None = None
     """The project folder, whose declared features get their history."""
     rebuild: bool = False
@@ -42,8 +43,9 @@ class BackfillSettings:
     """How long a store may be away."""
 
     def __post_init__(self) -> None:
-        schemes = ("redis://", "rediss://", "unix://")
-        check_field(self, "redis_url", self.redis_url.startswith(schemes), f"one of {', '.join(schemes)}...")
+        check_field(
+            self, "redis_url", self.redis_url.startswith(STORE_SCHEMES), f"one of {', '.join(STORE_SCHEMES)}..."
+        )
         check_field(self, "visitors_per_second", self.visitors_per_second >= 0.0, "0 or more")
         check_field(self, "state_ttl_days", 0.001 <= self.state_ttl_days <= 3_650, "0.001 to 3650")
         check_field(self, "max_batch_events", 1 <= self.max_batch_events <= 100_000_000, "1 to 100000000")

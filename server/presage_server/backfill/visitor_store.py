@@ -9,7 +9,6 @@ from threading import Event as Flag
 from time import monotonic
 from typing import Any, TypeVar
 
-from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -19,6 +18,7 @@ from presage_server.backfill.resolving import Resolution
 from presage_server.clock import Clock
 from presage_server.eventlog.errors import EventLogStoreError
 from presage_server.eventlog.positions import StreamInfo
+from presage_server.store.clients import StoreClients
 from presage_server.store.keys import erasures_key, state_key
 from presage_server.store.snapshot import Change
 
@@ -31,6 +31,8 @@ ENTRIES_PER_READ = 128
 
 _RETRY_SECONDS = 1.0
 _SCRIPTS = resources.files("presage_server.backfill")
+_READ = _SCRIPTS.joinpath("read.lua").read_text()
+_WRITE = _SCRIPTS.joinpath("write.lua").read_text()
 _T = TypeVar("_T")
 
 
@@ -57,7 +59,7 @@ class VisitorStore:
     """What backfilling does with the store. Waits for one that goes away.
 
     Args:
-        redis: A client; see ``presage_server.eventlog.consumer_group.connect``.
+        clients: Of the store.
         clock: Returns the time in microseconds.
         writer: WRITER_BYTES bytes of this process's own, best drawn at random.
         patience_seconds: How long the store may be away.
@@ -70,7 +72,7 @@ class VisitorStore:
 
     def __init__(
         self,
-        redis: Redis,
+        clients: StoreClients,
         *,
         clock: Clock,
         writer: bytes,
@@ -78,21 +80,17 @@ class VisitorStore:
         stop: Flag,
         warn: Callable[[str], None],
     ) -> None:
-        self._redis = redis
+        self._clients = clients
         self._clock = clock
         self._writer = writer
         self._patience_seconds = patience_seconds
         self._stop = stop
         self._warn = warn
-        self._read: Any = redis.register_script(_SCRIPTS.joinpath("read.lua").read_text())
-        self._write: Any = redis.register_script(_SCRIPTS.joinpath("write.lua").read_text())
 
     def read(self, partition: int, after: EntryId, user_ids: Sequence[str]) -> PartitionRead:
         """Read visitors of a partition, and what its stream has after an entry."""
         keys = [stream_key(partition), erasures_key(partition), *map(state_key, user_ids)]
-        info, found, blobs, erasures = self._patiently(
-            lambda: self._read(keys=keys, args=[str(after), ENTRIES_PER_READ])
-        )
+        info, found, blobs, erasures = self._run(partition, _READ, keys, [str(after), ENTRIES_PER_READ])
         entries = [
             Entry.parse(partition, entry_id, dict(zip(fields[::2], fields[1::2], strict=True)))
             for entry_id, fields in found
@@ -101,17 +99,12 @@ class VisitorStore:
 
     def erasures(self, partitions: range) -> dict[int, int]:
         """Return how many visitors of each partition were erased; UNFINISHED while one is being erased."""
-
-        def read() -> list[Any]:
-            pipeline: Any = self._redis.pipeline(transaction=False)
-            for partition in partitions:
-                pipeline.execute_command("HGETALL", erasures_key(partition))
-            return list(pipeline.execute())
-
-        found = self._patiently(read)
+        found = self._patiently(
+            lambda: self._clients.each(partitions, lambda pipeline, each: pipeline.hgetall(erasures_key(each)))
+        )
         return {
             partition: _count_erasures([part for pair in fields.items() for part in pair])
-            for partition, fields in zip(partitions, found, strict=True)
+            for partition, fields in found.items()
         }
 
     def write(self, resolutions: Sequence[tuple[str, Resolution]], *, partition: int, erasures: int) -> list[int]:
@@ -133,7 +126,14 @@ class VisitorStore:
             ttl = resolution.ttl_millis
             arguments += [resolution.base.revision, change.blob(now, self._writer), "" if ttl is None else ttl]
         keys = [erasures_key(partition), *(state_key(user_id) for user_id, _ in resolutions)]
-        return [int(written) for written in self._patiently(lambda: self._write(keys=keys, args=arguments))]
+        return [int(written) for written in self._run(partition, _WRITE, keys, arguments)]
+
+    def _run(self, partition: int, script: str, keys: Sequence[str], arguments: Sequence[bytes | int | str]) -> Any:
+        def run() -> Any:
+            registered: Any = self._clients.of_partition(partition).register_script(script)
+            return registered(keys=keys, args=arguments)
+
+        return self._patiently(run)
 
     def _patiently(self, call: Callable[[], _T]) -> _T:
         # Each call may be sent again: a write whose reply was lost finds another revision, and the visitor is read again.
@@ -159,7 +159,7 @@ class VisitorStore:
                 raise EventLogStoreError(
                     f"redis_url: the store went away ({str(failure)[:200]}); run the same again"
                 ) from failure
-            self._redis.connection_pool.disconnect()  # its name may lead to another server by now
+            self._clients.reconnect()  # its name may lead to another server by now
 
 
 def _count_erasures(fields: Sequence[bytes]) -> int:

@@ -32,6 +32,7 @@ _ORDER = (
     "drift",
     "health",
     "tokens",
+    "doctor",
     "version",
 )
 _LIBRARIES_OF_EXTRAS = {"lightgbm": "train", "onnx": "train", "pyarrow": "train", "sklearn": "train"}

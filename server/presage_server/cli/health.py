@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,19 +40,24 @@ def health(
     """Ask a server whether it serves: exit code 0 if it does, 1 if it does not or does not answer.
 
     It says that the process answers, not that its store does. For the health checks of containers and service managers;
-    orchestrators that speak gRPC's health protocol need no command.
+    orchestrators that speak gRPC's health protocol need no command. Where PRESAGE_TLS_CERT and PRESAGE_TLS_KEY name the server's
+    own files, it is asked over TLS, and trusted by that very certificate.
     """
     import grpc  # noqa: PLC0415 - the help of commands needs no gRPC
     from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
 
-    target = target or _own_address()
+    from presage_server.transport.certificate_files import CertificateError  # noqa: PLC0415
+
     metadata = (("authorization", f"Bearer {token}"),) if token else ()
+    is_ours, target = not target, target or _own_address()
     try:
+        if is_ours and not tls_ca:
+            tls_ca, tls_name = _own_certificate()
         with open_channel(target, tls_ca, tls_cert, tls_key, name=tls_name) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             request = health_pb2.HealthCheckRequest(service=service)
             answer = stub.Check(request, timeout=timeout_seconds, metadata=metadata)
-    except SettingsError as error:
+    except (CertificateError, SettingsError) as error:
         problem = str(error)
     except grpc.RpcError as error:
         problem = f"{error.code().name}: {error.details()}"
@@ -61,6 +67,21 @@ def health(
         problem = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
     sys.stderr.write(f"presage health: {target}: {problem}\n")
     sys.exit(1)
+
+
+def _own_certificate() -> tuple[str, str]:
+    """Return the file of this server's certificate, and a name in it; both are empty where it speaks plain text.
+
+    Raises:
+        CertificateError: It cannot be read, or is not one that can be served.
+    """
+    from presage_server.transport.certificate_files import TlsFiles  # noqa: PLC0415
+
+    cert, key = os.environ.get("PRESAGE_TLS_CERT", ""), os.environ.get("PRESAGE_TLS_KEY", "")
+    if not cert:
+        return "", ""
+    names = TlsFiles(chain=Path(cert), key=Path(key), client_ca=None).read().subject
+    return cert, names.partition(", ")[0].replace("*.", "presage.")
 
 
 def _own_address() -> str:

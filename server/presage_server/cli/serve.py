@@ -28,7 +28,7 @@ def serve(**values: Any) -> None:
     try:
         check_variables(os.environ, Settings, REMOVED_SETTINGS)
         settings = Settings(**reject_removed(values, REMOVED_SETTINGS))
-        start_logging(settings.log_level)
+        start_logging(settings.log_level, settings.log_format)
         use_log_id_key(settings.log_id_key)
         _run(settings, lambda address: print(f"presage: serving on {address}", flush=True))  # noqa: T201
     except StartupError as error:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from presage_server.settings import shipped_models
+from presage_server.store.urls import STORE_URL_HELP
 
 if TYPE_CHECKING:
     from presage_export.drift import Alarm
@@ -27,9 +28,7 @@ _TIMEOUT_SECONDS = 20.0
 def drift(  # noqa: PLR0917 - the command line passes names
     redis_url: Annotated[
         str,
-        typer.Option(
-            envvar="PRESAGE_REDIS_URL", help="The store that the servers use: redis://, rediss:// or unix://."
-        ),
+        typer.Option(envvar="PRESAGE_REDIS_URL", help=f"The store that the servers use: {STORE_URL_HELP}."),
     ],
     names: Annotated[list[str] | None, typer.Argument(help="Models; all of the folder if not given.")] = None,
     models: Annotated[
@@ -67,15 +66,16 @@ def drift(  # noqa: PLR0917 - the command line passes names
     from presage_server.drift.chart import draw_chart  # noqa: PLC0415
     from presage_server.drift.gauges import DriftGauges  # noqa: PLC0415
     from presage_server.drift.report import find_versions_with_baselines, judge_version  # noqa: PLC0415
+    from presage_server.drift.stored_hours import HOURS_TAG  # noqa: PLC0415
     from presage_server.errors import ServerError  # noqa: PLC0415
-    from presage_server.eventlog.consumer_group import connect  # noqa: PLC0415
+    from presage_server.eventlog.connecting import connect  # noqa: PLC0415
 
     err = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
     console = Console(markup=False, emoji=False, highlight=False)
     stop = Flag()
     reports: list[DriftReport] = []
     try:
-        redis, _ = connect(redis_url, client_name="presage-drift", timeout_seconds=_TIMEOUT_SECONDS)
+        redis, _ = connect(redis_url, client_name="presage-drift", timeout_seconds=_TIMEOUT_SECONDS, key=HOURS_TAG)
         gauges = DriftGauges() if every_seconds and metrics_port >= 0 else None
         with redis, stop_on_signals(stop):
             if gauges is not None:

@@ -14,10 +14,13 @@ from redis.asyncio import Redis as AsyncRedis
 from presage_export.drift import BUCKETS, Hour
 from presage_server.drift.baselines import VersionBaseline
 
-__all__ = ["DAYS_KEPT", "read_hours", "write_hours"]
+__all__ = ["DAYS_KEPT", "HOURS_TAG", "read_hours", "write_hours"]
 
 DAYS_KEPT = 40
 """For how many days hours are kept."""
+
+HOURS_TAG = "{drift}"
+"""What the keys begin with: on a cluster, all of them are on one server."""
 
 _HOURS = 24
 _DAY_SECONDS = 86_400
@@ -80,7 +83,7 @@ def read_hours(redis: Redis, version: VersionBaseline, *, first: int, last: int)
 
 
 def _key(version: VersionBaseline, day: int) -> str:
-    return f"{{drift}}:{version.model}:{version.version}:{version.digest}:{day}"
+    return f"{HOURS_TAG}:{version.model}:{version.version}:{version.digest}:{day}"
 
 
 def _encode(hour: Hour) -> bytes:

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from redis import Redis
-
 from presage_featurizer.event_log import BEGINNING, EntryId
 from presage_server.archive.erasing import find_rows
 from presage_server.forgetting.disk import find_bytes
@@ -17,6 +15,7 @@ from presage_server.forgetting.matching import EntryKind, EntryMatcher
 from presage_server.forgetting.places import forget_in_places
 from presage_server.forgetting.settings import ForgetSettings
 from presage_server.forgetting.visitor import EVERYTHING, Cut, StoredVisitor
+from presage_server.store.clients import StoreClients
 from presage_server.store.keys import quarantine_key, state_key
 
 __all__ = ["Finding", "find_visitor"]
@@ -38,11 +37,11 @@ class Finding:
         return f"{self.place}: {self.what}"
 
 
-def find_visitor(redis: Redis, settings: ForgetSettings, cut: Cut = EVERYTHING) -> Iterator[Finding]:
+def find_visitor(clients: StoreClients, settings: ForgetSettings, cut: Cut = EVERYTHING) -> Iterator[Finding]:
     """Look for a visitor in the store, its files, the archives, and the files of other parts.
 
     Args:
-        redis: A client of the store.
+        clients: Of the store.
         settings: Whom to look for, and where.
         cut: What is newer belongs to a new history.
 
@@ -50,7 +49,7 @@ def find_visitor(redis: Redis, settings: ForgetSettings, cut: Cut = EVERYTHING) 
         ArchiveReadError: An archive cannot be read.
         ForgetError: A file cannot be read.
     """
-    visitor = StoredVisitor(redis, settings.user_id)
+    visitor = StoredVisitor(clients, settings.user_id)
     in_store = list(_in_store(visitor, settings.user_id, cut))
     came_back = any(finding.is_new for finding in in_store)
     yield from in_store

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from presage_server.errors import ServerError, SettingsError
+from presage_server.store.urls import STORE_URL_HELP
 
 if TYPE_CHECKING:
     from presage_server.forgetting.checking import Finding
@@ -31,7 +32,7 @@ def forget(  # noqa: PLR0917 - the command line passes names
         typer.Option(
             envvar="PRESAGE_REDIS_URL",
             show_envvar=False,
-            help="The store that the servers use: redis://, rediss:// or unix://.",
+            help=f"The store that the servers use: {STORE_URL_HELP}.",
             show_default=False,
         ),
     ] = "",

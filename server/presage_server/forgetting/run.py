@@ -19,11 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import sleep
 
-from redis import Redis
 from redis.exceptions import RedisError
 
 from presage_featurizer.event_log import BEGINNING
-from presage_server.eventlog.consumer_group import connect
+from presage_server.eventlog.connecting import connect_clients
 from presage_server.forgetting.checking import Finding, find_visitor
 from presage_server.forgetting.disk import rewrite_files
 from presage_server.forgetting.errors import ForgetError
@@ -31,6 +30,7 @@ from presage_server.forgetting.held_archive import hold_archive
 from presage_server.forgetting.places import forget_in_places
 from presage_server.forgetting.settings import ForgetSettings
 from presage_server.forgetting.visitor import Cut, StoredVisitor
+from presage_server.store.clients import StoreClients
 
 __all__ = ["Erased", "check_visitor", "forget_visitor"]
 
@@ -69,10 +69,10 @@ def forget_visitor(settings: ForgetSettings, *, warn: Callable[[str], None]) -> 
         ForgetError, ArchiveReadError, ArchiveFolderError: Something cannot be used; run the same again.
         EventLogStoreError: The store cannot be used.
     """
-    redis, _ = connect(settings.redis_url, client_name="presage-forget", timeout_seconds=_STORE_SECONDS)
-    with redis:
+    clients, _ = connect_clients(settings.redis_url, client_name="presage-forget", timeout_seconds=_STORE_SECONDS)
+    with clients:
         try:
-            return _forget(redis, settings, warn)
+            return _forget(clients, settings, warn)
         except RedisError as error:
             raise ForgetError(
                 f"redis_url: the store refuses or went away ({str(error)[:200]}); run the same again"
@@ -81,19 +81,19 @@ def forget_visitor(settings: ForgetSettings, *, warn: Callable[[str], None]) -> 
 
 def check_visitor(settings: ForgetSettings) -> list[Finding]:
     """Look for a visitor everywhere; raises as ``forget_visitor``."""
-    redis, _ = connect(settings.redis_url, client_name="presage-forget", timeout_seconds=_STORE_SECONDS)
-    with redis:
+    clients, _ = connect_clients(settings.redis_url, client_name="presage-forget", timeout_seconds=_STORE_SECONDS)
+    with clients:
         try:
-            return list(find_visitor(redis, settings))
+            return list(find_visitor(clients, settings))
         except RedisError as error:
             raise ForgetError(
                 f"redis_url: the store refuses or went away ({str(error)[:200]}); run the same again"
             ) from error
 
 
-def _forget(redis: Redis, settings: ForgetSettings, warn: Callable[[str], None]) -> Erased:
+def _forget(clients: StoreClients, settings: ForgetSettings, warn: Callable[[str], None]) -> Erased:
     erased = Erased()
-    visitor = StoredVisitor(redis, settings.user_id)
+    visitor = StoredVisitor(clients, settings.user_id)
     begun, erased.keys = visitor.erase_state()
     sleep(settings.settle_seconds)
     cut = Cut(begun, max(begun, visitor.newest()))
@@ -114,6 +114,7 @@ def _forget(redis: Redis, settings: ForgetSettings, warn: Callable[[str], None])
         erased.others = dict(forget_in_places(settings.archives, settings.states, settings.user_id, erase=True))
     visitor.finish()
     if settings.rewrite_files:
-        erased.problems += rewrite_files(redis, wait_seconds=settings.wait_seconds)
-    erased.left = list(find_visitor(redis, settings, cut))
+        for redis in clients.of_servers():
+            erased.problems += rewrite_files(redis, wait_seconds=settings.wait_seconds)
+    erased.left = list(find_visitor(clients, settings, cut))
     return erased

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from presage_server.errors import SettingsError
 from presage_server.setting_fields import check_field
+from presage_server.store.urls import STORE_SCHEMES
 
 __all__ = ["ForgetSettings"]
 
@@ -24,7 +25,7 @@ class ForgetSettings:
     user_id: str
     """The visitor, as in events."""
     redis_url: str
-    """The store that the servers use: redis://, rediss:// or unix://."""
+    """The store that the servers use; see ``presage_server.store.urls``."""
     data_dir: Path | None = None
     """The embedded store's folder, whose files are looked through for the visitor's key; None for another store."""
     archives: tuple[Path, ...] = ()
@@ -41,7 +42,8 @@ class ForgetSettings:
     def __post_init__(self) -> None:
         if not 1 <= len(self.user_id.encode()) <= _MAX_USER_ID_BYTES:
             raise SettingsError(f"user_id: expected 1 to {_MAX_USER_ID_BYTES} bytes")
-        schemes = ("redis://", "rediss://", "unix://")
-        check_field(self, "redis_url", self.redis_url.startswith(schemes), f"one of {', '.join(schemes)}...")
+        check_field(
+            self, "redis_url", self.redis_url.startswith(STORE_SCHEMES), f"one of {', '.join(STORE_SCHEMES)}..."
+        )
         check_field(self, "settle_seconds", 0.0 <= self.settle_seconds <= 3_600, "0 to 3600")
         check_field(self, "wait_seconds", 0.0 < self.wait_seconds <= 86_400, "more than 0, at most 86400")

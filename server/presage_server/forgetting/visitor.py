@@ -8,11 +8,10 @@ from hashlib import blake2b
 from importlib import resources
 from typing import Any, NamedTuple
 
-from redis import Redis
-
 from presage_featurizer.event_log import BEGINNING, EntryId, partition_of, stream_key
 from presage_server.eventlog.positions import pairs
 from presage_server.forgetting.matching import EntryKind, EntryMatcher
+from presage_server.store.clients import StoreClients
 from presage_server.store.keys import erasures_key, quarantine_key, state_key
 
 __all__ = ["EVERYTHING", "Cut", "FoundEntry", "StoredVisitor"]
@@ -56,18 +55,19 @@ class StoredVisitor:
     """One visitor of a store. Methods raise redis-py's errors.
 
     Args:
-        redis: A client whose replies are bytes.
+        clients: Of the store.
         user_id: The visitor.
     """
 
-    def __init__(self, redis: Redis, user_id: str) -> None:
-        self._redis: Any = redis
+    def __init__(self, clients: StoreClients, user_id: str) -> None:
+        self._clients = clients
+        self.partition = partition_of(user_id)
+        self._redis: Any = clients.of_partition(self.partition)
         self._user_id = user_id
         self._matcher = EntryMatcher(user_id)
-        self._erase: Any = redis.register_script(_ERASE)
+        self._erase: Any = self._redis.register_script(_ERASE)
         # Not the id: it stays in the store if the erasure does not come to its end.
         self._erasure = blake2b(user_id.encode(), digest_size=8).hexdigest()
-        self.partition = partition_of(user_id)
         self.stream = stream_key(self.partition)
 
     def erase_state(self) -> tuple[EntryId, int]:
@@ -95,7 +95,8 @@ class StoredVisitor:
         ends = tuple(f":{kind}:{self._user_id}".encode() for kind in ("u", "aside"))
         found = {
             key.decode(errors="replace")
-            for key in self._redis.scan_iter(count=_KEYS_PER_SCAN)
+            for redis in self._clients.of_servers()
+            for key in redis.scan_iter(count=_KEYS_PER_SCAN)
             if key.endswith(ends) and key.startswith(b"{p")
         }
         expected = (state_key(self._user_id), quarantine_key(self._user_id))

@@ -1,4 +1,4 @@
-"""The process beside a server that counts items. Its command line: the seconds of a bucket, and the level of log lines."""
+"""The process beside a server that counts items. Its arguments: the seconds of a bucket, the level and the format of log lines."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _logger = logging.getLogger("presage_server.items")
 
 def main() -> None:
     """Follow until the server is gone."""
-    seconds, level = sys.argv[1:]
-    start_logging(level)
+    seconds, level, log_format = sys.argv[1:]
+    start_logging(level, log_format)
     os.nice(_NICENESS)
     stop = Flag()
     with stop_on_signals(stop):

@@ -15,6 +15,7 @@ from presage_server.cli.options import checked_token
 from presage_server.cli.stopping import stop_on_signals
 from presage_server.cli.targets import TlsCa, TlsCert, TlsKey, open_channel
 from presage_server.errors import ServerError
+from presage_server.store.urls import STORE_URL_HELP
 
 __all__ = ["follow", "items", "load"]
 
@@ -100,9 +101,7 @@ def load(  # noqa: PLR0917 - the command line passes names
 def follow(
     redis_url: Annotated[
         str,
-        typer.Option(
-            envvar="PRESAGE_REDIS_URL", help="The store that the servers use: redis://, rediss:// or unix://."
-        ),
+        typer.Option(envvar="PRESAGE_REDIS_URL", help=f"The store that the servers use: {STORE_URL_HELP}."),
     ],
     bucket_seconds: Annotated[
         int,

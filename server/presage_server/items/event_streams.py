@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from redis import Redis
 from redis.exceptions import ResponseError
 
 from presage_featurizer.event_log import BEGINNING, PARTITIONS, Entry, EntryId, Position, stream_key
 from presage_server.eventlog.positions import Discontinuity, StreamInfo, check_continuity
+from presage_server.store.clients import StoreClients
 
 __all__ = ["EventStreams"]
 
@@ -27,12 +27,12 @@ class EventStreams:
     """Reads entries and remembers how far.
 
     Args:
-        redis: A client; its replies are bytes.
+        clients: Of the store.
         counts_entries: Whether the store counts the entries that a stream ever had.
     """
 
-    def __init__(self, redis: Redis, *, counts_entries: bool) -> None:
-        self._redis: Any = redis
+    def __init__(self, clients: StoreClients, *, counts_entries: bool) -> None:
+        self._clients = clients
         self._counts_entries = counts_entries
         self.positions: dict[int, Position] = {}
         """How far each stream was read, by partition; a stream that is not among them was not read."""
@@ -96,19 +96,29 @@ class EventStreams:
         return found
 
     def _xread(self, partitions: Sequence[int], *, count: int) -> Sequence[tuple[bytes, list[Any]]]:
+        if self._clients.is_cluster:
+            replies = self._clients.each(
+                partitions, lambda pipeline, partition: pipeline.xread(self._after([partition]), count=count)
+            )
+            return [stream for partition in partitions for stream in replies[partition] or ()]
+        redis: Any = self._clients.of_partition(partitions[0])
+        return redis.xread(self._after(partitions), count=count) or ()
+
+    def _after(self, partitions: Sequence[int]) -> dict[Any, Any]:
         streams = {}
         for partition in partitions:
             position = self.positions.get(partition)
             streams[stream_key(partition)] = str(BEGINNING if position is None else position.last)
-        return self._redis.xread(streams, count=count) or ()
+        return streams
 
     def _infos(self, partitions: Iterable[int]) -> list[tuple[int, StreamInfo]]:
-        partitions = list(partitions)
-        pipeline = self._redis.pipeline(transaction=False)
-        for partition in partitions:
-            pipeline.execute_command("XINFO", "STREAM", stream_key(partition))
+        replies = self._clients.each(
+            list(partitions),
+            lambda pipeline, partition: pipeline.execute_command("XINFO", "STREAM", stream_key(partition)),
+            keep_errors=True,
+        )
         infos = []
-        for partition, reply in zip(partitions, pipeline.execute(raise_on_error=False), strict=True):
+        for partition, reply in sorted(replies.items()):
             if isinstance(reply, ResponseError) and "no such key" in str(reply):
                 continue
             if isinstance(reply, Exception):

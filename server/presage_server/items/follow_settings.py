@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from presage_server.setting_fields import check_field
+from presage_server.store.urls import STORE_SCHEMES
 
 __all__ = ["FollowSettings"]
 
@@ -20,15 +21,16 @@ class FollowSettings:
     """
 
     redis_url: str
-    """The store that the servers use: redis://, rediss:// or unix://."""
+    """The store that the servers use; see ``presage_server.store.urls``."""
     bucket_seconds: int = 60
     """The width of a bucket of time."""
     report_seconds: float = 60.0
     """How often a line of progress is printed."""
 
     def __post_init__(self) -> None:
-        schemes = ("redis://", "rediss://", "unix://")
-        check_field(self, "redis_url", self.redis_url.startswith(schemes), f"one of {', '.join(schemes)}...")
+        check_field(
+            self, "redis_url", self.redis_url.startswith(STORE_SCHEMES), f"one of {', '.join(STORE_SCHEMES)}..."
+        )
         divides = self.bucket_seconds > 0 and _HOUR_SECONDS % self.bucket_seconds == 0
         check_field(self, "bucket_seconds", divides, "a divisor of 3600")
         check_field(self, "report_seconds", self.report_seconds > 0.0, "more than 0")

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-from redis import Redis
-
 from presage_featurizer import StateError, decode_event
 from presage_featurizer.event_log import PARTITIONS, Entry, EntryId, Position
 from presage_featurizer.ranking.items import ItemColumns
@@ -21,6 +19,8 @@ from presage_server.items.changes import ChangesEntry, ChangesReader
 from presage_server.items.event_streams import EventStreams
 from presage_server.items.follower_progress import FollowerProgress
 from presage_server.items.item_store import MAX_SEQUENCE, ChainBrokenError, ItemStore, LoadedItems, Published
+from presage_server.items.keys import BUCKETS, CATALOGUE_STREAM
+from presage_server.store.clients import StoreClients
 
 __all__ = ["Follower"]
 
@@ -40,8 +40,8 @@ _TRIES = 5
 class Follower:
     """Follows the streams of one store. Methods raise redis-py's errors; after one, ``prepare`` comes first."""
 
-    redis: Redis
-    """A client that sends nothing twice; its replies are bytes."""
+    clients: StoreClients
+    """Of the store."""
     counts_entries: bool
     """Whether the store counts the entries that a stream ever had."""
     width_micros: int
@@ -76,7 +76,7 @@ class Follower:
         Raises:
             ChainBrokenError: What is published and the stored buckets do not match, or others publish without a pause.
         """
-        self._store = ItemStore(self.redis)
+        self._store = ItemStore(self.clients.of_key(BUCKETS))
         for _ in range(_TRIES):
             self._published = self._store.published()
             self._columns, changes = self._store.load(self.width_micros)
@@ -94,21 +94,21 @@ class Follower:
             self.width_micros = width
         self._counter = BucketCounter(width, self._published.epoch)
         self._settled, self._marks = dict(self._published.positions), {}
-        self._streams = EventStreams(self.redis, counts_entries=self.counts_entries)
+        self._streams = EventStreams(self.clients, counts_entries=self.counts_entries)
         self._streams.resume(self._settled)
         self._check()
         self._saved_at, self._unsaved = monotonic(), 0
-        self._changes = ChangesReader(self.redis)
+        self._changes = ChangesReader(self.clients.of_key(CATALOGUE_STREAM))
         if self._published.epoch >= 0:
             # What changed in closed buckets is in the columns, except for live values since the checkpoint.
-            old = ChangesReader(self.redis, changes)
+            old = ChangesReader(self.clients.of_key(CATALOGUE_STREAM), changes)
             while found := old.read(self._open_from_millis):
                 self._apply(found)
             self._changes.last = EntryId(self._open_from_millis - 1, MAX_SEQUENCE)
 
     def step(self) -> bool:
         """Read what the streams have, publish the buckets that are closed by then; return whether there may be more at once."""
-        now_millis = self._store.now_millis()
+        now_millis = self.clients.now_millis()
         until_millis = self._until(now_millis)
         self._read_changes(until_millis)
         self._read_events(until_millis)
@@ -125,7 +125,7 @@ class Follower:
 
     def save(self) -> None:
         """Write a checkpoint of the newest closed bucket."""
-        keep_from_millis = self._store.now_millis() - _KEPT_MILLIS
+        keep_from_millis = self.clients.now_millis() - _KEPT_MILLIS
         self._store.save(
             LoadedItems(self._columns, self._changes.last), token=self.token(), keep_from_millis=keep_from_millis
         )

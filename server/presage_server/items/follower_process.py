@@ -66,7 +66,8 @@ async def _keep(url: str, settings: Settings) -> None:
 
 
 def _start(url: str, settings: Settings) -> subprocess.Popen[bytes]:
-    arguments = ["-m", "presage_server.items", str(settings.item_bucket_seconds), settings.log_level]
+    log = (settings.log_level, settings.log_format)
+    arguments = ["-m", "presage_server.items", str(settings.item_bucket_seconds), *log]
     # Not by the event loop: uvloop's fork runs gRPC's handlers, which may fail while its threads work.
     return subprocess.Popen(  # noqa: S603 - this interpreter with arguments from here
         [*end_with_parent(), sys.executable, *arguments],

@@ -15,10 +15,11 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from presage_featurizer import StateError
 from presage_server.errors import ServerError
-from presage_server.eventlog.consumer_group import connect
+from presage_server.eventlog.connecting import connect_clients
 from presage_server.items.follower import Follower
 from presage_server.items.follower_progress import FollowerProgress
 from presage_server.items.item_store import ChainBrokenError
+from presage_server.items.keys import LEASE
 from presage_server.items.lease import Lease
 
 __all__ = ["ItemsError", "every", "follow", "run"]
@@ -97,11 +98,11 @@ def run(
         ItemsError: As ``follow``.
         EventLogStoreError: The store cannot be reached, or is too old.
     """
-    redis, counts_entries = connect(url, client_name="presage-items-follow", timeout_seconds=_TIMEOUT_SECONDS)
-    with redis:
-        lease = Lease(redis, holder=secrets.token_hex(8))
+    clients, counts_entries = connect_clients(url, client_name="presage-items-follow", timeout_seconds=_TIMEOUT_SECONDS)
+    with clients:
+        lease = Lease(clients.of_key(LEASE), holder=secrets.token_hex(8))
         follower = Follower(
-            redis=redis,
+            clients=clients,
             counts_entries=counts_entries,
             width_micros=bucket_seconds * _MICROS,
             token=lambda: secrets.token_hex(6),

@@ -106,11 +106,6 @@ class ItemStore:
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis
 
-    def now_millis(self) -> int:
-        """Return the store's time: that of the ids of entries."""
-        seconds, micros = self._redis.time()
-        return int(seconds) * 1_000 + int(micros) // 1_000
-
     def published(self) -> Published:
         """Return what is published."""
         fields = self._redis.hgetall(PUBLISHED)

@@ -18,7 +18,7 @@ from presage_featurizer.ranking.item_features import ItemFeatures
 from presage_featurizer.ranking.items import ItemColumns
 from presage_featurizer.ranking.items_bucket import ItemBucket
 from presage_server.errors import StoreStartError
-from presage_server.eventlog.consumer_group import connect
+from presage_server.eventlog.connecting import connect
 from presage_server.eventlog.errors import EventLogStoreError
 from presage_server.items.changes import ChangesReader
 from presage_server.items.item_store import MAX_SEQUENCE, BucketPart, ChainBrokenError, ItemStore, join_parts
@@ -96,7 +96,7 @@ class LiveItems(Collector):
             StoreStartError: It cannot be loaded.
         """
         try:
-            redis, _ = connect(url, client_name="presage-items", timeout_seconds=_TIMEOUT_SECONDS)
+            redis, _ = connect(url, client_name="presage-items", timeout_seconds=_TIMEOUT_SECONDS, key=BUCKETS)
             items = cls(redis, width_micros, prepare)
         except (EventLogStoreError, RedisError, OSError) as error:
             raise StoreStartError(f"redis_url: the items cannot be loaded: {error}") from error

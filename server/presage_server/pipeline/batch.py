@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from presage_server.ranking.jobs import RankJob, SimilarJob
@@ -32,6 +33,34 @@ class Batch:
     def has_small(self) -> bool:
         """Whether calls other than rankings wait for its read."""
         return bool(self.scores or self.features or self.updates)
+
+    def split(self, server_of: Callable[[str], object]) -> list[Batch]:
+        """Divide what must be read by the servers that have it, so that one that is slow holds up its own visitors alone."""
+        found: dict[object, Batch] = {}
+
+        def part(user_id: str) -> Batch:
+            server = server_of(user_id)
+            batch = found.get(server)
+            if batch is None:
+                batch = found[server] = Batch(self.stages.started)
+                batch.stages.marks = list(self.stages.marks)
+            return batch
+
+        for score in self.scores:
+            batch = part(score.user_id)
+            batch.scores.append(score)
+            score.stages = batch.stages
+        for features in self.features:
+            part(features.user_id).features.append(features)
+        for rank in self.ranks:
+            batch = part(rank.user_id)
+            batch.ranks.append(rank)
+            rank.stages = batch.stages
+        for update in self.updates:
+            batch = part(update.user_id)
+            batch.updates.append(update)
+            batch.events += update.jobs
+        return list(found.values())
 
 
 class Slices(Protocol):

@@ -212,6 +212,8 @@ class Intake:
             call.fail(DeadlineError("the call's time was over before its turn came"))
             return
         method = self._methods[call.method]
+        if call.trace is not None:
+            call.trace.note_batch(batch.stages)
         try:
             if method.decode is not None:
                 method.decode(call, batch)
@@ -235,6 +237,8 @@ class Intake:
             call.fail(DeadlineError("the call's time was over before all of it was processed"))
         if call.code is not None:
             return 0
+        if call.trace is not None:
+            call.trace.note_batch(batch.stages)
         try:
             if first.slices.add_to(batch, units):
                 large.append(first)
@@ -244,4 +248,4 @@ class Intake:
 
 
 def _fail(call: Call, error: Exception) -> None:
-    call.fail(error if isinstance(error, RpcError) else internal_error(error, call.method))
+    call.fail(error if isinstance(error, RpcError) else internal_error(error, call.method, call.metadata))

@@ -72,6 +72,7 @@ class Pipeline:
         self._intake = intake
         self._store = store
         self._link = store.link
+        self._server_of = store.server_of
         self._tracker = tracker
         self._scorer = scorer
         self._ranker = ranker
@@ -131,20 +132,25 @@ class Pipeline:
             batch.updates = [update for update in updates if update.snapshot is None]
             if known:
                 self._fold(batch, known)
-        scores, features = batch.scores, batch.features
-        ranks = batch.ranks
-        if scores or features or ranks or batch.updates:
-            self._reading.append(batch)
-            user_ids = [job.user_id for job in scores]
-            user_ids += [job.user_id for job in features]
-            user_ids += [job.user_id for job in ranks]
-            user_ids += [update.user_id for update in batch.updates]
-            self._store.read(user_ids, partial(self._on_blobs, batch))
+        if batch.scores or batch.features or batch.ranks or batch.updates:
+            if self._server_of is None:
+                self._read_for(batch)
+            else:
+                for part in batch.split(self._server_of):
+                    self._read_for(part)
             self._link.flush()
         if batch.vectors:
             self._scorer.score_vectors(batch.vectors)
         if batch.similar:
             self._ranker.find_similar(batch.similar)
+
+    def _read_for(self, batch: Batch) -> None:
+        self._reading.append(batch)
+        user_ids = [job.user_id for job in batch.scores]
+        user_ids += [job.user_id for job in batch.features]
+        user_ids += [job.user_id for job in batch.ranks]
+        user_ids += [update.user_id for update in batch.updates]
+        self._store.read(user_ids, partial(self._on_blobs, batch))
 
     def _on_blobs(self, batch: Batch, blobs: Sequence[Blob] | None) -> None:
         """Process a batch whose visitors have been read; None: the store does not answer."""
@@ -193,7 +199,7 @@ class Pipeline:
                     route = job.route
                     state = read_state(blob, job.model.feature_set.needs if route is None else route.needs)
                 except Exception as error:  # noqa: BLE001 - the visitor's own
-                    job.call.fail(internal_error(error, job.call.method))
+                    job.call.fail(internal_error(error, job.call.method, job.call.metadata))
                     continue
                 if isinstance(state, StateError):
                     self._scorer.set_state(job, state)
@@ -219,7 +225,7 @@ class Pipeline:
         except RpcError as error:
             call.fail(error)
         except Exception as error:  # noqa: BLE001 - the visitor's own
-            call.fail(internal_error(error, call.method))
+            call.fail(internal_error(error, call.method, call.metadata))
         return None
 
     def _set_snapshots(self, batch: Batch, blobs: Sequence[Blob]) -> None:

@@ -53,7 +53,7 @@ class RankReads:
         except RpcError:  # the store rejects reads, as while it loads its data
             job.degraded, state = True, None
         except Exception as error:  # noqa: BLE001 - the visitor's own
-            job.call.fail(internal_error(error, job.call.method))
+            job.call.fail(internal_error(error, job.call.method, job.call.metadata))
             return
         if isinstance(state, StateError):
             self._scorer.note_unreadable(job.user_id, state)

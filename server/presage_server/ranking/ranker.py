@@ -123,7 +123,7 @@ class Ranker:
             try:
                 list_similar(job, features)
             except Exception as error:  # noqa: BLE001 - the call's own
-                job.call.fail(internal_error(error, job.call.method))
+                job.call.fail(internal_error(error, job.call.method, job.call.metadata))
             else:
                 job.respond(job)
 
@@ -160,7 +160,7 @@ class Ranker:
     def _fail(self, job: RankJob, error: Exception) -> None:
         """End a call whose list cannot be made with the version that it was routed to."""
         self._metrics.versions.of_arm(job.model, job.arm).errors += 1
-        job.call.fail(internal_error(error, job.call.method))
+        job.call.fail(internal_error(error, job.call.method, job.call.metadata))
 
     def _score(self, runs: list[tuple[_Begun, int]]) -> None:
         """Score some candidates of jobs of one model in one run; if that fails, one job after the other."""
@@ -208,7 +208,7 @@ class Ranker:
             scored, arranged = make_list(job, begun.candidates, begun.scores)
             done = _Done(begun, scored, arranged, job.encode(job))
         except Exception as error:  # noqa: BLE001 - the call's own
-            job.call.fail(internal_error(error, job.call.method))
+            job.call.fail(internal_error(error, job.call.method, job.call.metadata))
             return None
         job.stages.mark("encode")
         return done

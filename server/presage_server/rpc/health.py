@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
 from grpc_health.v1 import health, health_pb2
 
@@ -20,7 +22,7 @@ def add_health(servicer: health.aio.HealthServicer, server: grpc.aio.Server) -> 
         await servicer.Watch(await decode_or_abort(health_pb2.HealthCheckRequest, encoded, context), context)
 
     write = health_pb2.HealthCheckResponse.SerializeToString
-    handlers = {
+    handlers: dict[str, Any] = {
         "Check": grpc.unary_unary_rpc_method_handler(check, response_serializer=write),
         "Watch": grpc.unary_stream_rpc_method_handler(watch, response_serializer=write),
     }

@@ -57,7 +57,7 @@ async def _handle(name: str, method: RareMethod, encoded: bytes, context: Contex
     except RpcError as error:
         failure = error
     except Exception as error:  # noqa: BLE001 - becomes a status
-        failure = internal_error(error, name)
+        failure = internal_error(error, name, tuple(context.invocation_metadata() or ()))
     status = status_of(failure)
     await context.abort(_CODES[status.code], status.message, tuple(status.trailing_metadata))
     raise AssertionError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from typing import Final
+from typing import Any, Final
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool
@@ -43,7 +43,7 @@ def enable_reflection(names: Iterable[str], server: grpc.aio.Server) -> None:
             yield response
 
     # grpcio-reflection has only v1alpha; on the wire, the messages of both are the same.
-    handler = grpc.stream_stream_rpc_method_handler(
+    handler: Any = grpc.stream_stream_rpc_method_handler(
         describe, response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString
     )
     methods = {"ServerReflectionInfo": handler}

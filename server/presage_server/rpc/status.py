@@ -12,6 +12,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2, status_pb2
 
 from presage_server.errors import InternalError, RpcError
+from presage_server.rpc.request_ids import request_id_of, trace_of
 
 __all__ = ["CODE_NAMES", "OK", "Status", "internal_error", "status_of"]
 
@@ -43,8 +44,15 @@ def status_of(error: RpcError) -> Status:
     return Status(code, message, (("grpc-status-details-bin", status.SerializeToString()),))
 
 
-def internal_error(error: Exception, method: str) -> InternalError:
-    """Log an unexpected exception, and return the error that callers get: an id, never the exception's text."""
-    error_id = uuid4().hex[:12]
-    _logger.error("%s failed, error id %s", method, error_id, exc_info=error)
-    return InternalError(f"internal error {error_id}; the server's log has the details under this id")
+def internal_error(error: Exception, method: str, metadata: Sequence[tuple[str, str | bytes]] = ()) -> InternalError:
+    """Log an unexpected exception, and return the error that callers get: an id, never the exception's text.
+
+    Args:
+        error: What was raised.
+        method: Where.
+        metadata: Of the call, whose own request id is taken if it has one.
+    """
+    request_id = request_id_of(metadata) or uuid4().hex[:12]
+    known = {"method": method, "request_id": request_id} | trace_of(metadata)
+    _logger.error("%s failed, error id %s", method, request_id, exc_info=error, extra=known)
+    return InternalError(f"internal error {request_id}; the server's log has the details under this id")

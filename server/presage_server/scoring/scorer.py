@@ -129,7 +129,7 @@ class Scorer:
             try:
                 scores = job.model.predict(job.rows)
             except Exception as error:  # noqa: BLE001 - the call's own
-                job.call.fail(internal_error(error, job.call.method))
+                job.call.fail(internal_error(error, job.call.method, job.call.metadata))
             else:
                 job.respond(job, scores)
 
@@ -143,7 +143,7 @@ class Scorer:
         try:
             vector = featurize(state, job.now_unix_micros, job.feature_set, session_id=job.session_id)
         except Exception as error:  # noqa: BLE001 - the call's own
-            job.call.fail(internal_error(error, job.call.method))
+            job.call.fail(internal_error(error, job.call.method, job.call.metadata))
         else:
             if state is not None:
                 _note_history(job, state)
@@ -167,7 +167,7 @@ class Scorer:
             try:
                 self._score([job], model, stages)
             except Exception as error:  # noqa: BLE001 - the call's own
-                job.error = internal_error(error, job.call.method)
+                job.error = internal_error(error, job.call.method, job.call.metadata)
                 job.respond(job, job.error)
 
     def note_unreadable(self, user_id: str, error: StateError) -> None:

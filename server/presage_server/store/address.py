@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
+from presage_server.store.finding import Find
 from presage_server.store.resp import encode
 
 __all__ = ["Address"]
@@ -41,6 +43,8 @@ class Address:
     """What the server's list of connections shows."""
     connect_seconds: float = _CONNECT_SECONDS
     """How long it may take until a connection can be used."""
+    find: Find | None = field(default=None, repr=False)
+    """Says where to connect to, each time; None: always to the same place."""
 
     @classmethod
     def of(cls, client: Redis) -> Address:
@@ -74,7 +78,7 @@ class Address:
         """Connect, blocking; with TLS where the address asks for it.
 
         Raises:
-            OSError: Nothing listens there in time, or TLS cannot be agreed upon.
+            OSError: Nothing listens there in time, nobody knows where, or TLS cannot be agreed upon.
         """
         if self.path:
             connection = socket.socket(socket.AF_UNIX)
@@ -85,7 +89,13 @@ class Address:
                 connection.close()
                 raise
             return connection
-        connection = socket.create_connection((self.host, self.port), timeout_seconds)
+        host, port = self.host, self.port
+        if self.find is not None:
+            try:
+                host, port = self.find()
+            except RedisError as error:
+                raise ConnectionError(str(error)) from error
+        connection = socket.create_connection((host, port), timeout_seconds)
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.socket_options is not None:  # so that a silent host's end is noticed while nothing is asked of it
@@ -93,7 +103,7 @@ class Address:
                 for option, value in self.socket_options.items():
                     connection.setsockopt(socket.IPPROTO_TCP, option, value)
             if self.tls is not None:
-                return self.tls.wrap_socket(connection, server_hostname=self.host)
+                return self.tls.wrap_socket(connection, server_hostname=host)
         except BaseException:
             connection.close()
             raise

@@ -23,6 +23,8 @@ _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.02
 _NOT_PRIMARY_PAUSE_SECONDS = 1.0
 """The shortest pause before a name that led to a replica is resolved again; the longest is twice as long."""
+_ASKED_AGAIN_SECONDS = 0.1
+"""The same where somebody is asked who should know better soon, as Sentinels do."""
 _STEADY_SECONDS = 1.0
 """A connection that lasted this long was a good one: the next one is made without a pause."""
 
@@ -33,7 +35,7 @@ class NotPrimaryError(ConnectionError):
     """The server is a replica: it would answer reads with old states and reject every write."""
 
     def __init__(self) -> None:
-        super().__init__("the store is a replica, not a primary; its name is resolved again every one to two seconds")
+        super().__init__("the store is a replica, not a primary; the primary is looked for")
 
 
 class Connector:
@@ -121,7 +123,7 @@ class Connector:
 
     def _pause(self) -> None:
         if isinstance(self.failure, NotPrimaryError):
-            seconds = 2 * _NOT_PRIMARY_PAUSE_SECONDS
+            seconds = 2 * (_NOT_PRIMARY_PAUSE_SECONDS if self._address.find is None else _ASKED_AGAIN_SECONDS)
         else:
             seconds = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(self._failures - 1, 10))
         self._closed.wait(seconds * random.uniform(0.5, 1.0))  # noqa: S311 - so that servers do not connect in step

@@ -20,8 +20,7 @@ __all__ = ["Link"]
 
 _logger = logging.getLogger(__name__)
 
-_HEARTBEAT_SECONDS = 1.0
-_CONNECT_WAIT_SECONDS = 0.25
+_HEARTBEAT_SECONDS, _CONNECT_WAIT_SECONDS = 1.0, 0.25
 _MAX_PENDING_BYTES = 64 << 20
 _FAST_SECONDS = 0.0005
 _FASTER_WEIGHT, _SLOWER_WEIGHT = 0.5, 0.02
@@ -42,6 +41,7 @@ class Link:
         connector: Makes connections, in a thread of its own.
         timeout_seconds: How long a request may be unanswered.
         max_pending_bytes: What may wait to be sent or answered; requests beyond it fail at once.
+        name: What it connects to, in the log.
     """
 
     def __init__(
@@ -51,8 +51,10 @@ class Link:
         timeout_seconds: float = 0.5,
         max_pending_bytes: int = _MAX_PENDING_BYTES,
         clock: Callable[[], float] = monotonic,
+        name: str = "the store",
     ) -> None:
         self._connector = connector
+        self._name = name
         self._timeout_seconds = timeout_seconds
         self._max_pending_bytes = max_pending_bytes
         self._clock = clock
@@ -85,6 +87,11 @@ class Link:
         return bool(self._awaited or self._unsent)
 
     @property
+    def descriptor(self) -> int | None:
+        """The file descriptor on which replies will come; None without a connection."""
+        return None if self._wire is None else self._wire.connection.fileno()
+
+    @property
     def silent(self) -> bool:
         """Whether the store has left a request unanswered for half of the time after which it counts as away."""
         return bool(self._awaited) and self._clock() - self._awaited[0].sent_at > self._timeout_seconds / 2
@@ -107,7 +114,7 @@ class Link:
 
         Args:
             payload: The commands, encoded.
-            replies: How many commands they are.
+            replies: How many.
             on_replies: Called once with the replies; at once, with None, if the link is down or too much is pending.
             repeatable: Whether the commands may run twice, when a connection breaks before the reply.
         """
@@ -203,7 +210,7 @@ class Link:
             self.run_id = self._connector.run_id
         self._heartbeat_at = self._clock() + _HEARTBEAT_SECONDS
         if self.down and not self._logged:
-            _logger.warning("the store answers again")
+            _logger.warning("%s answers again", self._name)
         self.down = self._logged = False
 
     def _dispatch(self, wire: Wire, replies: Sequence[Any]) -> None:
@@ -245,16 +252,15 @@ class Link:
         if replies is None:
             return
         if isinstance(replies[0], ReplyError):
-            self._ask_role = not str(replies[0]).startswith(
-                ("NOPERM", "ERR")
-            )  # not allowed to ask, or an unknown command
+            # Not allowed to ask, or an unknown command.
+            self._ask_role = not str(replies[0]).startswith(("NOPERM", "ERR"))
         elif replies[0][0] != b"master":
             self.drop(str(NotPrimaryError()))
 
     def _lose(self, reason: str) -> None:
         """The connection broke: send again, on the next one, what may run twice."""
         if not self._logged:
-            _logger.info("the connection to the store broke: %s", reason)
+            _logger.info("the connection to %s broke: %s", self._name, reason)
         self._close_wire()
         unanswered = list(self._awaited)
         self._awaited.clear()
@@ -272,9 +278,8 @@ class Link:
             self.outages += 1
         if not (self.down or self._logged):
             cause = f" ({self._connector.failure})" if self._connector.failure else ""
-            _logger.warning(
-                "the store does not answer: %s%s; scores are served without history, events are rejected", reason, cause
-            )
+            text = "%s does not answer: %s%s; scores are served without history, events are rejected"
+            _logger.warning(text, self._name, reason, cause)
         self.down = True
         self._fail_all()
 

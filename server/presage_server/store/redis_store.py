@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from presage_featurizer import CorruptStateError, encode_event
 from presage_featurizer.event_log import partition_of, stream_key
@@ -18,10 +18,10 @@ from presage_server.store.snapshot import REVISION_BYTES, Change, Snapshot, read
 from presage_server.store.trouble import StoreTrouble, Trouble
 from presage_server.store.written import WrittenEntries
 
-__all__ = ["COMMIT_SCRIPT", "Blob", "CommitResult", "RedisStore", "unavailable"]
+__all__ = ["COMMIT_SCRIPT", "COMMIT_SHA", "Blob", "CommitResult", "OfVisitor", "RedisStore", "unavailable"]
 
 COMMIT_SCRIPT = resources.files("presage_server.store").joinpath("commit.lua").read_text()
-_COMMIT_SHA = hashlib.sha1(COMMIT_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+COMMIT_SHA = hashlib.sha1(COMMIT_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _STREAM, _BLOB, _FIRST_EVENT = 1, 4, 9
 """The places of the stream's key, the new blob and the first event among the script's keys and arguments."""
 
@@ -30,6 +30,15 @@ Blob = bytes | ReplyError | None
 
 CommitResult = bytes | Snapshot | RpcError
 """The new revision of a change that was made; the snapshot found instead; or why nothing was written."""
+
+
+class OfVisitor(Protocol):
+    """What belongs to one visitor."""
+
+    user_id: str
+
+
+T = TypeVar("T", bound=OfVisitor)
 
 
 class RedisStore:
@@ -53,6 +62,12 @@ class RedisStore:
         """What the store rejects."""
         self.written = WrittenEntries()
         """What it last took, to see whether it keeps it."""
+        self.server_of: Callable[[str], object] | None = None
+        """Tells visitors apart whose data is on different servers, as on a cluster; None: all is on one."""
+
+    def by_server(self, items: Sequence[T]) -> Sequence[Sequence[T]]:
+        """Divide items so that those of one part are of visitors whose data is on one server."""
+        return (items,)
 
     def read(self, user_ids: Sequence[str], on_blobs: Callable[[Sequence[Blob] | None], None]) -> None:
         """Read visitors, in the order of the ids; None if the store does not answer."""
@@ -73,7 +88,7 @@ class RedisStore:
             else:
                 on_results([self._result(call, reply) for call, reply in zip(calls, replies, strict=True)])
 
-        self.link.send(_encode_scripts("EVALSHA", _COMMIT_SHA, calls), len(calls), on_replies)
+        self.link.send(_encode_scripts("EVALSHA", COMMIT_SHA, calls), len(calls), on_replies)
 
     def log_entry(self, user_id: str, field: str, encoded: bytes, on_result: Callable[[RpcError | None], None]) -> None:
         """Append an entry that is no event to the stream of its visitor's events, at most once."""
@@ -157,7 +172,7 @@ class RedisStore:
         if trouble is Trouble.READ_ONLY:
             self.link.drop("the store was demoted to a replica", logged=True)
             return unavailable()
-        if trouble is Trouble.LOADING:
+        if trouble in {Trouble.LOADING, Trouble.CLUSTER}:
             return unavailable()
         return CommandRejectedError("the store rejected the command; the server's log says why")
 

@@ -31,6 +31,7 @@ class Trouble(StrEnum):
     DISK = "disk"
     READ_ONLY = "read_only"
     LOADING = "loading"
+    CLUSTER = "cluster"
     OTHER = "other"
 
     @classmethod
@@ -43,14 +44,17 @@ class Trouble(StrEnum):
             return cls.READ_ONLY
         if "MISCONF" in text:
             return cls.DISK
+        if text.startswith(("CLUSTERDOWN", "MOVED", "ASK", "TRYAGAIN")):
+            return cls.CLUSTER
         return cls.LOADING if text.startswith("LOADING") else cls.OTHER
 
 
 _MEANINGS = {
     Trouble.FULL: "the store is out of memory; give it more, or shorten state_ttl_days: events are rejected",
     Trouble.DISK: "the store cannot write to its disk; is that full? Events are rejected",
-    Trouble.READ_ONLY: "the store is a read-only replica; its name is resolved again: events are rejected, scores are degraded",
+    Trouble.READ_ONLY: "the store is a read-only replica; the primary is looked for: events are rejected, scores are degraded",
     Trouble.LOADING: "the store is loading its data: events are rejected, scores are degraded",
+    Trouble.CLUSTER: "the store's cluster is not whole: events are rejected, scores are degraded",
     Trouble.OTHER: "the store rejects commands",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from presage_featurizer.event_log import BEGINNING, EntryId
 from presage_server.store.link import Link
 from presage_server.telemetry.counting import Counters
 
-__all__ = ["LossWatch", "WrittenChange", "WrittenEntries", "watched_losses"]
+__all__ = ["LossWatch", "WrittenChange", "WrittenEntries", "removed_to", "watched_losses"]
 
 _logger = logging.getLogger(__name__)
 
@@ -105,6 +105,8 @@ class LossWatch:
                     await self.check()
             except (RedisError, OSError, TimeoutError) as error:
                 _logger.debug("the store could not be asked for what was written before; tried again: %s", error)
+            except Exception:
+                _logger.exception("what was written before could not be looked for; tried again")
 
     async def check(self) -> None:
         """Look once; does nothing while the same process answers.
@@ -115,8 +117,7 @@ class LossWatch:
         process, run_id = self._link.process, self._link.run_id.decode()
         if process == self._process:
             return
-        if (await self._redis.info("server"))["run_id"] != run_id:
-            await self._redis.connection_pool.disconnect()  # it leads to a former primary
+        if not await self._leads_to(run_id):
             return
         streams, is_all = self._written.by_stream(process), not self._written.is_full
         lost: list[WrittenChange] = []
@@ -129,6 +130,12 @@ class LossWatch:
         self._written.forget(lost)
         self._process = process
         self._report(lost, sum(map(len, streams)), is_all=is_all)
+
+    async def _leads_to(self, run_id: str) -> bool:
+        if (await self._redis.info("server"))["run_id"] == run_id:
+            return True
+        await self._redis.connection_pool.disconnect()  # it leads to a former primary
+        return False
 
     async def _lost_of(self, changes: Sequence[WrittenChange]) -> list[WrittenChange]:
         """Find what is lost of a stream that lacks its newest entry."""
@@ -146,12 +153,7 @@ class LossWatch:
         """Find the entry of a stream up to which missing ones were removed on purpose: streams are bounded, visitors forgotten."""
         if not await self._redis.exists(stream):
             return BEGINNING
-        info = await self._redis.xinfo_stream(stream)
-        # Redis before 7 says neither how many there ever were nor which was removed last.
-        if info.get("entries-added") == info["length"]:
-            return BEGINNING
-        oldest = EntryId.parse(info["first-entry"][0]) if info["first-entry"] else BEGINNING
-        return max(oldest, EntryId.parse(info.get("max-deleted-entry-id", b"0-0")))
+        return removed_to(await self._redis.xinfo_stream(stream))
 
     async def _are_there(self, changes: Sequence[WrittenChange]) -> list[bool]:
         pipeline: Any = self._redis.pipeline(transaction=False)
@@ -177,12 +179,18 @@ class LossWatch:
         )
 
 
+def removed_to(info: Mapping[str, Any]) -> EntryId:
+    """Return the entry up to which missing ones were removed on purpose, from what XINFO STREAM says."""
+    # Redis before 7 says neither how many there ever were nor which was removed last.
+    if info.get("entries-added") == info["length"]:
+        return BEGINNING
+    oldest = EntryId.parse(info["first-entry"][0]) if info["first-entry"] else BEGINNING
+    return max(oldest, EntryId.parse(info.get("max-deleted-entry-id", b"0-0")))
+
+
 @asynccontextmanager
-async def watched_losses(
-    redis: Redis, link: Link, written: WrittenEntries, registry: CollectorRegistry
-) -> AsyncIterator[None]:
-    """Count what the store loses for as long as the context lasts; see ``LossWatch``."""
-    watch = LossWatch(redis, link, written)
+async def watched_losses(watch: LossWatch, registry: CollectorRegistry) -> AsyncIterator[None]:
+    """Count what the store loses for as long as the context lasts."""
     registry.register(watch.metrics)
     watching = asyncio.create_task(watch.run())
     try:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from time import monotonic
 
 import grpc
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 
-from presage_server.access.gate import Gate
+from presage_server.access.gate import Readers
 from presage_server.call import CANCELLED, Call
 from presage_server.rpc.status import CODE_NAMES
 from presage_server.telemetry.counting import Count, Counters, Distribution, Histograms
-from presage_server.telemetry.exposition import serve_text
 from presage_server.telemetry.stages import STAGES, Stages
 from presage_server.telemetry.versions import VersionMetrics
 
-__all__ = ["Metrics", "serve_metrics"]
+__all__ = ["Metrics"]
 
 _BUCKETS_SECONDS = (
     *(0.0001, 0.0002, 0.0003, 0.0004, 0.0005, 0.0006, 0.0008),
@@ -31,6 +29,11 @@ _CANDIDATE_BUCKETS = (1, 5, 10, 20, 50, 100, 150, 200, 300, 500, 1_000)
 
 class Metrics:
     """What the server counts, in a registry of its own; all of it belongs to one event loop."""
+
+    unready: Callable[[], str] = staticmethod(lambda: "the server is starting")
+    """Why no calls should be sent here; empty if they should."""
+    readers: Callable[[], Readers] = staticmethod(list)
+    """Who may read them; nobody until that is known."""
 
     def __init__(self) -> None:
         handled = Counters("grpc_server_handled", "Calls ended, by method and status.", ("grpc_method", "grpc_code"))
@@ -175,16 +178,3 @@ class Metrics:
         """Count versions of models that were rejected in favor of an older one, by the model's name."""
         for name, count in rejected.items():
             self._bundles_rejected[name,].inc(count)
-
-
-async def serve_metrics(metrics: Metrics, host: str, port: int, gate: Gate | None = None) -> asyncio.Server:
-    """Serve the metrics over HTTP; raises SettingsError if it cannot listen there.
-
-    On the server's own loop, because an exporter's thread would hold the interpreter for milliseconds at a bad moment; with the few
-    series here, writing them takes well under one.
-    """
-
-    async def text() -> bytes:
-        return generate_latest(metrics.registry)
-
-    return await serve_text(text, host, port, gate)

@@ -108,11 +108,8 @@ class Tracker:
                 continue
             scores += [job.score for job in update.jobs if job.score is not None and update.snapshot is not None]
         if changed:
-            changes = [update.change for update in changed if update.change is not None]
-            try:
-                self._store.commit(changes, partial(self._on_results, changed, stages))
-            except Exception as error:  # noqa: BLE001 - their visitors must not wait for these updates forever
-                self.fail(changed, internal_error(error, "commit"))
+            for together in self._store.by_server(changed):
+                self._commit(together, stages)
         return scores
 
     def finish_unchanged(self, updates: Sequence[Update]) -> None:
@@ -166,6 +163,13 @@ class Tracker:
             update.snapshot, update.cached, update.folded = None, False, False
             self._ready.append(update)
         return False
+
+    def _commit(self, updates: Sequence[Update], stages: Stages) -> None:
+        changes = [update.change for update in updates if update.change is not None]
+        try:
+            self._store.commit(changes, partial(self._on_results, updates, stages))
+        except Exception as error:  # noqa: BLE001 - their visitors must not wait for these updates forever
+            self.fail(updates, internal_error(error, "commit"))
 
     def _on_results(self, updates: Sequence[Update], stages: Stages, results: Sequence[CommitResult]) -> None:
         stages.mark("store")

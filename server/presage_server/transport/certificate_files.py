@@ -108,7 +108,7 @@ def _shake_hands(files: TlsFiles, chain: bytes) -> tuple[str, float]:
                 raise CertificateError(f"tls_cert: {files.chain}: {error.verify_message}") from error
             except ssl.SSLError as error:
                 raise CertificateError(f"tls_cert: {files.chain} cannot be served: {error.reason}") from error
-    seen: Any = sides[0].getpeercert() or {}  # typeshed's type of it has strings wherever tuples may be
+    seen: dict[str, Any] = sides[0].getpeercert() or {}
     names = [str(name) for _, name in seen.get("subjectAltName", ())]
     common = [str(value) for part in seen.get("subject", ()) for key, value in part if key == "commonName"]
     return ", ".join(names or common) or "a certificate without a name", ssl.cert_time_to_seconds(str(seen["notAfter"]))

@@ -51,7 +51,7 @@ class Certificates(Collector):
         """Make the credentials of a port. With each connection, the library asks whether there is a new certificate."""
         return grpc.dynamic_ssl_server_credentials(
             _configuration(self._serving),
-            self.take_renewed,  # type: ignore[arg-type]  # it may return None: no change
+            self.take_renewed,  # type: ignore[arg-type]  # the stubs do not know that None is an answer
             require_client_authentication=self._files.client_ca is not None,
         )
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
-from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.registry import Collector
+
+from presage_server.telemetry.samples import Plain, text_of, to_metrics
 
 __all__ = ["MergedMetrics"]
 
@@ -23,35 +22,23 @@ class MergedMetrics:
     def __init__(self) -> None:
         self._of_ended: list[Metric] = []
 
-    def retire(self, text: str) -> None:
+    def retire(self, metrics: Plain) -> None:
         """Keep the last known counts of a worker that has ended."""
-        ended = (metric for metric in text_string_to_metric_families(text) if metric.type in _ADDED_UP)
+        ended = (metric for metric in to_metrics(metrics) if metric.type in _ADDED_UP)
         self._of_ended = _merged([*self._of_ended, *ended])
 
-    def text(self, texts: Mapping[int, str]) -> bytes:
+    def text(self, workers: Mapping[int, Plain]) -> bytes:
         """Write the metrics of all in Prometheus' text format.
 
         Args:
-            texts: Those of each worker, by its number.
+            workers: Those of each worker, by its number.
         """
-        registry = CollectorRegistry()
-        registry.register(_Given(_merged([*self._of_ended, *_labelled(texts)])))
-        return generate_latest(registry)
+        return text_of(_merged([*self._of_ended, *_labelled(workers)]))
 
 
-class _Given(Collector):
-    """A collector of ready-made metrics."""
-
-    def __init__(self, metrics: list[Metric]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> list[Metric]:
-        return self._metrics
-
-
-def _labelled(texts: Mapping[int, str]) -> Iterator[Metric]:
-    for worker, text in texts.items():
-        for metric in text_string_to_metric_families(text):
+def _labelled(workers: Mapping[int, Plain]) -> Iterator[Metric]:
+    for worker, plain in workers.items():
+        for metric in to_metrics(plain):
             if metric.type not in _ADDED_UP:
                 metric.samples = [
                     sample._replace(labels={**sample.labels, "worker": str(worker)}) for sample in metric.samples

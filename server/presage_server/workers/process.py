@@ -10,11 +10,13 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from presage_featurizer.custom import CustomFeatures
 from presage_server.access.sharing import WorkersAccess
 from presage_server.models.plan import Plan
 from presage_server.settings import Settings
+from presage_server.telemetry.samples import Plain, read_metrics
 from presage_server.workers.channel import Channel, custom_to_json, settings_to_json
 
 __all__ = ["WorkerFailedError", "WorkerProcess"]
@@ -46,9 +48,13 @@ class WorkerProcess:
 
     def __init__(self, number: int, process: asyncio.subprocess.Process, channel: Channel) -> None:
         self.number = number
-        self.metrics_text = ""
+        self.metrics: Plain = []
         """Its metrics when they were last requested."""
+        self.unready = "it has not answered yet"
+        """Why no calls should be sent to it; empty if it was ready then."""
         self._process = process
+        self._of_process = CollectorRegistry()
+        ProcessCollector(pid=lambda: process.pid, registry=self._of_process)
         self._channel = channel
         loop = asyncio.get_running_loop()
         self._started: asyncio.Future[dict[str, object]] = loop.create_future()
@@ -137,7 +143,7 @@ class WorkerProcess:
             pinging.cancel()
 
     async def read_metrics(self) -> None:
-        """Ask for its metrics; ``metrics_text`` stays what it is if the worker does not answer soon."""
+        """Ask for its metrics; ``metrics`` stays what it is if the worker does not answer soon."""
         if self._metrics is None:
             self._metrics = asyncio.get_running_loop().create_future()
             self._channel.send(command="metrics")
@@ -211,7 +217,8 @@ class WorkerProcess:
         while message := await self._channel.read():
             self._missed_pings = 0
             if "metrics" in message:
-                self.metrics_text = str(message["metrics"])
+                self.metrics = message["metrics"] + read_metrics(self._of_process)
+                self.unready = message["unready"]
                 if self._metrics is not None:
                     self._metrics.set_result(None)
                     self._metrics = None

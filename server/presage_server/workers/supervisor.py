@@ -8,11 +8,13 @@ import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from presage_featurizer.custom import CustomFeatures
+from presage_server.access.gate import Gate, readers_of
 from presage_server.access.opening import open_access
 from presage_server.access.sharing import WorkersAccess, workers_access
 from presage_server.errors import StartupError
@@ -22,7 +24,7 @@ from presage_server.models.plan import Plan
 from presage_server.models.project import read_project
 from presage_server.settings import Settings
 from presage_server.store.embedded import embedded_store
-from presage_server.telemetry.exposition import serve_text
+from presage_server.telemetry.exposition import Exposed, listen, serve_http, shown_address
 from presage_server.workers.all_or_none import AllOrNone
 from presage_server.workers.following import ModelFollower
 from presage_server.workers.merging import MergedMetrics
@@ -78,9 +80,11 @@ async def supervise(settings: Settings, announce: Callable[[str], None]) -> None
                 of_each = pin_defaults(of_each, plan)
             workers = Workers(of_each, settings.workers, registry, custom, plan, access=for_workers)
             if settings.metrics_port >= 0:
+                sockets = listen(settings.host, settings.metrics_port)
+                _logger.info("metrics: %s", shown_address(settings.host, sockets))
                 gate = None if access is None else access.gate
-                http = await serve_text(workers.metrics_text, settings.host, settings.metrics_port, gate)
-                stack.callback(http.close)
+                for http in await serve_http(partial(workers.expose, gate), sockets):
+                    stack.callback(http.close)
             await _run(workers, follower, settings, stop, announce)
     except asyncio.CancelledError:
         _logger.info("stopped at once")
@@ -186,12 +190,21 @@ class Workers:
                 return
             self._restarts.inc()
 
-    async def metrics_text(self) -> bytes:
-        """Ask all workers for their metrics and write them as those of one server."""
+    async def expose(self, gate: Gate | None = None) -> Exposed:
+        """Ask all workers for their metrics and write them as those of one server, which is ready if one of them is.
+
+        Args:
+            gate: Knows who may read them; None: everyone.
+        """
         processes = [self._processes[number] for number in sorted(self._serving)]
         await asyncio.gather(*(process.read_metrics() for process in processes))
-        texts = {process.number: process.metrics_text for process in processes}
-        return self._merged.text(texts) + generate_latest(self._registry)
+        text = self._merged.text({process.number: process.metrics for process in processes})
+        unready = "" if any(not process.unready for process in processes) else "no worker is ready"
+        if self._draining.is_set():
+            unready = "the server is draining"
+        elif unready and processes:
+            unready = f"worker {processes[0].number}: {processes[0].unready}"
+        return Exposed(text + generate_latest(self._registry), unready, readers_of(gate))
 
     async def _run(self, number: int) -> None:
         """Run a worker until it ends."""
@@ -218,7 +231,7 @@ class Workers:
             self._serving.discard(number)
             del self._processes[number]
             await process.end()
-            self._merged.retire(process.metrics_text)
+            self._merged.retire(process.metrics)
 
     def _give_up_or_go_on(self, number: int, error: WorkerFailedError, failures: int) -> None:
         """During the start a failure ends the server; later, some workers are better than none."""

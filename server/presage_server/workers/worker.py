@@ -10,7 +10,6 @@ import sys
 
 import msgspec
 import uvloop
-from prometheus_client import generate_latest
 
 from presage_server.access.sharing import access_from_json
 from presage_server.errors import StartupError
@@ -18,6 +17,7 @@ from presage_server.log_ids import use_log_id_key
 from presage_server.logs import start_logging
 from presage_server.models.plan import Plan
 from presage_server.telemetry.metrics import Metrics
+from presage_server.telemetry.samples import read_metrics
 from presage_server.workers.changes import WorkerChanges
 from presage_server.workers.channel import Channel, custom_from_json, settings_from_json
 from presage_server.workers.serving import serve_until
@@ -44,7 +44,7 @@ async def work(end: socket.socket) -> None:
     if not order:
         return
     settings = settings_from_json(order["settings"])
-    start_logging(settings.log_level, worker=order["worker"])
+    start_logging(settings.log_level, settings.log_format, worker=order["worker"])
     use_log_id_key(settings.log_id_key)
     stop, metrics = ShutdownSignal(), Metrics()
     plan = order["plan"]
@@ -81,7 +81,7 @@ async def _obey(channel: Channel, stop: ShutdownSignal, metrics: Metrics, change
             case "ping":
                 channel.send(alive=True)
             case "metrics":
-                channel.send(metrics=generate_latest(metrics.registry).decode())
+                channel.send(metrics=read_metrics(metrics.registry), unready=metrics.unready())
             case "prepare" | "commit" | "abandon":
                 changes.obey(message)
     _logger.warning("the supervisor is gone")

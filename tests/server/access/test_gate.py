@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presage_server.access.denials import Denial
-from presage_server.access.gate import Gate
+from presage_server.access.gate import Gate, may_read
 from presage_server.access.methods import METHODS
 from presage_server.access.scopes import OpenPart, Principal, Scope
 from presage_server.access.tokens import make_token
@@ -104,9 +104,9 @@ def test_what_is_open_asks_for_nothing_and_the_rest_for_any_token(part):
     gate = Gate([token("any")], {part})
     for path, need in METHODS.items():
         assert outcome(gate, path, []) == ("passed:" if need is part else "missing")
-    assert gate.allows_metrics([]) == (part is OpenPart.METRICS)
-    assert gate.allows_metrics(bearing("any"))
-    assert gate.allows_metrics(bearing("nobody")) == (part is OpenPart.METRICS)
+    assert may_read(gate.metrics_readers(), []) == (part is OpenPart.METRICS)
+    assert may_read(gate.metrics_readers(), bearing("any"))
+    assert may_read(gate.metrics_readers(), bearing("nobody")) == (part is OpenPart.METRICS)
 
 
 def test_a_method_that_there_is_not_is_only_told_to_those_with_a_token(gate):

@@ -15,7 +15,7 @@ from benchmarks.fuzzing.requests.server import MAX_MESSAGE_BYTES, PLACEMENTS, ma
 from benchmarks.rig.server_parts import store_items
 from support.running_server import serving
 
-COUNT = 500
+COUNT = 400
 SEED = 1
 
 
@@ -25,8 +25,8 @@ def setting():
 
 
 @pytest.fixture(scope="module")
-def fuzzed_models(setting, tmp_path_factory):
-    return write_models(tmp_path_factory.mktemp("models"), setting.world)
+def fuzzed_models(tmp_path_factory):
+    return write_models(tmp_path_factory.mktemp("models"))
 
 
 async def test_mutated_requests_break_nothing(setting, fuzzed_models, store, each_transport, tmp_path):

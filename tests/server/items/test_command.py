@@ -67,7 +67,7 @@ def test_it_counts_until_it_is_stopped_and_the_next_one_takes_over(store):
     [
         (
             ("--redis-url", "http://store"),
-            "redis_url: expected one of redis://, rediss://, unix://..., got a URL of another",
+            "redis_url: expected one of redis://, rediss://, unix://, redis+sentinel://, ",
         ),
         (("--redis-url", "unix:///nowhere.sock"), "redis_url: the store cannot be used"),
         (

@@ -17,6 +17,7 @@ from support.items import (
     WIDTH_MILLIS,
     FailingRedis,
     Killed,
+    OneClient,
     a_follower,
     an_event,
     loaded,
@@ -117,7 +118,7 @@ def test_a_follower_that_is_killed_at_any_command_is_replaced_without_a_trace(st
         redis.kill_at, redis.kill_after = kill_at, kill_after
         killed = True
         try:
-            first = make_follower(redis, [])
+            first = make_follower(OneClient(redis), [])
             run_once(first)
             first.save()
             killed = False

@@ -87,7 +87,7 @@ async def test_a_history_that_cannot_be_read_is_told_of(store, folder, spoil):
     async with serving(redis_url=store.url, models=folder) as served:
         found = await stub(served).GetModel(pb.GetModelRequest())
     assert found.version == "3"
-    assert found.missing[-1].startswith(f"changes: {path}: ")
+    assert found.missing[-1].startswith("changes: conversion/changes.jsonl: ")
     assert "cannot be read" in found.missing[-1]
 
 

@@ -171,7 +171,7 @@ def test_a_state_whose_decoding_raises_is_an_unreadable_one(store, server, caplo
     assert [one.degraded for one in deep[1].response.predictions] == [False, True]
     assert features.outcome == "DATA_LOSS"
     assert "Error" not in features.status.message
-    assert "'deep' cannot be read" in caplog.text
+    assert "cannot be read, it is left as it is: state: it is nested too deeply" in caplog.text
     assert store.blob("deep") == deep_blob
 
     events = [LocalCall(track(name, "next")) for name in ("u1", "deep", "u2")]

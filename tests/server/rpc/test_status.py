@@ -39,6 +39,23 @@ def test_the_text_of_an_unexpected_exception_is_logged_and_not_sent(caplog):
     assert str(internal_error(ValueError(), "x")) != str(error), "expected ids to differ"
 
 
+def test_the_callers_request_id_is_the_one_that_it_gets_back_and_the_log_has(caplog):
+    traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+    metadata = (("x-request-id", "order-17/2"), ("traceparent", traceparent))
+    error = internal_error(ValueError(), "/presage.v1.ScoringService/Score", metadata)
+    assert str(error).startswith("internal error order-17/2; ")
+    (record,) = caplog.records
+    known = (record.request_id, record.trace_id, record.method)
+    assert known == ("order-17/2", "0af7651916cd43dd8448eb211c80319c", "/presage.v1.ScoringService/Score")
+
+
+@pytest.mark.parametrize("value", ["", "a b", "x" * 129, "line\nfeed", "\x1b[31m", "ü", b"bytes"])
+def test_a_request_id_that_nobody_should_read_in_a_log_is_not_taken(value, caplog):
+    error = internal_error(ValueError(), "Score", (("x-request-id", value),))
+    assert not value or str(value) not in str(error)
+    assert len(caplog.records[0].request_id) == 12
+
+
 def test_codes_are_grpcs():
     assert CODE_NAMES[OK] == "OK"
     assert {CODE_NAMES[code.value[0]] for code in grpc.StatusCode} == {code.name for code in grpc.StatusCode}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import shutil
 from importlib.metadata import version
 
@@ -13,20 +11,10 @@ import pytest
 from presage.v1 import scoring_service_pb2 as pb
 from presage_server.errors import SettingsError
 from presage_server.rpc.limits import MAX_EVENTS_PER_VISITOR
-from presage_server.telemetry.metrics import Metrics, serve_metrics
+from presage_server.telemetry.exposition import listen
 from support.bundle_files import copy_bundle
-from support.metrics import metric
+from support.metrics import exchange, metric
 from support.running_server import serving, track
-
-
-async def exchange(port: int, request: bytes) -> bytes:
-    """Send bytes and read until the other side closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(request)
-    writer.write_eof()
-    answer = await reader.read()
-    writer.close()
-    return answer
 
 
 async def test_calls_events_and_scores_are_counted(store, models, unused_tcp_port):
@@ -86,21 +74,10 @@ async def test_a_newer_version_that_is_rejected_is_counted(store, models, tmp_pa
     assert response.prediction.model_version == "2"
 
 
-@pytest.mark.parametrize("request_bytes", [b"", b"GET", b"\0" * 200_000, b"GET / HTTP/1.1\r\n"])
-async def test_what_is_no_request_gets_no_answer_and_harms_nothing(request_bytes):
-    server = await serve_metrics(Metrics(), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    # It may close before all is sent.
-    with contextlib.suppress(ConnectionError):
-        assert await exchange(port, request_bytes) == b""
-    assert (await exchange(port, b"GET / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
-    server.close()
-
-
 async def test_a_port_that_is_taken_is_refused_by_name(store, models):
-    taken = await serve_metrics(Metrics(), "127.0.0.1", 0)
-    port = taken.sockets[0].getsockname()[1]
-    with pytest.raises(SettingsError, match=rf"metrics_port: cannot listen on 127\.0\.0\.1:{port}"):
-        async with serving(redis_url=store.url, models=models, metrics_port=port):
-            pass
-    taken.close()
+    (taken,) = listen("127.0.0.1", 0)
+    with taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=rf"metrics_port: cannot listen on 127\.0\.0\.1:{port}"):
+            async with serving(redis_url=store.url, models=models, metrics_port=port):
+                pass
