@@ -202,6 +202,9 @@ upgrade-proof: setup ## replace servers of older revisions one by one, on one st
 drift-proof: setup ## ten planted shifts and four quiet weeks of simulated traffic: which alarms are raised, and when
 	@$(BIN)/python -m benchmarks.proofs.drift $(ARGS)
 
+bench-access: setup ## what the check of a token costs a Score: at most 5 µs
+	@$(BIN)/python -m benchmarks.access_cost --to .benchmarks/access.json $(ARGS)
+
 bench-drift: setup ## what counting served features costs a Score
 	@$(BIN)/python -m benchmarks.drift_cost --to .benchmarks/drift.json $(ARGS)
 

@@ -22,8 +22,8 @@ from rich.table import Table
 from benchmarks.peers.ports import free_port
 from benchmarks.rig.command import FAILED, load_options, run_benchmark, write_json
 from benchmarks.rig.in_turn import CallCost, load_in_turn, median_of, ratios_of
-from benchmarks.rig.rig import open_rig
-from benchmarks.rig.serving import serving_process
+from benchmarks.rig.rig import Rig, open_rig
+from benchmarks.rig.serving import Server, serving_process
 
 __all__ = ["main"]
 
@@ -84,14 +84,7 @@ def _run(given: argparse.Namespace, console: Console) -> int:
     with open_rig(given.visitors) as rig, collecting as (collector, _), console.status("loading"):
         for transport in given.transport:
             port = free_port()
-            observing = (
-                *("--metrics-port", str(port)),
-                *("--trace-endpoint", f"http://{collector}", "--trace-share", str(_SHARE)),
-            )
-            servers = {
-                way: rig.start_presage(rig.start_store(), "--transport", transport, *flags)
-                for way, flags in (("alone", ()), ("observed", observing))
-            }
+            servers = _start(rig, transport, port, collector)
             calls = rig.write_calls("score")
             with _scraped(port) as scrapes:
                 for in_flight in given.in_flight:
@@ -106,6 +99,18 @@ def _run(given: argparse.Namespace, console: Console) -> int:
             f"{one.transport}, {one.in_flight} in flight, {one.figure}: expected at most {_MOST}, got {one.ratio:.3f}"
         )
     return FAILED if too_slow else 0
+
+
+def _start(rig: Rig, transport: str, port: int, collector: str) -> dict[str, Server]:
+    """Start both servers; the metrics of the one that is observed are served on a port, and its spans sent to a collector."""
+    observing = (
+        *("--metrics-port", str(port)),
+        *("--trace-endpoint", f"http://{collector}", "--trace-share", str(_SHARE)),
+    )
+    return {
+        way: rig.start_presage(rig.start_store(), "--transport", transport, *flags)
+        for way, flags in (("alone", ()), ("observed", observing))
+    }
 
 
 @contextmanager

@@ -38,16 +38,19 @@ node_stubs() {
   mkdir -p "$out/node"
   # What is installed is what package.json of that time asked for.
   if ! cmp -s "$example/package.json" "$out/node/package.json" || [ ! -d "$out/node/node_modules" ]; then
-    rm -rf "$out/node/node_modules"
+    rm -rf "$out/node/node_modules" "$out/node/written"
     cp "$example/package.json" "$out/node/package.json"
     (cd "$out/node" && npm install --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel=error) || {
       rm -f "$out/node/package.json"
       return 1
     }
   fi
+  # It takes seconds, so once for each change.
+  [ -e "$out/node/written" ] && [ -z "$(find presage/v1 -name '*.proto' -newer "$out/node/written")" ] && return
   # shellcheck disable=SC2086 - the names of the files have no spaces
   "$PYTHON" -m grpc_tools.protoc -I . "--plugin=protoc-gen-ts=$out/node/node_modules/.bin/protoc-gen-ts" \
-    "--ts_out=$out/node" --ts_opt=client_grpc1,output_javascript,output_legacy_commonjs,long_type_number $files
+    "--ts_out=$out/node" --ts_opt=client_grpc1,output_javascript,output_legacy_commonjs,long_type_number $files &&
+    touch "$out/node/written"
 }
 
 if ! has node || ! has npm; then

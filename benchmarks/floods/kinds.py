@@ -16,6 +16,8 @@ _END_STREAM, _END_HEADERS = 1, 4
 _PATH = "/presage.v1.ScoringService/Score"
 _CHUNK = 200
 """Frames that are sent at once."""
+_DATA_BYTES = 16_384
+"""The largest frame that every server takes."""
 _HALF_SENT_CALLS = 1_000
 _BOMB_BYTES = 1 << 30
 """Of a compressed request, inflated: a thousand times what is sent."""
@@ -96,14 +98,14 @@ def _half_sent() -> Chunks:
 def _bomb() -> Chunks:
     squeezed = gzip.compress(bytes(_BOMB_BYTES))
     body = struct.pack(">BI", 1, len(squeezed)) + squeezed
-    pieces = [body[at : at + 16_384] for at in range(0, len(body), 16_384)]
-    call = _frame(_HEADERS, _END_HEADERS, 1, _head(grpc_encoding="gzip"))
-    call += b"".join(_frame(_DATA, 0, 1, piece) for piece in pieces[:-1]) + _frame(_DATA, _END_STREAM, 1, pieces[-1])
-    return lambda chunk: b"" if chunk else call
+    pieces = [body[at : at + _DATA_BYTES] for at in range(0, len(body), _DATA_BYTES)]
+    chunks = [_frame(_HEADERS, _END_HEADERS, 1, _head(grpc_encoding="gzip"))]
+    chunks += [_frame(_DATA, 0, 1, piece) for piece in pieces[:-1]] + [_frame(_DATA, _END_STREAM, 1, pieces[-1])]
+    return lambda chunk: chunks[chunk] if chunk < len(chunks) else b""
 
 
 def _endless() -> Chunks:
-    data = _frame(_DATA, 0, 1, bytes(16_384)) * 40
+    data = _frame(_DATA, 0, 1, bytes(_DATA_BYTES))
     head = _frame(_HEADERS, _END_HEADERS, 1, _head()) + _frame(_DATA, 0, 1, struct.pack(">BI", 0, 2**32 - 1))
     return lambda chunk: data if chunk else head
 
@@ -115,6 +117,8 @@ class Flood:
     chunks: Callable[[], Chunks]
     connections: int
     means: str
+    keeps_to_windows: bool = False
+    """Whether no more data is sent than the server asks for; otherwise little is sent, or windows are what is flooded."""
 
 
 FLOODS: Final[Mapping[str, Flood]] = MappingProxyType(
@@ -142,9 +146,14 @@ FLOODS: Final[Mapping[str, Flood]] = MappingProxyType(
         "half-sent calls": Flood(
             chunks=_half_sent, connections=100, means="1,000 calls on each connection, whose rest does not come"
         ),
-        "compressed requests": Flood(chunks=_bomb, connections=3, means="calls of 1 MB that are 1 GB inflated"),
+        "compressed requests": Flood(
+            chunks=_bomb, connections=3, means="calls of 1 MB that are 1 GB inflated", keeps_to_windows=True
+        ),
         "a message without end": Flood(
-            chunks=_endless, connections=1, means="a message of 4 GiB, sent as fast as it is taken"
+            chunks=_endless,
+            connections=1,
+            means="a message of 4 GiB, sent as fast as it is taken",
+            keeps_to_windows=True,
         ),
     }
 )

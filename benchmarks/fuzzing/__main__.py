@@ -1,7 +1,7 @@
 """The fuzzers as a command: ``python -m benchmarks.fuzzing requests | bundles | states``; ends with 1 if anything is found.
 
-Every input is drawn from the seed and its own number: ``--first N --count 1`` makes that of number N again, and a run that was stopped
-goes on from where it was. Only moments depend on the day: ``--now`` makes those of another one.
+Every input is drawn from the seed and its own number: ``--first N --count 1`` makes that of number N again, and a run that was
+stopped goes on from where it was. Only moments depend on the day: ``--now`` makes those of another one.
 """
 
 from __future__ import annotations
@@ -49,8 +49,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--count", type=int, help=f"inputs (default: {_COUNTS}, the requests for each transport)")
     parser.add_argument("--seed", type=int, default=1, help="of the inputs (default: %(default)s)")
     parser.add_argument("--first", type=int, default=0, help="the number of the first input (default: %(default)s)")
-    parser.add_argument("--now", type=int, default=today, help="the moment that inputs are about (default: 0:00 UTC today)")
-    parser.add_argument("--transport", choices=("native", "grpcio"), help="for requests (default: both, one after the other)")
+    parser.add_argument(
+        "--now", type=int, default=today, help="the moment that inputs are about (default: 0:00 UTC today)"
+    )
+    parser.add_argument(
+        "--transport", choices=("native", "grpcio"), help="for requests (default: both, one after the other)"
+    )
     parser.add_argument("--to", type=Path, help="a folder for the inputs that something is wrong with")
     return parser
 

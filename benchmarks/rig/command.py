@@ -81,12 +81,13 @@ def run_benchmark(name: str, benchmark: Callable[[Console], int]) -> int:
     return code
 
 
-def run_presage(*words: str) -> None:
-    """Run a command of ``presage`` to its end; raises RuntimeError if it fails."""
+def run_presage(*words: str) -> str:
+    """Run a command of ``presage`` to its end, and return what it prints; raises RuntimeError if it fails."""
     presage = Path(sysconfig.get_path("scripts"), "presage")
     done = subprocess.run([presage, *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"presage {words[0]} failed: {done.stderr.strip()}")
+    return done.stdout
 
 
 def wide_console() -> Console:

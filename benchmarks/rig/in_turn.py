@@ -25,9 +25,20 @@ class CallCost(NamedTuple):
 
 
 def load_in_turn(
-    servers: Mapping[str, Server], calls: Calls, in_flight: int, given: argparse.Namespace
+    servers: Mapping[str, Server],
+    calls: Calls,
+    in_flight: int,
+    given: argparse.Namespace,
+    options: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, list[CallCost]]:
     """Load servers in turn, as often and for as long as ``load_options`` says; returns the cost in each round, by server.
+
+    Args:
+        servers: By name.
+        calls: What to send.
+        in_flight: How many calls at once.
+        given: The rounds, and their seconds.
+        options: Further options of the load generator, by server.
 
     Raises:
         RuntimeError: A call failed.
@@ -39,7 +50,8 @@ def load_in_turn(
             server = servers[name]
             before = cpu_seconds([server.pid])
             # Without a warm-up, so that the processor time is that of the calls that are counted.
-            outcome = run_load(server.address, calls, seconds=given.seconds, warm_up_seconds=0.0, in_flight=in_flight)
+            usual = {"seconds": given.seconds, "warm_up_seconds": 0.0, "in_flight": in_flight}
+            outcome = run_load(server.address, calls, **usual, **(options or {}).get(name, {}))
             if outcome.errors or not outcome.ok.calls:
                 raise RuntimeError(f"{name}: expected every call to be answered, but {outcome.errors} were not")
             if number:  # the first round warms up

@@ -77,12 +77,14 @@ class SessionItems(NamedTuple):
 
 
 def session_items(items: bytes) -> list[SessionItems]:
-    """Read a session's items, the oldest event first."""
+    """Read a session's items, the oldest event first; of bytes that are none, what can be read of their end."""
     groups = []
     end = len(items)
-    while end:
+    while end >= _GROUP.size:
         kind, count, seconds = _GROUP.unpack_from(items, end - _GROUP.size)
         start = end - _GROUP.size - count * WIDTH
+        if start < 0:
+            break
         groups.append(SessionItems(items[start : end - _GROUP.size], kind, seconds))
         end = start
     groups.reverse()
@@ -90,13 +92,18 @@ def session_items(items: bytes) -> list[SessionItems]:
 
 
 def newest_session_items(items: bytes) -> tuple[list[int], list[int]]:
-    """Read a session's items, the newest first: the numbers of their digests, and the seconds of their events."""
+    """Read a session's items, the newest first: the numbers of their digests, and the seconds of their events.
+
+    Of bytes that are none, what can be read of their end.
+    """
     numbers: list[int] = []
     times: list[int] = []
     end = len(items)
-    while end:
+    while end >= _LAST_OF_GROUP.size:
         end -= _LAST_OF_GROUP.size
         number, _, count, seconds = _LAST_OF_GROUP.unpack_from(items, end)
+        if end < (count - 1) * WIDTH:
+            break
         numbers.append(number)
         times.append(seconds)
         for _ in range(1, count):

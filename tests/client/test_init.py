@@ -100,6 +100,7 @@ def test_the_public_names():
         "VersionSummary",
         "WhenFull",
         "request_context",
+        "tls_credentials",
     ]
     assert sorted(presage_client.__all__) == presage_client.__all__
     assert all(hasattr(presage_client, name) for name in presage_client.__all__)

@@ -76,7 +76,7 @@ def test_a_token_is_a_string_or_returned_by_a_function():
     options = ClientOptions(token=lambda: next(tokens))
     assert call_metadata(options) == (("authorization", "Bearer one"),)
     assert call_metadata(options) == (("authorization", "Bearer two"),)
-    assert call_metadata(options) is None
+    assert call_metadata(options) == ()
 
 
 def test_the_service_config_covers_exactly_these_services_and_repeats_only_what_no_server_has_processed():

@@ -337,3 +337,58 @@ def test_errors_say_what_was_expected_and_what_was_there():
         decode_state(b"abc")
     with pytest.raises(CorruptStateError, match=r"event: expected CRC-32 61626364, got [0-9a-f]{8} over 6 bytes"):
         decode_event(b"abcdef")
+
+
+NAN, INFINITY = float("nan"), float("inf")
+FAR = 2**55 + 1
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("last_seen_unix_micros",), FAR),
+        (("first_seen_unix_micros",), -FAR),
+        (("orders",), 2**62 + 1),
+        (("orders",), 2**64 - 1),
+        (("spent_micros",), -(2**63)),
+        (("sessions", 0, "event_count"), 2**63),
+        (("sessions", 0, "events"), {1: 0}),
+        (("sessions", 0, "slots"), {1: NAN}),
+        (("slots",), {1: INFINITY}),
+        (("slots",), {1: [1e300, 0]}),
+        (("habits", "hours_of_week"), {3: -1}),
+        (("habits", "categories"), {"shoes": [NAN, 0, 1]}),
+        (("habits", "categories"), {"shoes": [1.0, 0, 0]}),
+        (("items", "digests"), b"1234567"),
+        (("items", "scores"), b"1234"),
+        (("items", "times"), b"123" * 5),
+        (("items", "counts"), b"1"),
+        (("items",), [b"12345678", b"\0\0\0\x7f", b"123", b"\1\1"]),
+    ],
+    ids=repr,
+)
+def test_a_state_with_numbers_out_of_bounds_is_corrupt(path, value):
+    """The checksum holds, but no release writes these: features would not be finite, or the next event not be stored."""
+    assert _with_changed(path, value, check=True) == STATE
+    with pytest.raises(CorruptStateError, match="state: "):
+        _with_changed(path, value)
+
+
+def test_a_state_that_is_nested_too_deeply_is_corrupt():
+    fields = msgspec.msgpack.decode(encode_state(STATE)[5:], type=list[msgspec.Raw])
+    deep = msgspec.Raw(b"\x91" * 3_000 + b"\x90")
+    with pytest.raises(CorruptStateError, match="nested too deeply"):
+        decode_state(_frame(STATE_VERSION, msgspec.msgpack.encode([*fields, deep])))
+
+
+def _with_changed(path, value, *, check=False):
+    """Decode a state with another value at a place; with ``check``, the value that is there."""
+    fields = msgspec.msgpack.decode(encode_state(STATE)[5:])
+    target, kind = fields, State
+    for step in path[:-1]:
+        place = step if isinstance(step, int) else kind.__struct_fields__.index(step)
+        kind = {"sessions": kind, "habits": Habits, "items": ItemHistory}.get(step, Session)
+        target = target[place]
+    if not check:
+        target[kind.__struct_fields__.index(path[-1])] = value
+    return decode_state(_frame(STATE_VERSION, msgspec.msgpack.encode(fields)))

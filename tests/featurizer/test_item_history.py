@@ -16,10 +16,11 @@ from presage_featurizer.item_history import (
     history_of_interests,
     history_scores,
     history_times,
+    newest_session_items,
     session_items,
 )
 from presage_featurizer.state import MAX_HISTORY_ITEMS, MAX_SESSION_ITEMS, Interest
-from support.events import any_log, at, event, fold_all, item
+from support.events import SHOE, SOCK, any_log, at, event, fold_all, item
 
 LANDMARK = 2_524_608_000 * MICROS
 
@@ -145,3 +146,13 @@ def test_it_agrees_with_a_slow_model(log):
     found = scores_of(fold_all(log))
     largest = max(totals.values(), default=0.0)
     assert len(totals) > MAX_HISTORY_ITEMS or found == pytest.approx(totals, rel=1e-4, abs=1e-4 * largest)
+
+
+@pytest.mark.parametrize("cut", range(1, 30))
+def test_bytes_that_are_no_items_of_a_session_give_what_can_be_read_of_their_end(cut):
+    state = fold_all([event(EventType.VIEW_ITEM, minutes, SHOE, SOCK) for minutes in range(3)])
+    items = state.sessions[0].items
+    whole = newest_session_items(items)
+    numbers, times = newest_session_items(items[cut:])
+    assert (numbers, times) == (whole[0][: len(numbers)], whole[1][: len(times)])
+    assert [group.unix_seconds for group in session_items(items[cut:])] == sorted(set(times))

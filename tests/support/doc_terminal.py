@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sysconfig
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import dropwhile
 from pathlib import Path
 
 from presage_client import Client
@@ -17,6 +19,7 @@ from support.stores import local_store
 _STORE = "redis://store:6379"
 _SERVER = "localhost:50051"
 _SECONDS = 600.0
+_VARIABLE = re.compile(r"[A-Z_]+=")
 _USERS_SCORED = 20
 
 
@@ -57,7 +60,8 @@ class Terminal:
             return
         if words[-1] == "&":
             raise ValueError(f"expected only 'presage serve' in the background, got {command!r}")
-        sends = words[:2] == ["presage", "replay"] or words[:3] == ["presage", "items", "load"]
+        named = list(dropwhile(_VARIABLE.match, words))
+        sends = named[:2] == ["presage", "replay"] or named[:3] == ["presage", "items", "load"]
         variables = {"PRESAGE_TARGET": self.address} if sends else {}
         done = subprocess.run(
             ["sh", "-c", self._adapted(command)],

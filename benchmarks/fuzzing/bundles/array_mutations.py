@@ -83,7 +83,9 @@ def _other(random: Random, array: NDArray[np.generic]) -> tuple[NDArray[np.gener
             with np.errstate(all="ignore"):
                 return array.view(np.uint8).reshape(-1)[:8].astype("<i8").astype(dtype), f"as {dtype}"
         case 1:
-            shaped = random.choice((array.reshape(-1), array[:1], array[:0], array[..., np.newaxis], array.T, array[1:]))
+            shaped = random.choice(
+                (array.reshape(-1), array[:1], array[:0], array[..., np.newaxis], array.T, array[1:])
+            )
             return np.ascontiguousarray(shaped), f"of shape {shaped.shape}"
         case 2:
             return np.concatenate([array, array]), "twice"
@@ -96,5 +98,7 @@ def _other(random: Random, array: NDArray[np.generic]) -> tuple[NDArray[np.gener
             with np.errstate(all="ignore"):
                 changed.flat[index] = random.choice((*_NUMBERS, float(changed.flat[index]) * 1.001))
         else:
-            changed.flat[index] = random.choice(_INTEGERS) % (2**63) if changed.dtype.kind == "u" else random.choice(_INTEGERS)
+            changed.flat[index] = (
+                random.choice(_INTEGERS) % (2**63) if changed.dtype.kind == "u" else random.choice(_INTEGERS)
+            )
     return changed, f"[{index}]"

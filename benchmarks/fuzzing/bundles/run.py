@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from random import Random
 
 from rich.console import Console
 
-from benchmarks.fuzzing.bundles.mutations import mutate
+from benchmarks.fuzzing.bundles.mutations import MANIFEST, mutate, seal
 from benchmarks.fuzzing.bundles.originals import Original, write_originals
 from benchmarks.fuzzing.bundles.worker import FINE
 from benchmarks.fuzzing.findings import Findings
@@ -35,7 +36,10 @@ def fuzz_bundles(seed: int, numbers: range, findings: Findings, results: Counter
     for _ in range(_CRASHES_BEFORE_GIVING_UP):
         words = (str(seed), str(first), str(numbers.stop - first))
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.fuzzing.bundles.worker", *words], capture_output=True, text=True, check=False
+            [sys.executable, "-m", "benchmarks.fuzzing.bundles.worker", *words],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         for line in done.stdout.splitlines():
             told, _, outcome = line.partition("\t")
@@ -56,7 +60,9 @@ def fuzz_bundles(seed: int, numbers: range, findings: Findings, results: Counter
             return slowest
         if not done.stdout:
             raise RuntimeError(f"the process that tries bundles does not start: {done.stderr[-2_000:]}")
-    raise RuntimeError(f"{_CRASHES_BEFORE_GIVING_UP} bundles ended the process that tries them; the last before {first}")
+    raise RuntimeError(
+        f"{_CRASHES_BEFORE_GIVING_UP} bundles ended the process that tries them; the last before {first}"
+    )
 
 
 def verify_sample(seed: int, numbers: range, findings: Findings, folder: Path) -> Counter[str]:
@@ -73,17 +79,24 @@ def verify_sample(seed: int, numbers: range, findings: Findings, folder: Path) -
         for key, problem in verify_aside(models, list(changes)).items():
             found["verified" if problem is None else "rejected"] += 1
             if problem is not None and ("\n" in problem or "verification failed" in problem or "ended" in problem):
-                findings.add("a verified bundle has a problem of another kind", f"{key} {changes[key]}: {problem[:300]}")
+                findings.add(
+                    "a verified bundle has a problem of another kind", f"{key} {changes[key]}: {problem[:300]}"
+                )
     return found
 
 
 def _put(random: Random, original: Original, directory: Path) -> str:
-    """Write a changed bundle; its manifest names another folder, which most problems come before."""
+    """Write a changed bundle, whose manifest names its folder wherever it can be read."""
     change, files = mutate(random, original.files)
+    with contextlib.suppress(ValueError, AttributeError, TypeError, KeyError, OverflowError):
+        fields = json.loads(files[MANIFEST])
+        fields["name"] = directory.parent.name
+        files[MANIFEST] = json.dumps(fields).encode()
+        seal(files)
     for name, data in files.items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data.replace(f'"name": "{original.name}"'.encode(), f'"name": "{directory.parent.name}"'.encode()))
+        path.write_bytes(data)
     return change
 
 
@@ -100,7 +113,9 @@ def fuzz_and_show(console: Console, findings: Findings, given: argparse.Namespac
         ):
             slowest, done = max(slowest, seconds), done + len(chunk)
             took = time.perf_counter() - began
-            console.print(f"bundles: {done:,} of {count:,}, {done / took:,.0f} a second, {len(findings.kinds)} kinds of findings")
+            console.print(
+                f"bundles: {done:,} of {count:,}, {done / took:,.0f} a second, {len(findings.kinds)} kinds of findings"
+            )
     took = time.perf_counter() - began
     with tempfile.TemporaryDirectory(prefix="presage-fuzz-") as folder:
         sample = range(given.first, given.first + max(1, int(count * _SAMPLED_SHARE)))

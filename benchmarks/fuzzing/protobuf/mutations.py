@@ -114,9 +114,7 @@ def _set_usual(random: Random, tree: Tree, descriptor: Descriptor, vocabulary: V
     _set_field(random, tree, descriptor, vocabulary, extreme=False)
 
 
-def _set_field(
-    random: Random, tree: Tree, descriptor: Descriptor, vocabulary: Vocabulary, *, extreme: bool
-) -> None:
+def _set_field(random: Random, tree: Tree, descriptor: Descriptor, vocabulary: Vocabulary, *, extreme: bool) -> None:
     if not descriptor.fields:
         return
     new = _new_field(random, random.choice(descriptor.fields), vocabulary, extreme=extreme)

@@ -42,7 +42,21 @@ _TEXTS = (
     *(b"", b" ", b"\0", b"a\0b", b"\n", b"line\r\nbreak", b"\x1b[31m", b"%s%n{0}", b"../../etc/passwd", b"'; --"),
     *("é".encode(), "é".encode() * 128, "é".encode() * 129, "🛒".encode() * 64, "🛒".encode() * 65, "\u202e".encode()),
     *("\ufeff".encode(), "e\u0301".encode(), "\uffff".encode(), b"x" * 255, b"x" * 256, b"x" * 257, b"x" * 70_000),
-    *(b"null", b"NaN", b"0", b"-1", b"true", b"{}", b"[]", b"GB", b"gb", b"GB\n", "ＧＢ".encode(), b"EUR", b"{p0}:events"),
+    *(
+        b"null",
+        b"NaN",
+        b"0",
+        b"-1",
+        b"true",
+        b"{}",
+        b"[]",
+        b"GB",
+        b"gb",
+        b"GB\n",
+        "\uff27\uff22".encode(),
+        b"EUR",
+        b"{p0}:events",
+    ),
 )
 _BROKEN_TEXTS = (b"\xff", b"\xc3", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"abc\x80", b"\xf0\x9f\x9b")
 """No UTF-8: lone bytes, cut and overlong forms, surrogates, what is above the last code point."""
@@ -62,7 +76,13 @@ class Vocabulary:
         now = self.now_unix_micros
         return (
             *(0, 1, -1, 10**14 - 1, 10**14, 2**53, 2**53 + 1, 2**63 - 1, -(2**63), 1_700_000_000, 1_700_000_000_000),
-            *(now - _DAY_MICROS, now - 40 * _DAY_MICROS, now - 1_000_000, now + 3 * _DAY_MICROS, now + 400 * _DAY_MICROS),
+            *(
+                now - _DAY_MICROS,
+                now - 40 * _DAY_MICROS,
+                now - 1_000_000,
+                now + 3 * _DAY_MICROS,
+                now + 400 * _DAY_MICROS,
+            ),
         )
 
 

@@ -219,7 +219,9 @@ class _Maker:
         candidates = list(dict.fromkeys(self.item() for _ in range(_MANY)))
         return [
             ranking_pb.RankRequest(user_id=self.user(), candidate_ids=candidates, k=5, include_timings=True),
-            ranking_pb.RankRequest(user_id=self.user(), candidate_ids=[*candidates[:4], "unknown"], include_features=True),
+            ranking_pb.RankRequest(
+                user_id=self.user(), candidate_ids=[*candidates[:4], "unknown"], include_features=True
+            ),
             ranking_pb.RankRequest(user_id=self.user(), k=10, context=self.context(), session_id="tab-2"),
             ranking_pb.RankRequest(user_id=self.user(), as_of_unix_micros=self._subjects.now_unix_micros),
         ]

@@ -63,4 +63,3 @@ def _table(report: RequestReport) -> Table:
 
 def _number(count: int) -> str:
     return f"{count:,}" if count else ""
-

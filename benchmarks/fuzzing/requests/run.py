@@ -82,12 +82,17 @@ def fuzz_requests(
     report = RequestReport(transport, seed)
     subjects = setting.subjects
     maker = RequestMaker(seed, examples_of(subjects), vocabulary_of(subjects))
-    with tempfile.TemporaryDirectory(prefix="presage-fuzz-") as folder, serve(Path(folder), setting, transport) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="presage-fuzz-") as folder,
+        serve(Path(folder), setting, transport) as server,
+    ):
         began = time.perf_counter()
         known: list[bytes] = []
         for begin in range(first, first + count, per_round):
             numbers = range(begin, min(begin + per_round, first + count))
-            asyncio.run(run_round(server.address, server.store_url, setting, map(maker.draw, numbers), report, findings, known))
+            asyncio.run(
+                run_round(server.address, server.store_url, setting, map(maker.draw, numbers), report, findings, known)
+            )
             report.memories_mb.append(server.memory_mb)
             report.seconds = time.perf_counter() - began
             on_round(report, numbers[-1] + 1 - first)
@@ -126,9 +131,7 @@ async def run_round(  # noqa: PLR0917 - of this module and its test
             kept[drawn.method.name] += 1
             return code in _LASTING and kept.total() <= _AGAIN
 
-        await send_all(
-            address, requests, findings, tally, max_message_bytes=MAX_MESSAGE_BYTES, keep_rejected=keep
-        )
+        await send_all(address, requests, findings, tally, max_message_bytes=MAX_MESSAGE_BYTES, keep_rejected=keep)
         await _check_known(address, setting, findings, known)
         report.streamed += check_visitors(store, states, tally.applied, findings)
         await asyncio.sleep(_SETTLE_SECONDS)
@@ -175,4 +178,3 @@ def _check_process(server: FuzzedServer, report: RequestReport, findings: Findin
     lines = Counter(_IN_ERRORS.sub("#", line) for line in _ERROR_LINE.findall(server.log.read_text(errors="replace")))
     for line, times in lines.most_common():
         findings.add("the server logs an error", f"{times} times: {line[:300]}")
-

@@ -100,5 +100,3 @@ async def _work(  # noqa: PLR0917 - of send_all alone
             tally.applied.update(applied_events(drawn, answer).users)
         if answer.code is not grpc.StatusCode.OK and keep_rejected(drawn, answer.code):
             tally.rejected.append(drawn)
-
-

@@ -33,9 +33,7 @@ def put_visitors(store: redis.Redis, states: Mapping[str, State], now_unix_micro
     pipeline.execute()
 
 
-def check_visitors(
-    store: redis.Redis, states: Mapping[str, State], applied: Counter[str], findings: Findings
-) -> int:
+def check_visitors(store: redis.Redis, states: Mapping[str, State], applied: Counter[str], findings: Findings) -> int:
     """Compare what is stored with what was answered, and with a replay.
 
     Args:

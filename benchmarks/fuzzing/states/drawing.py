@@ -103,21 +103,25 @@ def _change(random: Random, fields: Any) -> None:
 
 def _near(random: Random, value: Any) -> Any:
     """Draw another value of the same type."""
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, int):
-        return random.choice((*_INTEGERS, value + 1, value - 1, -value, value * 1_000 % 2**63))
-    if isinstance(value, float):
-        return random.choice((*_REALS, -value, value * 1e9))
-    if isinstance(value, str):
-        return random.choice((*_TEXTS, value * 2))
-    if isinstance(value, bytes):
-        return mutate_bytes(random, value) if random.random() < 0.6 else value + value[: random.choice((1, 8, len(value)))]
-    if isinstance(value, list):
-        return random.choice(([], value * 2, value[::-1], value[1:]))
-    if isinstance(value, dict):
-        return random.choice(({}, dict(list(value.items())[1:]), {_key(random): inner for inner in value.values()}))
-    return None
+    match value:
+        case bool():
+            choices: Sequence[Any] = (not value,)
+        case int():
+            choices = (*_INTEGERS, value + 1, value - 1, -value, value * 1_000 % 2**63)
+        case float():
+            choices = (*_REALS, -value, value * 1e9)
+        case str():
+            choices = (*_TEXTS, value * 2)
+        case bytes():
+            choices = (mutate_bytes(random, value), mutate_bytes(random, value), value + value[:8], value * 2)
+        case list():
+            choices = ([], value * 2, value[::-1], value[1:])
+        case dict():
+            keys = {_key(random): inner for inner in value.values()}
+            choices = ({}, dict(list(value.items())[1:]), keys)
+        case _:
+            choices = (None,)
+    return random.choice(choices)
 
 
 def _key(random: Random) -> Any:

@@ -45,7 +45,9 @@ def make_trial(now_unix_micros: int, *, items: int = 500, visitors: int = 20) ->
     tables = builder.build(now_unix_micros).bound(world.columns)
     load_kernels()
     start = now_unix_micros - _DAYS * 86_400 * MICROS
-    log = [with_attributes(event) for event in simulate(seed=1, visitors=_SIMULATED, start_unix_micros=start, days=_DAYS)]
+    log = [
+        with_attributes(event) for event in simulate(seed=1, visitors=_SIMULATED, start_unix_micros=start, days=_DAYS)
+    ]
     states = _states(log, world)
     events = [*log[:: max(1, len(log) // _EVENTS)], *world.events[:: max(1, len(world.events) // _EVENTS)]]
     blobs = [blob for state in states for blob in (encode_state(state), *older_blobs(state))]
@@ -76,7 +78,9 @@ def fuzz_and_show(console: Console, findings: Findings, given: argparse.Namespac
         numbers = range(begin, min(begin + _SHOWN_EVERY, end))
         fuzz_states(trial, blobs, seed=given.seed, numbers=numbers, findings=findings, outcomes=outcomes)
         done, seconds = numbers.stop - given.first, time.perf_counter() - began
-        console.print(f"states: {done:,} of {count:,}, {done / seconds:,.0f} a second, {len(findings.kinds)} kinds of findings")
+        console.print(
+            f"states: {done:,} of {count:,}, {done / seconds:,.0f} a second, {len(findings.kinds)} kinds of findings"
+        )
     console.print(
         f"states, seed {given.seed}, from {given.first:,}: {count:,} in {time.perf_counter() - began:.0f} s: "
         + ", ".join(f"{times:,} {outcome}" for outcome, times in outcomes.most_common()),

@@ -61,7 +61,8 @@ class Trial:
         custom = read_custom_features(PROJECT)
         self._aggregates = custom.aggregates
         self._sets: Mapping[str, FeatureSet] = {**FEATURE_SETS, "own": custom.feature_set}
-        self._moments = (now_unix_micros, now_unix_micros - 400 * _DAY_MICROS, now_unix_micros + 30 * _DAY_MICROS, 0, MAX_UNIX_MICROS)
+        days = (0, -400, 30)
+        self._moments = (*(now_unix_micros + day * _DAY_MICROS for day in days), 0, MAX_UNIX_MICROS)
 
     def run(self, random: Random, blob: bytes, outcomes: dict[str, int]) -> Iterator[tuple[str, str]]:
         """Try a state; say what is wrong with what comes of it.

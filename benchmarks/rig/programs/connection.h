@@ -37,7 +37,7 @@ inline int64_t now_ns() { return std::chrono::duration_cast<std::chrono::nanosec
 constexpr int kDeadlineExceeded = 4, kUnavailable = 14;
 
 struct Options {
-  std::string host = "127.0.0.1", protocol = "grpc", calls, replies;
+  std::string host = "127.0.0.1", protocol = "grpc", calls, replies, authorization;
   int port = 0, connections = 1, in_flight = 1, burst = 0, bursts = 1, timeout_ms = 1'000;
   double seconds = 5, warm_up_seconds = 1, rate = 0, report_seconds = 0, pause_seconds = 0.1;
   std::vector<std::string> paths;

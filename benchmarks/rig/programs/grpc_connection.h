@@ -82,16 +82,17 @@ class GrpcConnection final : public Connection {
     constexpr int64_t kStepNs = 10'000'000;
     const int64_t steps = (load_.timeout_ns - (now_ns() - stream->due_ns) + kStepNs - 1) / kStepNs;
     const std::string timeout = std::to_string(std::max<int64_t>(1, steps) * kStepNs / 1'000'000) + "m";
-    const nghttp2_nv headers[] = {
+    std::vector<nghttp2_nv> headers = {
         header(":method", "POST"),    header(":scheme", "http"), header(":path", path),
         header(":authority", "load"), header("te", "trailers"),  header("content-type", "application/grpc"),
-        header("grpc-timeout", timeout),
     };
-    const size_t count = std::size(headers) - (load_.timeout_ns > 0 ? 0 : 1);
+    if (load_.timeout_ns > 0) headers.push_back(header("grpc-timeout", timeout));
+    const std::string& authorization = load_.options.authorization;
+    if (!authorization.empty()) headers.push_back(header("authorization", authorization));
     nghttp2_data_provider provider{};
     provider.source.ptr = stream;
     provider.read_callback = read_body;
-    const int32_t id = nghttp2_submit_request(session_, nullptr, headers, count, &provider, stream);
+    const int32_t id = nghttp2_submit_request(session_, nullptr, headers.data(), headers.size(), &provider, stream);
     if (id < 0) fail("no stream left");
     ++open_;
     by_deadline_.emplace_back(id, stream->due_ns);

@@ -10,6 +10,8 @@
 // gRPC calls have a deadline (--timeout-ms, 0 for none), which counts from when they are due: a call that is not sent by then, because the
 // server takes no more streams, is dropped, one that is not answered is cancelled, and both count as DEADLINE_EXCEEDED.
 //
+// With --authorization VALUE, gRPC calls carry it as metadata.
+//
 // --calls is a file of calls that are made in turn, over and over: for each one byte, which --path; four bytes, the length of the
 // message, little-endian; the message. Prints one JSON object in one line; with --report-seconds one more for each interval before it.
 //
@@ -64,6 +66,7 @@ Options parse(int count, char** words) {
     else if (name == "--burst") options.burst = std::stoi(value);
     else if (name == "--bursts") options.bursts = std::stoi(value);
     else if (name == "--pause-seconds") options.pause_seconds = std::stod(value);
+    else if (name == "--authorization") options.authorization = value;
     else if (name == "--timeout-ms") options.timeout_ms = std::stoi(value);
     else fail("unknown option " + name);
   }

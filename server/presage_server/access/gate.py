@@ -45,7 +45,7 @@ class _Known:
 
 
 class Gate:
-    """Decides which calls are taken. ``check`` may be called in any thread.
+    """Decides which calls are taken. ``check`` and ``replace`` may be called in any thread.
 
     Tokens are found by their digest, and the digests are compared in constant time: how long it takes says nothing about any token.
 
@@ -87,10 +87,11 @@ class Gate:
         """Go on with other tokens, from the next call on; a token that stays keeps its rate."""
         by_digest = {bytes.fromhex(token.sha256): token for token in tokens}
         slots = slots_of(digest for digest, token in by_digest.items() if token.calls_per_second)
-        known = {
-            digest: _Known(token, digest, self._limit(token, slots.get(digest)), self._counts[token.name, "passed"])
-            for digest, token in by_digest.items()
-        }
+        with self._lock:
+            known = {
+                digest: _Known(token, digest, self._limit(token, slots.get(digest)), self._counts[token.name, "passed"])
+                for digest, token in by_digest.items()
+            }
         own = digest_of(self._own_token.encode())
         known[own] = _Known(_OWN, own, None, Count())
         self._known = known

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from presage_server.cli.options import checked_token
 from presage_server.cli.targets import TlsCa, TlsCert, TlsKey, open_channel
 from presage_server.errors import SettingsError
 
@@ -34,7 +35,12 @@ def health(
     tls_name: Annotated[str, typer.Option(help="The name in that certificate, if it is not that of the target.")] = "",
     token: Annotated[
         str,
-        typer.Option(envvar="PRESAGE_TOKEN", help="For a server whose health is not open to all.", show_envvar=True),
+        typer.Option(
+            envvar="PRESAGE_TOKEN",
+            callback=checked_token,
+            help="For a server whose health is not open to all.",
+            show_envvar=True,
+        ),
     ] = "",
 ) -> None:
     """Ask a server whether it serves: exit code 0 if it does, 1 if it does not or does not answer.

@@ -74,6 +74,7 @@ def _named(values: dict[str, Any]) -> Iterator[tuple[str, Checks]]:
     yield "store", partial(store.check_store, settings)
     yield "data folder", partial(setup.check_data_dir, settings)
     yield "port", partial(setup.check_port, settings)
+    yield "access", partial(setup.check_access, settings)
     yield "secrets", partial(setup.check_secrets, settings)
     yield "tracing", partial(setup.check_tracing, settings)
 

@@ -13,23 +13,32 @@ from urllib.parse import urlsplit
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from presage_server.access.tokens import read_tokens
 from presage_server.doctor.check import Check, Outcome
-from presage_server.errors import ModelError, SettingsError
+from presage_server.errors import ModelError, SettingsError, TokensError
 from presage_server.models.loading import load_models
 from presage_server.models.placements import read_placements
 from presage_server.models.project import read_project
 from presage_server.settings import Settings
 from presage_server.telemetry.exposition import listen
 from presage_server.tracing.exporting import missing_libraries
-from presage_server.transport.addresses import is_loopback
-from presage_server.transport.choosing import choose_transport
+from presage_server.transport.addresses import http_host, is_loopback, is_unix
+from presage_server.transport.choosing import choose_transport, native_version
 
-__all__ = ["check_data_dir", "check_models", "check_port", "check_secrets", "check_tracing", "check_transport"]
+__all__ = [
+    "check_access",
+    "check_data_dir",
+    "check_models",
+    "check_port",
+    "check_secrets",
+    "check_tracing",
+    "check_transport",
+]
 
 _CONNECT_SECONDS = 2.0
 _MIN_FREE_BYTES = 1 << 30
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_SECRET_FILES = ("tls_key", "tokens_file")
+_SECRET_FILES = ("tls_key",)
 _FILES = ("tls_cert", "tls_client_ca")
 
 
@@ -43,9 +52,9 @@ def check_transport(settings: Settings) -> Iterator[Check]:
         if name == "native" or settings.transport == "grpcio" or settings.tls_cert:
             yield Check("transport", Outcome.OK, f"{name} ({reason})")
         else:
-            remedy = (
-                "pip install 'presage-scoring[native]', and put a proxy in front if it is to listen beyond loopback"
-            )
+            remedy = "pip install 'presage-scoring[native]'"
+            if native_version():
+                remedy = "have a proxy in front reject compressed requests, and give --trusted-clients"
             yield Check("transport", Outcome.WARN, f"{name} ({reason}): native takes several times the calls", remedy)
     if is_loopback(settings.host) or settings.tls_cert:
         yield Check(
@@ -66,7 +75,11 @@ def check_models(settings: Settings) -> Iterator[Check]:
         custom = read_project(settings.project)
         read_placements(settings.placements)
         models = load_models(
-            settings.models, settings.default_model, custom, default_ranking=settings.default_ranking_model
+            settings.models,
+            settings.default_model,
+            custom,
+            default_ranking=settings.default_ranking_model,
+            trusted=settings.require_signature,
         )
     except (SettingsError, ModelError) as error:
         yield Check(
@@ -91,13 +104,14 @@ def check_models(settings: Settings) -> Iterator[Check]:
 
 def check_port(settings: Settings) -> Iterator[Check]:
     """Whether the addresses can be listened on."""
-    for name, port in (("port", settings.port), ("metrics_port", settings.metrics_port)):
+    calls = () if is_unix(settings.host) else (("port", settings.port),)
+    for name, port in (*calls, ("metrics_port", settings.metrics_port)):
         if port < 0:
             remedy = "--metrics-port 9464, and scrape it: see observe.md"
             yield Check(name, Outcome.WARN, "no metrics are served, so nobody would notice trouble", remedy)
             continue
         try:
-            for one in listen(settings.host, port):
+            for one in listen(http_host(settings.host), port):
                 one.close()
         except SettingsError as error:
             if name == "port" and _answers_health(settings.host, port):
@@ -113,7 +127,7 @@ def check_port(settings: Settings) -> Iterator[Check]:
                 flag = f"--{name.replace('_', '-')}"
                 yield Check(name, Outcome.FAIL, text, f"end what listens there, or give another {flag} or --host")
         else:
-            yield Check(name, Outcome.OK, f"{settings.host}:{port or 'a free one'} can be listened on")
+            yield Check(name, Outcome.OK, f"{http_host(settings.host)}:{port or 'a free one'} can be listened on")
 
 
 def check_data_dir(settings: Settings) -> Iterator[Check]:
@@ -142,10 +156,26 @@ def check_data_dir(settings: Settings) -> Iterator[Check]:
         yield Check("data folder", Outcome.OK, f"{folder}, with {free >> 30} GB free")
 
 
+def check_access(settings: Settings) -> Iterator[Check]:
+    """The tokens file, read as a server would."""
+    if settings.tokens_file:
+        try:
+            tokens = read_tokens(Path(settings.tokens_file))
+        except TokensError as error:
+            yield Check("access", Outcome.FAIL, str(error), "presage tokens add makes such a file")
+        else:
+            yield Check("access", Outcome.OK, f"{len(tokens)} tokens in {settings.tokens_file}")
+    elif is_loopback(settings.host):
+        yield Check("access", Outcome.OK, "no tokens: everyone on this machine can use every call")
+    else:
+        found = f"no tokens: everyone who reaches {settings.host} can use every call"
+        yield Check("access", Outcome.WARN, found, "presage tokens add, then --tokens-file: see control-access.md")
+
+
 def check_secrets(settings: Settings) -> Iterator[Check]:
-    """The files of keys, tokens and certificates that the settings name."""
+    """The files of keys and certificates that the settings name."""
     for name in (*_SECRET_FILES, *_FILES):
-        path = getattr(settings, name, "")
+        path = getattr(settings, name)
         if not path:
             continue
         try:

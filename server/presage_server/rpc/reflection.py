@@ -47,9 +47,7 @@ def enable_reflection(names: Iterable[str], server: grpc.aio.Server) -> None:
         describe, response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString
     )
     methods = {"ServerReflectionInfo": handler}
-    server.add_generic_rpc_handlers(
-        [grpc.method_handlers_generic_handler(name, methods) for name in SERVICE_NAMES]
-    )
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(name, methods) for name in SERVICE_NAMES])
 
 
 def _describe_v1() -> None:

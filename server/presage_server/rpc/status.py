@@ -13,10 +13,13 @@ from google.rpc import error_details_pb2, status_pb2
 
 from presage_server.errors import InternalError, RpcError
 from presage_server.rpc.request_ids import request_id_of, trace_of
+from presage_server.telemetry.seldom import Seldom
 
 __all__ = ["CODE_NAMES", "OK", "Status", "internal_error", "status_of"]
 
 _logger = logging.getLogger(__name__)
+
+_tracebacks = Seldom()
 
 OK = 0
 
@@ -54,5 +57,10 @@ def internal_error(error: Exception, method: str, metadata: Sequence[tuple[str, 
     """
     request_id = request_id_of(metadata) or uuid4().hex[:12]
     known = {"method": method, "request_id": request_id} | trace_of(metadata)
-    _logger.error("%s failed, error id %s", method, request_id, exc_info=error, extra=known)
+    if _tracebacks.passes():
+        _logger.error(
+            "%s failed, error id %s%s", method, request_id, _tracebacks.left_out(), exc_info=error, extra=known
+        )
+    else:  # as where one visitor's state fails every call: the log has some of these already
+        _logger.error("%s failed, error id %s: %r", method, request_id, error, extra=known)
     return InternalError(f"internal error {request_id}; the server's log has the details under this id")

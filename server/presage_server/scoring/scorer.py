@@ -15,6 +15,7 @@ from presage_server.scoring.jobs import FeaturesJob, ScoreJob, Vectors, VectorsJ
 from presage_server.scoring.pairing import Pairs
 from presage_server.scoring.sampler import Sampler
 from presage_server.telemetry.metrics import Metrics
+from presage_server.telemetry.seldom import Seldom
 from presage_server.telemetry.stages import Stages
 from presage_server.telemetry.versions import ArmCounts
 
@@ -47,6 +48,7 @@ class Scorer:
         self._pairs = pairs
         self._counts = counts
         self._newer_logged = False
+        self._unreadable_lines = Seldom()
 
     def set_state(self, job: ScoreJob, state: CoreState | StateError | None) -> None:
         """Give a job the state that was read; one that cannot be decoded makes the score degraded."""
@@ -174,7 +176,13 @@ class Scorer:
         """Count a state that cannot be decoded, and log it."""
         self._metrics.unreadable_states.inc()
         if not isinstance(error, NewerStateError):
-            _logger.error("the state of visitor %s cannot be read, it is left as it is: %s", log_id(user_id), error)
+            if self._unreadable_lines.passes():
+                _logger.error(
+                    "the state of visitor %s cannot be read, it is left as it is: %s%s",
+                    log_id(user_id),
+                    error,
+                    self._unreadable_lines.left_out(),
+                )
         elif not self._newer_logged:  # during a roll-out, once is enough
             _logger.warning(
                 "a newer release wrote states that this one cannot read, such as that of visitor %s", log_id(user_id)

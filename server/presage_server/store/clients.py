@@ -5,7 +5,7 @@ Nothing is sent twice, unless a server said that it did not do it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +17,6 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from presage_featurizer.event_log import PARTITIONS
 from presage_server.store.cluster.slot_map import SLOT_OF_PARTITION, SlotMap, slot_of
 from presage_server.store.finding import Place, SentinelFinder
 from presage_server.store.found_connections import StoreMovedError, follow
@@ -88,11 +87,6 @@ class StoreClients:
             found = follow(self._client(), self._slots.finder(SLOT_OF_PARTITION[partition]))
             self._partition = partition, found
         return self._partition[1]
-
-    def partitions(self) -> Iterator[tuple[int, Redis]]:
-        """Yield every partition with a client of the server that has it, for as long as the iteration is there."""
-        for partition in range(PARTITIONS):
-            yield partition, self.of_partition(partition)
 
     def of_servers(self) -> list[Redis]:
         """Return a client of every server that has data, as of now."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Protocol
 
-from presage_server.errors import CommandRejectedError, RpcError, StoreFullError
+from presage_server.errors import CommandRejectedError, RpcError, StoreFullError, UnreadableStateError
 from presage_server.telemetry.counting import Count
 
 __all__ = ["EntryWriter", "LossyLog"]
@@ -102,6 +102,6 @@ def _cause_of(error: RpcError) -> tuple[str, str]:
     """
     if isinstance(error, StoreFullError):
         return "rejected", "the store is out of memory"
-    if isinstance(error, CommandRejectedError):
+    if isinstance(error, CommandRejectedError | UnreadableStateError):
         return "rejected", "the store rejects them, for the reason logged before"
     return "unavailable", "the store does not answer, or is not ready for writes"

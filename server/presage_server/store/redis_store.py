@@ -10,7 +10,13 @@ from typing import Any, Protocol, TypeVar
 from presage_featurizer import CorruptStateError, encode_event
 from presage_featurizer.event_log import partition_of, stream_key
 from presage_server.clock import Clock
-from presage_server.errors import CommandRejectedError, RpcError, StoreFullError, StoreUnavailableError
+from presage_server.errors import (
+    CommandRejectedError,
+    RpcError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnreadableStateError,
+)
 from presage_server.store.keys import encode_reads, keys_of_commit
 from presage_server.store.link import Link
 from presage_server.store.resp import ReplyError, encode
@@ -62,11 +68,13 @@ class RedisStore:
         """What the store rejects."""
         self.written = WrittenEntries()
         """What it last took, to see whether it keeps it."""
-        self.server_of: Callable[[str], object] | None = None
-        """Tells visitors apart whose data is on different servers, as on a cluster; None: all is on one."""
 
-    def by_server(self, items: Sequence[T]) -> Sequence[Sequence[T]]:
-        """Divide items so that those of one part are of visitors whose data is on one server."""
+    def divider(self) -> Callable[[str], object] | None:
+        """Return what tells visitors apart who should not wait for each other, as their servers differ; None: all may."""
+        return None
+
+    def divide(self, items: Sequence[T]) -> Sequence[Sequence[T]]:
+        """Divide items so that those of one part are of visitors who may wait for each other's data."""
         return (items,)
 
     def read(self, user_ids: Sequence[str], on_blobs: Callable[[Sequence[Blob] | None], None]) -> None:
@@ -174,6 +182,8 @@ class RedisStore:
             return unavailable()
         if trouble in {Trouble.LOADING, Trouble.CLUSTER}:
             return unavailable()
+        if "WRONGTYPE" in str(error):  # older stores say it within the text of a script's error
+            return UnreadableStateError("what is stored of this visitor, or its event stream, is of another type")
         return CommandRejectedError("the store rejected the command; the server's log says why")
 
 

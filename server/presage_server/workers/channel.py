@@ -2,9 +2,9 @@
 
 The supervisor first sends ``settings``, ``project`` (the texts of its features), ``plan`` (the versions of models to serve),
 ``access`` (the tokens, and where their rates are kept) and ``worker`` (its number), later ``command`` (drain, end, metrics, ping,
-prepare, commit or abandon). The worker sends ``ready`` (HOST:PORT) or ``failed`` (the reason), ``metrics`` on request, ``alive``
-for each ping, and a ``reply`` with the ``number`` of each prepare and commit, with a ``problem`` if it failed. If one side dies,
-the other reads the end of the stream.
+prepare, commit or abandon). The worker sends ``ready`` (HOST:PORT) or ``failed`` (the reason), ``metrics`` on request, with
+``unready`` (why no calls should come), ``alive`` for each ping, and a ``reply`` with the ``number`` of each prepare and commit,
+with a ``problem`` if it failed. If one side dies, the other reads the end of the stream.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ MOST_SECONDS = 5.0
 """For one bundle, on a busy machine; on a quiet one it is a hundredth."""
 
 
-
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_changed_bundle_is_refused_in_one_line_or_scores_as_before(seed):
     """In a process of its own: what hangs or crashes there is the last mutation that it printed."""

@@ -11,10 +11,12 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from presage.v1 import scoring_service_pb2 as pb
-from presage_client import AccessDeniedError, AsyncClient, ClientOptions, Event, EventType
+from presage_client import AccessDeniedError, AsyncClient, Client, ClientOptions, Event, EventType
 from presage_server.access.methods import METHODS
 from presage_server.access.scopes import OpenPart, Scope
 from presage_server.errors import TokensError
+from presage_server.items.catalogue_files import open_catalogue
+from presage_server.items.loading import LoadError, load_catalogue
 from support.hpack import encode_headers
 from support.http2_frames import DATA, END_HEADERS, END_STREAM, HEADERS, frame, message, raw_connection, request_headers
 from support.metrics import metrics_text
@@ -185,6 +187,29 @@ async def test_the_client_sends_its_token_and_no_log_has_it(asking, caplog):
             await other.score("u")
     assert "secret-of" not in caplog.text
     assert "Bearer" not in caplog.text
+
+
+async def test_the_blocking_client_and_the_loader_of_catalogues_send_tokens(asking, tmp_path):
+    (tmp_path / "items.csv").write_text("item_id,price\nsku-1,2\n")
+
+    def load(name):
+        with (
+            open_catalogue(tmp_path / "items.csv", {}, "utf-8") as file,
+            grpc.insecure_channel(asking.address) as channel,
+        ):
+            return load_catalogue(file, channel, lambda _: None, secret_of(name)).stored
+
+    def score(name):
+        options = ClientOptions(token=secret_of(name), timeout_ms=20_000)
+        with Client(asking.address, options=options) as client:
+            return client.score("u").cold_start
+
+    assert await asyncio.to_thread(load, "boss") == 1
+    with pytest.raises(LoadError, match="PERMISSION_DENIED"):
+        await asyncio.to_thread(load, "scorer")
+    assert await asyncio.to_thread(score, "scorer")
+    with pytest.raises(AccessDeniedError):
+        await asyncio.to_thread(score, "boss")
 
 
 async def test_a_server_does_not_start_without_a_file_that_it_can_use(store, models, tokens_file):

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from presage_server.cli.options import reject_removed, with_options
+from presage_server.cli.options import checked_token, reject_removed, with_options
 from presage_server.cli.serve import serve
 from presage_server.errors import SettingsError
 from presage_server.setting_fields import setting, setting_fields
@@ -101,3 +101,15 @@ def test_every_setting_is_an_option_of_serve():
         assert parameter.help.startswith(declared.meaning)
         assert not parameter.hidden
     assert parameters.keys() == {declared.name for declared in setting_fields(Settings)} | REMOVED_SETTINGS.keys()
+
+
+@pytest.mark.parametrize("token", ["sec ret", "s\u00e9cret", "sec\tret", "sec\nret"])
+def test_a_token_that_cannot_be_sent_is_refused_and_not_repeated(token):
+    with pytest.raises(typer.BadParameter, match="one word of printable ASCII") as caught:
+        checked_token(token)
+    assert "cret" not in str(caught.value)
+
+
+def test_a_token_may_come_with_the_line_end_of_its_file():
+    assert checked_token("secret\n") == "secret"
+    assert checked_token("") == ""

@@ -32,7 +32,7 @@ async def test_a_watch_tells_the_status_at_once_and_goes_on(served, service, sta
 async def test_watches_that_are_cancelled_make_room_for_others(served):
     stub = health_pb2_grpc.HealthStub(served.channel)
     for _ in range(3):
-        watches = [stub.Watch(health_pb2.HealthCheckRequest(service=SERVICE)) for _ in range(200)]
+        watches = [stub.Watch(health_pb2.HealthCheckRequest(service=SERVICE)) for _ in range(100)]
         assert {(await watch.read()).status for watch in watches} == {Status.SERVING}
         for watch in watches:
             watch.cancel()
@@ -100,3 +100,36 @@ async def test_reflection_describes_every_service_that_it_lists(served, version)
         for file in reversed(answer.file_descriptor_response.file_descriptor_proto):
             pool.AddSerializedFile(file)
         assert pool.FindServiceByName(name).methods
+
+
+NO_REQUESTS = {"a broken text": b"\x0a\x02\xff\xff", "a field without an end": b"\x0a\x7f", "no field": b"\xff\xff"}
+
+
+@pytest.mark.parametrize("data", NO_REQUESTS.values(), ids=NO_REQUESTS)
+async def test_bytes_that_are_no_request_are_rejected_in_one_line_and_without_a_traceback(served, caplog, data):
+    channel = served.channel
+    calls = {
+        "grpc.health.v1.HealthCheckRequest": [
+            channel.unary_unary("/grpc.health.v1.Health/Check")(data),
+            anext(aiter(channel.unary_stream("/grpc.health.v1.Health/Watch")(data))),
+        ],
+        "grpc.reflection.v1alpha.ServerReflectionRequest": [
+            anext(aiter(channel.stream_stream(f"/{service}/ServerReflectionInfo")(iter([data]))))
+            for service in REFLECTIONS.values()
+        ],
+    }
+    for name, made in calls.items():
+        for call in made:
+            with pytest.raises(grpc.aio.AioRpcError) as rejected:
+                await call
+            assert rejected.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert rejected.value.details() == f"expected a {name}, got {len(data)} bytes that cannot be parsed as one"
+    assert [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}] == []
+    stub = health_pb2_grpc.HealthStub(channel)
+    assert (await stub.Check(health_pb2.HealthCheckRequest())).status == Status.SERVING
+
+
+async def test_an_unknown_service_has_no_health(served):
+    with pytest.raises(grpc.aio.AioRpcError) as unknown:
+        await health_pb2_grpc.HealthStub(served.channel).Check(health_pb2.HealthCheckRequest(service="another"))
+    assert unknown.value.code() is grpc.StatusCode.NOT_FOUND

@@ -16,6 +16,7 @@ from presage_server.doctor import store as store_checks
 from presage_server.doctor.check import Check, Outcome, run_checks
 from presage_server.settings import Settings
 from support.running_server import server_process
+from support.tokens import write_tokens
 
 
 def run_doctor(*flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -134,6 +135,22 @@ def test_the_data_folder_must_be_writable_and_should_be_private(tmp_path, monkey
     (check,) = setup.check_data_dir(Settings(data_dir=tmp_path))
     assert check.outcome is Outcome.FAIL
     assert list(setup.check_data_dir(Settings(redis_url="redis://elsewhere"))) == []
+
+
+def test_tokens_are_read_as_a_server_would(tmp_path):
+    (check,) = setup.check_access(Settings())
+    assert check.outcome is Outcome.OK
+    (check,) = setup.check_access(Settings(host="10.1.2.3", insecure=True))
+    assert (check.outcome, "can use every call" in check.message) == (Outcome.WARN, True)
+    file = tmp_path / "tokens.json"
+    (check,) = setup.check_access(Settings(tokens_file=str(file)))
+    assert (check.outcome, "cannot be read" in check.message) == (Outcome.FAIL, True)
+    write_tokens(file, shop="score", web="track")
+    (check,) = setup.check_access(Settings(tokens_file=str(file)))
+    assert (check.outcome, check.message) == (Outcome.OK, f"2 tokens in {file}")
+    file.chmod(0o644)
+    (check,) = setup.check_access(Settings(tokens_file=str(file)))
+    assert (check.outcome, "chmod 600" in check.message) == (Outcome.FAIL, True)
 
 
 def test_a_collector_that_is_not_there_warns(unused_tcp_port):

@@ -35,7 +35,12 @@ async def test_mutated_requests_break_nothing(setting, fuzzed_models, store, eac
     store_items(store.url, setting.world.columns)
     maker = RequestMaker(SEED, examples_of(setting.subjects), vocabulary_of(setting.subjects))
     report, findings = RequestReport(each_transport, SEED), Findings()
-    settings = {"max_message_bytes": MAX_MESSAGE_BYTES, "timeout_ms": 60_000, "stream_max_events": 0, "allow_set_aliases": True}
+    settings = {
+        "max_message_bytes": MAX_MESSAGE_BYTES,
+        "timeout_ms": 60_000,
+        "stream_max_events": 0,
+        "allow_set_aliases": True,
+    }
     async with serving(redis_url=store.url, models=fuzzed_models, placements=str(placements), **settings) as served:
         requests = map(maker.draw, range(COUNT))
         await run_round(served.address, store.url, setting, requests, report, findings, [])

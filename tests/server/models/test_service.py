@@ -80,6 +80,27 @@ async def test_aliases_that_cannot_be_read_are_a_problem_of_their_model_alone(st
     assert (conversion.aliases.champion, second.problem) == ("3", "")
 
 
+async def test_no_text_says_where_the_folder_lies(store, folder, tmp_path):
+    """The broken version and the broken files are named, by their places in the folder."""
+    (folder / "conversion" / "3" / "model.onnx").write_bytes(b"cut")
+    async with serving(redis_url=store.url, models=folder, allow_set_aliases=True) as served:
+        calls = stub(served)
+        (folder / "second" / "aliases.json").write_text('{"champion": 3}')
+        listed = str(await calls.ListModels(pb.ListModelsRequest()))
+        found = str(await calls.GetModel(pb.GetModelRequest(version="3")))
+        rejected = []
+        for model, champion in (("none", "1"), ("second", "2"), ("conversion", "3")):
+            request = pb.SetAliasesRequest(model=model, aliases=pb.Aliases(champion=champion), changed_by="ann")
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await calls.SetAliases(request)
+            rejected.append(error.value)
+    assert [error.code().name for error in rejected] == ["NOT_FOUND", "FAILED_PRECONDITION", "FAILED_PRECONDITION"]
+    assert "conversion/3/model.onnx: " in listed
+    assert "second/aliases.json: " in listed
+    for text in (listed, found, *(error.details() for error in rejected)):
+        assert str(tmp_path) not in text
+
+
 @pytest.mark.parametrize("spoil", [lambda path: path.write_text("junk\n"), lambda path: path.mkdir()])
 async def test_a_history_that_cannot_be_read_is_told_of(store, folder, spoil):
     path = folder / "conversion" / "changes.jsonl"

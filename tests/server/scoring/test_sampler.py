@@ -7,7 +7,7 @@ import pytest
 
 from presage.v1 import scoring_service_pb2 as pb
 from presage_featurizer.event_log import ServedVector, decode_served_vector
-from presage_server.errors import CommandRejectedError, StoreFullError, StoreUnavailableError
+from presage_server.errors import CommandRejectedError, StoreFullError, StoreUnavailableError, UnreadableStateError
 from presage_server.models.loading import load_models
 from presage_server.scoring.jobs import ScoreJob
 from presage_server.scoring.sampler import Sampler
@@ -115,6 +115,7 @@ def test_a_visitor_without_history_has_no_last_event(sampler, vectors, job):
     [
         (StoreUnavailableError("try again"), "unavailable", "the store does not answer, or is not ready for writes"),
         (CommandRejectedError("the log says why"), "rejected", "the store rejects them, for the reason logged before"),
+        (UnreadableStateError("of another type"), "rejected", "the store rejects them, for the reason logged before"),
         (StoreFullError("more"), "rejected", "the store is out of memory"),
     ],
 )

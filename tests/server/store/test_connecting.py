@@ -17,7 +17,7 @@ from functools import partial
 import pytest
 
 from presage_server.errors import StoreStartError
-from presage_server.eventlog.consumer_group import connect as connect_reader
+from presage_server.eventlog.connecting import connect as connect_reader
 from presage_server.eventlog.errors import EventLogStoreError
 from presage_server.store.checking import connect
 from presage_server.store.connecting import Connector, NotPrimaryError

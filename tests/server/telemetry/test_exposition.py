@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 import pytest
 
+from presage_server.access.tokens import digest_of
 from presage_server.telemetry import exposition
 from presage_server.telemetry.exposition import Exposed, SilentError, listen, serve_http
 from support.metrics import exchange, readiness
@@ -19,6 +21,7 @@ class Source:
         self.asked = 0
         self.unready = ""
         self.silent = False
+        self.readers = None
         self.go_on = asyncio.Event()
         self.go_on.set()
 
@@ -27,7 +30,7 @@ class Source:
         await self.go_on.wait()
         if self.silent:
             raise SilentError("the server has not answered within 2 s")
-        return Exposed(f"asked {self.asked}\n".encode(), self.unready)
+        return Exposed(f"asked {self.asked}\n".encode(), self.unready, self.readers)
 
 
 @pytest.fixture
@@ -59,16 +62,39 @@ async def test_a_server_that_says_nothing_has_no_metrics_and_is_not_ready(expose
     assert await readiness(port) == (200, "ready")
 
 
+async def test_only_readers_get_the_metrics_and_the_reason_why_a_server_is_not_ready(exposed):
+    source, port = exposed
+    source.readers = [digest_of(b"secret")]
+    source.unready = "the store at 10.0.0.7 does not answer"
+    for token, may in (("", False), ("other", False), ("secret", True)):
+        header = f"Authorization: Bearer {token}\r\n" if token else ""
+        metrics = (await exchange(port, f"GET /metrics HTTP/1.1\r\n{header}\r\n".encode())).decode()
+        assert metrics.startswith("HTTP/1.1 200 OK" if may else "HTTP/1.1 401 Unauthorized")
+        assert ("asked" in metrics) == may
+        ready = (await exchange(port, f"GET /ready HTTP/1.1\r\n{header}\r\n".encode())).decode()
+        assert ready.startswith("HTTP/1.1 503 "), "load balancers have no token"
+        assert ("10.0.0.7" in ready) == may
+
+
 async def test_however_many_scrape_it_is_asked_a_few_times(exposed, monkeypatch):
     source, port = exposed
-    monkeypatch.setattr(exposition, "_PER_SECOND", 0.0)
-    for _ in range(100):
-        answer = await exchange(port, b"GET / HTTP/1.1\r\n\r\n")
-    assert source.asked == exposition._BURST
-    assert answer.endswith(b"asked %d\n" % exposition._BURST)
-    monkeypatch.setattr(exposition, "_PER_SECOND", 1e9)
-    await exchange(port, b"GET / HTTP/1.1\r\n\r\n")
-    assert source.asked == exposition._BURST + 1
+    monkeypatch.setattr(exposition, "_PER_SECOND", 5.0)
+    started = time.monotonic()
+    for _ in range(int(exposition._BURST) + 5):
+        await asyncio.gather(*(exchange(port, b"GET / HTTP/1.1\r\n\r\n") for _ in range(10)))
+    allowed = exposition._BURST + (time.monotonic() - started) * 5.0
+    assert exposition._BURST < source.asked <= allowed + 1
+
+
+async def test_those_that_had_to_wait_get_what_is_so_by_then(exposed, monkeypatch):
+    source, port = exposed
+    monkeypatch.setattr(exposition, "_BURST", 1.0)
+    monkeypatch.setattr(exposition, "_PER_SECOND", 10.0)
+    for _ in range(3):
+        source.unready = ""
+        assert await readiness(port) == (200, "ready")
+        source.unready = "changed"
+        assert await readiness(port) == (503, "not ready: changed")
 
 
 async def test_all_that_wait_get_one_answer(exposed):

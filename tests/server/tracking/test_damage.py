@@ -132,6 +132,17 @@ async def test_a_second_damage_is_kept_beside_the_first(store, served):
     assert store.aside("u") == [b"one", b"two"]
 
 
+async def test_a_damaged_state_that_is_scored_all_the_time_fills_no_log(store, metered, caplog):
+    served, metrics_port = metered
+    store.set_blob("ill", b"damaged")
+    targets = [scoring_service_pb2.ScoreTarget(user_id="ill")] * 1_000
+    for _ in range(3):
+        await served.stub.ScoreBatch(scoring_service_pb2.ScoreBatchRequest(targets=targets))
+    lines = [record for record in caplog.records if "cannot be read" in record.getMessage()]
+    assert 20 <= len(lines) < 100
+    assert await metric(metrics_port, "presage_unreadable_states_total") == 3_000
+
+
 async def test_a_batch_marks_only_the_damaged_visitor(store, served):
     await served.stub.TrackEvent(track("well", "first"))
     store.set_blob("ill", b"damaged")
@@ -150,8 +161,8 @@ async def test_a_key_that_is_not_ours_troubles_its_visitor_alone_and_its_name_st
 
     events = [an_event(name, f"event-{number}") for number, name in enumerate(names)]
     results = (await served.stub.TrackEvents(scoring_service_pb2.TrackEventsRequest(events=events))).results
-    unavailable = grpc.StatusCode.UNAVAILABLE.value[0]
-    assert [result.code for result in results] == [0, unavailable, 0, unavailable]
+    lost = grpc.StatusCode.DATA_LOSS.value[0]  # no client sends it again: it would be rejected again
+    assert [result.code for result in results] == [0, lost, 0, lost]
     assert [len(store.stream(name)) for name in ("well", "new")] == [2, 1]
 
     targets = [scoring_service_pb2.ScoreTarget(user_id=name) for name in names]
@@ -162,7 +173,7 @@ async def test_a_key_that_is_not_ours_troubles_its_visitor_alone_and_its_name_st
         await failure(served.stub.TrackEvent(track("foreign", "another"))),
         await failure(served.stub.GetFeatures(scoring_service_pb2.GetFeaturesRequest(user_id="foreign"))),
     ]
-    assert [error.code().name for error in refused] == ["UNAVAILABLE", "DATA_LOSS"]
+    assert [error.code().name for error in refused] == ["DATA_LOSS", "DATA_LOSS"]
     assert "scoring without history" not in caplog.text, "the store itself is well"
 
     assert "WRONGTYPE" in caplog.text

@@ -12,13 +12,16 @@ from benchmarks.rig.local_cluster import wait_until
 from presage_featurizer import decode_event
 from presage_featurizer.event_log import partition_of, stream_key
 from presage_server.errors import StoreUnavailableError
+from presage_server.store.clients import StoreClients
+from presage_server.store.cluster.losses import ClusterLossWatch
 from presage_server.store.cluster.slot_map import SLOT_OF_PARTITION
 from presage_server.store.keys import keys_of_commit, quarantine_key, state_key
 from presage_server.store.snapshot import REVISION_BYTES
 from presage_server.store.trouble import Trouble
+from presage_server.store.urls import StoreUrl
 from support.changes import NOTHING, change_of, page_view, were_made
 from support.clusters import opened_on
-from support.stores import run_until
+from support.stores import GENEROUS_SECONDS, run_until
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
@@ -219,12 +222,27 @@ def test_an_entry_goes_to_the_stream_of_its_visitor_wherever_that_is(cluster, vi
     assert [fields for _, fields in entries] == [{b"vector": b"0"}, {b"vector": b"1"}]
 
 
-def test_items_are_divided_by_the_servers_of_their_visitors(cluster, view):
+def test_items_are_divided_by_the_servers_of_their_visitors_once_one_is_slow(cluster, view):
     changes = [change_of(NOTHING, page_view(user_id)) for user_id in MANY]
-    parts = view.store.by_server(changes)
+    assert view.store.divider() is None
+    assert view.store.divide(changes) == (changes,)
+    slow = cluster.masters[0]
+    theirs = cluster.visitor_of(slow)
+    owners = {user_id: cluster.owner(user_id).port for user_id in MANY}
+    slow.process.send_signal(signal.SIGSTOP)
+    try:
+        came = []
+        view.store.read([theirs], came.append)
+        run_until(view.link, lambda: view.store.divider() is not None)
+        parts = view.store.divide(changes)
+        server_of = view.store.divider()
+    finally:
+        slow.process.send_signal(signal.SIGCONT)
+    run_until(view.link, lambda: came)
+    run_until(view.link, lambda: view.store.divider() is None)
     assert sorted(change.user_id for part in parts for change in part) == sorted(MANY)
-    assert [len({cluster.owner(change.user_id).port for change in part}) for part in parts] == [1, 1, 1]
-    assert len({view.store.server_of(user_id) for user_id in MANY}) == 3
+    assert [len({owners[change.user_id] for change in part}) for part in parts] == [1, 1, 1]
+    assert len({server_of(user_id) for user_id in MANY}) == 3
 
 
 def test_nothing_is_asked_after_the_end(cluster):
@@ -233,3 +251,25 @@ def test_nothing_is_asked_after_the_end(cluster):
     came = []
     view.store.read(["u"], came.append)
     assert came == [None]
+
+
+async def test_what_a_cluster_lost_is_counted_for_all_streams(cluster, view, caplog):
+    changes = [change_of(NOTHING, page_view(user_id)) for user_id in MANY[:20]]
+    twice = change_of(NOTHING, page_view("u", "1"))
+    view.commit(*changes, twice)
+    view.commit(change_of(view.read_one(), page_view(event_id="2")))
+    with StoreClients(StoreUrl.parse(cluster.url), client_name="test", timeout_seconds=GENEROUS_SECONDS) as clients:
+        watch = ClusterLossWatch(clients, view.link, view.store.written)
+        replica = next(server for server in cluster.cluster.servers if server.primary_port == cluster.owner("u").port)
+        wait_until(lambda: cluster.owner("u").redis.wait(1, 1_000) == 1)
+        cluster.cluster.fail_over(replica)
+        stream = stream_key(partition_of("u"))
+        cluster.redis.delete(stream)
+
+        run_until(view.link, lambda: view.read("u") and view.link.process > 3)
+        await watch.check()
+
+    assert {sample.name: sample.value for metric in watch.metrics.collect() for sample in metric.samples} == {
+        "presage_store_lost_events_total": 2.0
+    }
+    assert "2 acknowledged events are lost" in caplog.text

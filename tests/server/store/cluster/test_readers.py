@@ -12,6 +12,8 @@ from redis.asyncio import Redis as AsyncRedis
 from presage_featurizer import Event, EventType, Item
 from presage_featurizer.event_log import partition_of, stream_key
 from presage_featurizer.ranking.items_counter import CatalogueChange
+from presage_server.doctor.check import Outcome
+from presage_server.doctor.store import check_store as examine_store
 from presage_server.errors import StoreStartError
 from presage_server.eventlog.connecting import connect, connect_clients
 from presage_server.eventlog.errors import EventLogStoreError
@@ -20,6 +22,7 @@ from presage_server.forgetting.settings import ForgetSettings
 from presage_server.items.keys import BUCKETS, CATALOGUE_STREAM
 from presage_server.items.lease import Lease
 from presage_server.items.live_items import LiveItems
+from presage_server.settings import Settings
 from presage_server.store.checking import check_store
 from presage_server.store.checking import connect as connect_server
 from presage_server.store.cluster.slot_map import SLOT_OF_PARTITION, SlotMap, slot_of
@@ -202,8 +205,8 @@ async def test_a_client_of_asyncio_follows_its_key(cluster):
 
 
 def test_each_partition_has_a_client_of_its_server(cluster, clients):
-    for partition, redis in itertools.islice(clients.partitions(), 20):
-        redis.set(f"{{p{partition}}}:x", partition)
+    for partition in range(20):
+        clients.of_partition(partition).set(f"{{p{partition}}}:x", partition)
     assert [cluster.redis.get(f"{{p{partition}}}:x") for partition in range(20)] == [b"%d" % each for each in range(20)]
     assert len(clients.of_servers()) == 3
     assert len(set(SLOT_OF_PARTITION)) == 1_024
@@ -244,3 +247,14 @@ def test_a_visitor_is_forgotten_on_the_server_that_has_it(cluster, tmp_path):
     assert [finding.place for finding in erased.left if not finding.place.startswith("consumer group")] == []
     assert cluster.blob("visitor-3") is None
     assert cluster.blob("visitor-4") is not None
+
+
+def test_the_doctor_looks_at_every_server(cluster):
+    found = list(examine_store(Settings(redis_url=cluster.url)))
+    names = [check.name for check in found if check.name.startswith("store role")]
+    assert names == [f"store role 127.0.0.1:{port}" for port in sorted_by_slots(cluster)]
+    assert {check.outcome for check in found if "role" in check.name} == {Outcome.OK}
+
+
+def sorted_by_slots(cluster):
+    return [server.port for server in sorted(cluster.masters, key=lambda each: cluster.cluster.slots_of(each)[0])]
