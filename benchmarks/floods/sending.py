@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 from time import monotonic, sleep
 
-from benchmarks.floods.kinds import FLOODS, OPENING, Chunks, Flood
+from benchmarks.floods.kinds import FLOODS, OPENING, Chunks
 
 __all__ = ["main"]
 
@@ -29,17 +29,22 @@ class _Count:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Flood, and print how many connections were closed and how many bytes were sent."""
+    """Print a line as it begins, flood, and print how many connections were closed and how many bytes were sent."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.floods.sending")
     parser.add_argument("address", help="HOST:PORT")
     parser.add_argument("flood", choices=list(FLOODS))
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="speak TLS, with this certificate")
     given = parser.parse_args(arguments)
-    flood, found, until = FLOODS[given.flood], _Count(), monotonic() + given.seconds
+    flood, found = FLOODS[given.flood], _Count()
+    chunks = flood.chunks()
     context = None if given.tls is None else _client_context(*given.tls)
+    print("flooding", flush=True)
+    until = monotonic() + given.seconds
     threads = [
-        threading.Thread(target=_flood, args=(given.address, context, flood, until, found), daemon=True)
+        threading.Thread(
+            target=_flood, args=(given.address, context, chunks, flood.keeps_to_windows, until, found), daemon=True
+        )
         for _ in range(flood.connections)
     ]
     for thread in threads:
@@ -96,12 +101,18 @@ class _Windows:
                     self._initial = value
 
 
-def _flood(address: str, context: ssl.SSLContext | None, flood: Flood, until: float, found: _Count) -> None:
-    chunks = flood.chunks()
+def _flood(  # noqa: PLR0917 - a thread's
+    address: str,
+    context: ssl.SSLContext | None,
+    chunks: Chunks,
+    keeps_to_windows: bool,  # noqa: FBT001
+    until: float,
+    found: _Count,
+) -> None:
     while monotonic() < until:
         try:
             with _connect(address, context) as connection:
-                _send_all(connection, chunks, _Windows() if flood.keeps_to_windows else None, until, found)
+                _send_all(connection, chunks, _Windows() if keeps_to_windows else None, until, found)
         except OSError:
             found.closed += 1
             sleep(_AGAIN_SECONDS)
