@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["FLOODS", "OPENING", "Flood"]
+__all__ = ["FLOODS", "OPENING", "SETTINGS_ACK", "Chunks", "Flood"]
 
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _WINDOW_UPDATE, _CONTINUATION = 0, 1, 3, 4, 6, 8, 9
 _END_STREAM, _END_HEADERS = 1, 4
@@ -41,6 +41,7 @@ def _head(**more: str) -> bytes:
     return b"".join(_literal(name, value) for name, value in fields.items())
 
 
+SETTINGS_ACK: Final = _frame(_SETTINGS, 1)
 OPENING: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(_SETTINGS)
 
 

@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 from time import monotonic, sleep
 
-from benchmarks.floods.kinds import FLOODS, OPENING, Chunks
+from benchmarks.floods.kinds import FLOODS, OPENING, SETTINGS_ACK, Chunks
 
 __all__ = ["main"]
 
@@ -78,8 +78,9 @@ class _Windows:
         self._stream -= data_bytes
         return True
 
-    def take(self, received: bytes) -> None:
-        """Read the frames that have come."""
+    def take(self, received: bytes) -> bytes:
+        """Read the frames that have come; return what has to be sent for them."""
+        before = self._initial
         unread = self._unread + received
         while len(unread) >= _HEAD_BYTES:
             end = _HEAD_BYTES + int.from_bytes(unread[:3], "big")
@@ -88,6 +89,7 @@ class _Windows:
             self._take_frame(unread[3], int.from_bytes(unread[5:9], "big"), unread[_HEAD_BYTES:end])
             unread = unread[end:]
         self._unread = unread
+        return SETTINGS_ACK if self._initial != before else b""
 
     def _take_frame(self, kind: int, stream: int, payload: bytes) -> None:
         if kind == _WINDOW_UPDATE and stream == 0:
@@ -131,7 +133,8 @@ def _send_all(connection: socket.socket, chunks: Chunks, windows: _Windows | Non
     while (left := until - monotonic()) > 0:
         received = _receive(connection)
         if windows is not None:
-            windows.take(received)
+            connection.settimeout(left)
+            connection.sendall(windows.take(received))
         chunk = chunks(number)
         if not chunk or (windows is not None and not windows.spend(len(chunk))):
             sleep(_HOLD_SECONDS if not chunk else _WINDOW_SECONDS)
