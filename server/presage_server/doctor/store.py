@@ -171,7 +171,7 @@ def _clock(redis: Redis) -> Check:
 
 def _config(redis: Redis, name: str) -> str:
     try:
-        found: dict[Any, Any] = redis.config_get(name)  # type: ignore[assignment]  # a blocking client does not return an awaitable
+        found: dict[Any, Any] = redis.config_get(name)  # a blocking client does not return an awaitable
     except RedisError:  # CONFIG is not allowed
         return ""
     value = next(iter(found.values()), b"")
