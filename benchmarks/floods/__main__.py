@@ -101,6 +101,8 @@ def _flood(name: str, flood: str, store: str, seconds: float) -> Found:
                 str(seconds),
             ]
             with subprocess.Popen([*command, *_tls_options(target)], stdout=subprocess.PIPE, text=True) as sending:
+                assert sending.stdout is not None
+                sending.stdout.readline()  # it begins
                 during = call_for(seconds, target.address, target.credentials, look)
                 closed = int(sending.communicate()[0].split()[0])
             look()

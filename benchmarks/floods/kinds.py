@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["FLOODS", "OPENING", "Flood"]
+__all__ = ["FLOODS", "OPENING", "SETTINGS_ACK", "Chunks", "Flood"]
 
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _WINDOW_UPDATE, _CONTINUATION = 0, 1, 3, 4, 6, 8, 9
 _END_STREAM, _END_HEADERS = 1, 4
 _PATH = "/presage.v1.ScoringService/Score"
 _CHUNK = 200
 """Frames that are sent at once."""
+_DATA_BYTES = 16_384
+"""The largest frame that every server takes."""
 _HALF_SENT_CALLS = 1_000
-_BOMB_BYTES = 1 << 30
+_BOMB_BYTES = 1 << 28
 """Of a compressed request, inflated: a thousand times what is sent."""
 
 Chunks = Callable[[int], bytes]
@@ -39,6 +41,7 @@ def _head(**more: str) -> bytes:
     return b"".join(_literal(name, value) for name, value in fields.items())
 
 
+SETTINGS_ACK: Final = _frame(_SETTINGS, 1)
 OPENING: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(_SETTINGS)
 
 
@@ -96,14 +99,14 @@ def _half_sent() -> Chunks:
 def _bomb() -> Chunks:
     squeezed = gzip.compress(bytes(_BOMB_BYTES))
     body = struct.pack(">BI", 1, len(squeezed)) + squeezed
-    pieces = [body[at : at + 16_384] for at in range(0, len(body), 16_384)]
-    call = _frame(_HEADERS, _END_HEADERS, 1, _head(grpc_encoding="gzip"))
-    call += b"".join(_frame(_DATA, 0, 1, piece) for piece in pieces[:-1]) + _frame(_DATA, _END_STREAM, 1, pieces[-1])
-    return lambda chunk: b"" if chunk else call
+    pieces = [body[at : at + _DATA_BYTES] for at in range(0, len(body), _DATA_BYTES)]
+    chunks = [_frame(_HEADERS, _END_HEADERS, 1, _head(grpc_encoding="gzip"))]
+    chunks += [_frame(_DATA, 0, 1, piece) for piece in pieces[:-1]] + [_frame(_DATA, _END_STREAM, 1, pieces[-1])]
+    return lambda chunk: chunks[chunk] if chunk < len(chunks) else b""
 
 
 def _endless() -> Chunks:
-    data = _frame(_DATA, 0, 1, bytes(16_384)) * 40
+    data = _frame(_DATA, 0, 1, bytes(_DATA_BYTES))
     head = _frame(_HEADERS, _END_HEADERS, 1, _head()) + _frame(_DATA, 0, 1, struct.pack(">BI", 0, 2**32 - 1))
     return lambda chunk: data if chunk else head
 
@@ -115,6 +118,8 @@ class Flood:
     chunks: Callable[[], Chunks]
     connections: int
     means: str
+    keeps_to_windows: bool = False
+    """Whether no more data is sent than the server asks for; otherwise little is sent, or windows are what is flooded."""
 
 
 FLOODS: Final[Mapping[str, Flood]] = MappingProxyType(
@@ -142,9 +147,14 @@ FLOODS: Final[Mapping[str, Flood]] = MappingProxyType(
         "half-sent calls": Flood(
             chunks=_half_sent, connections=100, means="1,000 calls on each connection, whose rest does not come"
         ),
-        "compressed requests": Flood(chunks=_bomb, connections=3, means="calls of 1 MB that are 1 GB inflated"),
+        "compressed requests": Flood(
+            chunks=_bomb, connections=5, means="calls of 260 kB that are 268 MB inflated", keeps_to_windows=True
+        ),
         "a message without end": Flood(
-            chunks=_endless, connections=1, means="a message of 4 GiB, sent as fast as it is taken"
+            chunks=_endless,
+            connections=1,
+            means="a message of 4 GiB, sent as fast as it is taken",
+            keeps_to_windows=True,
         ),
     }
 )

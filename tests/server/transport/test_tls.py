@@ -192,6 +192,7 @@ def test_nothing_but_a_socket_is_replaced(short_directory):
         claim_socket(f"unix:{short_directory}/none/presage.sock")
 
 
+@pytest.mark.slow
 def test_commands_send_over_tls(store, models, authority, issued, served, tmp_path):  # noqa: PLR0917 - fixtures
     tls = ("--tls-cert", str(served.cert), "--tls-key", str(served.key), "--tls-client-ca", str(authority.cert))
     catalogue = tmp_path / "items.csv"
