@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 import grpc
@@ -64,28 +66,38 @@ class AsyncConnection:
             raise _failures.closed(self._target) from None
 
     async def run(self, call: Call[T], timeout_ms: float | None) -> T:
-        """Make a call, and read its answer."""
+        """Make a call, again when the server says so, and read its answer."""
         if timeout_ms is None:
             timeout_ms = self._options.timeout_ms
-        opened, who, timeout_s = self._connect(), caller(), timeout_ms / 1_000
-        send, metadata = opened.stubs[call.method], (*who.metadata, *call_metadata(self._options))
+        who, until = caller(), monotonic() + timeout_ms / 1_000
+        metadata = (*who.metadata, *call_metadata(self._options))
+        for left_rounds in reversed(range(self._options.max_attempts)):
+            try:
+                return call.read(await self._send(call, until - monotonic(), metadata))
+            except grpc.RpcError as error:
+                failure = _failures.from_rpc(error, call.method, self._target, timeout_ms, who.request_id)
+                wait = _failures.wait_before_repeat(failure, until - monotonic())
+                if wait is None or not left_rounds or not call.repeated:
+                    raise failure from error
+            await asyncio.sleep(wait)
+        raise AssertionError
+
+    async def _send(self, call: Call[T], seconds: float, metadata: Sequence[tuple[str, str]]) -> Any:
+        opened = self._connect()
+        send = opened.stubs[call.method]
         try:
             if call.hedged and self.hedging is not None:
                 again = opened.second[call.method]
-                response = await send_twice(
-                    send, again, call.request, seconds=timeout_s, metadata=metadata, policy=self.hedging
+                return await send_twice(
+                    send, again, call.request, seconds=seconds, metadata=metadata, policy=self.hedging
                 )
-            else:
-                response = await send(call.request, timeout=timeout_s, metadata=metadata)
-        except grpc.RpcError as error:
-            raise _failures.from_rpc(error, call.method, self._target, timeout_ms, who.request_id) from error
+            return await send(call.request, timeout=seconds, metadata=metadata)
         except asyncio.CancelledError:
             # gRPC cancels the calls of a closing channel; only a caller who was cancelled should see it as that.
             task = asyncio.current_task()
             if self._closed and task is not None and not task.cancelling():
                 raise _failures.closed(self._target) from None
             raise
-        return call.read(response)
 
     def after_fork(self) -> None:
         """Begin anew in the child of a fork: see ``_forking``."""

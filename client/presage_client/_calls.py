@@ -80,6 +80,8 @@ class Call(Generic[T_co]):
     """What is sent."""
     read: Callable[[Any], T_co]
     """Turns the RPC's response into the result; raises InternalError where it breaks the contract."""
+    repeated: bool = True
+    """Whether it may be made again after the server has rejected it."""
     hedged: bool = False
     """Whether it may be sent a second time while the first is under way: it changes nothing, and is small."""
 

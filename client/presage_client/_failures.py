@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from random import uniform
+from typing import Final
 
 import grpc
 from grpc import StatusCode
@@ -12,7 +14,9 @@ from presage_client._retry_info import retry_after_ms
 from presage_client.errors import DeadlineExceededError, PresageError, RequestCancelledError, error_from_status
 from presage_client.types import TrackOutcome
 
-__all__ = ["closed", "from_rpc", "keep_outcomes", "not_ready"]
+__all__ = ["closed", "from_rpc", "keep_outcomes", "not_ready", "wait_before_repeat"]
+
+_LATER: Final = 1.1
 
 
 def from_rpc(error: grpc.RpcError, method: str, target: str, timeout_ms: float, request_id: str) -> PresageError:
@@ -22,6 +26,22 @@ def from_rpc(error: grpc.RpcError, method: str, target: str, timeout_ms: float, 
     made.request_id = request_id
     made.retry_after_ms = retry_after_ms(error.trailing_metadata())
     return made
+
+
+def wait_before_repeat(error: PresageError, left_seconds: float) -> float | None:
+    """Return after how many seconds a call may be made again, because its server said when; None: it is not.
+
+    gRPC knows another way to say so, which not all servers can use.
+
+    Args:
+        error: How it failed.
+        left_seconds: The time until its deadline.
+    """
+    if error.code is not StatusCode.RESOURCE_EXHAUSTED or error.retry_after_ms is None:
+        return None
+    # Those who were told the same do not all come at the same moment.
+    wait = error.retry_after_ms / 1_000 * uniform(1.0, _LATER)  # noqa: S311 - no secret
+    return wait if wait < left_seconds else None
 
 
 def closed(target: str) -> RequestCancelledError:

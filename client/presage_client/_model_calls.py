@@ -51,7 +51,7 @@ def set_aliases(aliases: Aliases, *, model: str, changed_by: str, reason: str) -
         changed_by=changed_by,
         reason=reason,
     )
-    return Call("SetAliases", request, _read_set)
+    return Call("SetAliases", request, _read_set, repeated=False)
 
 
 def _read_set(response: pb.SetAliasesResponse) -> Aliases:
