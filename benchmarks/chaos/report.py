@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 from collections.abc import Sequence
@@ -57,7 +56,7 @@ def _row(one: Outcome) -> list[str]:
     return [
         one.fault,
         *(f"{number:,}" for number in (one.calls, one.ok, one.degraded, one.rejected, one.failed)),
-        "-" if math.isnan(one.p99_ms) else f"{one.p99_ms:,.0f} ms",
+        "-" if one.p99_ms is None else f"{one.p99_ms:,.0f} ms",
         f"{one.normal_seconds:.1f} s" if one.is_normal else "never",
         f"{one.audit.lost}{counted}",
         str(one.audit.twice),

@@ -43,8 +43,8 @@ class Outcome:
     degraded: int
     rejected: int
     failed: int
-    p99_ms: float
-    """Of those that were answered, by whatever."""
+    p99_ms: float | None
+    """Of those that were answered, by whatever; None if none was."""
     normal_seconds: float
     """From its repair until the last call was sent that was not answered as it should."""
     is_normal: bool
@@ -121,7 +121,7 @@ def _judge(fault: Fault, transport: str, traffic: Traffic, course: _Course, foun
         degraded=counts[Kind.DEGRADED],
         rejected=counts[Kind.REJECTED],
         failed=counts[Kind.FAILED],
-        p99_ms=float(np.quantile(answered, 0.99)) * 1e3 if answered else float("nan"),
+        p99_ms=float(np.quantile(answered, 0.99)) * 1e3 if answered else None,
         normal_seconds=normal - course.repaired,
         is_normal=course.is_normal,
         sent_again=course.sent_again,

@@ -49,7 +49,7 @@ def test_a_row_says_what_came_of_a_fault():
     [
         ({"counted": None}, "| 250 ms | 0.2 s | 12 (-) |"),
         ({"is_normal": False}, "| 250 ms | never | 12 (12) |"),
-        ({"p99_ms": float("nan")}, "| - | 0.2 s | 12 (12) |"),
+        ({"p99_ms": None}, "| - | 0.2 s | 12 (12) |"),
     ],
 )
 def test_what_is_not_known_is_not_made_up(change, cells):
