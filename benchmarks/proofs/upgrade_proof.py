@@ -147,8 +147,12 @@ def _files_of(revision: str) -> Iterator[Checkout]:
 
 async def _roll(proof: Proof, old: Checkout, url: str, events: Sequence[Event], random: Random) -> None:
     """Send all events, and replace the servers meanwhile."""
-    clean = {name: value for name, value in old.environment.items() if not name.startswith("PRESAGE_")}
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("PRESAGE_")}
+    clean, ours = (
+        {name: value for name, value in environment.items() if not name.startswith("PRESAGE_")}
+        # Nothing is ranked here, and files that were just written would be compiled for a minute.
+        | {"NUMBA_DISABLE_JIT": "1"}
+        for environment in (old.environment, os.environ)
+    )
     by_visitor: dict[str, list[Event]] = {}
     for event in events:
         by_visitor.setdefault(event.user_id, []).append(event)
