@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.floods")
     parser.add_argument("--targets", nargs="+", choices=list(TARGETS), default=list(TARGETS))
     parser.add_argument("--floods", nargs="+", choices=list(FLOODS), default=list(FLOODS))
-    parser.add_argument("--seconds", type=float, default=4.0, help="length of each flood (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of each flood (default: %(default)s)")
     parser.add_argument("--to", type=Path, help="a file for the figures, as JSON")
     parser.add_argument("--page", action="store_true", help="write the table into docs/reference/floods.md")
     given = parser.parse_args(arguments)

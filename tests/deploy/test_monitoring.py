@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from presage_server.access.tokens import encode_tokens
+from support.certificates import Authority
 from support.metrics import metrics_text
 from support.running_server import server_process
 
@@ -74,6 +75,7 @@ def test_alerts_fire_when_they_should():
 
 
 async def test_every_metric_that_is_used_is_exported(models, store, tmp_path, unused_tcp_port):
+    certificate = Authority(tmp_path / "authority").issue("localhost")
     tokens = tmp_path / "tokens.json"
     tokens.touch(mode=0o600)
     tokens.write_bytes(encode_tokens([]))
@@ -81,6 +83,7 @@ async def test_every_metric_that_is_used_is_exported(models, store, tmp_path, un
         *("--models", str(models), "--redis-url", store.url, "--workers", "2", "--metrics-port", str(unused_tcp_port)),
         *("--tokens-file", str(tokens), "--open-without-token", "health,metrics"),
         *("--trace-endpoint", "http://127.0.0.1:9"),
+        *("--tls-cert", str(certificate.cert), "--tls-key", str(certificate.key)),
     )
     with server_process(tmp_path / "log", *flags) as server:
         assert server.address

@@ -22,6 +22,7 @@ async def run(name, transport, folder):
         pytest.skip(str(missing))
 
 
+@pytest.mark.slow
 async def test_what_the_store_loses_is_counted(tmp_path):
     outcome = await run("embedded store killed while an fsync takes 1.5 s", "native", tmp_path)
     assert outcome.problems == ()

@@ -8,6 +8,7 @@ import sysconfig
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from presage_client import AsyncClient, ClientOptions
 from presage_featurizer import encode_state
@@ -22,12 +23,19 @@ from support.running_server import GENEROUS_SECONDS, server_process
 from support.stores import local_store
 
 SESSIONS = 40
+_PAUSE_SECONDS = 0.01
+"""Between events: an archiver on a busy machine must be able to follow."""
 PRESAGE = Path(sysconfig.get_path("scripts"), "presage")
 
 
 def presage(*words: object, stdin: str = "") -> tuple[int, str, str]:
     done = subprocess.run(
-        [PRESAGE, *map(str, words)], input=stdin, capture_output=True, text=True, timeout=GENEROUS_SECONDS, check=False
+        [PRESAGE, *map(str, words)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=4 * GENEROUS_SECONDS,
+        check=False,
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -48,6 +56,7 @@ async def send(address: str, sessions, stop: asyncio.Event, sent: list[int]) -> 
                     again = msgspec.structs.replace(event, event_id=f"{number}-{event.event_id}")
                     await client.track(client_event(again), score=True)
                     sent[0] += 1
+                    await asyncio.sleep(_PAUSE_SECONDS)
                 if stop.is_set():
                     return
 
@@ -58,6 +67,7 @@ async def until_archived(archive: Path, rows: int) -> None:
         await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 async def test_a_visitor_is_erased_while_all_goes_on_and_whoever_comes_back_begins_anew(short_directory, tmp_path):
     archive = tmp_path / "archive"
     sessions = simulated_sessions(SESSIONS, seed=9)
@@ -66,7 +76,7 @@ async def test_a_visitor_is_erased_while_all_goes_on_and_whoever_comes_back_begi
     with local_store(short_directory / "forget.sock", appendonly="yes", dir=str(tmp_path)) as store:
         flags = ("--port", "0", "--redis-url", store.url, "--sample-vectors-share", "1", "--stream-max-events", "0")
         with server_process(tmp_path / "log", *flags, "--no-follow-items") as server:
-            archiver = archive_command(store.url, archive, "--flush-seconds", "0.4", "--max-batch-events", "200")
+            archiver = archive_command(store.url, archive, "--flush-seconds", "0.4")
             stop, gone, sent = asyncio.Event(), asyncio.Event(), [0]
             others = [session for session in sessions if session[0].user_id != user_id]
             leaving = [session for session in sessions if session[0].user_id == user_id]
@@ -87,7 +97,7 @@ async def test_a_visitor_is_erased_while_all_goes_on_and_whoever_comes_back_begi
                     "--settle-seconds",
                     "1",
                     "--wait-seconds",
-                    "50",
+                    "200",
                 )
                 forgotten = await asyncio.to_thread(presage, "forget", "-", *words, stdin=f"{user_id}\n")
                 came_back = await asyncio.to_thread(presage, "forget", returning, *words)
@@ -100,7 +110,7 @@ async def test_a_visitor_is_erased_while_all_goes_on_and_whoever_comes_back_begi
                 out, err = archiver.communicate(timeout=GENEROUS_SECONDS)
                 audit.terminate()
                 audit_out, audit_err = audit.communicate(timeout=GENEROUS_SECONDS)
-        assert forgotten[0] == 0, forgotten
+        assert forgotten[0] == 0, (forgotten, out, err)
         assert forgotten[1].endswith("presage forget: nothing is left\n"), forgotten
         assert check == (0, "presage forget: nothing is left\n", "")
         assert came_back[0] == 0, came_back

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from hashlib import blake2b
 from pathlib import Path
 from threading import Event as Flag
 
@@ -121,12 +121,11 @@ def assert_equal_to_streams(directory: Path, redis: Redis) -> None:
 @contextmanager
 def archiver(store: LocalStore, directory: Path, warnings: list[str], *, max_batch_events: int) -> Iterator[Archiver]:
     """Make an archiver in this process that appends its warnings to a list."""
-    numbers = count()
     clients, counts_entries = connect_clients(
         store.url, client_name="presage-archive", timeout_seconds=GENEROUS_SECONDS
     )
-    with clients, open_folder(directory, new_id=lambda: f"test-{next(numbers)}") as folder:
-        name = f"archive-{directory}-{folder.checkpoint.archive_id}"
+    with clients, open_folder(directory, new_id=lambda: _id_of(directory)) as folder:
+        name = f"archive-{folder.checkpoint.archive_id}"
         group = ConsumerGroup(clients, name=name, consumer="archive", counts_entries=counts_entries)
         yield Archiver(
             reader=StreamReader(group),
@@ -139,6 +138,11 @@ def archiver(store: LocalStore, directory: Path, warnings: list[str], *, max_bat
             warn=warnings.append,
             max_batch_events=max_batch_events,
         )
+
+
+def _id_of(directory: Path) -> str:
+    """Return an id that no other folder has: archives of one store have groups of their own."""
+    return blake2b(str(directory).encode(), digest_size=6).hexdigest()
 
 
 def archive_once(store: LocalStore, directory: Path, *, max_batch_events: int = 100_000) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from random import Random
 
 from rich.console import Console
 
-from benchmarks.fuzzing.bundles.mutations import mutate
+from benchmarks.fuzzing.bundles.mutations import MANIFEST, mutate, seal
 from benchmarks.fuzzing.bundles.originals import Original, write_originals
 from benchmarks.fuzzing.bundles.worker import FINE
 from benchmarks.fuzzing.findings import Findings
@@ -85,14 +86,17 @@ def verify_sample(seed: int, numbers: range, findings: Findings, folder: Path) -
 
 
 def _put(random: Random, original: Original, directory: Path) -> str:
-    """Write a changed bundle; its manifest names another folder, which most problems come before."""
+    """Write a changed bundle, whose manifest names its folder wherever it can be read."""
     change, files = mutate(random, original.files)
+    with contextlib.suppress(ValueError, AttributeError, TypeError, KeyError, OverflowError):
+        fields = json.loads(files[MANIFEST])
+        fields["name"] = directory.parent.name
+        files[MANIFEST] = json.dumps(fields).encode()
+        seal(files)
     for name, data in files.items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(
-            data.replace(f'"name": "{original.name}"'.encode(), f'"name": "{directory.parent.name}"'.encode())
-        )
+        path.write_bytes(data)
     return change
 
 

@@ -37,11 +37,15 @@ class OnnxModel:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1:
             raise OnnxModelError(f"expected 1 input and 1 output, got {len(inputs)} and {len(outputs)}")
-        self._input_name: str = inputs[0].name
-        self._output_names: list[str] = [outputs[0].name]
-        self.feature_count: int = _width("input", inputs[0])
-        """F, the number of features per row."""
-        if (width := _width("output", outputs[0])) != 1:
+        try:
+            self._input_name: str = inputs[0].name
+            self._output_names: list[str] = [outputs[0].name]
+            self.feature_count: int = _width("input", inputs[0])
+            """F, the number of features per row."""
+            width = _width("output", outputs[0])
+        except UnicodeDecodeError as error:  # ONNX Runtime takes any bytes for a name
+            raise OnnxModelError("a name of its input or output is no text") from error
+        if width != 1:
             raise OnnxModelError(f"output: expected 1 margin per row, got {width}")
 
     def margins(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:

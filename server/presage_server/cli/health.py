@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from presage_server.cli.options import checked_token
+from presage_server.cli.targets import TlsCa, TlsCert, TlsKey, open_channel
+from presage_server.errors import SettingsError
 
 __all__ = ["health"]
 
@@ -27,9 +29,9 @@ def health(
     *,
     service: Annotated[str, typer.Option(help="Ask about one service; empty: about the whole server.")] = "",
     timeout_seconds: Annotated[float, typer.Option(min=0.01, max=600, help="Longest wait for the answer.")] = 2.0,
-    tls_ca: Annotated[
-        str, typer.Option(help="The PEM file of the authority that signed the server's certificate: connects with TLS.")
-    ] = "",
+    tls_ca: TlsCa = "",
+    tls_cert: TlsCert = "",
+    tls_key: TlsKey = "",
     tls_name: Annotated[str, typer.Option(help="The name in that certificate, if it is not that of the target.")] = "",
     token: Annotated[
         str,
@@ -57,20 +59,12 @@ def health(
     try:
         if is_ours and not tls_ca:
             tls_ca, tls_name = _own_certificate()
-        options = [("grpc.ssl_target_name_override", tls_name)] if tls_name else []
-        credentials = grpc.ssl_channel_credentials(Path(tls_ca).read_bytes()) if tls_ca else None
-        with (
-            grpc.secure_channel(target, credentials, options)
-            if credentials is not None
-            else grpc.insecure_channel(target, options)
-        ) as channel:
+        with open_channel(target, tls_ca, tls_cert, tls_key, name=tls_name) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             request = health_pb2.HealthCheckRequest(service=service)
             answer = stub.Check(request, timeout=timeout_seconds, metadata=metadata)
-    except CertificateError as error:
+    except (CertificateError, SettingsError) as error:
         problem = str(error)
-    except OSError as error:
-        problem = f"cannot read {tls_ca}: {error.strerror}"
     except grpc.RpcError as error:
         problem = f"{error.code().name}: {error.details()}"
     else:

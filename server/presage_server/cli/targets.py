@@ -12,23 +12,23 @@ from presage_server.errors import SettingsError
 if TYPE_CHECKING:  # the help of a command needs no gRPC
     import grpc
 
-__all__ = ["TargetCa", "TargetCert", "TargetKey", "open_channel"]
+__all__ = ["TlsCa", "TlsCert", "TlsKey", "open_channel"]
 
-TargetCa = Annotated[
+TlsCa = Annotated[
     str,
     typer.Option(
-        envvar="PRESAGE_TARGET_CA",
+        envvar="PRESAGE_TARGET_TLS_CA",
         help="A PEM file of the authorities that may sign the server's certificate: the connection speaks TLS.",
     ),
 ]
-TargetCert = Annotated[
-    str, typer.Option(envvar="PRESAGE_TARGET_CERT", help="This client's certificate, if the server asks for one.")
+TlsCert = Annotated[
+    str, typer.Option(envvar="PRESAGE_TARGET_TLS_CERT", help="This client's certificate, if the server asks for one.")
 ]
-TargetKey = Annotated[str, typer.Option(envvar="PRESAGE_TARGET_KEY", help="Its key, without a passphrase.")]
+TlsKey = Annotated[str, typer.Option(envvar="PRESAGE_TARGET_TLS_KEY", help="Its key, without a passphrase.")]
 
 
-def open_channel(target: str, ca: str = "", cert: str = "", key: str = "") -> grpc.Channel:
-    """Open a channel to a server; without files, in plain text.
+def open_channel(target: str, ca: str, cert: str, key: str, *, name: str = "") -> grpc.Channel:
+    """Open a channel to a server; without files, in plain text. A name is that in its certificate, if it is not the target's.
 
     Raises:
         SettingsError: A file is missing or cannot be read.
@@ -38,10 +38,11 @@ def open_channel(target: str, ca: str = "", cert: str = "", key: str = "") -> gr
     if not (ca or cert or key):
         return grpc.insecure_channel(target)
     if bool(cert) != bool(key):
-        raise SettingsError("target_cert, target_key: expected both or neither")
-    read = {name: _read(name, path) for name, path in (("target_ca", ca), ("target_cert", cert), ("target_key", key))}
-    credentials = grpc.ssl_channel_credentials(read["target_ca"], read["target_key"], read["target_cert"])
-    return grpc.secure_channel(target, credentials)
+        raise SettingsError("tls_cert, tls_key: expected both or neither")
+    read = {name: _read(name, path) for name, path in (("tls_ca", ca), ("tls_cert", cert), ("tls_key", key))}
+    credentials = grpc.ssl_channel_credentials(read["tls_ca"], read["tls_key"], read["tls_cert"])
+    options = [("grpc.ssl_target_name_override", name)] if name else []
+    return grpc.secure_channel(target, credentials, options)
 
 
 def _read(name: str, path: str) -> bytes | None:

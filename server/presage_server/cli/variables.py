@@ -13,7 +13,7 @@ from presage_server.setting_fields import setting_fields, variable_of
 __all__ = ["VARIABLES_OF_OTHER_COMMANDS", "check_variables"]
 
 VARIABLES_OF_OTHER_COMMANDS: Final = frozenset(
-    {"PRESAGE_TARGET", "PRESAGE_TARGET_CA", "PRESAGE_TARGET_CERT", "PRESAGE_TARGET_KEY", "PRESAGE_TOKEN"}
+    {"PRESAGE_TARGET", "PRESAGE_TARGET_TLS_CA", "PRESAGE_TARGET_TLS_CERT", "PRESAGE_TARGET_TLS_KEY", "PRESAGE_TOKEN"}
 )
 """What ``presage replay`` and others read and ``presage serve`` does not; both may run in one environment."""
 

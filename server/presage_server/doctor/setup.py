@@ -22,7 +22,7 @@ from presage_server.models.project import read_project
 from presage_server.settings import Settings
 from presage_server.telemetry.exposition import listen
 from presage_server.tracing.exporting import missing_libraries
-from presage_server.transport.addresses import is_loopback
+from presage_server.transport.addresses import http_host, is_loopback, is_unix
 from presage_server.transport.choosing import choose_transport, native_version
 
 __all__ = [
@@ -75,7 +75,11 @@ def check_models(settings: Settings) -> Iterator[Check]:
         custom = read_project(settings.project)
         read_placements(settings.placements)
         models = load_models(
-            settings.models, settings.default_model, custom, default_ranking=settings.default_ranking_model
+            settings.models,
+            settings.default_model,
+            custom,
+            default_ranking=settings.default_ranking_model,
+            trusted=settings.require_signature,
         )
     except (SettingsError, ModelError) as error:
         yield Check(
@@ -100,13 +104,14 @@ def check_models(settings: Settings) -> Iterator[Check]:
 
 def check_port(settings: Settings) -> Iterator[Check]:
     """Whether the addresses can be listened on."""
-    for name, port in (("port", settings.port), ("metrics_port", settings.metrics_port)):
+    calls = () if is_unix(settings.host) else (("port", settings.port),)
+    for name, port in (*calls, ("metrics_port", settings.metrics_port)):
         if port < 0:
             remedy = "--metrics-port 9464, and scrape it: see observe.md"
             yield Check(name, Outcome.WARN, "no metrics are served, so nobody would notice trouble", remedy)
             continue
         try:
-            for one in listen(settings.host, port):
+            for one in listen(http_host(settings.host), port):
                 one.close()
         except SettingsError as error:
             if name == "port" and _answers_health(settings.host, port):
@@ -122,7 +127,7 @@ def check_port(settings: Settings) -> Iterator[Check]:
                 flag = f"--{name.replace('_', '-')}"
                 yield Check(name, Outcome.FAIL, text, f"end what listens there, or give another {flag} or --host")
         else:
-            yield Check(name, Outcome.OK, f"{settings.host}:{port or 'a free one'} can be listened on")
+            yield Check(name, Outcome.OK, f"{http_host(settings.host)}:{port or 'a free one'} can be listened on")
 
 
 def check_data_dir(settings: Settings) -> Iterator[Check]:
@@ -170,7 +175,7 @@ def check_access(settings: Settings) -> Iterator[Check]:
 def check_secrets(settings: Settings) -> Iterator[Check]:
     """The files of keys and certificates that the settings name."""
     for name in (*_SECRET_FILES, *_FILES):
-        path = _given(settings, name)
+        path = getattr(settings, name)
         if not path:
             continue
         try:
@@ -212,11 +217,6 @@ def check_tracing(settings: Settings) -> Iterator[Check]:
         )
     else:
         yield Check("tracing", Outcome.OK, f"{settings.trace_endpoint} can be connected to")
-
-
-def _given(settings: Settings, name: str) -> str:
-    """Return a setting that not every release has."""
-    return str(getattr(settings, name, ""))
 
 
 def _answers_health(host: str, port: int) -> bool:

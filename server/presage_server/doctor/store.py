@@ -16,6 +16,7 @@ from presage_server.settings import Settings
 from presage_server.store.cluster.slot_map import SlotMap
 from presage_server.store.embedded import find_binary
 from presage_server.store.finding import SentinelFinder, single_client
+from presage_server.store.url_errors import describe_url_error
 from presage_server.store.urls import StoreKind, StoreUrl
 
 __all__ = ["check_store"]
@@ -42,13 +43,16 @@ def check_store(settings: Settings) -> Iterator[Check]:
             remedy = "in production give --redis-url, so that several servers share a store that outlives them"
             yield Check("store", Outcome.WARN, f"embedded: {binary}", remedy)
         return
+    remedy = "check --redis-url, its password, the store's own log, and the firewall between"
     try:
         for name, redis in _servers(settings.redis_url):
             with redis:
                 for check in _checks(redis, settings):
                     yield msgspec.structs.replace(check, name=check.name + name)
-    except (RedisError, OSError, ValueError, StoreStartError) as error:
-        remedy = "check --redis-url, its password, the store's own log, and the firewall between"
+    except (ValueError, TypeError) as error:
+        text = describe_url_error(settings.redis_url, error)
+        yield Check("store", Outcome.FAIL, f"its URL cannot be understood: {text}", remedy)
+    except (RedisError, OSError, StoreStartError) as error:
         yield Check("store", Outcome.FAIL, f"it cannot be used: {error}", remedy)
 
 
@@ -76,7 +80,7 @@ def _checks(redis: Redis, settings: Settings) -> Iterator[Check]:
     yield _version(info)
     yield _role(info)
     yield _eviction(redis, info)
-    yield _persistence(redis, info)
+    yield _persistence(redis, info, settings)
     yield _latency(redis, settings)
     yield _clock(redis)
 
@@ -114,7 +118,7 @@ def _eviction(redis: Redis, info: dict[str, Any]) -> Check:
     return Check("store memory", Outcome.OK, found)
 
 
-def _persistence(redis: Redis, info: dict[str, Any]) -> Check:
+def _persistence(redis: Redis, info: dict[str, Any], settings: Settings) -> Check:
     name = "store persistence"
     if info.get("aof_enabled"):
         if info.get("aof_last_write_status", "ok") != "ok":
@@ -122,6 +126,9 @@ def _persistence(redis: Redis, info: dict[str, Any]) -> Check:
                 name, Outcome.FAIL, "it cannot write its append-only file", "make room on its disk, and see its log"
             )
         fsync = _config(redis, "appendfsync")
+        if settings.store_fsync == "always" and fsync not in {"", "always"}:
+            found = f"appendfsync {fsync}, and --store-fsync always: a server would not start"
+            return Check(name, Outcome.FAIL, found, "CONFIG SET appendfsync always, or give --store-fsync everysec")
         return Check(name, Outcome.OK, f"append-only file{f', appendfsync {fsync}' if fsync else ''}")
     if info.get("rdb_last_bgsave_status", "ok") != "ok":
         return Check(name, Outcome.FAIL, "its last snapshot failed", "make room on its disk, and see its log")
@@ -164,6 +171,8 @@ def _clock(redis: Redis) -> Check:
 
 def _config(redis: Redis, name: str) -> str:
     try:
-        return str(redis.config_get(name).get(name, ""))
+        found: dict[Any, Any] = redis.config_get(name)  # a blocking client does not return an awaitable
     except RedisError:  # CONFIG is not allowed
         return ""
+    value = next(iter(found.values()), b"")
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -82,6 +82,8 @@ def _in_store(visitor: StoredVisitor, user_id: str, cut: Cut) -> Iterator[Findin
             else "a key"
         )
         yield Finding(place="store", what=f"{what}, in partition {visitor.partition}", is_new=begins_anew)
+    if slow := visitor.slow_commands():
+        yield Finding(place="store", what=f"{_counted(slow, 'command')} in the slow log", is_new=begins_anew)
     for is_new, of_kind in counts.items():
         for kind, count in of_kind.items():
             what = f"{_counted(count, kind.value)} in the stream of partition {visitor.partition}, {_until(newest[is_new])}"

@@ -26,7 +26,7 @@ from presage_server.eventlog.connecting import connect_clients
 from presage_server.forgetting.checking import Finding, find_visitor
 from presage_server.forgetting.disk import rewrite_files
 from presage_server.forgetting.errors import ForgetError
-from presage_server.forgetting.held_archive import hold_archive
+from presage_server.forgetting.held_archive import group_of, hold_archive
 from presage_server.forgetting.places import forget_in_places
 from presage_server.forgetting.settings import ForgetSettings
 from presage_server.forgetting.visitor import Cut, StoredVisitor
@@ -92,6 +92,8 @@ def check_visitor(settings: ForgetSettings) -> list[Finding]:
 
 
 def _forget(clients: StoreClients, settings: ForgetSettings, warn: Callable[[str], None]) -> Erased:
+    for path in settings.archives:
+        group_of(path)  # a wrong name is found before anything is erased
     erased = Erased()
     visitor = StoredVisitor(clients, settings.user_id)
     begun, erased.keys = visitor.erase_state()
@@ -116,5 +118,6 @@ def _forget(clients: StoreClients, settings: ForgetSettings, warn: Callable[[str
     if settings.rewrite_files:
         for redis in clients.of_servers():
             erased.problems += rewrite_files(redis, wait_seconds=settings.wait_seconds)
+    visitor.clear_slow_log()  # it may have commands of before, and those of this erasure
     erased.left = list(find_visitor(clients, settings, cut))
     return erased

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib import resources
 from typing import Any, NamedTuple
+
+from redis.exceptions import NoPermissionError
 
 from presage_featurizer.event_log import BEGINNING, EntryId, partition_of, stream_key
 from presage_server.eventlog.positions import pairs
@@ -20,6 +23,9 @@ _ENTRIES_PER_READ = 256
 _IDS_PER_CALL = 128
 _KEYS_PER_SCAN = 1_000
 _MAX_SEQUENCE = 2**64 - 1
+_SLOW_LOG_ENTRIES = 100_000
+_SLOW_LOG_BYTES = 100
+"""The store cuts what it logs of a command's arguments."""
 _ERASE = resources.files("presage_server.forgetting").joinpath("erase.lua").read_text()
 
 
@@ -91,7 +97,10 @@ class StoredVisitor:
         pipeline.execute()
 
     def find_keys(self) -> list[str]:
-        """Return the keys of the store that are the visitor's own: all names in it are looked at."""
+        """Return the keys of the store that are the visitor's own: all names in it are looked at.
+
+        No command has the id: a slow one would be in the store's slow log.
+        """
         ends = tuple(f":{kind}:{self._user_id}".encode() for kind in ("u", "aside"))
         found = {
             key.decode(errors="replace")
@@ -99,9 +108,23 @@ class StoredVisitor:
             for key in redis.scan_iter(count=_KEYS_PER_SCAN)
             if key.endswith(ends) and key.startswith(b"{p")
         }
-        expected = (state_key(self._user_id), quarantine_key(self._user_id))
-        found.update(key for key in expected if self._redis.exists(key))
         return sorted(found)
+
+    def slow_commands(self) -> int:
+        """Return how many commands in the stores' slow logs name the visitor; 0 where the user may not read those."""
+        needles = [key.encode()[:_SLOW_LOG_BYTES] for key in (state_key(self._user_id), quarantine_key(self._user_id))]
+        found = 0
+        with suppress(NoPermissionError):
+            for redis in self._clients.of_servers():
+                commands: list[dict[str, bytes]] = redis.slowlog_get(_SLOW_LOG_ENTRIES)
+                found += sum(any(needle in each["command"] for needle in needles) for each in commands)
+        return found
+
+    def clear_slow_log(self) -> None:
+        """Clear the stores' slow logs if they name the visitor: single commands cannot be taken out."""
+        if self.slow_commands():
+            for redis in self._clients.of_servers():
+                redis.slowlog_reset()
 
     def entries(self) -> Iterator[FoundEntry]:
         """Return the visitor's entries in the stream, the oldest first."""

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from presage_server.cli.options import checked_token
 from presage_server.cli.stopping import stop_on_signals
-from presage_server.cli.targets import TargetCa, TargetCert, TargetKey, open_channel
+from presage_server.cli.targets import TlsCa, TlsCert, TlsKey, open_channel
 from presage_server.errors import ServerError
 from presage_server.store.urls import STORE_URL_HELP
 
@@ -51,9 +51,9 @@ def load(  # noqa: PLR0917 - the command line passes names
             help="A token with the scope `admin`, if the server asks for one.",
         ),
     ] = "",
-    target_ca: TargetCa = "",
-    target_cert: TargetCert = "",
-    target_key: TargetKey = "",
+    tls_ca: TlsCa = "",
+    tls_cert: TlsCert = "",
+    tls_key: TlsKey = "",
     report_seconds: Annotated[float, typer.Option(help="How often a line of progress is printed.")] = 5.0,
 ) -> None:
     """Send a catalogue to a running server.
@@ -71,7 +71,7 @@ def load(  # noqa: PLR0917 - the command line passes names
         started = monotonic()
         with (
             open_catalogue(file, _parse_columns(columns), encoding) as catalogue,
-            open_channel(target, target_ca, target_cert, target_key) as channel,
+            open_channel(target, tls_ca, tls_cert, tls_key) as channel,
         ):
             if catalogue.unused:
                 err.print(f"presage items load: not used: columns {', '.join(map(repr, catalogue.unused))}")

@@ -72,7 +72,6 @@ class Pipeline:
         self._intake = intake
         self._store = store
         self._link = store.link
-        self._server_of = store.server_of
         self._tracker = tracker
         self._scorer = scorer
         self._ranker = ranker
@@ -133,11 +132,9 @@ class Pipeline:
             if known:
                 self._fold(batch, known)
         if batch.scores or batch.features or batch.ranks or batch.updates:
-            if self._server_of is None:
-                self._read_for(batch)
-            else:
-                for part in batch.split(self._server_of):
-                    self._read_for(part)
+            server_of = self._store.divider()
+            for part in (batch,) if server_of is None else batch.split(server_of):
+                self._read_for(part)
             self._link.flush()
         if batch.vectors:
             self._scorer.score_vectors(batch.vectors)

@@ -21,8 +21,7 @@ __all__ = ["Link"]
 _logger = logging.getLogger(__name__)
 
 _HEARTBEAT_SECONDS, _CONNECT_WAIT_SECONDS = 1.0, 0.25
-_MAX_PENDING_BYTES = 64 << 20
-_FAST_SECONDS = 0.0005
+_MAX_PENDING_BYTES, _FAST_SECONDS = 64 << 20, 0.0005
 _FASTER_WEIGHT, _SLOWER_WEIGHT = 0.5, 0.02
 """How much a round trip counts in the estimate: one that waited for a processor says little about the store."""
 _POLLS, _FEW_REPLIES = 60, 2
@@ -68,8 +67,7 @@ class Link:
         """When requests stop waiting for a connection."""
         self._round_trip_seconds = 0.0
         self._heartbeat_at = 0.0
-        self._ask_role = True
-        self._closed = False
+        self._ask_role, self._closed = True, False
         self._logged = False
         """Whether others have logged why the connection was dropped."""
         self.process = 0
@@ -94,7 +92,12 @@ class Link:
     @property
     def silent(self) -> bool:
         """Whether the store has left a request unanswered for half of the time after which it counts as away."""
-        return bool(self._awaited) and self._clock() - self._awaited[0].sent_at > self._timeout_seconds / 2
+        return self.unanswered_seconds > self._timeout_seconds / 2
+
+    @property
+    def unanswered_seconds(self) -> float:
+        """How long the oldest request has been unanswered."""
+        return self._clock() - self._awaited[0].sent_at if self._awaited else 0.0
 
     @property
     def fast(self) -> bool:
@@ -176,10 +179,7 @@ class Link:
         self._check_health(read_at)
 
     def drop(self, reason: str, *, logged: bool = False) -> None:
-        """Give the connection up because the server turned out to be the wrong one, and look for the right one.
-
-        ``logged``: the caller logs that, and its end.
-        """
+        """Give the connection up because the server is the wrong one, and look for the right one; who logs that says ``logged``."""
         if self._wire is not None:
             self._logged = logged
             self._connector.failure = NotPrimaryError()  # so that the next attempt is not made at once

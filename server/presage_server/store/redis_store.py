@@ -68,11 +68,13 @@ class RedisStore:
         """What the store rejects."""
         self.written = WrittenEntries()
         """What it last took, to see whether it keeps it."""
-        self.server_of: Callable[[str], object] | None = None
-        """Tells visitors apart whose data is on different servers, as on a cluster; None: all is on one."""
 
-    def by_server(self, items: Sequence[T]) -> Sequence[Sequence[T]]:
-        """Divide items so that those of one part are of visitors whose data is on one server."""
+    def divider(self) -> Callable[[str], object] | None:
+        """Return what tells visitors apart who should not wait for each other, as their servers differ; None: all may."""
+        return None
+
+    def divide(self, items: Sequence[T]) -> Sequence[Sequence[T]]:
+        """Divide items so that those of one part are of visitors who may wait for each other's data."""
         return (items,)
 
     def read(self, user_ids: Sequence[str], on_blobs: Callable[[Sequence[Blob] | None], None]) -> None:

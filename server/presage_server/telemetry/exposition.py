@@ -19,7 +19,7 @@ __all__ = ["Exposed", "SilentError", "listen", "serve_http", "shown_address"]
 
 _ANSWER_SECONDS = 5.0
 _BURST, _PER_SECOND = 20.0, 2.0
-"""How often the source is asked: twenty times at once, then twice a second, however many ask for it. Others get its last answer."""
+"""How often the source is asked: twenty times at once, then twice a second, however many ask. Others wait for its next answer."""
 _BACKLOG = 128
 _TEXT = "text/plain; charset=utf-8"
 _REJECTED = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -94,6 +94,8 @@ async def serve_http(source: Source, sockets: list[socket.socket]) -> list[async
                 await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
+        except asyncio.CancelledError:
+            pass  # the process ends; before Python 3.12, asyncio would report this task's cancellation as an error
         finally:
             writer.close()
 
@@ -106,25 +108,27 @@ class _Limited:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._allowance, self._counted_at = _BURST, monotonic()
-        self._last: Exposed | None = None
         self._asking: asyncio.Task[Exposed] | None = None
 
     async def ask(self) -> Exposed:
-        """Return what the source says now, or has said a moment ago; raises SilentError."""
-        now = monotonic()
-        self._allowance = min(_BURST, self._allowance + (now - self._counted_at) * _PER_SECOND)
-        self._counted_at = now
+        """Return what the source says, at once or as soon as it may be asked; raises SilentError."""
         if self._asking is None:
-            if self._last is not None and self._allowance < 1.0:
-                return self._last
-            self._allowance -= 1.0
-            self._asking = asyncio.ensure_future(self._source())
-            self._asking.add_done_callback(self._keep)
+            self._asking = asyncio.ensure_future(self._ask_in_time())
+            self._asking.add_done_callback(self._end)
         return await asyncio.shield(self._asking)
 
-    def _keep(self, asked: asyncio.Future[Exposed]) -> None:
+    async def _ask_in_time(self) -> Exposed:
+        now = monotonic()
+        self._allowance = min(_BURST, self._allowance + (now - self._counted_at) * _PER_SECOND) - 1.0
+        self._counted_at = now
+        if self._allowance < 0.0:
+            await asyncio.sleep(-self._allowance / _PER_SECOND)
+        return await self._source()
+
+    def _end(self, asked: asyncio.Future[Exposed]) -> None:
         self._asking = None
-        self._last = None if asked.cancelled() or asked.exception() is not None else asked.result()
+        if not asked.cancelled():
+            asked.exception()  # who waited for it has it, if anybody still did
 
 
 async def _response(request: bytes, limited: _Limited) -> bytes:

@@ -100,4 +100,7 @@ async def probe_store(redis: Redis, timeout_seconds: float) -> str:
         if isinstance(error, ResponseError) and str(error).lower().startswith("unknown command"):
             return ""
         return f"the store does not answer: {error}"
-    return "the store is a replica" if role in {_REPLICA, _REPLICA.encode()} else ""
+    if role not in {_REPLICA, _REPLICA.encode()}:
+        return ""
+    await redis.connection_pool.disconnect()  # so that the next look finds out who the primary is by now
+    return "the store is a replica"

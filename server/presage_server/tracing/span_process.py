@@ -7,6 +7,7 @@ headers and certificates, it reads from the usual ``OTEL_...`` variables.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -27,11 +28,12 @@ from presage_server.tracing.tracer import Ended
 from presage_server.workers.helper import LENGTH_BYTES
 from presage_server.workers.priority import lower_priority
 
-__all__ = ["main"]
+__all__ = ["log_rarely", "main"]
 
 _NICE = 10
 _MAX_SPANS = 16_384
 _SEND_EVERY_MS = 1_000
+_QUIET_SECONDS = 60.0
 _LAST_MS = 3_000
 """How long the last spans may take to be sent."""
 
@@ -41,6 +43,7 @@ def main() -> None:
     lower_priority(_NICE)
     endpoint, level, log_format = sys.argv[1:]
     start_logging(level, log_format)
+    log_rarely()
     os.environ.setdefault("OTEL_SERVICE_NAME", "presage")
     ids = GivenTraceIds()
     provider = TracerProvider(
@@ -61,6 +64,21 @@ def main() -> None:
             maker.make(call, ahead_seconds)
     provider.force_flush(_LAST_MS)
     os._exit(0)  # the SDK's threads may wait for a collector that is not there
+
+
+def log_rarely(seconds: float = _QUIET_SECONDS) -> None:
+    """Have the same complaint of the SDK logged once a minute: while a collector is away, it has one for every try."""
+    logged: dict[tuple[str, int], float] = {}
+
+    def passes(record: logging.LogRecord) -> bool:
+        place = record.pathname, record.lineno
+        if not record.name.startswith("opentelemetry") or record.created - logged.get(place, -seconds) >= seconds:
+            logged[place] = record.created
+            return True
+        return False
+
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(passes)
 
 
 def _frames(source: BinaryIO) -> Iterator[tuple[float, list[Ended]]]:

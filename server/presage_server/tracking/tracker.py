@@ -108,7 +108,7 @@ class Tracker:
                 continue
             scores += [job.score for job in update.jobs if job.score is not None and update.snapshot is not None]
         if changed:
-            for together in self._store.by_server(changed):
+            for together in self._store.divide(changed):
                 self._commit(together, stages)
         return scores
 

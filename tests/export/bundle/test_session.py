@@ -102,3 +102,13 @@ def test_a_graph_that_takes_doubles_is_refused(booster):
 
     with pytest.raises(OnnxModelError, match=r"input: expected tensor\(float\) .* got tensor\(double\)"):
         OnnxModel(graph.SerializeToString())
+
+
+@pytest.mark.parametrize("part", ["input", "output"])
+def test_a_name_that_is_no_text_is_refused(booster, part):
+    """ONNX Runtime takes it; asking for it raises."""
+    model = onnx.load_from_string(graph_of(booster))
+    getattr(model.graph, part)[0].type.tensor_type.shape.dim[0].dim_param = "rows of it"
+    data = model.SerializeToString().replace(b"rows of it", b"\xf2ows of it")
+    with pytest.raises(OnnxModelError, match="no text"):
+        OnnxModel(data)

@@ -60,7 +60,7 @@ def test_nobody_there_is_not_well(capsys):
 def test_a_certificate_that_cannot_be_read_is_named(tmp_path, capsys):
     with pytest.raises(SystemExit):
         health("localhost:1", tls_ca=str(tmp_path / "ca.pem"))
-    assert f"cannot read {tmp_path / 'ca.pem'}: No such file or directory" in capsys.readouterr().err
+    assert f"tls_ca: {tmp_path / 'ca.pem'} cannot be read: No such file or directory" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

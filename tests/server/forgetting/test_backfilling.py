@@ -8,7 +8,7 @@ from presage_featurizer.event_log import partition_of
 from presage_server.backfill.visitor_store import VisitorStore
 from presage_server.forgetting import run as forgetting
 from presage_server.store.keys import erasures_key
-from support.archives import run_archive
+from support.archives import archive_once
 from support.backfills import backfill
 from support.events import STORY
 from support.stores import opened
@@ -20,7 +20,7 @@ def lost(store, tmp_path):
     """A visitor whose events are archived and whose state the store has lost."""
     with opened(store):
         live(store, *STORY)
-    run_archive(store.url, tmp_path, "--once")
+    archive_once(store, tmp_path)
     user_id = STORY[0].user_id
     store.redis.delete(*store.redis.keys("*:u:*"))
     return user_id

@@ -12,7 +12,7 @@ from presage_server.forgetting.settings import ForgetSettings
 from presage_server.store.keys import erasures_key, quarantine_key
 from presage_server.store.snapshot import REVISION_BYTES
 from presage_training.replaying.replay import Replay
-from support.archives import log_vector, read, run_archive
+from support.archives import archive_once, log_vector, read
 from support.changes import change_of
 from support.proofs import simulated_sessions
 from support.stores import opened
@@ -51,11 +51,8 @@ def forget(store, user_id: str, *archives, **others) -> Erased:
     return erased
 
 
-def archive(store, directory) -> str:
-    code, out, err = run_archive(store.url, directory, "--once")
-    assert err == ""
-    assert code == 0
-    return out
+def archive(store, directory) -> None:
+    assert archive_once(store, directory) == []
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +87,7 @@ def test_a_visitor_is_erased_everywhere_and_everybody_else_is_as_before(store, t
     assert check_visitor(settings_of(store, user_id, tmp_path / "archive")) == []
     assert not any(user_id.encode() in key for key in store.everything())
     assert {name: store.blob(name) for name in before} == before | {user_id: None}
-    assert "lost=0" in archive(store, tmp_path / "archive"), "deleted entries are no lost ones"
+    archive(store, tmp_path / "archive")  # deleted entries are no lost ones
     assert sum(archived.event.user_id == user_id for archived in read(tmp_path / "archive")) == 0
     replay = Replay()
     for archived in read(tmp_path / "archive"):
@@ -173,6 +170,19 @@ def test_vectors_that_a_call_computed_from_the_old_state_are_erased_though_they_
     assert entry[b"fresh"] == b"1"
     assert all(finding.is_new for finding in erased.left)
     assert len(erased.left) == 2, "state and event"
+
+
+def test_the_stores_slow_log_has_no_visitor_either(store):
+    store.redis.config_set("slowlog-log-slower-than", 0)
+    try:
+        live(store, Event("e", EventType.PAGE_VIEW, "slow-visitor", 1_714_521_600_000_000))
+        store.redis.config_set("slowlog-log-slower-than", -1)
+        assert any("slow log" in finding.line() for finding in check_visitor(settings_of(store, "slow-visitor")))
+        assert forget(store, "slow-visitor").is_complete
+        assert check_visitor(settings_of(store, "slow-visitor")) == []
+        assert store.redis.slowlog_len() == 0
+    finally:
+        store.redis.config_set("slowlog-log-slower-than", 10_000)
 
 
 def test_a_vector_is_found_by_its_visitor_alone(store):

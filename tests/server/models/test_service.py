@@ -90,8 +90,8 @@ async def test_no_text_says_where_the_folder_lies(store, folder, tmp_path):
         found = str(await calls.GetModel(pb.GetModelRequest(version="3")))
         rejected = []
         for model, champion in (("none", "1"), ("second", "2"), ("conversion", "3")):
+            request = pb.SetAliasesRequest(model=model, aliases=pb.Aliases(champion=champion), changed_by="ann")
             with pytest.raises(grpc.aio.AioRpcError) as error:
-                request = pb.SetAliasesRequest(model=model, aliases=pb.Aliases(champion=champion), changed_by="ann")
                 await calls.SetAliases(request)
             rejected.append(error.value)
     assert [error.code().name for error in rejected] == ["NOT_FOUND", "FAILED_PRECONDITION", "FAILED_PRECONDITION"]

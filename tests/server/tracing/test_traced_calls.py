@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 from itertools import pairwise
 
@@ -87,3 +88,20 @@ async def test_what_tracing_needs_is_named_if_it_is_not_installed(store, models,
     with pytest.raises(SettingsError, match=needed):
         async with serving(redis_url=store.url, models=models, trace_endpoint="http://localhost:4317"):
             pass
+
+
+def test_a_collector_that_is_away_is_complained_of_once_a_minute():
+    program = """
+import logging
+from presage_server.logs import start_logging
+from presage_server.tracing.span_process import log_rarely
+start_logging("info")
+log_rarely()
+for number in range(100):
+    logging.getLogger("opentelemetry.exporter").warning("not sent: %d", number)
+    logging.getLogger("presage_server").warning("ours")
+logging.getLogger("opentelemetry.exporter").warning("another")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    lines = [line.rpartition(": ")[2] for line in done.stderr.splitlines()]
+    assert (lines.count("0"), lines.count("ours"), lines.count("another"), len(lines)) == (1, 100, 1, 102)

@@ -184,7 +184,7 @@ class RacingStore:
         found = [read_snapshot(change.blob(self.commits, b"wr")) for change in changes]
         self.unanswered.append((on_results, [NOTHING] * len(changes) if self.forgets else found))
 
-    def by_server(self, items):
+    def divide(self, items):
         return [items]
 
     def answer(self) -> None:

@@ -15,6 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from presage_featurizer import Event, EventType
+from presage_server.cli.targets import open_channel
 from presage_server.errors import SettingsError
 from presage_server.settings import Settings
 from presage_server.transport.addresses import claim_socket
@@ -201,12 +202,9 @@ def test_commands_send_over_tls(store, models, authority, issued, served, tmp_pa
     )
     with server_process(tmp_path / "log", "--models", str(models), "--redis-url", store.url, *tls) as server:
         files = {"CA": authority.cert, "CERT": issued["backend"].cert, "KEY": issued["backend"].key}
-        variables = {f"PRESAGE_TARGET_{name}": str(path) for name, path in files.items()}
+        variables = {f"PRESAGE_TARGET_TLS_{name}": str(path) for name, path in files.items()}
         for command in (("items", "load", str(catalogue)), ("replay", str(log), "--format", "presage")):
             done = presage(*command, "--target", server.address, **variables)
             assert done.returncode == 0, done.stdout + done.stderr
-        wrong = presage("items", "load", str(catalogue), "--target", server.address, "--target-cert", str(served.cert))
-        assert (wrong.returncode, wrong.stderr) == (
-            2,
-            "presage items load: target_cert, target_key: expected both or neither\n",
-        )
+    with pytest.raises(SettingsError, match=r"^tls_cert, tls_key: expected both or neither"):
+        open_channel("localhost", "", str(served.cert), "")

@@ -73,19 +73,19 @@ def replay(  # noqa: PLR0917 - the command line passes names
             help="A token with the scope `track`, if the server asks for one.",
         ),
     ] = "",
-    target_ca: Annotated[
+    tls_ca: Annotated[
         str | None,
         typer.Option(
-            envvar="PRESAGE_TARGET_CA",
+            envvar="PRESAGE_TARGET_TLS_CA",
             help="A PEM file of the authorities that may sign the server's certificate: the connection speaks TLS.",
         ),
     ] = None,
-    target_cert: Annotated[
+    tls_cert: Annotated[
         str | None,
-        typer.Option(envvar="PRESAGE_TARGET_CERT", help="This client's certificate, if the server asks for one."),
+        typer.Option(envvar="PRESAGE_TARGET_TLS_CERT", help="This client's certificate, if the server asks for one."),
     ] = None,
-    target_key: Annotated[
-        str | None, typer.Option(envvar="PRESAGE_TARGET_KEY", help="Its key, without a passphrase.")
+    tls_key: Annotated[
+        str | None, typer.Option(envvar="PRESAGE_TARGET_TLS_KEY", help="Its key, without a passphrase.")
     ] = None,
     lanes: Annotated[int, typer.Option(min=1, max=64, help="Calls in flight; each visitor keeps to one lane.")] = 8,
     timeout_ms: Annotated[float, typer.Option(min=1, help="The deadline of one call of up to 500 events.")] = 10_000,
@@ -134,7 +134,7 @@ def replay(  # noqa: PLR0917 - the command line passes names
                     timeout_ms=timeout_ms,
                     on_progress=show,
                     token=token,
-                    credentials=_credentials(target_ca, target_cert, target_key),
+                    credentials=_credentials(tls_ca, tls_cert, tls_key),
                 )
             )
             bar.update(task, total=stats.events)
@@ -162,7 +162,7 @@ def _credentials(ca: str | None, cert: str | None, key: str | None) -> grpc.Chan
     try:
         return tls_credentials(ca or None, cert_file=cert or None, key_file=key or None)
     except ValueError as error:
-        sys.exit(_fail(f"--target-ca, --target-cert, --target-key: {error}"))
+        sys.exit(_fail(f"--tls-ca, --tls-cert, --tls-key: {error}"))
 
 
 class _Counted:

@@ -22,6 +22,8 @@ from presage_server.store.link import Link
 __all__ = ["ClusterLink"]
 
 _SELECT_FDS = 1_024
+_SOON_SECONDS = 0.01
+"""A server that leaves a request unanswered for longer is no longer waited for by those who do not need it."""
 _IDLE_WAIT_SECONDS = 0.001
 """How long a turn waits at most while there is no server whose reply it could wait for, only connections or moments."""
 
@@ -50,6 +52,8 @@ class ClusterLink:
         self._numbers = count()
         self._outages_before = self._processes_before = 0
         self._closed = False
+        self.healthy = True
+        """Whether all servers answer soon."""
 
     def open(self, timeout_seconds: float) -> None:
         """Find out where partitions are and connect to all servers that have any, waiting for it; for the start of a server.
@@ -161,10 +165,16 @@ class ClusterLink:
         self.flush()
         if wait_seconds:
             self._wait(wait_seconds)
+        healthy = True
         for link in self._all:
             link.pump()
-            if link.descriptor is None and (link.down or link.pending):
-                self._keeper.want()
+            if link.descriptor is None:
+                healthy = False
+                if link.down or link.pending:
+                    self._keeper.want()
+            elif link.unanswered_seconds > _SOON_SECONDS:
+                healthy = False
+        self.healthy = healthy
 
     def drop(self, reason: str, *, logged: bool = False) -> None:
         """Look again where partitions are, because a server turned out to be the wrong one."""

@@ -36,7 +36,7 @@ class ClusterStore(RedisStore):
 
     What is read or written together may be on several servers; the results come when all of them have answered, or those that do
     not answer are given up. So whoever does not want to wait for the slowest asks for each server's visitors apart: see
-    ``server_of`` and ``by_server``.
+    ``divider`` and ``divide``.
     """
 
     link: ClusterLink  # type: ignore[assignment] # what is used of it is the same
@@ -51,17 +51,22 @@ class ClusterStore(RedisStore):
             state_ttl_ms=state_ttl_ms,
             stream_max_events=stream_max_events,
         )
-        self.server_of = self._server_of
 
-    def _server_of(self, user_id: str) -> object:
-        return self.link.link_of(partition_of(user_id))
+    def divider(self) -> Callable[[str], object] | None:
+        """Return what tells visitors of different servers apart; None while all servers answer soon."""
+        return None if self.link.healthy else self._server_of
 
-    def by_server(self, items: Sequence[T]) -> Sequence[Sequence[T]]:
-        """Divide items by the servers of their visitors."""
+    def divide(self, items: Sequence[T]) -> Sequence[Sequence[T]]:
+        """Divide items by the servers of their visitors, unless all of them answer soon."""
+        if self.link.healthy:
+            return (items,)
         found: dict[object, list[T]] = {}
         for item in items:
             found.setdefault(self._server_of(item.user_id), []).append(item)
         return list(found.values())
+
+    def _server_of(self, user_id: str) -> object:
+        return self.link.link_of(partition_of(user_id))
 
     def read(self, user_ids: Sequence[str], on_blobs: Callable[[Sequence[Blob] | None], None]) -> None:
         """Read visitors, in the order of the ids; None if no server answers."""

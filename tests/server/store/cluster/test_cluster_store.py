@@ -222,12 +222,27 @@ def test_an_entry_goes_to_the_stream_of_its_visitor_wherever_that_is(cluster, vi
     assert [fields for _, fields in entries] == [{b"vector": b"0"}, {b"vector": b"1"}]
 
 
-def test_items_are_divided_by_the_servers_of_their_visitors(cluster, view):
+def test_items_are_divided_by_the_servers_of_their_visitors_once_one_is_slow(cluster, view):
     changes = [change_of(NOTHING, page_view(user_id)) for user_id in MANY]
-    parts = view.store.by_server(changes)
+    assert view.store.divider() is None
+    assert view.store.divide(changes) == (changes,)
+    slow = cluster.masters[0]
+    theirs = cluster.visitor_of(slow)
+    owners = {user_id: cluster.owner(user_id).port for user_id in MANY}
+    slow.process.send_signal(signal.SIGSTOP)
+    try:
+        came = []
+        view.store.read([theirs], came.append)
+        run_until(view.link, lambda: view.store.divider() is not None)
+        parts = view.store.divide(changes)
+        server_of = view.store.divider()
+    finally:
+        slow.process.send_signal(signal.SIGCONT)
+    run_until(view.link, lambda: came)
+    run_until(view.link, lambda: view.store.divider() is None)
     assert sorted(change.user_id for part in parts for change in part) == sorted(MANY)
-    assert [len({cluster.owner(change.user_id).port for change in part}) for part in parts] == [1, 1, 1]
-    assert len({view.store.server_of(user_id) for user_id in MANY}) == 3
+    assert [len({owners[change.user_id] for change in part}) for part in parts] == [1, 1, 1]
+    assert len({server_of(user_id) for user_id in MANY}) == 3
 
 
 def test_nothing_is_asked_after_the_end(cluster):
