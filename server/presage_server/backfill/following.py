@@ -168,7 +168,8 @@ class Follower:
 
 
 def _archived_until(checkpoint: Checkpoint, partition: int) -> Position:
-    return checkpoint.positions.get(partition, Position())
+    """Return how far a partition is archived; one that is not has every entry that the stream ever had still to come."""
+    return checkpoint.positions.get(partition, Position(counted=0))
 
 
 _GAP = (

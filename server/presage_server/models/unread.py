@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from presage_export.bundle import SigningKeyError
+from presage_export.errors import SigningKeyError
 
 __all__ = ["ReadFailure", "is_of_the_moment"]
 

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from unittest import mock
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from presage_featurizer import Event, EventType, Item, fold
@@ -100,6 +100,7 @@ class World:
 
 
 @settings(max_examples=40)
+@example(before=[("old event", 0)] * 4, meanwhile=[(0, ("archive", 0)), (0, ("trim", 0))])  # nothing is archived when it begins
 @given(before=BEFORE, meanwhile=MEANWHILE)
 def test_states_are_those_of_a_replay_of_all_events(shared_store, before, meanwhile):
     store = shared_store
