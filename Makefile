@@ -194,8 +194,8 @@ audit-proof: setup ## follow a million events and 20,000 served vectors with pre
 backfill-proof: setup ## backfill 100,000 visitors under 1,000 live events/s and compare every state with a replay
 	@$(BIN)/python -m benchmarks.proofs.backfill_proof --to .benchmarks/backfill.json $(ARGS)
 
-# The last revision whose states had another version, and the one before this release's work.
-UPGRADE_FROM ?= d739287 de2855b
+# The last revisions whose states had version 3 and 4, and one whose states have this one's.
+UPGRADE_FROM ?= c73d343 a57ccca de2855b
 upgrade-proof: setup ## replace servers of older revisions one by one, on one store and under load: nothing lost, nothing twice, all read
 	@$(BIN)/python -m benchmarks.proofs.upgrade_proof --base $(UPGRADE_FROM) --to .benchmarks/upgrade.json $(ARGS)
 

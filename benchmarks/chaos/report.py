@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 from collections.abc import Sequence
@@ -36,17 +35,21 @@ def make_page(outcomes: Sequence[Outcome], costs: Sequence[Cost], waits: Sequenc
         waits: What WAITAOF waits for.
         transport: That the costs are of.
     """
-    tables = [
-        f"### Transport `{name}`\n\n{_table(_COLUMNS, [_row(one) for one in rows])}"
-        for name, rows in groupby(outcomes, key=lambda outcome: outcome.transport)
-    ]
+    names = list(dict.fromkeys(one.fault for one in outcomes))
+    tables = []
+    for name, rows in groupby(outcomes, key=lambda outcome: outcome.transport):
+        made = list(rows)
+        missing = [fault for fault in names if fault not in {one.fault for one in made}]
+        tables.append(f"### Transport `{name}`\n\n{_table(_COLUMNS, [_row(one) for one in made])}")
+        if missing:
+            tables.append(f"Not made with `{name}` before the run was stopped: {'; '.join(missing)}.")
     losses = {one.fault: one.may_lose for one in outcomes if one.audit.lost}
     return Template(_PAGE.read_text()).substitute(
         machine=f"{os.cpu_count()} processors, {platform.machine()}",
         differing=sum(one.audit.differing for one in outcomes) or "none",
         tables="\n\n".join(tables),
         losses="\n".join(f"- {fault}: {reason}." for fault, reason in losses.items()) or "- none was lost.",
-        costs=_costs(costs),
+        costs=_costs(costs) if costs else "Not measured in this run.",
         waits=_waits(waits),
         transport=transport,
     )
@@ -57,7 +60,7 @@ def _row(one: Outcome) -> list[str]:
     return [
         one.fault,
         *(f"{number:,}" for number in (one.calls, one.ok, one.degraded, one.rejected, one.failed)),
-        "-" if math.isnan(one.p99_ms) else f"{one.p99_ms:,.0f} ms",
+        "-" if one.p99_ms is None else f"{one.p99_ms:,.0f} ms",
         f"{one.normal_seconds:.1f} s" if one.is_normal else "never",
         f"{one.audit.lost}{counted}",
         str(one.audit.twice),

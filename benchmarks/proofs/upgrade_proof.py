@@ -147,8 +147,12 @@ def _files_of(revision: str) -> Iterator[Checkout]:
 
 async def _roll(proof: Proof, old: Checkout, url: str, events: Sequence[Event], random: Random) -> None:
     """Send all events, and replace the servers meanwhile."""
-    clean = {name: value for name, value in old.environment.items() if not name.startswith("PRESAGE_")}
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("PRESAGE_")}
+    clean, ours = (
+        {name: value for name, value in environment.items() if not name.startswith("PRESAGE_")}
+        # Nothing is ranked here, and files that were just written would be compiled for a minute.
+        | {"NUMBA_DISABLE_JIT": "1"}
+        for environment in (old.environment, os.environ)
+    )
     by_visitor: dict[str, list[Event]] = {}
     for event in events:
         by_visitor.setdefault(event.user_id, []).append(event)
@@ -163,8 +167,7 @@ async def _roll(proof: Proof, old: Checkout, url: str, events: Sequence[Event], 
                 running = presage_process(url, *_FLAGS, python=python, environment=environment)
                 address, _ = await asyncio.to_thread(server.enter_context, running)
                 client = AsyncClient(address, options=ClientOptions(timeout_ms=20_000))
-                live.append(await clients.enter_async_context(client))
-                return client, server
+                return await clients.enter_async_context(client), server
 
             async def send(event: Event) -> None:
                 prefer_newest = False
@@ -190,14 +193,20 @@ async def _roll(proof: Proof, old: Checkout, url: str, events: Sequence[Event], 
                         await send(visits.pop(0))
 
             async def replace() -> None:
-                for share, (client, server) in zip((1 / 3, 2 / 3), replaced, strict=True):
+                for share, (client, server), (new_client, _) in zip((1 / 3, 2 / 3), replaced, replacing, strict=True):
                     while proof.acknowledged < share * proof.events:  # noqa: ASYNC110 - a poll is simplest
                         await asyncio.sleep(0.01)
-                    newest.append((await start(ours, sys.executable))[0])
+                    newest.append(new_client)
+                    live.append(new_client)
+                    while proof.acknowledged < (share + 0.2) * proof.events:  # noqa: ASYNC110 - both releases serve for a while
+                        await asyncio.sleep(0.01)
                     await asyncio.to_thread(server.close)  # SIGTERM, while it still gets calls
                     live.remove(client)
 
             replaced = [await start(clean, old.python) for _ in range(2)]
+            live += [client for client, _ in replaced]
+            # Started before they are needed: all events would be sent while they start.
+            replacing = [await start(ours, sys.executable) for _ in range(2)]
             async with asyncio.TaskGroup() as group:
                 group.create_task(replace())
                 for number in range(_CALLERS):

@@ -74,6 +74,7 @@ def test_alerts_fire_when_they_should():
     run_promtool("test", "rules", "rules.test.yml", "rules-of-days.test.yml")
 
 
+@pytest.mark.slow
 async def test_every_metric_that_is_used_is_exported(models, store, tmp_path, unused_tcp_port):
     certificate = Authority(tmp_path / "authority").issue("localhost")
     tokens = tmp_path / "tokens.json"

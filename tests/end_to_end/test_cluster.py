@@ -47,9 +47,9 @@ async def in_process(cluster):
 
 
 async def test_the_log_on_a_moving_cluster_gives_every_served_vector_back(cluster, tmp_path):
-    logs = simulated_sessions(100, seed=SEED)
+    logs = simulated_sessions(60, seed=SEED)
     async with in_process(cluster) as addresses:
-        with meanwhile(*moves(cluster, 20)):
+        with meanwhile(*moves(cluster, 10)):
             answers = await send_crowded(logs, addresses, clients=16, seed=SEED)
 
     check_replay(cluster, logs, answers)

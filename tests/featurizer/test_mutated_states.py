@@ -7,7 +7,7 @@ from collections import Counter
 from benchmarks.fuzzing.findings import Findings
 from benchmarks.fuzzing.states.run import fuzz_states, make_trial
 
-COUNT = 4_000
+COUNT = 2_500
 
 
 def test_a_mutated_state_is_rejected_or_works():

@@ -116,7 +116,7 @@ class StoredVisitor:
         found = 0
         with suppress(NoPermissionError):
             for redis in self._clients.of_servers():
-                commands: list[dict[str, bytes]] = redis.slowlog_get(_SLOW_LOG_ENTRIES)
+                commands: Any = redis.slowlog_get(_SLOW_LOG_ENTRIES)
                 found += sum(any(needle in each["command"] for needle in needles) for each in commands)
         return found
 

@@ -49,7 +49,7 @@ def test_a_row_says_what_came_of_a_fault():
     [
         ({"counted": None}, "| 250 ms | 0.2 s | 12 (-) |"),
         ({"is_normal": False}, "| 250 ms | never | 12 (12) |"),
-        ({"p99_ms": float("nan")}, "| - | 0.2 s | 12 (12) |"),
+        ({"p99_ms": None}, "| - | 0.2 s | 12 (12) |"),
     ],
 )
 def test_what_is_not_known_is_not_made_up(change, cells):
@@ -61,3 +61,9 @@ def test_what_is_not_known_is_not_made_up(change, cells):
 )
 def test_what_is_said_of_waitaof_is_what_was_measured(seconds, says):
     assert says in make_page([FINE], COSTS, waits(seconds), "native")
+
+
+def test_what_was_not_made_or_measured_is_said():
+    page = make_page([FINE, LOSES, replace(FINE, transport="grpcio")], [], waits(0.001), "native")
+    assert "Not made with `grpcio` before the run was stopped: disk full." in page
+    assert "Not measured in this run." in page

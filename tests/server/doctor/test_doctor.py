@@ -84,6 +84,7 @@ def test_settings_that_cannot_work_end_the_checks_that_need_them():
     assert (code, "PRESAGE_TIMEOUT_MS" in checks["settings"]["message"]) == (1, True)
 
 
+@pytest.mark.slow
 def test_a_running_server_is_recognised_and_another_listener_is_not(models, store, tmp_path):
     with server_process(tmp_path / "log", "--models", str(models), "--redis-url", store.url) as server:
         port = int(server.address.rpartition(":")[2])

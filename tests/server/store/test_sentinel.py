@@ -31,6 +31,7 @@ def link_to(found):
     return closing(link)
 
 
+@pytest.mark.slow
 async def test_the_replica_that_takes_over_is_found_by_every_kind_of_client():
     with local_sentinels() as sentinels:
         found = StoreUrl.parse(sentinels.url)

@@ -79,6 +79,7 @@ async def test_an_exporter_that_hangs_harms_no_call(store, models, unused_tcp_po
         assert await metric(unused_tcp_port, APPLIED) == 20
 
 
+@pytest.mark.slow
 def test_it_ends_with_the_server(store, models, tmp_path, unused_tcp_port):
     flags = ("--models", str(models), "--redis-url", store.url, "--metrics-port", str(unused_tcp_port))
     for number in (signal.SIGTERM, signal.SIGKILL):
