@@ -102,8 +102,11 @@ async def _run(module: str, arguments: Sequence[str], serve: Serve, pass_fds: Se
             await asyncio.wait({serving}, timeout=_CHECK_INTERVAL_SECONDS)
     finally:
         serving.cancel()
-        with suppress(asyncio.CancelledError, OSError, asyncio.IncompleteReadError):
-            await serving
+        try:
+            with suppress(asyncio.CancelledError, OSError, asyncio.IncompleteReadError):
+                await serving
+        except Exception:  # a defect must neither leave the process behind nor be its last start
+            _logger.exception("what %s is sent could not be made", module)
         writer.close()
         await _end(process)
         with suppress(OSError):
