@@ -73,7 +73,7 @@ class WrittenEntries:
 
     def forget(self, lost: Sequence[WrittenChange]) -> None:
         """Forget changes, so that they are not found to be lost again."""
-        forgotten = self._forgotten.union(lost)
+        forgotten: set[tuple[str, bytes, int, int]] = {*self._forgotten, *lost}
         # The deque stays as it is, as the other thread appends to it.
         self._forgotten = forgotten.intersection(list(self._changes)) if forgotten else forgotten
 
