@@ -54,7 +54,7 @@ def test_settings_come_out_as_they_went_in():
         value = getattr(Settings(), field.name)
         kind = Path if isinstance(value, Path) else type(value)
         given[field.name] = changed[kind](value)
-    given["trace_endpoint"] = "http://else-where:4317"
+    given |= {"host": "10.0.0.1", "trace_endpoint": "http://else-where:4317"}
     for settings in (Settings(), Settings(**given)):
         assert settings_from_json(json.loads(json.dumps(settings_to_json(settings)))) == settings
     assert set(settings_to_json(Settings(**given))) == set(given), "every field was changed"
