@@ -173,9 +173,11 @@ def test_what_is_written_meanwhile_does_not_disturb_who_looks():
     stop = threading.Event()
 
     def write():
-        while not stop.is_set():
+        for _ in range(10_000):  # not so many that they push the others out
+            if stop.is_set():
+                return
             written.note("b", b"0-0", 1, 2)
-            time.sleep(0)  # the other one goes on
+            time.sleep(0.0001)  # the other one goes on
 
     writing = threading.Thread(target=write)
     writing.start()
