@@ -65,7 +65,7 @@ class Proof:
     """Times that a call failed because its server was going away, and was sent to another."""
     visitors: int = 0
     unreadable: int = 0
-    """Visitors whom the new servers do not know, or cannot read."""
+    """Visitors that the new servers do not know, or cannot read."""
     as_replayed: int = 0
     """Visitors whose features are those of a replay of the whole log by this checkout, bit for bit."""
     bundles: dict[str, str] = field(default_factory=dict)

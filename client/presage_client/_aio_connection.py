@@ -100,7 +100,7 @@ class AsyncConnection:
             raise
 
     def after_fork(self) -> None:
-        """Begin anew in the child of a fork: see ``_forking``."""
+        """Start over in the child of a fork: see ``_forking``."""
         abandon(self._opened)
         self._opened = None
 

@@ -99,7 +99,7 @@ class Connection:
             raise
 
     def after_fork(self) -> None:
-        """Begin anew in the child of a fork: see ``_forking``."""
+        """Start over in the child of a fork: see ``_forking``."""
         self._lock = threading.Lock()  # another thread of the parent may hold it
         abandon(self._opened)
         self._opened = None

@@ -208,7 +208,7 @@ def call_error(error: Exception) -> PresageError:
 
 
 def tell_rejected(rejected: Iterable[tuple[Event, PresageError]], on_rejected: OnRejected | None) -> None:
-    """Tell of events that are given up."""
+    """Report events that are given up."""
     for event, error in rejected:
         if on_rejected is None:
             _logger.warning("an event was rejected: %s", error)

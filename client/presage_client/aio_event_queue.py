@@ -121,7 +121,7 @@ class AsyncEventQueue:
     async def _send(self, batch: Batch) -> tuple[list[TrackOutcome], PresageError | None]:
         try:
             return await self._client.track_many(batch.events, timeout_ms=self._options.timeout_ms), None
-        except Exception as error:  # noqa: BLE001 - whatever it is, the events behind must not wait for ever
+        except Exception as error:  # noqa: BLE001 - whatever it is, the events behind must not wait forever
             failure = call_error(error)
             return list(failure.outcomes), failure
 

@@ -1,4 +1,4 @@
-"""When a second attempt of a Score is made while the first is still under way."""
+"""When a second attempt of a Score is made while the first is still in flight."""
 
 from __future__ import annotations
 

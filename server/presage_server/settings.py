@@ -205,7 +205,7 @@ class Settings(TlsSettings, TelemetrySettings):
     )
     log_id_key: str = setting(
         "",
-        "A secret that visitors' ids are hashed with where logs name them, best as a variable; `presage forget --log-id` tells a "
+        "A secret that visitors' ids are hashed with where logs name them, best as a variable; `presage forget --log-id` prints a "
         "visitor's hash.",
         shown_default="none: who knows an id can find its lines",
     )

@@ -42,7 +42,7 @@ def find_visitor(clients: StoreClients, settings: ForgetSettings, cut: Cut = EVE
 
     Args:
         clients: Of the store.
-        settings: Whom to look for, and where.
+        settings: The visitor to look for, and where.
         cut: What is newer belongs to a new history.
 
     Raises:

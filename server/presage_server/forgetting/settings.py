@@ -1,4 +1,4 @@
-"""Whom to forget, and where."""
+"""Which visitor to forget, and where."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ async def _keep(url: str, settings: Settings) -> None:
         started = monotonic()
         process = _start(url, settings)
         try:
-            while process.poll() is None:  # noqa: ASYNC110 - a process tells nobody
+            while process.poll() is None:  # noqa: ASYNC110 - there is no event for the end of a process
                 await asyncio.sleep(_CHECK_INTERVAL_SECONDS)
         finally:
             await _end(process)

@@ -70,7 +70,7 @@ class RedisStore:
         """What it last took, to see whether it keeps it."""
 
     def divider(self) -> Callable[[str], object] | None:
-        """Return what tells visitors apart who should not wait for each other, as their servers differ; None: all may."""
+        """Return a function that groups visitors by the server that they wait for; None: there is one group."""
         return None
 
     def divide(self, items: Sequence[T]) -> Sequence[Sequence[T]]:

@@ -1,4 +1,4 @@
-"""Why a store's URL cannot be understood, told without the password in it."""
+"""Why a store's URL is invalid, without the password in it."""
 
 from __future__ import annotations
 

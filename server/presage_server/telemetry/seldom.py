@@ -26,7 +26,7 @@ class Seldom:
         self._left_out = 0
 
     def passes(self) -> bool:
-        """Tell whether a line is to be written, and count it if not."""
+        """Return whether a line is to be written, and count it if not."""
         now = self._clock()
         self._room = min(float(self._at_once), self._room + (now - self._looked_at) / self._seconds)
         self._looked_at = now

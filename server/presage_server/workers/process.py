@@ -90,7 +90,7 @@ class WorkerProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=sys.stderr,  # the line of readiness is the supervisor's
                 pass_fds=(theirs.fileno(), *([access.descriptor] if access is not None else [])),
-                start_new_session=True,  # Ctrl-C is for the supervisor, which tells the workers what it wants of them
+                start_new_session=True,  # Ctrl-C is for the supervisor, which stops the workers itself
             )
         channel.send(
             settings=settings_to_json(settings),
