@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from time import monotonic
 from typing import Any
 
 import msgspec
 
+from presage_server.child_process import CHECK_INTERVAL_SECONDS, end_process, kept_running
 from presage_server.store.embedded import end_with_parent
 
 __all__ = ["LENGTH_BYTES", "frame", "helper_process", "read_frame"]
 
-_logger = logging.getLogger(__name__)
-
 LENGTH_BYTES = 4
-_FIRST_DELAY_SECONDS = 0.5
-_MAX_DELAY_SECONDS = 60.0
-_STEADY_SECONDS = 60.0
 _END_SECONDS = 5.0
-_CHECK_INTERVAL_SECONDS = 0.5
+"""How long a helper may take to end once its socket is closed."""
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 """What the server says to a helper; returns, or raises OSError or IncompleteReadError, when the helper has gone."""
@@ -65,29 +59,8 @@ async def helper_process(
         what: What it does, for the log: "the process that …".
         pass_fds: Descriptors that it inherits.
     """
-    keeper = asyncio.create_task(_keep(module, arguments, serve, what, pass_fds))
-    try:
+    async with kept_running(lambda: _run(module, arguments, serve, pass_fds), what=what):
         yield
-    finally:
-        keeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeper
-
-
-async def _keep(module: str, arguments: Sequence[str], serve: Serve, what: str, pass_fds: Sequence[int]) -> None:
-    delay = _FIRST_DELAY_SECONDS
-    while True:
-        started = monotonic()
-        try:
-            code = await _run(module, arguments, serve, pass_fds)
-        except OSError as error:  # out of processes or descriptors, for now
-            code, reason = None, str(error)
-        delay = _FIRST_DELAY_SECONDS if monotonic() - started > _STEADY_SECONDS else min(2 * delay, _MAX_DELAY_SECONDS)
-        if code is None:
-            _logger.error("%s could not be started, and is tried again in %g s: %s", what, delay, reason)
-        else:
-            _logger.error("%s ended with code %d and is started again in %g s", what, code, delay)
-        await asyncio.sleep(delay)
 
 
 async def _run(module: str, arguments: Sequence[str], serve: Serve, pass_fds: Sequence[int]) -> int:
@@ -99,13 +72,13 @@ async def _run(module: str, arguments: Sequence[str], serve: Serve, pass_fds: Se
     serving = asyncio.ensure_future(serve(reader, writer))
     try:
         while process.poll() is None and not serving.done():
-            await asyncio.wait({serving}, timeout=_CHECK_INTERVAL_SECONDS)
+            await asyncio.wait({serving}, timeout=CHECK_INTERVAL_SECONDS)
     finally:
         serving.cancel()
         with suppress(asyncio.CancelledError, OSError, asyncio.IncompleteReadError):
             await serving
         writer.close()
-        await _end(process)
+        await end_process(process, _END_SECONDS)
         with suppress(OSError):
             await writer.wait_closed()
     return process.returncode
@@ -119,15 +92,3 @@ def _start(module: str, arguments: Sequence[str], end: int, pass_fds: Sequence[i
         pass_fds=pass_fds,
         start_new_session=True,  # Ctrl-C is for the server
     )
-
-
-async def _end(process: subprocess.Popen[bytes]) -> None:
-    """Let a helper whose socket is closed end by itself; kill it if that takes too long."""
-    try:
-        await asyncio.to_thread(process.wait, _END_SECONDS)
-    except subprocess.TimeoutExpired:
-        pass
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
