@@ -1,4 +1,4 @@
-"""The events of a queue, and what becomes of them; both queues are loops around this. Not for several threads at once."""
+"""The events of a queue and their outcomes; both queues are loops around this. Not thread-safe."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class EventBuffer:
         return Batch(taken, [entry.event for entry in taken])
 
     def settle(self, batch: Batch, outcomes: Iterable[TrackOutcome], error: PresageError | None) -> Settled:
-        """Note what became of a batch; what is not counted waits again, before all others.
+        """Process the outcome of a batch; events that were not counted wait again, before all others.
 
         Args:
             batch: What was sent.

@@ -29,7 +29,7 @@ def from_rpc(error: grpc.RpcError, method: str, target: str, timeout_ms: float, 
 
 
 def wait_before_repeat(error: PresageError, left_seconds: float) -> float | None:
-    """Return after how many seconds a call may be made again, because its server said when; None: it is not.
+    """Return the seconds after which the server accepts the call again; None: do not repeat it.
 
     gRPC knows another way to say so, which not all servers can use.
 

@@ -1,4 +1,4 @@
-"""Tracking that nobody waits for, on asyncio."""
+"""Tracks events in the background, on asyncio."""
 
 from __future__ import annotations
 
@@ -136,6 +136,6 @@ class AsyncEventQueue:
         return True
 
     def _notify(self) -> None:
-        """Wake all who wait; each looks again, and waits for the next event."""
+        """Wake all waiting tasks, each of which checks again and waits for the next event."""
         before, self._changed = self._changed, asyncio.Event()
         before.set()

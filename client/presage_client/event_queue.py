@@ -1,4 +1,4 @@
-"""Tracking that nobody waits for, from threads."""
+"""Tracks events in the background, with threads."""
 
 from __future__ import annotations
 

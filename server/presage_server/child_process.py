@@ -26,7 +26,7 @@ async def kept_running(run: Callable[[], Awaitable[int]], *, what: str) -> Async
 
     Args:
         run: Starts it and returns its exit code when it has ended; ends it when it is cancelled.
-        what: What it does, for the log: "the process that …".
+        what: A name for the log: "the process that …".
     """
     keeper = asyncio.create_task(_keep(run, what))
     try:

@@ -33,12 +33,12 @@ __all__ = [
 ]
 
 MAX_TOKEN_BYTES: Final = 256
-"""The longest token that is looked at."""
+"""The longest token that is accepted."""
 _MAX_FILE_BYTES = 4 << 20
 _SECRET_BYTES = 32
 """So many random bytes cannot be guessed, so their digest needs neither salt nor a slow hash."""
 _PREFIX = "presage_"
-"""What scanners for published secrets can look for."""
+"""The prefix by which secret scanners recognise a token."""
 _MIN_CALLS_PER_SECOND = 0.001
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)

@@ -91,7 +91,7 @@ def _in_store(visitor: StoredVisitor, user_id: str, cut: Cut) -> Iterator[Findin
 
 
 def _in_groups(visitor: StoredVisitor, settings: ForgetSettings) -> Iterator[Finding]:
-    """Find archives that read the streams and that nobody has named: what is in them is not known."""
+    """Find archives that read the streams but were not named: their content is unknown."""
     named = {group_of(archive) for archive in settings.archives}
     for group in visitor.groups():
         if group.startswith("archive-") and group not in named:

@@ -1,4 +1,4 @@
-"""What the store's files still have of what was deleted: they are written again."""
+"""Deleted data in the store's files, which are rewritten."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class RedisStore:
         return None
 
     def divide(self, items: Sequence[T]) -> Sequence[Sequence[T]]:
-        """Divide items so that those of one part are of visitors who may wait for each other's data."""
+        """Divide items into parts whose visitors may wait for each other's data."""
         return (items,)
 
     def read(self, user_ids: Sequence[str], on_blobs: Callable[[Sequence[Blob] | None], None]) -> None:

@@ -1,4 +1,4 @@
-"""The settings of what a server says of itself."""
+"""Settings of metrics, logs, readiness and traces."""
 
 from __future__ import annotations
 

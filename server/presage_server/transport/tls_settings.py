@@ -1,4 +1,4 @@
-"""The settings of who may listen to a connection."""
+"""Settings of TLS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that do work for a server which nobody waits for: at the other end of a socket, and started again when they end."""
+"""Helper processes of a server: connected by a socket, and started again when they end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _END_SECONDS = 5.0
 """How long a helper may take to end once its socket is closed."""
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-"""What the server says to a helper; returns, or raises OSError or IncompleteReadError, when the helper has gone."""
+"""Talks to a helper; returns, or raises OSError or IncompleteReadError, when the helper has gone."""
 
 
 def frame(message: Any) -> bytes:
@@ -56,7 +56,7 @@ async def helper_process(
         module: Its standard input is the socket; it ends when the socket does.
         arguments: Of its command line.
         serve: What is said to it, from the start of each.
-        what: What it does, for the log: "the process that …".
+        what: A name for the log: "the process that …".
         pass_fds: Descriptors that it inherits.
     """
     async with kept_running(lambda: _run(module, arguments, serve, pass_fds), what=what):

@@ -143,7 +143,7 @@ class WorkerProcess:
             pinging.cancel()
 
     async def read_metrics(self) -> None:
-        """Ask for its metrics; ``metrics`` stays what it is if the worker does not answer soon."""
+        """Ask for its metrics; ``metrics`` is left as it is if the worker does not answer in time."""
         if self._metrics is None:
             self._metrics = asyncio.get_running_loop().create_future()
             self._channel.send(command="metrics")

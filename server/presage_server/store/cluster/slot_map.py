@@ -59,7 +59,7 @@ class SlotMap:
         self.places: tuple[Place, ...] = ()
         """The servers that have slots, in order."""
         self.partitions: Sequence[Place | None] = (None,) * PARTITIONS
-        """The server of each partition; None where nobody has said yet."""
+        """The server of each partition; None where it is not known yet."""
 
     def refresh(self) -> None:
         """Ask the servers, one after another, until one knows where every partition is.
@@ -89,7 +89,7 @@ class SlotMap:
             self._take(best[1])
 
     def place_of(self, slot: int) -> Place | None:
-        """Return the server of a slot; None where nobody has said yet."""
+        """Return the server of a slot; None where it is not known yet."""
         return self._ranges.place_of(slot)
 
     def finder(self, slot: int) -> Find:
