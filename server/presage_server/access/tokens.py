@@ -133,7 +133,7 @@ def encode_tokens(tokens: Sequence[Token]) -> bytes:
 def _check_rights(path: Path, found: os.stat_result) -> None:
     """Check who may read the file: its owner, and a group if it is root's, as Kubernetes mounts secrets."""
     if not stat.S_ISREG(found.st_mode):
-        raise TokensError(f"tokens_file: expected a file, got {path}, which is none")
+        raise TokensError(f"tokens_file: expected a file, got {path}, which is not a file")
     allowed = stat.S_IRGRP if found.st_uid == 0 and os.geteuid() != 0 else 0
     if found.st_mode & _OTHERS & ~allowed:
         mode = stat.S_IMODE(found.st_mode)

@@ -67,7 +67,7 @@ def _servers(url: str) -> Iterator[tuple[str, Redis]]:
         slots = SlotMap(found)
         slots.refresh()
         if None in slots.partitions:
-            raise StoreStartError("the cluster has nobody for some slots")
+            raise StoreStartError("some slots of the cluster have no server")
         for host, port in slots.places:
             yield f" {host}:{port}", single_client(found.url, (host, port))
         slots.close()

@@ -104,9 +104,9 @@ class LossWatch:
                 async with asyncio.timeout(_TIMEOUT_SECONDS):
                     await self.check()
             except (RedisError, OSError, TimeoutError) as error:
-                _logger.debug("the store could not be asked for what was written before; tried again: %s", error)
+                _logger.debug("the store could not be asked for lost writes; trying again: %s", error)
             except Exception:
-                _logger.exception("what was written before could not be looked for; tried again")
+                _logger.exception("could not check for lost writes; trying again")
 
     async def check(self) -> None:
         """Look once; does nothing while the same process answers.

@@ -64,7 +64,7 @@ class MapKeeper:
                 self._slots.refresh()
             except (RedisError, OSError, StoreStartError) as error:
                 if not failing:
-                    _logger.warning("no server of the store's cluster says where its slots are: %s", error)
+                    _logger.warning("no server of the store's cluster returns its slots: %s", error)
                 failing = True
             else:
                 failing = False

@@ -142,7 +142,7 @@ def _ask(client: Any) -> dict[tuple[int, int], Place]:
         if "cluster support disabled" not in str(error):
             raise
         raise StoreStartError(
-            "redis_url: expected a server of a cluster, got one of its own; write redis:// instead of redis+cluster://"
+            "redis_url: expected a server of a cluster, got a standalone one; write redis:// instead of redis+cluster://"
         ) from error
     # A server that does not know its own address leaves it empty.
     ranges: Any = parse_cluster_slots(reply, current_host=_place_of(client)[0])
