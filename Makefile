@@ -41,8 +41,8 @@ endef
 demo: $(if $(wildcard .venv/installed),setup,.venv/installed-for-demo) ## start a store and a server, drive visitors, show their scores move
 	@$(BIN)/presage demo
 
-# More than there are cores: a third of the tests' time is waiting.
-TEST_WORKERS ?= 3
+# More than there are cores: nearly half of the tests' time is waiting.
+TEST_WORKERS ?= 4
 
 test: setup ## run the tests, and go a new user's way meanwhile
 	@$(MAKE) --no-print-directory --jobs=2 pytest new-user

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from grpc import StatusCode
 
-from presage_client.errors import InternalError, InvalidRequestError, PresageError
+from presage_client._calls import track_many
+from presage_client.errors import InternalError, InvalidRequestError, PresageError, UnavailableError
 from presage_client.queueing import QueueOptions, QueueStats, WhenFull
 from presage_client.types import Event, TrackOutcome
 
@@ -197,14 +198,21 @@ class EventBuffer:
             _logger.warning("events dropped so far: %d; waiting: %d", self._dropped, len(self))
 
 
-def call_error(error: Exception) -> PresageError:
-    """Return why a call failed, as one of our errors; an event that no message can hold is an invalid request."""
+def call_error(error: Exception, events: Sequence[Event]) -> PresageError:
+    """Return why a call with events failed, as one of our errors.
+
+    An event that no message can hold is an invalid request. What else is raised before anything is sent, as by the function that
+    returns the token, is no event's fault: all of them wait.
+    """
     if isinstance(error, PresageError):
         return error
-    if isinstance(error, TypeError | ValueError):
-        return InvalidRequestError(str(error), StatusCode.INVALID_ARGUMENT, "event of a queue")
+    try:
+        for _ in track_many(events):
+            pass
+    except (TypeError, ValueError) as unfit:
+        return InvalidRequestError(str(unfit), StatusCode.INVALID_ARGUMENT, "event of a queue")
     _logger.error("sending events failed", exc_info=error)
-    return InternalError(repr(error), StatusCode.UNKNOWN, "events of a queue")
+    return UnavailableError(repr(error), StatusCode.UNKNOWN, "events of a queue")
 
 
 def tell_rejected(rejected: Iterable[tuple[Event, PresageError]], on_rejected: OnRejected | None) -> None:

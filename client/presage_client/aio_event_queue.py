@@ -122,7 +122,7 @@ class AsyncEventQueue:
         try:
             return await self._client.track_many(batch.events, timeout_ms=self._options.timeout_ms), None
         except Exception as error:  # noqa: BLE001 - whatever it is, the events behind must not wait forever
-            failure = call_error(error)
+            failure = call_error(error, batch.events)
             return list(failure.outcomes), failure
 
     async def _until(self, holds: Callable[[], bool], timeout_s: float | None) -> bool:

@@ -206,6 +206,26 @@ async def test_an_event_that_is_never_counted_is_given_up_at_last(queue_class, t
     assert (queue.stats.counted, queue.stats.rejected) == (1, 1)
 
 
+@pytest.mark.parametrize("trouble", [ValueError("half written"), FileNotFoundError("token")])
+async def test_events_wait_while_there_is_no_token(queue_class, target, servicer, trouble):
+    tries = iter([trouble] * 30)
+    rejected = []
+
+    def token():
+        for error in tries:
+            raise error
+        return "token"
+
+    options = ClientOptions(timeout_ms=20_000, token=token)
+    queue = queue_class(target, options, QUICK, on_rejected=lambda *one: rejected.append(one))
+    for number in range(3):
+        await queue.put(event(number))
+    assert await queue.flush()
+    assert (queue.stats.counted, queue.stats.rejected, rejected) == (3, 0, [])
+    assert ids(servicer) == [event(number).event_id for number in range(3)]
+    await queue.close()
+
+
 async def test_closing_drops_what_cannot_be_sent_in_time_and_counts_it(queue_class, options):
     with nobody_at() as target:
         queue = queue_class(target, options, QUICK)

@@ -46,6 +46,7 @@ async def in_process(cluster):
         yield one.address, other.address
 
 
+@pytest.mark.slow
 async def test_the_log_on_a_moving_cluster_gives_every_served_vector_back(cluster, tmp_path):
     logs = simulated_sessions(60, seed=SEED)
     async with in_process(cluster) as addresses:

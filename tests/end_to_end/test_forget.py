@@ -131,6 +131,7 @@ async def test_a_visitor_is_erased_while_all_goes_on_and_whoever_comes_back_begi
         assert user_id not in server.log
 
 
+@pytest.mark.slow
 async def test_an_embedded_store_is_erased_beside_its_server_and_without_it(tmp_path):
     data = tmp_path / "data"
     event = STORY[0]

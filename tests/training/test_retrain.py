@@ -24,6 +24,7 @@ def training(tmp_path):
         process.kill()
 
 
+@pytest.mark.slow
 def test_a_training_gives_way_to_all_others_and_ends_with_the_process_that_has_started_it(training):
     if sys.platform == "linux":
         process = Path(f"/proc/{training.pid}")

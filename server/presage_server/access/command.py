@@ -39,8 +39,8 @@ def _tokens() -> None:
     """Add and remove the tokens that callers need. Running servers notice within two seconds."""
 
 
-@tokens.command()
-def add(
+@tokens.command("add")
+def _add(
     name: _Name,
     tokens_file: _File,
     scopes: Annotated[
@@ -88,7 +88,7 @@ def add(
 
 
 @tokens.command("list")
-def list_(tokens_file: _File) -> None:
+def _list(tokens_file: _File) -> None:
     """List the tokens' names, scopes and rates."""
     from rich.table import Table  # noqa: PLC0415
 
@@ -104,8 +104,8 @@ def list_(tokens_file: _File) -> None:
     Console(markup=False, emoji=False).print(table)
 
 
-@tokens.command()
-def remove(name: _Name, tokens_file: _File) -> None:
+@tokens.command("remove")
+def _remove(name: _Name, tokens_file: _File) -> None:
     """Remove a token: calls with it are rejected within two seconds."""
     from presage_server.access.editing import change_tokens  # noqa: PLC0415
     from presage_server.errors import TokensError  # noqa: PLC0415

@@ -48,7 +48,10 @@ class TokensFollower:
         """Look every second until cancelled."""
         while True:
             await asyncio.sleep(_EVERY_SECONDS)
-            await asyncio.to_thread(self.look)  # a file system may hang
+            try:
+                await asyncio.to_thread(self.look)  # a file system may hang
+            except Exception:  # such as no thread to be had for now; a token that is removed must not stay forever
+                _logger.exception("the tokens file could not be looked at; tried again")
 
     def look(self) -> None:
         """Check once; a problem is reported when it begins and when it ends."""

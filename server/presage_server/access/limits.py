@@ -45,6 +45,8 @@ class RateLimit:
     def take(self, now: float) -> float:
         """Take a call out of the bucket; if it is empty, return the seconds until there is one in it, else 0."""
         full_at = max(self._slots[self._slot], now)
+        if full_at > (emptiest := now + self._leeway + self._interval):  # the token's rate was lower before
+            full_at = self._slots[self._slot] = emptiest
         wait = full_at - now - self._leeway
         if wait > 0.0:
             return wait

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from presage_server.forgetting.errors import ForgetError
 
-__all__ = ["forget_in_places"]
+__all__ = ["Place", "forget_in_places"]
 
 _GROUP = "presage.forget"
 

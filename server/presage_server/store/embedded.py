@@ -117,15 +117,16 @@ class _Child:
         """Start the store again whenever it ends; it reads back everything that it had synced."""
         while True:
             await asyncio.sleep(_CHECK_INTERVAL_SECONDS)
-            self._truncation.report()
+            with suppress(OSError):  # out of descriptors for now; nothing may end this watch
+                self._truncation.report()
             if self._process.poll() is not None:
                 _logger.error(
                     "the embedded store ended with code %s and is started again; see %s",
                     self._process.returncode,
                     self._data_dir / "valkey.log",
                 )
-                self._truncation.before_start()
-                with suppress(OSError):  # out of processes or memory for now; the next check tries again
+                with suppress(OSError):  # out of processes, memory or descriptors for now; the next check tries again
+                    self._truncation.before_start()
                     self._process = self._start()
 
     async def end(self) -> None:

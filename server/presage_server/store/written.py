@@ -42,11 +42,16 @@ class WrittenChange(NamedTuple):
 
 
 class WrittenEntries:
-    """The changes that were acknowledged, the newest ones; older ones are forgotten."""
+    """The changes that were acknowledged, the newest ones; older ones are forgotten.
+
+    ``note`` is for the thread that serves, all else for another one.
+    """
 
     def __init__(self, most: int = _MOST_CHANGES) -> None:
         # Plain tuples, which are made in a quarter of the time.
         self._changes: deque[tuple[str, bytes, int, int]] = deque(maxlen=most)
+        self._forgotten: set[tuple[str, bytes, int, int]] = set()
+        """Those that were found to be lost."""
 
     def note(self, stream: str, last_id: bytes, events: int, process: int) -> None:
         """Remember a change; the arguments are those of WrittenChange."""
@@ -55,8 +60,9 @@ class WrittenEntries:
     def by_stream(self, before_process: int) -> list[list[WrittenChange]]:
         """Return the changes that an earlier process of the store took, those of each stream by themselves, oldest first."""
         found: dict[str, list[WrittenChange]] = defaultdict(list)
-        for change in map(WrittenChange._make, self._changes):
-            if change.process < before_process:
+        # Copied at once: a deque that another thread appends to meanwhile cannot be iterated.
+        for change in map(WrittenChange._make, list(self._changes)):
+            if change.process < before_process and change not in self._forgotten:
                 found[change.stream].append(change)
         return list(found.values())
 
@@ -67,8 +73,9 @@ class WrittenEntries:
 
     def forget(self, lost: Sequence[WrittenChange]) -> None:
         """Forget changes, so that they are not found to be lost again."""
-        forgotten = set(lost)
-        self._changes = deque((one for one in self._changes if one not in forgotten), self._changes.maxlen)
+        forgotten: set[tuple[str, bytes, int, int]] = {*self._forgotten, *lost}
+        # The deque stays as it is, as the other thread appends to it.
+        self._forgotten = forgotten.intersection(list(self._changes)) if forgotten else forgotten
 
 
 class LossWatch:

@@ -70,6 +70,8 @@ class _Server:
                 if waiting is not None:
                     waiting.set_result(Exposed(text, unready, readers))
         except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:  # after a defect, too: this process is started again, where a silent one would stay
             self.gone.set()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,6 +16,8 @@ from presage_server.settings import Settings
 from presage_server.telemetry.metrics import Metrics
 
 __all__ = ["READY", "Readiness", "followed_readiness", "probe_store"]
+
+_logger = logging.getLogger(__name__)
 
 READY = "presage.ready"
 """What the health service calls it."""
@@ -54,7 +57,11 @@ class Readiness:
         """Look at the store every second until cancelled: two failures in a row count, and one success."""
         while self._probe is not None:
             await asyncio.sleep(_EVERY_SECONDS)
-            reason = await self._probe()
+            try:
+                reason = await self._probe()
+            except Exception:  # else it would stay what it is now, whatever the store does
+                reason = "the store could not be asked; see the server's log"
+                _logger.exception("whether the store answers could not be found out; tried again")
             self._failures = self._failures + 1 if reason else 0
             if self._serves and (not reason or self._failures >= _FAILURES):
                 await self._set(reason)

@@ -59,7 +59,10 @@ class Certificates(Collector):
         """Look at the files every second until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            self.look()
+            try:
+                self.look()
+            except Exception:  # else no certificate would ever be renewed
+                _logger.exception("the files of the certificate could not be looked at; tried again")
 
     def look(self) -> None:
         """Look at the files once; what has changed is read when it has stayed the same for two looks."""

@@ -36,6 +36,8 @@ _REQUESTED_CALLS = 64
 """How many calls the library may hand over before one is taken."""
 _MAX_EVENTS = 1 << 15
 """Events taken before what has arrived is delivered: of an overload, the newest calls have to be seen. A call has four."""
+_MAX_DENIED = 256
+"""Calls that are not admitted at most before those that are, and the store, have their turn: some 10 ms."""
 _FOREVER_SECONDS = 1e9
 """What the library returns as the time that is left without a deadline is longer."""
 _NOW = 0.0
@@ -130,6 +132,8 @@ class GrpcioTransport:
         self._alive_at = monotonic()
         self._waiting = False
         """Whether the serving thread waits for an event."""
+        self._denied = 0
+        """Calls that were not admitted in this turn."""
         self.arrived: list[Call] = []
         self.own_address = ""
 
@@ -230,6 +234,7 @@ class GrpcioTransport:
     def _take_events(self, wait_seconds: float) -> None:
         """Take what has arrived, after waiting for a call. Other events, such as that a reply was written, are taken meanwhile."""
         poll, arrived = self._queue.poll, self.arrived
+        self._denied = 0
         until = time() + wait_seconds if wait_seconds else _NOW  # of the system's clock, as the library wants it
         for _ in range(_MAX_EVENTS):
             if arrived:
@@ -242,6 +247,8 @@ class GrpcioTransport:
                 break
             event.tag(event)
             event = None  # while one is held that refers to a call that has ended, the library's threads may spin
+            if self._denied >= _MAX_DENIED:
+                break
             if self._shutting_down:
                 until = _NOW
 
@@ -263,6 +270,7 @@ class GrpcioTransport:
         deadline = now + left if left < _FOREVER_SECONDS else float("inf")
         call = _GrpcioCall(self, event.call, path, b"", now, deadline, metadata, event.call.peer().decode())
         if self._admits is not None and not self._admits(call):
+            self._denied += 1
             return  # it has been ended, before its request was received
         if is_ours:
             call.begin()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from presage_server.child_process import CHECK_INTERVAL_SECONDS, end_process, ke
 from presage_server.store.embedded import end_with_parent
 
 __all__ = ["LENGTH_BYTES", "frame", "helper_process", "read_frame"]
+
+_logger = logging.getLogger(__name__)
 
 LENGTH_BYTES = 4
 _END_SECONDS = 5.0
@@ -75,8 +78,11 @@ async def _run(module: str, arguments: Sequence[str], serve: Serve, pass_fds: Se
             await asyncio.wait({serving}, timeout=CHECK_INTERVAL_SECONDS)
     finally:
         serving.cancel()
-        with suppress(asyncio.CancelledError, OSError, asyncio.IncompleteReadError):
-            await serving
+        try:
+            with suppress(asyncio.CancelledError, OSError, asyncio.IncompleteReadError):
+                await serving
+        except Exception:  # a defect must neither leave the process behind nor be its last start
+            _logger.exception("what %s is sent could not be made", module)
         writer.close()
         await end_process(process, _END_SECONDS)
         with suppress(OSError):

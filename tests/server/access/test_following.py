@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
 
+from presage_server.access import following
 from presage_server.access.following import TokensFollower
 from presage_server.errors import TokensError
+from support.running_server import GENEROUS_SECONDS
 from support.tokens import write_tokens
 
 
@@ -90,3 +93,25 @@ def test_a_worker_begins_with_the_tokens_that_it_is_given_whatever_the_file_is(p
     worker.look()
     assert worker.tokens == given
     assert worker.problem
+
+
+async def test_a_look_that_fails_is_not_the_last_one(path, monkeypatch, caplog):
+    monkeypatch.setattr(following, "_EVERY_SECONDS", 0.01)
+    changed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    follower = TokensFollower(path, lambda _: None)
+    follower._apply = lambda _: loop.call_soon_threadsafe(changed.set)
+    look, tries = follower.look, iter([RuntimeError("can't start new thread")])
+
+    def failing_once():
+        for error in tries:
+            raise error
+        look()
+
+    monkeypatch.setattr(follower, "look", failing_once)
+    write_tokens(path, web="track")
+    task = asyncio.create_task(follower.run())
+    async with asyncio.timeout(GENEROUS_SECONDS):
+        await changed.wait()
+    task.cancel()
+    assert "can't start new thread" in caplog.text

@@ -44,6 +44,15 @@ def test_limits_of_one_slot_count_together():
     assert other.take(10.0) == 0.0
 
 
+def test_a_rate_that_is_raised_holds_at_once():
+    slots = [0.0]
+    slow, fast = RateLimit(slots, 0, 0.01, 3), RateLimit(slots, 0, 100.0, 1)
+    while not slow.take(10.0):
+        pass
+    assert 0.0 < fast.take(10.0) <= 0.01 + 1e-6
+    assert fast.take(10.02) == 0.0
+
+
 @given(st.sets(st.binary(min_size=32, max_size=32), max_size=20), st.randoms())
 def test_slots_are_the_same_in_every_process_and_no_two_tokens_share_one(digests, dice):
     # Of few values, so that some meet.

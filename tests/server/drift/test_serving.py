@@ -20,6 +20,7 @@ def models(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count_served", [True, False])
 async def test_scores_are_counted_unless_told_otherwise(store, models, count_served):
     first = system_clock() // HOUR_MICROS

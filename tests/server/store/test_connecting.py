@@ -166,6 +166,7 @@ def test_a_name_that_no_host_can_have_fails_requests(caplog):
     assert "cannot be connected to" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"+OK\r\n*0\r\n", b"+OK\r\n+OK\r\n", b"$x\r\n"]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from presage_server.errors import StoreStartError
 from presage_server.store import embedded
+from presage_server.store.append_only_file import TruncationReport
 from presage_server.store.embedded import embedded_store
 from support.running_server import GENEROUS_SECONDS, gone
 
@@ -168,3 +170,24 @@ async def test_a_store_that_does_not_come_up_names_its_log(tmp_path):
     with pytest.raises(StoreStartError, match=r"did not come up; see .*valkey\.log"):
         async with embedded_store(tmp_path):
             pass
+
+
+async def test_a_report_that_fails_does_not_end_the_watch(tmp_path, monkeypatch):
+    failed = asyncio.Event()
+
+    def report(_):
+        failed.set()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(embedded, "_CHECK_INTERVAL_SECONDS", 0.02)
+    async with embedded_store(tmp_path) as url, Redis.from_url(url) as redis:
+        monkeypatch.setattr(TruncationReport, "report", report)
+        pid = (await redis.info("server"))["process_id"]
+        await failed.wait()
+        os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(GENEROUS_SECONDS):
+            while True:
+                with suppress(RedisConnectionError):
+                    if (await redis.info("server"))["process_id"] != pid:
+                        break
+                await asyncio.sleep(0.02)

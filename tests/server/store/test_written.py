@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+import time
 from contextlib import asynccontextmanager, contextmanager
 
 import pytest
@@ -162,3 +164,42 @@ async def test_a_connection_that_broke_is_no_restart(store, caplog):
             assert view.link.process == 1
             assert await look() == 0
     assert not re.search("another process", caplog.text)
+
+
+def test_what_is_written_meanwhile_does_not_disturb_who_looks():
+    written = WrittenEntries()
+    for number in range(1 << 16):
+        written.note("a", b"%d-0" % number, 1, 1)
+    stop = threading.Event()
+
+    def write():
+        for _ in range(10_000):  # not so many that they push the others out
+            if stop.is_set():
+                return
+            written.note("b", b"0-0", 1, 2)
+            time.sleep(0.0001)  # the other one goes on
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    try:
+        for _ in range(5):
+            (changes,) = written.by_stream(2)
+            written.forget(changes[-3:])
+            (left,) = written.by_stream(2)
+            assert left[-1] == changes[-4]
+    finally:
+        stop.set()
+        writing.join()
+
+
+def test_what_is_lost_is_remembered_as_long_as_the_change_is():
+    written = WrittenEntries(most=3)
+    for number in range(3):
+        written.note("a", b"%d-0" % number, 1, 1)
+    (changes,) = written.by_stream(2)
+    written.forget(changes[:2])
+    written.note("a", b"3-0", 1, 1)
+    written.forget([])
+    assert written.by_stream(2) == [[changes[2], ("a", b"3-0", 1, 1)]]
+    written.note("b", b"0-0", 1, 1)
+    assert len(written.by_stream(2)[0]) == 2

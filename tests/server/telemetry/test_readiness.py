@@ -6,12 +6,12 @@ import asyncio
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from redis.asyncio import Redis
 
 from presage.v1 import scoring_service_pb2 as pb
 from presage_server.telemetry import readiness as module
-from presage_server.telemetry.readiness import READY, probe_store
+from presage_server.telemetry.readiness import READY, Readiness, probe_store
 from support.metrics import readiness
 from support.running_server import GENEROUS_SECONDS, serving
 from support.stores import LocalStore, local_store
@@ -84,3 +84,31 @@ async def test_a_store_that_may_not_be_asked_is_taken_for_a_good_one(own_store: 
 async def test_nothing_is_ready_that_health_does_not_know(served):
     with pytest.raises(grpc.aio.AioRpcError, match="NOT_FOUND"):
         await status(served, "presage.other")
+
+
+async def test_a_probe_that_fails_makes_unready_and_is_tried_again(caplog):
+    outcomes = iter(["", RuntimeError("a defect"), RuntimeError("a defect")])
+
+    async def probe() -> str:
+        outcome = next(outcomes, "")
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    reasons = []
+    watched = Readiness(health.aio.HealthServicer(), probe)
+    set_before = watched._set
+
+    async def note(reason: str) -> None:
+        reasons.append(reason)
+        await set_before(reason)
+
+    watched._set = note
+    await watched.begin()
+    following = asyncio.create_task(watched.run())
+    async with asyncio.timeout(GENEROUS_SECONDS):
+        while len(reasons) < 3:  # noqa: ASYNC110 - of another task
+            await asyncio.sleep(0.01)
+    following.cancel()
+    assert reasons[:3] == ["", "the store could not be asked; see the server's log", ""]
+    assert "a defect" in caplog.text

@@ -68,6 +68,7 @@ async def test_a_share_of_the_calls_without_a_trace_is_traced_whatever_they_end_
     assert codes[5].status.code == 0, "the caller's mistake is no error of the server's"
 
 
+@pytest.mark.slow
 async def test_a_collector_that_is_not_there_costs_traces_and_nothing_else(store, models, unused_tcp_port_factory):
     port, metrics_port = unused_tcp_port_factory(), unused_tcp_port_factory()
     settings = {"redis_url": store.url, "models": models, "metrics_port": metrics_port}

@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from presage_server.errors import SettingsError
+from presage_server.rpc.status import Status
 from presage_server.transport.grpcio import GrpcioTransport
 from presage_server.transport.interface import ServerOptions, TransportHungError, grpcio_options
 from presage_server.transport.native import NativeTransport
@@ -116,3 +117,28 @@ async def test_temporary_files_where_no_socket_can_be_are_an_error_of_settings(f
     with pytest.raises(SettingsError, match=r"^TMPDIR: expected a folder that can be written to"):
         await transport.start(lambda _: 1.0)
     await transport.stop(0.0)
+
+
+async def test_calls_that_are_denied_do_not_keep_the_others_waiting(monkeypatch):
+    monkeypatch.setattr("presage_server.transport.grpcio._MAX_DENIED", 20)
+    denied = [0]
+    """In each turn."""
+
+    def admits(call) -> bool:
+        time.sleep(0.001)  # more arrive meanwhile
+        denied[-1] += 1
+        call.fail(Status(grpc.StatusCode.UNAUTHENTICATED.value[0], "who are you?"))
+        return False
+
+    def on_calls(_: list) -> float:
+        denied.append(0)
+        return 0.01
+
+    transport = GrpcioTransport(LOOPBACK, PATHS, grpc.aio.server(options=grpcio_options(LOOPBACK)), admits=admits)
+    address = await transport.start(on_calls)
+    async with grpc.aio.insecure_channel(address) as channel:
+        calls = [channel.unary_unary(ECHO)(b"") for _ in range(200)]
+        codes = {await call.code() for call in calls}
+    await transport.stop(1.0)
+    assert codes == {grpc.StatusCode.UNAUTHENTICATED}
+    assert (sum(denied), max(denied)) == (200, 20)

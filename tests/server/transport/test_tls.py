@@ -90,6 +90,7 @@ async def test_calls_and_health_are_encrypted(store, models, authority, served):
                 await stub_of(channel).TrackEvent(track(), timeout=20)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux distributes connections")
 async def test_workers_ask_for_client_certificates_and_take_new_ones_of_their_own(  # noqa: PLR0917 - fixtures
     store, models, authority, issued, served, tmp_path

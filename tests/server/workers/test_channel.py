@@ -43,7 +43,13 @@ async def test_half_a_message_is_none():
 
 def test_settings_come_out_as_they_went_in():
     changed = {
-        str: lambda value: {"auto": "grpcio", "everysec": "always", "info": "debug"}.get(value, "unix:///somewhere"),
+        str: lambda value: {
+            "auto": "grpcio",
+            "everysec": "always",
+            "info": "debug",
+            "text": "json",
+            "health": "none",
+        }.get(value, "unix:///somewhere"),
         int: lambda value: {60: 120}.get(value, value + 1),
         float: lambda value: value / 2 + 0.25,
         bool: lambda value: not value,
@@ -54,6 +60,7 @@ def test_settings_come_out_as_they_went_in():
         value = getattr(Settings(), field.name)
         kind = Path if isinstance(value, Path) else type(value)
         given[field.name] = changed[kind](value)
+    given |= {"host": "10.0.0.1", "trace_endpoint": "http://else-where:4317"}
     for settings in (Settings(), Settings(**given)):
         assert settings_from_json(json.loads(json.dumps(settings_to_json(settings)))) == settings
     assert set(settings_to_json(Settings(**given))) == set(given), "every field was changed"

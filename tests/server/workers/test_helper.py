@@ -78,3 +78,23 @@ async def test_one_that_cannot_be_started_is_tried_again(monkeypatch, module, ca
             monkeypatch.setattr(helper.sys, "executable", python)
             await started.wait()
     assert "the process that doubles could not be started, and is tried again in 0.02 s: " in caplog.text
+
+
+async def test_one_that_cannot_be_served_is_ended_and_tried_again(module, caplog):
+    readers = []
+    served_again = asyncio.Event()
+
+    async def serve(reader, _writer):
+        await read_frame(reader)
+        readers.append(reader)
+        if len(readers) == 1:
+            raise KeyError("a defect")
+        assert await readers[0].read() == b""
+        served_again.set()
+        await asyncio.sleep(GENEROUS_SECONDS)
+
+    async with asyncio.timeout(GENEROUS_SECONDS):
+        async with helper_process(module, [], serve, what="the process that doubles"):
+            await served_again.wait()
+    assert "a defect" in caplog.text
+    assert "the process that doubles ended with code 0" in caplog.text

@@ -148,6 +148,7 @@ def test_a_bundle_is_measured_beside_the_baselines_of_training(trained, tmp_path
     assert "threshold of the model&#x27;s training" in (tmp_path / "page" / PAGE_FILE).read_text()
 
 
+@pytest.mark.slow
 def test_a_lead_within_chance_is_remarked(trained, tmp_path):
     """A bundle of a single feature can lead that feature by chance only."""
     folder = tmp_path / "runs"

@@ -38,6 +38,7 @@ def test_help_lists_the_commands_in_the_order_of_use():
         "items",
         "archive",
         "backfill",
+        "forget",
         "audit",
         "train",
         "evaluate",
@@ -45,6 +46,9 @@ def test_help_lists_the_commands_in_the_order_of_use():
         "learn",
         "models",
         "drift",
+        "health",
+        "tokens",
+        "doctor",
         "version",
     ]
 

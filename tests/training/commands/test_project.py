@@ -222,6 +222,7 @@ def test_an_own_feature_that_fails_on_another_log_is_said_in_one_line(presage, f
     assert done.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_features_that_the_log_cannot_fill_are_named(presage, folder):
     (folder / "bare").mkdir()
     (folder / "bare" / "features.toml").write_text(

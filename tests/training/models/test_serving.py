@@ -56,6 +56,7 @@ def rows():
     return np.concatenate([like.features, unlike])[:ROWS]
 
 
+@pytest.mark.slow
 async def test_every_kind_is_served_as_its_own_library_predicts(store, bundles, fitted_kinds, rows):
     async with serving(redis_url=store.url, models=bundles, default_model="stacking") as server:
         for kind in KINDS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from training.ranking.shops import DAY, START, item, walks
 
 from presage_featurizer import MICROS, Event, encode_event
@@ -72,6 +73,7 @@ def test_a_model_is_trained_with_the_archives_catalogue_and_no_file(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_an_archive_without_a_catalogue_is_trained_on_as_before_and_says_so(tmp_path):
     notes: list[str] = []
     older = an_archive(tmp_path / "older", walks(), None)

@@ -114,6 +114,7 @@ def test_rules_are_measured_beside_the_model(tmp_path):
     assert not any("rules" in remark for remark in results.remarks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plain", [True, False])
 def test_prices_and_categories_are_not_needed(tmp_path, plain):
     results = trained(walks(plain=plain), tmp_path)
@@ -162,6 +163,7 @@ def test_a_catalogue_without_ids_is_an_error(tmp_path):
         trained(walks(), tmp_path, catalogue=CatalogueFile(path=tmp_path / "items.csv"))
 
 
+@pytest.mark.slow
 def test_servers_that_forget_visitors_are_remarked_on(tmp_path):
     often = trained(baskets(), tmp_path / "often")
     log = [
@@ -184,6 +186,7 @@ def test_servers_that_forget_visitors_are_remarked_on(tmp_path):
     assert rarely.parts["all"].metrics["own history"]["ndcg_at_10"].value > popular
 
 
+@pytest.mark.slow
 def test_ids_may_have_any_characters(tmp_path):
     def odd(one: Event) -> Event:
         named = tuple(Item(f"Ünï/{found.item_id}\n\"'<b>\u202e", found.category + "\t&") for found in one.items)

@@ -43,8 +43,10 @@ class MapKeeper:
 
     def take(self) -> bool:
         """Return whether the map was refreshed since this was last asked."""
-        refreshed, self._refreshed = self._refreshed, False
-        return refreshed
+        if not self._refreshed:
+            return False
+        self._refreshed = False  # before the map is looked at: a refresh in between is taken the next time
+        return True
 
     def close(self) -> None:
         """Stop asking."""
@@ -66,6 +68,11 @@ class MapKeeper:
                 if not failing:
                     _logger.warning("no server of the store's cluster returns its slots: %s", error)
                 failing = True
+            except Exception:  # nobody else would ever ask again
+                if not failing:
+                    _logger.exception("where the slots of the store's cluster are could not be understood; asked again")
+                failing = True
+                self._wanted.set()
             else:
                 failing = False
                 self._refreshed = True

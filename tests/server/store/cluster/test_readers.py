@@ -173,6 +173,7 @@ def test_a_lease_is_held_wherever_it_is(cluster, clients):
     assert cluster.redis.get("{items}:lease") is None
 
 
+@pytest.mark.slow
 def test_states_are_backfilled_on_all_servers(cluster, tmp_path):
     many = events(120)
     with opened_on(cluster) as view:
