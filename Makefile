@@ -78,7 +78,7 @@ check: setup check-generated ## lint, types, import rules, stubs up to date
 format: setup ## format the code
 	@$(BIN)/ruff check --fix --quiet .; $(BIN)/ruff format .
 
-generate: setup ## write the stubs anew from proto/
+generate: setup ## generate the stubs from proto/
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(STUBS) --mypy_out=quiet:$(STUBS) $(PROTOS)
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=$(STUBS) --mypy_grpc_out=quiet:$(STUBS) $(SERVICES)
 

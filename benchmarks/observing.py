@@ -13,22 +13,19 @@ import threading
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from statistics import median, stdev
 
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.peers.ports import free_port
-from benchmarks.rig.command import FAILED, load_options, run_benchmark, write_json
-from benchmarks.rig.in_turn import CallCost, load_in_turn, median_of, ratios_of
+from benchmarks.rig.command import load_options, run_benchmark
+from benchmarks.rig.comparisons import Comparison, compare, report
+from benchmarks.rig.in_turn import load_in_turn
 from benchmarks.rig.rig import Rig, open_rig
 from benchmarks.rig.serving import Server, serving_process
 
 __all__ = ["main"]
 
 _IN_FLIGHT = (1, 16)
-_MOST = 1.03
 _FIGURES = ("p99", "p50", "cpu")
 _SHARE = 0.01
 _SCRAPE_SECONDS = 1.0
@@ -54,21 +51,6 @@ server.wait_for_termination()
 """
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Comparison:
-    transport: str
-    in_flight: int
-    figure: str
-    """``p99``, ``p50`` or ``cpu``, in microseconds."""
-    alone: float
-    """The median of the rounds."""
-    observed: float
-    ratio: float
-    """The median of the rounds' ratios."""
-    error: float
-    """The standard error of their mean."""
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Load both servers, and print the ratios."""
     parser = load_options("observing", rounds=15, seconds=2.0)
@@ -79,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(given: argparse.Namespace, console: Console) -> int:
-    comparisons: list[_Comparison] = []
+    comparisons: list[Comparison] = []
     collecting = serving_process((sys.executable, "-c", _COLLECTOR))
     with open_rig(given.visitors) as rig, collecting as (collector, _), console.status("loading"):
         for transport in given.transport:
@@ -89,16 +71,18 @@ def _run(given: argparse.Namespace, console: Console) -> int:
             with _scraped(port) as scrapes:
                 for in_flight in given.in_flight:
                     costs = load_in_turn(servers, calls, in_flight, given)
-                    comparisons += [_compare(transport, in_flight, figure, costs) for figure in _FIGURES]
+                    comparisons += [
+                        compare(transport, in_flight, figure, costs, base="alone", other="observed")
+                        for figure in _FIGURES
+                    ]
             console.print(f"{transport}: {_seen(scrapes)}", highlight=False)
-    _print(console, comparisons)
-    write_json(given.to, [asdict(comparison) for comparison in comparisons])
-    too_slow = [one for one in comparisons if one.ratio - 2 * one.error > _MOST]
-    for one in too_slow:
-        console.print(
-            f"{one.transport}, {one.in_flight} in flight, {one.figure}: expected at most {_MOST}, got {one.ratio:.3f}"
-        )
-    return FAILED if too_slow else 0
+    return report(
+        console,
+        comparisons,
+        given.to,
+        title="Score, with metrics scraped every second and 1 % of the calls traced, and without",
+        columns=("alone", "observed"),
+    )
 
 
 def _start(rig: Rig, transport: str, port: int, collector: str) -> dict[str, Server]:
@@ -149,37 +133,6 @@ def _seen(scrapes: Sequence[str]) -> str:
     if not _SHARE / 2 < traced / handled < _SHARE * 2:
         raise RuntimeError(f"expected {_SHARE:.0%} of {handled:,.0f} calls to be traced, got {traced:,.0f}")
     return f"{len(scrapes)} scrapes, {handled:,.0f} calls, of which {traced:,.0f} were traced"
-
-
-def _compare(transport: str, in_flight: int, figure: str, costs: dict[str, list[CallCost]]) -> _Comparison:
-    ratios = [getattr(ratio, figure) for ratio in ratios_of(costs["observed"], costs["alone"])]
-    return _Comparison(
-        transport=transport,
-        in_flight=in_flight,
-        figure=figure,
-        alone=getattr(median_of(costs["alone"]), figure),
-        observed=getattr(median_of(costs["observed"]), figure),
-        ratio=median(ratios),
-        error=stdev(ratios) / len(ratios) ** 0.5,
-    )
-
-
-def _print(console: Console, comparisons: list[_Comparison]) -> None:
-    table = Table(
-        *("transport", "in flight", "figure", "µs alone", "µs observed", "ratio"),
-        title="Score, with metrics scraped every second and 1 % of the calls traced, and without",
-        title_justify="left",
-    )
-    for one in comparisons:
-        table.add_row(
-            one.transport,
-            str(one.in_flight),
-            one.figure,
-            f"{one.alone:.1f}",
-            f"{one.observed:.1f}",
-            f"{one.ratio:.3f} ± {2 * one.error:.3f}",
-        )
-    console.print(table)
 
 
 if __name__ == "__main__":

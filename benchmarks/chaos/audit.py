@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 import redis
 
 from benchmarks.chaos.answers import Event, Kind, Score
 from benchmarks.chaos.traffic import Traffic
-from benchmarks.rig.server_parts import PARTITIONS, REVISION_BYTES, state_key, stream_key
-from presage_featurizer import Event as StoredEvent
-from presage_featurizer import decode_event, encode_state
+from benchmarks.rig.server_parts import REVISION_BYTES, state_key
+from benchmarks.rig.stored_events import read_events
+from presage_featurizer import encode_state
 from presage_training.replaying.replay import Replay
 
 __all__ = ["Audit", "audit"]
-
-_STREAMS_PER_ROUND_TRIP = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +43,7 @@ class Audit:
 def audit(store: redis.Redis, traffic: Traffic) -> Audit:
     """Compare what was answered with what is stored; nothing may be sent meanwhile."""
     entries = [
-        (event, fresh) for event, fresh in _read_streams(store) if event.user_id.startswith(traffic.user_id(0)[:-1])
+        (event, fresh) for event, fresh in read_events(store) if event.user_id.startswith(traffic.user_id(0)[:-1])
     ]
     stored = Counter(event.event_id for event, _ in entries)
     lost = {event.id for event in traffic.events if event.acknowledged and event.id not in stored}
@@ -65,17 +62,6 @@ def audit(store: redis.Redis, traffic: Traffic) -> Audit:
         differing=differing,
         stale=stale,
     )
-
-
-def _read_streams(store: redis.Redis) -> Iterator[tuple[StoredEvent, bool]]:
-    for first in range(0, PARTITIONS, _STREAMS_PER_ROUND_TRIP):
-        pipeline: Any = store.pipeline(transaction=False)
-        for partition in range(first, first + _STREAMS_PER_ROUND_TRIP):
-            pipeline.xrange(stream_key(partition))
-        for entries in pipeline.execute():
-            for _, fields in entries:
-                if b"event" in fields:
-                    yield decode_event(fields[b"event"]), b"fresh" in fields
 
 
 def _wrong_scores(events: list[Event], scores: list[Score], lost: Collection[str]) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""A proxy between a server and its store that delays, cuts and refuses, as it is told while it runs."""
+"""A proxy between a server and its store that delays, cuts and refuses connections, as set while it runs."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def _problems(fault: Fault, course: _Course, counts: Mapping[Kind, int], found: 
 async def _until_well(traffic: Traffic) -> None:
     """Wait until traffic flows."""
     async with asyncio.timeout(_PATIENCE_SECONDS):
-        while not any(event.acknowledged for event in traffic.events):  # noqa: ASYNC110 - nobody tells
+        while not any(event.acknowledged for event in traffic.events):  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(_POLL_SECONDS)
     await asyncio.sleep(_WARM_SECONDS)
 

@@ -142,7 +142,7 @@ async def _moved(world: World) -> AsyncIterator[None]:
     old, new = world.stores
     old.redis.execute_command("FAILOVER", "TO", "127.0.0.1", new.port, "TIMEOUT", "10000")
     async with asyncio.timeout(20):
-        while new.redis.role()[0] != b"master":  # noqa: ASYNC110 - nobody tells
+        while new.redis.role()[0] != b"master":  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.01)
     world.road.target = new.socket
     yield

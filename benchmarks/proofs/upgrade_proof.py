@@ -28,10 +28,11 @@ from rich.console import Console
 
 from benchmarks.rig.checkouts import Checkout, CheckoutError, run_in, this_checkout
 from benchmarks.rig.command import FAILED, run_benchmark, write_json
-from benchmarks.rig.server_parts import PARTITIONS, stream_key, verify_aside
+from benchmarks.rig.server_parts import verify_aside
 from benchmarks.rig.serving import local_store, presage_process
+from benchmarks.rig.stored_events import read_events
 from presage_client import AsyncClient, ClientOptions, PresageError
-from presage_featurizer import CONVERSION, Event, decode_event, featurize
+from presage_featurizer import CONVERSION, Event, featurize
 from presage_featurizer.codec import STATE_VERSION
 from presage_training.replaying.replay import Replay
 from presage_training.simulator import simulate
@@ -65,7 +66,7 @@ class Proof:
     """Times that a call failed because its server was going away, and was sent to another."""
     visitors: int = 0
     unreadable: int = 0
-    """Visitors whom the new servers do not know, or cannot read."""
+    """Visitors that the new servers do not know, or cannot read."""
     as_replayed: int = 0
     """Visitors whose features are those of a replay of the whole log by this checkout, bit for bit."""
     bundles: dict[str, str] = field(default_factory=dict)
@@ -118,7 +119,7 @@ def prove(base: str, *, visitors: int, seed: int = 1) -> Proof:
         events = simulate(seed=seed, visitors=visitors, start_unix_micros=_START_UNIX_MICROS, days=14)
         asyncio.run(_roll(proof, old, url, events, Random(seed)))
         with redis.Redis.from_url(url) as client:
-            log = list(_read_log(client))
+            log = list(read_events(client))
         with presage_process(url, *_FLAGS) as (address, _):
             asyncio.run(_compare(proof, address, log))
         counted = Counter(event.event_id for event, _ in log)
@@ -229,13 +230,6 @@ async def _compare(proof: Proof, address: str, log: Sequence[tuple[Event, bool]]
             assert score.features is not None
             served = np.array(list(score.features.values()), np.float32)
             proof.as_replayed += bool(np.array_equal(served, featurize(replay.states[user_id], at, CONVERSION)))
-
-
-def _read_log(client: redis.Redis) -> Iterator[tuple[Event, bool]]:
-    for partition in range(PARTITIONS):
-        for _, fields in client.xrange(stream_key(partition)):
-            if b"event" in fields:  # the others are served vectors
-                yield decode_event(fields[b"event"]), b"fresh" in fields
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def store_process(url: str) -> int:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether a process is there that was started here, and has not ended."""
+    """Return whether a process was started here and has not ended."""
     try:
         return bool(Path(f"/proc/{pid}/cmdline").read_bytes())  # empty once it has ended
     except FileNotFoundError:

@@ -66,7 +66,7 @@ class AsyncConnection:
             raise _failures.closed(self._target) from None
 
     async def run(self, call: Call[T], timeout_ms: float | None) -> T:
-        """Make a call, again when the server says so, and read its answer."""
+        """Make a call, repeat it when the server says so, and return the decoded response."""
         if timeout_ms is None:
             timeout_ms = self._options.timeout_ms
         who, until = caller(), monotonic() + timeout_ms / 1_000
@@ -100,7 +100,7 @@ class AsyncConnection:
             raise
 
     def after_fork(self) -> None:
-        """Begin anew in the child of a fork: see ``_forking``."""
+        """Start over in the child of a fork: see ``_forking``."""
         abandon(self._opened)
         self._opened = None
 

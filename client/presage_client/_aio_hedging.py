@@ -1,4 +1,4 @@
-"""A call that is sent a second time where it takes long, on asyncio."""
+"""Sends a slow call a second time, on asyncio."""
 
 from __future__ import annotations
 

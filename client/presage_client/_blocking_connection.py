@@ -68,7 +68,7 @@ class Connection:
             ready.cancel()
 
     def run(self, call: Call[T], timeout_ms: float | None) -> T:
-        """Make a call, again when the server says so, and read its answer."""
+        """Make a call, repeat it when the server says so, and return the decoded response."""
         if timeout_ms is None:
             timeout_ms = self._options.timeout_ms
         who, until = caller(), monotonic() + timeout_ms / 1_000
@@ -99,13 +99,13 @@ class Connection:
             raise
 
     def after_fork(self) -> None:
-        """Begin anew in the child of a fork: see ``_forking``."""
+        """Start over in the child of a fork: see ``_forking``."""
         self._lock = threading.Lock()  # another thread of the parent may hold it
         abandon(self._opened)
         self._opened = None
 
     def _connect(self) -> _Opened:
-        """Return the channels, made at first use: what is made before a fork is of no use behind it."""
+        """Return the channels, opened at first use, since channels opened before a fork cannot be used after it."""
         with self._lock:
             if self._closed:
                 raise _failures.closed(self._target)

@@ -1,4 +1,4 @@
-"""A call that is sent a second time where it takes long, from threads."""
+"""Sends a slow call a second time, with threads."""
 
 from __future__ import annotations
 
@@ -61,6 +61,6 @@ def send_twice(
 
 
 def _wait(attempt: Any, seconds: float) -> None:
-    """Wait for the end of an attempt, for so long."""
+    """Wait for the end of an attempt, for at most ``seconds``."""
     with suppress(grpc.FutureTimeoutError, grpc.FutureCancelledError):
         attempt.exception(timeout=seconds)

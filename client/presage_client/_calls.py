@@ -83,7 +83,7 @@ class Call(Generic[T_co]):
     repeated: bool = True
     """Whether it may be made again after the server has rejected it."""
     hedged: bool = False
-    """Whether it may be sent a second time while the first is under way: it changes nothing, and is small."""
+    """Whether it may be sent a second time while the first is in flight: it changes nothing, and is small."""
 
 
 def make_stubs(channel: Any) -> dict[str, Any]:

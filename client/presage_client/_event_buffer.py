@@ -1,4 +1,4 @@
-"""The events of a queue, and what becomes of them; both queues are loops around this. Not for several threads at once."""
+"""The events of a queue and their outcomes; both queues are loops around this. Not thread-safe."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class EventBuffer:
         return Batch(taken, [entry.event for entry in taken])
 
     def settle(self, batch: Batch, outcomes: Iterable[TrackOutcome], error: PresageError | None) -> Settled:
-        """Note what became of a batch; what is not counted waits again, before all others.
+        """Process the outcome of a batch; events that were not counted wait again, before all others.
 
         Args:
             batch: What was sent.
@@ -216,7 +216,7 @@ def call_error(error: Exception, events: Sequence[Event]) -> PresageError:
 
 
 def tell_rejected(rejected: Iterable[tuple[Event, PresageError]], on_rejected: OnRejected | None) -> None:
-    """Tell of events that are given up."""
+    """Report events that are given up."""
     for event, error in rejected:
         if on_rejected is None:
             _logger.warning("an event was rejected: %s", error)

@@ -29,7 +29,7 @@ def from_rpc(error: grpc.RpcError, method: str, target: str, timeout_ms: float, 
 
 
 def wait_before_repeat(error: PresageError, left_seconds: float) -> float | None:
-    """Return after how many seconds a call may be made again, because its server said when; None: it is not.
+    """Return the seconds after which the server accepts the call again; None: do not repeat it.
 
     gRPC knows another way to say so, which not all servers can use.
 
@@ -39,7 +39,7 @@ def wait_before_repeat(error: PresageError, left_seconds: float) -> float | None
     """
     if error.code is not StatusCode.RESOURCE_EXHAUSTED or error.retry_after_ms is None:
         return None
-    # Those who were told the same do not all come at the same moment.
+    # Callers with the same delay should not all come back at the same moment.
     wait = error.retry_after_ms / 1_000 * uniform(1.0, _LATER)  # noqa: S311 - no secret
     return wait if wait < left_seconds else None
 
@@ -57,7 +57,7 @@ def not_ready(target: str, timeout_s: float) -> DeadlineExceededError:
 
 @contextmanager
 def keep_outcomes(outcomes: Sequence[TrackOutcome]) -> Iterator[None]:
-    """Let an error that ends a series of calls tell what the calls before it did."""
+    """Add to the error that ends a series of calls what the calls before it did."""
     try:
         yield
     except PresageError as error:

@@ -1,7 +1,7 @@
 """What becomes of clients in a process that was forked.
 
 gRPC's threads do not exist in the child of a fork, and whatever uses gRPC there hangs, deadlines included. So a child in whose
-parent a client was connected may connect only where gRPC was told to prepare for forks; otherwise it is told what to change. A
+parent a client was connected may connect only if gRPC was set up for forks; otherwise an error says what to change. A
 client that was not used before the fork is like new in the child.
 """
 
@@ -23,7 +23,7 @@ class Forked(Protocol):
     """Holds what does not outlive a fork."""
 
     def after_fork(self) -> None:
-        """Begin anew in the child; nothing of the parent's may be used, or closed."""
+        """Start over in the child; nothing of the parent's may be used, or closed."""
         ...
 
 
@@ -36,7 +36,7 @@ _parent: int | None = None
 
 
 def watch_forks(holder: Forked) -> None:
-    """Have a holder begin anew in each child of a fork."""
+    """Have a holder start over in each child of a fork."""
     _watched.add(holder)
 
 
@@ -54,7 +54,7 @@ def check_fork() -> None:
     """Check that gRPC can be used in this process.
 
     Raises:
-        RuntimeError: It cannot: a call would hang for ever.
+        RuntimeError: It cannot: a call would hang forever.
     """
     if _parent is not None:
         raise RuntimeError(

@@ -31,7 +31,7 @@ _current: ContextVar[Caller | None] = ContextVar("presage_caller", default=None)
 
 
 def caller() -> Caller:
-    """Return who calls here; outside of ``request_context``, each call is a request of its own."""
+    """Return the context of the calls made here; outside of ``request_context``, each call is its own request."""
     current = _current.get()
     if current is not None:
         return current

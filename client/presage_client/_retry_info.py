@@ -1,4 +1,4 @@
-"""When a server says that a call may be repeated: ``google.rpc.RetryInfo`` in the details of its status.
+"""When a call may be repeated: ``google.rpc.RetryInfo`` in the details of its status.
 
 The messages of ``google.rpc`` are in a package that the client does not need for anything else, so the two that are read here are
 declared again, with the fields that are read.

@@ -1,4 +1,4 @@
-"""Tracking that nobody waits for, on asyncio."""
+"""Tracks events in the background, on asyncio."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class AsyncEventQueue:
     async def _send(self, batch: Batch) -> tuple[list[TrackOutcome], PresageError | None]:
         try:
             return await self._client.track_many(batch.events, timeout_ms=self._options.timeout_ms), None
-        except Exception as error:  # noqa: BLE001 - whatever it is, the events behind must not wait for ever
+        except Exception as error:  # noqa: BLE001 - whatever it is, the events behind must not wait forever
             failure = call_error(error, batch.events)
             return list(failure.outcomes), failure
 
@@ -136,6 +136,6 @@ class AsyncEventQueue:
         return True
 
     def _notify(self) -> None:
-        """Wake all who wait; each looks again, and waits for the next event."""
+        """Wake all waiting tasks, each of which checks again and waits for the next event."""
         before, self._changed = self._changed, asyncio.Event()
         before.set()

@@ -55,7 +55,7 @@ class Client(ModelMethods):
 
     @property
     def hedging(self) -> HedgingStats:
-        """What second attempts were made, and what they brought; all 0 without ``options.hedging``."""
+        """Counters of second attempts; all 0 without ``options.hedging``."""
         policy = self._connection.hedging
         return policy.stats if policy is not None else HedgingStats()
 

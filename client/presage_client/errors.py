@@ -104,7 +104,7 @@ class OverloadedError(PresageError):
 class UnavailableError(PresageError):
     """Expected now and then: no server could be reached or do its work, after retries; go on without, try later.
 
-    The message says which: the server, its store, a store that is out of memory, or a visitor whom a newer release has written.
+    The message says which: the server, its store, a store that is out of memory, or a visitor that a newer release has written.
     """
 
 

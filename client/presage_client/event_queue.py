@@ -1,4 +1,4 @@
-"""Tracking that nobody waits for, from threads."""
+"""Tracks events in the background, with threads."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class EventQueue:
             return not self._buffer.give_up()
 
     def after_fork(self) -> None:
-        """Begin anew, with no events: those of the parent are the parent's to send."""
+        """Start over without events: those of the parent are the parent's to send."""
         self._changed = threading.Condition()
         self._buffer = EventBuffer(self._options)
         self._thread: threading.Thread | None = None
@@ -149,7 +149,7 @@ class EventQueue:
     def _send(self, batch: Batch) -> tuple[list[TrackOutcome], PresageError | None]:
         try:
             return self._client.track_many(batch.events, timeout_ms=self._options.timeout_ms), None
-        except Exception as error:  # noqa: BLE001 - whatever it is, the events behind must not wait for ever
+        except Exception as error:  # noqa: BLE001 - whatever it is, the events behind must not wait forever
             failure = call_error(error, batch.events)
             return list(failure.outcomes), failure
 

@@ -1,4 +1,4 @@
-"""When a second attempt of a Score is made while the first is still under way."""
+"""When a second attempt of a Score is made while the first is still in flight."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Hedging", "HedgingPolicy", "HedgingStats"]
 
 _WINDOW: Final = 500
 _REFRESH: Final = 50
-"""The delay is set again after so many calls, and is unknown before so many have ended."""
+"""The delay is computed again after this many calls, and is unknown before this many have ended."""
 _MOST_SAVED: Final = 10.0
 """Second attempts that may come at once, after calls that needed none."""
 
@@ -73,7 +73,7 @@ class HedgingPolicy:
         return HedgingStats(calls=self._calls, hedged=self._hedged, won=self._won, delay_ms=delay_ms)
 
     def begin(self) -> float | None:
-        """Note that a call begins; return after how many seconds it may be sent again, None: not at all."""
+        """Note that a call begins; return the seconds after which it may be sent again, None: not at all."""
         with self._lock:
             self._calls += 1
             self._saved = min(self._saved + self._share, _MOST_SAVED)

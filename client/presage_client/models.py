@@ -79,7 +79,7 @@ class RollbackRules:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Aliases:
-    """Which versions of one model serve, and whom. To change some, use ``dataclasses.replace`` on those that were read.
+    """Which versions of one model serve which visitors. To change some, use ``dataclasses.replace`` on those that were read.
 
     Raises:
         TypeError: A field has a value of the wrong type; the message names it.

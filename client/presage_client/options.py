@@ -75,7 +75,7 @@ class ClientOptions:
             value = getattr(self, name)
             if not 0 < value < float("inf"):
                 raise ValueError(f"{name}: expected a positive, finite number, got {value!r}")
-        # gRPC itself makes at most five attempts, whatever it is told.
+        # gRPC itself makes at most five attempts, whatever its configuration says.
         if not 1 <= self.max_attempts <= 5:
             raise ValueError(f"max_attempts: expected 1 to 5, got {self.max_attempts!r}")
         if self.max_backoff_ms < self.initial_backoff_ms:

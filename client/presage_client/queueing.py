@@ -1,4 +1,4 @@
-"""What the queues of events have in common: their options, and what they count."""
+"""Options and counters of both event queues."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class QueueOptions:
     linger_ms: float = 20
     """How long an event waits for others to be sent with, in milliseconds."""
     timeout_ms: float = 2_000
-    """Longest wait for the answer to a call with events, in milliseconds; nobody waits for it but the queue."""
+    """Timeout of a call with events, in milliseconds; only the queue waits for it."""
     max_attempts: int = 20
-    """How often one event is sent for which the server answers each time that it cannot be counted now; then it is given up.
+    """How often one event is sent while the server answers that it cannot count it now; then the event is given up.
 
     While calls as a whole fail, because no server is there, events are never given up: they wait.
     """

@@ -1,4 +1,4 @@
-"""Credentials of connections that speak TLS, from files."""
+"""TLS credentials from files."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class RpcError(ServerError):
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(f"{field}: {message}" if field else message)
         self.field = field
-        """The request's field that is at fault; empty if none is."""
+        """The invalid field of the request; empty if none is."""
         self.description = message
         """What is wrong, without the field's name."""
 

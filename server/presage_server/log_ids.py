@@ -14,7 +14,7 @@ _keys = [b""]
 
 
 def use_log_id_key(key: str) -> None:
-    """Hash with a secret from now on; ``presage forget --log-id`` with the same one tells a visitor's hash."""
+    """Hash with a secret from now on; ``presage forget --log-id`` with the same one prints a visitor's hash."""
     _keys[0] = key.encode()
 
 

@@ -86,8 +86,8 @@ class Settings(TlsSettings, TelemetrySettings):
     store_fsync: str = setting(
         "everysec",
         "When the embedded store syncs its append-only file to disk. `everysec`: a power failure may lose the last seconds. "
-        "`always`: nothing that was acknowledged is lost, but every write waits for the disk. A store of your own that syncs "
-        "less often is rejected then.",
+        "`always`: nothing that was acknowledged is lost, but every write waits for the disk. It also rejects a store of "
+        "your own that syncs less often.",
         choices=("everysec", "always"),
     )
     models: Path = setting(  # noqa: RUF009 - it declares a field
@@ -136,13 +136,13 @@ class Settings(TlsSettings, TelemetrySettings):
     )
     tokens_file: str = setting(
         "",
-        "The file of the tokens that callers need, as `presage tokens` makes it; it is looked at every second.",
-        shown_default="none: every caller may do everything",
+        "The file of the tokens that callers need, as `presage tokens` makes it; it is checked every second.",
+        shown_default="none: every caller may make every call",
     )
     open_without_token: str = setting(
         "health",
-        "What callers without a token can use all the same: some of `health`, `reflection` and `metrics`, with commas between, or "
-        "`none`. What is left out opens to any token.",
+        "What callers can use without a token: any of `health`, `reflection` and `metrics`, with commas between, or `none`. The "
+        "others need a token, with any scope.",
     )
     state_ttl_days: float = setting(
         30.0, "A visitor is forgotten after this time without an event.", unit="days", low=0.001, high=3_650
@@ -205,9 +205,9 @@ class Settings(TlsSettings, TelemetrySettings):
     )
     log_id_key: str = setting(
         "",
-        "A secret that visitors' ids are hashed with where logs name them, best as a variable; `presage forget --log-id` tells a "
-        "visitor's hash.",
-        shown_default="none: who knows an id can find its lines",
+        "A secret with which logs hash visitors' ids, best given as a variable; `presage forget --log-id` prints a visitor's "
+        "hash.",
+        shown_default="none: anyone who knows an id can find its lines",
     )
     reflection: bool = setting(True, "Describe the service to tools such as grpcurl.")
     workers: int = setting(

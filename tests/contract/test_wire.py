@@ -9,7 +9,7 @@ TRACK_EVENT_REQUEST = bytes.fromhex(
     "6221000000000000294028023a02474240024a036f2d315100000000000039405a0347425010011a"
     "0a636f6e76657273696f6e20012801"
 )
-"""Written when version 1 was made. Never write it anew: callers in the field do not either."""
+"""Written when version 1 was made. Never write it again: callers in the field do not either."""
 
 ATTRIBUTES = bytes.fromhex("0a2562110a066d617267696e1100000000000004c06a100a076368616e6e656c120562c3b6686d")
 """What version 1 got later: the event's numbers and labels."""

@@ -54,7 +54,7 @@ async def test_a_split_from_aliases_to_a_verdict(store, tmp_path, monkeypatch, c
                 await server.stub.TrackEvent(bought)
         await server.stub.TrackEvent(track("closer", "last", event_time_unix_micros=NOW + HOUR_MICROS))
         async with asyncio.timeout(GENEROUS_SECONDS):
-            while len(logged_vectors(store.redis)) < 3 * len(VISITORS):  # noqa: ASYNC110 - the server tells nobody
+            while len(logged_vectors(store.redis)) < 3 * len(VISITORS):  # noqa: ASYNC110 - the server sends no event for it
                 await asyncio.sleep(0.01)
     archive = tmp_path / "archive"
     archive_once(store, archive)

@@ -52,7 +52,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def replayed_rows():
-    """What a server would have served to visitors whom the model has never seen, float32."""
+    """What a server would have served to visitors that the model has never seen, float32."""
     events = simulate(seed=SEED, visitors=2_500, start_unix_micros=START_UNIX_MICROS, days=30)
     rows = purchase_in_session(events).features
     assert len(rows) >= 50_000

@@ -1,4 +1,4 @@
-"""The ranking model that ships: this release serves it, and visitors whom it has never seen regret its lists less."""
+"""The ranking model that ships: this release serves it, and visitors that it has never seen regret its lists less."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class ClusterUnderTest:
         return next(server for server in self.masters if server is not owner)
 
     def visitor_of(self, server: ClusterServer) -> str:
-        """Return a visitor whom a server has."""
+        """Return a visitor that a server has."""
         slots = set(self.cluster.slots_of(server))
         return next(
             user_id

@@ -125,7 +125,7 @@ def _rees46(events: Sequence[Event]) -> Iterator[dict[str, object]]:
 
 
 def _wholesale() -> Iterator[dict[str, object]]:
-    """Yield a year's invoices of customers of whom some order often, in the order of time."""
+    """Yield a year's invoices of customers, some of which order often, in the order of time."""
     rng = Random(7)
     orders = []
     for customer in range(17_000, 17_050):

@@ -28,7 +28,7 @@ PATIENT = ("--store-timeout-ms", "60000")
 
 
 carried_by = "auto"
-"""The transport of servers that are not told another; the fixture ``each_transport`` changes it."""
+"""The transport of servers for which none is named; the fixture ``each_transport`` changes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Served:
 
 @asynccontextmanager
 async def serving(**settings: Any) -> AsyncIterator[Served]:
-    """Run a server in this process, on a free port unless told otherwise; ``settings`` are those of Settings."""
+    """Run a server in this process, on a free port unless one is named; ``settings`` are those of Settings."""
     # Without processes for each server, unless a test is about them.
     alone = {"follow_items": False, "reload_seconds": 0.0}
     usual = {"port": 0, "timeout_ms": 20_000, "drain_seconds": 5.0, "transport": carried_by, **alone}
@@ -89,7 +89,7 @@ class ServerProcess:
         self.address = line.removeprefix(READY).strip()
 
     def still_running(self) -> bool:
-        """Tell whether it has not ended."""
+        """Return whether it has not ended."""
         return self._process.poll() is None
 
     def signal(self, number: int) -> None:
@@ -139,7 +139,7 @@ def server_process(log: Path, *flags: str, wait: bool = True, **variables: str) 
 
 
 def gone(pid: int) -> bool:
-    """Wait for a process that is not our child to end; tells whether it did."""
+    """Wait for a process that is not our child to end; returns whether it did."""
     for _ in range(int(GENEROUS_SECONDS / 0.02)):
         try:
             os.kill(pid, 0)

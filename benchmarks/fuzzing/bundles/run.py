@@ -42,8 +42,8 @@ def fuzz_bundles(seed: int, numbers: range, findings: Findings, results: Counter
             check=False,
         )
         for line in done.stdout.splitlines():
-            told, _, outcome = line.partition("\t")
-            tried = json.loads(told)
+            change, _, outcome = line.partition("\t")
+            tried = json.loads(change)
             first = tried["number"] + 1
             if not outcome:
                 findings.add("a bundle ends or hangs the process", f"{tried}: {done.returncode}: {done.stderr[-400:]}")

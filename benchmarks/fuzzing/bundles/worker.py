@@ -33,7 +33,7 @@ FINE = ("refused", "scores the same", "scores the same but for rounding")
 """What may come of a bundle."""
 
 _MAX_ERROR = 1e-5
-"""What two hosts may differ in: a change of a leaf that is smaller is one that no golden row tells from rounding."""
+"""What two hosts may differ in: no golden row distinguishes a smaller change of a leaf from rounding."""
 _SECONDS = 30.0
 """For one bundle, on a busy machine; on a quiet one it is a hundredth."""
 _MEMORY_BYTES = 8 << 30

@@ -109,7 +109,7 @@ async def run_round(  # noqa: PLR0917 - of this module and its test
     findings: Findings,
     known: list[bytes],
 ) -> None:
-    """Store the visitors anew, send requests, and look at what came of it.
+    """Store the visitors again, send requests, and look at what came of it.
 
     Args:
         address: The server's.

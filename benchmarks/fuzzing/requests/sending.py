@@ -67,7 +67,7 @@ async def send_all(
         findings: Gets what is wrong.
         tally: Gets what was answered.
         max_message_bytes: Of the server.
-        keep_rejected: Tells which of the rejected requests ``tally`` keeps.
+        keep_rejected: Which of the rejected requests ``tally`` keeps.
     """
     todo = iter(requests)
     channels = [

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any
 
 import redis
 
 from benchmarks.fuzzing.findings import Findings
-from benchmarks.rig.server_parts import PARTITIONS, REVISION_BYTES, state_key, stored_state, stream_key
-from presage_featurizer import Event, State, decode_event, encode_state
-from presage_featurizer.event_log import EVENT_FIELD, NO_PRIOR_STATE_FIELD
+from benchmarks.rig.server_parts import REVISION_BYTES, state_key, stored_state
+from benchmarks.rig.stored_events import read_events
+from presage_featurizer import State, encode_state
 from presage_training.replaying.replay import Replay
 
 __all__ = ["check_visitors", "everything", "put_visitors"]
 
-_PER_TRIP = 64
-_EVENT, _FRESH = EVENT_FIELD.encode(), NO_PRIOR_STATE_FIELD.encode()
 _OF_VISITORS = ("{p*}:u:*", "{p*}:events", "{p*}:aside:*")
 
 
@@ -47,7 +44,7 @@ def check_visitors(store: redis.Redis, states: Mapping[str, State], applied: Cou
     """
     replay, streamed = Replay(), Counter[str]()
     replay.states |= states
-    for event, fresh in _read_events(store):
+    for event, fresh in read_events(store):
         replay.fold(event, fresh=fresh)
         streamed[event.user_id] += 1
     if streamed != applied:
@@ -78,17 +75,6 @@ def everything(store: redis.Redis) -> dict[bytes, bytes]:
                 pipeline.dump(key)
             found.update(zip(keys, pipeline.execute(), strict=True))
     return found
-
-
-def _read_events(store: redis.Redis) -> Iterator[tuple[Event, bool]]:
-    for first in range(0, PARTITIONS, _PER_TRIP):
-        pipeline: Any = store.pipeline(transaction=False)
-        for partition in range(first, first + _PER_TRIP):
-            pipeline.xrange(stream_key(partition))
-        for entries in pipeline.execute():
-            for _, fields in entries:
-                if _EVENT in fields:  # others are vectors and lists
-                    yield decode_event(fields[_EVENT]), _FRESH in fields
 
 
 def _read_states(store: redis.Redis) -> Iterator[tuple[bytes, bytes]]:

@@ -17,7 +17,7 @@ store = redis_asyncio.Redis.from_url(os.environ["PEER_REDIS_URL"])
 
 
 class ScoreRequest(BaseModel):
-    """Whom to score."""
+    """The visitor to score."""
 
     user_id: str
 

@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _by_fives(console: Console, given: argparse.Namespace) -> bool:
-    """Train again after every five purchases; tell whether the importances of each model differ from the previous one's."""
+    """Train again after every five purchases; return whether the importances of each model differ from the previous one's."""
     console.print(f"the model, trained again after every {PURCHASES} purchases:", highlight=False)
 
     def show(retraining: Retraining) -> None:

@@ -27,7 +27,7 @@ def read_foreign_manifest(folder: Path) -> Manifest:
 
 
 def is_same_model(one: Manifest, other: Manifest) -> bool:
-    """Tell whether two bundles differ by their names and versions at most."""
+    """Return whether two bundles differ by their names and versions at most."""
     return _rename(one, other.name, other.version) == other
 
 

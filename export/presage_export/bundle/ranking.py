@@ -72,7 +72,7 @@ class RankingBundle:
 
 
 def is_ranking_bundle(directory: Path) -> bool:
-    """Tell whether a bundle's manifest is that of a ranking model, without verifying it; raises BundleError."""
+    """Return whether a bundle's manifest is that of a ranking model, without verifying it; raises BundleError."""
     return read_manifest(directory).ranking is not msgspec.UNSET
 
 

@@ -28,7 +28,7 @@ __all__ = ["SIGNATURE_FILE", "TrustedKeys", "check_signature", "make_key", "read
 
 SIGNATURE_FILE: Final = "manifest.sig"
 _CONTEXT: Final = b"presage bundle signature, version 1\n"
-"""In front of what is signed, so that no signature of the same key for something else passes as one of a bundle."""
+"""Prefix of the signed bytes, so that the key's signature of something else does not pass as one of a bundle."""
 _MAX_SIGNATURES: Final = 16
 _KEY_ID_DIGITS: Final = 16
 _PUBLIC_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", re.DOTALL)

@@ -83,7 +83,7 @@ def _check_graph(graph: Graph, feature_count: int) -> Ensemble | None:
 
 
 def _is_only_trees(nodes: Sequence[Node]) -> bool:
-    """Tell whether a graph is what ``build_graph`` makes of trees alone."""
+    """Return whether a graph is what ``build_graph`` makes of trees alone."""
     if [node.op_type for node in nodes] != ["Cast", "TreeEnsembleRegressor"]:
         return False
     cast, trees = nodes

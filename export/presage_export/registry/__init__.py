@@ -1,4 +1,4 @@
-"""A folder of bundles, ``<name>/<version>/``, and which versions of each name serve whom.
+"""A folder of bundles, ``<name>/<version>/``, and which versions of each name serve which visitors.
 
 Beside the versions of a name lie ``aliases.json``, replaced whole with each change, and ``changes.jsonl``, the history of changes.
 Servers read both, and training and the command line write them, too; so the format is here, where all of them can import it.

@@ -58,7 +58,7 @@ class RollbackRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Aliases(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which versions of one model serve, and whom. What ``presage.v1.Aliases`` says of each field holds here."""
+    """Which versions of one model serve which visitors. What ``presage.v1.Aliases`` says of each field holds here."""
 
     format_version: int = 1
     champion: str = ""

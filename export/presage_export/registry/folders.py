@@ -15,7 +15,7 @@ _OF_THE_FILE_SYSTEM = "lost+found"
 
 
 def is_version(text: str) -> bool:
-    """Tell whether a folder's name is a version: one to four numbers, as in 3 or 3.1."""
+    """Return whether a folder's name is a version: one to four numbers, as in 3 or 3.1."""
     return bool(_VERSION.fullmatch(text))
 
 

@@ -73,7 +73,7 @@ Global___VersionState: _TypeAlias = VersionState  # noqa: Y015
 
 @_typing.final
 class Aliases(_message.Message):
-    """Represents which versions of one model serve, and whom."""
+    """Represents which versions of one model serve which visitors."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -536,7 +536,7 @@ class AliasChange(_message.Message):
     changed_at_unix_micros: _builtins.int
     """When, in microseconds of Unix time."""
     changed_by: _builtins.str
-    """By whom: an operator's name, or the rule that did it."""
+    """Who made the change: an operator's name, or the name of the rule."""
     reason: _builtins.str
     """Why."""
     @_builtins.property
@@ -577,7 +577,7 @@ class SetAliasesRequest(_message.Message):
     model: _builtins.str
     """The model's name; empty for the default model."""
     changed_by: _builtins.str
-    """By whom; for the history of changes. 1 to 256 bytes."""
+    """Who makes the change; for the history of changes. 1 to 256 bytes."""
     reason: _builtins.str
     """Why; for the history of changes. At most 1,024 bytes."""
     @_builtins.property

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ModelServiceStub:
-    """Says which models are served, why a score is what it is, and changes which version serves whom.
+    """Says which models are served, why a score is what it is, and changes which version serves which visitors.
     """
 
     def __init__(self, channel):
@@ -58,7 +58,7 @@ class ModelServiceStub:
 
 
 class ModelServiceServicer:
-    """Says which models are served, why a score is what it is, and changes which version serves whom.
+    """Says which models are served, why a score is what it is, and changes which version serves which visitors.
     """
 
     def ListModels(self, request, context):
@@ -121,7 +121,7 @@ def add_ModelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelService:
-    """Says which models are served, why a score is what it is, and changes which version serves whom.
+    """Says which models are served, why a score is what it is, and changes which version serves which visitors.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ModelServiceStub:
-    """Says which models are served, why a score is what it is, and changes which version serves whom."""
+    """Says which models are served, why a score is what it is, and changes which version serves which visitors."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -44,7 +44,7 @@ class ModelServiceStub:
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
-    """Says which models are served, why a score is what it is, and changes which version serves whom."""
+    """Says which models are served, why a score is what it is, and changes which version serves which visitors."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListModels: _aio.UnaryUnaryMultiCallable[_model_service_pb2.ListModelsRequest, _model_service_pb2.ListModelsResponse]  # type: ignore[assignment]
@@ -57,7 +57,7 @@ class ModelServiceAsyncStub(ModelServiceStub):
     """Explains the score that a visitor would get now: what each feature adds to it."""
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Says which models are served, why a score is what it is, and changes which version serves whom."""
+    """Says which models are served, why a score is what it is, and changes which version serves which visitors."""
 
     @_abc_1.abstractmethod
     def ListModels(

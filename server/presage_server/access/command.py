@@ -29,14 +29,14 @@ tokens = typer.Typer(
 
 _File = Annotated[
     Path,
-    typer.Option("--tokens-file", envvar="PRESAGE_TOKENS_FILE", help="The file that servers are given, too."),
+    typer.Option("--tokens-file", envvar="PRESAGE_TOKENS_FILE", help="The tokens file of the servers."),
 ]
 _Name = Annotated[str, typer.Argument(help="Whose token it is, for people and metrics.", show_default=False)]
 
 
 @tokens.callback()
 def _tokens() -> None:
-    """Make the tokens that callers need, and take them away. Servers that run notice within two seconds."""
+    """Add and remove the tokens that callers need. Running servers notice within two seconds."""
 
 
 @tokens.command("add")
@@ -57,7 +57,7 @@ def _add(
         int, typer.Option(min=0, help="How many of them may come at once after a pause; 0: those of one second.")
     ] = 0,
 ) -> None:
-    """Make a token, and print it: this once, for the file keeps its digest alone.
+    """Make a token and print it, only this once: the file keeps only its digest.
 
     To replace a token, add one under another name, give it to the caller, and remove the old one when
     `presage_token_calls_total` no longer counts any calls with it.
@@ -84,12 +84,12 @@ def _add(
 
         change_tokens(tokens_file, added)
     print(secret)  # noqa: T201 - on standard output alone, so that it can go into a file
-    _errors().print(f"presage tokens add: {name} is in {tokens_file}; this is the only time that its token is shown")
+    _errors().print(f"presage tokens add: {name} is in {tokens_file}; the token is shown only this once")
 
 
 @tokens.command("list")
 def _list(tokens_file: _File) -> None:
-    """List the tokens, without what could be called with them."""
+    """List the tokens' names, scopes and rates."""
     from rich.table import Table  # noqa: PLC0415
 
     from presage_server.access.tokens import read_tokens  # noqa: PLC0415
@@ -106,7 +106,7 @@ def _list(tokens_file: _File) -> None:
 
 @tokens.command("remove")
 def _remove(name: _Name, tokens_file: _File) -> None:
-    """Take a token away: calls with it are rejected within two seconds."""
+    """Remove a token: calls with it are rejected within two seconds."""
     from presage_server.access.editing import change_tokens  # noqa: PLC0415
     from presage_server.errors import TokensError  # noqa: PLC0415
 

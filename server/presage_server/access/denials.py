@@ -1,4 +1,4 @@
-"""What callers get whose calls are not taken."""
+"""The responses to rejected calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RESOURCE_EXHAUSTED: Final = grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
 
 
 class Denial(NamedTuple):
-    """Why a call is not taken."""
+    """Why a call is rejected."""
 
     outcome: str
     """For the metrics."""

@@ -1,4 +1,4 @@
-"""The tokens file, followed while the server runs: every process looks at it again and again."""
+"""Follows the tokens file while the server runs; every process checks it for itself."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class TokensFollower:
             await asyncio.sleep(_EVERY_SECONDS)
             try:
                 await asyncio.to_thread(self.look)  # a file system may hang
-            except Exception:  # such as no thread to be had for now; a token that is removed must not stay for ever
+            except Exception:  # such as no thread to be had for now; a token that is removed must not stay forever
                 _logger.exception("the tokens file could not be looked at; tried again")
 
     def look(self) -> None:
-        """Look once; a problem is reported when it begins, and when it ends."""
+        """Check once; a problem is reported when it begins and when it ends."""
         stamp = _stamp(self._path)
         if stamp == self._stamp and stamp is not None:
             return

@@ -41,11 +41,11 @@ class _Known:
         self.digest = digest
         self.limit = limit
         self.passed = passed
-        """Counts the calls that were taken."""
+        """Counts the accepted calls."""
 
 
 class Gate:
-    """Decides which calls are taken. ``check`` and ``replace`` may be called in any thread.
+    """Decides which calls are accepted. ``check`` and ``replace`` may be called in any thread.
 
     Tokens are found by their digest, and the digests are compared in constant time: how long it takes says nothing about any token.
 
@@ -102,7 +102,7 @@ class Gate:
             return list(self._counts.collect())
 
     def admits(self, call: Call) -> bool:
-        """Return whether a call is taken, and note who calls; one that is not has been ended."""
+        """Return whether a call is accepted, and note its caller; a rejected call has been ended."""
         try:
             checked = self.check(call.method, call.metadata, call.received)
         except Exception as error:  # noqa: BLE001 - the call's own; it is not taken, and the others are
@@ -141,7 +141,7 @@ class Gate:
         return denial
 
     def metrics_readers(self) -> Readers:
-        """Return who may read the metrics, which are no method: any token opens them, if they are not open to all."""
+        """Return who may read the metrics, which are not a method: any token is enough, if they are not open to all."""
         return None if self._metrics_open else list(self._known)
 
     def _find(self, metadata: Metadata) -> _Known | Denial:

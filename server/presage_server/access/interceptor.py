@@ -1,4 +1,4 @@
-"""The check of calls that grpc.aio serves behind the native transport: few, so that an interceptor may cost what it does."""
+"""The check of the few calls that grpc.aio serves behind the native transport; for those, an interceptor is cheap enough."""
 
 from __future__ import annotations
 

@@ -70,7 +70,11 @@ def open_access(
     gate = Gate((), open_parts, None if shared is None else shared.slots)
     follower = TokensFollower(Path(settings.tokens_file), gate.replace, None if shared is None else shared.tokens)
     registry.register(gate)
-    problem = Gauge("presage_tokens_problem", "Whether the tokens file as it is now is not in use.", registry=registry)
+    problem = Gauge(
+        "presage_tokens_problem",
+        "1 while the tokens file cannot be used as it is, and the previous tokens are.",
+        registry=registry,
+    )
     problem.set_function(lambda: bool(follower.problem))
     _logger.info(
         "access: %d tokens in %s; open without one: %s",

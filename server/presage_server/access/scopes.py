@@ -1,4 +1,4 @@
-"""What a token can allow, and who calls."""
+"""Scopes of tokens, and callers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Scope(StrEnum):
     SCORE = "score"
     """Scores, features, explanations and ranked lists are read."""
     ADMIN = "admin"
-    """Models are looked at and changed, and the catalogue is."""
+    """Models are read and changed, and catalogue items are written."""
 
 
 class OpenPart(StrEnum):
@@ -29,7 +29,7 @@ class OpenPart(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls, as their token says."""
+    """The caller that a token identifies."""
 
     name: str
     """The token's name."""

@@ -1,4 +1,4 @@
-"""How access is set up: the tokens, and what is open without one."""
+"""Settings of access: the tokens, and what is open without one."""
 
 from __future__ import annotations
 

@@ -33,12 +33,12 @@ __all__ = [
 ]
 
 MAX_TOKEN_BYTES: Final = 256
-"""The longest token that is looked at."""
+"""The longest token that is accepted."""
 _MAX_FILE_BYTES = 4 << 20
 _SECRET_BYTES = 32
 """So many random bytes cannot be guessed, so their digest needs neither salt nor a slow hash."""
 _PREFIX = "presage_"
-"""What scanners for published secrets can look for."""
+"""The prefix by which secret scanners recognise a token."""
 _MIN_CALLS_PER_SECOND = 0.001
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -133,7 +133,7 @@ def encode_tokens(tokens: Sequence[Token]) -> bytes:
 def _check_rights(path: Path, found: os.stat_result) -> None:
     """Check who may read the file: its owner, and a group if it is root's, as Kubernetes mounts secrets."""
     if not stat.S_ISREG(found.st_mode):
-        raise TokensError(f"tokens_file: expected a file, got {path}, which is none")
+        raise TokensError(f"tokens_file: expected a file, got {path}, which is not a file")
     allowed = stat.S_IRGRP if found.st_uid == 0 and os.geteuid() != 0 else 0
     if found.st_mode & _OTHERS & ~allowed:
         mode = stat.S_IMODE(found.st_mode)

@@ -65,7 +65,7 @@ def find_rows(
         partition: The visitor's.
         user_id: The visitor.
         until: By kind, the last entry; what is newer is counted apart.
-        names_it: Tells whether the bytes of an event that cannot be read are the visitor's.
+        names_it: Whether the bytes of an event that cannot be read are the visitor's.
 
     Raises:
         ArchiveReadError: A file cannot be read.

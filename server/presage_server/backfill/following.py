@@ -173,7 +173,7 @@ def _archived_until(checkpoint: Checkpoint, partition: int) -> Position:
 
 
 _GAP = (
-    "GAP: events after entry {after} have left the stream of partition {partition} and are not in the archive; visitors for whom "
+    "GAP: events after entry {after} have left the stream of partition {partition} and are not in the archive; visitors for which "
     "this makes a difference keep what is stored"
 )
 _RESET = (

@@ -38,12 +38,12 @@ def health(
         typer.Option(
             envvar="PRESAGE_TOKEN",
             callback=checked_token,
-            help="For a server whose health is not open to all.",
+            help="For a server whose health needs a token.",
             show_envvar=True,
         ),
     ] = "",
 ) -> None:
-    """Ask a server whether it serves: exit code 0 if it does, 1 if it does not or does not answer.
+    """Check whether a server serves: exit code 0 if it does, 1 if it does not or does not answer.
 
     It says that the process answers, not that its store does. For the health checks of containers and service managers;
     orchestrators that speak gRPC's health protocol need no command. Where PRESAGE_TLS_CERT and PRESAGE_TLS_KEY name the server's

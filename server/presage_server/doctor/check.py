@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     outcome: Outcome
@@ -32,11 +32,11 @@ class Check(msgspec.Struct, frozen=True):
 
 
 Checks = Callable[[], Iterable[Check]]
-"""Looks at something; what it raises is a failed check, too."""
+"""Checks something; an error that it raises is a failed check, too."""
 
 
 def run_checks(named: Iterable[tuple[str, Checks]]) -> Iterator[Check]:
-    """Run checks one after the other, whatever comes of the others; secrets are left out of what they say."""
+    """Run all checks, one after the other; secrets are removed from their results."""
     for name, checks in named:
         try:
             for check in checks():

@@ -66,7 +66,7 @@ def _named(values: dict[str, Any]) -> Iterator[tuple[str, Checks]]:
         failed = Check("settings", Outcome.FAIL, str(error), "presage serve --help lists what is allowed")
         yield "settings", lambda: [failed]
         return
-    yield "settings", lambda: [Check("settings", Outcome.OK, "each has a value that can work")]
+    yield "settings", lambda: [Check("settings", Outcome.OK, "all values are valid")]
     from presage_server.doctor import setup, store  # noqa: PLC0415
 
     yield "transport", partial(setup.check_transport, settings)

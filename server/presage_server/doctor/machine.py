@@ -1,4 +1,4 @@
-"""Checks of the machine and of what is installed on it."""
+"""Checks of the machine and of the installed packages."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def check_files() -> Iterator[Check]:
 
 
 def _clock_state() -> int | None:
-    """Return what Linux's ``adjtimex`` says of the clock; None where it cannot be asked."""
+    """Return the clock's status from Linux's ``adjtimex``; None where that is not available."""
     if sys.platform != "linux":
         return None
     try:

@@ -108,7 +108,7 @@ def check_port(settings: Settings) -> Iterator[Check]:
     for name, port in (*calls, ("metrics_port", settings.metrics_port)):
         if port < 0:
             remedy = "--metrics-port 9464, and scrape it: see observe.md"
-            yield Check(name, Outcome.WARN, "no metrics are served, so nobody would notice trouble", remedy)
+            yield Check(name, Outcome.WARN, "no metrics are served, so trouble would go unnoticed", remedy)
             continue
         try:
             for one in listen(http_host(settings.host), port):

@@ -27,7 +27,7 @@ _FULL_SHARE = 0.8
 _SLOW_MS = 2.0
 _PINGS = 20
 _SKEW_SECONDS, _WRONG_SECONDS = 1.0, 300.0
-"""A state that is five minutes ahead of a server's clock is taken for one that a wrong clock has dated."""
+"""A state that is five minutes ahead of a server's clock counts as dated by a wrong clock."""
 
 
 def check_store(settings: Settings) -> Iterator[Check]:
@@ -67,7 +67,7 @@ def _servers(url: str) -> Iterator[tuple[str, Redis]]:
         slots = SlotMap(found)
         slots.refresh()
         if None in slots.partitions:
-            raise StoreStartError("the cluster has nobody for some slots")
+            raise StoreStartError("some slots of the cluster have no server")
         for host, port in slots.places:
             yield f" {host}:{port}", single_client(found.url, (host, port))
         slots.close()

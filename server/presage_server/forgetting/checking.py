@@ -42,7 +42,7 @@ def find_visitor(clients: StoreClients, settings: ForgetSettings, cut: Cut = EVE
 
     Args:
         clients: Of the store.
-        settings: Whom to look for, and where.
+        settings: The visitor to look for, and where.
         cut: What is newer belongs to a new history.
 
     Raises:
@@ -91,7 +91,7 @@ def _in_store(visitor: StoredVisitor, user_id: str, cut: Cut) -> Iterator[Findin
 
 
 def _in_groups(visitor: StoredVisitor, settings: ForgetSettings) -> Iterator[Finding]:
-    """Find archives that read the streams and that nobody has named: what is in them is not known."""
+    """Find archives that read the streams but were not named: their content is unknown."""
     named = {group_of(archive) for archive in settings.archives}
     for group in visitor.groups():
         if group.startswith("archive-") and group not in named:

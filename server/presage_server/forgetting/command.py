@@ -56,7 +56,7 @@ def forget(  # noqa: PLR0917 - the command line passes names
         bool, typer.Option("--check", help="Erase nothing: look for the visitor everywhere.")
     ] = False,
     log_id: Annotated[  # noqa: FBT002 - a flag
-        bool, typer.Option("--log-id", help="Print what logs call the visitor, and do nothing else.")
+        bool, typer.Option("--log-id", help="Only print the visitor's name in logs.")
     ] = False,
     log_id_key: Annotated[
         str,
@@ -66,13 +66,15 @@ def forget(  # noqa: PLR0917 - the command line passes names
     ] = "",
     settle_seconds: Annotated[
         float,
-        typer.Option(help="How long calls that had read the old state may take: more than the servers' --timeout-ms."),
+        typer.Option(
+            help="How long calls that had read the old state may still take; more than the servers' --timeout-ms."
+        ),
     ] = 5.0,
     wait_seconds: Annotated[
         float,
-        typer.Option(help="How long an archiver may take to write what it has read: more than its --flush-seconds."),
+        typer.Option(help="How long an archiver may take to write what it has read; more than its --flush-seconds."),
     ] = 300.0,
-    rewrite: Annotated[bool, typer.Option(help="Have the store write its append-only file and snapshot again.")] = True,  # noqa: FBT002 - a flag
+    rewrite: Annotated[bool, typer.Option(help="Have the store rewrite its append-only file and snapshot.")] = True,  # noqa: FBT002 - a flag
 ) -> None:
     """Erase a visitor from the store, the archives and the audit's states, under live traffic, then look for what is left.
 

@@ -1,4 +1,4 @@
-"""What the store's files still have of what was deleted: they are written again."""
+"""Deleted data in the store's files, which are rewritten."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def rewrite_files(redis: Redis, *, wait_seconds: float) -> list[str]:
         info = client.info("persistence")
         keeps_snapshots = bool(client.config_get("save").get("save", ""))
     except RedisError as error:
-        return [f"the store does not tell which files it has ({error}): have it run BGREWRITEAOF and BGSAVE"]
+        return [f"the store does not report which files it has ({error}): have it run BGREWRITEAOF and BGSAVE"]
     problems = []
     if info.get("aof_enabled"):
         problems += _APPEND_ONLY.write_again(client, wait_seconds)

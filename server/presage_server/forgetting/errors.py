@@ -12,4 +12,4 @@ __all__ = ["ForgetError"]
 
 
 class ForgetError(ServerError):
-    """Expected: the operator should do what the text says and run the same again."""
+    """Expected: the operator should do what the text says and run the command again."""

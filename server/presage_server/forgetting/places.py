@@ -1,4 +1,4 @@
-"""Files of other parts of Presage that keep visitors: each part tells what it has, by an entry point.
+"""Files of other parts of Presage that contain visitors; each part lists its own, by an entry point.
 
 The server knows nothing of the training side, whose audits keep a state of every visitor.
 """

@@ -54,7 +54,7 @@ class Erased:
     problems: list[str] = field(default_factory=list)
     """What could not be erased, a sentence each."""
     left: list[Finding] = field(default_factory=list)
-    """What is found afterwards; what is new is of a visitor who came back."""
+    """Findings after the erasure; new ones belong to a visitor who came back."""
 
     @property
     def is_complete(self) -> bool:

@@ -1,4 +1,4 @@
-"""Whom to forget, and where."""
+"""Which visitor to forget, and where."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ForgetSettings:
     settle_seconds: float = 5.0
     """How long a call that has read the old state may take to log what it computed: more than the servers' timeout_ms."""
     wait_seconds: float = 300.0
-    """How long an archiver may take to write what it has read, and the store to write its files again."""
+    """How long an archiver may take to write what it has read, and the store to rewrite its files."""
     rewrite_files: bool = True
     """Whether the store is to write its files again."""
 

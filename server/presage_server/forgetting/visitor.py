@@ -25,7 +25,7 @@ _KEYS_PER_SCAN = 1_000
 _MAX_SEQUENCE = 2**64 - 1
 _SLOW_LOG_ENTRIES = 100_000
 _SLOW_LOG_BYTES = 100
-"""The store cuts what it logs of a command's arguments."""
+"""The store truncates the arguments that it logs."""
 _ERASE = resources.files("presage_server.forgetting").joinpath("erase.lua").read_text()
 
 

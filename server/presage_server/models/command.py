@@ -37,7 +37,7 @@ models = typer.Typer(
 
 @models.callback()
 def _models() -> None:
-    """Look at the models that can be served, and change which versions serve whom."""
+    """Look at the models that can be served, and change which versions serve which visitors."""
 
 
 @models.command("list")

@@ -1,4 +1,4 @@
-"""``presage models promote``, ``rollback``, ``split`` and ``shadow``: which versions serve whom."""
+"""``presage models promote``, ``rollback``, ``split`` and ``shadow``: which versions serve which visitors."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _PAUSE_SECONDS = 0.001
 
 @contextmanager
 def giving_way(*, work_seconds: float = _WORK_SECONDS, pause_seconds: float = _PAUSE_SECONDS) -> Iterator[None]:
-    """Have this thread pause after every so many seconds of Python, for as long as the context lasts.
+    """Have this thread pause after each interval of running Python, for as long as the context lasts.
 
     The interpreter's lock is not given to the thread that waits for it, but to the one that asks first. A thread that serves gives
     it back at each system call, so beside one that computes it waits for it each time, and takes three times as long for a batch.

@@ -89,12 +89,12 @@ class KnownVersions:
             del self._known[key]
 
     def is_broken(self, key: Key) -> bool:
-        """Tell whether it is known that a version cannot be served."""
+        """Return whether it is known that a version cannot be served."""
         known = self._known.get(key)
         return known is not None and isinstance(known.result, str)
 
     def is_unread(self, key: Key) -> bool:
-        """Tell whether a version could not be read, and is to be read again."""
+        """Return whether a version could not be read, and is to be read again."""
         known = self._known.get(key)
         return known is not None and known.backoff is not None
 

@@ -118,7 +118,7 @@ class Reloader:
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin no change any more; one that is being made may fail without being told of."""
+        """Begin no change any more; one that is in flight may fail without a report."""
         self._ended.set()
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ _SLOW_SHARE = 0.01
 """The share of the champion's runs that are slower than its 99th percentile."""
 _MIN_RUNS = 20
 _USUAL_ERRORS = 0.001
-"""The share of its scores that may fail though none of the champion's do: there may be a visitor whom neither can score."""
+"""The share of its scores that may fail though none of the champion's do: there may be a visitor that neither can score."""
 _CHANCE = 1e-7
 """How likely it may be that an equal challenger has as many errors, or slow runs, as it had. It is looked at 86,400 times a day,
 and a pause of the process, as by the kernel, is not the model's doing."""
@@ -79,14 +79,14 @@ class Measured:
 
     @property
     def mean_score(self) -> float:
-        """Of the visitors whom all versions have scored."""
+        """Of the visitors that all versions have scored."""
         return self.paired_score_sum / max(1, self.paired)
 
 
 def broken_rule(rules: RollbackRules, champion: Measured, challenger: Measured) -> str:
     """Return which rule the challenger breaks, with the numbers; empty if it breaks none.
 
-    Scores and features are compared over visitors whom both versions have scored, so it does not matter whom each one serves.
+    Scores and features are compared over visitors that both versions have scored, so it does not matter which of them each serves.
     """
     if challenger.scores + challenger.errors >= rules.min_scores:
         excess = challenger.error_share - champion.error_share

@@ -1,4 +1,4 @@
-"""``ModelService``: which models there are, all that is known of one, and changes of which version serves whom.
+"""``ModelService``: which models there are, all that is known of one, and changes of which version serves which visitors.
 
 Served by grpc.aio, beside the calls that need to be fast; files are read by a thread. Explain is a part of its own.
 """

@@ -14,7 +14,7 @@ class ReadFailure(str):
 
 
 def is_of_the_moment(error: BaseException) -> bool:
-    """Tell whether the disk or this process is to blame for an error, and no bundle: as when too many files are open."""
+    """Return whether the disk or this process is to blame for an error, and no bundle: as when too many files are open."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, SigningKeyError):  # the keys' file, which may be being replaced

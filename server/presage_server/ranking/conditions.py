@@ -79,7 +79,7 @@ def meeting(conditions: ItemConditions, rows: Rows, items: ItemColumns, live: Li
 
 
 def fitting(conditions: ItemConditions | None, excluded: set[int], items: ItemColumns) -> Fits:
-    """Return what tells which items, all of which the columns have, meet the conditions and are not left out."""
+    """Return which items, all of them in the columns, meet the conditions and are not excluded."""
     conditions = conditions or _NONE
     tags = frozenset(conditions.tags)
     columns = [
@@ -115,7 +115,7 @@ def rows_fitting(conditions: ItemConditions, items: ItemColumns, count: int, fit
         conditions: The caller's.
         items: All items.
         count: How many are wanted at most.
-        fits: Tells which items meet the conditions and may be shown.
+        fits: Which items meet the conditions and may be shown.
     """
     summary, order = items.summary, items.summary.popular
     for names, groups, code_of in (

@@ -1,4 +1,4 @@
-"""The log of what was ranked for whom: exposures, written beside the visitor's events without anybody waiting for them."""
+"""The log of what was ranked for which visitor: exposures, written beside the visitor's events without anybody waiting for them."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ __all__ = ["Candidates", "find_candidates"]
 _NUMBERS = np.array([pb.ItemSource.Value(f"ITEM_SOURCE_{name.upper()}") for name in SOURCES], np.uint8)
 """The numbers of ``presage.v1.ItemSource``, by places in ``SOURCES``."""
 _LEAST_MEETING = 100
-"""Popular items that meet the caller's conditions, added to those found for the visitor, of whom none may meet them; k if more."""
+"""Popular items that meet the caller's conditions, added to those found for the visitor, which may all fail them; k if more."""
 
 Rows = NDArray[np.int64]
 

@@ -39,7 +39,7 @@ def add_rare_methods(server: grpc.aio.Server, service: str, methods: Mapping[str
 
 
 async def decode_or_abort(message_class: type[M], encoded: bytes, context: Context) -> M:
-    """Parse a request of a library's own service; bytes that are none end the call, as they do in our services.
+    """Parse a request of a library's service; invalid bytes end the call, as they do in our services.
 
     Left to grpc.aio, they end it with UNKNOWN and the name of a class, and the log gets a traceback each.
     """

@@ -15,7 +15,7 @@ _FORM = re.compile(r"[A-Za-z0-9._:/+=@#-]{1,128}", re.ASCII)
 
 
 def request_id_of(metadata: Sequence[tuple[str, str | bytes]]) -> str:
-    """Return the id that the caller sent; empty if there is none, or one that nobody should have to read in a log."""
+    """Return the id that the caller sent; empty if there is none, or one that does not belong in a log."""
     for key, value in metadata:
         if key == REQUEST_ID:
             return value if isinstance(value, str) and _FORM.fullmatch(value) else ""

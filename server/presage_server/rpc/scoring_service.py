@@ -151,7 +151,7 @@ class ScoringService:
 
 
 def _check_may_score(call: Call) -> None:
-    """Check that who calls may read scores, where that depends on the request; raises NotPermittedError."""
+    """Check that the caller may read scores, where that depends on the request; raises NotPermittedError."""
     principal = call.principal
     if principal is not None and Scope.SCORE not in principal.scopes:
         raise NotPermittedError(f"expected a token with the scope score, too, got {principal.name}", field="score")

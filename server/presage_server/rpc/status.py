@@ -36,7 +36,7 @@ class Status(NamedTuple):
 
 
 def status_of(error: RpcError) -> Status:
-    """Return the status of an error; a field at fault is named in ``google.rpc.BadRequest`` details."""
+    """Return the status of an error; an invalid field is named in ``google.rpc.BadRequest`` details."""
     code, message = error.code.value[0], str(error)
     if not error.field:
         return Status(code, message)

@@ -165,10 +165,10 @@ class Pairs:
         name = version.name, version.version
         if name not in self._failed:  # a version that fails at every visitor needs one line
             self._failed.add(name)
-            _logger.error("model %s version %s cannot score visitors whom another version serves: %s", *name, what)
+            _logger.error("model %s version %s cannot score visitors that another version serves: %s", *name, what)
 
     def _count(self, complete: Sequence[tuple[_Waiting, dict[Model, float]]]) -> None:
-        """Count visitors whom all of their versions have scored."""
+        """Count visitors that all of their versions have scored."""
         for version in dict.fromkeys(version for pair, _ in complete for version in pair.rows):
             of_version = [(pair.rows[version], scores[version]) for pair, scores in complete if version in scores]
             rows = np.stack([row for row, _ in of_version])

@@ -1,4 +1,4 @@
-"""What the embedded store says of its append-only file when it starts: whether the file lacks its end."""
+"""Reads from the embedded store's log whether its append-only file lacks its end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TruncationReport:
         self._sizes = {path.name: _size(path) for path in self._folder.glob("*.aof")}
 
     def report(self) -> None:
-        """Read what the store has logged since, and log what was dropped."""
+        """Read the store's new log lines, and log what was dropped."""
         if _size(self._log) == self._read_bytes:
             return
         with self._log.open("rb") as log:

@@ -185,7 +185,7 @@ class StoreClients:
         return {partition: self._ask(reply, partition, build) for partition, reply in replies.items()}
 
     def _ask(self, reply: Any, partition: int, build: Callable[[Any, int], object]) -> Any:
-        """Have a command carried out by the server that is taking its partition over, if the reply says so; return the reply."""
+        """Repeat a command on the server that is taking over its partition, if the reply says so; return the reply."""
         if not isinstance(reply, AskError) or isinstance(reply, MovedError):
             return reply
         pipeline: Any = self._of_place((reply.host, reply.port)).pipeline(transaction=False)

@@ -24,7 +24,7 @@ _LONGEST_PAUSE_SECONDS = 0.02
 _NOT_PRIMARY_PAUSE_SECONDS = 1.0
 """The shortest pause before a name that led to a replica is resolved again; the longest is twice as long."""
 _ASKED_AGAIN_SECONDS = 0.1
-"""The same where somebody is asked who should know better soon, as Sentinels do."""
+"""The same where another service is asked that should know soon, such as Sentinels."""
 _STEADY_SECONDS = 1.0
 """A connection that lasted this long was a good one: the next one is made without a pause."""
 

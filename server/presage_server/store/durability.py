@@ -1,4 +1,4 @@
-"""What a store may lose of what it has acknowledged: said at start, and checked where the settings promise more."""
+"""How durable a store is: logged at start, and checked where the settings require more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _logger = logging.getLogger(__name__)
 
 
 async def check_durability(redis: Redis, fsync: str) -> None:
-    """Log how the store keeps what it is given.
+    """Log how durably the store keeps writes.
 
     Args:
         redis: A client of the store.

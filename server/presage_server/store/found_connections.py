@@ -30,7 +30,7 @@ _TRIES = 100
 
 
 class StoreMovedError(RedisConnectionError):
-    """The data is, or will soon be, at another server; what was asked was not done, so it can be asked again there."""
+    """The data is, or will soon be, on another server; the command was not carried out, so it can be repeated there."""
 
 
 # redis-py's methods have no types: hence the names of type Any.

@@ -149,7 +149,7 @@ class Link:
             self._lose(str(error))
 
     def pump(self, wait_seconds: float = 0.0) -> None:
-        """Send, receive, and hand replies to those who asked.
+        """Send, receive, and pass replies to their callers.
 
         Args:
             wait_seconds: How long to wait for replies if none are there yet; a near store is waited for a little longer.
@@ -179,7 +179,7 @@ class Link:
         self._check_health(read_at)
 
     def drop(self, reason: str, *, logged: bool = False) -> None:
-        """Give the connection up because the server is the wrong one, and look for the right one; who logs that says ``logged``."""
+        """Close the connection to a wrong server, and find the right one; ``logged``: the caller has logged it."""
         if self._wire is not None:
             self._logged = logged
             self._connector.failure = NotPrimaryError()  # so that the next attempt is not made at once

@@ -52,7 +52,7 @@ class OpenStore:
     make: Callable[..., RedisStore]
     """Makes what calls do with it, from the arguments of ``RedisStore``."""
     watch_losses: Callable[[WrittenEntries], LossWatch]
-    """Makes what looks whether it keeps what it took."""
+    """Makes the watch for lost writes."""
 
 
 async def open_store(settings: Settings, stack: AsyncExitStack) -> OpenStore:

@@ -1,4 +1,4 @@
-"""The embedded store's files are for the user who runs it: they hold what visitors did."""
+"""Makes the embedded store's files readable only by its user, since they contain what visitors did."""
 
 from __future__ import annotations
 

@@ -70,11 +70,11 @@ class RedisStore:
         """What it last took, to see whether it keeps it."""
 
     def divider(self) -> Callable[[str], object] | None:
-        """Return what tells visitors apart who should not wait for each other, as their servers differ; None: all may."""
+        """Return a function that groups visitors by the server that they wait for; None: there is one group."""
         return None
 
     def divide(self, items: Sequence[T]) -> Sequence[Sequence[T]]:
-        """Divide items so that those of one part are of visitors who may wait for each other's data."""
+        """Divide items into parts whose visitors may wait for each other's data."""
         return (items,)
 
     def read(self, user_ids: Sequence[str], on_blobs: Callable[[Sequence[Blob] | None], None]) -> None:

@@ -1,4 +1,4 @@
-"""Why a store's URL cannot be understood, told without the password in it."""
+"""Why a store's URL is invalid, without the password in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EXPECTED = (
 
 
 def check_url(url: str) -> None:
-    """Raise ValueError if a password seems to have ended a URL's part: what follows would be taken for a host, and be shown."""
+    """Raise ValueError if a password seems to end a part of the URL early: the rest would be parsed as a host, and shown."""
     split = urlsplit(url)
     if split.scheme != "unix" and (
         "@" in split.path + split.fragment or ("@" in split.query and "@" not in split.netloc)

@@ -1,4 +1,4 @@
-"""Where a store is, as its URL says it: one server, the primary that Sentinels know, or the servers of a cluster."""
+"""Kinds of store URLs: one server, a primary that Sentinels know, or a cluster."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STORE_SCHEMES = (
     "redis+cluster://",
     "rediss+cluster://",
 )
-"""How the URL of a store may begin; with ``rediss``, what is sent is encrypted."""
+"""The schemes of a store's URL; ``rediss`` uses TLS."""
 
 STORE_URL_HELP = (
     "redis://, rediss:// or unix://, redis+sentinel://SENTINEL,SENTINEL/NAME, or redis+cluster://SERVER,SERVER"

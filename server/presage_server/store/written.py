@@ -79,7 +79,7 @@ class WrittenEntries:
 
 
 class LossWatch:
-    """Whenever another process of the store answers, looks whether it has what was acknowledged before.
+    """Checks, whenever another process of the store answers, whether it has the acknowledged writes.
 
     A store that dies, and a replica that takes its place, lack the newest part of what was written: what was not on disk yet, or
     not sent to the replica. So a stream that has the newest entry of before has all of them.
@@ -95,7 +95,7 @@ class LossWatch:
         self._link = link
         self._written = written
         self._process = link.process
-        """The newest process of the store that was looked at."""
+        """The newest process of the store that was checked."""
         self.metrics = Counters(
             "presage_store_lost_events",
             "Acknowledged events that the store did not have any more after it was restarted or failed over, of those that this "
@@ -111,9 +111,9 @@ class LossWatch:
                 async with asyncio.timeout(_TIMEOUT_SECONDS):
                     await self.check()
             except (RedisError, OSError, TimeoutError) as error:
-                _logger.debug("the store could not be asked for what was written before; tried again: %s", error)
+                _logger.debug("the store could not be asked for lost writes; trying again: %s", error)
             except Exception:
-                _logger.exception("what was written before could not be looked for; tried again")
+                _logger.exception("could not check for lost writes; trying again")
 
     async def check(self) -> None:
         """Look once; does nothing while the same process answers.
@@ -145,7 +145,7 @@ class LossWatch:
         return False
 
     async def _lost_of(self, changes: Sequence[WrittenChange]) -> list[WrittenChange]:
-        """Find what is lost of a stream that lacks its newest entry."""
+        """Find the lost entries of a stream that lacks its newest one."""
         found: list[bool] = []
         for first in range(0, len(changes), _CHANGES_PER_ROUND_TRIP):
             found += await self._are_there(changes[first : first + _CHANGES_PER_ROUND_TRIP])

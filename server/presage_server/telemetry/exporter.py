@@ -51,7 +51,7 @@ class _Server:
         self._waiting: asyncio.Future[Exposed] | None = None
 
     async def ask(self) -> Exposed:
-        """Return what it says; raises SilentError."""
+        """Return the server's report; raises SilentError."""
         if self._waiting is None:
             self._waiting = asyncio.get_running_loop().create_future()
             self._writer.write(b"?")

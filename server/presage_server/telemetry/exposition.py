@@ -26,7 +26,7 @@ _REJECTED = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nContent-L
 
 
 class Exposed(NamedTuple):
-    """What a server says of itself."""
+    """What a server reports about itself."""
 
     text: bytes
     """Its metrics, in Prometheus' text format."""
@@ -78,7 +78,7 @@ def shown_address(host: str, sockets: list[socket.socket]) -> str:
 
 
 async def serve_http(source: Source, sockets: list[socket.socket]) -> list[asyncio.Server]:
-    """Serve what a source says: ``/ready`` is 200 or 503, every other path gets the metrics.
+    """Serve a source over HTTP: ``/ready`` is 200 or 503, every other path returns the metrics.
 
     Args:
         source: Is asked for it.
@@ -111,7 +111,7 @@ class _Limited:
         self._asking: asyncio.Task[Exposed] | None = None
 
     async def ask(self) -> Exposed:
-        """Return what the source says, at once or as soon as it may be asked; raises SilentError."""
+        """Return the source's report, at once or as soon as it may be asked; raises SilentError."""
         if self._asking is None:
             self._asking = asyncio.ensure_future(self._ask_in_time())
             self._asking.add_done_callback(self._end)

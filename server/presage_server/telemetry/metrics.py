@@ -33,7 +33,7 @@ class Metrics:
     unready: Callable[[], str] = staticmethod(lambda: "the server is starting")
     """Why no calls should be sent here; empty if they should."""
     readers: Callable[[], Readers] = staticmethod(list)
-    """Who may read them; nobody until that is known."""
+    """Who may read them; no one until that is known."""
 
     def __init__(self) -> None:
         handled = Counters("grpc_server_handled", "Calls ended, by method and status.", ("grpc_method", "grpc_code"))

@@ -95,7 +95,7 @@ async def followed_readiness(
 
 
 async def probe_store(redis: Redis, timeout_seconds: float) -> str:
-    """Return why a store cannot be used now; empty if it can. It is asked on a connection of its own, whether or not calls come."""
+    """Return why a store cannot be used now; empty if it can. It is asked on a separate connection, with or without traffic."""
     try:
         async with asyncio.timeout(timeout_seconds):
             role = (await redis.execute_command("ROLE"))[0]  # type: ignore[no-untyped-call]

@@ -26,7 +26,7 @@ class Seldom:
         self._left_out = 0
 
     def passes(self) -> bool:
-        """Tell whether a line is to be written, and count it if not."""
+        """Return whether a line is to be written, and count it if not."""
         now = self._clock()
         self._room = min(float(self._at_once), self._room + (now - self._looked_at) / self._seconds)
         self._looked_at = now
@@ -37,6 +37,6 @@ class Seldom:
         return True
 
     def left_out(self) -> str:
-        """Say how many lines were left out since this was said, for the end of the next one; nothing if none were."""
+        """Return how many lines were left out since the last call, as a suffix for the next line; empty if none were."""
         count, self._left_out = self._left_out, 0
         return f" ({count} more of its kind were left out)" if count else ""

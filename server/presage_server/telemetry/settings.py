@@ -1,4 +1,4 @@
-"""The settings of what a server says of itself."""
+"""Settings of metrics, logs, readiness and traces."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class TelemetrySettings:
 
     log_format: str = setting(
         "text",
-        "How messages are logged: lines to read, or one JSON object a line.",
+        "How messages are logged: as text, or as one JSON object per line.",
         choices=("text", "json"),
     )
     ready_needs_store: bool = setting(
         False,
-        "Whether a server whose store does not answer is not ready: the health service `presage.ready`, and `/ready` beside the "
-        "metrics. Otherwise it is, as it still answers, with degraded scores.",
+        "Report the server as not ready while its store does not answer, in the health service `presage.ready` and in `/ready` "
+        "beside the metrics. Without it, such a server is ready, as it still answers, with degraded scores.",
     )
     trace_endpoint: str = setting(
         "",
@@ -33,7 +33,7 @@ class TelemetrySettings:
     )
     trace_share: float = setting(
         0.0,
-        "The share of calls without a `traceparent` that are traced. Of calls with one, those are traced whose caller says so.",
+        "The share of calls without a `traceparent` that are traced. Calls with one are traced if it is sampled.",
         low=0,
         high=1,
     )

@@ -30,12 +30,12 @@ _OF_ARMS = {
     "score_sum": "Sum of the scores that callers got: divided by their number, the mean score.",
 }
 _OF_VERSIONS = {
-    "paired": "Visitors whom all loaded versions have scored at the same moment.",
+    "paired": "Visitors that all loaded versions have scored at the same moment.",
     "paired_score_sum": "Sum of the scores of these visitors.",
     "paired_features": "Features of these visitors, as the version sees them.",
     "paired_defaults": "Those of these features that are at their defaults.",
-    "paired_others": "Scores, or ranked lists, of visitors whom another version serves.",
-    "paired_errors": "Scores, or ranked lists, that failed, of visitors whom another version serves.",
+    "paired_others": "Scores, or ranked lists, of visitors that another version serves.",
+    "paired_errors": "Scores, or ranked lists, that failed, of visitors that another version serves.",
 }
 
 
@@ -82,12 +82,12 @@ class VersionCounts:
         """How many runs took how long, by the class of their rows, then by that of their time."""
         self.run_seconds = 0.0
         self.paired = 0
-        """Scores of visitors whom all loaded versions have scored at the same moment."""
+        """Scores of visitors that all loaded versions have scored at the same moment."""
         self.paired_score_sum = 0.0
         self.paired_features = self.paired_defaults = 0
         """Features of these visitors, and how many of them were those of a visitor without history."""
         self.paired_others = self.paired_errors = 0
-        """Scores of visitors whom other versions serve, and those that failed."""
+        """Scores of visitors that other versions serve, and those that failed."""
 
     def observe_run(self, seconds: float, rows: int) -> None:
         """Count one run of the model."""

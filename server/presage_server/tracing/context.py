@@ -1,4 +1,4 @@
-"""W3C Trace Context: what a caller says of the trace that its call belongs to.
+"""W3C Trace Context: the trace that a call belongs to.
 
 https://www.w3.org/TR/trace-context/
 """
@@ -33,12 +33,12 @@ def is_long_enough(traceparent: str | bytes) -> bool:
 
 
 def is_sampled(traceparent: str | bytes) -> bool:
-    """Return whether a caller says that its trace is sampled, at the price of a look at one character."""
+    """Return whether a caller's trace is sampled, from one character of its ``traceparent``."""
     return len(traceparent) > _FLAGS_AT and traceparent[_FLAGS_AT] in _SAMPLED
 
 
 def read_parent(traceparent: str | bytes) -> Parent | None:
-    """Read a ``traceparent``; None if it is none."""
+    """Parse a ``traceparent``; None if it is not valid."""
     if not isinstance(traceparent, str):
         return None
     found = _FORM.fullmatch(traceparent)

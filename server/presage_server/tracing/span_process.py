@@ -1,7 +1,7 @@
 """``python -m presage_server.tracing.span_process`` makes OpenTelemetry spans of traced calls, outside the process that serves.
 
 It reads frames from standard input until it ends: how far the wall clock is ahead of the monotonic one, and the calls. Its
-arguments are the collector's URL, and the level and the format of log lines. What else OpenTelemetry's SDK can be told, such as
+arguments are the collector's URL, and the level and the format of log lines. Other settings of OpenTelemetry's SDK, such as
 headers and certificates, it reads from the usual ``OTEL_...`` variables.
 """
 

@@ -27,7 +27,7 @@ _NANOS = 1_000_000_000
 
 
 class GivenTraceIds(RandomIdGenerator):
-    """Gives a trace that begins here the id that was chosen for it, which log lines have, too."""
+    """Gives a trace that begins here its chosen id, which log lines contain, too."""
 
     def __init__(self) -> None:
         self.trace_id = 0

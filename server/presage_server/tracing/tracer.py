@@ -57,7 +57,7 @@ class _Trace:
 
 
 class _Kept(NamedTuple):
-    """A traced call that has ended, without its request, until somebody has time to describe it."""
+    """A traced call that has ended, without its request, waiting to be exported."""
 
     method: str
     received: float
@@ -132,7 +132,7 @@ class Tracer:
 
 
 def _describe(kept: _Kept) -> Ended:
-    """Say what is sent of a call. Its batch may have gone on after its end, which is left out."""
+    """Return what is exported of a call. Its batch may have continued after its end; that part is left out."""
     trace, ended = kept.trace, kept.ended
     return Ended(
         kept.method,

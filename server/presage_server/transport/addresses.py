@@ -77,7 +77,9 @@ def claim_socket(host: str) -> None:
     """
     path = Path(host.removeprefix(UNIX))
     if not path.parent.is_dir():
-        raise SettingsError(f"host: expected a folder for the socket {path}, but {path.parent} is none; make it first")
+        raise SettingsError(
+            f"host: expected a folder for the socket {path}, but {path.parent} is not one; create it first"
+        )
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise SettingsError(f"host: expected a socket or nothing at {path}, which is something else")

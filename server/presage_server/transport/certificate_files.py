@@ -86,7 +86,7 @@ def _context_of_client(setting: str, path: Path | None, trusted: bytes) -> ssl.S
 
 
 def _shake_hands(files: TlsFiles, chain: bytes) -> tuple[str, float]:
-    """Return whom a client would see, and until when."""
+    """Return the name that a client would see, and until when."""
     client = _context_of_client("tls_cert", files.chain, chain)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:

@@ -84,7 +84,7 @@ class Certificates(Collector):
         )
         yield GaugeMetricFamily(
             "presage_tls_problem",
-            "1 while the files of the certificate cannot be served, and the last one goes on serving.",
+            "1 while the certificate's files cannot be served, and the previous certificate is.",
             value=float(bool(self._problem)),
         )
 
@@ -94,7 +94,7 @@ class Certificates(Collector):
         except CertificateError as error:
             self._problem = str(error)
             _logger.error(  # noqa: TRY400 - the message says it all
-                "TLS goes on with the certificate that is valid until %s: the new one cannot be served: %s",
+                "TLS keeps the certificate that is valid until %s; the new one cannot be served: %s",
                 _date(self._serving.expires),
                 error,
             )

@@ -1,4 +1,4 @@
-"""The settings of who may listen to a connection."""
+"""Settings of TLS."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class TlsSettings:
 
     tls_cert: str = setting(
         "",
-        "The PEM file of the server's certificate, with those between it and its root behind it: connections speak TLS, with "
-        "`grpcio` as transport. It is looked at every second, and a new one is served without a restart.",
+        "The PEM file of the server's certificate, followed by the intermediate ones. Connections then use TLS, with `grpcio` as "
+        "transport. The file is checked every second, and a new certificate is served without a restart.",
         shown_default="none: nothing is encrypted",
     )
     tls_key: str = setting("", "The PEM file of that certificate's key, without a passphrase.", shown_default="none")
@@ -29,8 +29,8 @@ class TlsSettings:
     )
     insecure: bool = setting(
         False,
-        "Listen beyond loopback without TLS: whoever is on the way can read and change what is sent. For networks where "
-        "something else encrypts, such as a service mesh.",
+        "Listen beyond loopback without TLS, so that the network can read and change what is sent. For networks where something "
+        "else encrypts, such as a service mesh.",
     )
 
     def check_tls(self, host: str) -> None:

@@ -1,4 +1,4 @@
-"""Processes that do work for a server which nobody waits for: at the other end of a socket, and started again when they end."""
+"""Helper processes of a server: connected by a socket, and started again when they end."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from time import monotonic
 from typing import Any
 
 import msgspec
 
+from presage_server.child_process import CHECK_INTERVAL_SECONDS, end_process, kept_running
 from presage_server.store.embedded import end_with_parent
 
 __all__ = ["LENGTH_BYTES", "frame", "helper_process", "read_frame"]
@@ -21,14 +21,11 @@ __all__ = ["LENGTH_BYTES", "frame", "helper_process", "read_frame"]
 _logger = logging.getLogger(__name__)
 
 LENGTH_BYTES = 4
-_FIRST_DELAY_SECONDS = 0.5
-_MAX_DELAY_SECONDS = 60.0
-_STEADY_SECONDS = 60.0
 _END_SECONDS = 5.0
-_CHECK_INTERVAL_SECONDS = 0.5
+"""How long a helper may take to end once its socket is closed."""
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-"""What the server says to a helper; returns, or raises OSError or IncompleteReadError, when the helper has gone."""
+"""Talks to a helper; returns, or raises OSError or IncompleteReadError, when the helper has gone."""
 
 
 def frame(message: Any) -> bytes:
@@ -62,32 +59,11 @@ async def helper_process(
         module: Its standard input is the socket; it ends when the socket does.
         arguments: Of its command line.
         serve: What is said to it, from the start of each.
-        what: What it does, for the log: "the process that …".
+        what: A name for the log: "the process that …".
         pass_fds: Descriptors that it inherits.
     """
-    keeper = asyncio.create_task(_keep(module, arguments, serve, what, pass_fds))
-    try:
+    async with kept_running(lambda: _run(module, arguments, serve, pass_fds), what=what):
         yield
-    finally:
-        keeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeper
-
-
-async def _keep(module: str, arguments: Sequence[str], serve: Serve, what: str, pass_fds: Sequence[int]) -> None:
-    delay = _FIRST_DELAY_SECONDS
-    while True:
-        started = monotonic()
-        try:
-            code = await _run(module, arguments, serve, pass_fds)
-        except OSError as error:  # out of processes or descriptors, for now
-            code, reason = None, str(error)
-        delay = _FIRST_DELAY_SECONDS if monotonic() - started > _STEADY_SECONDS else min(2 * delay, _MAX_DELAY_SECONDS)
-        if code is None:
-            _logger.error("%s could not be started, and is tried again in %g s: %s", what, delay, reason)
-        else:
-            _logger.error("%s ended with code %d and is started again in %g s", what, code, delay)
-        await asyncio.sleep(delay)
 
 
 async def _run(module: str, arguments: Sequence[str], serve: Serve, pass_fds: Sequence[int]) -> int:
@@ -99,7 +75,7 @@ async def _run(module: str, arguments: Sequence[str], serve: Serve, pass_fds: Se
     serving = asyncio.ensure_future(serve(reader, writer))
     try:
         while process.poll() is None and not serving.done():
-            await asyncio.wait({serving}, timeout=_CHECK_INTERVAL_SECONDS)
+            await asyncio.wait({serving}, timeout=CHECK_INTERVAL_SECONDS)
     finally:
         serving.cancel()
         try:
@@ -108,7 +84,7 @@ async def _run(module: str, arguments: Sequence[str], serve: Serve, pass_fds: Se
         except Exception:  # a defect must neither leave the process behind nor be its last start
             _logger.exception("what %s is sent could not be made", module)
         writer.close()
-        await _end(process)
+        await end_process(process, _END_SECONDS)
         with suppress(OSError):
             await writer.wait_closed()
     return process.returncode
@@ -122,15 +98,3 @@ def _start(module: str, arguments: Sequence[str], end: int, pass_fds: Sequence[i
         pass_fds=pass_fds,
         start_new_session=True,  # Ctrl-C is for the server
     )
-
-
-async def _end(process: subprocess.Popen[bytes]) -> None:
-    """Let a helper whose socket is closed end by itself; kill it if that takes too long."""
-    try:
-        await asyncio.to_thread(process.wait, _END_SECONDS)
-    except subprocess.TimeoutExpired:
-        pass
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()

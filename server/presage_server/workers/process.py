@@ -90,7 +90,7 @@ class WorkerProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=sys.stderr,  # the line of readiness is the supervisor's
                 pass_fds=(theirs.fileno(), *([access.descriptor] if access is not None else [])),
-                start_new_session=True,  # Ctrl-C is for the supervisor, which tells the workers what it wants of them
+                start_new_session=True,  # Ctrl-C is for the supervisor, which stops the workers itself
             )
         channel.send(
             settings=settings_to_json(settings),
@@ -143,7 +143,7 @@ class WorkerProcess:
             pinging.cancel()
 
     async def read_metrics(self) -> None:
-        """Ask for its metrics; ``metrics`` stays what it is if the worker does not answer soon."""
+        """Ask for its metrics; ``metrics`` is left as it is if the worker does not answer in time."""
         if self._metrics is None:
             self._metrics = asyncio.get_running_loop().create_future()
             self._channel.send(command="metrics")

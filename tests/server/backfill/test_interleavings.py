@@ -100,7 +100,9 @@ class World:
 
 
 @settings(max_examples=40)
-@example(before=[("old event", 0)] * 4, meanwhile=[(0, ("archive", 0)), (0, ("trim", 0))])  # nothing is archived when it begins
+@example(
+    before=[("old event", 0)] * 4, meanwhile=[(0, ("archive", 0)), (0, ("trim", 0))]
+)  # nothing is archived when it begins
 @given(before=BEFORE, meanwhile=MEANWHILE)
 def test_states_are_those_of_a_replay_of_all_events(shared_store, before, meanwhile):
     store = shared_store

@@ -117,7 +117,9 @@ async def test_a_server_whose_store_rejects_vectors_goes_on_serving_scores(store
 async def test_a_connection_that_breaks_has_no_vector_logged_twice(store, models, unused_tcp_port):
     sampling = {"sample_vectors_share": 1.0, "metrics_port": unused_tcp_port}
     # The first connections last long enough for the store to be checked and opened.
-    road = Road(pieces_bytes=(17, 4_096), pauses_ms=(0,), breaks_after_bytes=(9_000, 9_000, 9_000, *[2_200, 2_300] * 20))
+    road = Road(
+        pieces_bytes=(17, 4_096), pauses_ms=(0,), breaks_after_bytes=(9_000, 9_000, 9_000, *[2_200, 2_300] * 20)
+    )
     scored, degraded = 500, 0
     async with (
         rough_proxy(store, road) as url,

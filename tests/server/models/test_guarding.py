@@ -60,7 +60,7 @@ class Watched:
             self.versions.of(version).observe_run(seconds, 1)
 
     def pair(self, pairs: int, *, shift: float = 0.0, defaults: int = 0) -> None:
-        """Count visitors whom both versions have scored, with 20 features each."""
+        """Count visitors that both versions have scored, with 20 features each."""
         for version in (self.champion, self.challenger):
             counts = self.versions.of(version)
             counts.paired += pairs

@@ -1,4 +1,4 @@
-"""Which version serves whom."""
+"""Which version serves which visitors."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ def test_a_version_that_fails_in_pairs_harms_nobody(split, store, loaded, monkey
     assert len(vectors) == 20
     assert all("3" not in dict(vector.others) and len(vector.others) >= 1 for vector in vectors)
     lines = [record.getMessage() for record in caplog.records]
-    assert lines == ["model conversion version 3 cannot score visitors whom another version serves: no tree"]
+    assert lines == ["model conversion version 3 cannot score visitors that another version serves: no tree"]
     labels = {"model": "conversion", "version": "3"}
     assert split.counted("presage_version_paired_errors_total", **labels) == 20
 

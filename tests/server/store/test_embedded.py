@@ -119,7 +119,7 @@ async def test_a_store_that_dies_is_started_again_with_what_it_held(tmp_path, ca
 
 
 async def test_no_copy_of_this_process_is_made_on_the_way(tmp_path):
-    """A copy of gRPC's threads may fail, or wait for ever, before it becomes the store."""
+    """A copy of gRPC's threads may fail, or wait forever, before it becomes the store."""
     copies = []
     os.register_at_fork(before=lambda: copies.append("made"))
     async with embedded_store(tmp_path):

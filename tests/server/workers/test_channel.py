@@ -43,7 +43,13 @@ async def test_half_a_message_is_none():
 
 def test_settings_come_out_as_they_went_in():
     changed = {
-        str: lambda value: {"auto": "grpcio", "everysec": "always", "info": "debug", "text": "json", "health": "none"}.get(value, "unix:///somewhere"),
+        str: lambda value: {
+            "auto": "grpcio",
+            "everysec": "always",
+            "info": "debug",
+            "text": "json",
+            "health": "none",
+        }.get(value, "unix:///somewhere"),
         int: lambda value: {60: 120}.get(value, value + 1),
         float: lambda value: value / 2 + 0.25,
         bool: lambda value: not value,

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from presage_server import child_process
 from presage_server.workers import helper
 from presage_server.workers.helper import frame, helper_process, read_frame
 from support.running_server import GENEROUS_SECONDS
@@ -31,8 +32,8 @@ def module(tmp_path, monkeypatch):
     """A module that can be run as a helper: it doubles what it is told, and dies when it is told to."""
     (tmp_path / "doubling_helper.py").write_text(PROGRAM)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(helper, "_FIRST_DELAY_SECONDS", 0.01)
-    monkeypatch.setattr(helper, "_CHECK_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(child_process, "_FIRST_DELAY_SECONDS", 0.01)
+    monkeypatch.setattr(helper, "CHECK_INTERVAL_SECONDS", 0.01)
     return "doubling_helper"
 
 

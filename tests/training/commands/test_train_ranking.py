@@ -49,7 +49,7 @@ def test_it_writes_a_run_and_a_bundle_and_says_how_to_serve_it(train, tmp_path):
         (("--items", "{tmp}/none.csv"), "none.csv: No such file or directory"),
         (("--items", "{tmp}/rules.toml"), "rules.toml"),
         (("--columns", "item_id=sku"), "--columns: only valid with --items; remove it"),
-        (("--state-ttl-days", "-1"), "state_ttl_days: expected a number of days up to 3650, or 0 for ever, got -1"),
+        (("--state-ttl-days", "-1"), "state_ttl_days: expected a number of days up to 3650, or 0 forever, got -1"),
         (("--bundle", "{tmp}/shop/version 1"), "--bundle: expected a folder NAME/VERSION, as in models/shop/1"),
         (("--bundle", "{tmp}/models/ranking"), "whose version is a number, got "),
     ],

@@ -146,7 +146,7 @@ async def test_a_failing_lane_ends_the_reading(servicer, target):
 async def test_what_the_reader_raises_comes_out_as_it_is(servicer, target):
     def damaged_log() -> Iterator[Event]:
         yield from (act(minutes=minute) for minute in range(700))
-        raise LogFormatError(Path("shop.jsonl.gz"), "ends too soon", advice="Write it anew.")
+        raise LogFormatError(Path("shop.jsonl.gz"), "ends too soon", advice="Write it again.")
 
     with pytest.raises(LogFormatError, match="ends too soon"):
         await send(damaged_log(), target)

@@ -1,4 +1,4 @@
-"""``presage models compare``: two versions of a model, by what came of the visitors whom both have scored."""
+"""``presage models compare``: two versions of a model, by the outcomes of visitors that both have scored."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ next
 
 
 def _distribution() -> str:
-    """Return what to tell pip: this checkout, or where there is none, the package."""
+    """Return what pip is to install: this checkout, or where there is none, the package."""
     return "." if Path(__file__).parents[3].joinpath("pyproject.toml").exists() else "presage-scoring"
 
 

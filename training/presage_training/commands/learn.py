@@ -99,7 +99,7 @@ def learn(  # noqa: PLR0917 - the command line passes names
     """Train a model again and again from the archive, and let it earn its place.
 
     Follows an archive. After enough new purchases, trains in a low-priority process, compares the new version with the champion on
-    the newest outcomes, and registers it as challenger; then promotes or drops it by what came of those whom both have scored.
+    the newest outcomes, and registers it as challenger; then promotes or drops it by the outcomes of visitors that both scored.
     Without any model, a prior is written first: run with --init before `presage serve`. With --rank, the model ranks items.
     """
     if not init:  # somebody waits for that

@@ -1,4 +1,4 @@
-"""Whether a challenger is promoted or dropped, by the outcomes of visitors whom both it and the champion have scored."""
+"""Whether a challenger is promoted or dropped, by the outcomes of visitors that both it and the champion have scored."""
 
 from __future__ import annotations
 

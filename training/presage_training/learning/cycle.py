@@ -65,7 +65,7 @@ class LearningCycle(ABC, Generic[Options]):
         """Take each step that is due.
 
         Raises:
-            StoppedError: It was told to end while a model was trained.
+            StoppedError: It was stopped while a model was trained.
             TrainingError: The archive or the learner's own files cannot be used, or the training process ended early.
             ExportError: The aliases or the champion cannot be read.
             OSError: A folder cannot be read or written.
@@ -129,7 +129,7 @@ class LearningCycle(ABC, Generic[Options]):
         """Train a version into a work folder, and compare it with the champion."""
 
     def _recount_prior(self, aliases: Aliases, now: int) -> None:
-        """Make the prior anew, where it rests on data; before a version is trained."""
+        """Make the prior again, where it rests on data; before a version is trained."""
 
     def _count(self, _now: int) -> None:
         state = read_state(self.folder)

@@ -45,7 +45,7 @@ class TrainingOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoppedError(Exception):
-    """Expected: the learner was told to end."""
+    """Expected: the learner was stopped."""
 
 
 def run_process(spec_type: type[Spec], train: Callable[[Spec, Path], TrainingOutcome]) -> None:

@@ -39,7 +39,7 @@ def find_prior(folder: Path) -> str:
 
 
 def is_prior(directory: Path) -> bool:
-    """Tell whether a bundle is a prior."""
+    """Return whether a bundle is a prior."""
     return read_manifest(directory).data.get("kind") == PRIOR_KIND
 
 

@@ -55,7 +55,7 @@ class RankingOptions:
                 raise DatasetError(f"{name}: expected at least {_MIN_PART}, got {getattr(self, name)}")
         if not 0.0 <= self.state_ttl_days <= 3_650.0:
             raise DatasetError(
-                f"state_ttl_days: expected a number of days up to 3650, or 0 for ever, got {self.state_ttl_days:g}"
+                f"state_ttl_days: expected a number of days up to 3650, or 0 forever, got {self.state_ttl_days:g}"
             )
         if self.draws < 100:
             raise DatasetError(f"draws: expected at least 100 for an interval of 95 %, got {self.draws}")

@@ -44,7 +44,7 @@ def simulate_lists(
     first.
 
     Args:
-        source: Makes the lists; it is told of each event as it happens.
+        source: Makes the lists; it gets each event as it happens.
         shop: What is sold.
         seed: The same seed, shop and lists give the same events. Visitors are those of ``simulate`` with this seed.
         visitors: How many people; each comes at least once.

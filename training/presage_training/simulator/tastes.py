@@ -1,4 +1,4 @@
-"""What a visitor likes, in numbers: the truth that lists are measured against, which no ranker is told."""
+"""What a visitor likes, in numbers: the truth that lists are measured against, which no ranker sees."""
 
 from __future__ import annotations
 

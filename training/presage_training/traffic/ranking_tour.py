@@ -70,7 +70,7 @@ def tour(
     Args:
         target: The server, host:port.
         shop: Whose products the server knows.
-        user_id: A visitor of whom nothing is known.
+        user_id: A visitor without any history.
         category: What the visitor comes for.
         k: Places of a list.
         wait: Called between attempts to get a full list: there is none as long as the server has counted no products.

@@ -56,7 +56,7 @@ def compared_by_arm(rows: Served) -> Flags | None:
 
 
 def estimate_by_arm(values: Floats, rows: Served, sequence: Callable[[Floats], Interval]) -> Estimate | None:
-    """Estimate the mean of the values of those whom each version serves; weighted by propensity, one mean of independent rows.
+    """Estimate the mean of the values of the visitors that each version serves; by propensity, one mean of independent rows.
 
     Args:
         values: What came of each row.

@@ -18,7 +18,7 @@ from presage_training.errors import VerdictError
 __all__ = ["TIGHTEST_AT", "Interval", "confidence_sequence"]
 
 TIGHTEST_AT = 5_000
-"""The number of rows at which intervals are tightest, relative to fixed ones, unless told otherwise."""
+"""The number of rows at which intervals are tightest, relative to fixed ones, unless given."""
 
 
 class Interval(NamedTuple):

@@ -23,7 +23,7 @@ __all__ = ["ClusterLink"]
 
 _SELECT_FDS = 1_024
 _SOON_SECONDS = 0.01
-"""A server that leaves a request unanswered for longer is no longer waited for by those who do not need it."""
+"""When a server leaves a request unanswered for longer, batches that do not need it stop waiting for it."""
 _IDLE_WAIT_SECONDS = 0.001
 """How long a turn waits at most while there is no server whose reply it could wait for, only connections or moments."""
 
@@ -128,7 +128,7 @@ class ClusterLink:
         return link
 
     def moved(self, partition: int, place: Place) -> None:
-        """Take note that a server said where a partition is now."""
+        """Note where a partition is now, as a server said."""
         self._by_partition[partition] = self.link_to(place)
         self._keeper.want()
 
@@ -141,7 +141,7 @@ class ClusterLink:
         return next(place for place, known in self._links.items() if known is link)
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:
-        """Have something called by ``pump`` when so many seconds have passed."""
+        """Have ``pump`` call a function after a number of seconds."""
         heapq.heappush(self._timers, (monotonic() + seconds, next(self._numbers), call))
 
     def flush(self) -> None:
@@ -150,7 +150,7 @@ class ClusterLink:
             link.flush()
 
     def pump(self, wait_seconds: float = 0.0) -> None:
-        """Send, receive, and hand replies to those who asked.
+        """Send, receive, and pass replies to their callers.
 
         Args:
             wait_seconds: How long to wait for replies if none are there yet.

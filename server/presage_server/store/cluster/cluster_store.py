@@ -53,7 +53,7 @@ class ClusterStore(RedisStore):
         )
 
     def divider(self) -> Callable[[str], object] | None:
-        """Return what tells visitors of different servers apart; None while all servers answer soon."""
+        """Return a function that groups visitors by their server; None while all servers respond quickly."""
         return None if self.link.healthy else self._server_of
 
     def divide(self, items: Sequence[T]) -> Sequence[Sequence[T]]:

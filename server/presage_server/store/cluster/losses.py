@@ -19,7 +19,7 @@ _PARTITION_OF = {stream_key(partition): partition for partition in range(PARTITI
 
 
 class ClusterLossWatch(LossWatch):
-    """As ``LossWatch``; looks at all streams whenever another process of any server answers.
+    """As ``LossWatch``; checks all streams whenever another process of any server answers.
 
     Args:
         clients: Of the cluster, for this alone; used in a thread.

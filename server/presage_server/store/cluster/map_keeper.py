@@ -1,4 +1,4 @@
-"""Asks a cluster where its partitions are, in a thread of its own, whenever somebody wants to know."""
+"""Asks a cluster where its partitions are, in a separate thread, on request."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class MapKeeper:
         self._thread = threading.Thread(target=self._run, name="presage-cluster", daemon=True)
 
     def start(self) -> None:
-        """Begin to wait for somebody who wants to know."""
+        """Start waiting for requests."""
         self._thread.start()
 
     def want(self) -> None:
@@ -66,7 +66,7 @@ class MapKeeper:
                 self._slots.refresh()
             except (RedisError, OSError, StoreStartError) as error:
                 if not failing:
-                    _logger.warning("no server of the store's cluster says where its slots are: %s", error)
+                    _logger.warning("no server of the store's cluster returns its slots: %s", error)
                 failing = True
             except Exception:  # nobody else would ever ask again
                 if not failing:

@@ -1,4 +1,4 @@
-"""Commands on a cluster, each sent to the server that has its partition, and sent on when that server has it no more."""
+"""Commands on a cluster, each sent to the server that has its partition, and redirected when the partition has moved."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Routed:
             self._send(again)
 
     def _follow(self, link: Link, place: int, error: ReplyError, again: list[int]) -> bool:
-        """Send a command on if the reply says that it was not carried out and where it should be; return whether that is so."""
+        """Redirect a command if the reply says that it was not carried out and where it belongs; return whether it was."""
         word, _, rest = str(error).partition(" ")
         cluster = self._cluster
         if word in {"CLUSTERDOWN", "READONLY"}:

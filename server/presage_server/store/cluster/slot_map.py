@@ -59,7 +59,7 @@ class SlotMap:
         self.places: tuple[Place, ...] = ()
         """The servers that have slots, in order."""
         self.partitions: Sequence[Place | None] = (None,) * PARTITIONS
-        """The server of each partition; None where nobody has said yet."""
+        """The server of each partition; None where it is not known yet."""
 
     def refresh(self) -> None:
         """Ask the servers, one after another, until one knows where every partition is.
@@ -89,7 +89,7 @@ class SlotMap:
             self._take(best[1])
 
     def place_of(self, slot: int) -> Place | None:
-        """Return the server of a slot; None where nobody has said yet."""
+        """Return the server of a slot; None where it is not known yet."""
         return self._ranges.place_of(slot)
 
     def finder(self, slot: int) -> Find:
@@ -142,7 +142,7 @@ def _ask(client: Any) -> dict[tuple[int, int], Place]:
         if "cluster support disabled" not in str(error):
             raise
         raise StoreStartError(
-            "redis_url: expected a server of a cluster, got one of its own; write redis:// instead of redis+cluster://"
+            "redis_url: expected a server of a cluster, got a standalone one; write redis:// instead of redis+cluster://"
         ) from error
     # A server that does not know its own address leaves it empty.
     ranges: Any = parse_cluster_slots(reply, current_host=_place_of(client)[0])
