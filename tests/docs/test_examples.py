@@ -47,16 +47,21 @@ IN_PROSE = re.compile(r"`((?:presage|make) [a-z][a-z-]*(?: [^`]*)?)`")
 OUTPUT_OF_PRESAGE = re.compile(r"presage [a-z]+:")
 A_COMMAND = re.compile(r"(\$ |(presage|python3?|pip|make|curl|docker|kubectl) [^:]*$)")
 
-TRAIN_SEVERAL_TIMES = {
+TAKE_LONG = {
     "docs/how-to/add-your-own-features.md",
+    "docs/how-to/archive-events.md",
+    "docs/how-to/backfill.md",
+    "docs/how-to/forget-a-visitor.md",
+    "docs/how-to/release-a-model.md",
+    "docs/how-to/sign-models.md",
     "docs/how-to/train-a-ranking-model.md",
     "docs/how-to/train-on-your-log.md",
 }
-"""Pages that take half a minute and more; ``make new-user`` goes the main way of two of them."""
+"""Pages that take a quarter of a minute and more; ``make new-user`` goes the main way of two of them."""
 
 of_pages = pytest.mark.parametrize("page", PAGES, ids=name_of)
 pages_with_examples = [
-    pytest.param(page, marks=pytest.mark.slow) if name_of(page) in TRAIN_SEVERAL_TIMES else page
+    pytest.param(page, marks=pytest.mark.slow) if name_of(page) in TAKE_LONG else page
     for page in PAGES
     if {"python", "sh"} & {block.language for block in blocks_of(page)}
 ]

@@ -19,6 +19,7 @@ from support.worker_processes import until, workers_of
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers share a port on Linux only")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -110,6 +110,7 @@ async def test_sigterm_lets_the_calls_of_all_workers_end_well_and_takes_the_stor
         assert all(gone(worker) for worker in workers)
 
 
+@pytest.mark.slow
 async def test_a_second_sigint_ends_all_workers_at_once(models, store, tmp_path):
     patience = ("--timeout-ms", "600000", "--drain-seconds", "3600", *PATIENT)
     flags = ("--models", str(models), "--redis-url", store.url, *patience)
@@ -170,6 +171,7 @@ def test_what_keeps_workers_from_starting_is_said_once_in_their_words(models, st
     assert server.log.count("cannot serve") == 1
 
 
+@pytest.mark.slow
 def test_a_port_that_another_server_has_is_named(models, store, tmp_path):
     """Of several workers it has, too: they share it among themselves only."""
     flags = ("--workers", "2", "--models", str(models), "--redis-url", store.url)

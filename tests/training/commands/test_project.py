@@ -98,6 +98,7 @@ def test_options_win_and_the_last_line_serves_with_the_project(presage, folder):
     )
 
 
+@pytest.mark.slow
 def test_own_features_can_be_named_and_rows_do_not_depend_on_workers(presage, folder):
     for workers in (1, 2):
         options = ("--features", "hour_of_day,dear_view_share,categories_viewed", "--workers", workers)

@@ -110,6 +110,7 @@ def test_an_error_is_reported_in_one_line(train, tmp_path, arguments, message):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 def test_a_version_alone_belongs_to_the_current_folder(train, tmp_path, monkeypatch):
     (tmp_path / "shop").mkdir()
     monkeypatch.chdir(tmp_path / "shop")

@@ -104,6 +104,7 @@ def test_sorted_it_gives_the_same_rows(logs, workers):
         assert np.array_equal(getattr(got, column), getattr(expected, column)), column
 
 
+@pytest.mark.slow
 def test_as_recorded_it_trains_and_the_report_says_so(train, logs, tmp_path):
     done = train("shuffled", "--as-recorded")
     results = json.loads((tmp_path / "run" / "results.json").read_text())

@@ -125,6 +125,7 @@ def test_a_bundle_that_exists_stays_unless_overwritten(tmp_path):
     assert load_model(bundle).version == "3"
 
 
+@pytest.mark.slow
 def test_an_invalid_bundle_name_leaves_no_run_either(tmp_path):
     with pytest.raises(BundleError, match="expected 1 to 64 letters"):
         train(tmp_path, bundle="shop/version 3")

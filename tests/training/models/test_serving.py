@@ -78,6 +78,7 @@ async def test_every_kind_is_served_as_its_own_library_predicts(store, bundles, 
             np.testing.assert_allclose(served, expected, rtol=0, atol=tolerance, err_msg=kind)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_manifest_says_what_it_is(bundles, fitted_kinds, kind):
     fitted, _ = fitted_kinds[kind]
@@ -105,6 +106,7 @@ def test_isotonic_calibration_is_served_too(fitted_kinds, tmp_path, rows, kind):
     np.testing.assert_allclose(served, fitted.predict(rows), rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_the_same_model_gives_the_same_bytes(bundles, fitted_kinds, tmp_path):
     for kind in ("blending", "logistic-regression", "xgboost-classifier"):
         fitted, test = fitted_kinds[kind]

@@ -89,6 +89,7 @@ def test_a_release_with_other_features_rejects_the_model(tmp_path):
         check_ranking_features(msgspec.structs.replace(definition, fingerprint="0" * 64))
 
 
+@pytest.mark.slow
 def test_the_order_of_the_log_does_not_matter_and_the_same_seed_gives_the_same_bytes(tmp_path):
     log = walks()
     shuffled = [log[place] for place in np.random.default_rng(1).permutation(len(log))]
@@ -133,6 +134,7 @@ def items_file(path: Path, **columns: list) -> CatalogueFile:
     return CatalogueFile(path=path, columns="item_id=sku")
 
 
+@pytest.mark.slow
 def test_a_catalogue_says_what_events_do_not(tmp_path):
     described = [item(number) for number in range(40)]
     catalogue = items_file(
@@ -207,6 +209,7 @@ def test_thousands_of_items_in_one_order_are_no_obstacle(tmp_path):
     assert results.data.items == 3_000
 
 
+@pytest.mark.slow
 def test_the_bundle_is_also_written_where_it_is_wanted(tmp_path):
     trained(walks(), tmp_path, bundle=tmp_path / "models" / "shop" / "3")
 
