@@ -60,13 +60,13 @@ async def test_the_log_on_a_moving_cluster_gives_every_served_vector_back(cluste
 
 @pytest.mark.slow
 async def test_the_log_of_two_processes_while_much_moves_gives_every_served_vector_back(cluster, tmp_path):
-    logs = simulated_sessions(2_000, seed=SEED)
+    logs = simulated_sessions(3_000, seed=SEED)
     flags = ("--redis-url", cluster.url, "--models", str(shipped_models()), "--stream-max-events", "0")
 
     with (
         server_process(tmp_path / "a.log", *flags) as one,
         server_process(tmp_path / "b.log", *flags) as other,
-        meanwhile(*moves(cluster, 300)) as moved,
+        meanwhile(*moves(cluster, 150)) as moved,
     ):
         answers = await send_crowded(logs, (one.address, other.address), clients=16, seed=SEED)
         assert moved(), "the cluster moved after the events"
