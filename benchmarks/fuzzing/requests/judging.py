@@ -17,7 +17,7 @@ from presage.v1 import ranking_service_pb2, scoring_service_pb2
 __all__ = ["Answer", "Applied", "applied_events", "faults_of"]
 
 _INTERNALS = re.compile(
-    rb"Traceback|File \"|\.py\b|site-packages|object at 0x|<class|<function|<bound|__\w+__|NoneType"
+    rb"Traceback|File \"|\.py\b|site-packages|object at 0x|<class|<function|<bound|__[a-z]\w*__|NoneType"
     rb"|presage_(?:server|featurizer|export)|[A-Z][A-Za-z]*(?:Error|Exception)\b|errno|/tmp/|/proc/|WRONGTYPE|EVALSHA|\.lua\b"
 )
 """Names of classes and modules, paths, tracebacks, words of the store."""
