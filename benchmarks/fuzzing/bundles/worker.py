@@ -9,6 +9,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import logging
+import os
 import resource
 import sys
 import tempfile
@@ -16,6 +17,7 @@ import time
 import warnings
 from pathlib import Path
 from random import Random
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +114,7 @@ def _write_files(directory: Path, files: Files) -> None:
 
 def main(seed: int, first: int, count: int) -> None:
     """Try the bundles of some numbers."""
+    outcomes = _outcomes()
     warnings.simplefilter("ignore")
     logging.disable()
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, resource.RLIM_INFINITY))
@@ -125,17 +128,24 @@ def main(seed: int, first: int, count: int) -> None:
             trial = random.choice(chosen)
             change, files = mutate(random, trial.original.files)
             # Before the attempt, which may not return.
-            _write(json.dumps({"number": number, "bundle": trial.original.name, "change": change}), "\t")
+            _write(outcomes, json.dumps({"number": number, "bundle": trial.original.name, "change": change}), "\t")
             faulthandler.dump_traceback_later(_SECONDS, exit=True)
             started = time.perf_counter()
             result = trial.outcome(files)
             faulthandler.cancel_dump_traceback_later()
-            _write(json.dumps({"result": result, "seconds": time.perf_counter() - started}), "\n")
+            _write(outcomes, json.dumps({"result": result, "seconds": time.perf_counter() - started}), "\n")
 
 
-def _write(text: str, end: str) -> None:
-    sys.stdout.write(text + end)
-    sys.stdout.flush()
+def _outcomes() -> TextIO:
+    """Keep stdout for outcomes: what a library prints there goes to stderr, where it is found."""
+    outcomes = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return outcomes
+
+
+def _write(outcomes: TextIO, text: str, end: str) -> None:
+    outcomes.write(text + end)
+    outcomes.flush()
 
 
 if __name__ == "__main__":
