@@ -83,7 +83,7 @@ async def test_a_changed_line_of_one_feature_is_found_and_named(store, tmp_path)
     changed = with_one_line_changed(tmp_path / "changed")
     deployed = time.time()
     count = await serve_and_archive(store, archive, others[SESSIONS:], PYTHONPATH=str(changed))
-    code, out, err = run_audit(archive, "--once", *models)
+    code, out, err = run_audit(archive, "--once", "--show-ids", *models)
     alerts = [ALERT.fullmatch(line) for line in err.splitlines()]
     assert code == 1
     assert alerts
