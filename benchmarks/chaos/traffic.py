@@ -24,7 +24,7 @@ __all__ = ["Traffic", "run_traffic"]
 _PAID = CONVERSION.features.index("monetary_value")
 _TICK_SECONDS = 0.004
 _MOST_CALLS = 2_000
-"""So many calls are unanswered at most; what is due then is not sent, as this process would be what is slow."""
+"""At most this many calls may be unanswered; what is due beyond that is not sent, since this process would then be the slow one."""
 _CONNECTIONS = 4
 _BURST_SECONDS = 3.0
 """Longer than it takes to send a thousand calls; nothing says when the library has done so."""
