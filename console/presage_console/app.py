@@ -43,9 +43,10 @@ def create_app(console: Console) -> Starlette:
         before.append(Middleware(sign_in.SignInWall))
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         try:
-            yield
+            async with shop.opened(console) as app.state.shop:
+                yield
         finally:
             console.hub.stop()
             await console.server.close()

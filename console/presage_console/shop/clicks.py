@@ -28,10 +28,12 @@ def parse_click(form: Mapping[str, str], shelf: Shelf) -> Click:
     Raises:
         RequestError: It is not one that a page of the shop sends.
     """
-    request_id = form.get("request", "")
-    if not _REQUEST_ID.fullmatch(request_id):
+    page = form.get("request", "")
+    if not _REQUEST_ID.fullmatch(page):
         raise RequestError("request: expected the id that the page has; open the shop again")
     action, _, about = form.get("do", "").partition(":")
+    # Two buttons of one page are two clicks, and one button that is clicked twice in a hurry is one.
+    request_id = "-".join(part for part in (page, action, about) if part)
     if action in _OF_PRODUCTS:
         product = shelf.products.get(about)
         if product is None:
