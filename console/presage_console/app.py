@@ -45,9 +45,9 @@ def create_app(console: Console) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         try:
-            async with shop.opened(console) as app.state.shop:
-                yield
+            yield
         finally:
+            await app.state.shop.close()
             console.hub.stop()
             await console.server.close()
 
@@ -64,6 +64,7 @@ def create_app(console: Console) -> Starlette:
         exception_handlers=HANDLERS,
     )
     app.state.console = console
+    app.state.shop = shop.open_shop(console)
     app.state.templates = environment([page.nav for page in pages])
     return app
 

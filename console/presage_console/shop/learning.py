@@ -17,6 +17,8 @@ __all__ = ["LearningView", "read_learning"]
 
 _STATE, _VERDICTS = "learning.json", "learning.jsonl"
 """As ``presage_training.learning.state`` writes them; importing it would load the libraries that train."""
+_WORK = ".learning"
+"""The folder that is there while a version is trained."""
 _WORDS: Final = {
     "challenger": "passed its test and is on trial",
     "continue": "is on trial",
@@ -56,6 +58,7 @@ class LearningView:
     """Purchases that were archived so far."""
     since_training: int
     """Those that no model has learned from yet."""
+    is_training: bool
     news: Sequence[tuple[int, str]]
     """When and what: the last decisions, the newest first."""
 
@@ -83,6 +86,7 @@ def read_learning(folder: Path, *, most_news: int = 4) -> LearningView | None:
         challenger=aliases.challenger,
         purchases=state.purchases,
         since_training=state.purchases - state.trained_purchases,
+        is_training=(folder / _WORK).is_dir(),
         news=[
             (one.decided_at_unix_micros, f"version {one.version} {_WORDS[one.verdict]}")
             for one in reversed(told[-most_news:])

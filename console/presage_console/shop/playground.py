@@ -15,20 +15,22 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from presage_console.errors import ConsoleError
+from presage_console.settings import ConsoleSettings
 from presage_console.shop.storefront import PLACEMENT
 from presage_export.registry import read_aliases, replace_aliases
 from presage_server.settings import shipped_models
 from presage_server.store.embedded import end_with_parent
 from presage_server.store.private_files import ADDRESS_FILE
 
-__all__ = ["MODEL", "Playground", "PlaygroundError", "playground"]
+__all__ = ["MODEL", "Playground", "connected", "playground"]
 
 MODEL: Final = "conversion"
 """The model that learns."""
@@ -40,7 +42,7 @@ max_per_category = 8
 _TRAINING_LIBRARIES: Final = ("lightgbm", "onnx", "pyarrow", "sklearn")
 _SERVE: Final = (
     "--port", "0", "--metrics-port", "0", "--reload-seconds", "0.5", "--item-bucket-seconds", "1", "--no-reflection",
-    "--exposures-share", "1", "--sample-vectors-share", "1", "--default-model", MODEL,
+    "--exposures-share", "1", "--sample-vectors-share", "1", "--default-model", MODEL, "--allow-set-aliases",
 )  # fmt: skip
 _LEARN: Final = (
     "--name", MODEL, "--after-purchases", "20", "--every-hours", "0", "--window-share", "0.3", "--share", "0.2",
@@ -50,10 +52,6 @@ _LEARN: Final = (
 """Thresholds for minutes; the defaults are for weeks."""
 _STORE_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 20.0
-
-
-class PlaygroundError(Exception):
-    """A part did not start; the text says which, and what it wrote."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,9 +65,30 @@ class Playground:
     """The store."""
     models: Path
     archive: Path
-    """The archive's folder; empty where there is no archiver."""
+    """The archive's folder; stays empty without an archiver."""
     learns: bool
     """Whether an archiver and a learner run, which need the extra `train`."""
+
+
+@contextmanager
+def connected(settings: ConsoleSettings, *, on_progress: Callable[[str], None]) -> Iterator[ConsoleSettings]:
+    """Start a playground if the shop is to be opened and no server is named; yields settings that name what there is.
+
+    Raises:
+        ConsoleError: A part does not start.
+    """
+    if not settings.shop or settings.server:
+        yield settings
+        return
+    with playground(on_progress=on_progress) as found:
+        yield replace(
+            settings,
+            server=found.server,
+            metrics_url=found.metrics_url,
+            redis_url=found.redis_url,
+            models=str(found.models),
+            archive=str(found.archive) if found.learns else "",
+        )
 
 
 @contextmanager
@@ -85,7 +104,7 @@ def playground(
         on_progress: Called with what is being started.
 
     Raises:
-        PlaygroundError: A part does not start.
+        ConsoleError: A part does not start.
     """
     learns = all(find_spec(library) is not None for library in _TRAINING_LIBRARIES)
     with (
@@ -165,7 +184,7 @@ def _line_of(process: subprocess.Popen[str], log: Path) -> str:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        raise PlaygroundError(f"presage console --shop: {log.stem} did not start:\n{log.read_text().strip()}")
+        raise ConsoleError(f"{log.stem} did not start:\n{log.read_text().strip()}")
     return line
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -22,7 +20,7 @@ from presage_console.security.forms import read_form
 from presage_console.shop.backend import Click
 from presage_console.shop.clicks import parse_click
 from presage_console.shop.crowd import Crowd
-from presage_console.shop.learning import LearningView, read_learning
+from presage_console.shop.learning import read_learning
 from presage_console.shop.personas import PERSONAS
 from presage_console.shop.pictures import draw
 from presage_console.shop.products import read_shelf
@@ -30,33 +28,33 @@ from presage_console.shop.storefront import Shown, Storefront, new_id
 from presage_console.shop.views import make_view, sparkline
 from presage_console.shop.visits import Visit
 
-__all__ = ["nav", "opened", "routes"]
+__all__ = ["Shop", "nav", "open_shop", "routes"]
 
 nav = NavEntry(label="Shop", path="/shop", summary="A small shop: click, and watch the score and the ranking change.")
 
 _COOKIE: Final = "presage_shop"
 _MODEL: Final = "conversion"
-_PUSH_SECONDS: Final = 0.5
+_CROWD_SECONDS: Final = 0.5
+_LEARNING_SECONDS: Final = 1.0
 _FOREVER: Final = "public, max-age=86400"
 
 
 @dataclass(frozen=True, slots=True)
-class _Shop:
+class Shop:
     """What the routes share: ``request.app.state.shop``."""
 
     storefront: Storefront
     crowd: Crowd
 
+    async def close(self) -> None:
+        """Send all personas home."""
+        await self.crowd.close()
 
-@asynccontextmanager
-async def opened(console: Console) -> AsyncIterator[_Shop]:
-    """Open the shop for as long as the application runs."""
+
+def open_shop(console: Console) -> Shop:
+    """Open the shop; nothing is asked or told before the first visitor comes."""
     storefront = Storefront(console.server.client, read_shelf())
-    crowd = Crowd(storefront, seed=7)
-    try:
-        yield _Shop(storefront, crowd)
-    finally:
-        await crowd.close()
+    return Shop(storefront, Crowd(storefront, seed=7))
 
 
 async def show(request: Request) -> Response:
@@ -64,10 +62,10 @@ async def show(request: Request) -> Response:
     shop = _of(request)
     visit = shop.storefront.visits.find(request.cookies.get(_COOKIE, ""))
     if visit is not None:
-        return _page(request, visit, await shop.storefront.show(visit))
+        return await _page(request, visit, await shop.storefront.show(visit))
     visit = await shop.storefront.enter()
     shown = await shop.storefront.click(visit, Click(request_id=new_id(), action="open"))
-    return _remember(_page(request, visit, shown), request, visit)
+    return _remember(await _page(request, visit, shown), request, visit)
 
 
 async def click(request: Request) -> Response:
@@ -98,17 +96,26 @@ async def start_persona(request: Request) -> Response:
         raise RequestError("persona: expected one of the shop; open the shop again")
     await _of(request).crowd.start(persona)
     if request.headers.get("hx-request") == "true":
-        return render(request, "shop/live.html", **await _live(request))
+        return render(request, "shop/crowd.html", **_crowd(request))
     return RedirectResponse("/shop", 303)
 
 
-async def events(request: Request) -> Response:
-    """Answer GET /shop/events with what goes on in the shop, again and again."""
+async def push_crowd(request: Request) -> Response:
+    """Answer GET /shop/crowd with the personas in the shop, again and again."""
 
     async def produce() -> str:
-        return fragment(request, "shop/live.html", **await _live(request))
+        return fragment(request, "shop/crowd.html", **_crowd(request))
 
-    return stream(request, produce, every_seconds=_PUSH_SECONDS, key="/shop/events")
+    return stream(request, produce, every_seconds=_CROWD_SECONDS)
+
+
+async def push_learning(request: Request) -> Response:
+    """Answer GET /shop/learning with what was learned, again and again."""
+
+    async def produce() -> str:
+        return fragment(request, "shop/learning.html", **await _learning(request))
+
+    return stream(request, produce, every_seconds=_LEARNING_SECONDS)
 
 
 async def picture(request: Request) -> Response:
@@ -119,8 +126,15 @@ async def picture(request: Request) -> Response:
     return Response(draw(product), media_type="image/svg+xml", headers={"Cache-Control": _FOREVER})
 
 
-def _page(request: Request, visit: Visit, shown: Shown) -> Response:
-    return render(request, "shop/index.html", personas=PERSONAS.values(), **_context(request, visit, shown))
+async def _page(request: Request, visit: Visit, shown: Shown) -> Response:
+    return render(
+        request,
+        "shop/index.html",
+        personas=PERSONAS.values(),
+        **_context(request, visit, shown),
+        **await _learning(request),
+        **_crowd(request),
+    )
 
 
 def _context(request: Request, visit: Visit, shown: Shown) -> dict[str, object]:
@@ -128,18 +142,15 @@ def _context(request: Request, visit: Visit, shown: Shown) -> dict[str, object]:
     return {"view": make_view(visit, shown, shelf, request_id=new_id())}
 
 
-async def _live(request: Request) -> dict[str, object]:
-    shop = _of(request)
-    return {
-        "learning": await asyncio.to_thread(_learning, request.app.state.console),
-        "learns_here": request.app.state.console.models is not None,
-        "crowd": [(each, sparkline(each.visit.scores or [0.0])) for each in shop.crowd.visits],
-        "clock": _clock,
-    }
+def _crowd(request: Request) -> dict[str, object]:
+    crowd = _of(request).crowd
+    return {"crowd": [(each, sparkline(each.visit.scores or [0.0])) for each in crowd.visits]}
 
 
-def _learning(console: Console) -> LearningView | None:
-    return None if console.models is None else read_learning(console.models / _MODEL)
+async def _learning(request: Request) -> dict[str, object]:
+    models = request.app.state.console.models
+    learning = None if models is None else await asyncio.to_thread(read_learning, models / _MODEL)
+    return {"learning": learning, "learns_here": models is not None, "clock": _clock}
 
 
 def _clock(unix_micros: int) -> str:
@@ -152,8 +163,8 @@ def _remember(response: Response, request: Request, visit: Visit) -> Response:
     return response
 
 
-def _of(request: Request) -> _Shop:
-    shop: _Shop = request.app.state.shop
+def _of(request: Request) -> Shop:
+    shop: Shop = request.app.state.shop
     return shop
 
 
@@ -162,6 +173,7 @@ routes = [
     Route("/shop/click", click, methods=["POST"]),
     Route("/shop/leave", leave, methods=["POST"]),
     Route("/shop/personas", start_persona, methods=["POST"]),
-    Route("/shop/events", events),
+    Route("/shop/crowd", push_crowd),
+    Route("/shop/learning", push_learning),
     Route("/shop/pictures/{item_id}", picture),
 ]
