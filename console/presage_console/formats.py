@@ -11,6 +11,8 @@ __all__ = ["FILTERS", "MINUS", "ago", "duration", "moment", "number", "percent"]
 
 _NONE = "\N{EN DASH}"
 MINUS: Final = "\N{MINUS SIGN}"
+_NOTHING = 1e-12
+"""What is left of sums that add up to 0."""
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -18,6 +20,8 @@ def number(value: float | None, digits: int = 3) -> str:
     """Write a number with at least ``digits`` significant digits, and commas between thousands: 12,345 and 0.0123."""
     if value is None or value != value:  # noqa: PLR0124 - NaN
         return _NONE
+    if abs(value) < _NOTHING:
+        return "0"
     if abs(value) >= 10 ** (digits - 1) or float(value).is_integer():
         return f"{value:,.0f}"
     return f"{value:,.{digits}g}"
