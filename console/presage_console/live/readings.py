@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 from math import isfinite
 from typing import Final, Protocol, Self, TypeVar
 
@@ -166,24 +165,22 @@ class Readings:
         return tuple(self._points)
 
     def last(self, seconds: float) -> Point:
-        """Add up the last seconds before the newest reading, as far as they were read without a gap.
+        """Add up the last seconds before the newest reading, as far as they were read.
 
-        Before there are two readings in a row, that is what was counted since the server was started.
+        Where nothing was, that is what was counted since the server was started.
         """
-        points = [*self._points]
-        while points and self.problem and not points[-1].seconds:
-            points.pop()  # since it could not be read
-        if not points or self.newest is None:
-            return Point(unix_micros=0)
-        end = points[-1].unix_micros
-        recent = list(takewhile(lambda one: one.seconds and end - one.unix_micros < seconds * 1e6, reversed(points)))
-        return _sum(end, recent[::-1]) if recent else self._since_start(self.newest)
+        recent = self._recent(seconds)
+        if recent or self.newest is None:
+            return _sum(self.newest.unix_micros if self.newest else 0, recent)
+        return self._since_start(self.newest)
 
-    @property
-    def is_since_start(self) -> bool:
-        """Whether there are no two readings in a row, so that ``last`` goes back to the start of the server."""
-        points = [point for point in self._points if not self.problem or point.seconds]
-        return not points or not points[-1].seconds
+    def is_since_start(self, seconds: float) -> bool:
+        """Whether nothing was read in the last seconds, so that ``last`` goes back to the start of the server."""
+        return not self._recent(seconds)
+
+    def _recent(self, seconds: float) -> list[Point]:
+        end = self.newest.unix_micros if self.newest else 0
+        return [point for point in self._points if point.seconds and end - point.unix_micros < seconds * 1e6]
 
     @staticmethod
     def _since_start(newest: Scrape) -> Point:

@@ -83,7 +83,7 @@ class Increase:
     def by(self, name: str, label: str, **where: str) -> dict[str, float]:
         """Return by how much the counters of a name have grown, by the value of a label."""
         grown: dict[str, float] = {}
-        for labels, more in self._grown(name, **where):
+        for labels, more in self._grown(name, where):
             value = labels.get(label, "")
             grown[value] = grown.get(value, 0.0) + more
         return grown
@@ -97,14 +97,14 @@ class Increase:
             may_fall: Whether a lower value is no sign that they were set back, as in a sum of amounts.
         """
         grown: dict[tuple[str, ...], float] = {}
-        for labels, more in self._grown(name, may_fall=may_fall):
+        for labels, more in self._grown(name, {}, may_fall=may_fall):
             key = tuple(labels.get(label, "") for label in wanted)
             grown[key] = grown.get(key, 0.0) + more
         return grown
 
     def total(self, name: str, **where: str) -> float:
         """Return by how much all counters of a name have grown."""
-        return sum(more for _, more in self._grown(name, **where))
+        return sum(more for _, more in self._grown(name, where))
 
     def distributions(self, name: str, *wanted: str) -> dict[tuple[str, ...], Distribution]:
         """Return what the histograms of a name have counted, by the values of some labels.
@@ -122,7 +122,7 @@ class Increase:
         }
 
     def _grown(
-        self, name: str, *, may_fall: bool = False, **where: str
+        self, name: str, where: Mapping[str, str], *, may_fall: bool = False
     ) -> Iterator[tuple[dict[str, str], float]]:
         earlier = {} if self.is_restart else self.before.samples.get(name, {})
         for labels, value in self.after.series(name, **where):

@@ -79,7 +79,7 @@ def live_view(readings: Readings, now_unix_micros: int, method: str = "") -> Liv
     if scrape is None:
         return LiveView(state=readings.problem or "Not read yet.", tone="bad", read_unix_micros=0, window="")
     recent, last = readings.last(_RECENT_SECONDS), readings.last(_WINDOW_SECONDS)
-    window = "since the start" if readings.is_since_start else "last minute"
+    window = "since the start" if readings.is_since_start(_WINDOW_SECONDS) else "last minute"
     troubles = store_troubles(scrape)
     state, tone = _state(readings, scrape, troubles)
     methods = sorted(name for name, latency in last.latencies.items() if latency.total)
@@ -213,7 +213,12 @@ def _store_stats(recent: Point, last: Point, scrape: Scrape, now_unix_micros: in
             value=_per_second(recent.events.get("refused", 0.0), recent),
             tone="bad" if recent.events.get("refused") else "",
         ),
-        Stat(name="Acknowledged events lost", value=number(lost), detail="since the start", tone="bad" if lost > 0 else ""),
+        Stat(
+            name="Acknowledged events lost",
+            value=number(lost),
+            detail="since the start",
+            tone="bad" if lost > 0 else "",
+        ),
     ]
     if until > 0:
         stats.append(Stat(name="Items counted until", value=f"{duration(now_unix_micros / 1e6 - until)} ago"))

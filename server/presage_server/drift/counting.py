@@ -179,7 +179,7 @@ class ServedCounts(Collector):
         version.begin(hour)
 
     def collect(self) -> Iterator[Metric]:
-        """Export how many rows were counted, how many values were zero, default or missing, their shares in the baseline, and the scores."""
+        """Export the rows, the scores, the zeros, defaults and missing values among them, and their shares in the baseline."""
         labels = ("model", "model_version")
         rows = CounterMetricFamily(
             "presage_served_rows", "Rows of features that were served and counted.", labels=labels

@@ -28,7 +28,8 @@ def test_buckets_without_an_open_one_have_an_empty_one():
 
 
 @pytest.mark.parametrize(
-    ("edges", "of", "named"), [((1.0, 0.5, inf), (0, 0, 0), "edges"), ((1.0,), (0,), "edges"), ((1.0, inf), (0,), "counts")]
+    ("edges", "of", "named"),
+    [((1.0, 0.5, inf), (0, 0, 0), "edges"), ((1.0,), (0,), "edges"), ((1.0, inf), (0,), "counts")],
 )
 def test_edges_and_counts_that_do_not_fit_are_rejected(edges, of, named):
     with pytest.raises(ValueError, match=named):

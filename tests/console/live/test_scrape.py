@@ -24,7 +24,10 @@ def increase(before: str, after: str, seconds: float = 2.0) -> Increase:
 def test_counters_grow_by_label_and_in_all():
     grown = increase(counter(HANDLED, {OK: 10, LATE: 1}), counter(HANDLED, {OK: 25, LATE: 3, RANKED: 4}))
     assert grown.by("grpc_server_handled_total", "grpc_method") == {"Score": 17.0, "Rank": 4.0}
-    assert grown.by("grpc_server_handled_total", "grpc_code", grpc_method="Score") == {"OK": 15.0, "DEADLINE_EXCEEDED": 2.0}
+    assert grown.by("grpc_server_handled_total", "grpc_code", grpc_method="Score") == {
+        "OK": 15.0,
+        "DEADLINE_EXCEEDED": 2.0,
+    }
     assert grown.total("grpc_server_handled_total") == 21.0
     assert grown.seconds == 2.0
 
@@ -62,7 +65,9 @@ def test_nothing_that_is_counted_ever_falls(first, later):
 
 def test_a_sum_of_amounts_may_fall():
     labels = 'model="value",version="1",arm="none"'
-    grown = increase(counter("presage_version_score_sum", {labels: 5.0}), counter("presage_version_score_sum", {labels: 3.0}))
+    grown = increase(
+        counter("presage_version_score_sum", {labels: 5.0}), counter("presage_version_score_sum", {labels: 3.0})
+    )
     assert grown.by_labels("presage_version_score_sum_total", "model", may_fall=True) == {("value",): -2.0}
 
 
