@@ -80,7 +80,7 @@ def quantiles_chart(points: Sequence[Point], method: str) -> Chart:
 
     limit = Marker(at=LIMIT_SECONDS * 1e3, label="1 ms", axis="y")
     series = [Series(name="p50", values=of(0.5), unit="ms"), Series(name="p99", values=of(0.99), unit="ms")]
-    return _over_time(f"{method}: latency in the server", points, series, markers=[limit])
+    return _over_time(f"{method}: latency in the server", points, series, markers=[limit], is_log=True)
 
 
 def latency_histogram(method: str, latency: Distribution, window: str) -> Chart:
@@ -144,7 +144,13 @@ def _rates(points: Sequence[Point], name: str, count: Callable[[Point], float]) 
 
 
 def _over_time(
-    title: str, points: Sequence[Point], series: Sequence[Series], *, markers: Sequence[Marker] = (), note: str = ""
+    title: str,
+    points: Sequence[Point],
+    series: Sequence[Series],
+    *,
+    markers: Sequence[Marker] = (),
+    note: str = "",
+    is_log: bool = False,
 ) -> Chart:
     """Draw lines over the time; there is nothing to draw before something was counted."""
     counted = any(point.seconds for point in points)
@@ -154,7 +160,8 @@ def _over_time(
         x=[point.unix_micros / 1e6 for point in points] if counted else [],
         series=series if counted else [Series(name=one.name, values=[], unit=one.unit) for one in series],
         x_is_time=True,
-        y_low=0.0,
+        y_low=None if is_log else 0.0,
+        y_log=is_log,
         markers=markers,
         note=note,
     )
@@ -166,5 +173,5 @@ def _shares(distribution: Distribution, shown: range) -> list[float | None]:
 
 def _labels(edges: Sequence[float], sign: str) -> list[str]:
     """Name classes by their upper ends, which are short enough to stand below a column."""
-    named = [f"{sign} {number(edge)}" for edge in edges if isfinite(edge)]
-    return [*named, f"> {number(edges[-2])}" if len(edges) > 1 else "any"]
+    named = [f"{sign} {number(edge, 2)}" for edge in edges if isfinite(edge)]
+    return [*named, f"> {number(edges[-2], 2)}" if len(edges) > 1 else "any"]
