@@ -82,6 +82,9 @@ generate: setup ## generate the stubs from proto/
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(STUBS) --mypy_out=quiet:$(STUBS) $(PROTOS)
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=$(STUBS) --mypy_grpc_out=quiet:$(STUBS) $(SERVICES)
 
+vendored: ## fetch the scripts that the console's pages load, and compare them with the committed digests
+	@console/vendor.sh
+
 stubs: setup ## stubs for Node, Java and Go in build/stubs, as far as their generators are there
 	@PYTHON="$(BIN)/python" client/stubs.sh build/stubs
 
