@@ -1,5 +1,1 @@
-<<<<<<< HEAD
-"""The page of one visitor: what they did, what the model saw and said at each moment, and why."""
-=======
-"""The page Visitors."""
->>>>>>> shell
+"""The page Visitors: what a visitor did, what the model saw and said at each moment, and why."""

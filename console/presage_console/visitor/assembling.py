@@ -51,8 +51,6 @@ class Folded:
     """What the newest state says now; None without events, or without all of them."""
     parity: Parity | None
     """Live features beside those of the newest state, now; None if they cannot be compared."""
-    newest_served: Served | None
-    """The newest sampled vector of those moments."""
 
 
 def fold_history(
@@ -97,7 +95,6 @@ def fold_history(
         last=last,
         interests=None if last is None else interests(last.state, now, replayed.item_names),
         parity=parity,
-        newest_served=next((each[-1] for each in reversed(served) if each), None),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,19 @@ from presage_console.visitor.scoring_model import ScoringModel
 from presage_console.visitor.waterfall import Part, Waterfall, scores_of_margins, waterfall
 from presage_featurizer.ranking.reasons import REASONS
 
-__all__ = ["Answer", "Live", "RankedLine", "ask", "live_waterfall", "model_names", "ranked_lines", "score_rows"]
+__all__ = [
+    "INTENTS",
+    "Live",
+    "RankedLine",
+    "ask",
+    "find_details",
+    "live_waterfall",
+    "model_names",
+    "ranked_lines",
+    "score_rows",
+]
 
-T = TypeVar("T")
-
-RANKED = 10
+_RANKED = 10
 """Items of the list that is shown."""
 
 INTENTS = {
@@ -35,7 +43,7 @@ INTENTS = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class _Answer:
     """What one call answered, or why it did not."""
 
     value: Any = None
@@ -55,7 +63,7 @@ class Live:
     ranking_problem: str
 
 
-async def ask(client: AsyncClient, user_id: str, *, model: ModelDetails | None, now_unix_micros: int) -> Live:
+async def ask(client: AsyncClient, user_id: str, *, model: str, feature_set: str, now_unix_micros: int) -> Live:
     """Ask for all that is shown of now.
 
     Not with Score: what it serves is counted for drift, and may be sampled into the log.
@@ -63,18 +71,14 @@ async def ask(client: AsyncClient, user_id: str, *, model: ModelDetails | None, 
     Args:
         client: Of the server.
         user_id: The visitor.
-        model: The model that is looked at; None: the server's default one.
+        model: The model that is looked at; empty: the server's default one.
+        feature_set: Its features; empty: those of the default one.
         now_unix_micros: The moment.
     """
-    name = "" if model is None else model.model
     explained, features, ranked = await asyncio.gather(
-        _answer(client.explain(user_id, model=name, as_of_unix_micros=now_unix_micros)),
-        _answer(
-            client.features(
-                user_id, feature_set="" if model is None else model.feature_set, as_of_unix_micros=now_unix_micros
-            )
-        ),
-        _answer(client.rank(user_id, k=RANKED, as_of_unix_micros=now_unix_micros)),
+        _answer(client.explain(user_id, model=model, as_of_unix_micros=now_unix_micros)),
+        _answer(client.features(user_id, feature_set=feature_set, as_of_unix_micros=now_unix_micros)),
+        _answer(client.rank(user_id, k=_RANKED, as_of_unix_micros=now_unix_micros)),
     )
     return Live(
         as_of_unix_micros=now_unix_micros,
@@ -85,6 +89,13 @@ async def ask(client: AsyncClient, user_id: str, *, model: ModelDetails | None, 
         ranking=ranked.value,
         ranking_problem=ranked.problem,
     )
+
+
+async def find_details(client: AsyncClient, model: str) -> ModelDetails | str:
+    """Ask which version of a model serves; return why if that fails. An empty name is the default model."""
+    answer = await _answer(client.get_model(model))
+    found: ModelDetails | str = answer.problem or answer.value
+    return found
 
 
 async def score_rows(client: AsyncClient, rows: NDArray[np.float32], model: str) -> list[Prediction] | str:
@@ -148,8 +159,8 @@ def ranked_lines(ranking: Ranking) -> Sequence[RankedLine]:
     ]
 
 
-async def _answer(call: Awaitable[Any]) -> Answer:
+async def _answer(call: Awaitable[Any]) -> _Answer:
     try:
-        return Answer(value=await call)
+        return _Answer(value=await call)
     except PresageError as error:
-        return Answer(problem=str(error))
+        return _Answer(problem=str(error))

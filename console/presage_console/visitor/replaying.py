@@ -121,7 +121,7 @@ class Served:
 
     vector: ServedVector
     differs: tuple[str, ...] | None
-    """The features that the replay has otherwise; None if they cannot be compared: of another feature set, or replayed from a part."""
+    """The features that the replay has otherwise; None if not comparable: another feature set, or only a part replayed."""
 
 
 def served_after(moment: Moment, vectors: Sequence[ServedVector], feature_set: FeatureSet | None) -> list[Served]:

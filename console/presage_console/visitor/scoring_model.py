@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from presage_client.models import ModelDetails
 from presage_console.visitor.waterfall import Part, ToScore, Waterfall, waterfall
-from presage_export.bundle import Bundle, BundleError, NotExplainableError, manifest_digest, open_verified_bundle, read_manifest
+from presage_export.bundle import (
+    Bundle,
+    BundleError,
+    NotExplainableError,
+    manifest_digest,
+    open_verified_bundle,
+    read_manifest,
+)
 from presage_export.bundle.calibration import to_scores
 from presage_export.bundle.manifest import Manifest
 from presage_featurizer import FEATURE_SETS, FeatureSet, FeatureSetError

@@ -104,7 +104,7 @@ def waterfall(
 
 
 def scores_of_margins(margin: float, score: float) -> ToScore | None:
-    """Guess how a model without a known bundle turns margins into scores, from one pair: the logistic function, nothing, or unknown."""
+    """Guess from one pair how a model turns margins into scores: by the logistic function, not at all, or None: unknown."""
     if _is_near(logistic(margin), score):
         return logistic
     return float if _is_near(margin, score) else None

@@ -78,9 +78,7 @@ def test_a_visitor_that_nobody_knows_has_no_rows(archive):
 
 
 def test_served_vectors_come_back_as_they_were(tmp_path):
-    mine = [
-        a_vector(score=score, others=(("2", 0.5),) * others) for score, others in ((0.1, 0), (0.2, 2), (0.3, 1))
-    ]
+    mine = [a_vector(score=score, others=(("2", 0.5),) * others) for score, others in ((0.1, 0), (0.2, 2), (0.3, 1))]
     other = a_vector(user_id="other")
     write_archive(tmp_path, entries_of(mine[0], other, mine[1]), entries_of(mine[2], first_millis=50))
     rows = VisitorRows(tmp_path, "visitor")
