@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import socket
-from collections.abc import Callable
-from types import FrameType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import current_thread, main_thread
 
 import uvicorn
 
@@ -38,10 +41,23 @@ class ConsoleServer(uvicorn.Server):
         )
         self._console = console
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop on SIGINT and SIGTERM."""
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGINT and SIGTERM, which then is no failure; uvicorn's own way raises them again."""
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGINT, signal.SIGTERM) if current_thread() is main_thread() else ()
+        for number in signals:
+            loop.add_signal_handler(number, self.stop)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+    def stop(self) -> None:
+        """Stop; a second time, without waiting for requests in flight."""
         self._console.hub.stop()
-        super().handle_exit(sig, frame)
+        self.handle_exit(signal.SIGINT, None)
 
 
 async def serve(settings: ConsoleSettings, announce: Callable[[str, str], None]) -> None:

@@ -1,20 +1,25 @@
-"""Consoles in this process, and requests to them without a browser."""
+"""Consoles in this process: for requests without a browser, or on a port for browsers."""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from queue import Queue
 from typing import Any
 
 import httpx
 
 from presage_console.app import create_app
 from presage_console.console import Console, open_console
+from presage_console.serving import ConsoleServer, address_of, listen
 from presage_console.settings import ConsoleSettings
+from support.running_server import GENEROUS_SECONDS
 
-__all__ = ["OWN_TOKEN", "ConsoleUnderTest", "console_of", "text_of"]
+__all__ = ["OWN_TOKEN", "ConsoleUnderTest", "RunningConsole", "console_of", "running_console", "text_of"]
 
 OWN_TOKEN = "the-token-that-the-console-printed"
 
@@ -52,6 +57,39 @@ async def console_of(address: str, **settings: Any) -> AsyncIterator[ConsoleUnde
             yield ConsoleUnderTest(console, client)
     finally:
         await console.server.close()
+
+
+@dataclass(frozen=True, slots=True)
+class RunningConsole:
+    """A console that serves on a port, in a thread of its own."""
+
+    url: str
+    """Without a slash at the end."""
+    console: Console
+
+
+@contextmanager
+def running_console(server: str, **settings: Any) -> Iterator[RunningConsole]:
+    """Serve a console on a free port; ``settings`` are those of ConsoleSettings, and ``now`` of ``open_console``."""
+    given = {name: settings.pop(name) for name in ("now",) if name in settings}
+    ours = ConsoleSettings(server=server, port=0, **settings)
+    begun: Queue[tuple[Console, ConsoleServer, asyncio.AbstractEventLoop]] = Queue()
+
+    async def run() -> None:
+        console = open_console(ours, own_token=OWN_TOKEN, **given)
+        serving = ConsoleServer(console)
+        begun.put((console, serving, asyncio.get_running_loop()))
+        await serving.serve(sockets=[listening])
+
+    with listen(ours) as listening:
+        thread = threading.Thread(target=lambda: asyncio.run(run()))
+        thread.start()
+        console, serving, loop = begun.get(timeout=GENEROUS_SECONDS)
+        try:
+            yield RunningConsole(address_of(ours, listening).rstrip("/"), console)
+        finally:
+            loop.call_soon_threadsafe(serving.stop)
+            thread.join(GENEROUS_SECONDS)
 
 
 def text_of(page: str) -> str:
