@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ __all__ = [
     "live_waterfall",
     "model_names",
     "ranked_lines",
+    "reason_meanings",
     "score_rows",
 ]
 
@@ -137,13 +138,13 @@ class RankedLine:
     score: float
     price: float
     reasons: tuple[str, ...]
-    """Why it is there, in words; codes that this release does not know as they are."""
+    """Why it is there: the codes as words, the strongest first."""
     source: str
     """How it was found."""
     rules: tuple[str, ...]
 
 
-def ranked_lines(ranking: Ranking) -> Sequence[RankedLine]:
+def ranked_lines(ranking: Ranking) -> list[RankedLine]:
     """Describe the items of a ranking."""
     return [
         RankedLine(
@@ -151,12 +152,22 @@ def ranked_lines(ranking: Ranking) -> Sequence[RankedLine]:
             item_id=item.item_id,
             score=item.score,
             price=item.price,
-            reasons=tuple(REASONS.get(code, code) for code in item.reasons),
-            source=item.source.name.lower().replace("_", " "),
-            rules=tuple(rule.replace("_", " ") for rule in item.rules),
+            reasons=tuple(map(_words, item.reasons)),
+            source=_words(item.source.name),
+            rules=tuple(map(_words, item.rules)),
         )
         for position, item in enumerate(ranking.items, 1)
     ]
+
+
+def reason_meanings(ranking: Ranking) -> dict[str, str]:
+    """Say when each of the reasons of a ranking holds, by its words; those that this release does not know are left out."""
+    named = {code for item in ranking.items for code in item.reasons}
+    return {_words(code): meaning for code, meaning in REASONS.items() if code in named}
+
+
+def _words(code: str) -> str:
+    return code.lower().replace("_", " ")
 
 
 async def _answer(call: Awaitable[Any]) -> _Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,6 +21,7 @@ from presage_console.visitor.live import (
     live_waterfall,
     model_names,
     ranked_lines,
+    reason_meanings,
     score_rows,
 )
 from presage_console.visitor.scoring_model import ScoringModel, find_model
@@ -31,7 +33,7 @@ from presage_server.archive.errors import ArchiveReadError
 __all__ = ["Asked", "VisitorPage", "make_page"]
 
 _MANY = 2
-_LONGEST_LABEL = 48
+_LONGEST_LABEL = 120
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +72,10 @@ class VisitorPage:
     why_problem: str
     why_chart: Chart | None
     ranked: tuple[RankedLine, ...]
+    reasons: Mapping[str, str]
+    """When each of their reasons holds."""
     intent: str
+    """What the session seems to be about."""
 
     @property
     def count(self) -> int:
@@ -85,10 +90,9 @@ class VisitorPage:
         return known or (features is not None and not features.cold_start) or self.count > 0
 
     @property
-    def archive_is_behind(self) -> bool:
-        """Whether the server has counted events that the archive does not have, or the other way round."""
-        parity = None if self.folded is None else self.folded.parity
-        return parity is not None and bool(parity.different)
+    def any_served(self) -> bool:
+        """Whether a score that was served after one of the lines is in the log."""
+        return any(line.served for line in self.lines)
 
 
 async def make_page(
@@ -145,6 +149,7 @@ async def make_page(
         why_problem=why_problem,
         why_chart=None if why is None else _why_chart(why),
         ranked=() if live.ranking is None else tuple(ranked_lines(live.ranking)),
+        reasons={} if live.ranking is None else reason_meanings(live.ranking),
         intent=_intent(live.ranking),
     )
 

@@ -12,6 +12,7 @@ from presage_export.bundle.link import logistic
 __all__ = ["Part", "Step", "Waterfall", "scores_of_margins", "waterfall"]
 
 _SHOWN = 12
+_NAMED = 3
 _TOLERANCE = 1e-6
 """Of the sum, and of a score against its margin: contributions are float64, features and trees float32."""
 
@@ -60,6 +61,16 @@ class Waterfall:
     """Whether that is no more than rounding."""
     score_follows: bool
     """Whether the margin's score is known to be the score: it is not where the calibration is not known."""
+
+    @property
+    def raised(self) -> tuple[str, ...]:
+        """What raised the margin most, in words, the strongest first."""
+        return tuple(step.words for step in self.steps if step.words and (step.change or 0.0) > 0.0)[:_NAMED]
+
+    @property
+    def lowered(self) -> tuple[str, ...]:
+        """What lowered it most, likewise."""
+        return tuple(step.words for step in self.steps if step.words and (step.change or 0.0) < 0.0)[:_NAMED]
 
 
 def waterfall(
