@@ -32,6 +32,9 @@ from presage_server.transport.interface import (
 
 __all__ = ["GrpcioTransport"]
 
+_STREAM_LIMITS = (("grpc.max_concurrent_streams", MAX_STREAMS), ("grpc.http.overload_protection", 0))
+"""The library's protection is off: it counts calls that have been answered but not freed, and so resets some of a client that keeps
+to the limit. A flood of resets does the same without it."""
 _REQUESTED_CALLS = 64
 """How many calls the library may hand over before one is taken."""
 _MAX_EVENTS = 1 << 15
@@ -121,8 +124,7 @@ class GrpcioTransport:
         self._forwarder = Forwarder(fallback)
         self._on_failure = on_failure
         self._queue = cygrpc.CompletionQueue()
-        limits = (("grpc.max_concurrent_streams", MAX_STREAMS),)
-        self._server = cygrpc.Server((*grpcio_options(options), *limits), False)
+        self._server = cygrpc.Server((*grpcio_options(options), *_STREAM_LIMITS), False)
         self._server.register_completion_queue(self._queue)
         self._lock = threading.Lock()
         """No call may be requested once the server is shutting down."""
