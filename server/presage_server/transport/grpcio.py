@@ -90,10 +90,12 @@ class _GrpcioCall(Call):
         request: bytes | None = event.batch_operations[0].message()
         if request is not None:  # else the caller has gone, or the library has rejected the message
             self.request = request
-            self.received = monotonic()
+            self.received = self._transport.arrived_at = monotonic()
             self._transport.arrived.append(self)
+            self._transport.calls.add(self)
 
     def _take_end(self, _: Any) -> None:
+        self._transport.calls.discard(self)
         if self.code is None:
             self.end_by_caller(monotonic())
 
@@ -137,6 +139,9 @@ class GrpcioTransport:
         self._denied = 0
         """Calls that were not admitted in this turn."""
         self.arrived: list[Call] = []
+        self.arrived_at = self._alive_at
+        self.calls: set[Call] = set()
+        """The calls in flight whose requests have arrived."""
         self.own_address = ""
 
     async def start(self, on_calls: OnCalls) -> str:
