@@ -1,8 +1,8 @@
 """What a shop's web backend does with Presage: this is the file to copy from.
 
 It needs the client alone (``pip install presage-scoring``). A click is one request of the browser, and becomes at most five calls:
-``track_many`` with what the visitor did, then at once ``score``, ``explain``, ``rank`` and ``similar_items``. A shop does not depend on
-any of them: where Presage does not answer, products come in the shop's own order.
+``track_many`` with what the visitor did, then at once ``score``, ``explain``, ``rank`` and ``similar_items``. A shop does not
+depend on any of them: where Presage does not answer, products come in the shop's own order.
 """
 
 from __future__ import annotations

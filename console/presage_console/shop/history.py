@@ -24,8 +24,8 @@ _DAY_MICROS: Final = 86_400 * MICROS
 _KEPT: Final = 0.1
 """The share of the visits without a purchase that are kept: so minutes have enough purchases to learn from."""
 _REMEMBERED: Final = 0.5
-"""The share of the looks, in visits without a purchase, that put the product into the cart to remember it. In the shop of the shipped
-model a filled cart says more: this is what there is to learn here."""
+"""The share of the looks, in visits without a purchase, that put the product into the cart to remember it. In the shop of the
+shipped model a filled cart says more: this is what there is to learn here."""
 
 
 def simulate_visits(shelf: Shelf, *, until_unix_micros: int, visitors: int, seed: int) -> Sequence[Event]:
@@ -49,7 +49,7 @@ def simulate_visits(shelf: Shelf, *, until_unix_micros: int, visitors: int, seed
     )
     return [
         msgspec.structs.replace(event, event_time_unix_micros=event.event_time_unix_micros + later)
-        for event in _changed(events, Random(seed))
+        for event in _changed(events, Random(seed))  # noqa: S311 - a simulation
         if event.event_time_unix_micros < end
     ]
 
@@ -73,9 +73,7 @@ def _changed(events: Sequence[Event], random: Random) -> Iterable[Event]:
 
 
 def _simulated(shelf: Shelf) -> simulator.Shop:
-    return simulator.Shop(
-        products={name: tuple(_products(category)) for name, category in shelf.categories.items()}
-    )
+    return simulator.Shop(products={name: tuple(_products(category)) for name, category in shelf.categories.items()})
 
 
 def _products(category: Category) -> Iterable[simulator.Product]:

@@ -46,7 +46,9 @@ def test_it_says_what_a_model_has_learned_from_and_since_when_it_serves(folder):
 
     change(folder, promote(read_aliases(folder)), NOON + 60_000_000)
     append_verdict(folder, msgspec.structs.replace(verdict, verdict="continue"))
-    append_verdict(folder, msgspec.structs.replace(verdict, verdict="promote", decided_at_unix_micros=NOON + 60_000_000))
+    append_verdict(
+        folder, msgspec.structs.replace(verdict, verdict="promote", decided_at_unix_micros=NOON + 60_000_000)
+    )
     learned = read_learning(folder)
     assert (learned.champion, learned.challenger, learned.learned_from) == ("5", "", 214)
     assert learned.since_unix_micros == NOON + 60_000_000
