@@ -82,11 +82,24 @@ generate: setup ## generate the stubs from proto/
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(STUBS) --mypy_out=quiet:$(STUBS) $(PROTOS)
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=$(STUBS) --mypy_grpc_out=quiet:$(STUBS) $(SERVICES)
 
+screenshots: setup ## the pictures of the docs, from the journeys through the console in a browser
+	@SCREENSHOTS=1 $(BIN)/pytest tests/console/browser -q -m "slow or not slow"
+
+vendored: ## fetch the scripts that the console's pages load, and compare them with the committed digests
+	@console/vendor.sh
+
 stubs: setup ## stubs for Node, Java and Go in build/stubs, as far as their generators are there
 	@PYTHON="$(BIN)/python" client/stubs.sh build/stubs
 
 reference: setup ## write the tables of docs/reference/ from the code
 	@PYTHONPATH=tests $(BIN)/python -m support.reference_tables
+
+docs: setup ## build the documentation site, without the network: build/site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "build/site/index.html"
+
+notebooks: setup ## execute docs/notebooks, and keep what they print and draw in them
+	@PYTHONPATH=tests $(BIN)/python -m support.notebooks
 
 check-generated: setup
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(MAKE) -s generate STUBS="$$fresh" && \

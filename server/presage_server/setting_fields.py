@@ -8,7 +8,19 @@ from typing import Any, TypeVar
 
 from presage_server.errors import SettingsError
 
-__all__ = ["SettingField", "check_field", "check_settings", "flag_of", "setting", "setting_fields", "variable_of"]
+__all__ = [
+    "PREFIX",
+    "SettingField",
+    "check_field",
+    "check_settings",
+    "flag_of",
+    "setting",
+    "setting_fields",
+    "variable_of",
+]
+
+PREFIX = "PRESAGE_"
+"""What the environment variables of settings start with."""
 
 _KEY = "setting"
 _Value = TypeVar("_Value")
@@ -81,9 +93,9 @@ def flag_of(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def variable_of(name: str) -> str:
-    """Return the environment variable of a setting, such as ``PRESAGE_TIMEOUT_MS``."""
-    return f"PRESAGE_{name.upper()}"
+def variable_of(name: str, prefix: str = PREFIX) -> str:
+    """Return the environment variable of a setting, such as ``PRESAGE_TIMEOUT_MS``; other processes have a longer prefix."""
+    return f"{prefix}{name.upper()}"
 
 
 def check_settings(settings: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,12 +39,19 @@ def workers_access(access: Access | None) -> Iterator[WorkersAccess | None]:
     if access is None:
         yield None
         return
-    descriptor = os.memfd_create("presage-rates", os.MFD_CLOEXEC)
+    descriptor = _new_memory()
     try:
         os.ftruncate(descriptor, _BYTES)
         yield WorkersAccess(access, descriptor)
     finally:
         os.close(descriptor)
+
+
+def _new_memory() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("presage-rates", os.MFD_CLOEXEC)
+    with tempfile.TemporaryFile() as unnamed:  # a file on disk, where memory has no descriptors, as on macOS
+        return os.dup(unnamed.fileno())
 
 
 def access_from_json(message: dict[str, Any] | None) -> SharedAccess | None:

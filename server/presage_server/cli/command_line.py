@@ -30,12 +30,21 @@ _ORDER = (
     "learn",
     "models",
     "drift",
+    "console",
     "health",
     "tokens",
     "doctor",
     "version",
 )
-_LIBRARIES_OF_EXTRAS = {"lightgbm": "train", "onnx": "train", "pyarrow": "train", "sklearn": "train"}
+_LIBRARIES_OF_EXTRAS = {
+    "jinja2": "console",
+    "lightgbm": "train",
+    "onnx": "train",
+    "pyarrow": "train",
+    "sklearn": "train",
+    "starlette": "console",
+    "uvicorn": "console",
+}
 
 
 class _Commands(typer.core.TyperGroup):

@@ -9,21 +9,24 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from presage_server.errors import SettingsError
-from presage_server.setting_fields import SettingField, flag_of, setting_fields, variable_of
+from presage_server.setting_fields import PREFIX, SettingField, flag_of, setting_fields, variable_of
 
 __all__ = ["checked_token", "reject_removed", "with_options"]
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
-def with_options(settings: type[Any], removed: Mapping[str, str]) -> Callable[[_Command], _Command]:
+def with_options(
+    settings: type[Any], removed: Mapping[str, str], prefix: str = PREFIX
+) -> Callable[[_Command], _Command]:
     """Give a command that takes ``**values`` the options of a settings dataclass.
 
     Args:
         settings: A dataclass whose fields are declared with ``setting``.
         removed: Settings of the last release. Their options are still read, but hidden; see ``reject_removed``.
+        prefix: What the variables of the settings start with.
     """
-    parameters = [_parameter(declared) for declared in setting_fields(settings)]
+    parameters = [_parameter(declared, prefix) for declared in setting_fields(settings)]
     parameters += [_removed_parameter(name) for name in removed]
 
     def decorate(command: _Command) -> _Command:
@@ -55,9 +58,9 @@ def reject_removed(values: dict[str, Any], removed: Mapping[str, str]) -> dict[s
     return {name: value for name, value in values.items() if name not in removed}
 
 
-def _parameter(declared: SettingField) -> Parameter:
+def _parameter(declared: SettingField, prefix: str) -> Parameter:
     option = typer.Option(
-        envvar=variable_of(declared.name),
+        envvar=variable_of(declared.name, prefix),
         show_envvar=False,
         help=_help(declared),
         metavar="|".join(declared.choices) or None,

@@ -1,0 +1,1 @@
+"""What pages read: the server over gRPC, and its metrics over HTTP."""

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from support.consoles import console_of, text_of
+
+PAGES = ["/", "/live", "/models", "/visitors", "/drift", "/items"]
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/sign-in"])
+async def test_every_page_has_one_heading_a_title_and_a_skip_link(pages, path):
+    answer = await pages.get(path)
+    assert answer.status_code == 200
+    assert answer.text.count("<h1") == 1
+    assert '<a class="skip" href="#main">' in answer.text
+    assert "<title>" in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_the_navigation_marks_the_page_that_is_open(pages):
+    answer = await pages.get("/drift")
+    assert answer.text.count('aria-current="page"') == 1
+    assert 'href="/drift" aria-current="page"' in answer.text
+
+
+async def test_an_unknown_page_is_named_in_words(pages):
+    answer = await pages.get("/nowhere")
+    assert answer.status_code == 404
+    assert "Not Found" in text_of(answer.text)
+
+
+async def test_the_home_page_says_what_is_connected_and_what_each_option_adds(pages, served):
+    shown = text_of((await pages.get("/")).text)
+    assert f"Server connected {served.address} serves conversion, second" in shown
+    assert "Metrics missing" in shown
+    assert "Connect it with --archive FOLDER" in shown
+
+
+async def test_the_home_page_says_why_a_source_fails(tmp_path):
+    async with console_of("127.0.0.1:1", metrics_url="http://127.0.0.1:1/metrics", archive=str(tmp_path)) as console:
+        answer = await console.get("/")
+    shown = text_of(answer.text)
+    assert answer.status_code == 200
+    assert "Server failing" in shown
+    assert "the metrics at http://127.0.0.1:1/metrics cannot be read" in shown
+    assert "Archive connected" in shown
+
+
+async def test_the_shop_opens_only_where_it_is_asked_for(served, pages):
+    assert (await pages.get("/shop")).status_code == 404
+    async with console_of(served.address, shop=True) as console:
+        assert (await console.get("/shop")).status_code == 200
