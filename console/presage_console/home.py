@@ -69,7 +69,7 @@ async def _metrics(console: Console) -> Source:
         state=state,
         where=where,
         detail=detail,
-        option="--metrics-url http://127.0.0.1:9090/metrics",
+        option="--metrics-url http://127.0.0.1:9464/metrics",
         adds="The page Live: calls, latencies, rejections and the store, as they are now.",
     )
 
