@@ -11,12 +11,12 @@ import msgspec
 
 from presage_console.errors import SourceError
 from presage_export.errors import ExportError
-from presage_export.registry import AliasChange, read_aliases, read_changes
+from presage_export.registry import AliasChange, read_aliases, read_changes, read_verdicts
 
 __all__ = ["LearningView", "read_learning"]
 
-_STATE, _VERDICTS = "learning.json", "learning.jsonl"
-"""As ``presage_training.learning.state`` writes them; importing it would load the libraries that train."""
+_STATE = "learning.json"
+"""As ``presage_training.learning.state`` writes it; importing it would load the libraries that train."""
 _WORK = ".learning"
 """The folder that is there while a version is trained."""
 _WORDS: Final = {
@@ -33,13 +33,6 @@ _WORDS: Final = {
 class _State(msgspec.Struct, frozen=True):
     purchases: int = 0
     trained_purchases: int = 0
-
-
-class _Verdict(msgspec.Struct, frozen=True):
-    decided_at_unix_micros: int
-    version: str
-    verdict: str
-    purchases: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +64,7 @@ def read_learning(folder: Path, *, most_news: int = 4) -> LearningView | None:
     """
     try:
         state = msgspec.json.decode((folder / _STATE).read_bytes(), type=_State)
-        verdicts = _read_verdicts(folder / _VERDICTS)
+        verdicts = read_verdicts(folder)
         aliases, changes = read_aliases(folder), list(read_changes(folder))
     except FileNotFoundError:
         return None
@@ -103,11 +96,3 @@ def _since(changes: Sequence[AliasChange], champion: str) -> int:
         ),
         0,
     )
-
-
-def _read_verdicts(path: Path) -> list[_Verdict]:
-    """Read the decisions, the oldest first; a line that is being written is left out."""
-    if not path.exists():
-        return []
-    lines = path.read_bytes().splitlines(keepends=True)
-    return [msgspec.json.decode(line, type=_Verdict) for line in lines if line.endswith(b"\n")]

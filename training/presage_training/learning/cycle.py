@@ -13,7 +13,15 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from presage_export.registry import Aliases, read_aliases, read_changes, replace_aliases, split
+from presage_export.registry import (
+    Aliases,
+    Verdict,
+    append_verdict,
+    read_aliases,
+    read_changes,
+    replace_aliases,
+    split,
+)
 from presage_featurizer.event_log import CHECKPOINT_FILE
 from presage_training.learning.challengers import JudgedChallenger
 from presage_training.learning.counting import count_new_purchases
@@ -27,7 +35,7 @@ from presage_training.learning.registering import (
     put_in_place,
     work_folder,
 )
-from presage_training.learning.state import Verdict, append_verdict, read_state, write_state
+from presage_training.learning.state import read_state, write_state
 
 __all__ = ["LearningCycle"]
 
