@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from presage_client import Prediction, Ranking
+import numpy as np
+
+from presage_client import AsyncClient, Prediction, Ranking
 from presage_console.charts import Chart, Marker, Series
 from presage_console.console import Console
 from presage_console.visitor.assembling import Folded, fold_history
@@ -58,6 +60,8 @@ class VisitorPage:
     model: ScoringModel | None
     model_problem: str
     live: Live
+    score_now: float | None
+    """The score now; None if the server does not say."""
     history: History | None
     history_problem: str
     """Why the archive could not be read; empty if it was, or none is connected."""
@@ -120,6 +124,7 @@ async def make_page(
         ask(client, asked.user_id, model=asked.model, feature_set=feature_set, now_unix_micros=console.now()),
         asyncio.to_thread(_read, histories, asked.user_id),
     )
+    score_now = await _score_now(client, live, asked.model)
     folded = None
     predictions: list[Prediction] | None = None
     scores_problem = ""
@@ -138,6 +143,7 @@ async def make_page(
         model=model,
         model_problem=model_problem,
         live=live,
+        score_now=score_now,
         history=history,
         history_problem=history_problem,
         folded=folded,
@@ -152,6 +158,16 @@ async def make_page(
         reasons={} if live.ranking is None else reason_meanings(live.ranking),
         intent=_intent(live.ranking),
     )
+
+
+async def _score_now(client: AsyncClient, live: Live, model: str) -> float | None:
+    """Return the score that Explain answered with; where it did not, that of the features."""
+    if live.explanation is not None:
+        return live.explanation.score
+    if live.features is None:
+        return None
+    scored = await score_rows(client, np.array([list(live.features.values())], np.float32), model)
+    return None if isinstance(scored, str) else scored[0].score
 
 
 def _read(histories: Histories | None, user_id: str) -> tuple[History | None, str]:
