@@ -39,7 +39,7 @@ def test_somebody_finds_out_why_a_visitor_scored_high(browser, store, tmp_path):
             assert page.get_by_text("Checked: the base value and all contributions add up").is_visible()
             changed = page.locator("tr.changed th").all_inner_texts()
             assert "deepest_step" in changed
-            page.get_by_text("Table: From the base value to this score").locator("xpath=..").press("Enter")
+            page.locator("summary", has_text="From the base value to this score").press("Enter")
             table = page.get_by_role("table", name="From the base value to this score")
             assert table.get_by_role("row").last.inner_text().split()[-2:] == [f"{shares[most]:.1f}", "%"]
             check_accessibility(page)
