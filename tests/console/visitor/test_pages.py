@@ -48,8 +48,8 @@ async def visited(store, folder, models, *events, with_models=True, **settings):
     ):
         predictions = [(await client.track(event, score=True)).prediction for event in events]
         deadline = time.monotonic() + GENEROUS_SECONDS
-        while len(logged_vectors(store.redis)) < len(events) and time.monotonic() < deadline:
-            await asyncio.sleep(0.01)
+        while len(logged_vectors(store.redis)) < len(events) and time.monotonic() < deadline:  # noqa: ASYNC110 - another task writes
+            await asyncio.sleep(0.01)  # the server writes them behind its replies
         archive_once(store, folder / "archive")
         folders = {"archive": folder / "archive", "models": models if with_models else "", **_project(settings)}
         known = {name: str(path) for name, path in folders.items()}
