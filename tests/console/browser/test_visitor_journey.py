@@ -6,10 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from presage_client import Client
 from support.browsers import check_accessibility, open_page, screenshot
 from support.consoles import running_console
-from support.visited_shops import BUYER, visit, visited_shop
+from support.visited_shops import BUYER, patient_client, visit, visited_shop
 
 
 @pytest.mark.slow
@@ -55,7 +54,7 @@ def test_somebody_finds_out_why_a_visitor_scored_high(browser, store, tmp_path):
             page.get_by_role("heading", name=f"after event {number - 1}").first.wait_for()
 
             # They come back later: the archive does not know that yet.
-            with Client(shop.server.address) as client:
+            with patient_client(shop.server.address) as client:
                 visit(client, BUYER, shop.shop, console.console.now())
             page.get_by_role("link", name="Now", exact=True).press("Enter")
             page.get_by_text("The server knows more than the archive.").wait_for()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import time
 from contextlib import asynccontextmanager
+from html import unescape
 from urllib.parse import quote
 
 import pytest
 
-from presage_client import AsyncClient, Event, EventType, Item
+import presage_console.visitor
+from presage_client import AsyncClient, ClientOptions, Event, EventType, Item
 from presage_featurizer import Event as FoldedEvent
 from presage_featurizer import EventType as FoldedEventType
 from support.archives import archive_once, logged_vectors
@@ -43,8 +46,10 @@ def story(user_id, now):
 async def visited(store, folder, models, *events, with_models=True, **settings):
     """A console of a server that counted events, and of their archive."""
     async with (
-        serving(redis_url=store.url, models=models, sample_vectors_share=1.0, **settings) as server,
-        AsyncClient(server.address) as client,
+        serving(
+            redis_url=store.url, models=models, sample_vectors_share=1.0, store_timeout_ms=60_000, **settings
+        ) as server,
+        AsyncClient(server.address, options=ClientOptions(timeout_ms=20_000)) as client,
     ):
         predictions = [(await client.track(event, score=True)).prediction for event in events]
         deadline = time.monotonic() + GENEROUS_SECONDS
@@ -86,6 +91,18 @@ async def test_a_visitor_s_page_has_scores_reasons_and_nothing_but_text_from_out
         assert "add up to the margin" in chosen
         assert "add_to_cart_events 1 addition to the cart in this session 1 0 changed" in chosen
         assert "In the cart Units Price &lt;b&gt;3&lt;/b&gt; 1 80" in chosen
+
+
+@pytest.mark.slow
+async def test_without_the_library_of_archives_the_rest_of_the_page_is_there(served, tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "presage_console.visitor.archive_reader", raising=False)
+    monkeypatch.delattr(presage_console.visitor, "archive_reader", raising=False)
+    for name in ("presage_server.archive.reading", "presage_server.archive.visitor_rows"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    async with console_of(served.address, archive=str(tmp_path)) as console:
+        for path in ("/visitors", "/visitors?id=ada"):
+            assert "pip install 'presage-scoring[console,train]'" in unescape(text_of((await console.get(path)).text))
 
 
 async def test_without_an_archive_the_page_says_what_it_would_add_and_what_cannot_be_is_refused(pages):

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from pyarrow import parquet
 
-from presage_console.visitor import history as module
-from presage_console.visitor.history import Histories, recent_visitors
+from presage_console.visitor import archive_reader as module
+from presage_console.visitor.archive_reader import Histories, recent_visitors
 from presage_featurizer import Event, EventType, encode_event
 from presage_featurizer.event_log import EntryId, partition_of
 from presage_server.archive.erasing import KINDS, erase_rows, find_rows
