@@ -1,7 +1,8 @@
 """A folder of bundles, ``<name>/<version>/``, and which versions of each name serve which visitors.
 
-Beside the versions of a name lie ``aliases.json``, replaced whole with each change, and ``changes.jsonl``, the history of changes.
-Servers read both, and training and the command line write them, too; so the format is here, where all of them can import it.
+Beside the versions of a name lie ``aliases.json``, replaced whole with each change, ``changes.jsonl``, the history of changes, and
+``learning.jsonl``, what a learner decided. Servers and the console read them, training and the command line write them, too; so the
+formats are here, where all of them can import them.
 Loading and running bundles belongs to ``bundle``.
 """
 
@@ -21,11 +22,13 @@ from presage_export.registry.changes import (
 )
 from presage_export.registry.folders import find_versions, is_version, list_versions, version_order
 from presage_export.registry.moves import drop_challenger, promote, set_shadow, split
+from presage_export.registry.verdicts import VERDICTS_FILE, Verdict, append_verdict, read_verdicts
 from presage_export.registry.wording import describe_change, roles_of
 
 __all__ = [
     "ALIASES_FILE",
     "CHANGES_FILE",
+    "VERDICTS_FILE",
     "AliasChange",
     "Aliases",
     "AliasesError",
@@ -35,6 +38,8 @@ __all__ = [
     "Draws",
     "RollbackRules",
     "StaleAliasesError",
+    "Verdict",
+    "append_verdict",
     "assign",
     "describe_change",
     "drop_challenger",
@@ -47,6 +52,7 @@ __all__ = [
     "read_aliases",
     "read_change_log",
     "read_changes",
+    "read_verdicts",
     "replace_aliases",
     "roles_of",
     "set_shadow",

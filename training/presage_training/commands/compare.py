@@ -7,21 +7,19 @@ import sys
 from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 
-from presage_training.commands.compare_lists import find_list_target, print_lists
+from presage_training.commands.compare_lists import print_lists
 from presage_training.commands.figures import cells, span
 
 if TYPE_CHECKING:
-    from presage_training.datasets.targets import Target
-    from presage_training.readers.skipped_rows import SkippedRows
-    from presage_training.verdicts import Comparison, Decision
-    from presage_training.verdicts.lists import ListComparison, ListTarget
+    from presage_training.verdicts import Comparison
+    from presage_training.verdicts.lists import ListComparison
 
 __all__ = ["compare"]
 
@@ -72,6 +70,7 @@ def compare(  # noqa: PLR0917 - the command line passes names
     from presage_featurizer import FeaturizerError  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.readers.skipped_rows import SkippedRows  # noqa: PLC0415
+    from presage_training.verdicts.versions import VersionPair, compare_versions, find_target  # noqa: PLC0415
 
     name, version_a = _parse(a)
     other, version_b = _parse(b)
@@ -86,16 +85,19 @@ def compare(  # noqa: PLR0917 - the command line passes names
     try:
         aliases = Aliases() if models is None else read_aliases(models / name)
         since_micros = 0 if since is None else int(since.replace(tzinfo=UTC).timestamp() * 1e6)
-        asked = _Asked(
-            archive, name, (version_a, version_b), since_micros, alpha or aliases.rollback.paired_alpha, draws, seed
+        pair = VersionPair(
+            archive=archive,
+            model=name,
+            versions=(version_a, version_b),
+            alpha=alpha or aliases.rollback.paired_alpha,
+            since_unix_micros=since_micros,
+            k=k,
+            draws=draws,
+            seed=seed,
         )
-        list_target = find_list_target(archive, models, name, asked.versions, target)
-        comparison: Comparison | ListComparison
         with console.status("reading"):
-            if list_target is None:
-                comparison, decision = _scores(asked, _target(models, name, asked.versions, target), skipped)
-            else:
-                comparison, decision = _lists(asked, list_target, k, skipped)
+            found = find_target(archive, models, name, pair.versions, target)
+            comparison, decision = compare_versions(pair, found, skipped)
     except (TrainingError, ExportError, FeaturizerError) as error:
         sys.exit(_fail(str(error)))
     except OSError as error:
@@ -117,72 +119,11 @@ def compare(  # noqa: PLR0917 - the command line passes names
             sys.exit(_fail(str(error)))
 
 
-class _Asked(NamedTuple):
-    """What is compared, and how."""
-
-    archive: Path
-    name: str
-    versions: tuple[str, str]
-    since_unix_micros: int
-    alpha: float
-    draws: int
-    seed: int
-
-
-def _scores(asked: _Asked, target: Target, skipped: SkippedRows) -> tuple[Comparison, Decision]:
-    from presage_training.verdicts import compare as measure  # noqa: PLC0415
-    from presage_training.verdicts import decide, read_pairs  # noqa: PLC0415
-
-    rows = read_pairs(
-        asked.archive,
-        model=asked.name,
-        versions=asked.versions,
-        target=target,
-        since_unix_micros=asked.since_unix_micros,
-        skipped=skipped,
-    )
-    comparison = measure(rows, alpha=asked.alpha, draws=asked.draws, seed=asked.seed)
-    return comparison, decide(comparison)
-
-
-def _lists(asked: _Asked, target: ListTarget, k: int, skipped: SkippedRows) -> tuple[ListComparison, Decision]:
-    from presage_training.verdicts.lists import compare_lists, decide_lists, read_paired_lists  # noqa: PLC0415
-
-    rows = read_paired_lists(
-        asked.archive,
-        model=asked.name,
-        versions=asked.versions,
-        target=target,
-        k=k,
-        since_unix_micros=asked.since_unix_micros,
-        skipped=skipped,
-    )
-    comparison = compare_lists(rows, alpha=asked.alpha, draws=asked.draws, seed=asked.seed)
-    return comparison, decide_lists(comparison)
-
-
 def _parse(text: str) -> tuple[str, str]:
     name, slash, version = text.rpartition("/")
     if not (name and slash and version):
         sys.exit(_fail(f"expected NAME/VERSION, such as conversion/3, got {text!r}"))
     return name, version
-
-
-def _target(models: Path | None, name: str, versions: tuple[str, str], target: str | None) -> Target:
-    """Find what the versions predict: as given, or as their bundles say."""
-    from presage_export.bundle import read_bundle  # noqa: PLC0415
-    from presage_training.datasets.targets import parse_target  # noqa: PLC0415
-    from presage_training.errors import VerdictError  # noqa: PLC0415
-
-    if target is not None or models is None:
-        return parse_target(target or _DEFAULT_TARGET)
-    said = {
-        str(read_bundle((models / name / version).resolve()).manifest.data.get("target", _DEFAULT_TARGET))
-        for version in versions
-    }
-    if len(said) > 1:
-        raise VerdictError(f"{name}: expected versions that predict the same, got {' and '.join(sorted(said))}")
-    return parse_target(said.pop())
 
 
 def _roll_back(folder: Path, versions: tuple[str, str], reason: str) -> str:

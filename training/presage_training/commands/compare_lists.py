@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -13,41 +12,15 @@ from presage_training.commands.figures import cells, span
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from presage_training.verdicts.lists import ListComparison, ListTarget
+    from presage_training.verdicts.lists import ListComparison
 
-__all__ = ["find_list_target", "print_lists"]
+__all__ = ["print_lists"]
 
 _SHOWN_BY = {
     "both": "shown by either version",
     "a": "shown by the first version alone",
     "b": "shown by the second alone",
 }
-
-
-def find_list_target(
-    archive: Path, models: Path | None, name: str, versions: tuple[str, str], target: str | None
-) -> ListTarget | None:
-    """Find what two versions' lists are judged by: as given, or as their bundles say; None if they are no ranking models.
-
-    Raises:
-        VerdictError: The target is not one of ranking models.
-        ExportError: A bundle cannot be read.
-        LogFormatError: The folder holds no archive, or a file in it cannot be read.
-    """
-    import msgspec  # noqa: PLC0415 - after the command's help
-
-    from presage_export.bundle import read_manifest  # noqa: PLC0415
-    from presage_training.verdicts.lists import DEFAULT_TARGETS, ListTarget, has_exposures, parse_list_target  # noqa: PLC0415
-
-    if target is not None:
-        return parse_list_target(target) if target.startswith(("taken", "bought")) else None
-    if models is not None:
-        specs = [read_manifest((models / name / version).resolve()).ranking for version in versions]
-        questions = [spec.question for spec in specs if not isinstance(spec, msgspec.UnsetType)]
-        if not questions:
-            return None
-        return parse_list_target(DEFAULT_TARGETS.get(questions[-1], ListTarget().name))
-    return ListTarget() if has_exposures(archive, name) else None
 
 
 def print_lists(console: Console, comparison: ListComparison, name: str) -> None:

@@ -5,6 +5,7 @@ package ``verdicts`` decides whether a challenger is promoted. ``prior`` makes w
 have their own ``ranking_learner``, ``ranking_training``, ``ranking_gate`` and ``ranking_prior``.
 """
 
+from presage_export.registry import Verdict, read_verdicts
 from presage_training.learning.gate import GateReport, GateRules, judge
 from presage_training.learning.learner import Learner
 from presage_training.learning.options import LearnOptions, RankLearnOptions
@@ -13,7 +14,6 @@ from presage_training.learning.process import StoppedError
 from presage_training.learning.ranking_gate import RankGateRules, judge_ranking
 from presage_training.learning.ranking_learner import RankingLearner
 from presage_training.learning.ranking_prior import write_ranking_prior
-from presage_training.learning.state import Verdict, read_verdicts
 
 __all__ = [
     "PRIOR_KIND",

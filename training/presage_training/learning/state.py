@@ -10,21 +10,10 @@ import msgspec
 
 from presage_training.errors import LearningError
 
-__all__ = [
-    "STATE_FILE",
-    "VERDICTS_FILE",
-    "LearnState",
-    "Verdict",
-    "append_verdict",
-    "read_state",
-    "read_verdicts",
-    "write_state",
-]
+__all__ = ["STATE_FILE", "LearnState", "read_state", "write_state"]
 
 STATE_FILE: Final = "learning.json"
 """The state's name, beside the versions."""
-VERDICTS_FILE: Final = "learning.jsonl"
-"""The verdicts' name, a line for each."""
 
 
 class LearnState(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,16 +33,6 @@ class LearnState(msgspec.Struct, frozen=True, kw_only=True):
     pending_version: str = ""
     """The version that has passed the gate and is being registered."""
     pending_reason: str = ""
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """One decision, with its numbers."""
-
-    decided_at_unix_micros: int
-    version: str
-    verdict: str
-    """``prior``, ``not trained``, ``rejected``, ``challenger``, ``continue``, ``promote``, ``roll back`` or ``give up``."""
-    reason: str
 
 
 def read_state(folder: Path) -> LearnState:
@@ -79,24 +58,3 @@ def write_state(folder: Path, state: LearnState) -> None:
         file.flush()
         os.fsync(file.fileno())
     staged.replace(folder / STATE_FILE)
-
-
-def append_verdict(folder: Path, verdict: Verdict) -> None:
-    """Append a verdict to the history of a model."""
-    with (folder / VERDICTS_FILE).open("ab") as file:
-        file.write(msgspec.json.encode(verdict) + b"\n")
-
-
-def read_verdicts(folder: Path) -> list[Verdict]:
-    """Read the verdicts, the oldest first; a line that was cut while it was written is left out."""
-    try:
-        lines = (folder / VERDICTS_FILE).read_bytes().splitlines()
-    except FileNotFoundError:
-        return []
-    found = []
-    for line in lines:
-        try:
-            found.append(msgspec.json.decode(line, type=Verdict))
-        except msgspec.MsgspecError:
-            continue
-    return found
