@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
@@ -10,11 +11,13 @@ from presage_console.drift import reading
 from presage_console.drift.reading import DriftFound, DriftReader
 from presage_export.drift import HOUR_MICROS
 from presage_server.clock import system_clock
+from support.doc_blocks import ROOT
 from support.drifting_server import serve_hours
 
 pytestmark = pytest.mark.xdist_group("drift-console")
 
 SECOND = 1_000_000
+PAGE = ROOT / "docs" / "how-to" / "watch-for-drift.md"
 
 
 class _Clock:
@@ -85,9 +88,18 @@ async def test_while_the_store_is_away_what_was_known_stays_and_it_is_tried_agai
     assert (await reader.read(7)).problems == ["look 3"]
 
 
-async def test_nothing_is_written_to_the_store(store, drift_models):
+async def test_the_rights_of_the_page_are_enough_and_nothing_is_written(store, drift_models):
+    (rights,) = re.findall(r"rights\n`([^`]+)`", PAGE.read_text())
+    store.redis.execute_command("ACL", "SETUSER", "console", "reset", "on", ">secret", *rights.split())
+    store.redis.acl_log_reset()
     await serve_hours(store.url, drift_models, hours=3, now_unix_micros=system_clock())
     before = {key: store.redis.dump(key) for key in store.redis.keys("*")}
-    found = await DriftReader(store.url, drift_models, clock=system_clock).read(7)
-    assert found.reports[0].rows == 900
+    try:
+        url = f"{store.url}?username=console&password=secret"
+        found = await DriftReader(url, drift_models, clock=system_clock).read(7)
+        refused = [str(entry["object"]) for entry in store.redis.acl_log()]
+    finally:
+        store.redis.execute_command("ACL", "DELUSER", "console")
+    assert (found.error, [report.rows for report in found.reports]) == ("", [900])
+    assert set(refused) <= {"client|setinfo"}  # which redis-py does without
     assert {key: store.redis.dump(key) for key in store.redis.keys("*")} == before
