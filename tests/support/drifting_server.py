@@ -57,8 +57,8 @@ async def serve_hours(
     *,
     hours: int,
     spoilt_hours: int = 0,
+    visitors_an_hour: int = 150,
     now_unix_micros: int,
-    first_spoilt: int | None = None,
 ) -> None:
     """Have a server count some hours that have just ended, the last ones without any page views.
 
@@ -67,18 +67,17 @@ async def serve_hours(
         models: As ``write_bundle_with_baseline`` makes it.
         hours: How many hours.
         spoilt_hours: How many of them have no page views.
-        now_unix_micros: The end of the last one, about.
-        first_spoilt: The number of the first of these; the last hours, if not given.
+        visitors_an_hour: How many visitors are scored in each, twice.
+        now_unix_micros: The last one ends with the hour before this moment.
     """
     model = load_model(models / "conversion" / "1")
-    start = hours - spoilt_hours if first_spoilt is None else first_spoilt
     now = now_unix_micros - hours * HOUR_MICROS
     counts = ServedCounts(lambda: now)
     async with Redis.from_url(redis_url) as redis:
         publisher = CountsPublisher(counts, redis, writer="a")
         for hour in range(hours):
-            rows = some_rows(1, visitors_an_hour=150, seed=hour + 1)
-            if start <= hour < start + spoilt_hours:
+            rows = some_rows(1, visitors_an_hour=visitors_an_hour, seed=hour + 1)
+            if hour >= hours - spoilt_hours:
                 values = np.where(np.arange(rows.values.shape[1]) == 4, np.float32(0), rows.values)
                 rows = replace(rows, values=values)
             counts.note(scored(model, rows))

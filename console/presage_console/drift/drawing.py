@@ -34,6 +34,7 @@ def draw_effects(column: ColumnView) -> Chart | None:
     rows = [row for row in reversed(column.windows) if row.ratio is not None]
     if len(rows) < 2:
         return None
+    highest = max(row.ratio for row in rows if row.ratio is not None)
     began = [Marker(at=column.row.since.timestamp(), label="since")] if column.row.alarms else []
     return Chart(
         title="Effect, over the one from which it matters",
@@ -42,6 +43,7 @@ def draw_effects(column: ColumnView) -> Chart | None:
         x=[row.window.end.timestamp() for row in rows],
         x_is_time=True,
         y_low=0.0,
+        y_high=None if highest > 1.0 else 1.2,  # the line from which it matters is always there
         series=[Series(name="effect", values=[row.ratio for row in rows], unit=TIMES)],
         markers=[Marker(at=1.0, label="matters", axis="y"), *began],
     )

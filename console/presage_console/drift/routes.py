@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,7 +13,7 @@ from presage_console.console import Console
 from presage_console.drift.column import view_column
 from presage_console.drift.drawing import draw_effects, draw_histogram
 from presage_console.drift.reading import DAYS, DriftFound, DriftReader
-from presage_console.drift.views import view_version
+from presage_console.drift.views import VersionView, view_version
 from presage_console.rendering import NavEntry, render
 from presage_server.settings import shipped_models
 
@@ -26,8 +28,7 @@ async def show(request: Request) -> Response:
     """Answer GET /drift: all versions, their columns by alarm."""
     days = _days(request)
     found = await _read(request, days)
-    versions = [] if found is None else [view_version(report) for report in found.reports]
-    versions.sort(key=lambda version: -version.alarms)
+    versions = [] if found is None else await asyncio.to_thread(_view, found)
     return render(request, "drift/index.html", found=found, versions=versions, days=days, choices=DAYS)
 
 
@@ -38,7 +39,9 @@ async def show_column(request: Request) -> Response:
     report = None if found is None else found.report(request.path_params["model"], request.path_params["version"])
     if found is None or (report is None and found.error):
         return render(request, "drift/index.html", found=found, versions=[], days=days, choices=DAYS)
-    column = None if report is None else view_column(report, request.path_params["column"], last_hour=_hour(request))
+    # In a thread, as a month has some hundred thousand findings.
+    name = request.path_params["column"]
+    column = None if report is None else await asyncio.to_thread(view_column, report, name, last_hour=_hour(request))
     if column is None:
         raise HTTPException(404, "There is no such column of a version that can be compared.")
     return render(
@@ -50,6 +53,11 @@ async def show_column(request: Request) -> Response:
         histogram=draw_histogram(column.compared),
         effects=draw_effects(column),
     )
+
+
+def _view(found: DriftFound) -> list[VersionView]:
+    """Make the views of all versions, those with alarms first."""
+    return sorted((view_version(report) for report in found.reports), key=lambda version: -version.alarms)
 
 
 async def _read(request: Request, days: int) -> DriftFound | None:

@@ -70,7 +70,6 @@ def test_an_operator_sees_a_planted_drift(browser_page, drifting_console):
 )
 def test_the_pages_are_accessible_in_the_dark_and_on_a_phone(browser, drifting_console, scheme, width):
     with open_page(browser, color_scheme=scheme, viewport={"width": width, "height": 844}) as page:
-        for name, path in (("drift", "/drift"), ("drift-feature", "/drift/conversion/1/page_views")):
+        for path in ("/drift", "/drift/conversion/1/page_views", "/drift/conversion/1/hour_of_day"):
             page.goto(f"{drifting_console.url}{path}")
             check_accessibility(page)
-            screenshot(page, f"{name}-{scheme}-{width}")

@@ -76,6 +76,15 @@ async def test_a_version_without_traffic_is_too_young_and_one_without_a_baseline
     assert "Too young to be judged" in column
 
 
+async def test_hours_with_too_few_visitors_for_a_window_are_counted_on_the_page(store, drift_models):
+    await serve_hours(store.url, drift_models, hours=2, visitors_an_hour=30, now_unix_micros=system_clock())
+    async with console_of(NO_SERVER, redis_url=store.url, models=str(drift_models)) as console:
+        shown = text_of((await console.get("/drift")).text)
+    found = re.search(r"Not yet in a window: 120 rows of about (\d+) visitors", shown)
+    assert found
+    assert int(found[1]) == pytest.approx(60, rel=0.1)
+
+
 async def test_without_a_store_the_page_says_which_option_it_needs():
     async with console_of(NO_SERVER) as console:
         shown = text_of((await console.get("/drift")).text)
