@@ -16,6 +16,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import msgspec
+
 from presage_console.models.measurements import (
     BINS,
     Bin,

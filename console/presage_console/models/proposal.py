@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from presage_client import AliasChange, ModelSummary, VersionState
 from presage_console.models.aliases import ServedPart, served_parts, to_registry
 from presage_console.models.changing import Action, Wanted, wording
 from presage_console.models.history import PastChange, changes_since
 from presage_console.models.measurements import MeasuredComparison
-
-from presage_client import AliasChange, ModelSummary, VersionState
 from presage_export import registry
 
 __all__ = ["Effect", "Proposal", "propose"]

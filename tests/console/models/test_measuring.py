@@ -150,5 +150,6 @@ def test_what_is_tried_is_compared_with_the_champion_unless_asked_otherwise():
     assert usual_pair(a_model("3"), ("3",)) is None
 
 
+@pytest.mark.slow
 async def test_a_process_of_its_own_measures_the_same(archive, compared):
     assert await measure_in_process(Question(archive=str(archive), model="conversion", versions=("3", "4"))) == compared

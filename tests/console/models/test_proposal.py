@@ -85,5 +85,5 @@ def test_what_was_changed_since_the_operator_looked_is_shown():
     changes = [a_change(between, TRIED, changed_by="bob"), a_change(earlier, between)]
     found = proposed(Action.PROMOTE, "4", seen=3, changes=changes)
     assert [(change.by, change.revision) for change in found.meanwhile] == [("bob", 4)]
-    assert "champion 1 -> 3" in found.meanwhile[0].what
+    assert "champion 1 → 3" in found.meanwhile[0].what
     assert proposed(Action.PROMOTE, "4", seen=4, changes=changes).meanwhile == ()
