@@ -94,6 +94,13 @@ stubs: setup ## stubs for Node, Java and Go in build/stubs, as far as their gene
 reference: setup ## write the tables of docs/reference/ from the code
 	@PYTHONPATH=tests $(BIN)/python -m support.reference_tables
 
+docs: setup ## build the documentation site, without the network: build/site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "build/site/index.html"
+
+notebooks: setup ## execute docs/notebooks, and keep what they print and draw in them
+	@PYTHONPATH=tests $(BIN)/python -m support.notebooks
+
 check-generated: setup
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(MAKE) -s generate STUBS="$$fresh" && \
 	  for stub in "$$fresh"/presage/v1/*_pb2*; do cmp -s "$$stub" "proto/presage/v1/$${stub##*/}" || \

@@ -43,10 +43,11 @@ def create_app(console: Console) -> Starlette:
         before.append(Middleware(sign_in.SignInWall))
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         try:
             yield
         finally:
+            await app.state.shop.close()
             console.hub.stop()
             await console.server.close()
 
@@ -63,6 +64,7 @@ def create_app(console: Console) -> Starlette:
         exception_handlers=HANDLERS,
     )
     app.state.console = console
+    app.state.shop = shop.open_shop(console)
     app.state.templates = environment([page.nav for page in pages])
     return app
 

@@ -18,8 +18,9 @@ from presage_console.formats import MINUS, number, percent
 __all__ = ["KINDS", "Bar", "Chart", "Marker", "Series"]
 
 KINDS: Final = ("lines", "steps", "bars", "rows", "waterfall")
-_TICKS = 4
+_TICKS = 5
 _MOST_LABELS = 8
+_HEADROOM = 1.06
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,7 +132,7 @@ class Chart:
                 "yLow": self.y_low,
                 "yHigh": self.y_high,
                 "series": [
-                    {"name": one.name, "unit": one.unit, "values": [_finite(value) for value in one.values]}
+                    {"name": one.name, "unit": one.unit, "values": [_rounded(value) for value in one.values]}
                     for one in self.series
                 ],
                 "markers": [{"at": marker.at, "label": marker.label, "axis": marker.axis} for marker in self.markers],
@@ -252,7 +253,7 @@ class Chart:
             value for one in self.series for value in one.values if _finite(value) is not None and value is not None
         ]
         low = self.y_low if self.y_low is not None else min(0.0, *values, 0.0)
-        high = self.y_high if self.y_high is not None else max(*values, low, low)
+        high = self.y_high if self.y_high is not None else max(*values, low, low) * _HEADROOM
         return low, high if high > low else low + 1.0
 
     def _shown_x(self, x: float | str) -> str:
@@ -265,6 +266,12 @@ class Chart:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and isfinite(value) else None
+
+
+def _rounded(value: float | None) -> float | None:
+    """Leave out what no screen shows."""
+    value = _finite(value)
+    return None if value is None else float(f"{value:.6g}")
 
 
 def _share(value: float, low: float, high: float) -> float:

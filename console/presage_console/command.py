@@ -6,8 +6,10 @@ import asyncio
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
+from presage_console.errors import ConsoleError
 from presage_console.settings import ConsoleSettings
 from presage_server.cli.options import with_options
 from presage_server.cli.variables import CONSOLE_PREFIX, check_variables
@@ -25,17 +27,23 @@ def console(**values: Any) -> None:
     """
     # Imported late: the help needs no web server.
     from presage_console.serving import serve  # noqa: PLC0415
+    from presage_console.shop.playground import connected  # noqa: PLC0415
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     try:
         check_variables(os.environ, ConsoleSettings, (), CONSOLE_PREFIX)
-        asyncio.run(serve(ConsoleSettings(**values), _announce))
-    except (SettingsError, ValueError) as error:
+        with connected(ConsoleSettings(**values), on_progress=_tell) as settings, suppress(KeyboardInterrupt):
+            asyncio.run(serve(settings, _announce))
+    except (ConsoleError, SettingsError, ValueError) as error:
         print(f"presage console: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     except OSError as error:
         print(f"presage console: cannot listen: {error.strerror or error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
+
+
+def _tell(what: str) -> None:
+    print(f"presage console: {what}", flush=True)  # noqa: T201 - this takes a while
 
 
 def _announce(address: str, own_token: str) -> None:

@@ -7,17 +7,22 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-__all__ = ["FILTERS", "MINUS", "ago", "duration", "moment", "number", "percent"]
+__all__ = ["FILTERS", "MINUS", "NO_VALUE", "ago", "duration", "moment", "number", "percent"]
 
-_NONE = "\N{EN DASH}"
+NO_VALUE: Final = "\N{EN DASH}"
+"""Stands where there is no value."""
 MINUS: Final = "\N{MINUS SIGN}"
+_NOTHING = 1e-12
+"""What is left of sums that add up to 0."""
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def number(value: float | None, digits: int = 3) -> str:
     """Write a number with at least ``digits`` significant digits, and commas between thousands: 12,345 and 0.0123."""
     if value is None or value != value:  # noqa: PLR0124 - NaN
-        return _NONE
+        return NO_VALUE
+    if abs(value) < _NOTHING:
+        return "0"
     if abs(value) >= 10 ** (digits - 1) or float(value).is_integer():
         return f"{value:,.0f}"
     return f"{value:,.{digits}g}"
@@ -25,13 +30,13 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def percent(share: float | None, digits: int = 1) -> str:
     """Write a share from 0 to 1: 12.3 %."""
-    return _NONE if share is None or share != share else f"{share * 100:.{digits}f} %"  # noqa: PLR0124 - NaN
+    return NO_VALUE if share is None or share != share else f"{share * 100:.{digits}f} %"  # noqa: PLR0124 - NaN
 
 
 def moment(unix_micros: int | None) -> Any:
     """Write a time in UTC: 2026-03-02 14:05:06 UTC."""
     if not unix_micros:
-        return _NONE
+        return NO_VALUE
     return datetime.fromtimestamp(unix_micros // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
@@ -46,7 +51,7 @@ def duration(seconds: float) -> str:
 
 def ago(unix_micros: int | None, now_unix_micros: int) -> str:
     """Write how long ago a time was: 3 hours ago."""
-    return f"{duration((now_unix_micros - unix_micros) / 1e6)} ago" if unix_micros else _NONE
+    return f"{duration((now_unix_micros - unix_micros) / 1e6)} ago" if unix_micros else NO_VALUE
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(

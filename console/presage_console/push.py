@@ -30,9 +30,12 @@ def stream(request: Request, produce: Produce, *, every_seconds: float, key: str
         request: The request of the stream.
         produce: Returns a fragment, as ``rendering.fragment`` makes it. What it raises is shown instead, and it is called again.
         every_seconds: The pause between two calls of it.
-        key: Names what is pushed; browsers that ask for the same key share one ``produce``. Empty: the path of the request.
+        key: Names what is pushed; browsers that ask for the same key share one ``produce``. Empty: the path of the request and its
+            query.
     """
     hub: Hub = request.app.state.console.hub
+    # What is made for the first browser is shown in all: nothing of its session may be in it.
+    request.scope["console_session"] = None
 
     async def produce_or_explain() -> str:
         try:
@@ -43,7 +46,7 @@ def stream(request: Request, produce: Produce, *, every_seconds: float, key: str
             _logger.exception("a push of %r failed", request.url.path)
             return fragment(request, "problem.html", message="This failed; the console's log says why.")
 
-    fragments = hub.follow(key or request.url.path, produce_or_explain, every_seconds)
+    fragments = hub.follow(key or f"{request.url.path}?{request.url.query}", produce_or_explain, every_seconds)
     return StreamingResponse(
         (_event(text) async for text in fragments), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
     )

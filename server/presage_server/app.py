@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from time import monotonic
 
 from grpc_health.v1 import health, health_pb2
 from redis.asyncio import Redis
@@ -57,6 +58,7 @@ from presage_server.tracking.recent import RecentSnapshots
 from presage_server.tracking.tracker import Tracker
 from presage_server.transport.choosing import choose_transport, make_transport
 from presage_server.transport.encrypting import encrypting
+from presage_server.transport.finishing import finish_calls
 from presage_server.transport.interface import ServerOptions, Transport
 from presage_server.workers.self_check import SelfCheck
 
@@ -202,11 +204,13 @@ def _make_store(opened: OpenStore, settings: Settings, metrics: Metrics) -> Redi
 async def _drain(
     settings: Settings, health_servicer: health.aio.HealthServicer, transport: Transport, readiness: Readiness
 ) -> None:
-    """Send callers elsewhere, then end the calls in flight."""
+    """Send callers elsewhere, then end the calls in flight, and those that come behind them."""
     await readiness.drain()
     await health_servicer.enter_graceful_shutdown()
     await asyncio.sleep(settings.drain_delay_seconds)
-    await transport.stop(settings.drain_seconds)
+    until = monotonic() + settings.drain_seconds
+    await finish_calls(transport, settings.drain_seconds / 2)
+    await transport.stop(max(0.0, until - monotonic()))
 
 
 @asynccontextmanager

@@ -42,7 +42,6 @@ NOT_RUN = {
 SHOWN = {"text", "sql", "promql"}
 """Languages of blocks that are only to be read."""
 
-LINK = re.compile(r"\]\(([^)#]+)\)")
 IN_PROSE = re.compile(r"`((?:presage|make) [a-z][a-z-]*(?: [^`]*)?)`")
 OUTPUT_OF_PRESAGE = re.compile(r"presage [a-z]+:")
 A_COMMAND = re.compile(r"(\$ |(presage|python3?|pip|make|curl|docker|kubectl) [^:]*$)")
@@ -150,13 +149,6 @@ def test_the_readme_has_an_example_for_the_client_and_one_for_the_stubs() -> Non
 
     assert "from presage_client import" in text
     assert "scoring_service_pb2_grpc.ScoringServiceStub" in text
-
-
-@of_pages
-def test_links_lead_somewhere(page: Path) -> None:
-    targets = [target for target in LINK.findall(page.read_text()) if "://" not in target]
-
-    assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from queue import Queue
 from typing import Any
 
 import httpx
+from starlette.routing import BaseRoute
 
 from presage_console.app import create_app
 from presage_console.console import Console, open_console
@@ -19,8 +20,10 @@ from presage_console.serving import ConsoleServer, address_of, listen
 from presage_console.settings import ConsoleSettings
 from support.running_server import GENEROUS_SECONDS
 
-__all__ = ["OWN_TOKEN", "ConsoleUnderTest", "RunningConsole", "console_of", "running_console", "text_of"]
+__all__ = ["NOWHERE", "OWN_TOKEN", "ConsoleUnderTest", "RunningConsole", "console_of", "running_console", "text_of"]
 
+NOWHERE = "127.0.0.1:1"
+"""A server that is not there, for what needs none."""
 OWN_TOKEN = "the-token-that-the-console-printed"
 
 
@@ -37,7 +40,10 @@ class ConsoleUnderTest:
 
     async def post(self, path: str, form: dict[str, str], **kwargs: Any) -> httpx.Response:
         """Send a form; where somebody is signed in, with the session's csrf field, unless the form has one."""
-        session = self.console.sessions.find(self.client.cookies.get("presage_console", ""))
+        cookies = self.client.cookies
+        session = self.console.sessions.find(
+            cookies.get("presage_console", "") or cookies.get("__Host-presage_console", "")
+        )
         csrf = {"csrf": session.csrf} if session else {}
         return await self.client.post(path, data=csrf | form, **kwargs)
 
@@ -47,13 +53,19 @@ class ConsoleUnderTest:
 
 
 @asynccontextmanager
-async def console_of(address: str, **settings: Any) -> AsyncIterator[ConsoleUnderTest]:
-    """Make a console of a server; ``settings`` are those of ConsoleSettings. ``now`` and ``own_token`` go to ``open_console``."""
+async def console_of(
+    address: str, *, routes: Sequence[BaseRoute] = (), url: str = "http://127.0.0.1:8050", **settings: Any
+) -> AsyncIterator[ConsoleUnderTest]:
+    """Make a console of a server; ``settings`` are those of ConsoleSettings, and ``now`` of ``open_console``.
+
+    ``routes`` are a test's own, beside those of the console.
+    """
     given = {name: settings.pop(name) for name in ("now",) if name in settings}
     console = open_console(ConsoleSettings(server=address, **settings), own_token=OWN_TOKEN, **given)
-    transport = httpx.ASGITransport(create_app(console))
+    app = create_app(console)
+    app.router.routes[:0] = routes
     try:
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8050") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=url) as client:
             yield ConsoleUnderTest(console, client)
     finally:
         await console.server.close()

@@ -29,7 +29,7 @@ _LENGTH = "a message over the limit"
 _INFLATED = "a compressed request that is over the limit inflated"
 _METADATA = "metadata over the limit"
 _FRAMES = "frames that break HTTP/2's rules"
-_DRAIN = "connections and calls in part, in a drain"
+_DRAIN = "connections and calls in part at that point of a drain"
 
 DIFFERENCES = {
     case: Difference(row=row, grpcio=grpcio, native=native)

@@ -21,6 +21,21 @@
     return unit ? `${text} ${unit}` : text;
   }
 
+  // UTC, as all times of the console; no finer than the ticks are apart.
+  function time(seconds, apart) {
+    const text = new Date(seconds * 1e3).toISOString();
+    if (apart >= 86400) return text.slice(0, 10);
+    return apart >= 60 ? text.slice(11, 16) : text.slice(11, 19);
+  }
+
+  function timeAxis(_plot, ticks, _axis, _space, apart) {
+    return ticks.map((tick) => time(tick, apart));
+  }
+
+  function numberAxis(_plot, ticks) {
+    return ticks.map((tick) => (tick == null ? "" : shown(tick, "")));
+  }
+
   function axis(unit, extra) {
     const line = { stroke: colour("grid"), width: 1 };
     return {
@@ -40,6 +55,7 @@
       ctx.strokeStyle = ctx.fillStyle = colour("marker");
       ctx.lineWidth = devicePixelRatio;
       ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+      ctx.textAlign = "left";
       ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
       for (const marker of markers) {
         const across = marker.axis === "y";
@@ -79,9 +95,9 @@
         x: { time: chart.time, distr: chart.xLog ? 3 : 1 },
         y: { distr: chart.yLog ? 3 : 1, range: chart.yLog && chart.yLow == null ? undefined : range(chart) },
       },
-      axes: [axis(undefined, chart.time ? {} : { values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : shown(tick, ""))) }), axis(unit)],
+      axes: [axis(undefined, { values: chart.time ? timeAxis : numberAxis, ...(chart.time ? { space: 80 } : {}) }), axis(unit)],
       series: [
-        { label: chart.xName },
+        { label: chart.xName, value: (_, x) => (x == null ? "–" : chart.time ? time(x, 1) : shown(x, "")) },
         ...chart.series.map((one, index) => ({
           label: one.name,
           stroke: colour(`series-${(index % 6) + 1}`),

@@ -1,1 +1,1 @@
-"""The page Visitors."""
+"""The page Visitors: what a visitor did, what the model saw and said at each moment, and why."""

@@ -23,16 +23,36 @@ __all__ = [
     "read_varint",
 ]
 
-# For each message of onnx.proto3, the fields that lead to nodes or tensors, and the message type of each.
+# For each message of onnx.proto3, the fields that lead to nodes, tensors or texts, and the message type of each.
 _CHILDREN: Final[dict[str, dict[int, str]]] = {
-    "Model": {7: "Graph", 20: "TrainingInfo", 25: "Function"},
+    "Model": {7: "Graph", 8: "Opset", 14: "Entry", 20: "TrainingInfo", 25: "Function"},
     "TrainingInfo": {1: "Graph", 2: "Graph"},
-    "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
+    "Graph": {1: "Node", 5: "Tensor", 11: "Value", 12: "Value", 13: "Value", 15: "SparseTensor"},
     "Function": {7: "Node", 11: "Attribute"},
     "Node": {5: "Attribute"},
     "Attribute": {5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph", 22: "SparseTensor", 23: "SparseTensor"},
     "SparseTensor": {1: "Tensor", 2: "Tensor"},
     "Tensor": {},
+    "Opset": {},
+    "Value": {2: "Type", 4: "Entry"},
+    "Type": {1: "TensorType"},
+    "TensorType": {2: "Shape"},
+    "Shape": {1: "Dimension"},
+    "Dimension": {},
+    "Entry": {},
+}
+# The fields that are texts, of which ONNX Runtime takes any bytes, and then fails where it shows them to Python.
+_TEXTS: Final[dict[str, frozenset[int]]] = {
+    "Model": frozenset({2, 3, 4, 6}),
+    "Graph": frozenset({2, 10}),
+    "Node": frozenset({1, 2, 3, 4, 6, 7, 8}),
+    "Attribute": frozenset({1, 13, 21}),
+    "Tensor": frozenset({8, 12}),
+    "Opset": frozenset({1}),
+    "Value": frozenset({1, 3}),
+    "Type": frozenset({6}),
+    "Dimension": frozenset({2, 3}),
+    "Entry": frozenset({1, 2}),
 }
 _NODE_OP_TYPE = 4
 _NODE_DOMAIN = 7
@@ -63,7 +83,8 @@ def read_graph_contents(model_bytes: bytes) -> GraphContents:
     """List the operators of a serialized ``ModelProto``, and whether it refers to other files.
 
     Raises:
-        ValueError: The bytes are not a protobuf message, are truncated, or nest deeper than any real model.
+        ValueError: The bytes are not a protobuf message, are truncated, nest deeper than any real model, or have a name that is no
+            text.
     """
     operators: list[tuple[str, str]] = []
     external_data = False
@@ -72,15 +93,17 @@ def read_graph_contents(model_bytes: bytes) -> GraphContents:
         message, start, end, depth = pending.pop()
         if depth > _MAX_DEPTH:
             raise ValueError(f"messages nest deeper than {_MAX_DEPTH}")
-        children = _CHILDREN[message]
+        children, texts = _CHILDREN[message], _TEXTS.get(message, frozenset())
         domain = op_type = ""
         for field, wire_type, value_start, value_end in read_fields(model_bytes, start, end):
             if wire_type == BYTES and field in children:
                 pending.append((children[field], value_start, value_end, depth + 1))
-            elif message == "Node" and wire_type == BYTES and field == _NODE_OP_TYPE:
-                op_type = _text(model_bytes, value_start, value_end)
-            elif message == "Node" and wire_type == BYTES and field == _NODE_DOMAIN:
-                domain = _text(model_bytes, value_start, value_end)
+            elif wire_type == BYTES and field in texts:
+                text = _text(model_bytes, value_start, value_end)
+                if message == "Node" and field == _NODE_OP_TYPE:
+                    op_type = text
+                elif message == "Node" and field == _NODE_DOMAIN:
+                    domain = text
             elif message == "Tensor" and field == _TENSOR_EXTERNAL_DATA:
                 external_data = True
             elif message == "Tensor" and field == _TENSOR_DATA_LOCATION:
@@ -143,4 +166,4 @@ def _text(data: bytes, start: int, end: int) -> str:
     try:
         return data[start:end].decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"byte {start}: an operator's name is not UTF-8") from error
+        raise ValueError(f"byte {start}: a name or another text is not UTF-8") from error

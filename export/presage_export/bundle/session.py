@@ -30,7 +30,10 @@ class OnnxModel:
     def __init__(self, model_bytes: bytes) -> None:
         try:
             self._session = onnxruntime.InferenceSession(
-                model_bytes, _session_options(), providers=["CPUExecutionProvider"]
+                model_bytes,
+                _session_options(),
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,  # it would try once more with the same provider, and print that on standard output
             )
         except Exception as error:  # ONNX Runtime's errors share no narrower base
             raise OnnxModelError(f"ONNX Runtime refuses the model: {error}") from error

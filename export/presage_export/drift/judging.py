@@ -89,6 +89,22 @@ class Judge:
             *self._judge_busiest(span),
         ]
 
+    def histogram(self, window: Window, column: int) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+        """Return what is compared in a window: the rows in each bin of a column, and the share that is usual for each.
+
+        Args:
+            window: The hours; several windows may be added up.
+            column: Its place among the names.
+
+        Returns:
+            ``[B]`` each; None if the column is not compared, or the baseline has no rows of these hours of the week.
+        """
+        kind, of_column = self._baseline.kinds[column], self._layout.bins_of(column)
+        if kind == Kind.NEVER:
+            return None
+        found = (window.counts, self._expected) if kind == Kind.ALL_HOURS else self._same_hours(window, column)
+        return None if found is None else (found[0][of_column], found[1][of_column])
+
     def _judge_lasting(self, span: Span, parts: Sequence[Sequence[Finding]]) -> Iterator[Finding]:
         """Test two windows or a day as one, visitors that they have in common counted once; what not each part shows is none."""
         if not all(parts):
@@ -202,17 +218,27 @@ class Judge:
 
     def _compare_hours(self, window: Window, columns: NDArray[np.intp]) -> NDArray[np.float64] | None:
         """Measure the distances from the same hours of the week; None if the baseline lacks all of them."""
-        layout, weekly = self._layout, self._baseline.weekly
         if not len(columns):
             return None
-        first, end = layout.starts_of_bins[columns[0]], layout.starts_of_bins[columns[0] + 1]
+        found = self._same_hours(window, columns[0])
+        return None if found is None else distances(*found, self._layout)
+
+    def _same_hours(self, window: Window, column: np.intp | int) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+        """Add up the hours that the baseline has, and what is usual in them, ``[bins]`` each.
+
+        Args:
+            window: The hours.
+            column: Any that follows the clock: all of them have as many rows of each hour.
+        """
+        layout, weekly = self._layout, self._baseline.weekly
+        of_column = layout.bins_of(int(column))
         counts = np.zeros(layout.bins, np.int64)
         expected = np.zeros(layout.bins)
         for hour in window.hours:
             usual = weekly[hour_of_week(hour.number, self._zone)]
-            if usual[first:end].sum() >= _MIN_HOUR_ROWS:
+            if usual[of_column].sum() >= _MIN_HOUR_ROWS:
                 counts += hour.counts
                 expected += hour.rows * smoothed_shares(usual, layout, more_rows=_MORE_ROWS)
         if not counts.any():
             return None
-        return distances(counts, expected / counts[first:end].sum(), layout)
+        return counts, expected / counts[of_column].sum()

@@ -21,6 +21,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
     """``prior``, ``not trained``, ``rejected``, ``challenger``, ``continue``, ``promote``, ``roll back`` or ``give up``."""
     reason: str
+    purchases: int = 0
+    """Of ``challenger``: the purchases that there were when it was trained."""
 
 
 def append_verdict(folder: Path, verdict: Verdict) -> None:

@@ -34,7 +34,13 @@ from presage_featurizer.event_log.archive import (
     staged_file,
 )
 from presage_featurizer.event_log.exposures import EXPOSURE_ARRAYS, Exposure, decode_exposure, encode_exposure
-from presage_featurizer.event_log.rows import NEWER_EVENT_COLUMNS, ArchivedRow, read_event_rows
+from presage_featurizer.event_log.rows import (
+    NEWER_EVENT_COLUMNS,
+    ArchivedRow,
+    ArchivedVector,
+    read_event_rows,
+    read_vector_rows,
+)
 from presage_featurizer.event_log.streams import (
     BEGINNING,
     EVENT_FIELD,
@@ -77,6 +83,7 @@ __all__ = [
     "VECTOR_COLUMNS",
     "VECTOR_FIELD",
     "ArchivedRow",
+    "ArchivedVector",
     "CatalogueCheckpoint",
     "Checkpoint",
     "Column",
@@ -97,6 +104,7 @@ __all__ = [
     "part_file",
     "partition_of",
     "read_event_rows",
+    "read_vector_rows",
     "staged_file",
     "stream_key",
 ]

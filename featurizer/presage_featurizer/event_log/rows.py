@@ -1,6 +1,6 @@
-"""Rows of the archive's event files as events.
+"""Rows of the archive's files as events and served vectors.
 
-The rows come as an Arrow record batch with EVENT_COLUMNS, which this package uses without importing Arrow.
+The rows come as Arrow record batches or tables, which this package uses without importing Arrow.
 """
 
 from __future__ import annotations
@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from presage_featurizer.codec import decode_event
 from presage_featurizer.errors import StateError
 from presage_featurizer.event_log.archive import EVENT_COLUMNS, ITEM_COLUMNS, PLACE_COLUMNS
-from presage_featurizer.event_log.streams import EntryId
+from presage_featurizer.event_log.streams import EntryId, ServedVector
 from presage_featurizer.events import Device, Event, EventType, Item, Shown
 
-__all__ = ["NEWER_EVENT_COLUMNS", "ArchivedRow", "read_event_rows"]
+__all__ = ["NEWER_EVENT_COLUMNS", "ArchivedRow", "ArchivedVector", "read_event_rows", "read_vector_rows"]
 
 NEWER_EVENT_COLUMNS = frozenset({"server_clock_unix_micros", "numbers", "labels"})
 """Columns that files of an older release lack, as if every value were null."""
@@ -36,6 +38,14 @@ class ArchivedRow(NamedTuple):
     """The event; None if this release cannot read it."""
     problem: tuple[str, str] = ("", "")
     """Why not: the kind of reason, and the detail."""
+
+
+class ArchivedVector(NamedTuple):
+    """One archived entry of an event stream that is a served vector."""
+
+    partition: int
+    entry_id: EntryId
+    vector: ServedVector
 
 
 def read_event_rows(rows: Any) -> Iterator[ArchivedRow]:
@@ -75,6 +85,19 @@ def read_event_rows(rows: Any) -> Iterator[ArchivedRow]:
             dict(labels or ()),
         )
         yield ArchivedRow(partition, entry_id, fresh, event)
+
+
+def read_vector_rows(rows: Any) -> Iterator[ArchivedVector]:
+    """Read the rows of an Arrow table that has VECTOR_COLUMNS, in their order."""
+    times = rows["as_of"].cast("int64").to_pylist()
+    for row, as_of_unix_micros in zip(rows.drop_columns("as_of").to_pylist(), times, strict=True):
+        partition, unix_millis, sequence = (row.pop(name) for name in _PLACE)
+        row["values"] = np.array(row["values"], dtype="<f4").tobytes()
+        others = zip(row.pop("other_versions") or (), row.pop("other_scores") or (), strict=True)
+        # Files of an older release lack columns: a null is the field's default.
+        known = {name: value for name, value in row.items() if value is not None}
+        vector = ServedVector(**known, as_of_unix_micros=as_of_unix_micros, others=tuple(others))
+        yield ArchivedVector(partition, EntryId(unix_millis, sequence), vector)
 
 
 def _items(column: Any) -> Iterator[tuple[Item, ...]]:

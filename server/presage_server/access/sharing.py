@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +48,7 @@ def workers_access(access: Access | None) -> Iterator[WorkersAccess | None]:
 
 
 def _new_memory() -> int:
-    if sys.platform == "linux":
+    if hasattr(os, "memfd_create"):
         return os.memfd_create("presage-rates", os.MFD_CLOEXEC)
     with tempfile.TemporaryFile() as unnamed:  # a file on disk, where memory has no descriptors, as on macOS
         return os.dup(unnamed.fileno())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from threading import RLock
 from typing import Final
 from weakref import WeakSet
@@ -10,7 +11,7 @@ from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -178,7 +179,7 @@ class ServedCounts(Collector):
         version.begin(hour)
 
     def collect(self) -> Iterator[Metric]:
-        """Export how many rows were counted, how many values were zero, default or missing, and their shares in the baseline."""
+        """Export the rows, the scores, the zeros, defaults and missing values among them, and their shares in the baseline."""
         labels = ("model", "model_version")
         rows = CounterMetricFamily(
             "presage_served_rows", "Rows of features that were served and counted.", labels=labels
@@ -193,6 +194,11 @@ class ServedCounts(Collector):
             "The share of such values in the rows that the model was trained on.",
             labels=(*labels, "feature", "value"),
         )
+        scores = HistogramMetricFamily(
+            "presage_served_score",
+            "Scores that were served and counted, between the edges of the model's baseline.",
+            labels=labels,
+        )
         with self._lock:
             versions = list(self._versions.values())
         for version in versions:
@@ -203,7 +209,8 @@ class ServedCounts(Collector):
             for feature, value, place in version.places:
                 values.add_metric((*of, feature, value), int(version.totals[place]))
                 usual.add_metric((*of, feature, value), float(version.usual[place]))
-        yield from (rows, values, usual)
+            scores.add_metric(of, version.score_buckets(), version.score_sum)
+        yield from (rows, values, usual, scores)
 
 
 class _Version:
@@ -215,6 +222,7 @@ class _Version:
         """What its hours are stored under."""
         self.hour = hour
         self.total_rows = 0
+        self.score_sum = 0.0
         if baseline is None:
             return
         usual: Baseline = baseline.baseline
@@ -244,14 +252,22 @@ class _Version:
         joined = b"".join([row for _, row, _, _ in entries])
         columns: NDArray[np.float32] = self._columns[:, : len(entries)]
         columns[:-1] = np.frombuffer(joined, np.float32).reshape(len(entries), -1).T
-        columns[-1] = [score for _, _, _, score in entries]
+        columns[-1] = scores = [score for _, _, _, score in entries]
         counts = self._counter.count(columns)
         self._counts += counts
         self.totals += counts
         self.total_rows += len(entries)
+        self.score_sum += sum(scores)
         buckets = [crc32(user_id.encode()) & (BUCKETS - 1) for _, _, user_id, _ in entries]
         np.add.at(self._visitors, buckets, 1)
         self.has_rows = True
+
+    def score_buckets(self) -> list[tuple[str, float]]:
+        """Return the scores so far, as Prometheus counts them: how many are below each edge."""
+        last = self._layout.columns - 1
+        edges = self._layout.edges[self._layout.starts[last] + 1 :]
+        _missing, *counts = self.totals[self._layout.bins_of(last)].tolist()
+        return list(zip([*(f"{edge:.9g}" for edge in edges.tolist()), "+Inf"], accumulate(counts), strict=True))
 
     def as_hour(self) -> Hour:
         """Return the hour as far as it has come."""

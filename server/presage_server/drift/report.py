@@ -26,6 +26,8 @@ class DriftReport:
     rows: int
     """Rows that were counted, those of hours that are in no window yet included."""
     windows: Sequence[Window]
+    waiting: Window | None
+    """The hours after the windows, which have too few visitors for one yet; None if there are none."""
     findings: Sequence[Finding]
     alarms: Sequence[Alarm]
     unreadable: int
@@ -50,10 +52,13 @@ def judge_version(redis: Redis, version: VersionBaseline, *, now_unix_micros: in
     hours, unreadable = read_hours(redis, version, first=last + 1 - round(days * 24), last=last)
     windows = make_windows(hours, min_visitors=int(version.baseline.min_visitors[0]))
     findings = Judge(version.baseline, version.names, time_zone=version.time_zone).judge(windows)
+    judged = windows[-1].hours[-1].number if windows else -1
+    later = [hour for hour in hours if hour.number > judged]
     return DriftReport(
         version=version,
         rows=sum(hour.rows for hour in hours),
         windows=windows,
+        waiting=Window.of(later) if later else None,
         findings=findings,
         alarms=find_alarms(findings),
         unreadable=unreadable,

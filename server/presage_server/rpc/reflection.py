@@ -37,7 +37,10 @@ def enable_reflection(names: Iterable[str], server: grpc.aio.Server) -> None:
     ) -> AsyncIterator[reflection_pb2.ServerReflectionResponse]:
         async def requests() -> AsyncIterator[reflection_pb2.ServerReflectionRequest]:
             async for each in encoded:
-                yield await decode_or_abort(reflection_pb2.ServerReflectionRequest, each, context)
+                request = await decode_or_abort(reflection_pb2.ServerReflectionRequest, each, context)
+                # The response holds the request. One level deeper, unknown groups may be nested more than parsers take.
+                request.DiscardUnknownFields()
+                yield request
 
         async for response in servicer.ServerReflectionInfo(requests(), context):
             yield response

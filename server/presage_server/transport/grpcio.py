@@ -32,6 +32,9 @@ from presage_server.transport.interface import (
 
 __all__ = ["GrpcioTransport"]
 
+_STREAM_LIMITS = (("grpc.max_concurrent_streams", MAX_STREAMS), ("grpc.http.overload_protection", 0))
+"""The library's protection is off: it counts calls that have been answered but not freed, and so resets some of a client that keeps
+to the limit. A flood of resets does the same without it."""
 _REQUESTED_CALLS = 64
 """How many calls the library may hand over before one is taken."""
 _MAX_EVENTS = 1 << 15
@@ -87,10 +90,12 @@ class _GrpcioCall(Call):
         request: bytes | None = event.batch_operations[0].message()
         if request is not None:  # else the caller has gone, or the library has rejected the message
             self.request = request
-            self.received = monotonic()
+            self.received = self._transport.arrived_at = monotonic()
             self._transport.arrived.append(self)
+            self._transport.calls.add(self)
 
     def _take_end(self, _: Any) -> None:
+        self._transport.calls.discard(self)
         if self.code is None:
             self.end_by_caller(monotonic())
 
@@ -121,8 +126,7 @@ class GrpcioTransport:
         self._forwarder = Forwarder(fallback)
         self._on_failure = on_failure
         self._queue = cygrpc.CompletionQueue()
-        limits = (("grpc.max_concurrent_streams", MAX_STREAMS),)
-        self._server = cygrpc.Server((*grpcio_options(options), *limits), False)
+        self._server = cygrpc.Server((*grpcio_options(options), *_STREAM_LIMITS), False)
         self._server.register_completion_queue(self._queue)
         self._lock = threading.Lock()
         """No call may be requested once the server is shutting down."""
@@ -135,6 +139,9 @@ class GrpcioTransport:
         self._denied = 0
         """Calls that were not admitted in this turn."""
         self.arrived: list[Call] = []
+        self.arrived_at = self._alive_at
+        self.calls: set[Call] = set()
+        """The calls in flight whose requests have arrived."""
         self.own_address = ""
 
     async def start(self, on_calls: OnCalls) -> str:

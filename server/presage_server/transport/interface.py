@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import grpc
 
@@ -72,6 +72,16 @@ class Transport(Protocol):
     @property
     def own_address(self) -> str:
         """Where this process can call the server in plain text, once it listens."""
+        ...
+
+    @property
+    def calls(self) -> Collection[Any]:
+        """The calls in flight, or what stands for them; another thread adds and removes them."""
+        ...
+
+    @property
+    def arrived_at(self) -> float:
+        """When a call arrived last, in seconds of ``time.monotonic``."""
         ...
 
     async def stop(self, grace_seconds: float) -> None:

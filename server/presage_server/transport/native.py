@@ -98,7 +98,7 @@ class NativeTransport:
         self._on_failure = on_failure
         self._thread: threading.Thread | None = None
         self._stopping = False
-        self._alive_at = self._arrived_at = monotonic()
+        self._alive_at = self.arrived_at = monotonic()
         self._gap_seconds = _MAX_GAP_SECONDS
         """The usual time between two batches of calls."""
         self.front: NativeGrpcFront
@@ -175,9 +175,9 @@ class NativeTransport:
             while (events := self._receive(wait_ms)) is not None:
                 self._alive_at = now = monotonic()
                 if events:
-                    gap = min(now - self._arrived_at, _MAX_GAP_SECONDS)
+                    gap = min(now - self.arrived_at, _MAX_GAP_SECONDS)
                     self._gap_seconds += (gap - self._gap_seconds) * _GAP_WEIGHT
-                    self._arrived_at = now
+                    self.arrived_at = now
                 wait_ms = int(on_calls(self._take(events, now) if events else []) * 1e3)
         except BaseException as error:  # noqa: BLE001 - a panic in the library is a BaseException
             self._on_failure(error)

@@ -207,6 +207,15 @@ def test_a_graph_that_does_not_load_is_refused(directory):
     assert_refused(directory, "model.onnx", "ONNX Runtime refuses the model")
 
 
+def test_names_that_are_no_text_are_refused_before_onnx_runtime_sees_them(directory, monkeypatch):
+    model = onnx.load_from_string((directory / "model.onnx").read_bytes())
+    model.graph.node[1].input[0] = "nowhere"
+    replace_file(directory, "model.onnx", model.SerializeToString().replace(b"nowhere", b"\xffowhere"))
+    _forbid_loading(monkeypatch)
+
+    assert_refused(directory, "model.onnx", "not UTF-8")
+
+
 def test_a_model_of_another_width_is_refused(directory):
     rows = rows_of(300)[:, :4]
     replace_file(directory, "model.onnx", graph_of(train(rows, rows[:, 0], objective="regression")))

@@ -168,6 +168,44 @@ def test_broken_bytes_are_refused_or_read_as_the_onnx_package_reads_them(data):
     assert contents.external_data or not expected.external_data
 
 
+def _filled(message: Message, names: list[str]) -> None:
+    """Give every text of a serving graph a name of its own, found by reflection."""
+    for field in message.DESCRIPTOR.fields:
+        if field.type == field.TYPE_STRING and field.full_name not in names:
+            names.append(field.full_name)
+            value = f"<{len(names):02d}>"
+            getattr(message, field.name).append(value) if field.is_repeated else setattr(message, field.name, value)
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for child in value if field.is_repeated else [value]:
+                _filled(child, names)
+
+
+def test_a_text_that_is_not_utf_8_is_refused_wherever_a_serving_graph_may_have_one():
+    """ONNX Runtime takes it, and fails when it is asked for the name."""
+    values = [helper.make_tensor_value_info("v", TensorProto.FLOAT, ["rows", 2])]
+    graph = helper.make_graph([_node("Cast", to=1)], "g", values, values, initializer=[_tensor()], value_info=values)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.metadata_props.add()
+    model.graph.input[0].metadata_props.add()
+    names: list[str] = []
+    _filled(model, names)
+    good = model.SerializeToString()
+    read_graph_contents(good)
+    assert len(names) > 20
+    taken = []
+    for number, name in enumerate(names, 1):
+        bad = good.replace(b"<%02d>" % number, b"<\xff\xfe>")
+        assert bad != good
+        try:
+            read_graph_contents(bad)
+        except ValueError as error:
+            assert "not UTF-8" in str(error)  # noqa: PT017 - others are taken
+        else:
+            taken.append(name)
+    assert taken == []
+
+
 def test_deep_nesting_is_refused_without_exhausting_the_stack():
     data = b""
     for _ in range(100):

@@ -105,10 +105,20 @@ def test_a_graph_that_takes_doubles_is_refused(booster):
 
 
 @pytest.mark.parametrize("part", ["input", "output"])
-def test_a_name_that_is_no_text_is_refused(booster, part):
-    """ONNX Runtime takes it; asking for it raises."""
+def test_a_name_that_is_no_text_is_refused(booster, part, capfd):
+    """ONNX Runtime takes it; asking for it raises. Standard output is the server's own, whatever is wrong with a bundle."""
     model = onnx.load_from_string(graph_of(booster))
     getattr(model.graph, part)[0].type.tensor_type.shape.dim[0].dim_param = "rows of it"
     data = model.SerializeToString().replace(b"rows of it", b"\xf2ows of it")
     with pytest.raises(OnnxModelError, match="no text"):
         OnnxModel(data)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_the_library_cannot_say_is_refused_without_a_word_on_standard_output(booster, capfd):
+    """Its message would have the name. It would try again with the same provider, and print that."""
+    model = onnx.load_from_string(graph_of(booster))
+    model.graph.node[1].input[0] = "nowhere"
+    with pytest.raises(OnnxModelError, match="refuses"):
+        OnnxModel(model.SerializeToString().replace(b"nowhere", b"\xffowhere"))
+    assert capfd.readouterr() == ("", "")

@@ -10,6 +10,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from presage.v1 import scoring_service_pb2 as pb
+from presage.v1 import scoring_service_pb2_grpc
 from support.http2_frames import RawConnection, call, raw_connection
 from support.plain_service import ECHO, HANG
 from support.running_server import GENEROUS_SECONDS, PATIENT, server_process, track
@@ -57,7 +58,7 @@ async def statuses(opened: list[RawConnection]) -> set[str]:
     return {(await raw.answered(2 * number + 1)).status for raw in opened for number in range(CALLS)}
 
 
-async def test_a_process_answers_what_it_has_begun_on_every_connection(each_transport, store, models, tmp_path):
+async def test_a_process_answers_what_it_has_begun_and_what_comes_behind_it(each_transport, store, models, tmp_path):
     patience = ("--timeout-ms", "60000", "--drain-seconds", "60", *PATIENT)
     flags = ("--models", str(models), "--redis-url", store.url, *patience)
     with server_process(tmp_path / "log", *flags) as server:
@@ -76,12 +77,13 @@ async def test_a_process_answers_what_it_has_begun_on_every_connection(each_tran
                 server.signal(signal.SIGTERM)
                 assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
                 watch.cancel()
-                late = pb.ScoreRequest(user_id="late").SerializeToString()
-                async with asyncio.timeout(GENEROUS_SECONDS):
-                    score = "/presage.v1.ScoringService/Score"
-                    while await code_of_a_new_client_s_call(server.address, score, late) is grpc.StatusCode.OK:
-                        pass
+                late = await stack.enter_async_context(grpc.aio.insecure_channel(server.address))
+                score = scoring_service_pb2_grpc.ScoringServiceStub(late).Score(pb.ScoreRequest(user_id="late"))
+                await health_pb2_grpc.HealthStub(late).Check(
+                    health_pb2.HealthCheckRequest()
+                )  # behind it: it has arrived
                 assert server.still_running()
+            assert (await score.code()) is grpc.StatusCode.OK
             assert await statuses(opened) == {"grpc 0"}
         assert await asyncio.to_thread(server.wait) == (0, "")
         assert "Traceback" not in server.log

@@ -102,6 +102,19 @@ async def test_reflection_describes_every_service_that_it_lists(served, version)
         assert pool.FindServiceByName(name).methods
 
 
+@pytest.mark.parametrize("version", REFLECTIONS)
+async def test_reflection_does_not_repeat_what_it_does_not_know(served, version):
+    """One level deeper, in the answer, groups are nested more than clients take."""
+    begins, ends = b"\x9b\x06", b"\x9c\x06"  # of a group in field 99
+    question = reflection_pb2.ServerReflectionRequest(list_services="")
+    asked = [question.SerializeToString() + begins * depth + ends * depth for depth in (1, 98, 99)]
+    for one in asked:
+        assert reflection_pb2.ServerReflectionRequest.FromString(one) != question
+    call = served.channel.stream_stream(f"/{REFLECTIONS[version]}/ServerReflectionInfo")(iter(asked))
+    answers = [reflection_pb2.ServerReflectionResponse.FromString(encoded) async for encoded in call]
+    assert [answer.original_request for answer in answers] == [question] * 3
+
+
 NO_REQUESTS = {"a broken text": b"\x0a\x02\xff\xff", "a field without an end": b"\x0a\x7f", "no field": b"\xff\xff"}
 
 

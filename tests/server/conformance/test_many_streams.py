@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack
 
+import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from presage.v1 import scoring_service_pb2 as pb
@@ -51,6 +52,17 @@ async def test_a_transport_delivers_ten_thousand_calls_at_once_and_each_gets_its
             for number in range(STREAMS):
                 answer = await raw.answered(2 * number + 1)
                 assert (answer.status, bytes(answer.body[5:])) == (ANSWERED, b"%d %d" % (place, number))
+
+
+async def test_calls_of_a_client_that_keeps_to_the_limit_are_never_refused(plain):
+    """It begins a call as soon as another one has ended for it, which may be before the server has freed that."""
+    own = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+    async with grpc.aio.insecure_channel(plain.address, options=own) as channel:
+        calls = [channel.unary_unary(HANG)(b"") for _ in range(4 * MAX_STREAMS)]
+        codes = asyncio.gather(*(call.code() for call in calls))
+        await plain.until(in_flight=MAX_STREAMS)
+        plain.go.set()
+        assert set(await codes) == {grpc.StatusCode.OK}
 
 
 async def test_more_calls_on_one_connection_than_it_allows_are_refused(plain):

@@ -247,6 +247,22 @@ def test_metrics_have_the_shares_that_are_served_and_those_of_the_baseline(model
     assert 0.2 < registry.get_sample_value("presage_baseline_share", of_views) < 0.6
 
 
+def test_metrics_have_the_scores_between_the_edges_of_the_baseline(directory, model):
+    registry, counts, rows = CollectorRegistry(), ServedCounts(_Clock()), some_rows(4)
+    registry.register(counts)
+    counts.note(scored(model, rows))
+    layout = find_baseline(directory).baseline.layout
+    edges = layout.edges[layout.starts[-2] + 1 :]
+    (family,) = (family for family in registry.collect() if family.name == "presage_served_score")
+    scores, of_buckets = rows.values[:, -1], [one for one in family.samples if one.name.endswith("_bucket")]
+    assert len(of_buckets) == len(edges) + 1 > 5
+    assert [one.value for one in of_buckets[:-1]] == [(scores < edge).sum() for edge in edges]
+    assert np.allclose([float(one.labels["le"]) for one in of_buckets[:-1]], edges)
+    labels = {"model": "conversion", "model_version": "1"}
+    assert registry.get_sample_value("presage_served_score_count", labels) == len(rows)
+    assert registry.get_sample_value("presage_served_score_sum", labels) == pytest.approx(scores.sum())
+
+
 def test_alert_rules_name_metrics_that_exist(model):
     """Whether promtool accepts them is checked where it is installed; a renamed metric would make a rule silent."""
     rules = resources.files("presage_server.drift").joinpath("alert_rules.yml").read_text()

@@ -221,7 +221,7 @@ class LearningCycle(ABC, Generic[Options]):
             salt = f"{options.name}/{version}/{options.seed}"
             changed = split(aliases, version, options.challenger_share, champion=aliases.champion, new_salt=salt)
             self._change(changed, now, state.pending_reason)
-            self._say(now, version, "challenger", state.pending_reason)
+            self._say(now, version, "challenger", state.pending_reason, purchases=state.trained_purchases)
         write_state(self.folder, msgspec.structs.replace(state, pending_version="", pending_reason=""))
 
     @property
@@ -232,7 +232,9 @@ class LearningCycle(ABC, Generic[Options]):
     def _change(self, aliases: Aliases, now: int, reason: str) -> Aliases:
         return replace_aliases(self.folder, aliases, now_unix_micros=now, changed_by=_CHANGED_BY, reason=reason)
 
-    def _say(self, now: int, version: str, verdict: str, reason: str) -> None:
-        said = Verdict(decided_at_unix_micros=now, version=version, verdict=verdict, reason=reason)
+    def _say(self, now: int, version: str, verdict: str, reason: str, *, purchases: int = 0) -> None:
+        said = Verdict(
+            decided_at_unix_micros=now, version=version, verdict=verdict, reason=reason, purchases=purchases
+        )
         append_verdict(self.folder, said)
         self._on_verdict(said)

@@ -37,7 +37,7 @@ def simulate(
         days: For how many days visits begin; the last ones may end a little later.
         session_ids: Whether events carry a session id. Without, ``session_id`` is empty and nothing else differs: the events of a
             visit are less than 30 minutes apart, and the visits of a person more.
-        shop: What is sold; None: ``Shop.create(seed=seed)``.
+        shop: What is sold, in four categories or more; None: ``Shop.create(seed=seed)``.
 
     Returns:
         The events in the order of their time; those at the same moment in the order of their visitors' ids.
@@ -52,9 +52,10 @@ def simulate(
     if days < 1:
         raise ValueError(f"days must be at least 1, got {days}")
     rhythm = Rhythm(start_unix_micros=start_unix_micros, days=days)
-    simulation = _Simulation(rhythm, shop=shop or Shop.create(seed=seed), session_ids=session_ids)
+    shop = shop or Shop.create(seed=seed)
+    simulation = _Simulation(rhythm, shop=shop, session_ids=session_ids)
     for index in range(visitors):
-        simulation.invite(create_visitor(seed=seed, index=index), days=days)
+        simulation.invite(create_visitor(seed=seed, index=index, categories=tuple(shop.products)), days=days)
     return sorted(simulation.run(), key=lambda event: (event.event_time_unix_micros, event.user_id))
 
 

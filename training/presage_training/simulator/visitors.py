@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import exp
 from random import Random
@@ -110,8 +111,11 @@ class Visitor:
         return self.rng.choices(_DEVICES, _DEVICE_WEIGHTS)[0]
 
 
-def create_visitor(*, seed: int, index: int) -> Visitor:
-    """Create the visitor number ``index`` of a simulation; what it is like depends on the two numbers only."""
+def create_visitor(*, seed: int, index: int, categories: Sequence[str] = tuple(CATEGORIES)) -> Visitor:
+    """Create the visitor number ``index`` of a simulation, who looks at some of the categories, of which there are at least four.
+
+    What the visitor is like depends on the arguments only.
+    """
     rng = random_stream(seed, f"visitor/{index}")
     [persona] = rng.choices(PERSONAS, [persona.share for persona in PERSONAS])
     return Visitor(
@@ -119,7 +123,7 @@ def create_visitor(*, seed: int, index: int) -> Visitor:
         persona=persona,
         country=rng.choices(_COUNTRIES, _COUNTRY_WEIGHTS)[0],
         main_device=rng.choices(_DEVICES, _DEVICE_WEIGHTS)[0],
-        interests=tuple(rng.sample(list(CATEGORIES), rng.choice((2, 3, 4)))),
+        interests=tuple(rng.sample(categories, rng.choice((2, 3, 4)))),
         inclination=rng.gauss(0.0, 0.8),
         budget_micros=money_micros(persona.budget * exp(rng.gauss(0.0, 0.4))),
         rng=rng,

@@ -35,6 +35,7 @@ from presage_featurizer.event_log import (
     batch_of,
     decode_checkpoint,
     read_event_rows,
+    read_vector_rows,
     staged_file,
 )
 from presage_featurizer.ranking.items_counter import Place
@@ -66,7 +67,7 @@ _ENTRY_COLUMNS = tuple(column.name for column in PLACE_COLUMNS)
 _COLUMNS = tuple(column.name for column in EVENT_COLUMNS)
 _EXPOSURE_COLUMNS = tuple(column.name for column in EXPOSURE_COLUMNS[len(PLACE_COLUMNS) :])
 _NEWER_COLUMNS = NEWER_EVENT_COLUMNS | NEWER_VECTOR_COLUMNS | NEWER_EXPOSURE_COLUMNS
-_VECTOR_COLUMNS = tuple(column.name for column in VECTOR_COLUMNS[len(PLACE_COLUMNS) :])
+_VECTOR_COLUMNS = tuple(column.name for column in VECTOR_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +127,8 @@ def read_vector_files(files: Sequence[Path]) -> Iterator[ServedVector]:
 def read_placed_vectors(files: Sequence[Path]) -> Iterator[tuple[str, ServedVector]]:
     """Read files of served vectors, each with what names its entry; raises as ``read_archive`` does."""
     for path in files:
-        table = read_columns(path, (*_ENTRY_COLUMNS, *_VECTOR_COLUMNS))
-        times = table["as_of"].cast("int64").to_pylist()
-        for row, as_of_unix_micros in zip(table.drop_columns("as_of").to_pylist(), times, strict=True):
-            row["values"] = np.array(row["values"], dtype="<f4").tobytes()
-            entry = "-".join(str(row.pop(name)) for name in _ENTRY_COLUMNS)
-            others = zip(row.pop("other_versions") or (), row.pop("other_scores") or (), strict=True)
-            # Files of an older release lack columns: a null is the field's default.
-            known = {name: value for name, value in row.items() if value is not None}
-            yield entry, ServedVector(**known, as_of_unix_micros=as_of_unix_micros, others=tuple(others))
+        for read in read_vector_rows(read_columns(path, _VECTOR_COLUMNS)):
+            yield f"{read.partition}-{read.entry_id}", read.vector
 
 
 def read_archived_exposures(directory: Path) -> Iterator[Exposure]:

@@ -1,0 +1,261 @@
+"""What the Drift page shows of a version: its features, those with an alarm first, and how far each is in every window."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from presage_console.drift.words import describe_alarm
+from presage_export.drift import Alarm, Finding, Window
+from presage_server.drift.report import DriftReport
+
+__all__ = [
+    "AlarmView",
+    "Cell",
+    "ColumnRow",
+    "State",
+    "VersionView",
+    "WindowView",
+    "largest_ratios",
+    "moment",
+    "view_version",
+    "view_window",
+]
+
+LEVELS = (0.25, 0.5, 1.0, 2.0)
+"""Cells become darker at an effect of these times what matters."""
+
+
+class State(Enum):
+    """How a column stands; the first ones need attention."""
+
+    ALARM = "alarm"
+    ENDED = "alarm ended"
+    DIFFERS = "differs"
+    USUAL = "as usual"
+    NOT_JUDGED = "not compared"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlarmView:
+    """One alarm of a column."""
+
+    column: str
+    words: str
+    """What has changed, as a sentence without its end."""
+    since: dt.datetime
+    """The beginning of the first window that shows it."""
+    raised: dt.datetime
+    """From when on it could be known: the end of the window that raised it."""
+    until: dt.datetime | None
+    """The end of the last window that shows it; None if that is the newest."""
+    ratio: float
+    """The largest effect over the one from which it matters."""
+    effect: float
+    needed: float
+    chance: float
+    """How likely that is if nothing but what is usual has changed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One window in the strip of a column."""
+
+    x: float
+    """Where it begins, of 1,000."""
+    width: float
+    level: int
+    """0 to 4: how far the effect is, on the scale of ``LEVELS``."""
+    in_alarm: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ColumnRow:
+    """A feature, the score, or how the rows are spread over visitors."""
+
+    name: str
+    state: State
+    ratio: float | None
+    """The largest effect in the newest window, over the one from which it matters; None if it is not compared."""
+    alarms: tuple[AlarmView, ...]
+    """The largest first."""
+    cells: tuple[Cell, ...]
+
+    @property
+    def summary(self) -> str:
+        """The strip in words."""
+        over = sum(cell.level >= LEVELS.index(1.0) + 1 for cell in self.cells)
+        return f"{over} of {len(self.cells)} windows with an effect that matters"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WindowView:
+    """Some hours that were compared together."""
+
+    start: dt.datetime
+    end: dt.datetime
+    rows: int
+    visitors: int
+    last_hour: int
+    """The number of its last hour, which names it in an address."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VersionView:
+    """One version of a model."""
+
+    model: str
+    version: str
+    rows: int
+    windows: tuple[WindowView, ...]
+    columns: tuple[ColumnRow, ...]
+    comparisons: int
+    alarms: int
+    """How many alarms go on in the newest window."""
+    unreadable: int
+    too_young: str
+    """Why nothing, or not everything, can be said yet; empty if all can."""
+    waiting: str
+    """What is counted and not yet in a window; empty if nothing is."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.model}/{self.version}"
+
+
+def view_version(report: DriftReport) -> VersionView:
+    """Put what was found in the order in which somebody wants to read it."""
+    windows = report.windows
+    ratios = largest_ratios(report.findings)
+    alarms = [_view_alarm(alarm, windows) for alarm in report.alarms]
+    in_alarm = {(alarm.column, each) for alarm in report.alarms for each in range(alarm.since, alarm.last.window + 1)}
+    names = [*report.version.names, *(column for column in ratios if column not in report.version.names)]
+    columns = [
+        _view_column(
+            name,
+            windows,
+            ratios.get(name, {}),
+            [alarm for alarm in alarms if alarm.column == name],
+            {window for column, window in in_alarm if column == name},
+        )
+        for name in names
+    ]
+    order = list(State)
+    columns.sort(key=lambda row: (order.index(row.state), -_largest_alarm(row), -(row.ratio or 0.0)))
+    return VersionView(
+        model=report.version.model,
+        version=report.version.version,
+        rows=report.rows,
+        windows=tuple(view_window(window) for window in windows),
+        columns=tuple(columns),
+        comparisons=len(report.findings),
+        alarms=sum(alarm.until is None for alarm in alarms),
+        unreadable=report.unreadable,
+        too_young=_why_too_young(report),
+        waiting=_what_waits(report),
+    )
+
+
+def largest_ratios(findings: Iterable[Finding]) -> dict[str, dict[int, float]]:
+    """Return the largest effect of each column, over the one from which it matters, in what ends with each window."""
+    ratios: dict[str, dict[int, float]] = {}
+    for finding in findings:
+        row = ratios.setdefault(finding.column, {})
+        row[finding.window] = max(row.get(finding.window, 0.0), finding.effect / finding.needed)
+    return ratios
+
+
+def view_window(window: Window) -> WindowView:
+    return WindowView(
+        start=moment(window.start_unix_micros),
+        end=moment(window.end_unix_micros),
+        rows=window.rows,
+        visitors=window.visitors,
+        last_hour=window.hours[-1].number,
+    )
+
+
+def moment(unix_micros: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(unix_micros / 1e6, dt.UTC)
+
+
+def _view_alarm(alarm: Alarm, windows: Sequence[Window]) -> AlarmView:
+    worst, goes_on = alarm.worst, alarm.last.window == len(windows) - 1
+    return AlarmView(
+        column=alarm.column,
+        words=describe_alarm(alarm),
+        since=moment(windows[alarm.since].start_unix_micros),
+        raised=moment(windows[alarm.first.window].end_unix_micros),
+        until=None if goes_on else moment(windows[alarm.last.window].end_unix_micros),
+        ratio=worst.effect / worst.needed,
+        effect=worst.effect,
+        needed=worst.needed,
+        chance=worst.chance,
+    )
+
+
+def _view_column(
+    name: str, windows: Sequence[Window], ratios: dict[int, float], alarms: Sequence[AlarmView], in_alarm: set[int]
+) -> ColumnRow:
+    newest = len(windows) - 1
+    ratio = ratios.get(newest)
+    if any(alarm.until is None for alarm in alarms):
+        state = State.ALARM
+    elif alarms:
+        state = State.ENDED
+    elif ratio is None:
+        state = State.NOT_JUDGED
+    else:
+        state = State.DIFFERS if ratio >= 1.0 else State.USUAL
+    return ColumnRow(
+        name=name,
+        state=state,
+        ratio=ratio,
+        alarms=tuple(sorted(alarms, key=lambda alarm: (alarm.until is not None, -alarm.ratio))),
+        cells=tuple(_cells(windows, ratios, in_alarm)),
+    )
+
+
+def _cells(windows: Sequence[Window], ratios: dict[int, float], in_alarm: set[int]) -> Iterable[Cell]:
+    if not windows:
+        return
+    first, end = windows[0].start_unix_micros, windows[-1].end_unix_micros
+    scale = 1000.0 / (end - first)
+    for place, ratio in sorted(ratios.items()):
+        window = windows[place]
+        yield Cell(
+            x=round((window.start_unix_micros - first) * scale, 1),
+            width=round((window.end_unix_micros - window.start_unix_micros) * scale, 1),
+            level=sum(ratio >= bound for bound in LEVELS),
+            in_alarm=place in in_alarm,
+        )
+
+
+def _largest_alarm(row: ColumnRow) -> float:
+    return max((alarm.ratio for alarm in row.alarms), default=0.0)
+
+
+def _why_too_young(report: DriftReport) -> str:
+    needed = int(report.version.baseline.min_visitors[0])
+    if not report.windows:
+        return (
+            f"Too young to be judged: a window takes {needed:,} visitors, or a day, in hours that have ended, and there is none "
+            "yet."
+        )
+    if len(report.windows) == 1:
+        return "One window so far: what it shows is drawn here, and an alarm takes two in a row."
+    return ""
+
+
+def _what_waits(report: DriftReport) -> str:
+    waiting = report.waiting
+    if waiting is None:
+        return ""
+    needed = int(report.version.baseline.min_visitors[0])
+    return (
+        f"Not yet in a window: {waiting.rows:,} rows of about {waiting.visitors:,} visitors, in hours from "
+        f"{moment(waiting.start_unix_micros):%m-%d %H:%M} to {moment(waiting.end_unix_micros):%m-%d %H:%M} UTC; a window takes "
+        f"{needed:,} visitors, or a day."
+    )

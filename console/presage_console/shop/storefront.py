@@ -1,0 +1,114 @@
+"""The shop as its routes and its personas use it: a click in, what the page shows out."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+from typing import Final
+
+from presage_client import AsyncClient
+from presage_console.shop.backend import Click, Insight, ShopBackend
+from presage_console.shop.clicks import apply
+from presage_console.shop.products import Shelf
+from presage_console.shop.visits import Visit, Visits
+
+__all__ = ["PLACEMENT", "Shown", "Storefront", "new_id"]
+
+PLACEMENT: Final = "shop"
+"""The placement whose rules hold for the shop's lists, if the server has some."""
+
+_MOST_VISITS: Final = 1_000
+
+
+def new_id() -> str:
+    """Return an id that nobody has: of a click, or of a visitor."""
+    return secrets.token_hex(12)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shown:
+    """What one answer shows, and what was shown before it."""
+
+    insight: Insight
+    score_before: float | None = None
+    contributions_before: dict[str, float] = field(default_factory=dict)
+    """What each feature added to the margin, by name; empty if that is not known."""
+    places_before: dict[str, int] = field(default_factory=dict)
+    """The places, from 1, of the products of the list before; empty if that was another kind of list."""
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What a visitor's next answer is compared with."""
+
+    contributions: dict[str, float] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
+    of_list: tuple[str, str] = ("", "")
+
+
+class Storefront:
+    """Handles clicks.
+
+    Args:
+        presage: The client.
+        shelf: What is sold.
+    """
+
+    def __init__(self, presage: AsyncClient, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self.visits = Visits(_MOST_VISITS, lambda: f"shop-{new_id()}")
+        self._backend = ShopBackend(presage, shelf, placement=PLACEMENT)
+        self._memories: dict[str, _Memory] = {}
+        self._stocking = asyncio.Lock()
+        self._is_stocked = False
+
+    async def enter(self) -> Visit:
+        """Begin a visit; with the first one, Presage is told of the products.
+
+        Raises:
+            PresageError: Presage does not know the products yet, and cannot be told.
+        """
+        async with self._stocking:
+            if not self._is_stocked:
+                await self._backend.stock()
+                self._is_stocked = True
+        visit = self.visits.begin()
+        self._memories = {known: memory for known, memory in self._memories.items() if self.visits.find(known)}
+        return visit
+
+    async def click(self, visit: Visit, click: Click) -> Shown:
+        """Track a click, and ask what to show then. One that was handled before changes nothing again."""
+        async with visit.lock:
+            is_new = click.request_id not in visit.clicks
+            if is_new:
+                visit.clicks.append(click.request_id)
+                await self._backend.track(visit, click)
+                apply(visit, click)
+            return await self._show(visit, adds_score=is_new)
+
+    async def show(self, visit: Visit) -> Shown:
+        """Ask what to show to a visitor who did nothing, such as reload the page."""
+        async with visit.lock:
+            return await self._show(visit, adds_score=False)
+
+    async def _show(self, visit: Visit, *, adds_score: bool) -> Shown:
+        memory = self._memories.setdefault(visit.visitor_id, _Memory())
+        insight = await self._backend.look_up(visit)
+        of_list = (visit.category, visit.words)
+        shown = Shown(
+            insight=insight,
+            score_before=visit.scores[-1] if visit.scores else None,
+            contributions_before=memory.contributions,
+            places_before=memory.places if memory.of_list == of_list else {},
+        )
+        if adds_score and insight.prediction is not None:
+            visit.add_score(insight.prediction.score)
+        if insight.explanation is not None:
+            memory.contributions = {
+                each.feature: each.contribution for each in insight.explanation.contributions
+            }
+        if insight.ranking is not None:
+            memory.places = {ranked.item_id: place for place, ranked in enumerate(insight.ranking.items, 1)}
+            memory.of_list = of_list
+        return shown
