@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from presage_client import ModelKind, ModelSummary
 from presage_console.console import Console
-from presage_console.errors import RequestError, SourceError
-from presage_console.models.calibration import describe_calibration
-from presage_console.models.changing import ChangeError, Wanted, decide, read_wanted
-from presage_console.models.comparison import (
-    comparable_versions,
-    comparison_question,
-    describe_comparison,
-    usual_pair,
-)
+from presage_console.errors import RequestError
+from presage_console.models.changing import ChangeError, decide, read_wanted
 from presage_console.models.details import describe_version
-from presage_console.models.drawings import draw_importances, draw_learning
+from presage_console.models.drawings import draw_importances
+from presage_console.models.evidence import known_comparison, show_calibration, show_comparison, show_learning
 from presage_console.models.history import describe_history
-from presage_console.models.jobs import Answer, Measurements
-from presage_console.models.learning import describe_learning
 from presage_console.models.making import make_change
-from presage_console.models.measurements import MeasuredCalibration, MeasuredComparison, Question
 from presage_console.models.overview import describe_model, describe_models, describe_versions
 from presage_console.models.proposal import propose
 from presage_console.models.reading import find_model, read_details
 from presage_console.rendering import NavEntry, render
 from presage_console.security.changes import changes
-from presage_export.registry import Verdict, read_verdicts
 
 __all__ = ["nav", "routes"]
 
 nav = NavEntry(
     label="Models", path="/models", summary="Versions, which of them serve, comparisons, and what was learned."
 )
-
-_QUICK_SECONDS = 1.5
-"""A page waits this long for a measurement; after that it shows that it is being made."""
 
 
 async def show_models(request: Request) -> Response:
@@ -97,7 +81,7 @@ async def show_change(request: Request) -> Response:
             after,
             history,
             seen_revision=int(seen) if seen.isascii() and seen.isdigit() else None,
-            comparison=await _known_comparison(request, model, wanted),
+            comparison=await known_comparison(request, model, wanted),
         )
     except ChangeError as error:
         raise RequestError(str(error)) from error
@@ -109,124 +93,6 @@ async def show_change(request: Request) -> Response:
         is_stale=seen not in {"", str(found.revision)},
         here=f"{request.url.path}?{request.url.query}",
     )
-
-
-async def show_comparison(request: Request) -> Response:
-    """Answer GET /models/NAME/comparison, and /comparison/result, which is the result alone."""
-    console: Console = request.app.state.console
-    client = console.server.client
-    model = await find_model(client, request.path_params["name"])
-    choices = comparable_versions(model)
-    pair = _asked_pair(request, choices) or usual_pair(model, choices)
-    answer = None
-    if console.archive is not None and pair is not None:
-        details = await read_details(client, model.name, pair)
-        question = comparison_question(console.archive, model, pair, details)
-        answer = await _measured(request, question)
-    measured = answer.measured if answer else None
-    return render(
-        request,
-        "models/comparison_result.html" if request.url.path.endswith("/result") else "models/comparison.html",
-        model_name=model.name,
-        choices=choices,
-        pair=pair,
-        has_archive=console.archive is not None,
-        pairs_share=model.aliases.pairs_share,
-        answer=answer,
-        view=describe_comparison(measured) if isinstance(measured, MeasuredComparison) else None,
-        now=console.now(),
-    )
-
-
-async def show_calibration(request: Request) -> Response:
-    """Answer GET /models/NAME/calibration, and /calibration/result, which is the result alone."""
-    console: Console = request.app.state.console
-    client = console.server.client
-    model = await find_model(client, request.path_params["name"])
-    ranks = model.kind is ModelKind.RANKING
-    answer = None
-    if console.archive is not None and not ranks:
-        champion = await read_details(client, model.name, [model.aliases.champion])
-        data = next(iter(champion.values())).training_data if champion else {}
-        question = Question(archive=str(console.archive), model=model.name, target=data.get("target", ""))
-        answer = await _measured(request, question)
-    measured = answer.measured if answer else None
-    order = [each.version for each in model.versions]
-    return render(
-        request,
-        "models/calibration_result.html" if request.url.path.endswith("/result") else "models/calibration.html",
-        model_name=model.name,
-        ranks=ranks,
-        has_archive=console.archive is not None,
-        answer=answer,
-        view=describe_calibration(measured, order) if isinstance(measured, MeasuredCalibration) else None,
-        now=console.now(),
-    )
-
-
-async def show_learning(request: Request) -> Response:
-    """Answer GET /models/NAME/learning."""
-    console: Console = request.app.state.console
-    client = console.server.client
-    model = await find_model(client, request.path_params["name"])
-    versions = [each.version for each in model.versions]
-    verdicts: list[Verdict] = []
-    if console.models is not None:
-        # The name is one of the server's, so it leads nowhere else.
-        folder = console.models / model.name
-        try:
-            verdicts = await asyncio.to_thread(read_verdicts, folder)
-        except OSError as error:
-            raise SourceError(f"{folder}: {error.strerror}; expected the server's folder of models") from error
-    found = describe_learning(verdicts, await read_details(client, model.name, versions), versions)
-    return render(
-        request,
-        "models/learning.html",
-        model_name=model.name,
-        learning=found,
-        chart_of=draw_learning(found),
-        has_models=console.models is not None,
-        ranks=model.kind is ModelKind.RANKING,
-    )
-
-
-async def _measured(request: Request, question: Question) -> Answer:
-    # The result alone is asked for again and again by pages that have shown that they wait.
-    is_again = request.url.path.endswith("/result")
-    return await _measurements(request).wait(question, 0.0 if is_again else _QUICK_SECONDS)
-
-
-async def _known_comparison(request: Request, model: ModelSummary, wanted: Wanted) -> MeasuredComparison | None:
-    """Return the comparison of a version with the champion, if it was looked at before."""
-    console: Console = request.app.state.console
-    pair = (model.aliases.champion, wanted.version)
-    if console.archive is None or not all(pair):
-        return None
-    details = await read_details(console.server.client, model.name, pair)
-    try:
-        known = _measurements(request).known(comparison_question(console.archive, model, pair, details))
-    except SourceError:
-        return None
-    return known if isinstance(known, MeasuredComparison) else None
-
-
-def _measurements(request: Request) -> Measurements:
-    state = request.app.state
-    if not hasattr(state, "measurements"):
-        state.measurements = Measurements(state.console.now)
-    found: Measurements = state.measurements
-    return found
-
-
-def _asked_pair(request: Request, choices: tuple[str, ...]) -> tuple[str, str] | None:
-    pair = request.query_params.get("a", ""), request.query_params.get("b", "")
-    if not any(pair):
-        return None
-    if not set(pair) <= set(choices) or pair[0] == pair[1]:
-        raise RequestError(
-            f"expected two different versions of {', '.join(choices)}, got {pair[0][:64]!r} and {pair[1][:64]!r}"
-        )
-    return pair
 
 
 routes = [

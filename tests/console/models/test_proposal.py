@@ -54,15 +54,16 @@ def test_what_holds_already_changes_nothing():
 def test_a_version_that_was_never_compared_is_said_to_be_so():
     found = proposed(Action.PROMOTE, "4")
     assert found.verdict.startswith("No comparison of this version with the champion")
-    assert not found.is_doubtful
+    assert found.tone == ""
     assert proposed(Action.END_SPLIT).verdict == ""
 
 
-def test_a_comparison_that_advises_against_the_change_makes_it_doubtful():
-    assert proposed(Action.PROMOTE, "4", verdict=compared("roll back")).is_doubtful
-    assert proposed(Action.PROMOTE, "4", verdict=compared("continue")).is_doubtful
-    assert not proposed(Action.PROMOTE, "4", verdict=compared("promote")).is_doubtful
-    assert not proposed(Action.SPLIT, "4", "50", verdict=compared("continue")).is_doubtful
+def test_a_comparison_that_advises_against_the_change_is_said_to_speak_against_it():
+    assert proposed(Action.PROMOTE, "4", verdict=compared("roll back")).tone == "bad"
+    assert proposed(Action.PROMOTE, "4", verdict=compared("continue")).tone == "bad"
+    assert proposed(Action.PROMOTE, "4", verdict=compared("promote")).tone == "good"
+    assert proposed(Action.SPLIT, "4", "50", verdict=compared("continue")).tone == ""
+    assert proposed(Action.SPLIT, "4", "50", verdict=compared("roll back")).tone == "bad"
 
 
 def test_what_the_server_will_reject_and_what_ends_is_warned_of():
