@@ -47,10 +47,10 @@ def test_a_visit_changes_the_score_and_the_ranking(browser_page, shop_address):
         tower.fill("tower speaker")
         click(page, lambda: tower.press("Enter"))
         assert places_of(page) == ["Tower speaker"]
-        click(page, lambda: page.get_by_role("button", name="Tower speaker").press("Enter"))
+        click(page, lambda: page.get_by_role("button", name="Tower speaker", exact=True).press("Enter"))
         assert page.evaluate("document.activeElement.id") == "looking-title"
         assert score_of(page) < begun, "dear products are bought less"
-        click(page, lambda: page.get_by_role("button", name="Audio").press("Enter"))
+        click(page, lambda: page.get_by_role("button", name="Audio", exact=True).press("Enter"))
         shown = places_of(page)
         assert shown != first
 
@@ -61,7 +61,7 @@ def test_a_visit_changes_the_score_and_the_ranking(browser_page, shop_address):
         assert page.get_by_text("Within your budget, unlike the").count() > 0
 
         low = score_of(page)
-        page.get_by_role("button", name="Puck speaker").first.press("Enter")
+        page.get_by_role("button", name="Puck speaker", exact=True).first.press("Enter")
         page.get_by_role("heading", name="Puck speaker").wait_for()
         page.keyboard.press("Tab")
         click(page, lambda: page.keyboard.press("Enter"))
@@ -85,8 +85,8 @@ def test_the_shop_has_no_serious_problem_of_accessibility(browser, shop_address,
         open_page(browser, color_scheme=scheme, viewport={"width": width, "height": 800}) as page,
     ):
         page.goto(f"{console.url}/shop")
-        click(page, lambda: page.locator(".product-look").first.click())
-        click(page, lambda: page.locator(".looking .buttons .button").click())
+        click(page, page.locator(".product-look").first.click)
+        click(page, page.locator(".looking .buttons .button").click)
         page.get_by_role("button", name="Knows what they want").click()
         page.get_by_text("bought", exact=True).wait_for()
         check_accessibility(page)
