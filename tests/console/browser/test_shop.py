@@ -13,6 +13,7 @@ from presage_server.settings import shipped_models
 from presage_training.learning.state import LearnState, write_state
 from support.browsers import check_accessibility, open_page, screenshot
 from support.consoles import running_console
+from support.running_server import GENEROUS_SECONDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("shop")]
 
@@ -88,7 +89,7 @@ def test_the_shop_has_no_serious_problem_of_accessibility(browser, shop_address,
         click(page, page.locator(".product-look").first.click)
         click(page, page.locator(".looking .buttons .button").click)
         page.get_by_role("button", name="Knows what they want").click()
-        page.get_by_text("bought", exact=True).wait_for()
+        page.get_by_text("bought", exact=True).wait_for(timeout=GENEROUS_SECONDS * 2_000)
         check_accessibility(page)
 
 
