@@ -138,9 +138,15 @@ def _crowd(request: Request) -> dict[str, Any]:
 
 
 async def _learning(request: Request) -> dict[str, Any]:
-    models = request.app.state.console.models
+    console: Console = request.app.state.console
+    models = console.models
     learning = None if models is None else await asyncio.to_thread(read_learning, models / _MODEL)
-    return {"learning": learning, "learns_here": models is not None, "clock": _clock}
+    return {
+        "learning": learning,
+        "learns": models is not None and console.archive is not None,
+        "serves_models": models is not None,
+        "clock": _clock,
+    }
 
 
 def _clock(unix_micros: int) -> str:
