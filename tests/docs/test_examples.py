@@ -34,6 +34,7 @@ NOT_RUN = {
     "presage items follow ": ("works until it is stopped, as tests of its own do", check_presage),
     "presage learn archive ": ("works until it is stopped, as tests of its own do", check_presage),
     "presage serve --redis-url redis+": ("needs a cluster or Sentinels, as tests of its own have", check_presage),
+    "presage console ": ("serves until it is stopped, as tests of its own do", check_presage),
     "presage drift ": ("compares hours of a shop's traffic, as tests of its own do", check_presage),
     "presage models outcomes ": (
         "needs scores of open sessions and what came of them, as its tests have",
