@@ -24,7 +24,9 @@ def _page(notebook: Mapping[str, Any], name: str) -> str:
     parts = [part for cell in notebook["cells"] for part in _parts(cell)]
     # Below the title, which is the first part's first line.
     title, _, rest = parts[0].partition("\n")
-    return "\n\n".join([title, f"[Download the notebook]({name})", rest.strip(), *parts[1:]]) + "\n"
+    # In HTML, because a link of Markdown to a notebook leads to its page, which is this one.
+    download = f'<a href="{name}" download>Download the notebook</a>'
+    return "\n\n".join([title, download, rest.strip(), *parts[1:]]) + "\n"
 
 
 def _parts(cell: Mapping[str, Any]) -> Iterator[str]:

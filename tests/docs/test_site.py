@@ -110,7 +110,7 @@ def test_the_page_of_a_notebook_has_its_text_code_and_outputs() -> None:
     page = notebook_pages()["notebooks/train-compare-explain-ship.md"]
 
     assert page.startswith("# Train, compare, explain, ship\n")
-    assert "](train-compare-explain-ship.ipynb)" in page
+    assert 'href="train-compare-explain-ship.ipynb" download' in page
     assert "`````python\n" in page
     assert "`````sh\npresage models promote" in page
     assert "`````text\n" in page
