@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -77,12 +76,16 @@ async def find_sources(console: Console) -> list[Source]:
         _look(
             lambda: asyncio.to_thread(_reach_store, console),
             name="Store",
-            # Without a password, which the URL may hold.
-            where=urlsplit(console.settings.redis_url).hostname or console.settings.redis_url.rpartition("@")[2],
+            where=_public_part(console.settings.redis_url),
             option="--redis-url redis://HOST:6379",
             adds="Drift: the counts of served features, which are only read.",
         ),
     )
+
+
+def _public_part(url: str) -> str:
+    """Return where a store is, without the password that its URL may hold."""
+    return url.partition("?")[0].rpartition("@")[2].rpartition("://")[2].removesuffix("/0")
 
 
 async def _look(read: Callable[[], Awaitable[str]], *, name: str, where: str, option: str, adds: str) -> Source:
