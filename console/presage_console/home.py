@@ -32,7 +32,7 @@ class Source:
 
     name: str
     state: str
-    """``connected``, ``missing`` (no option names it) or ``failing``."""
+    """``connected``, ``not connected`` (no option names it) or ``failing``."""
     where: str
     detail: str
     """What it is, or why it fails."""
@@ -90,11 +90,13 @@ def _public_part(url: str) -> str:
 
 async def _look(read: Callable[[], Awaitable[str]], *, name: str, where: str, option: str, adds: str) -> Source:
     """Look at one source; ``read`` returns what it is."""
-    state, detail = "missing", ""
+    state, detail = "not connected", ""
     if where:
         try:
             state, detail = "connected", await read()
-        except (ConsoleError, FeaturizerError, PresageError, ServerError, OSError) as error:
+        except PresageError as error:
+            state, detail = "failing", error.message
+        except (ConsoleError, FeaturizerError, ServerError, OSError) as error:
             state, detail = "failing", str(error)
     return Source(name=name, state=state, where=where, detail=detail, option=option, adds=adds)
 

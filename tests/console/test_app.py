@@ -34,7 +34,7 @@ async def test_an_unknown_page_is_named_in_words(pages):
 async def test_the_home_page_says_what_is_connected_and_what_each_option_adds(pages, served):
     shown = text_of((await pages.get("/")).text)
     assert f"Server connected {served.address} Serves conversion, second." in shown
-    assert "Metrics missing" in shown
+    assert "Metrics not connected" in shown
     assert "Connect it with --archive FOLDER" in shown
 
 
