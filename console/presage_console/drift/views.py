@@ -43,6 +43,8 @@ class AlarmView:
     """One alarm of a column."""
 
     column: str
+    is_general: bool
+    """Whether it only says that the distribution differs."""
     words: str
     """What has changed, as a sentence without its end."""
     since: dt.datetime
@@ -55,8 +57,6 @@ class AlarmView:
     """The largest effect over the one from which it matters."""
     effect: float
     needed: float
-    chance: float
-    """How likely that is if nothing but what is usual has changed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,8 +80,24 @@ class ColumnRow:
     ratio: float | None
     """The largest effect in the newest window, over the one from which it matters; None if it is not compared."""
     alarms: tuple[AlarmView, ...]
-    """The largest first."""
+    """Those that go on first, and of these what says most: that the distribution differs follows from any of the others."""
     cells: tuple[Cell, ...]
+
+    @property
+    def since(self) -> dt.datetime:
+        """The beginning of the first window that any alarm is about."""
+        return min(alarm.since for alarm in self.alarms)
+
+    @property
+    def raised(self) -> dt.datetime:
+        """From when on the first alarm could be known."""
+        return min(alarm.raised for alarm in self.alarms)
+
+    @property
+    def until(self) -> dt.datetime | None:
+        """The end of the last window that any alarm is about; None while one goes on."""
+        ends = [alarm.until for alarm in self.alarms]
+        return None if None in ends else max(end for end in ends if end is not None)
 
     @property
     def summary(self) -> str:
@@ -113,7 +129,7 @@ class VersionView:
     columns: tuple[ColumnRow, ...]
     comparisons: int
     alarms: int
-    """How many alarms go on in the newest window."""
+    """How many columns have an alarm that goes on in the newest window."""
     unreadable: int
     too_young: str
     """Why nothing, or not everything, can be said yet; empty if all can."""
@@ -151,7 +167,7 @@ def view_version(report: DriftReport) -> VersionView:
         windows=tuple(view_window(window) for window in windows),
         columns=tuple(columns),
         comparisons=len(report.findings),
-        alarms=sum(alarm.until is None for alarm in alarms),
+        alarms=sum(row.state is State.ALARM for row in columns),
         unreadable=report.unreadable,
         too_young=_why_too_young(report),
         waiting=_what_waits(report),
@@ -185,6 +201,7 @@ def _view_alarm(alarm: Alarm, windows: Sequence[Window]) -> AlarmView:
     worst, goes_on = alarm.worst, alarm.last.window == len(windows) - 1
     return AlarmView(
         column=alarm.column,
+        is_general=alarm.test == "distribution",
         words=describe_alarm(alarm),
         since=moment(windows[alarm.since].start_unix_micros),
         raised=moment(windows[alarm.first.window].end_unix_micros),
@@ -192,7 +209,6 @@ def _view_alarm(alarm: Alarm, windows: Sequence[Window]) -> AlarmView:
         ratio=worst.effect / worst.needed,
         effect=worst.effect,
         needed=worst.needed,
-        chance=worst.chance,
     )
 
 
@@ -213,7 +229,7 @@ def _view_column(
         name=name,
         state=state,
         ratio=ratio,
-        alarms=tuple(sorted(alarms, key=lambda alarm: (alarm.until is not None, -alarm.ratio))),
+        alarms=tuple(sorted(alarms, key=lambda alarm: (alarm.until is not None, alarm.is_general, -alarm.ratio))),
         cells=tuple(_cells(windows, ratios, in_alarm)),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from presage_console.formats import percent
 from presage_export.drift import SCORE, VISITORS, Alarm, Finding
 from presage_featurizer import CATALOGUE
 
@@ -28,15 +29,17 @@ def describe_finding(finding: Finding) -> str:
     if finding.test == "distribution":
         return "its values are spread in another way"
     if finding.test == "busiest":
-        return f"one visitor has {finding.found:.1%} of the rows; the busiest usually has {finding.expected:.1%}"
+        return (
+            f"one visitor has {percent(finding.found)} of the rows; the busiest usually has {percent(finding.expected)}"
+        )
     if finding.test == "level":
         than = "larger" if finding.found >= finding.expected else "smaller"
         return (
-            f"its values are {than}: the average row lies above {finding.found:.1%} of training's rows, usually above "
-            f"{finding.expected:.0%}"
+            f"its values are {than}: the average row lies above {percent(finding.found)} of training's rows, usually above "
+            f"{percent(finding.expected, 0)}"
         )
     what = {"zeros": "zeros", "defaults": "the value of visitors without history", "missing": "missing values"}
-    return f"{what[finding.test]} in {finding.found:.1%} of rows, usually {finding.expected:.1%}"
+    return f"{what[finding.test]} in {percent(finding.found)} of rows, usually {percent(finding.expected)}"
 
 
 def describe_column(name: str) -> str:
