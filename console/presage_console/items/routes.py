@@ -78,7 +78,7 @@ async def _tables(client: AsyncClient) -> Tables | None:
         details = await client.get_model(chosen.name)
     except (AccessDeniedError, NotFoundError):
         return None
-    return Tables(model=details.model, version=details.version, trained_on=details.training_data)
+    return Tables.of(details)
 
 
 routes = [Route("/items", show)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from presage_client import ItemReport, ItemReports, ItemSource, RankedItem, SimilarItems
+from presage_client import ItemReport, ItemReports, ItemSource, ModelDetails, RankedItem, SimilarItems
 from presage_console.charts import Chart, Series
 from presage_console.formats import ago, moment, number
 
@@ -15,6 +15,7 @@ __all__ = ["ItemView", "Neighbour", "PopularView", "Tables", "item_view", "popul
 
 _CHARTED: Final = 10
 _LONGEST_LABEL: Final = 40
+_MICROS: Final = "_unix_micros"
 
 _FOUND: Mapping[ItemSource, str] = MappingProxyType(
     {
@@ -59,7 +60,16 @@ class Tables:
     model: str
     version: str
     trained_on: Mapping[str, str]
-    """What its bundle says of the data."""
+    """What its bundle says of the data, in words."""
+
+    @classmethod
+    def of(cls, details: ModelDetails) -> Tables:
+        """Take what is known of a model."""
+        trained_on = {}
+        for name, value in details.training_data.items():
+            is_time = name.endswith(_MICROS) and value.isascii() and value.isdigit()
+            trained_on[name.removesuffix(_MICROS).replace("_", " ")] = moment(int(value)) if is_time else value
+        return cls(model=details.model, version=details.version, trained_on=trained_on)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

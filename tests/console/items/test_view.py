@@ -6,8 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from presage_client import ItemReport, ItemReports, ItemSource, RankedItem, SimilarItems
-from presage_console.items.view import item_view, popular_view
+from presage_client import (
+    ItemReport,
+    ItemReports,
+    ItemSource,
+    ModelDetails,
+    ModelKind,
+    RankedItem,
+    SimilarItems,
+    VersionState,
+)
+from presage_console.items.view import Tables, item_view, popular_view
 
 COLD = ItemReport(
     item_id="lamp",
@@ -91,3 +100,23 @@ def test_neighbours_come_with_what_is_known_of_them_and_how_they_were_found():
         ("bulb", 3, "looked at in the same sessions"),
         ("socket", None, "unspecified"),
     ]
+
+
+def test_what_a_model_was_trained_on_is_said_in_words():
+    details = ModelDetails(
+        model="ranking",
+        version="2",
+        kind=ModelKind.RANKING,
+        state=VersionState.UNSPECIFIED,
+        problem="",
+        feature_set="",
+        fingerprint="",
+        importances={},
+        metrics={},
+        training_data={"log_end_unix_micros": str(UNTIL), "days": "30", "odd_unix_micros": "<b>"},
+        libraries={},
+        golden_check=None,
+        changes=(),
+        missing=(),
+    )
+    assert Tables.of(details).trained_on == {"log end": "2023-11-14 22:13:20 UTC", "days": "30", "odd": "<b>"}
