@@ -1,6 +1,6 @@
 """What the console's page of one visitor takes from a large archive: ``python -m benchmarks.visitor_page --events 1000000``.
 
-The archive has made-up events of many visitors, once in files of 1,000, as of a minute of a small shop, and once in files of 100,000.
+The archive has made-up events of many visitors, once in files of 1,000, as of a minute each, and once in files of 100,000.
 For each, a visitor is read for the first time and again, and folded for a page; reading everyone is beside it. Processor time, of
 this process.
 """
