@@ -219,8 +219,9 @@ def _scores_chart(lines: list[Line], folded: Folded | None) -> Chart | None:
         series=[Series(name="Score", values=scores, unit="%" if are_shares else "")],
         kind="steps",
         y_low=0.0 if are_shares else None,
-        markers=[] if chosen is None else [Marker(at=chosen.moment.number, label=f"event {chosen.moment.number}")],
-        note=f"Events {folded.page.first:,} to {folded.page.last:,}.",
+        markers=[] if chosen is None else [Marker(at=chosen.moment.number, label="")],
+        note=f"Events {folded.page.first:,} to {folded.page.last:,}."
+        + ("" if chosen is None else f" The line is event {chosen.moment.number:,}."),
     )
 
 
