@@ -19,7 +19,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.table import Table
 
-from presage_console.visitor.history import Histories
+from presage_console.visitor.archive_reader import Histories
 from presage_console.visitor.replaying import moment_rows, replay
 from presage_console.visitor.timeline import PER_PAGE
 from presage_featurizer import CONVERSION, MICROS, Device, Event, EventType, Item, encode_event

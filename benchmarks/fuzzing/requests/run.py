@@ -21,15 +21,20 @@ from benchmarks.fuzzing.requests.judging import Answer
 from benchmarks.fuzzing.requests.methods import METHODS
 from benchmarks.fuzzing.requests.sending import Tally, ask, send_all
 from benchmarks.fuzzing.requests.server import MAX_MESSAGE_BYTES, FuzzedServer, Setting, serve
-from benchmarks.fuzzing.requests.stored import check_visitors, everything, put_visitors
+from benchmarks.fuzzing.requests.stored import (
+    check_visitors,
+    describe_changes,
+    everything,
+    put_visitors,
+    settled,
+    unix_millis,
+)
 from presage.v1 import scoring_service_pb2
 
 __all__ = ["RequestReport", "fuzz_requests", "run_round"]
 
 _LASTING = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND})
 """Statuses for reasons that do not pass."""
-_SETTLE_SECONDS = 1.0
-"""After it, what is logged of lists and scores once they have been answered is in the streams."""
 _AGAIN = 2_000
 """Rejected requests of a round that are sent again, alone, with the store compared before and after."""
 _MEMORY_FACTOR, _MEMORY_MB = 1.5, 100.0
@@ -135,12 +140,13 @@ async def run_round(  # noqa: PLR0917 - of this module and its test
         await send_all(address, requests, findings, tally, max_message_bytes=MAX_MESSAGE_BYTES, keep_rejected=keep)
         await _check_known(address, setting, findings, known)
         report.streamed += check_visitors(store, states, tally.applied, findings)
-        await asyncio.sleep(_SETTLE_SECONDS)
-        before = everything(store)
+        before = await settled(store, address)
+        since = unix_millis(store)
         again = Tally()
         await send_all(address, tally.rejected, findings, again, max_message_bytes=MAX_MESSAGE_BYTES)
-        if everything(store) != before:
-            findings.add("rejected requests change what is stored", f"{len(tally.rejected)} of a round")
+        after = everything(store)
+        for change in describe_changes(store, before, after, since):
+            findings.add("rejected requests change what is stored", f"{len(tally.rejected)} of a round: {change}")
         if accepted := {pair for pair in again.statuses if pair[1] == "OK"}:
             findings.add("a rejected request is accepted when it is sent again", str(accepted))
         report.rejected_again += again.requests

@@ -64,9 +64,7 @@ def _with_more_buyers(events: list[Event], random: Random) -> Iterable[Event]:
 
 
 def _simulated(shelf: Shelf) -> simulator.Shop:
-    return simulator.Shop(
-        products={name: tuple(_products(category)) for name, category in shelf.categories.items()}
-    )
+    return simulator.Shop(products={name: tuple(_products(category)) for name, category in shelf.categories.items()})
 
 
 def _products(category: Category) -> Iterable[simulator.Product]:

@@ -105,9 +105,7 @@ class Storefront:
         if adds_score and insight.prediction is not None:
             visit.add_score(insight.prediction.score)
         if insight.explanation is not None:
-            memory.contributions = {
-                each.feature: each.contribution for each in insight.explanation.contributions
-            }
+            memory.contributions = {each.feature: each.contribution for each in insight.explanation.contributions}
         if insight.ranking is not None:
             memory.places = {ranked.item_id: place for place, ranked in enumerate(insight.ranking.items, 1)}
             memory.of_list = of_list

@@ -95,7 +95,7 @@ def test_calibration_shows_the_version_that_promises_too_much(calibrated):
     assert guesses.sessions + knows.sessions == 300
     assert guesses.mean_score is not None
     assert guesses.mean_outcome is not None
-    assert guesses.mean_score - guesses.mean_outcome > 0.25
+    assert guesses.mean_score - guesses.mean_outcome > 0.15
     assert "too high in" in guesses.says
     assert guesses.chart is not None
     happened, right, low, high = (list(series.values) for series in guesses.chart.series)
@@ -150,5 +150,6 @@ def test_what_is_tried_is_compared_with_the_champion_unless_asked_otherwise():
     assert usual_pair(a_model("3"), ("3",)) is None
 
 
+@pytest.mark.slow
 async def test_a_process_of_its_own_measures_the_same(archive, compared):
     assert await measure_in_process(Question(archive=str(archive), model="conversion", versions=("3", "4"))) == compared

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from presage_console.errors import RequestError
+from presage_console.shop.clicks import parse_click
+from presage_console.shop.crowd import Crowd
+from presage_console.shop.personas import PERSONAS
+from presage_console.shop.products import read_shelf
+
+SHELF = read_shelf()
+
+
+def steps_of(persona, seed):
+    random = Random(seed)
+    script = persona.script(random, SHELF)
+    found = [next(script)]
+    while len(found) < 100:
+        shown = random.sample(list(SHELF.products.values()), random.choice([0, 1, 12]))
+        try:
+            found.append(script.send(shown))
+        except StopIteration:
+            return found
+    raise AssertionError(f"{persona.name} does not leave")
+
+
+@pytest.mark.parametrize("persona", PERSONAS.values(), ids=list(PERSONAS))
+def test_scripts_end_do_what_the_page_can_do_and_go_by_their_seed(persona):
+    for seed in range(20):
+        steps = steps_of(persona, seed)
+        assert steps == steps_of(persona, seed)
+        for step in steps:
+            about = f":{step.product.item_id}" if step.product is not None else ""
+            form = {"request": "0" * 16, "do": f"{step.action}{about}", "text": step.text}
+            assert parse_click(form, SHELF).action == step.action
+    assert any(steps_of(persona, seed) != steps_of(persona, 0) for seed in range(1, 20))
+
+
+async def test_only_a_few_shop_at_a_time(presage):
+    from presage_console.shop.storefront import Storefront
+
+    crowd = Crowd(Storefront(presage, SHELF), seed=1, pace=1_000.0)
+    for _ in range(6):
+        await crowd.start(PERSONAS["knows-what"])
+    with pytest.raises(RequestError, match="wait until one leaves"):
+        await crowd.start(PERSONAS["knows-what"])
+    await crowd.close()
