@@ -50,7 +50,9 @@ def test_two_buttons_of_a_page_are_two_clicks_and_one_button_is_one():
     assert ids[0] == ids[3]
 
 
-@given(st.lists(st.sampled_from(["add:lamp-dune", "remove:lamp-dune", "add:desk-note", "remove:desk-note", "check-out"])))
+@given(
+    st.lists(st.sampled_from(["add:lamp-dune", "remove:lamp-dune", "add:desk-note", "remove:desk-note", "check-out"]))
+)
 def test_a_cart_is_worth_what_lies_in_it(actions):
     visit, expected = Visit(visitor_id="v", budget=30.0), {"lamp-dune": 0, "desk-note": 0}
     for number, do in enumerate(actions):

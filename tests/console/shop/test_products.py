@@ -33,5 +33,11 @@ def test_each_product_has_a_picture_of_its_own_without_anything_from_elsewhere()
     for item_id, picture in pictures.items():
         assert picture == draw(read_shelf().products[item_id])
         root = ElementTree.fromstring(picture)
-        assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {"svg", "path", "circle", "ellipse", "rect"}
+        assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
+            "svg",
+            "path",
+            "circle",
+            "ellipse",
+            "rect",
+        }
         assert not any(name in {"style", "href"} for element in root.iter() for name in element.attrib)
