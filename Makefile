@@ -5,8 +5,8 @@ VERSION := $(shell sed -n 's/^version = "\([0-9.]*\)".*/\1/p' pyproject.toml)
 PROTOS := $(sort $(wildcard proto/presage/v1/*.proto))
 SERVICES := $(sort $(wildcard proto/presage/v1/*_service.proto))
 STUBS := proto
-# Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
-DEMO_EXTRAS ?= server,native
+# Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server,console
+DEMO_EXTRAS ?= server,native,console
 
 .PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 .DEFAULT_GOAL := help
