@@ -176,6 +176,9 @@ bench-learn: setup ## what presage learn beside a server does to the latencies o
 bench-observe: setup ## what metrics scraped every second and traces of 1 % of the calls do to the latencies of Score
 	@$(BIN)/python -m benchmarks.observing --to .benchmarks/observe.json $(ARGS)
 
+bench-visitor: setup ## what the console's page of one visitor takes from an archive of a million events
+	@$(BIN)/python -m benchmarks.visitor_page $(ARGS)
+
 bench-console: setup ## what the console with five browsers on its page Live costs Score at 5,000/s
 	@$(BIN)/python -m benchmarks.watching --to .benchmarks/console.json $(ARGS)
 
