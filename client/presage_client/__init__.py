@@ -7,7 +7,7 @@ from presage_client._metadata import request_context
 from presage_client.aio import AsyncClient
 from presage_client.aio_event_queue import AsyncEventQueue
 from presage_client.blocking import Client
-from presage_client.catalogue import CatalogueItem, UpsertOutcome
+from presage_client.catalogue import CatalogueItem, ItemReport, ItemReports, UpsertOutcome
 from presage_client.errors import (
     AccessDeniedError,
     DeadlineExceededError,
@@ -88,6 +88,8 @@ __all__ = [
     "InvalidRequestError",
     "Item",
     "ItemFilter",
+    "ItemReport",
+    "ItemReports",
     "ItemSource",
     "ModelDetails",
     "ModelKind",

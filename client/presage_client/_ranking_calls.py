@@ -14,14 +14,15 @@ from presage_client._ranking_convert import (
     catalogue_item_to_proto,
     context_to_proto,
     filter_to_proto,
+    item_reports_from_proto,
     ranking_from_proto,
     similar_items_from_proto,
     upsert_from_proto,
 )
-from presage_client.catalogue import CatalogueItem, UpsertOutcome
+from presage_client.catalogue import CatalogueItem, ItemReports, UpsertOutcome
 from presage_client.ranking import ItemFilter, RankContext, Ranking, SimilarItems
 
-__all__ = ["next_items", "rank", "similar_items", "upsert_items"]
+__all__ = ["list_items", "next_items", "rank", "similar_items", "upsert_items"]
 
 
 def rank(
@@ -85,6 +86,13 @@ def similar_items(item_id: str, *, k: int, item_filter: ItemFilter | None, model
         filter=filter_to_proto(item_filter),
     )
     return Call("SimilarItems", request, similar_items_from_proto)
+
+
+def list_items(item_ids: Sequence[str], *, k: int) -> Call[ItemReports]:
+    """Make the call that says what is known of items."""
+    check_text_sequence("item_ids", item_ids)
+    request = build(ranking_service_pb2.ListItemsRequest, item_ids=list(item_ids), k=k)
+    return Call("ListItems", request, item_reports_from_proto)
 
 
 def upsert_items(items: Iterable[CatalogueItem]) -> Iterator[Call[list[UpsertOutcome]]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from presage.v1 import ranking_service_pb2
 from presage_client._checks import check_instance
 from presage_client._convert import build, features_from_proto, member_of, timings_from_proto
-from presage_client.catalogue import CatalogueItem, UpsertOutcome
+from presage_client.catalogue import CatalogueItem, ItemReport, ItemReports, UpsertOutcome
 from presage_client.errors import error_from_number
 from presage_client.ranking import Intent, ItemFilter, ItemSource, RankContext, RankedItem, Ranking, SimilarItems
 from presage_client.types import Arm
@@ -16,6 +16,7 @@ __all__ = [
     "catalogue_item_to_proto",
     "context_to_proto",
     "filter_to_proto",
+    "item_reports_from_proto",
     "ranking_from_proto",
     "similar_items_from_proto",
     "upsert_from_proto",
@@ -114,4 +115,33 @@ def _items_from_proto(messages: Iterable[ranking_service_pb2.RankedItem]) -> tup
             features=features_from_proto(message.features) if message.HasField("features") else None,
         )
         for message in messages
+    )
+
+
+def item_reports_from_proto(response: ranking_service_pb2.ListItemsResponse) -> ItemReports:
+    """Turn what is known of items into its dataclass."""
+    return ItemReports(
+        items=tuple(_item_report(item) for item in response.items),
+        total_items=response.total_items,
+        counted_until_unix_micros=response.counted_until_unix_micros,
+    )
+
+
+def _item_report(item: ranking_service_pb2.ItemReport) -> ItemReport:
+    return ItemReport(
+        item_id=item.item_id,
+        cold=item.cold,
+        price=item.price,
+        category=item.category,
+        brand=item.brand,
+        tags=tuple(item.tags),
+        stock=item.stock if item.HasField("stock") else None,
+        blocked=item.blocked,
+        first_seen_unix_micros=item.first_seen_unix_micros,
+        views_7_days=item.views_7_days,
+        carts_7_days=item.carts_7_days,
+        purchases_7_days=item.purchases_7_days,
+        views=item.views,
+        purchases=item.purchases,
+        popularity_place=item.popularity_place,
     )

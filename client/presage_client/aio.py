@@ -10,7 +10,7 @@ from typing import Self
 from presage_client import _calls, _explain_calls, _failures, _ranking_calls
 from presage_client._aio_connection import AsyncConnection
 from presage_client._aio_models import AsyncModelMethods
-from presage_client.catalogue import CatalogueItem, UpsertOutcome
+from presage_client.catalogue import CatalogueItem, ItemReports, UpsertOutcome
 from presage_client.explaining import Explanation
 from presage_client.hedging import HedgingStats
 from presage_client.options import ClientOptions
@@ -266,6 +266,15 @@ class AsyncClient(AsyncModelMethods):
         """
         call = _ranking_calls.similar_items(item_id, k=k, item_filter=filter, model=model)
         return await self._connection.run(call, timeout_ms)
+
+    async def list_items(
+        self, item_ids: Sequence[str] = (), *, k: int = 0, timeout_ms: float | None = None
+    ) -> ItemReports:
+        """Say what the server knows of items and how often they were counted, for people and tools.
+
+        Of those that are named, at most 1,000; or of the ``k`` most popular ones (0: 50, at most 200).
+        """
+        return await self._connection.run(_ranking_calls.list_items(item_ids, k=k), timeout_ms)
 
     async def upsert_items(
         self, items: Iterable[CatalogueItem], *, timeout_ms: float | None = None

@@ -10,7 +10,7 @@ from typing import Self
 from presage_client import _calls, _explain_calls, _failures, _ranking_calls
 from presage_client._blocking_connection import Connection
 from presage_client._blocking_models import ModelMethods
-from presage_client.catalogue import CatalogueItem, UpsertOutcome
+from presage_client.catalogue import CatalogueItem, ItemReports, UpsertOutcome
 from presage_client.explaining import Explanation
 from presage_client.hedging import HedgingStats
 from presage_client.options import ClientOptions
@@ -219,6 +219,10 @@ class Client(ModelMethods):
         """Find the items that are like one item; see AsyncClient.similar_items."""
         call = _ranking_calls.similar_items(item_id, k=k, item_filter=filter, model=model)
         return self._connection.run(call, timeout_ms)
+
+    def list_items(self, item_ids: Sequence[str] = (), *, k: int = 0, timeout_ms: float | None = None) -> ItemReports:
+        """Say what the server knows of items; see AsyncClient.list_items."""
+        return self._connection.run(_ranking_calls.list_items(item_ids, k=k), timeout_ms)
 
     def upsert_items(self, items: Iterable[CatalogueItem], *, timeout_ms: float | None = None) -> list[UpsertOutcome]:
         """Add items to the catalogue, or change them; see AsyncClient.upsert_items."""

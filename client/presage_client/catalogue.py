@@ -16,7 +16,7 @@ from presage_client._checks import (
 )
 from presage_client.errors import PresageError
 
-__all__ = ["CatalogueItem", "UpsertOutcome"]
+__all__ = ["CatalogueItem", "ItemReport", "ItemReports", "UpsertOutcome"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,3 +66,51 @@ class UpsertOutcome:
 
     error: PresageError | None
     """Why the item is not stored; None if it is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ItemReport:
+    """What a server knows of one item: counts as of ``ItemReports.counted_until_unix_micros``, and the newest of the rest."""
+
+    item_id: str
+    """The shop's id."""
+    cold: bool
+    """Whether no events of it are counted yet: nothing but its newest change is known."""
+    price: float
+    """The price of one unit in the shop's currency; 0 if unknown."""
+    category: str
+    """The category; empty if unknown."""
+    brand: str
+    """The brand; empty if unknown."""
+    tags: tuple[str, ...]
+    """Words to filter by."""
+    stock: int | None
+    """Units in stock; None if unknown."""
+    blocked: bool
+    """Whether the item must not be shown."""
+    first_seen_unix_micros: int
+    """Since when it has been there, in microseconds since 1970-01-01 UTC; 0 if it is cold."""
+    views_7_days: int
+    """How often it was viewed in 7 days."""
+    carts_7_days: int
+    """How often it was put into a cart in 7 days."""
+    purchases_7_days: int
+    """How often it was bought in 7 days."""
+    views: int
+    """How often it was viewed at all."""
+    purchases: int
+    """How often it was bought at all."""
+    popularity_place: int
+    """Its place among the 200 most popular items of 7 days, 1 for the first; 0 if it is none of them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ItemReports:
+    """What a server knows of some items."""
+
+    items: tuple[ItemReport, ...]
+    """Those that were named, in their order; or the most popular ones, best first."""
+    total_items: int
+    """How many items events are counted of."""
+    counted_until_unix_micros: int
+    """Until when, in microseconds since 1970-01-01 UTC; 0 before anything was counted."""

@@ -14,8 +14,12 @@ from presage_console.settings import ConsoleSettings
 from presage_server.cli.options import with_options
 from presage_server.cli.variables import CONSOLE_PREFIX, check_variables
 from presage_server.errors import SettingsError
+from presage_server.workers.priority import lower_priority
 
 __all__ = ["console"]
+
+_NICENESS = 10
+"""On a host with a server, its calls go first."""
 
 
 @with_options(ConsoleSettings, {}, CONSOLE_PREFIX)
@@ -33,6 +37,7 @@ def console(**values: Any) -> None:
     try:
         check_variables(os.environ, ConsoleSettings, (), CONSOLE_PREFIX)
         with connected(ConsoleSettings(**values), on_progress=_tell) as settings, suppress(KeyboardInterrupt):
+            lower_priority(_NICENESS)  # not before: what the shop starts would inherit it
             asyncio.run(serve(settings, _announce))
     except (ConsoleError, SettingsError, ValueError) as error:
         print(f"presage console: {error}", file=sys.stderr)  # noqa: T201

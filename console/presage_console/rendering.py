@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from presage_console import formats
+from presage_console.bars import columns_of, rows_of
 
 __all__ = ["STATIC", "NavEntry", "environment", "fragment", "render"]
 
@@ -41,7 +42,7 @@ def environment(nav: list[NavEntry]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"nav": nav, "static": _static_urls()}
+    made.globals |= {"nav": nav, "static": _static_urls(), "columns_of": columns_of, "rows_of": rows_of}
     made.filters |= formats.FILTERS
     return made
 

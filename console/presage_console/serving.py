@@ -26,9 +26,11 @@ class ConsoleServer(uvicorn.Server):
 
     def __init__(self, console: Console) -> None:
         settings = console.settings
+        self.app = create_app(console)
+        """What it serves."""
         super().__init__(
             uvicorn.Config(
-                create_app(console),
+                self.app,
                 log_config=None,
                 access_log=False,
                 server_header=False,

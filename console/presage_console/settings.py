@@ -43,7 +43,7 @@ class ConsoleSettings:
     server_tls_key: str = setting("", "Its key, without a passphrase.", shown_default="none")
     metrics_url: str = setting(
         "",
-        "The server's metrics, such as http://127.0.0.1:9090/metrics (`presage serve --metrics-port 9090`), for the page Live.",
+        "The server's metrics, such as http://127.0.0.1:9464/metrics (`presage serve --metrics-port 9464`), for the page Live.",
         shown_default="none",
     )
     archive: str = setting(

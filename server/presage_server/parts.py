@@ -22,6 +22,8 @@ from presage_server.drift.counting import ServedCounts
 from presage_server.explaining.explainers import Explainers
 from presage_server.explaining.method import ExplainMethod
 from presage_server.items.catalogue_service import CatalogueService
+from presage_server.items.item_reports import ItemReports
+from presage_server.items.live_items import LiveItems
 from presage_server.models.guarding import Guard
 from presage_server.models.reporting import Reporter
 from presage_server.models.rolling_back import Rollbacks
@@ -89,10 +91,12 @@ def add_rare_methods(
     *,
     models: Models,
     redis: Redis,
+    live: LiveItems,
     settings: Settings,
     custom: CustomFeatures | None,
 ) -> None:
     """Have the grpc.aio server serve what need not be fast."""
+    ItemReports(live).add_to(server)
     CatalogueService(redis, timeout_seconds=settings.store_timeout_ms / 1e3).add_to(server)
     setter = None
     if settings.allow_set_aliases:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from presage.v1 import ranking_service_pb2
-from presage_client import CatalogueItem, InternalError, InvalidRequestError, UpsertOutcome
+from presage_client import CatalogueItem, InternalError, InvalidRequestError, ItemReport, ItemReports, UpsertOutcome
 
 EVERYTHING = CatalogueItem(
     item_id="lamp",
@@ -100,4 +100,44 @@ def test_a_field_of_the_wrong_type_is_refused_by_name(field, value, expected):
 async def test_something_else_is_refused(client, servicer):
     with pytest.raises(TypeError, match=r"^item: expected a CatalogueItem, got 'lamp'"):
         await client.upsert_items(["lamp"])
+    assert servicer.received == []
+
+
+REPORT = ItemReport(
+    item_id="lamp",
+    cold=True,
+    price=39.9,
+    category="light",
+    brand="acme",
+    tags=("new", "sale"),
+    stock=3,
+    blocked=True,
+    first_seen_unix_micros=1_769_860_800_000_000,
+    views_7_days=1,
+    carts_7_days=2,
+    purchases_7_days=3,
+    views=4,
+    purchases=5,
+    popularity_place=6,
+)
+
+
+async def test_what_is_known_of_items_is_read_field_by_field(client, servicer):
+    message = ranking_service_pb2.ItemReport(**dataclasses.asdict(REPORT))
+    assert {field.name for field, _ in message.ListFields()} == set(message.DESCRIPTOR.fields_by_name)
+    unknown = ranking_service_pb2.ItemReport(item_id="bulb")
+    servicer.script.append(
+        ranking_service_pb2.ListItemsResponse(items=[message, unknown], total_items=7, counted_until_unix_micros=8)
+    )
+
+    reports = await client.list_items(["lamp", "bulb"])
+
+    assert reports == ItemReports(items=(REPORT, reports.items[1]), total_items=7, counted_until_unix_micros=8)
+    assert (reports.items[1].item_id, reports.items[1].stock) == ("bulb", None)
+    assert servicer.requests("ListItems") == [ranking_service_pb2.ListItemsRequest(item_ids=["lamp", "bulb"])]
+
+
+async def test_ids_are_a_sequence_of_strings(client, servicer):
+    with pytest.raises(TypeError, match=r"^item_ids: expected a sequence of strings, got 'lamp'"):
+        await client.list_items("lamp")
     assert servicer.received == []

@@ -73,6 +73,8 @@ def test_the_public_names():
         "InvalidRequestError",
         "Item",
         "ItemFilter",
+        "ItemReport",
+        "ItemReports",
         "ItemSource",
         "ModelDetails",
         "ModelKind",

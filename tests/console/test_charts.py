@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from presage_console.bars import columns_of, rows_of
 from presage_console.charts import Chart, Marker, Series
 from presage_console.formats import NO_VALUE
 
@@ -43,10 +44,15 @@ def test_a_waterfall_goes_from_its_start_to_the_sum():
         ("hour", ["-0.25 ms"]),
         ("score", ["-0.75 ms"]),
     ]
-    base, cart, hour, end = made.horizontal_bars
+    base, cart, hour, end = rows_of(made)
     assert (base.at, cart.at, cart.length, hour.sign, end.sign) == (0, 0, 100, "minus", "total")
     assert hour.at == end.at == 50
     assert hour.length == 50
+
+
+def test_a_row_of_nothing_has_no_bar_and_the_smallest_one_can_be_seen():
+    lengths = [bar.length for bar in rows_of(chart((100.0, 0.0, -0.001), kind="rows"))]
+    assert (lengths[0] > 99, lengths[1], lengths[2] > 0.1) == (True, 0.0, True)
 
 
 def test_bars_stand_side_by_side_and_no_higher_than_the_drawing():
@@ -61,26 +67,26 @@ def test_bars_stand_side_by_side_and_no_higher_than_the_drawing():
         ],
         markers=[Marker(at=1, label="here")],
     )
-    assert [(bar.label, bar.series, bar.shown) for bar in made.bars] == [
+    assert [(bar.label, bar.series, bar.shown) for bar in columns_of(made).bars] == [
         ("0", 1, "20.0 %"),
         ("1", 1, "80.0 %"),
         ("1", 2, "40.0 %"),
     ]
-    assert made.marker_places == [(50.0, "here")]
-    assert made.labels == [(25.0, "0"), (75.0, "1")]
+    assert columns_of(made).markers == [(50.0, "here")]
+    assert columns_of(made).labels == [(25.0, "0"), (75.0, "1")]
 
 
 @given(NUMBERS, st.sampled_from(["bars", "rows", "waterfall"]))
 def test_no_bar_leaves_the_drawing(values, kind):
     made = chart(values, kind=kind)
-    bars = made.bars if kind == "bars" else made.horizontal_bars
+    bars = columns_of(made).bars if kind == "bars" else rows_of(made)
     for bar in bars:
         assert -0.01 <= bar.at <= 100.01
         assert 0 <= bar.length <= 100.01
         assert bar.at + bar.length <= 100.5
     if kind == "bars":
-        assert all(0 <= at <= 100 for at, _ in made.ticks)
-        assert 1 <= len(made.ticks) <= 11
+        assert all(0 <= at <= 100 for at, _ in columns_of(made).ticks)
+        assert 1 <= len(columns_of(made).ticks) <= 11
 
 
 @pytest.mark.parametrize(
@@ -98,4 +104,4 @@ def test_parts_that_do_not_fit_are_named(fields, message):
 
 def test_a_chart_of_nothing_is_a_chart():
     made = chart((), kind="bars")
-    assert (made.bars, made.labels, list(made.rows)) == ([], [], [])
+    assert (columns_of(made).bars, columns_of(made).labels, list(made.rows)) == ([], [], [])

@@ -69,7 +69,7 @@ def test_every_call_has_a_request_and_a_response_of_its_own(files):
     services = [service for file in files for service in file.service]
     assert {service.name: [method.name for method in service.method] for service in services} == {
         "ModelService": ["ListModels", "GetModel", "SetAliases", "Explain"],
-        "RankingService": ["Rank", "NextItems", "SimilarItems", "UpsertItems"],
+        "RankingService": ["Rank", "NextItems", "SimilarItems", "UpsertItems", "ListItems"],
         "ScoringService": ["TrackEvent", "TrackEvents", "Score", "ScoreBatch", "ScoreVectors", "GetFeatures"],
     }
     for method in (method for service in services for method in service.method):

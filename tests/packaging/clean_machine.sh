@@ -45,6 +45,10 @@ tail -n 45 "$work/output"
 left=$(find "$work/empty-server" | wc -l)
 [ "$left" -eq 1 ] || { echo "the demo left files behind:"; find "$work/empty-server"; exit 1; }
 
+environment console "[console]"
+run "$work/console/bin/python" "$here/console_install.py"
+cat "$work/output"
+
 if [ $# -gt 0 ]; then
   mkdir -p "$1"
   cp "$work"/dist/* "$1/"

@@ -7,7 +7,15 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-_PACKAGES = ("presage", "presage_client", "presage_export", "presage_featurizer", "presage_server", "presage_training")
+_PACKAGES = (
+    "presage",
+    "presage_client",
+    "presage_console",
+    "presage_export",
+    "presage_featurizer",
+    "presage_server",
+    "presage_training",
+)
 _MANY_BYTES = 10_000_000
 
 
@@ -26,6 +34,12 @@ def check(file: Path) -> list[str]:
         expected = [f"{package}/__init__.py" for package in _PACKAGES]
         expected += [
             "presage_client/py.typed",
+            "presage_console/py.typed",
+            "presage_console/static/console.css",
+            "presage_console/static/vendor/SHA256SUMS",
+            "presage_console/static/vendor/htmx-LICENSE.txt",
+            "presage_console/static/vendor/htmx.min.js",
+            "presage_console/templates/base.html",
             "presage_server/py.typed",
             "presage_server/bundles/conversion/3/manifest.json",
         ]
@@ -41,7 +55,12 @@ def check(file: Path) -> list[str]:
             "CHANGELOG.md",
             "models/conversion/3/manifest.json",
         ]
-        expected += ["proto/presage/v1/event.proto", "deploy/docker/Dockerfile", "client/examples/node/shop.js"]
+        expected += [
+            "proto/presage/v1/event.proto",
+            "deploy/docker/Dockerfile",
+            "client/examples/node/shop.js",
+            "console/vendor.sh",
+        ]
         unwanted = [name for name in names if name.startswith((".venv", "build/", ".git/", ".benchmarks"))]
     unwanted += [name for name in names if "__pycache__" in name or "node_modules" in name]
     problems = [f"expected {name}, which is missing" for name in expected if name not in names]

@@ -12,6 +12,7 @@ from queue import Queue
 from typing import Any
 
 import httpx
+from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from presage_console.app import create_app
@@ -78,11 +79,15 @@ class RunningConsole:
     url: str
     """Without a slash at the end."""
     console: Console
+    app: Starlette
 
 
 @contextmanager
-def running_console(server: str, **settings: Any) -> Iterator[RunningConsole]:
-    """Serve a console on a free port; ``settings`` are those of ConsoleSettings, and ``now`` of ``open_console``."""
+def running_console(server: str, *, routes: Sequence[BaseRoute] = (), **settings: Any) -> Iterator[RunningConsole]:
+    """Serve a console on a free port; ``settings`` are those of ConsoleSettings, and ``now`` of ``open_console``.
+
+    ``routes`` are a test's own, beside those of the console.
+    """
     given = {name: settings.pop(name) for name in ("now",) if name in settings}
     ours = ConsoleSettings(server=server, port=0, **settings)
     begun: Queue[tuple[Console, ConsoleServer, asyncio.AbstractEventLoop]] = Queue()
@@ -90,6 +95,7 @@ def running_console(server: str, **settings: Any) -> Iterator[RunningConsole]:
     async def run() -> None:
         console = open_console(ours, own_token=OWN_TOKEN, **given)
         serving = ConsoleServer(console)
+        serving.app.router.routes[:0] = routes
         begun.put((console, serving, asyncio.get_running_loop()))
         await serving.serve(sockets=[listening])
 
@@ -98,7 +104,7 @@ def running_console(server: str, **settings: Any) -> Iterator[RunningConsole]:
         thread.start()
         console, serving, loop = begun.get(timeout=GENEROUS_SECONDS)
         try:
-            yield RunningConsole(address_of(ours, listening).rstrip("/"), console)
+            yield RunningConsole(address_of(ours, listening).rstrip("/"), console, serving.app)
         finally:
             loop.call_soon_threadsafe(serving.stop)
             thread.join(GENEROUS_SECONDS)

@@ -47,8 +47,8 @@ class Terminal:
         assert self._server.still_running(), self._server.log
         return self._server.address
 
-    def run(self, command: str) -> None:
-        """Run a command to its end, or until it serves.
+    def run(self, command: str) -> str:
+        """Run a command to its end, or until it serves, and return what it printed.
 
         Raises:
             AssertionError: It ended with an exit code other than 0.
@@ -57,7 +57,7 @@ class Terminal:
         words = shlex.split(command, comments=True)
         if words[:2] == ["presage", "serve"]:
             self._serve(*(word for word in words[2:] if word != "&"))
-            return
+            return ""
         if words[-1] == "&":
             raise ValueError(f"expected only 'presage serve' in the background, got {command!r}")
         named = list(dropwhile(_VARIABLE.match, words))
@@ -74,6 +74,7 @@ class Terminal:
             check=False,
         )
         assert done.returncode == 0, f"{command!r} ended with {done.returncode}:\n{done.stdout}"
+        return done.stdout
 
     def _serve(self, *flags: str) -> None:
         """Start a server in place of the one before."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from redis.asyncio import Redis
 
 from presage_export.drift import BASELINE_FILE, HOUR_MICROS, Column, ServedRows, build_baseline, pack_baseline
 from presage_featurizer import CONVERSION
+from presage_server.drift.counting import ServedCounts
+from presage_server.drift.publishing import CountsPublisher
+from presage_server.models.loading import load_model
 from presage_server.models.model import Model
 from presage_server.scoring.jobs import ScoreJob
 from presage_server.telemetry.stages import Stages
@@ -44,3 +49,38 @@ def scored(model: Model, rows: ServedRows) -> list[ScoreJob]:
         job.rows, job.row, job.score = np.ascontiguousarray(rows.values[:, :-1]), place, float(rows.values[place, -1])
         jobs.append(job)
     return jobs
+
+
+async def serve_hours(
+    redis_url: str,
+    models: Path,
+    *,
+    hours: int,
+    spoilt_hours: int = 0,
+    visitors_an_hour: int = 150,
+    now_unix_micros: int,
+) -> None:
+    """Have a server count some hours that have just ended, the last ones without any page views.
+
+    Args:
+        redis_url: The store.
+        models: As ``write_bundle_with_baseline`` makes it.
+        hours: How many hours.
+        spoilt_hours: How many of them have no page views.
+        visitors_an_hour: How many visitors are scored in each, twice.
+        now_unix_micros: The last one ends with the hour before this moment.
+    """
+    model = load_model(models / "conversion" / "1")
+    now = now_unix_micros - hours * HOUR_MICROS
+    counts = ServedCounts(lambda: now)
+    async with Redis.from_url(redis_url) as redis:
+        publisher = CountsPublisher(counts, redis, writer="a")
+        for hour in range(hours):
+            rows = some_rows(1, visitors_an_hour=visitors_an_hour, seed=hour + 1)
+            if hour >= hours - spoilt_hours:
+                values = np.where(np.arange(rows.values.shape[1]) == 4, np.float32(0), rows.values)
+                rows = replace(rows, values=values)
+            counts.note(scored(model, rows))
+            await publisher.publish()
+            now += HOUR_MICROS
+        await publisher.publish()

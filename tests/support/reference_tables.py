@@ -7,10 +7,12 @@ from itertools import dropwhile
 from math import isinf
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
+from presage_console.settings import ConsoleSettings
 from presage_featurizer import CATALOGUE, CORE
-from presage_server.setting_fields import SettingField, flag_of, setting_fields, variable_of
+from presage_server.cli.variables import CONSOLE_PREFIX
+from presage_server.setting_fields import PREFIX, SettingField, flag_of, setting_fields, variable_of
 from presage_server.settings import Settings
 
 REFERENCE: Final = Path(__file__).parents[2] / "docs" / "reference"
@@ -30,13 +32,13 @@ def feature_rows() -> list[str]:
     return rows
 
 
-def setting_rows() -> list[str]:
-    """Return the header, then one row for each option of ``presage serve``."""
+def setting_rows(settings: type[Any] = Settings, prefix: str = PREFIX) -> list[str]:
+    """Return the header, then one row for each option of a command, that of ``presage serve`` unless others are named."""
     rows = ["| flag | variable | default | allowed | meaning |", "|---|---|---|---|---|"]
-    for setting in setting_fields(Settings):
+    for setting in setting_fields(settings):
         cells = (
             f"`{flag_of(setting.name)}`",
-            f"`{variable_of(setting.name)}`",
+            f"`{variable_of(setting.name, prefix)}`",
             setting.shown_default or _shown_default(setting),
             f"{setting.allowed} {setting.unit}".strip(),
             setting.meaning,
@@ -51,7 +53,11 @@ def _shown_default(setting: SettingField) -> str:
 
 
 TABLES: Final[Mapping[str, Callable[[], list[str]]]] = MappingProxyType(
-    {"features.md": feature_rows, "settings.md": setting_rows}
+    {
+        "console.md": lambda: setting_rows(ConsoleSettings, CONSOLE_PREFIX),
+        "features.md": feature_rows,
+        "settings.md": setting_rows,
+    }
 )
 """The pages with a generated table."""
 

@@ -120,6 +120,9 @@ class ScriptedServicer(
         plain = ranking_service_pb2.UpsertItemsResponse(results=results)
         return self._answer("UpsertItems", request, context, plain)
 
+    def ListItems(self, request, context):  # noqa: N802  # the contract's name
+        return self._answer("ListItems", request, context, ranking_service_pb2.ListItemsResponse())
+
     def ListModels(self, request, context):  # noqa: N802  # the contract's name
         return self._answer("ListModels", request, context, model_service_pb2.ListModelsResponse())
 

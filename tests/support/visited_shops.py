@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from presage_client import Client, Event, EventType, Item
+from presage_client import Client, ClientOptions, Event, EventType, Item
 from presage_client.types import Device
 from presage_featurizer import MICROS
 from presage_server.settings import shipped_models
@@ -16,10 +16,10 @@ from presage_training.simulator import Shop, simulate
 from presage_training.traffic.ranking_tour import load_catalogue
 from presage_training.traffic.sending import client_event
 from support.archives import archive_once, logged_vectors
-from support.running_server import GENEROUS_SECONDS, ServerProcess, server_process
+from support.running_server import GENEROUS_SECONDS, PATIENT, ServerProcess, server_process
 from support.stores import LocalStore
 
-__all__ = ["BUYER", "VisitedShop", "visit", "visited_shop"]
+__all__ = ["BUYER", "VisitedShop", "patient_client", "visit", "visited_shop"]
 
 BUYER = "ada/o'neil <b>&amp;</b>"
 """Looks at a few products, compares two, and begins a checkout; the id has what HTML and addresses give a meaning to."""
@@ -46,14 +46,23 @@ class VisitedShop:
 @contextmanager
 def visited_shop(store: LocalStore, folder: Path, *, visitors: int = 30) -> Iterator[VisitedShop]:
     """Run a server that ships, have simulated visitors and BUYER visit it, and archive that."""
-    flags = ("--redis-url", store.url, "--sample-vectors-share", "1", "--follow-items", "--item-bucket-seconds", "1")
+    flags = (
+        "--redis-url",
+        store.url,
+        "--sample-vectors-share",
+        "1",
+        "--follow-items",
+        "--item-bucket-seconds",
+        "1",
+        *PATIENT,
+    )
     shop = Shop.create(seed=5, products_per_category=6)
     now = time.time_ns() // 1_000
     begun = now - _DAYS * _DAY_MICROS
     with server_process(folder / "server.log", *flags) as server:
         load_catalogue(server.address, shop, first_seen_unix_micros=begun - 30 * _DAY_MICROS)
         crowd = simulate(seed=5, visitors=visitors, start_unix_micros=begun, days=_DAYS, shop=shop)
-        with Client(server.address) as client:
+        with patient_client(server.address) as client:
             outcomes = client.track_many(client_event(event) for event in crowd if event.event_time_unix_micros < now)
             assert all(outcome.error is None for outcome in outcomes)
             scores = visit(client, BUYER, shop, now)
@@ -65,6 +74,11 @@ def visited_shop(store: LocalStore, folder: Path, *, visitors: int = 30) -> Iter
         )
         visited.archive_more()
         yield visited
+
+
+def patient_client(address: str) -> Client:
+    """Connect to a server on a machine that may be busy."""
+    return Client(address, options=ClientOptions(timeout_ms=1_000 * GENEROUS_SECONDS))
 
 
 def visit(client: Client, user_id: str, shop: Shop, until_unix_micros: int) -> int:

@@ -110,6 +110,10 @@ def examples_of(subjects: Subjects, *, seed: int = 1) -> Mapping[str, Sequence[b
             ranking_pb.SimilarItemsRequest(item_id=maker.item(), k=7, filter=maker.context().filter),
         ],
         "UpsertItems": [ranking_pb.UpsertItemsRequest(items=maker.catalogue(count)) for count in (0, 1, 5)],
+        "ListItems": [
+            ranking_pb.ListItemsRequest(k=5),
+            ranking_pb.ListItemsRequest(item_ids=sorted({maker.item() for _ in range(5)})),
+        ],
         "ListModels": [models_pb.ListModelsRequest()],
         "GetModel": [
             models_pb.GetModelRequest(model=model, version=version)

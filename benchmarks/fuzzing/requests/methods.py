@@ -70,6 +70,7 @@ METHODS: Final = (
     _method(_RANKING, ranking_service_pb2, "NextItems", _INVALID, _NOT_FOUND),
     _method(_RANKING, ranking_service_pb2, "SimilarItems", _INVALID, _NOT_FOUND),
     _method(_RANKING, ranking_service_pb2, "UpsertItems", _INVALID, weight=24),
+    _method(_RANKING, ranking_service_pb2, "ListItems", _INVALID, weight=8),
     _method(_MODELS, model_service_pb2, "ListModels", _INVALID, weight=4),
     _method(_MODELS, model_service_pb2, "GetModel", _INVALID, _NOT_FOUND, weight=8),
     _method(_MODELS, model_service_pb2, "SetAliases", _INVALID, _NOT_FOUND, _ABORTED, _PRECONDITION, weight=1),

@@ -38,9 +38,9 @@ class TestRow:
 
     name: str
     words: str
+    """What differs; empty for what is as usual."""
     effect: float
     needed: float
-    chance: float
 
     @property
     def ratio(self) -> float:
@@ -124,10 +124,9 @@ def _compare(report: DriftReport, name: str, last_hour: int | None) -> Compared:
     tests = [
         TestRow(
             name=TESTS[finding.test],
-            words=describe_finding(finding),
+            words=describe_finding(finding) if finding.matters else "",
             effect=finding.effect,
             needed=finding.needed,
-            chance=finding.chance,
         )
         for finding in findings
     ]

@@ -7,25 +7,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from presage_console.drift.words import describe_alarm
+from presage_console.drift.strips import Cell, cells_of, summarise
+from presage_console.drift.words import describe_alarm, moment
+from presage_console.drift.young import what_waits, why_too_young
 from presage_export.drift import Alarm, Finding, Window
 from presage_server.drift.report import DriftReport
 
 __all__ = [
     "AlarmView",
-    "Cell",
     "ColumnRow",
     "State",
     "VersionView",
     "WindowView",
     "largest_ratios",
-    "moment",
     "view_version",
     "view_window",
 ]
-
-LEVELS = (0.25, 0.5, 1.0, 2.0)
-"""Cells become darker at an effect of these times what matters."""
 
 
 class State(Enum):
@@ -43,6 +40,8 @@ class AlarmView:
     """One alarm of a column."""
 
     column: str
+    is_general: bool
+    """Whether it only says that the distribution differs."""
     words: str
     """What has changed, as a sentence without its end."""
     since: dt.datetime
@@ -55,20 +54,6 @@ class AlarmView:
     """The largest effect over the one from which it matters."""
     effect: float
     needed: float
-    chance: float
-    """How likely that is if nothing but what is usual has changed."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
-    """One window in the strip of a column."""
-
-    x: float
-    """Where it begins, of 1,000."""
-    width: float
-    level: int
-    """0 to 4: how far the effect is, on the scale of ``LEVELS``."""
-    in_alarm: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,14 +65,29 @@ class ColumnRow:
     ratio: float | None
     """The largest effect in the newest window, over the one from which it matters; None if it is not compared."""
     alarms: tuple[AlarmView, ...]
-    """The largest first."""
+    """Those that go on first, and of these what says most: that the distribution differs follows from any of the others."""
     cells: tuple[Cell, ...]
+
+    @property
+    def since(self) -> dt.datetime:
+        """The beginning of the first window that any alarm is about."""
+        return min(alarm.since for alarm in self.alarms)
+
+    @property
+    def raised(self) -> dt.datetime:
+        """From when on the first alarm could be known."""
+        return min(alarm.raised for alarm in self.alarms)
+
+    @property
+    def until(self) -> dt.datetime | None:
+        """The end of the last window that any alarm is about; None while one goes on."""
+        ends = [alarm.until for alarm in self.alarms]
+        return None if None in ends else max(end for end in ends if end is not None)
 
     @property
     def summary(self) -> str:
         """The strip in words."""
-        over = sum(cell.level >= LEVELS.index(1.0) + 1 for cell in self.cells)
-        return f"{over} of {len(self.cells)} windows with an effect that matters"
+        return summarise(self.cells)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +113,7 @@ class VersionView:
     columns: tuple[ColumnRow, ...]
     comparisons: int
     alarms: int
-    """How many alarms go on in the newest window."""
+    """How many columns have an alarm that goes on in the newest window."""
     unreadable: int
     too_young: str
     """Why nothing, or not everything, can be said yet; empty if all can."""
@@ -151,10 +151,10 @@ def view_version(report: DriftReport) -> VersionView:
         windows=tuple(view_window(window) for window in windows),
         columns=tuple(columns),
         comparisons=len(report.findings),
-        alarms=sum(alarm.until is None for alarm in alarms),
+        alarms=sum(row.state is State.ALARM for row in columns),
         unreadable=report.unreadable,
-        too_young=_why_too_young(report),
-        waiting=_what_waits(report),
+        too_young=why_too_young(report),
+        waiting=what_waits(report),
     )
 
 
@@ -177,14 +177,11 @@ def view_window(window: Window) -> WindowView:
     )
 
 
-def moment(unix_micros: int) -> dt.datetime:
-    return dt.datetime.fromtimestamp(unix_micros / 1e6, dt.UTC)
-
-
 def _view_alarm(alarm: Alarm, windows: Sequence[Window]) -> AlarmView:
     worst, goes_on = alarm.worst, alarm.last.window == len(windows) - 1
     return AlarmView(
         column=alarm.column,
+        is_general=alarm.test == "distribution",
         words=describe_alarm(alarm),
         since=moment(windows[alarm.since].start_unix_micros),
         raised=moment(windows[alarm.first.window].end_unix_micros),
@@ -192,7 +189,6 @@ def _view_alarm(alarm: Alarm, windows: Sequence[Window]) -> AlarmView:
         ratio=worst.effect / worst.needed,
         effect=worst.effect,
         needed=worst.needed,
-        chance=worst.chance,
     )
 
 
@@ -213,49 +209,10 @@ def _view_column(
         name=name,
         state=state,
         ratio=ratio,
-        alarms=tuple(sorted(alarms, key=lambda alarm: (alarm.until is not None, -alarm.ratio))),
-        cells=tuple(_cells(windows, ratios, in_alarm)),
+        alarms=tuple(sorted(alarms, key=lambda alarm: (alarm.until is not None, alarm.is_general, -alarm.ratio))),
+        cells=tuple(cells_of(windows, ratios, in_alarm)),
     )
-
-
-def _cells(windows: Sequence[Window], ratios: dict[int, float], in_alarm: set[int]) -> Iterable[Cell]:
-    if not windows:
-        return
-    first, end = windows[0].start_unix_micros, windows[-1].end_unix_micros
-    scale = 1000.0 / (end - first)
-    for place, ratio in sorted(ratios.items()):
-        window = windows[place]
-        yield Cell(
-            x=round((window.start_unix_micros - first) * scale, 1),
-            width=round((window.end_unix_micros - window.start_unix_micros) * scale, 1),
-            level=sum(ratio >= bound for bound in LEVELS),
-            in_alarm=place in in_alarm,
-        )
 
 
 def _largest_alarm(row: ColumnRow) -> float:
     return max((alarm.ratio for alarm in row.alarms), default=0.0)
-
-
-def _why_too_young(report: DriftReport) -> str:
-    needed = int(report.version.baseline.min_visitors[0])
-    if not report.windows:
-        return (
-            f"Too young to be judged: a window takes {needed:,} visitors, or a day, in hours that have ended, and there is none "
-            "yet."
-        )
-    if len(report.windows) == 1:
-        return "One window so far: what it shows is drawn here, and an alarm takes two in a row."
-    return ""
-
-
-def _what_waits(report: DriftReport) -> str:
-    waiting = report.waiting
-    if waiting is None:
-        return ""
-    needed = int(report.version.baseline.min_visitors[0])
-    return (
-        f"Not yet in a window: {waiting.rows:,} rows of about {waiting.visitors:,} visitors, in hours from "
-        f"{moment(waiting.start_unix_micros):%m-%d %H:%M} to {moment(waiting.end_unix_micros):%m-%d %H:%M} UTC; a window takes "
-        f"{needed:,} visitors, or a day."
-    )

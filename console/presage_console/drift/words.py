@@ -1,11 +1,14 @@
-"""What an alarm or a test says, in words."""
+"""What an alarm or a test says, in words, and when."""
 
 from __future__ import annotations
 
+import datetime as dt
+
+from presage_console.formats import percent
 from presage_export.drift import SCORE, VISITORS, Alarm, Finding
 from presage_featurizer import CATALOGUE
 
-__all__ = ["TESTS", "describe_alarm", "describe_column", "describe_finding"]
+__all__ = ["TESTS", "describe_alarm", "describe_column", "describe_finding", "moment"]
 
 TESTS = {
     "distribution": "shares of all bins",
@@ -28,15 +31,17 @@ def describe_finding(finding: Finding) -> str:
     if finding.test == "distribution":
         return "its values are spread in another way"
     if finding.test == "busiest":
-        return f"one visitor has {finding.found:.1%} of the rows; the busiest usually has {finding.expected:.1%}"
+        return (
+            f"one visitor has {percent(finding.found)} of the rows; the busiest usually has {percent(finding.expected)}"
+        )
     if finding.test == "level":
         than = "larger" if finding.found >= finding.expected else "smaller"
         return (
-            f"its values are {than}: the average row lies above {finding.found:.1%} of training's rows, usually above "
-            f"{finding.expected:.0%}"
+            f"its values are {than}: the average row lies above {percent(finding.found)} of training's rows, usually above "
+            f"{percent(finding.expected, 0)}"
         )
     what = {"zeros": "zeros", "defaults": "the value of visitors without history", "missing": "missing values"}
-    return f"{what[finding.test]} in {finding.found:.1%} of rows, usually {finding.expected:.1%}"
+    return f"{what[finding.test]} in {percent(finding.found)} of rows, usually {percent(finding.expected)}"
 
 
 def describe_column(name: str) -> str:
@@ -46,3 +51,7 @@ def describe_column(name: str) -> str:
     if name == SCORE:
         return "What the model predicts."
     return CATALOGUE[name].meaning if name in CATALOGUE else ""
+
+
+def moment(unix_micros: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(unix_micros / 1e6, dt.UTC)

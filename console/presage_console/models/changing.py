@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
-from presage_console.models.aliases import to_registry
 
 from presage_client import AliasChange, ModelSummary
+from presage_console.models.aliases import to_registry
 from presage_export import registry
 
 __all__ = ["Action", "ChangeError", "Wanted", "decide", "find_before", "read_wanted", "wording"]

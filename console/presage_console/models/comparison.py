@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from presage_client import ModelDetails, ModelKind, ModelSummary, RollbackRules, VersionState
 from presage_console.errors import SourceError
+from presage_console.formats import MINUS
 from presage_console.models.aliases import to_registry
 from presage_console.models.measurements import Figure, MeasuredComparison, Question, Span
-
-from presage_client import ModelDetails, ModelKind, ModelSummary, RollbackRules, VersionState
 from presage_export.registry import AliasesError
 
 __all__ = [
@@ -176,12 +176,16 @@ def _bar(span: Span) -> tuple[float, float, float] | None:
 def _interval(span: Span) -> str:
     if span.low is None or span.high is None:
         return "not known yet"
-    return f"{span.low:.4f} to {span.high:.4f}"
+    return _with_minus(f"{span.low:.4f} to {span.high:.4f}")
 
 
 def _value(span: Span | None) -> str:
-    return "" if span is None or span.value is None else f"{span.value:.4f}"
+    return "" if span is None or span.value is None else _with_minus(f"{span.value:.4f}")
 
 
 def _signed(value: float | None) -> str:
-    return "" if value is None else f"{value:+.4f}"
+    return "" if value is None else _with_minus(f"{value:+.4f}")
+
+
+def _with_minus(text: str) -> str:
+    return text.replace("-", MINUS)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from presage_client import ModelDetails, VersionState
 
 __all__ = ["Fact", "Importance", "VersionPage", "describe_version", "main_metric"]
+
+Value = TypeVar("Value")
 
 _MICROS_SUFFIX = "_unix_micros"
 
@@ -31,6 +33,18 @@ _METRICS: Final[Mapping[str, tuple[str, str]]] = {
     "hit_rate_at_20": ("hit rate@20", "the share of lists with a right item among the first twenty"),
     "mrr_at_20": ("MRR@20", "the mean of 1 / the place of the first right item; 0 beyond the first twenty"),
 }
+_DATA_ORDER: Final = (
+    "source",
+    "target",
+    "question",
+    "kind",
+    "decisions",
+    "visitors",
+    "days",
+    "train_rows",
+    "fit_queries",
+)
+"""What is said first of the data that a version was trained on."""
 _MAIN: Final = ("roc_auc", "ndcg_at_10", "r2")
 
 _STATES: Final = {
@@ -94,9 +108,9 @@ def describe_version(found: ModelDetails) -> VersionPage:
         feature_set=found.feature_set,
         fingerprint=found.fingerprint,
         features=len(found.importances),
-        metrics=tuple(_metric(name, value) for name, value in _in_order(found.metrics)),
-        training_data=tuple(_training_fact(name, value) for name, value in found.training_data.items()),
-        libraries=tuple(Fact(name=name, value=value) for name, value in found.libraries.items()),
+        metrics=tuple(_metric(name, value) for name, value in _in_order(found.metrics, tuple(_METRICS))),
+        training_data=tuple(_training_fact(name, value) for name, value in _in_order(found.training_data, _DATA_ORDER)),
+        libraries=tuple(Fact(name=name, value=value) for name, value in sorted(found.libraries.items())),
         importances=tuple(
             Importance(feature=name, share=share)
             for name, share in sorted(stated, key=lambda each: (-each[1], each[0]))
@@ -124,11 +138,9 @@ def state_words(state: VersionState) -> str:
     return _STATES[state]
 
 
-def _in_order(metrics: Mapping[str, float]) -> Sequence[tuple[str, float]]:
-    order = list(_METRICS)
-    return sorted(
-        metrics.items(), key=lambda each: (order.index(each[0]) if each[0] in _METRICS else len(order), each[0])
-    )
+def _in_order(values: Mapping[str, Value], first: Sequence[str]) -> Sequence[tuple[str, Value]]:
+    """Return named values, those of ``first`` in its order and the others by name."""
+    return sorted(values.items(), key=lambda each: (first.index(each[0]) if each[0] in first else len(first), each[0]))
 
 
 def _metric(name: str, value: float) -> Fact:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from presage_console.charts import Chart, Series
@@ -41,14 +42,16 @@ def draw_learning(learning: Learning) -> Chart | None:
     steps = learning.steps
     if len(steps) < 2:
         return None
-    are_numbers = all(step.version.isdigit() for step in steps)
+    ends = [step.log_end_unix_micros for step in steps]
+    by_time = None not in ends and all(one < other for one, other in pairwise(filter(None, ends)))
     values = [step.value for step in steps]
     spread = max(max(values) - min(values), _LEAST_SPREAD)
     return Chart(
         title=f"{learning.metric} of each version",
         note="Each on data that it was not trained on, the newest of its own time: later versions are measured on later visitors.",
-        x_name="version" if are_numbers else "version, in order",
-        x=[int(step.version) for step in steps] if are_numbers else list(range(1, len(steps) + 1)),
+        x_name="end of the log that it was trained on" if by_time else "version, in order",
+        x=[end / 1e6 for end in ends if end is not None] if by_time else list(range(1, len(steps) + 1)),
+        x_is_time=by_time,
         series=(Series(name=learning.metric, values=values),),
         y_low=min(values) - spread / 4,
         y_high=max(values) + spread / 4,

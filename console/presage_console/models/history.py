@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from presage_console.models.aliases import to_registry
+import msgspec
 
 from presage_client import AliasChange
+from presage_console.models.aliases import to_registry
 from presage_export import registry
 
-__all__ = ["PastChange", "changes_since", "describe_history"]
+__all__ = ["PastChange", "changes_since", "describe_difference", "describe_history"]
+
+_TO = "\N{RIGHTWARDS ARROW}"
+_SHARES = {
+    "challenger_share": "share of the challenger",
+    "holdout_share": "share held out",
+    "pairs_share": "share of scores logged as pairs",
+}
+_ZEROS = re.compile(r"(\d+(?:\.\d*?[1-9])?)\.?0*%")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,7 +30,7 @@ class PastChange:
     at_unix_micros: int
     by: str
     what: str
-    """Such as "champion 3 -> 4, challenger 4 -> none"."""
+    """As ``describe_difference`` says it."""
     reason: str
     revision: int
     """The one that it led to."""
@@ -47,7 +57,24 @@ def changes_since(changes: Sequence[AliasChange], revision: int) -> tuple[PastCh
 
 def _what(change: AliasChange) -> str:
     try:
-        before, after = to_registry(change.before), to_registry(change.after)
+        return describe_difference(to_registry(change.before), to_registry(change.after)) or "nothing"
     except registry.AliasesError as error:
         return f"cannot be read: {error}"
-    return registry.describe_change(before, after) or "nothing"
+
+
+def describe_difference(before: registry.Aliases, after: registry.Aliases) -> str:
+    """Say what differs between two aliases, such as "champion 3 → 4, challenger 4 → none"; empty if nothing does."""
+    said = [
+        f"{name} {getattr(before, name) or 'none'} {_TO} {getattr(after, name) or 'none'}"
+        for name in ("champion", "challenger", "shadow", "prior")
+        if getattr(before, name) != getattr(after, name)
+    ]
+    said += [
+        f"{words} {getattr(before, name):.4%} {_TO} {getattr(after, name):.4%}"
+        for name, words in _SHARES.items()
+        if getattr(before, name) != getattr(after, name)
+    ]
+    if before.salt != after.salt and before.challenger == after.challenger:
+        said.append("visitors assigned again")
+    rules = registry.describe_change(before, msgspec.structs.replace(before, rollback=after.rollback))
+    return ", ".join([_ZEROS.sub(r"\1 %", text) for text in said] + ([rules] if rules else []))

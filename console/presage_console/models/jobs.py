@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+
 from presage_console.models.measurements import Failure, Measured, Question, archive_stamp
 
 __all__ = ["Answer", "Measurements", "measure_in_process"]
@@ -77,12 +78,12 @@ class Measurements:
             is_running=entry.task is not None,
         )
 
-    async def wait(self, question: Question) -> Answer:
-        """Return an answer once it is measured."""
+    async def wait(self, question: Question, seconds: float | None = None) -> Answer:
+        """Return what is known once it is measured, or after so many seconds."""
         self.look(question)
         task = self._entries[question].task
         if task is not None:
-            await asyncio.shield(task)
+            await asyncio.wait([task], timeout=seconds)
         return self.look(question)
 
     def _is_due(self, question: Question, entry: _Entry) -> bool:
@@ -110,6 +111,7 @@ async def measure_in_process(question: Question) -> Measured:
     """Measure in a process of its own, which ends when this is cancelled."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # whatever lies in the folder that the console was started in
         "-m",
         _MODULE,
         msgspec.json.encode(question).decode(),
@@ -131,4 +133,5 @@ async def measure_in_process(question: Question) -> Measured:
     if status:
         said = errors.decode(errors="replace").strip()[-_MOST_ERROR_CHARACTERS:]
         return Failure(message=f"the process that measures ended with status {status}: {said or 'it said nothing'}")
-    return msgspec.json.decode(answer, type=Measured)
+    measured: Measured = msgspec.json.decode(answer, type=Measured)
+    return measured

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from presage_console.models.details import main_metric, metric_words
-
 from presage_client import ModelDetails
+from presage_console.models.details import main_metric, metric_words
 from presage_export.registry import Verdict
 
 __all__ = ["Decision", "Learning", "Step", "describe_learning"]
@@ -80,14 +79,8 @@ def describe_learning(
         versions: The versions, the oldest first.
     """
     last = {verdict.version: _WORDS.get(verdict.verdict, verdict.verdict) for verdict in verdicts}
-    metric = next(
-        (
-            found
-            for version in reversed(versions)
-            if version in details and (found := main_metric(details[version].metrics))
-        ),
-        None,
-    )
+    stated = (main_metric(details[version].metrics) for version in reversed(versions) if version in details)
+    metric = next(filter(None, stated), None)
     name, called = ("", "") if metric is None else metric[:2]
     steps = []
     for version in versions:

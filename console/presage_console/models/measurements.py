@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,6 +12,7 @@ from presage_featurizer.event_log import CHECKPOINT_FILE
 
 __all__ = [
     "BINS",
+    "LEFT_OUT",
     "Bin",
     "Day",
     "Failure",
@@ -22,8 +24,17 @@ __all__ = [
     "Span",
     "VersionScores",
     "archive_stamp",
+    "finite",
+    "left_out",
 ]
 
+LEFT_OUT: Final = {
+    "waiting": "sessions whose outcome is not known yet",
+    "not_eligible": "scores for which there is nothing to predict, such as after the purchase",
+    "unknown_event": "scores after an event that is not in the archive",
+    "same_session": "more scores of sessions that are counted already",
+}
+"""Why scores are left out, in words."""
 BINS: Final = 10
 """Into how many parts of equal size the scores of a version are divided."""
 
@@ -153,3 +164,15 @@ def archive_stamp(archive: Path) -> tuple[int, int]:
     except OSError:
         return (0, 0)
     return found.st_mtime_ns, found.st_ino
+
+
+def finite(value: float) -> float | None:
+    """Return a number; None for infinity and NaN."""
+    # JSON has neither infinity nor NaN.
+    return float(value) if math.isfinite(value) else None
+
+
+def left_out(counts: dict[str, int], skipped: dict[str, int]) -> dict[str, int]:
+    """Return how many scores and events were left out, by the reason; none that are 0."""
+    events = {f"events: {reason}": count for reason, count in skipped.items()}
+    return {reason: count for reason, count in (counts | events).items() if count}

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from presage_client import ModelDetails, ModelKind, ModelSummary, VersionState
 from presage_console.models.aliases import ServedPart, served_parts, to_registry
 from presage_console.models.details import main_metric, state_words
-
-from presage_client import ModelDetails, ModelKind, ModelSummary, VersionState
 from presage_export import registry
 
 __all__ = ["ModelCard", "VersionRow", "describe_models", "describe_versions", "serving"]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from presage_client import AliasChange, ModelSummary, VersionState
 from presage_console.models.aliases import ServedPart, served_parts, to_registry
 from presage_console.models.changing import Action, Wanted, wording
 from presage_console.models.history import PastChange, changes_since
 from presage_console.models.measurements import MeasuredComparison
-
-from presage_client import AliasChange, ModelSummary, VersionState
 from presage_export import registry
 
 __all__ = ["Effect", "Proposal", "propose"]
@@ -45,8 +44,8 @@ class Proposal:
     """Whether anything would be another than it is."""
     verdict: str
     """What the comparison of both versions says; where there was none, that."""
-    is_doubtful: bool
-    """Whether the comparison advises against the change."""
+    tone: str
+    """``good`` if the comparison advises the change, ``bad`` if it advises against it, else empty."""
     warnings: tuple[str, ...]
     meanwhile: tuple[PastChange, ...]
     """What was changed since the operator looked, the newest first."""
@@ -73,7 +72,7 @@ def propose(
     """
     before = to_registry(model.aliases)
     changed = seen_revision is not None and seen_revision != before.revision
-    verdict, is_doubtful = _verdict(wanted, comparison)
+    verdict, tone = _verdict(wanted, comparison)
     return Proposal(
         title=wording(wanted),
         wanted=wanted,
@@ -81,7 +80,7 @@ def propose(
         effects=_effects(served_parts(before), served_parts(after)),
         changes_something=after != before,
         verdict=verdict,
-        is_doubtful=is_doubtful,
+        tone=tone,
         warnings=_warnings(wanted, model, before, after),
         meanwhile=changes_since(changes, seen_revision) if changed and seen_revision is not None else (),
     )
@@ -111,16 +110,23 @@ def _roles(parts: Sequence[ServedPart]) -> str:
     return ", ".join(part.role for part in parts) or "none"
 
 
-def _verdict(wanted: Wanted, comparison: MeasuredComparison | None) -> tuple[str, bool]:
+def _verdict(wanted: Wanted, comparison: MeasuredComparison | None) -> tuple[str, str]:
     if wanted.action not in _ADVICE_AGAINST:
-        return "", False
+        return "", ""
     if comparison is None:
         return (
             "No comparison of this version with the champion has been looked at in this console since it started.",
-            False,
+            "",
         )
-    advice = f"{comparison.reason} Advice of the comparison: {comparison.action}."
-    return advice, comparison.action in _ADVICE_AGAINST[wanted.action]
+    reason = comparison.reason[:1].upper() + comparison.reason[1:].rstrip(".")
+    tone = (
+        "good"
+        if comparison.action == "promote"
+        else "bad"
+        if comparison.action in _ADVICE_AGAINST[wanted.action]
+        else ""
+    )
+    return f"{reason}. Its advice: {comparison.action}.", tone
 
 
 def _warnings(

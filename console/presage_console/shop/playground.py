@@ -30,11 +30,11 @@ from presage_server.settings import shipped_models
 from presage_server.store.embedded import end_with_parent
 from presage_server.store.private_files import ADDRESS_FILE
 
-__all__ = ["MODEL", "Playground", "connected", "playground"]
+__all__ = ["MODEL", "PLACEMENTS", "Playground", "connected", "playground"]
 
 MODEL: Final = "conversion"
 """The model that learns."""
-_PLACEMENTS: Final = f"""\
+PLACEMENTS: Final = f"""\
 [{PLACEMENT}]
 cheaper_alternatives = 3
 max_per_category = 8
@@ -47,7 +47,7 @@ _SERVE: Final = (
 _LEARN: Final = (
     "--name", MODEL, "--after-purchases", "20", "--every-hours", "0", "--window-share", "0.3", "--share", "0.2",
     "--holdout-share", "0", "--min-sessions", "60", "--min-purchases", "5", "--tightest-at", "200", "--tolerance", "0.1",
-    "--slice-tolerance", "1", "--cooldown-hours", "0", "--patience-hours", "0.05", "--poll-seconds", "2",
+    "--slice-tolerance", "1", "--cooldown-hours", "0", "--patience-hours", "0.25", "--poll-seconds", "2",
 )  # fmt: skip
 """Thresholds for minutes; the defaults are for weeks."""
 _STORE_SECONDS: Final = 10.0
@@ -116,7 +116,7 @@ def playground(
         models, archive, store = folder / "models", folder / "archive", folder / "store"
         archive.mkdir()
         shutil.copytree(shipped_models(), models)
-        (folder / "placements.toml").write_text(_PLACEMENTS)
+        (folder / "placements.toml").write_text(PLACEMENTS)
 
         def start(part: str, *arguments: str) -> subprocess.Popen[str]:
             return running.enter_context(_child(folder, part, *arguments))

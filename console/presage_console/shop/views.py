@@ -15,7 +15,7 @@ from presage_console.shop.words import ARMS, INTENTS, euros, points, reasons_in_
 
 __all__ = ["Card", "Reason", "ScoreView", "ShopView", "make_view", "sparkline"]
 
-_REASONS: Final = 5
+_REASONS: Final = 4
 _CHANGES: Final = 3
 _LEAST_CHANGE: Final = 0.02
 _BAR: Final = 50.0

@@ -15,7 +15,8 @@ from presage_console.errors import SourceError
 
 __all__ = ["MetricsReader"]
 
-_TIMEOUT_SECONDS = 2.0
+_TIMEOUT_SECONDS = 10.0
+"""As long as Prometheus waits: a machine may be busy."""
 _MOST_BYTES = 16 << 20
 
 

@@ -29,7 +29,9 @@
   }
 
   function timeAxis(_plot, ticks, _axis, _space, apart) {
-    return ticks.map((tick) => time(tick, apart));
+    // Where days change between the ticks of hours, the first tick of a day is its date.
+    const days = apart < 86400 && ticks.at(-1) - ticks[0] >= 86400;
+    return ticks.map((tick) => (days && tick % 86400 === 0 ? time(tick, 86400).slice(5) : time(tick, apart)));
   }
 
   function numberAxis(_plot, ticks) {

@@ -31,6 +31,8 @@ __all__ = [
 
 _RANKED = 10
 """Items of the list that is shown."""
+_TIMEOUT_MS = 10_000
+"""A page can wait: the server's process that explains starts with the first question."""
 
 INTENTS = {
     "UNSPECIFIED": "no session is open",
@@ -77,9 +79,11 @@ async def ask(client: AsyncClient, user_id: str, *, model: str, feature_set: str
         now_unix_micros: The moment.
     """
     explained, features, ranked = await asyncio.gather(
-        _answer(client.explain(user_id, model=model, as_of_unix_micros=now_unix_micros)),
-        _answer(client.features(user_id, feature_set=feature_set, as_of_unix_micros=now_unix_micros)),
-        _answer(client.rank(user_id, k=_RANKED, as_of_unix_micros=now_unix_micros)),
+        _answer(client.explain(user_id, model=model, as_of_unix_micros=now_unix_micros, timeout_ms=_TIMEOUT_MS)),
+        _answer(
+            client.features(user_id, feature_set=feature_set, as_of_unix_micros=now_unix_micros, timeout_ms=_TIMEOUT_MS)
+        ),
+        _answer(client.rank(user_id, k=_RANKED, as_of_unix_micros=now_unix_micros, timeout_ms=_TIMEOUT_MS)),
     )
     return Live(
         as_of_unix_micros=now_unix_micros,
@@ -101,7 +105,7 @@ async def find_details(client: AsyncClient, model: str) -> ModelDetails | str:
 
 async def score_rows(client: AsyncClient, rows: NDArray[np.float32], model: str) -> list[Prediction] | str:
     """Score replayed vectors; return why if that fails."""
-    answer = await _answer(client.score_vectors(rows.tolist(), model=model))
+    answer = await _answer(client.score_vectors(rows.tolist(), model=model, timeout_ms=_TIMEOUT_MS))
     found: list[Prediction] | str = answer.problem or answer.value
     return found
 
@@ -174,4 +178,4 @@ async def _answer(call: Awaitable[Any]) -> _Answer:
     try:
         return _Answer(value=await call)
     except PresageError as error:
-        return _Answer(problem=str(error))
+        return _Answer(problem=error.message or str(error))

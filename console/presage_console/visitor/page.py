@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from presage_client import Prediction, Ranking
+import numpy as np
+
+from presage_client import AsyncClient, Prediction, Ranking
 from presage_console.charts import Chart, Marker, Series
 from presage_console.console import Console
+from presage_console.errors import SourceError
 from presage_console.visitor.assembling import Folded, fold_history
-from presage_console.visitor.history import Histories, History
+from presage_console.visitor.history import History
 from presage_console.visitor.live import (
     INTENTS,
     Live,
@@ -32,7 +35,9 @@ from presage_server.archive.errors import ArchiveReadError
 
 __all__ = ["Asked", "VisitorPage", "make_page"]
 
-_MANY = 2
+ReadHistory = Callable[[str], History]
+"""Reads what an archive has of a visitor; raises ArchiveReadError or SourceError."""
+
 _LONGEST_LABEL = 120
 
 
@@ -58,6 +63,8 @@ class VisitorPage:
     model: ScoringModel | None
     model_problem: str
     live: Live
+    score_now: float | None
+    """The score now; None if the server does not say."""
     history: History | None
     history_problem: str
     """Why the archive could not be read; empty if it was, or none is connected."""
@@ -96,14 +103,14 @@ class VisitorPage:
 
 
 async def make_page(
-    console: Console, asked: Asked, *, histories: Histories | None, custom: CustomFeatures | None
+    console: Console, asked: Asked, *, read_history: ReadHistory | None, custom: CustomFeatures | None
 ) -> VisitorPage:
     """Ask and read all that the page of a visitor shows.
 
     Args:
         console: The console.
         asked: What for.
-        histories: Of the archive; None where none is connected.
+        read_history: Reads the archive, in a thread; None where none is connected.
         custom: The project's own features.
     """
     client = console.server.client
@@ -114,12 +121,12 @@ async def make_page(
     else:
         model = await asyncio.to_thread(find_model, details, console.models, custom)
         model_problem = model.problem
-    is_default = not asked.model or isinstance(details, str)
-    feature_set = "" if is_default or isinstance(details, str) else details.feature_set
+    feature_set = details.feature_set if asked.model and not isinstance(details, str) else ""
     live, (history, history_problem) = await asyncio.gather(
         ask(client, asked.user_id, model=asked.model, feature_set=feature_set, now_unix_micros=console.now()),
-        asyncio.to_thread(_read, histories, asked.user_id),
+        asyncio.to_thread(_read, read_history, asked.user_id),
     )
+    score_now = await _score_now(client, live, asked.model)
     folded = None
     predictions: list[Prediction] | None = None
     scores_problem = ""
@@ -134,10 +141,11 @@ async def make_page(
     why, why_problem = _why(live, model, folded)
     return VisitorPage(
         asked=asked,
-        models=names if len(names) >= _MANY else (),
+        models=names if len(names) > 1 else (),
         model=model,
         model_problem=model_problem,
         live=live,
+        score_now=score_now,
         history=history,
         history_problem=history_problem,
         folded=folded,
@@ -154,12 +162,22 @@ async def make_page(
     )
 
 
-def _read(histories: Histories | None, user_id: str) -> tuple[History | None, str]:
-    if histories is None:
+async def _score_now(client: AsyncClient, live: Live, model: str) -> float | None:
+    """Return the score that Explain answered with; where it did not, that of the features."""
+    if live.explanation is not None:
+        return live.explanation.score
+    if live.features is None:
+        return None
+    scored = await score_rows(client, np.array([list(live.features.values())], np.float32), model)
+    return None if isinstance(scored, str) else scored[0].score
+
+
+def _read(read_history: ReadHistory | None, user_id: str) -> tuple[History | None, str]:
+    if read_history is None:
         return None, ""
     try:
-        return histories.read(user_id), ""
-    except ArchiveReadError as error:
+        return read_history(user_id), ""
+    except (ArchiveReadError, SourceError) as error:
         return None, str(error)
 
 
@@ -189,7 +207,7 @@ def _why_chart(why: Waterfall) -> Chart:
 
 def _scores_chart(lines: list[Line], folded: Folded | None) -> Chart | None:
     in_order = [line for line in reversed(lines) if line.score is not None]
-    if folded is None or len(in_order) < _MANY:
+    if folded is None or len(in_order) <= 1:
         return None
     scores = [line.score for line in in_order]
     are_shares = all(score is not None and 0.0 <= score <= 1.0 for score in scores)
@@ -201,8 +219,9 @@ def _scores_chart(lines: list[Line], folded: Folded | None) -> Chart | None:
         series=[Series(name="Score", values=scores, unit="%" if are_shares else "")],
         kind="steps",
         y_low=0.0 if are_shares else None,
-        markers=[] if chosen is None else [Marker(at=chosen.moment.number, label=f"event {chosen.moment.number}")],
-        note=f"Events {folded.page.first:,} to {folded.page.last:,}.",
+        markers=[] if chosen is None else [Marker(at=chosen.moment.number, label="")],
+        note=f"Events {folded.page.first:,} to {folded.page.last:,}."
+        + ("" if chosen is None else f" The line is event {chosen.moment.number:,}."),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from types import ModuleType
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,8 +13,8 @@ from starlette.routing import Route
 from presage_console.console import Console
 from presage_console.errors import RequestError, SourceError
 from presage_console.rendering import NavEntry, render
-from presage_console.visitor.history import Histories, RecentVisitor, recent_visitors
-from presage_console.visitor.page import Asked, make_page
+from presage_console.visitor.history import History, RecentVisitor
+from presage_console.visitor.page import Asked, ReadHistory, make_page
 from presage_featurizer import FeatureSetError
 from presage_featurizer.custom import CustomFeatures, read_custom_features
 from presage_server.archive.errors import ArchiveReadError
@@ -30,7 +31,7 @@ _RECENT = 12
 class _Sources:
     """What pages of visitors share."""
 
-    histories: Histories | None
+    read_history: ReadHistory | None
     custom: CustomFeatures | None
 
 
@@ -42,7 +43,7 @@ async def show(request: Request) -> Response:
         recent, problem = await asyncio.to_thread(_recent, console)
         return render(request, "visitor/index.html", recent=recent, problem=problem, now=console.now())
     sources = await _sources(request)
-    page = await make_page(console, asked, histories=sources.histories, custom=sources.custom)
+    page = await make_page(console, asked, read_history=sources.read_history, custom=sources.custom)
     return render(request, "visitor/visitor.html", page=page, asked=asked, now=page.live.as_of_unix_micros)
 
 
@@ -74,8 +75,8 @@ def _recent(console: Console) -> tuple[list[RecentVisitor], str]:
     if console.archive is None:
         return [], ""
     try:
-        return recent_visitors(console.archive, _RECENT), ""
-    except ArchiveReadError as error:
+        return _archive_reader().recent_visitors(console.archive, _RECENT), ""
+    except (ArchiveReadError, SourceError) as error:
         return [], str(error)
 
 
@@ -91,9 +92,37 @@ async def _sources(request: Request) -> _Sources:
                 custom = await asyncio.to_thread(read_custom_features, console.project)
             except FeatureSetError as error:
                 raise SourceError(f"the project cannot be read: {error}") from error
-        histories = None if console.archive is None else Histories(console.archive)
-        known = state.visitor_sources = _Sources(histories=histories, custom=custom)
+        known = state.visitor_sources = _Sources(read_history=_history_reader(console), custom=custom)
     return known
+
+
+def _history_reader(console: Console) -> ReadHistory | None:
+    if console.archive is None:
+        return None
+    try:
+        histories = _archive_reader().Histories(console.archive)
+    except SourceError as error:
+        problem = str(error)
+
+        def fail(_user_id: str) -> History:
+            raise SourceError(problem)
+
+        return fail
+    read: ReadHistory = histories.read
+    return read
+
+
+def _archive_reader() -> ModuleType:
+    """Import what reads archives, at first use: a console without an archive does without its library."""
+    try:
+        from presage_console.visitor import archive_reader  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "pyarrow":
+            raise
+        raise SourceError(
+            "an archive is read with pyarrow, which is not installed: pip install 'presage-scoring[console,train]'"
+        ) from error
+    return archive_reader
 
 
 routes = [Route("/visitors", show)]

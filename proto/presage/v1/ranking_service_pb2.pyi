@@ -761,3 +761,147 @@ class UpsertItemsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpsertItemsResponse: _TypeAlias = UpsertItemsResponse  # noqa: Y015
+
+@_typing.final
+class ListItemsRequest(_message.Message):
+    """Represents a call of ListItems."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_IDS_FIELD_NUMBER: _builtins.int
+    K_FIELD_NUMBER: _builtins.int
+    k: _builtins.int
+    """How many of the most popular items the response has at most, 0 to 200; 0 means 50. Not with item_ids."""
+    @_builtins.property
+    def item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The items, at most 1,000, each once; empty means the most popular ones."""
+
+    def __init__(
+        self,
+        *,
+        item_ids: _abc.Iterable[_builtins.str] | None = ...,
+        k: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item_ids", b"item_ids", "k", b"k"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListItemsRequest: _TypeAlias = ListItemsRequest  # noqa: Y015
+
+@_typing.final
+class ItemReport(_message.Message):
+    """Represents what a server knows of one item. Events are counted up to the end of the newest closed bucket of time; price, stock, tags
+    and the block list are those of the newest change.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    COLD_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    BRAND_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    STOCK_FIELD_NUMBER: _builtins.int
+    BLOCKED_FIELD_NUMBER: _builtins.int
+    FIRST_SEEN_UNIX_MICROS_FIELD_NUMBER: _builtins.int
+    VIEWS_7_DAYS_FIELD_NUMBER: _builtins.int
+    CARTS_7_DAYS_FIELD_NUMBER: _builtins.int
+    PURCHASES_7_DAYS_FIELD_NUMBER: _builtins.int
+    VIEWS_FIELD_NUMBER: _builtins.int
+    PURCHASES_FIELD_NUMBER: _builtins.int
+    POPULARITY_PLACE_FIELD_NUMBER: _builtins.int
+    item_id: _builtins.str
+    """The shop's id."""
+    cold: _builtins.bool
+    """Whether no closed bucket names the item: it has no counts, and nothing but its newest change is known."""
+    price: _builtins.float
+    """The price of one unit in the shop's currency; 0 if unknown."""
+    category: _builtins.str
+    """The category; empty if unknown."""
+    brand: _builtins.str
+    """The brand; empty if unknown."""
+    stock: _builtins.int
+    """Units in stock; unset if unknown."""
+    blocked: _builtins.bool
+    """Whether the item must not be shown."""
+    first_seen_unix_micros: _builtins.int
+    """Since when the item has been there, in microseconds since 1970-01-01 UTC; 0 if it is cold."""
+    views_7_days: _builtins.int
+    """How often it was viewed in 7 days."""
+    carts_7_days: _builtins.int
+    """How often it was put into a cart in 7 days."""
+    purchases_7_days: _builtins.int
+    """How often it was bought in 7 days."""
+    views: _builtins.int
+    """How often it was viewed at all."""
+    purchases: _builtins.int
+    """How often it was bought at all."""
+    popularity_place: _builtins.int
+    """Its place among the 200 most popular items of 7 days, 1 for the first; 0 if it is none of them."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Words to filter by."""
+
+    def __init__(
+        self,
+        *,
+        item_id: _builtins.str = ...,
+        cold: _builtins.bool = ...,
+        price: _builtins.float = ...,
+        category: _builtins.str = ...,
+        brand: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        stock: _builtins.int | None = ...,
+        blocked: _builtins.bool = ...,
+        first_seen_unix_micros: _builtins.int = ...,
+        views_7_days: _builtins.int = ...,
+        carts_7_days: _builtins.int = ...,
+        purchases_7_days: _builtins.int = ...,
+        views: _builtins.int = ...,
+        purchases: _builtins.int = ...,
+        popularity_place: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_stock", b"_stock", "stock", b"stock"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stock", b"_stock", "blocked", b"blocked", "brand", b"brand", "carts_7_days", b"carts_7_days", "category", b"category", "cold", b"cold", "first_seen_unix_micros", b"first_seen_unix_micros", "item_id", b"item_id", "popularity_place", b"popularity_place", "price", b"price", "purchases", b"purchases", "purchases_7_days", b"purchases_7_days", "stock", b"stock", "tags", b"tags", "views", b"views", "views_7_days", b"views_7_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__stock: _TypeAlias = _typing.Literal["stock"]  # noqa: Y015
+    _WhichOneofArgType__stock: _TypeAlias = _typing.Literal["_stock", b"_stock"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stock) -> _WhichOneofReturnType__stock | None: ...
+
+Global___ItemReport: _TypeAlias = ItemReport  # noqa: Y015
+
+@_typing.final
+class ListItemsResponse(_message.Message):
+    """Represents the answer of ListItems."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    TOTAL_ITEMS_FIELD_NUMBER: _builtins.int
+    COUNTED_UNTIL_UNIX_MICROS_FIELD_NUMBER: _builtins.int
+    total_items: _builtins.int
+    """How many items closed buckets name."""
+    counted_until_unix_micros: _builtins.int
+    """Until when events are counted, in microseconds since 1970-01-01 UTC; 0 before the first bucket."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___ItemReport]:
+        """The named items in the order of the request, or the most popular ones, best first; if fewer are popular, the newest others follow."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___ItemReport] | None = ...,
+        total_items: _builtins.int = ...,
+        counted_until_unix_micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counted_until_unix_micros", b"counted_until_unix_micros", "items", b"items", "total_items", b"total_items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListItemsResponse: _TypeAlias = ListItemsResponse  # noqa: Y015

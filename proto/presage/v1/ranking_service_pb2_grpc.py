@@ -55,6 +55,11 @@ class RankingServiceStub:
                 request_serializer=presage_dot_v1_dot_ranking__service__pb2.UpsertItemsRequest.SerializeToString,
                 response_deserializer=presage_dot_v1_dot_ranking__service__pb2.UpsertItemsResponse.FromString,
                 _registered_method=True)
+        self.ListItems = channel.unary_unary(
+                '/presage.v1.RankingService/ListItems',
+                request_serializer=presage_dot_v1_dot_ranking__service__pb2.ListItemsRequest.SerializeToString,
+                response_deserializer=presage_dot_v1_dot_ranking__service__pb2.ListItemsResponse.FromString,
+                _registered_method=True)
 
 
 class RankingServiceServicer:
@@ -89,6 +94,14 @@ class RankingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListItems(self, request, context):
+        """Says what is known of items and how often they were counted: of those that are named, or of the most popular ones. For people and
+        tools, not for every page that a shop shows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RankingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +124,11 @@ def add_RankingServiceServicer_to_server(servicer, server):
                     servicer.UpsertItems,
                     request_deserializer=presage_dot_v1_dot_ranking__service__pb2.UpsertItemsRequest.FromString,
                     response_serializer=presage_dot_v1_dot_ranking__service__pb2.UpsertItemsResponse.SerializeToString,
+            ),
+            'ListItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListItems,
+                    request_deserializer=presage_dot_v1_dot_ranking__service__pb2.ListItemsRequest.FromString,
+                    response_serializer=presage_dot_v1_dot_ranking__service__pb2.ListItemsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +240,33 @@ class RankingService:
             '/presage.v1.RankingService/UpsertItems',
             presage_dot_v1_dot_ranking__service__pb2.UpsertItemsRequest.SerializeToString,
             presage_dot_v1_dot_ranking__service__pb2.UpsertItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/presage.v1.RankingService/ListItems',
+            presage_dot_v1_dot_ranking__service__pb2.ListItemsRequest.SerializeToString,
+            presage_dot_v1_dot_ranking__service__pb2.ListItemsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,10 @@ class RankingServiceStub:
     """Finds the items that are like one item or are seen and bought with it; the same for every visitor."""
     UpsertItems: _grpc.UnaryUnaryMultiCallable[_ranking_service_pb2.UpsertItemsRequest, _ranking_service_pb2.UpsertItemsResponse]
     """Adds items to the catalogue, or changes what it holds of them; one bad item never fails its neighbours."""
+    ListItems: _grpc.UnaryUnaryMultiCallable[_ranking_service_pb2.ListItemsRequest, _ranking_service_pb2.ListItemsResponse]
+    """Says what is known of items and how often they were counted: of those that are named, or of the most popular ones. For people and
+    tools, not for every page that a shop shows.
+    """
 
 @_typing.type_check_only
 class RankingServiceAsyncStub(RankingServiceStub):
@@ -55,6 +59,10 @@ class RankingServiceAsyncStub(RankingServiceStub):
     """Finds the items that are like one item or are seen and bought with it; the same for every visitor."""
     UpsertItems: _aio.UnaryUnaryMultiCallable[_ranking_service_pb2.UpsertItemsRequest, _ranking_service_pb2.UpsertItemsResponse]  # type: ignore[assignment]
     """Adds items to the catalogue, or changes what it holds of them; one bad item never fails its neighbours."""
+    ListItems: _aio.UnaryUnaryMultiCallable[_ranking_service_pb2.ListItemsRequest, _ranking_service_pb2.ListItemsResponse]  # type: ignore[assignment]
+    """Says what is known of items and how often they were counted: of those that are named, or of the most popular ones. For people and
+    tools, not for every page that a shop shows.
+    """
 
 class RankingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Says what to show a visitor next, and takes in what is known of the items."""
@@ -90,5 +98,15 @@ class RankingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ranking_service_pb2.UpsertItemsResponse, _abc.Awaitable[_ranking_service_pb2.UpsertItemsResponse]]:
         """Adds items to the catalogue, or changes what it holds of them; one bad item never fails its neighbours."""
+
+    @_abc_1.abstractmethod
+    def ListItems(
+        self,
+        request: _ranking_service_pb2.ListItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ranking_service_pb2.ListItemsResponse, _abc.Awaitable[_ranking_service_pb2.ListItemsResponse]]:
+        """Says what is known of items and how often they were counted: of those that are named, or of the most popular ones. For people and
+        tools, not for every page that a shop shows.
+        """
 
 def add_RankingServiceServicer_to_server(servicer: RankingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -30,6 +30,7 @@ METHODS: Final[Mapping[str, Scope | OpenPart]] = MappingProxyType(
         f"/{_RANKING}/Rank": Scope.SCORE,
         f"/{_RANKING}/NextItems": Scope.SCORE,
         f"/{_RANKING}/SimilarItems": Scope.SCORE,
+        f"/{_RANKING}/ListItems": Scope.SCORE,
         f"/{_RANKING}/UpsertItems": Scope.ADMIN,
         f"/{_MODELS}/Explain": Scope.SCORE,
         f"/{_MODELS}/ListModels": Scope.ADMIN,

@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
     country: str = ""
 
 
-def decode_candidates(candidate_ids: Sequence[str]) -> list[str]:
+def decode_candidates(candidate_ids: Sequence[str], field: str = "candidate_ids") -> list[str]:
     """Check the items to rank: at most MAX_CANDIDATES, each once.
 
     Raises:
@@ -44,7 +44,7 @@ def decode_candidates(candidate_ids: Sequence[str]) -> list[str]:
     """
     count = len(candidate_ids)
     if count > MAX_CANDIDATES:
-        raise InvalidRequestError(f"expected at most {MAX_CANDIDATES}, got {count}", field="candidate_ids")
+        raise InvalidRequestError(f"expected at most {MAX_CANDIDATES}, got {count}", field=field)
     found = list(candidate_ids)
     distinct = set(found)
     if len(distinct) < count:
@@ -52,13 +52,13 @@ def decode_candidates(candidate_ids: Sequence[str]) -> list[str]:
         for place, item_id in enumerate(found):
             if item_id in first:
                 raise InvalidRequestError(
-                    f"expected each item once, got that of candidate_ids[{first[item_id]}] again",
-                    field=f"candidate_ids[{place}]",
+                    f"expected each item once, got that of {field}[{first[item_id]}] again",
+                    field=f"{field}[{place}]",
                 )
             first[item_id] = place
     if count and ("" in distinct or max(map(len, found)) * 4 > MAX_ID_BYTES):
         for place, item_id in enumerate(found):
-            decode_item_id(item_id, f"candidate_ids[{place}]")
+            decode_item_id(item_id, f"{field}[{place}]")
     return found
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from presage_client import Device, Event, EventType, Item
 from presage_client.mapping import to_log_line
 from presage_featurizer import events as featurized
 from presage_training.readers.formats.presage_log import read_presage_log
-from presage_training.readers.skips import SkippedRows
+from presage_training.readers.skipped_rows import SkippedRows
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=20)
 amounts = st.integers(0, 10**9).map(lambda cents: cents / 100)
@@ -33,7 +33,8 @@ events = st.builds(
 )
 
 
-@given(st.lists(events, max_size=5))
+@settings(max_examples=30)
+@given(st.lists(events, max_size=3))
 def test_a_line_is_read_as_the_event_that_was_written(tmp_path_factory, sent):
     path = tmp_path_factory.mktemp("log") / "events.jsonl"
     path.write_text("".join(map(to_log_line, sent)), newline="")

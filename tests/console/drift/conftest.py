@@ -11,6 +11,7 @@ from presage_export.drift import Judge, find_alarms, make_windows
 from presage_server.drift.baselines import VersionBaseline
 from presage_server.drift.report import DriftReport
 from support.drifting import NAMES, a_baseline, hours_of, visits
+from support.drifting_server import write_bundle_with_baseline
 
 QUIET, DEAR = "quiet", "dear"
 
@@ -48,3 +49,11 @@ def report_of(version) -> Callable[..., DriftReport]:
         )
 
     return make
+
+
+@pytest.fixture(scope="package")
+def drift_models(tmp_path_factory):
+    """A folder of one bundle that has a baseline."""
+    folder = tmp_path_factory.mktemp("drift")
+    write_bundle_with_baseline(folder)
+    return folder

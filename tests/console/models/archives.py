@@ -1,4 +1,4 @@
-"""An archive with known truth: one version of a model knows who will buy, and another guesses and promises too much."""
+"""An archive with known truth: one version knows how likely visitors are to buy, another guesses and promises too much."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write_archive(
     guessing: str = "4",
     model: str = "conversion",
 ) -> Path:
-    """Write sessions of two versions, a third of which end in a purchase.
+    """Write sessions of two versions, about a third of which end in a purchase.
 
     Both versions have scored all of them, and each serves half.
     """
@@ -35,11 +35,12 @@ def write_archive(
     for number in range(sessions):
         minutes = number * days * 1_440 / sessions
         view = act(EventType.VIEW_ITEM, minutes, user_id=f"u{number}")
-        buys = number % 3 == 0
+        chance = random.beta(0.7, 1.4)
+        buys = random.random() < chance
         events += [view, act(EventType.PURCHASE, minutes + 1, user_id=f"u{number}")] if buys else [view]
         scores = {
-            knowing: (0.7 if buys else 0.15) + random.uniform(-0.1, 0.1),
-            guessing: random.uniform(0.5, 0.9),
+            knowing: float(np.clip(chance + random.normal(0.0, 0.02), 0.01, 0.99)),
+            guessing: float(np.clip(0.45 + 0.3 * chance + random.normal(0.0, 0.15), 0.01, 0.99)),
         }
         serving, beside = (knowing, guessing) if number % 2 else (guessing, knowing)
         vectors.append(

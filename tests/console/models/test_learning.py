@@ -55,11 +55,26 @@ def test_the_curve_has_the_versions_that_state_the_metric():
     ]
     chart = draw_learning(found)
     assert chart is not None
-    assert (list(chart.x), list(chart.series[0].values)) == ([2, 4], [0.7, 0.8])
+    assert (list(chart.x), list(chart.series[0].values), chart.x_is_time) == ([1, 2], [0.7, 0.8], False)
     assert chart.y_low is not None
     assert chart.y_high is not None
     assert chart.y_low < 0.7
     assert chart.y_high > 0.8
+
+
+def test_the_curve_is_drawn_over_time_where_the_bundles_say_when_their_logs_end():
+    def details(*ends):
+        return {
+            str(number): a_version(str(number), training_data={"log_end_unix_micros": str(end)})
+            for number, end in enumerate(ends)
+        }
+
+    rising = draw_learning(describe_learning([], details(1_000_000, 3_000_000), ["0", "1"]))
+    assert rising is not None
+    assert (list(rising.x), rising.x_is_time) == ([1.0, 3.0], True)
+    same = draw_learning(describe_learning([], details(1_000_000, 1_000_000), ["0", "1"]))
+    assert same is not None
+    assert (list(same.x), same.x_is_time) == ([1, 2], False)
 
 
 def test_versions_without_learner_or_metrics_are_no_curve():

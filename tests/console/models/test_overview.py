@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from console.models.made import a_model, a_version, aliases
 from hypothesis import given
@@ -11,6 +12,7 @@ from presage_client import Aliases, ModelKind
 from presage_console.models.aliases import from_registry, served_parts, to_registry
 from presage_console.models.details import describe_version
 from presage_console.models.drawings import draw_importances
+from presage_console.models.history import describe_difference
 from presage_console.models.overview import describe_models, describe_versions
 from presage_export import registry
 from presage_export.registry import Arm
@@ -111,3 +113,16 @@ def test_features_that_matter_little_are_drawn_together():
     assert chart is not None
     assert chart.x[-1] == "5 others together"
     assert sum(value or 0.0 for value in chart.series[0].values) == pytest.approx(1.0)
+
+
+def test_differences_are_said_in_words():
+    before = registry.Aliases(champion="3", salt="a")
+    tried = registry.split(before, "4", 0.1, champion="3", new_salt="b")
+    assert describe_difference(before, tried) == "challenger none → 4, share of the challenger 0 % → 10 %"
+    more = registry.split(tried, "4", 0.125, champion="3", new_salt="c")
+    assert describe_difference(tried, more) == "share of the challenger 10 % → 12.5 %"
+    again = msgspec.structs.replace(tried, salt="c", holdout_share=1.0)
+    assert describe_difference(tried, again) == "share held out 0 % → 100 %, visitors assigned again"
+    strict = msgspec.structs.replace(tried, rollback=registry.RollbackRules(min_scores=500))
+    assert describe_difference(tried, strict) == "rollback.min_scores 200 -> 500"
+    assert describe_difference(tried, tried) == ""

@@ -54,15 +54,16 @@ def test_what_holds_already_changes_nothing():
 def test_a_version_that_was_never_compared_is_said_to_be_so():
     found = proposed(Action.PROMOTE, "4")
     assert found.verdict.startswith("No comparison of this version with the champion")
-    assert not found.is_doubtful
+    assert found.tone == ""
     assert proposed(Action.END_SPLIT).verdict == ""
 
 
-def test_a_comparison_that_advises_against_the_change_makes_it_doubtful():
-    assert proposed(Action.PROMOTE, "4", verdict=compared("roll back")).is_doubtful
-    assert proposed(Action.PROMOTE, "4", verdict=compared("continue")).is_doubtful
-    assert not proposed(Action.PROMOTE, "4", verdict=compared("promote")).is_doubtful
-    assert not proposed(Action.SPLIT, "4", "50", verdict=compared("continue")).is_doubtful
+def test_a_comparison_that_advises_against_the_change_is_said_to_speak_against_it():
+    assert proposed(Action.PROMOTE, "4", verdict=compared("roll back")).tone == "bad"
+    assert proposed(Action.PROMOTE, "4", verdict=compared("continue")).tone == "bad"
+    assert proposed(Action.PROMOTE, "4", verdict=compared("promote")).tone == "good"
+    assert proposed(Action.SPLIT, "4", "50", verdict=compared("continue")).tone == ""
+    assert proposed(Action.SPLIT, "4", "50", verdict=compared("roll back")).tone == "bad"
 
 
 def test_what_the_server_will_reject_and_what_ends_is_warned_of():
@@ -85,5 +86,5 @@ def test_what_was_changed_since_the_operator_looked_is_shown():
     changes = [a_change(between, TRIED, changed_by="bob"), a_change(earlier, between)]
     found = proposed(Action.PROMOTE, "4", seen=3, changes=changes)
     assert [(change.by, change.revision) for change in found.meanwhile] == [("bob", 4)]
-    assert "champion 1 -> 3" in found.meanwhile[0].what
+    assert "champion 1 → 3" in found.meanwhile[0].what
     assert proposed(Action.PROMOTE, "4", seen=4, changes=changes).meanwhile == ()

@@ -157,3 +157,24 @@ def test_one_odd_visitor_is_no_drift(baseline):
     counts = baseline.counts.copy()
     counts[baseline.layout.bins_of(PRICE).stop - 1] += round(0.001 * counts[baseline.layout.bins_of(PRICE)].sum())
     assert distances(counts, smoothed_shares(baseline.counts, baseline.layout), baseline.layout)[PRICE] < 0.01
+
+
+def test_a_histogram_has_what_is_compared(baseline, judge, later):
+    windows = windows_of(baseline, later)
+    layout = baseline.layout
+    counts, usual = judge.histogram(windows[0], PRICE)
+    assert counts.tolist() == windows[0].counts[layout.bins_of(PRICE)].tolist()
+    assert usual == pytest.approx(smoothed_shares(baseline.counts, layout)[layout.bins_of(PRICE)])
+    assert judge.histogram(windows[0], MONTH) is None
+
+
+def test_a_histogram_of_the_hour_is_beside_the_same_hours_of_the_week(baseline, judge, later):
+    window = windows_of(baseline, later)[0]
+    counts, usual = judge.histogram(window, HOUR)
+    assert usual.sum() == pytest.approx(1.0)
+    assert (usual > 0.02).tolist() == (counts > 0).tolist()
+    # Training has no night: nothing to compare with.
+    night = replace(
+        window, hours=tuple(replace(hour, number=hour.number - hour.number % 24 + 2) for hour in window.hours)
+    )
+    assert judge.histogram(night, HOUR) is None

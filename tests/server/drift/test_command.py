@@ -9,20 +9,13 @@ import subprocess
 import sysconfig
 import urllib.request
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from redis.asyncio import Redis
 
-from presage_export.drift import HOUR_MICROS
 from presage_server.clock import system_clock
-from presage_server.drift.counting import ServedCounts
-from presage_server.drift.publishing import CountsPublisher
-from presage_server.models.loading import load_model
 from support.bundles import write_small_bundle
-from support.drifting_server import scored, some_rows, write_bundle_with_baseline
+from support.drifting_server import serve_hours, write_bundle_with_baseline
 
 HOURS = 30
 
@@ -43,21 +36,7 @@ def run(*flags: str) -> subprocess.CompletedProcess[str]:
 
 
 async def serve(store, models, *, spoilt_hours: int = 0) -> None:
-    """Have a server count thirty hours, the last ones without any page views."""
-    model = load_model(models / "conversion" / "1")
-    now = system_clock() - HOURS * HOUR_MICROS
-    counts = ServedCounts(lambda: now)
-    async with Redis.from_url(store.url) as redis:
-        publisher = CountsPublisher(counts, redis, writer="a")
-        for hour in range(HOURS):
-            rows = some_rows(1, visitors_an_hour=150, seed=hour + 1)
-            if hour >= HOURS - spoilt_hours:
-                values = np.where(np.arange(rows.values.shape[1]) == 4, np.float32(0), rows.values)
-                rows = replace(rows, values=values)
-            counts.note(scored(model, rows))
-            await publisher.publish()
-            now += HOUR_MICROS
-        await publisher.publish()
+    await serve_hours(store.url, models, hours=HOURS, spoilt_hours=spoilt_hours, now_unix_micros=system_clock())
 
 
 async def test_nothing_has_changed(store, models):
