@@ -64,14 +64,14 @@ async def find_sources(console: Console) -> list[Source]:
             name="Archive",
             where=console.settings.archive,
             option="--archive FOLDER",
-            adds="A visitor's whole history, and the comparison of two versions.",
+            adds="A visitor's whole history, the comparison of two versions, and how far scores were from what happened.",
         ),
         _look(
             lambda: asyncio.to_thread(_list_models, console),
             name="Models folder",
             where=console.settings.models,
             option="--models FOLDER",
-            adds="Calibration, training data, the learning curve, and what drift is compared with.",
+            adds="What the learner decided about each version, and what drift is compared with.",
         ),
         _look(
             lambda: asyncio.to_thread(_reach_store, console),
