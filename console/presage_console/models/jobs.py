@@ -111,6 +111,7 @@ async def measure_in_process(question: Question) -> Measured:
     """Measure in a process of its own, which ends when this is cancelled."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # whatever lies in the folder that the console was started in
         "-m",
         _MODULE,
         msgspec.json.encode(question).decode(),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from presage_console.models.jobs import Measurements
+from presage_console.models.jobs import Measurements, measure_in_process
 from presage_console.models.measurements import Failure, Measured, Question
 from presage_featurizer.event_log import CHECKPOINT_FILE
 
@@ -92,3 +93,23 @@ async def test_the_question_that_was_asked_for_longest_ago_is_forgotten(bench, t
     last = await bench.measurements.wait(about(tmp_path, "39"))
     assert last.measured is not None
     assert about(tmp_path, "1") not in bench.asked, "one that waited is not measured any more"
+
+
+def children() -> set[str]:
+    """Return the processes that this thread has started."""
+    return set(Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").exists(), reason="children are found in /proc")
+async def test_a_process_that_measures_ends_when_nobody_waits_any_more(tmp_path):
+    before = children()
+    task = asyncio.create_task(measure_in_process(about(tmp_path)))
+    while children() == before:
+        await asyncio.sleep(0)
+    begun = children() - before
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert begun
+    assert not begun & children()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import msgspec
@@ -120,6 +121,13 @@ def test_what_the_archive_does_not_allow_is_said(tmp_path):
     odd = measure(Question(archive=str(tmp_path), model="conversion", target="happiness"))
     assert isinstance(odd, Failure)
     assert "target: expected one of" in odd.message
+
+
+def test_what_is_not_installed_is_named_with_its_extra(archive, monkeypatch):
+    monkeypatch.setitem(sys.modules, "presage_training.verdicts.versions", None)
+    found = measure(Question(archive=str(archive), model="conversion", versions=("3", "4")))
+    assert isinstance(found, Failure)
+    assert found.message.endswith("is not installed here; pip install 'presage-scoring[train]' adds it")
 
 
 def test_versions_that_predict_different_things_are_not_compared(tmp_path):
