@@ -5,8 +5,8 @@ VERSION := $(shell sed -n 's/^version = "\([0-9.]*\)".*/\1/p' pyproject.toml)
 PROTOS := $(sort $(wildcard proto/presage/v1/*.proto))
 SERVICES := $(sort $(wildcard proto/presage/v1/*_service.proto))
 STUBS := proto
-# Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server
-DEMO_EXTRAS ?= server,native
+# Without `native` where pip finds no wheel of pygrpc-native, as on Alpine: make demo DEMO_EXTRAS=server,console
+DEMO_EXTRAS ?= server,native,console
 
 .PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 .DEFAULT_GOAL := help
@@ -175,6 +175,9 @@ bench-learn: setup ## what presage learn beside a server does to the latencies o
 
 bench-observe: setup ## what metrics scraped every second and traces of 1 % of the calls do to the latencies of Score
 	@$(BIN)/python -m benchmarks.observing --to .benchmarks/observe.json $(ARGS)
+
+bench-visitor: setup ## what the console's page of one visitor takes from an archive of a million events
+	@$(BIN)/python -m benchmarks.visitor_page $(ARGS)
 
 bench-console: setup ## what the console with five browsers on its page Live costs Score at 5,000/s
 	@$(BIN)/python -m benchmarks.watching --to .benchmarks/console.json $(ARGS)

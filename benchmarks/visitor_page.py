@@ -1,7 +1,8 @@
 """What the console's page of one visitor takes from a large archive: ``python -m benchmarks.visitor_page --events 1000000``.
 
-The archive has made-up events of many visitors, once in files of a minute at a thousand events each, and once in files of 100,000.
-For each, a visitor is looked for the first time and again; a whole reading is beside it. Processor time, of this process.
+The archive has made-up events of many visitors, once in files of 1,000, as of a minute each, and once in files of 100,000.
+For each, a visitor is read for the first time and again, and folded for a page; reading everyone is beside it. Processor time, of
+this process.
 """
 
 from __future__ import annotations
@@ -24,16 +25,13 @@ from presage_console.visitor.replaying import moment_rows, replay
 from presage_console.visitor.timeline import PER_PAGE
 from presage_featurizer import CONVERSION, MICROS, Device, Event, EventType, Item, encode_event
 from presage_featurizer.event_log import (
-    CHECKPOINT_FILE,
     PARTITIONS,
-    Checkpoint,
     Entry,
     EntryId,
     Position,
-    encode_checkpoint,
-    part_file,
     partition_of,
 )
+from presage_server.archive.folder import open_folder
 from presage_server.archive.parts import parts_by_day
 from presage_server.archive.reading import ArchivedEvents
 
@@ -73,17 +71,10 @@ def write_archive(directory: Path, events: int, batch_events: int) -> None:
     """Write an archive of made-up events, ``batch_events`` a batch."""
     entries = _entries(events)
     positions: dict[int, Position] = {}
-    batch = 0
-    while found := list(islice(entries, batch_events)):
-        batch += 1
-        for folder, write in parts_by_day(found).items():
-            path = directory / part_file(folder, batch)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as stream:
-                write(stream)
-        positions |= {entry.partition: Position(entry.entry_id) for entry in found}
-    checkpoint = Checkpoint(archive_id="made-up", batch=batch, archived=events, positions=positions)
-    (directory / CHECKPOINT_FILE).write_bytes(encode_checkpoint(checkpoint))
+    with open_folder(directory, new_id=lambda: "made-up") as folder:
+        while found := list(islice(entries, batch_events)):
+            positions |= {entry.partition: Position(entry.entry_id) for entry in found}
+            folder.commit(parts_by_day(found), positions=positions, entries=len(found))
 
 
 def _entries(events: int) -> Iterator[Entry]:

@@ -7,16 +7,18 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from website.contract_pages import contract_pages
+from website.notebook_pages import notebook_pages
 from website.python_pages import python_pages
 from website.repository import find_page, included_pages, linked_files, page_uri, repository_path, source_page
 from website.rewriting import rewrite_links, title_of
 
 _HOW_TO = "How to "
+_SEARCH = 'data-md-component="search" role="dialog"'
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     """Add the pages that are made here."""
-    made = {**contract_pages(), **python_pages(), **included_pages()}
+    made = {**contract_pages(), **python_pages(), **notebook_pages(), **included_pages()}
     made |= {page_uri(path): source_page(path) for path in linked_files()}
     for uri, text in made.items():
         files.append(File.generated(config, uri, content=text))
@@ -31,3 +33,9 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         short = title.removeprefix(_HOW_TO)
         page.meta.setdefault("title", short[0].upper() + short[1:])
     return rewrite_links(markdown, repository_path(page.file.src_uri), page.file.src_uri, find_page)
+
+
+def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
+    """Name the search for those who cannot see it: the theme leaves it without a name."""
+    del page, config
+    return output.replace(_SEARCH, f'{_SEARCH} aria-label="Search"')

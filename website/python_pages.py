@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from griffe import Alias, Class, Module, ModulesCollection, load
+from griffe import Alias, Class, Module, ModulesCollection, Object, load
 
 from website.repository import ROOT
 
@@ -13,6 +13,7 @@ FOLDER: Final = "reference/python"
 
 MODULES: Final = (
     "presage_client",
+    "presage_client.mapping",
     "presage_featurizer",
     "presage_featurizer.custom",
     "presage_featurizer.event_log",
@@ -42,31 +43,41 @@ def _parts(module: Module) -> Iterator[str]:
     yield f"# {module.path}"
     if module.docstring:
         yield module.docstring.value
-    under: dict[str, list[str]] = {}
-    for name in (*module.imports, *module.members):
-        if name in (module.exports or ()):
-            under.setdefault(_home(module[name]), [])
-            if name not in under[_home(module[name])]:
-                under[_home(module[name])].append(name)
-    for home in sorted(under, key=lambda home: home.rpartition(".")[2].startswith("_")):
-        if home != module.path and not home.rpartition(".")[2].startswith("_"):
-            yield f"## {home.removeprefix(module.path).lstrip('.').replace('_', ' ').replace('.', ', ')}"
+    for home, names in sorted(_by_home(module).items(), key=lambda entry: _is_private(entry[0])):
+        if _is_private(home):
+            yield "## more"
+        elif home != module.path:
+            yield f"## {home.removeprefix(f'{module.path}.').replace('_', ' ').replace('.', ', ')}"
             docstring = module.modules_collection[home].docstring
             yield docstring.value if docstring else ""
-        elif home != module.path:
-            yield "## others"
-        for name in under[home]:
-            yield _member(module, name)
+        yield from (_member(module, name) for name in names)
 
 
-def _home(member: Alias | object) -> str:
-    target = member.final_target if isinstance(member, Alias) else member
-    return str(target.path).rpartition(".")[0]  # type: ignore[attr-defined]
+def _by_home(module: Module) -> dict[str, list[str]]:
+    """Return the names that a module exports, by where they are defined, both in the order of the module."""
+    homes: dict[str, list[str]] = {}
+    for name in dict.fromkeys((*module.imports, *module.members)):
+        if name in (module.exports or ()):
+            homes.setdefault(_target(module, name).path.rpartition(".")[0], []).append(name)
+    return homes
+
+
+def _is_private(path: str) -> bool:
+    return path.rpartition(".")[2].startswith("_")
+
+
+def _target(module: Module, name: str) -> Object:
+    """Return what a name stands for, wherever it is defined."""
+    member = module[name]
+    found = member.final_target if isinstance(member, Alias) else member
+    if not isinstance(found, Object):
+        raise TypeError(f"expected something that is defined in this repository, got {found!r}")
+    return found
 
 
 def _member(module: Module, name: str) -> str:
-    member = module[name]
-    target = member.final_target if isinstance(member, Alias) else member
-    is_enum = isinstance(target, Class) and any("Enum" in str(base) for base in target.bases)
-    options = "\n    options:\n      show_if_no_docstring: true" if is_enum else ""
+    """Return what mkdocstrings replaces by documentation; of an enumeration, members without a docstring are shown, too."""
+    target = _target(module, name)
+    is_enumeration = isinstance(target, Class) and any("Enum" in str(base) for base in target.bases)
+    options = "\n    options:\n      show_if_no_docstring: true" if is_enumeration else ""
     return f"::: {module.path}.{name}{options}"

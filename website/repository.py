@@ -49,7 +49,7 @@ def page_uri(path: str) -> str:
     if path in INCLUDED:
         return INCLUDED[path]
     if path.startswith("docs/"):
-        return path.removeprefix("docs/")
+        return path.removeprefix("docs/").replace(".ipynb", ".md")
     return f"{_OTHERS}{path}" if path.endswith(".md") else f"{_OTHERS}{path}.md"
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from posixpath import dirname, join, normpath
 from typing import Final
 
-_LINK: Final = re.compile(r"(?<=\]\()([^)#\s]+)(?=[)#\s])")
+_LINK: Final = re.compile(r"`[^`\n]*`|(?<=\]\()([^)#\s]+)(?=[)#\s])")
+"""The target of a link, as its group; code in a line is matched too, so that nothing in it is taken for a link."""
+_SCHEME: Final = re.compile(r"[a-z]+:")
 _TITLE: Final = re.compile(r"^# (.+)$", re.MULTILINE)
 
 
@@ -25,7 +27,7 @@ def link_targets(markdown: str, page: Path, root: Path) -> Iterator[str]:
     for text, is_code in _parts(markdown):
         if not is_code:
             for link in _LINK.findall(text):
-                target = _resolved(link, here)
+                target = _resolved(link, here) if link else None
                 if target is not None and (root / target).exists():
                     yield target
 
@@ -41,15 +43,15 @@ def rewrite_links(markdown: str, path: str, uri: str, find_page: Callable[[str],
     """
 
     def rewritten(link: re.Match[str]) -> str:
-        target = _resolved(link[1], path)
+        target = _resolved(link[1], path) if link[1] else None
         page = None if target is None else find_page(target)
-        return link[1] if page is None else Path(relpath(page, dirname(uri) or ".")).as_posix()
+        return link[0] if page is None else Path(relpath(page, dirname(uri) or ".")).as_posix()
 
     return "".join(text if is_code else _LINK.sub(rewritten, text) for text, is_code in _parts(markdown))
 
 
 def _resolved(link: str, here: str) -> str | None:
-    if "://" in link or link.startswith(("/", "mailto:")):
+    if _SCHEME.match(link) or link.startswith("/"):
         return None
     target = normpath(join(dirname(here), link))
     return None if target.startswith("..") else target

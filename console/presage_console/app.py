@@ -21,7 +21,7 @@ from presage_console.problems import HANDLERS, Defects
 from presage_console.rendering import environment
 from presage_console.security import sign_in
 from presage_console.security.headers import SecurityHeaders
-from presage_console.security.requests import OwnRequests
+from presage_console.security.requests import HEALTH_PATH, OwnRequests
 from presage_console.security.sessions import SessionCookie
 from presage_console.shop import routes as shop
 from presage_console.static_files import StaticFiles
@@ -56,7 +56,7 @@ def create_app(console: Console) -> Starlette:
             *home.routes,
             *sign_in.routes,
             *(route for page in pages for route in page.routes),
-            Route("/healthz", _healthy),
+            Route(HEALTH_PATH, _healthy),
             Mount("/static", StaticFiles(), name="static"),
         ],
         middleware=before,

@@ -104,11 +104,17 @@ def rows_of(chart: Chart) -> list[Bar]:
             shown=step.shown,
             series=step.series,
             at=_share(min(step.start, step.end), low, high),
-            length=max(_share(low + abs(step.end - step.start), low, high), _THINNEST),
+            length=_length(step, low, high),
             sign=step.sign,
         )
         for step in steps
     ]
+
+
+def _length(step: _Step, low: float, high: float) -> float:
+    """Return a length that can be seen; a total is a place, and a bar of 0 is none."""
+    length = _share(low + abs(step.end - step.start), low, high)
+    return max(length, _THINNEST) if step.sign == "total" or step.start != step.end else 0.0
 
 
 def _side_by_side(chart: Chart) -> Iterator[_Step]:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,7 +32,7 @@ class Source:
 
     name: str
     state: str
-    """``connected``, ``missing`` (no option names it) or ``failing``."""
+    """``connected``, ``not connected`` (no option names it) or ``failing``."""
     where: str
     detail: str
     """What it is, or why it fails."""
@@ -77,21 +76,27 @@ async def find_sources(console: Console) -> list[Source]:
         _look(
             lambda: asyncio.to_thread(_reach_store, console),
             name="Store",
-            # Without a password, which the URL may hold.
-            where=urlsplit(console.settings.redis_url).hostname or console.settings.redis_url.rpartition("@")[2],
+            where=_public_part(console.settings.redis_url),
             option="--redis-url redis://HOST:6379",
             adds="Drift: the counts of served features, which are only read.",
         ),
     )
 
 
+def _public_part(url: str) -> str:
+    """Return where a store is, without the password that its URL may hold."""
+    return url.partition("?")[0].rpartition("@")[2].rpartition("://")[2].removesuffix("/0")
+
+
 async def _look(read: Callable[[], Awaitable[str]], *, name: str, where: str, option: str, adds: str) -> Source:
     """Look at one source; ``read`` returns what it is."""
-    state, detail = "missing", ""
+    state, detail = "not connected", ""
     if where:
         try:
             state, detail = "connected", await read()
-        except (ConsoleError, FeaturizerError, PresageError, ServerError, OSError) as error:
+        except PresageError as error:
+            state, detail = "failing", error.message
+        except (ConsoleError, FeaturizerError, ServerError, OSError) as error:
             state, detail = "failing", str(error)
     return Source(name=name, state=state, where=where, detail=detail, option=option, adds=adds)
 

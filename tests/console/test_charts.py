@@ -50,6 +50,11 @@ def test_a_waterfall_goes_from_its_start_to_the_sum():
     assert hour.length == 50
 
 
+def test_a_row_of_nothing_has_no_bar_and_the_smallest_one_can_be_seen():
+    lengths = [bar.length for bar in rows_of(chart((100.0, 0.0, -0.001), kind="rows"))]
+    assert (lengths[0] > 99, lengths[1], lengths[2] > 0.1) == (True, 0.0, True)
+
+
 def test_bars_stand_side_by_side_and_no_higher_than_the_drawing():
     made = Chart(
         title="Drift",

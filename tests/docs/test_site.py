@@ -18,6 +18,7 @@ import yaml
 import presage.v1
 from support.doc_blocks import ROOT, name_of
 from website.contract_pages import FOLDER, contract_pages
+from website.notebook_pages import notebook_pages
 from website.python_pages import MODULES, python_pages
 from website.repository import INCLUDED, find_page, included_pages, linked_files, repository_path, source_page
 from website.rewriting import rewrite_links
@@ -58,7 +59,7 @@ def pages_in(nav: object) -> Iterator[str]:
 
 def test_the_navigation_has_every_page_once(config) -> None:
     written = [name_of(page).removeprefix("docs/") for page in (ROOT / "docs").rglob("*.md")]
-    made = [*contract_pages(), *python_pages(), *INCLUDED.values()]
+    made = [*contract_pages(), *python_pages(), *notebook_pages(), *INCLUDED.values()]
 
     assert sorted(pages_in(config["nav"])) == sorted([*written, *made])
 
@@ -105,16 +106,30 @@ def test_the_pages_of_python_have_every_name_that_is_exported() -> None:
         assert sorted(shown) == sorted(exported_names(name))
 
 
+def test_the_page_of_a_notebook_has_its_text_code_and_outputs() -> None:
+    page = notebook_pages()["notebooks/train-compare-explain-ship.md"]
+
+    assert page.startswith("# Train, compare, explain, ship\n")
+    assert 'href="train-compare-explain-ship.ipynb" download' in page
+    assert "`````python\n" in page
+    assert "`````sh\npresage models promote" in page
+    assert "`````text\n" in page
+    assert page.count("](data:image/png;base64,") == 3
+
+
 def test_links_lead_to_the_pages_of_what_they_name() -> None:
-    text = "[a](docs/how-to/operate.md#tokens) [b](SECURITY.md) [c](deploy) `[d](LICENSE)` [e](https://x.y/docs) [f](#use)\n"
+    text = (
+        "[`a`](docs/how-to/operate.md#tokens) [b](SECURITY.md) [c](deploy) `[d](LICENSE)` [e](https://x.y/docs) [f](#use) "
+        "![g](data:x)\n"
+    )
     from_readme = rewrite_links(f"{text}```sh\n[g](SECURITY.md)\n```\n", "README.md", "index.md", find_page)
     from_page = rewrite_links(
         "[a](../../SECURITY.md) [b](backfill.md)", "docs/how-to/operate.md", "how-to/operate.md", find_page
     )
 
     assert from_readme == (
-        "[a](how-to/operate.md#tokens) [b](about/security.md) [c](repository/deploy.md) `[d](about/licence.md)` "
-        "[e](https://x.y/docs) [f](#use)\n```sh\n[g](SECURITY.md)\n```\n"
+        "[`a`](how-to/operate.md#tokens) [b](about/security.md) [c](repository/deploy.md) `[d](LICENSE)` "
+        "[e](https://x.y/docs) [f](#use) ![g](data:x)\n```sh\n[g](SECURITY.md)\n```\n"
     )
     assert from_page == "[a](../about/security.md) [b](backfill.md)"
 

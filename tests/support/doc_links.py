@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -24,8 +25,17 @@ _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
 
 
 def markdown_pages() -> list[Path]:
-    """Return every Markdown file of the repository, in order."""
-    return sorted(page for page in ROOT.rglob("*.md") if not _is_left_out(page.relative_to(ROOT)))
+    """Return every Markdown file and notebook of the repository, in order."""
+    pages = [*ROOT.rglob("*.md"), *ROOT.rglob("*.ipynb")]
+    return sorted(page for page in pages if not _is_left_out(page.relative_to(ROOT)))
+
+
+def text_of(page: Path) -> str:
+    """Return the Markdown of a page; of a notebook, that of all its cells of text."""
+    if page.suffix == ".md":
+        return page.read_text()
+    cells = json.loads(page.read_text())["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
 
 
 def _is_left_out(path: Path) -> bool:
@@ -73,12 +83,12 @@ def _tokens(text: str) -> Iterator[Token]:
 
 @cache
 def _anchors_in(page: Path) -> set[str]:
-    return anchors_of(page.read_text())
+    return anchors_of(text_of(page))
 
 
 def broken_links(page: Path) -> list[str]:
     """Return the links of a page that lead to no file of the repository, or to no heading of that file."""
-    return [link for link in links_of(page.read_text()) if not _leads_somewhere(link, page)]
+    return [link for link in links_of(text_of(page)) if not _leads_somewhere(link, page)]
 
 
 def _leads_somewhere(link: str, page: Path) -> bool:
@@ -88,4 +98,4 @@ def _leads_somewhere(link: str, page: Path) -> bool:
     target = (page.parent / path).resolve() if path else page
     if not target.is_relative_to(ROOT) or not target.exists():
         return False
-    return not anchor or (target.suffix == ".md" and anchor in _anchors_in(target))
+    return not anchor or (target.suffix in {".md", ".ipynb"} and anchor in _anchors_in(target))

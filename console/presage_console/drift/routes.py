@@ -56,8 +56,9 @@ async def show_column(request: Request) -> Response:
 
 
 def _view(found: DriftFound) -> list[VersionView]:
-    """Make the views of all versions, those with alarms first."""
-    return sorted((view_version(report) for report in found.reports), key=lambda version: -version.alarms)
+    """Make the views of all versions: those with alarms first, then those that serve most."""
+    views = [view_version(report) for report in found.reports]
+    return sorted(views, key=lambda version: (-version.alarms, -version.rows))
 
 
 async def _read(request: Request, days: int) -> DriftFound | None:

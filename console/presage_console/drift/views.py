@@ -7,25 +7,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from presage_console.drift.words import describe_alarm
+from presage_console.drift.strips import Cell, cells_of, summarise
+from presage_console.drift.words import describe_alarm, moment
+from presage_console.drift.young import what_waits, why_too_young
 from presage_export.drift import Alarm, Finding, Window
 from presage_server.drift.report import DriftReport
 
 __all__ = [
     "AlarmView",
-    "Cell",
     "ColumnRow",
     "State",
     "VersionView",
     "WindowView",
     "largest_ratios",
-    "moment",
     "view_version",
     "view_window",
 ]
-
-LEVELS = (0.25, 0.5, 1.0, 2.0)
-"""Cells become darker at an effect of these times what matters."""
 
 
 class State(Enum):
@@ -60,18 +57,6 @@ class AlarmView:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
-    """One window in the strip of a column."""
-
-    x: float
-    """Where it begins, of 1,000."""
-    width: float
-    level: int
-    """0 to 4: how far the effect is, on the scale of ``LEVELS``."""
-    in_alarm: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ColumnRow:
     """A feature, the score, or how the rows are spread over visitors."""
 
@@ -102,8 +87,7 @@ class ColumnRow:
     @property
     def summary(self) -> str:
         """The strip in words."""
-        over = sum(cell.level >= LEVELS.index(1.0) + 1 for cell in self.cells)
-        return f"{over} of {len(self.cells)} windows with an effect that matters"
+        return summarise(self.cells)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,8 +153,8 @@ def view_version(report: DriftReport) -> VersionView:
         comparisons=len(report.findings),
         alarms=sum(row.state is State.ALARM for row in columns),
         unreadable=report.unreadable,
-        too_young=_why_too_young(report),
-        waiting=_what_waits(report),
+        too_young=why_too_young(report),
+        waiting=what_waits(report),
     )
 
 
@@ -191,10 +175,6 @@ def view_window(window: Window) -> WindowView:
         visitors=window.visitors,
         last_hour=window.hours[-1].number,
     )
-
-
-def moment(unix_micros: int) -> dt.datetime:
-    return dt.datetime.fromtimestamp(unix_micros / 1e6, dt.UTC)
 
 
 def _view_alarm(alarm: Alarm, windows: Sequence[Window]) -> AlarmView:
@@ -230,48 +210,9 @@ def _view_column(
         state=state,
         ratio=ratio,
         alarms=tuple(sorted(alarms, key=lambda alarm: (alarm.until is not None, alarm.is_general, -alarm.ratio))),
-        cells=tuple(_cells(windows, ratios, in_alarm)),
+        cells=tuple(cells_of(windows, ratios, in_alarm)),
     )
-
-
-def _cells(windows: Sequence[Window], ratios: dict[int, float], in_alarm: set[int]) -> Iterable[Cell]:
-    if not windows:
-        return
-    first, end = windows[0].start_unix_micros, windows[-1].end_unix_micros
-    scale = 1000.0 / (end - first)
-    for place, ratio in sorted(ratios.items()):
-        window = windows[place]
-        yield Cell(
-            x=round((window.start_unix_micros - first) * scale, 1),
-            width=round((window.end_unix_micros - window.start_unix_micros) * scale, 1),
-            level=sum(ratio >= bound for bound in LEVELS),
-            in_alarm=place in in_alarm,
-        )
 
 
 def _largest_alarm(row: ColumnRow) -> float:
     return max((alarm.ratio for alarm in row.alarms), default=0.0)
-
-
-def _why_too_young(report: DriftReport) -> str:
-    needed = int(report.version.baseline.min_visitors[0])
-    if not report.windows:
-        return (
-            f"Too young to be judged: a window takes {needed:,} visitors, or a day, in hours that have ended, and there is none "
-            "yet."
-        )
-    if len(report.windows) == 1:
-        return "One window so far: what it shows is drawn here, and an alarm takes two in a row."
-    return ""
-
-
-def _what_waits(report: DriftReport) -> str:
-    waiting = report.waiting
-    if waiting is None:
-        return ""
-    needed = int(report.version.baseline.min_visitors[0])
-    return (
-        f"Not yet in a window: {waiting.rows:,} rows of about {waiting.visitors:,} visitors, in hours from "
-        f"{moment(waiting.start_unix_micros):%m-%d %H:%M} to {moment(waiting.end_unix_micros):%m-%d %H:%M} UTC; a window takes "
-        f"{needed:,} visitors, or a day."
-    )

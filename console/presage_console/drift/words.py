@@ -1,12 +1,14 @@
-"""What an alarm or a test says, in words."""
+"""What an alarm or a test says, in words, and when."""
 
 from __future__ import annotations
+
+import datetime as dt
 
 from presage_console.formats import percent
 from presage_export.drift import SCORE, VISITORS, Alarm, Finding
 from presage_featurizer import CATALOGUE
 
-__all__ = ["TESTS", "describe_alarm", "describe_column", "describe_finding"]
+__all__ = ["TESTS", "describe_alarm", "describe_column", "describe_finding", "moment"]
 
 TESTS = {
     "distribution": "shares of all bins",
@@ -49,3 +51,7 @@ def describe_column(name: str) -> str:
     if name == SCORE:
         return "What the model predicts."
     return CATALOGUE[name].meaning if name in CATALOGUE else ""
+
+
+def moment(unix_micros: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(unix_micros / 1e6, dt.UTC)

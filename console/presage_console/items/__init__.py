@@ -1,1 +1,1 @@
-"""The page Items."""
+"""The page Items: what is popular and in stock, and which items go together."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["OwnRequests"]
+__all__ = ["HEALTH_PATH", "OwnRequests"]
 
+HEALTH_PATH: Final = "/healthz"
+"""Says that the console runs, and nothing else; orchestrators ask for it by an address."""
 _READING = frozenset({"GET", "HEAD"})
 
 
@@ -33,7 +36,7 @@ class OwnRequests:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
-            if _name_of(headers.get("host", "")) not in self._known_hosts:
+            if scope["path"] != HEALTH_PATH and _name_of(headers.get("host", "")) not in self._known_hosts:
                 message = "This name is not known here; presage console --allowed-hosts NAME allows it.\n"
                 await PlainTextResponse(message, 421)(scope, receive, send)
                 return

@@ -16,11 +16,12 @@ from presage_console.errors import RequestError
 from presage_console.rendering import render
 from presage_console.security.changes import session_of, sign_in_address
 from presage_console.security.forms import local_path, read_form
+from presage_console.security.requests import HEALTH_PATH
 from presage_console.security.sessions import set_cookie
 
 __all__ = ["SignInWall", "routes"]
 
-_OPEN = ("/sign-in", "/static/", "/healthz")
+_OPEN = ("/sign-in", "/static/", HEALTH_PATH)
 _LONGEST_NAME = 80
 _NOT_ACCEPTED = (
     "This token is not accepted: expected one of the server's tokens with the scope admin or score, or, while the server has no "

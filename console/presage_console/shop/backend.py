@@ -1,8 +1,8 @@
 """What a shop's web backend does with Presage: this is the file to copy from.
 
 It needs the client alone (``pip install presage-scoring``). A click is one request of the browser, and becomes at most five calls:
-``track_many`` with what the visitor did, then at once ``score``, ``explain``, ``rank`` and ``similar_items``. A shop does not depend on
-any of them: where Presage does not answer, products come in the shop's own order.
+``track_many`` with what the visitor did, then at once ``score``, ``explain``, ``rank`` and ``similar_items``. A shop does not
+depend on any of them: where Presage does not answer, products come in the shop's own order.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ __all__ = ["LIST_LENGTH", "Click", "Insight", "ShopBackend", "candidates_of"]
 LIST_LENGTH: Final = 12
 _SIMILAR: Final = 4
 _STOCK: Final = 100
+_LABEL_BYTES: Final = 128
 _SINCE: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """Since when the products have been there."""
 
@@ -173,7 +174,7 @@ def _events(visit: Visit, click: Click, seen: Ranking | None) -> list[Event]:
                 items=items,
                 order_id=order_id,
                 currency=CURRENCY if order_id else "",
-                labels={"term": click.text} if event_type is EventType.SEARCH else {},
+                labels={"term": _shortened(click.text)} if event_type is EventType.SEARCH else {},
             )
         )
 
@@ -216,6 +217,11 @@ def _item(product: Product, quantity: int = 1) -> Item:
 
 def _in_cart(lines: Iterable[CartLine]) -> list[Item]:
     return [_item(line.product, line.quantity) for line in lines]
+
+
+def _shortened(text: str) -> str:
+    """Return as much of a text as an event's label may have."""
+    return text.encode()[:_LABEL_BYTES].decode(errors="ignore")
 
 
 async def _nothing() -> None:

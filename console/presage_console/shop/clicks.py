@@ -14,6 +14,7 @@ from presage_console.shop.visits import CartLine, Visit
 __all__ = ["MOST_BUDGET", "apply", "parse_click"]
 
 MOST_BUDGET: Final = 100_000.0
+_MOST_ID: Final = 120
 _MOST_WORDS: Final = 60
 _MOST_UNITS: Final = 9
 _REQUEST_ID: Final = re.compile(r"[0-9a-f]{16,64}")
@@ -33,7 +34,7 @@ def parse_click(form: Mapping[str, str], shelf: Shelf) -> Click:
         raise RequestError("request: expected the id that the page has; open the shop again")
     action, _, about = form.get("do", "").partition(":")
     # Two buttons of one page are two clicks, and one button that is clicked twice in a hurry is one.
-    request_id = "-".join(part for part in (page, action, about) if part)
+    request_id = "-".join(part for part in (page, action, about) if part)[:_MOST_ID]
     if action in _OF_PRODUCTS:
         product = shelf.products.get(about)
         if product is None:

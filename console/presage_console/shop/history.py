@@ -22,8 +22,10 @@ _START: Final = datetime(2026, 3, 4, tzinfo=UTC)
 """Between two paydays: the first visits are as the last ones, whenever the demo runs."""
 _DAY_MICROS: Final = 86_400 * MICROS
 _KEPT: Final = 0.1
-"""The share of the visits without a purchase that are kept: in this shop more visits end in one than in that of the shipped model,
-which so has something to learn here, and minutes have enough purchases to learn from."""
+"""The share of the visits without a purchase that are kept: so minutes have enough purchases to learn from."""
+_REMEMBERED: Final = 0.5
+"""The share of the looks, in visits without a purchase, that put the product into the cart to remember it. In the shop of the
+shipped model a filled cart says more: this is what there is to learn here."""
 
 
 def simulate_visits(shelf: Shelf, *, until_unix_micros: int, visitors: int, seed: int) -> Sequence[Event]:
@@ -47,20 +49,27 @@ def simulate_visits(shelf: Shelf, *, until_unix_micros: int, visitors: int, seed
     )
     return [
         msgspec.structs.replace(event, event_time_unix_micros=event.event_time_unix_micros + later)
-        for event in _with_more_buyers(events, Random(seed))
+        for event in _changed(events, Random(seed))  # noqa: S311 - a simulation
         if event.event_time_unix_micros < end
     ]
 
 
-def _with_more_buyers(events: list[Event], random: Random) -> Iterable[Event]:
-    """Leave out most visits without a purchase."""
+def _changed(events: Sequence[Event], random: Random) -> Iterable[Event]:
+    """Leave out most visits without a purchase, and fill the carts of the others."""
     bought = {event.session_id for event in events if event.type == EventType.PURCHASE}
     kept = {
         session
         for session in dict.fromkeys(event.session_id for event in events)
         if session in bought or random.random() < _KEPT
     }
-    return (event for event in events if event.session_id in kept)
+    for event in events:
+        if event.session_id not in kept:
+            continue
+        is_look = event.type == EventType.VIEW_ITEM and event.session_id not in bought
+        if is_look and random.random() < _REMEMBERED:
+            yield msgspec.structs.replace(event, type=EventType.ADD_TO_CART)
+        else:
+            yield event
 
 
 def _simulated(shelf: Shelf) -> simulator.Shop:

@@ -21,7 +21,7 @@ from presage_training.traffic.sending import client_event, send_log
 
 __all__ = ["main"]
 
-_VISITORS: Final = 4_000
+_VISITORS: Final = 8_000
 _SEED: Final = 11
 _PAST_SHARE: Final = 0.25
 _LANES: Final = 4

@@ -47,7 +47,7 @@ _SERVE: Final = (
 _LEARN: Final = (
     "--name", MODEL, "--after-purchases", "20", "--every-hours", "0", "--window-share", "0.3", "--share", "0.2",
     "--holdout-share", "0", "--min-sessions", "60", "--min-purchases", "5", "--tightest-at", "200", "--tolerance", "0.1",
-    "--slice-tolerance", "1", "--cooldown-hours", "0", "--patience-hours", "0.05", "--poll-seconds", "2",
+    "--slice-tolerance", "1", "--cooldown-hours", "0", "--patience-hours", "0.25", "--poll-seconds", "2",
 )  # fmt: skip
 """Thresholds for minutes; the defaults are for weeks."""
 _STORE_SECONDS: Final = 10.0

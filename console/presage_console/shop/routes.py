@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -34,8 +34,7 @@ nav = NavEntry(label="Shop", path="/shop", summary="A small shop: click, and wat
 
 _COOKIE: Final = "presage_shop"
 _MODEL: Final = "conversion"
-_CROWD_SECONDS: Final = 0.5
-_LEARNING_SECONDS: Final = 1.0
+_PUSH_SECONDS: Final = 0.5
 _FOREVER: Final = "public, max-age=86400"
 
 
@@ -100,22 +99,13 @@ async def start_persona(request: Request) -> Response:
     return RedirectResponse("/shop", 303)
 
 
-async def push_crowd(request: Request) -> Response:
-    """Answer GET /shop/crowd with the personas in the shop, again and again."""
+async def push(request: Request) -> Response:
+    """Answer GET /shop/events with what others do and what was learned, again and again: a browser has few connections."""
 
     async def produce() -> str:
-        return fragment(request, "shop/crowd.html", **_crowd(request))
+        return fragment(request, "shop/events.html", **_crowd(request), **await _learning(request))
 
-    return stream(request, produce, every_seconds=_CROWD_SECONDS)
-
-
-async def push_learning(request: Request) -> Response:
-    """Answer GET /shop/learning with what was learned, again and again."""
-
-    async def produce() -> str:
-        return fragment(request, "shop/learning.html", **await _learning(request))
-
-    return stream(request, produce, every_seconds=_LEARNING_SECONDS)
+    return stream(request, produce, every_seconds=_PUSH_SECONDS)
 
 
 async def picture(request: Request) -> Response:
@@ -137,20 +127,26 @@ async def _page(request: Request, visit: Visit, shown: Shown) -> Response:
     )
 
 
-def _context(request: Request, visit: Visit, shown: Shown) -> dict[str, object]:
+def _context(request: Request, visit: Visit, shown: Shown) -> dict[str, Any]:
     shelf = _of(request).storefront.shelf
     return {"view": make_view(visit, shown, shelf, request_id=new_id())}
 
 
-def _crowd(request: Request) -> dict[str, object]:
+def _crowd(request: Request) -> dict[str, Any]:
     crowd = _of(request).crowd
     return {"crowd": [(each, sparkline(each.visit.scores or [0.0])) for each in crowd.visits]}
 
 
-async def _learning(request: Request) -> dict[str, object]:
-    models = request.app.state.console.models
+async def _learning(request: Request) -> dict[str, Any]:
+    console: Console = request.app.state.console
+    models = console.models
     learning = None if models is None else await asyncio.to_thread(read_learning, models / _MODEL)
-    return {"learning": learning, "learns_here": models is not None, "clock": _clock}
+    return {
+        "learning": learning,
+        "learns": models is not None and console.archive is not None,
+        "serves_models": models is not None,
+        "clock": _clock,
+    }
 
 
 def _clock(unix_micros: int) -> str:
@@ -173,7 +169,6 @@ routes = [
     Route("/shop/click", click, methods=["POST"]),
     Route("/shop/leave", leave, methods=["POST"]),
     Route("/shop/personas", start_persona, methods=["POST"]),
-    Route("/shop/crowd", push_crowd),
-    Route("/shop/learning", push_learning),
+    Route("/shop/events", push),
     Route("/shop/pictures/{item_id}", picture),
 ]

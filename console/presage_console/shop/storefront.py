@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from presage_client import AsyncClient
@@ -31,20 +32,11 @@ class Shown:
     """What one answer shows, and what was shown before it."""
 
     insight: Insight
-    score_before: float | None = None
-    contributions_before: dict[str, float] = field(default_factory=dict)
+    score_before: float | None
+    contributions_before: Mapping[str, float]
     """What each feature added to the margin, by name; empty if that is not known."""
-    places_before: dict[str, int] = field(default_factory=dict)
+    places_before: Mapping[str, int]
     """The places, from 1, of the products of the list before; empty if that was another kind of list."""
-
-
-@dataclass(slots=True)
-class _Memory:
-    """What a visitor's next answer is compared with."""
-
-    contributions: dict[str, float] = field(default_factory=dict)
-    places: dict[str, int] = field(default_factory=dict)
-    of_list: tuple[str, str] = ("", "")
 
 
 class Storefront:
@@ -59,7 +51,6 @@ class Storefront:
         self.shelf = shelf
         self.visits = Visits(_MOST_VISITS, lambda: f"shop-{new_id()}")
         self._backend = ShopBackend(presage, shelf, placement=PLACEMENT)
-        self._memories: dict[str, _Memory] = {}
         self._stocking = asyncio.Lock()
         self._is_stocked = False
 
@@ -73,9 +64,7 @@ class Storefront:
             if not self._is_stocked:
                 await self._backend.stock()
                 self._is_stocked = True
-        visit = self.visits.begin()
-        self._memories = {known: memory for known, memory in self._memories.items() if self.visits.find(known)}
-        return visit
+        return self.visits.begin()
 
     async def click(self, visit: Visit, click: Click) -> Shown:
         """Track a click, and ask what to show then. One that was handled before changes nothing again."""
@@ -93,20 +82,19 @@ class Storefront:
             return await self._show(visit, adds_score=False)
 
     async def _show(self, visit: Visit, *, adds_score: bool) -> Shown:
-        memory = self._memories.setdefault(visit.visitor_id, _Memory())
         insight = await self._backend.look_up(visit)
         of_list = (visit.category, visit.words)
         shown = Shown(
             insight=insight,
             score_before=visit.scores[-1] if visit.scores else None,
-            contributions_before=memory.contributions,
-            places_before=memory.places if memory.of_list == of_list else {},
+            contributions_before=visit.contributions,
+            places_before=visit.places if visit.of_list == of_list else {},
         )
         if adds_score and insight.prediction is not None:
             visit.add_score(insight.prediction.score)
         if insight.explanation is not None:
-            memory.contributions = {each.feature: each.contribution for each in insight.explanation.contributions}
+            visit.contributions = {each.feature: each.contribution for each in insight.explanation.contributions}
         if insight.ranking is not None:
-            memory.places = {ranked.item_id: place for place, ranked in enumerate(insight.ranking.items, 1)}
-            memory.of_list = of_list
+            visit.places = {ranked.item_id: place for place, ranked in enumerate(insight.ranking.items, 1)}
+            visit.of_list = of_list
         return shown

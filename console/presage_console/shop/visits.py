@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from presage_client import Ranking
@@ -46,6 +46,12 @@ class Visit:
     """The list that the page shows, until it is tracked as seen."""
     scores: list[float] = field(default_factory=list)
     """The score after each click, the newest last."""
+    contributions: Mapping[str, float] = field(default_factory=dict)
+    """What each feature added to the margin of the last answer, by name."""
+    places: Mapping[str, int] = field(default_factory=dict)
+    """The places, from 1, of the products of the last list."""
+    of_list: tuple[str, str] = ("", "")
+    """The category and the words that it was of."""
     did: str = ""
     """What the visitor did last, in words."""
     clicks: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_CLICKS))

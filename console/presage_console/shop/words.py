@@ -42,6 +42,7 @@ _REASONS: Final = {
     "new": "new",
 }
 _MOST_REASONS: Final = 2
+_MINUS: Final = "\N{MINUS SIGN}"
 _LEAST: Final = 0.005
 
 
@@ -56,8 +57,8 @@ def euros(amount: float) -> str:
 
 
 def signed(amount: float) -> str:
-    """Write what is added or taken, such as +0.81 and −0.20."""
-    return f"{'+' if amount >= 0 else '−'}{abs(amount):.2f}"
+    """Write what is added or taken, such as +0.81, with a minus sign as text has it."""
+    return f"{'+' if amount >= 0 else _MINUS}{abs(amount):.2f}"
 
 
 def points(difference: float) -> str:

@@ -38,7 +38,6 @@ __all__ = ["Asked", "VisitorPage", "make_page"]
 ReadHistory = Callable[[str], History]
 """Reads what an archive has of a visitor; raises ArchiveReadError or SourceError."""
 
-_MANY = 2
 _LONGEST_LABEL = 120
 
 
@@ -122,8 +121,7 @@ async def make_page(
     else:
         model = await asyncio.to_thread(find_model, details, console.models, custom)
         model_problem = model.problem
-    is_default = not asked.model or isinstance(details, str)
-    feature_set = "" if is_default or isinstance(details, str) else details.feature_set
+    feature_set = details.feature_set if asked.model and not isinstance(details, str) else ""
     live, (history, history_problem) = await asyncio.gather(
         ask(client, asked.user_id, model=asked.model, feature_set=feature_set, now_unix_micros=console.now()),
         asyncio.to_thread(_read, read_history, asked.user_id),
@@ -143,7 +141,7 @@ async def make_page(
     why, why_problem = _why(live, model, folded)
     return VisitorPage(
         asked=asked,
-        models=names if len(names) >= _MANY else (),
+        models=names if len(names) > 1 else (),
         model=model,
         model_problem=model_problem,
         live=live,
@@ -209,7 +207,7 @@ def _why_chart(why: Waterfall) -> Chart:
 
 def _scores_chart(lines: list[Line], folded: Folded | None) -> Chart | None:
     in_order = [line for line in reversed(lines) if line.score is not None]
-    if folded is None or len(in_order) < _MANY:
+    if folded is None or len(in_order) <= 1:
         return None
     scores = [line.score for line in in_order]
     are_shares = all(score is not None and 0.0 <= score <= 1.0 for score in scores)
@@ -221,8 +219,9 @@ def _scores_chart(lines: list[Line], folded: Folded | None) -> Chart | None:
         series=[Series(name="Score", values=scores, unit="%" if are_shares else "")],
         kind="steps",
         y_low=0.0 if are_shares else None,
-        markers=[] if chosen is None else [Marker(at=chosen.moment.number, label=f"event {chosen.moment.number}")],
-        note=f"Events {folded.page.first:,} to {folded.page.last:,}.",
+        markers=[] if chosen is None else [Marker(at=chosen.moment.number, label="")],
+        note=f"Events {folded.page.first:,} to {folded.page.last:,}."
+        + ("" if chosen is None else f" The line is event {chosen.moment.number:,}."),
     )
 
 

@@ -223,7 +223,9 @@ class Judge:
         found = self._same_hours(window, columns[0])
         return None if found is None else distances(*found, self._layout)
 
-    def _same_hours(self, window: Window, column: np.intp | int) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+    def _same_hours(
+        self, window: Window, column: np.intp | int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
         """Add up the hours that the baseline has, and what is usual in them, ``[bins]`` each.
 
         Args:

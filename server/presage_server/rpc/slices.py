@@ -55,23 +55,28 @@ class _Parts:
 
 
 class ScoreSlices:
-    """The visitors of a ScoreBatch."""
+    """The visitors of a ScoreBatch.
+
+    Raises:
+        InvalidRequestError: An id is missing or too long. All are checked first: once a slice is scored, its visitors are counted,
+            and perhaps logged; of a call that is rejected, none may be.
+    """
 
     def __init__(self, call: Call, request: pb.ScoreBatchRequest, models: Models, now_unix_micros: int) -> None:
         self._call = call
-        self._targets = request.targets
+        self._targets = [decode_target(target, place) for place, target in enumerate(request.targets)]
         self._include_features = request.include_features
         self._served = models.served(request.model)  # all of a call's visitors, whatever replaces it meanwhile
         self._now_unix_micros = now_unix_micros
         self._next = 0
-        self._parts = _Parts(call, len(request.targets))
+        self._parts = _Parts(call, len(self._targets))
 
     def add_to(self, batch: Batch, units: int) -> bool:
         """Add the next visitors to a batch."""
         self._parts.reply_if_empty()
         first, end = self._next, min(self._next + units, len(self._targets))
         for place in range(first, end):
-            user_id, session_id = decode_target(self._targets[place], place)
+            user_id, session_id = self._targets[place]
             route = self._served.route(user_id)
             job = ScoreJob(
                 self._call, user_id, session_id, route.model, self._now_unix_micros, batch.stages, self._put, route

@@ -67,7 +67,7 @@ class Pushing:
             self.count += 1
             return fragment(request, "pushed.html", **self.context())
 
-        return stream(request, produce, every_seconds=0.1)
+        return stream(request, produce, every_seconds=0.3)
 
 
 @pytest.fixture

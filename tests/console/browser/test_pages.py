@@ -19,6 +19,7 @@ def test_no_page_has_a_serious_problem_of_accessibility(browser, console_server,
             check_accessibility(page)
 
 
+@pytest.mark.slow
 def test_somebody_signs_in_by_keyboard_and_chooses_a_theme(browser_page, console_server):
     page = browser_page
     page.goto(f"{console_server.url}/")

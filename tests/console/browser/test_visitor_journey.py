@@ -22,8 +22,6 @@ def test_somebody_finds_out_why_a_visitor_scored_high(browser, store, tmp_path):
             page.keyboard.press("Enter")
             page.get_by_role("heading", name=f"Visitor {BUYER}").wait_for()
             assert page.get_by_text("The archive is complete").is_visible()
-            page.locator(".u-over").first.wait_for()
-            screenshot(page, "visitor")
 
             # From the events: what changed the score most?
             rows = page.locator(".timeline tbody tr")
@@ -40,11 +38,12 @@ def test_somebody_finds_out_why_a_visitor_scored_high(browser, store, tmp_path):
             assert page.get_by_text("Checked: the base value and all contributions add up").is_visible()
             changed = page.locator("tr.changed th").all_inner_texts()
             assert "deepest_step" in changed
+            page.locator(".u-over").first.wait_for()
+            screenshot(page, "visitor")
             page.locator("summary", has_text="From the base value to this score").press("Enter")
             table = page.get_by_role("table", name="From the base value to this score")
             assert table.get_by_role("row").last.inner_text().split()[-2:] == [f"{shares[most]:.1f}", "%"]
             check_accessibility(page)
-            screenshot(page, "visitor-moment")
 
             # What would they be shown, and why?
             ranked = page.get_by_role("table", name="The items that Rank would show now")

@@ -10,7 +10,7 @@ import pytest
 from presage_server.clock import system_clock
 from support.bundles import write_small_bundle
 from support.consoles import console_of, text_of
-from support.drifting_server import serve_hours
+from support.drifting_server import serve_hours, write_bundle_with_baseline
 
 pytestmark = pytest.mark.xdist_group("drift-console")
 
@@ -74,6 +74,18 @@ async def test_a_version_without_traffic_is_too_young_and_one_without_a_baseline
     assert "a window takes 100 visitors" in shown
     assert "has no baseline: train the model again" in shown
     assert "Too young to be judged" in column
+
+
+async def test_versions_that_serve_nobody_any_more_are_only_named(store, drift_models, tmp_path):
+    folder = shutil.copytree(drift_models, tmp_path / "models")
+    for version in ("2", "3"):
+        write_bundle_with_baseline(folder, version=version)
+    await serve_hours(store.url, folder, hours=3, now_unix_micros=system_clock())
+    async with console_of(NO_SERVER, redis_url=store.url, models=str(folder)) as console:
+        shown = text_of((await console.get("/drift")).text)
+    assert "conversion/1 no alarm" in shown
+    assert "by conversion/2, conversion/3." in shown
+    assert "too young" not in shown
 
 
 async def test_hours_with_too_few_visitors_for_a_window_are_counted_on_the_page(store, drift_models):

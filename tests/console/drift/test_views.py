@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from presage_console.drift.views import State, moment, view_version
+from presage_console.drift.views import State, view_version
+from presage_console.drift.words import moment
 from presage_export.drift import HOUR_MICROS, Window
 from support.drifting import START_HOUR
 

@@ -66,3 +66,8 @@ async def test_what_our_own_pages_send_is_accepted(offline, headers):
 
 async def test_pages_can_be_opened_from_other_sites(offline):
     assert (await offline.get("/", headers={"sec-fetch-site": "cross-site"})).status_code == 200
+
+
+async def test_health_is_asked_for_by_any_name(offline):
+    answer = await offline.get("/healthz", headers={"host": "10.1.2.3:8050"})
+    assert (answer.status_code, answer.text) == (200, "ok\n")

@@ -143,12 +143,10 @@ async def test_a_session_ends_by_signing_out_and_by_its_time(served):
         assert "Sign out" not in (await console.get("/")).text
 
 
-@pytest.mark.parametrize(
-    "target", ["//evil.example", "https://evil.example", "/\\evil.example", "/a\\b", "/a\nb", "evil"]
-)
-async def test_signing_in_leads_to_no_other_site(pages, target):
-    answer = await pages.post("/sign-in", {"token": OWN_TOKEN, "name": "Ada", "next": target})
-    assert answer.headers["location"] == "/"
+async def test_signing_in_leads_to_no_other_site(pages):
+    for target in ("//evil.example", "https://evil.example", "/\\evil.example", "/a\\b", "/a\nb", "evil"):
+        answer = await pages.post("/sign-in", {"token": OWN_TOKEN, "name": "Ada", "next": target})
+        assert answer.headers["location"] == "/", target
 
 
 async def test_markup_in_what_a_browser_sends_is_text(pages):

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from presage_client import AsyncClient, ClientOptions
+from presage_console.errors import RequestError
 from presage_console.shop.backend import LIST_LENGTH
 from presage_console.shop.clicks import parse_click
 from presage_console.shop.crowd import Crowd
@@ -12,6 +13,9 @@ from presage_console.shop.personas import PERSONAS
 from presage_console.shop.products import read_shelf
 from presage_console.shop.storefront import Storefront, new_id
 from presage_console.shop.views import make_view
+from support.running_server import GENEROUS_SECONDS
+
+pytestmark = pytest.mark.xdist_group("shop")
 
 SHELF = read_shelf()
 
@@ -26,6 +30,9 @@ class Walk:
         form = {"request": page or new_id(), "do": do, "text": text}
         shown = await self.storefront.click(self.visit, parse_click(form, SHELF))
         return make_view(self.visit, shown, SHELF, request_id=new_id())
+
+    async def show(self):
+        return make_view(self.visit, await self.storefront.show(self.visit), SHELF, request_id=new_id())
 
 
 @pytest.fixture
@@ -59,19 +66,23 @@ async def test_each_click_moves_the_score_the_reasons_and_the_list(walk):
 
 
 async def test_a_budget_puts_cheaper_products_ahead_of_what_it_has_no_room_for(walk):
-    await walk.click("look:audio-tower")
-    await walk.click("look:audio-hush")
-    view = await walk.click("budget", "100")
+    view = await walk.click("look:audio-tower")
+    async with asyncio.timeout(GENEROUS_SECONDS):
+        while not any("same category" in card.why for card in view.cards):
+            await asyncio.sleep(0.1)
+            view = await walk.show()
+    assert len(view.similar) == 4
+    view = await walk.click("budget", "60")
     instead = [card for card in view.cards if card.instead]
     assert instead
     for card in instead:
         dear = next(other for other in view.cards if other.product.name == card.instead)
-        assert card.product.price <= 100 < dear.product.price
+        assert card.product.price <= 60 < dear.product.price
         assert card.place < dear.place
         assert card.product.category == dear.product.category
         assert dear.above_budget
-    spent = await walk.click("add:audio-dot")
-    assert spent.left == "€31"
+    spent = await walk.click("add:audio-puck")
+    assert spent.left == "€35.10"
     free = await walk.click("budget", "")
     assert not any(card.instead or card.above_budget for card in free.cards)
 
@@ -129,3 +140,12 @@ async def test_personas_shop_to_their_end_each_as_a_visitor_of_their_own(presage
     window = next(visit.visit for visit in visits if visit.persona.name == "window-shopper")
     assert max(knows.scores) > 3 * max(window.scores)
     assert len(crowd.visits) == len(PERSONAS)
+
+
+async def test_only_a_few_shop_at_a_time(presage):
+    crowd = Crowd(Storefront(presage, SHELF), seed=1, pace=1_000.0)
+    for _ in range(6):
+        await crowd.start(PERSONAS["knows-what"])
+    with pytest.raises(RequestError, match="wait until one leaves"):
+        await crowd.start(PERSONAS["knows-what"])
+    await crowd.close()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,12 +38,14 @@ def test_what_no_page_sends_is_rejected(form, message):
         parse_click(form, SHELF)
 
 
-@given(st.dictionaries(st.sampled_from(["request", "do", "text"]), st.text(max_size=80)))
+@given(
+    st.fixed_dictionaries(
+        {}, optional={"request": st.text(max_size=20), "do": st.text(max_size=20), "text": st.text(max_size=80)}
+    )
+)
 def test_any_form_is_a_click_or_a_request_error(form):
-    try:
+    with suppress(RequestError):
         apply(Visit(visitor_id="v"), parse_click({"request": PAGE} | form, SHELF))
-    except RequestError:
-        pass
 
 
 def test_two_buttons_of_a_page_are_two_clicks_and_one_button_is_one():

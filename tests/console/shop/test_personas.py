@@ -4,9 +4,7 @@ from random import Random
 
 import pytest
 
-from presage_console.errors import RequestError
 from presage_console.shop.clicks import parse_click
-from presage_console.shop.crowd import Crowd
 from presage_console.shop.personas import PERSONAS
 from presage_console.shop.products import read_shelf
 
@@ -36,14 +34,3 @@ def test_scripts_end_do_what_the_page_can_do_and_go_by_their_seed(persona):
             form = {"request": "0" * 16, "do": f"{step.action}{about}", "text": step.text}
             assert parse_click(form, SHELF).action == step.action
     assert any(steps_of(persona, seed) != steps_of(persona, 0) for seed in range(1, 20))
-
-
-async def test_only_a_few_shop_at_a_time(presage):
-    from presage_console.shop.storefront import Storefront
-
-    crowd = Crowd(Storefront(presage, SHELF), seed=1, pace=1_000.0)
-    for _ in range(6):
-        await crowd.start(PERSONAS["knows-what"])
-    with pytest.raises(RequestError, match="wait until one leaves"):
-        await crowd.start(PERSONAS["knows-what"])
-    await crowd.close()

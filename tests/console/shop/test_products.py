@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_each_product_has_a_picture_of_its_own_without_anything_from_elsewhere()
     assert len(set(pictures.values())) == len(pictures)
     for item_id, picture in pictures.items():
         assert picture == draw(read_shelf().products[item_id])
-        root = ElementTree.fromstring(picture)
+        root = ET.fromstring(picture)
         assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
             "svg",
             "path",

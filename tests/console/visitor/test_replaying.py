@@ -14,7 +14,7 @@ from support.vectors import a_vector
 from support.visitor_histories import history_of
 
 
-@given(any_log())
+@given(any_log(max_events=8))
 def test_each_moment_has_the_state_that_the_server_had_and_its_features(log):
     replayed = replay(history_of(log), range(1, len(log) + 1))
     state = None

@@ -49,7 +49,7 @@ def all_rows(archive):
 
 def test_a_visitor_has_the_rows_that_reading_everyone_gives_in_the_same_order(archive):
     expected = all_rows(archive)
-    for number in range(VISITORS):
+    for number in range(0, VISITORS, 8):
         user_id = f"visitor-{number}"
         mine = [row for row in expected if row.event.user_id == user_id]
         assert rows_of(archive, user_id) == mine

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import grpc
 import msgspec
 import numpy as np
+import pytest
 
 from presage.v1 import scoring_service_pb2 as pb
 from presage_featurizer.digests import digest
@@ -50,6 +52,18 @@ async def counted(port: int, outcome: str, reason: str = "") -> float:
 
 def by_visitor(logged: list[ServedVector]) -> dict[str, dict]:
     return {vector.user_id: msgspec.structs.asdict(vector) for vector in logged}
+
+
+async def test_nothing_of_a_batch_that_is_rejected_is_logged(store, models):
+    async with serving(redis_url=store.url, models=models, sample_vectors_share=1.0) as served:
+        for count in (1, 500):  # in one slice, and in several
+            targets = [*(pb.ScoreTarget(user_id=f"u-{number}") for number in range(count)), pb.ScoreTarget()]
+            with pytest.raises(grpc.aio.AioRpcError, match="INVALID_ARGUMENT"):
+                await served.stub.ScoreBatch(pb.ScoreBatchRequest(targets=targets))
+        await served.stub.Score(pb.ScoreRequest(user_id="behind them"))
+        (logged,) = await sampled(store, 1)
+    assert logged.user_id == "behind them"
+    assert len(logged_vectors(store.redis)) == 1
 
 
 async def test_every_score_is_logged_as_it_was_answered_and_nothing_else_is(store, models):

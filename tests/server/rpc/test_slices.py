@@ -65,10 +65,8 @@ def test_one_target_that_fails_fails_the_call(served):
         job.respond(job, None)
     assert call.outcome == "NOT_FOUND"
     wrong = pb.ScoreBatchRequest(targets=[pb.ScoreTarget(user_id="a"), pb.ScoreTarget()])
-    slices = ScoreSlices(LocalCall(wrong), wrong, served, 7)
-    assert slices.add_to(Batch(0.0), 1)
     with pytest.raises(InvalidRequestError, match=r"targets\[1\].user_id"):
-        slices.add_to(Batch(0.0), 1)
+        ScoreSlices(LocalCall(wrong), wrong, served, 7)
 
 
 def decode(message, field: str, _visitors: Counter[str]) -> Event:

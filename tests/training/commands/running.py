@@ -104,3 +104,9 @@ def run_here(
         main()
     captured = capsys.readouterr()
     return Done(int(ended.value.code or 0), captured.out, captured.err)
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Return the command lines of all processes that name a folder."""
+    listed = subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True)
+    return [line for line in listed.stdout.splitlines() if str(folder) in line]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from training.commands.running import PRESAGE, command, run
+from training.commands.running import PRESAGE, command, processes_in, run
 
 from presage_server.settings import Settings
 from presage_training.commands import demo
@@ -23,11 +23,6 @@ from support.doc_checks import check_pip, check_presage
 def temporary(short_directory) -> Path:
     """A folder for all that the demo puts aside; its name is in the command line of every process that works there."""
     return Path(tempfile.mkdtemp(dir=short_directory))
-
-
-def processes_in(folder: Path) -> list[str]:
-    listed = subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True)
-    return [line for line in listed.stdout.splitlines() if str(folder) in line]
 
 
 def number(done, name: str) -> int:
@@ -91,7 +86,7 @@ def test_it_ends_with_what_to_do_next_in_words_that_work(temporary):
 
     _, _, steps = done.out.partition("\nnext\n")
     commands = [line.split(maxsplit=1) for line in steps.splitlines() if re.match(r"  \S*/(presage|pip) ", line)]
-    assert [command.split()[0] for _, command in commands] == ["serve", "install", "inspect", "train"]
+    assert [command.split()[0] for _, command in commands] == ["serve", "install", "inspect", "train", "console"]
     for program, arguments in commands:
         name = Path(program).name
         assert Path(program).samefile(PRESAGE.with_name(name))

@@ -13,7 +13,7 @@ import pytest
 from presage.v1 import model_service_pb2, model_service_pb2_grpc, scoring_service_pb2
 from presage_export.bundle import read_bundle
 from presage_export.registry import read_aliases, read_changes, replace_aliases
-from presage_featurizer import CORE, featurize, fold
+from presage_featurizer import CORE, EventType, featurize, fold
 from presage_featurizer.digests import digest
 from presage_featurizer.event_log import ServedVector
 from presage_training.errors import LearningError
@@ -93,6 +93,8 @@ async def test_a_server_goes_from_a_prior_to_a_model_that_was_trained_on_its_arc
         archive_batch(tmp_path / "archive", events, first=1)
         await asyncio.to_thread(learner.cycle, 2)
         assert verdicts(learner)[1:] == [("2", "prior"), ("3", "challenger")]
+        purchases = sum(event.type == EventType.PURCHASE for event in events)
+        assert read_verdicts(learner.folder)[-1].purchases == purchases
         aliases = read_aliases(learner.folder)
         assert (aliases.champion, aliases.prior, aliases.challenger, aliases.holdout_share) == ("2", "2", "3", 0.1)
 

@@ -192,7 +192,9 @@ next
       proposes how to read a log of your own shop's events; docs/how-to/inspect-a-log.md
   {command} train LOG --mapping shop.toml --to runs/first
       trains models on it, and says how to serve the best; docs/how-to/train-on-your-log.md
-      with --rank, a model that ranks items; docs/how-to/train-a-ranking-model.md"""
+      with --rank, a model that ranks items; docs/how-to/train-a-ranking-model.md
+  {command} console --shop
+      opens a small shop in a browser: click, and watch the score, its reasons and the ranking change"""
 
 
 def _distribution() -> str:
