@@ -42,7 +42,8 @@ max_per_category = 8
 _TRAINING_LIBRARIES: Final = ("lightgbm", "onnx", "pyarrow", "sklearn")
 _SERVE: Final = (
     "--port", "0", "--metrics-port", "0", "--reload-seconds", "0.5", "--item-bucket-seconds", "1", "--no-reflection",
-    "--exposures-share", "1", "--sample-vectors-share", "1", "--default-model", MODEL, "--allow-set-aliases", "--drain-seconds", "1",
+    "--exposures-share", "1", "--sample-vectors-share", "1", "--default-model", MODEL, "--allow-set-aliases",
+    "--drain-seconds", "1",
 )  # fmt: skip
 _LEARN: Final = (
     "--name", MODEL, "--after-purchases", "20", "--every-hours", "0", "--window-share", "0.3", "--share", "0.2",
