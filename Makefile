@@ -224,6 +224,9 @@ drift-proof: setup ## ten planted shifts and four quiet weeks of simulated traff
 bench-access: setup ## what the check of a token costs a Score: at most 5 µs
 	@$(BIN)/python -m benchmarks.access_cost --to .benchmarks/access.json $(ARGS)
 
+bench-capacity: setup ## what a visitor, an event and a call take, and what shops of three sizes need; ARGS=--page writes the page
+	@$(BIN)/python -m benchmarks.capacity --to .benchmarks/capacity.json $(ARGS)
+
 bench-drift: setup ## what counting served features costs a Score
 	@$(BIN)/python -m benchmarks.drift_cost --to .benchmarks/drift.json $(ARGS)
 

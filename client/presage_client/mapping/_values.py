@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+__all__ = ["country_of", "label_of", "number_of", "object_of", "objects_in", "text_of", "whole_number_of"]
+
 _MAX_LABEL_BYTES = 128
 _UNSET = {"", "(not set)", "(none)", "null", "undefined"}
 """What exports and tags write for a value that is missing."""

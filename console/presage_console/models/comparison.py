@@ -16,6 +16,7 @@ from presage_export.registry import AliasesError
 __all__ = [
     "ComparisonView",
     "FigureRow",
+    "as_sentence",
     "comparable_versions",
     "comparison_question",
     "describe_comparison",
@@ -68,8 +69,7 @@ class ComparisonView:
 
 def describe_comparison(found: MeasuredComparison) -> ComparisonView:
     """Put a comparison into words and rows."""
-    more = "" if found.reason == found.sentence else f" {found.reason[:1].upper()}{found.reason[1:]}"
-    ends = "" if not more or more.endswith(".") else "."
+    more = as_sentence(found.reason.removeprefix(found.sentence).strip())
     return ComparisonView(
         versions=found.versions,
         target=found.target,
@@ -78,9 +78,18 @@ def describe_comparison(found: MeasuredComparison) -> ComparisonView:
         rows=tuple(_row(figure, found.versions) for figure in found.figures),
         sentence=found.sentence,
         action=found.action,
-        advice=f"{_ADVICE[found.action].format(b=found.versions[1])}{more}{ends}",
+        advice=f"{_ADVICE[found.action].format(b=found.versions[1])} {more}".rstrip(),
         level=f"{found.alpha:.3g}",
     )
+
+
+def as_sentence(text: str) -> str:
+    """Return a reason with a capital letter, unless it begins with the name of a version, and a full stop; empty if it is empty."""
+    if not text:
+        return ""
+    first = text.partition(" ")[0]
+    begun = text if "/" in first else text[0].upper() + text[1:]
+    return begun if begun.endswith(".") else f"{begun}."
 
 
 def usual_pair(model: ModelSummary, versions: Sequence[str]) -> tuple[str, str] | None:

@@ -45,6 +45,8 @@ class Step:
     """Of the metric, on data that the version was not trained on."""
     rows: int | None
     """How many it was trained on; None where the bundle does not say."""
+    purchases: int | None
+    """How many purchases there were when a learner trained it; None where it did not say."""
     log_end_unix_micros: int | None
     """The end of the log that it was trained on; None where the bundle does not say."""
     became: str
@@ -79,6 +81,7 @@ def describe_learning(
         versions: The versions, the oldest first.
     """
     last = {verdict.version: _WORDS.get(verdict.verdict, verdict.verdict) for verdict in verdicts}
+    purchases = {verdict.version: verdict.purchases for verdict in verdicts if verdict.purchases}
     stated = (main_metric(details[version].metrics) for version in reversed(versions) if version in details)
     metric = next(filter(None, stated), None)
     name, called = ("", "") if metric is None else metric[:2]
@@ -93,6 +96,7 @@ def describe_learning(
                 version=version,
                 value=found.metrics[name],
                 rows=_whole(data.get("train_rows") or data.get("fit_queries")),
+                purchases=purchases.get(version),
                 log_end_unix_micros=_whole(data.get("log_end_unix_micros")),
                 became=last.get(version, ""),
             )

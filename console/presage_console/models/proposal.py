@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from presage_client import AliasChange, ModelSummary, VersionState
 from presage_console.models.aliases import ServedPart, served_parts, to_registry
 from presage_console.models.changing import Action, Wanted, wording
+from presage_console.models.comparison import as_sentence
 from presage_console.models.history import PastChange, changes_since
 from presage_console.models.measurements import MeasuredComparison
 from presage_export import registry
@@ -118,7 +119,6 @@ def _verdict(wanted: Wanted, comparison: MeasuredComparison | None) -> tuple[str
             "No comparison of this version with the champion has been looked at in this console since it started.",
             "",
         )
-    reason = comparison.reason[:1].upper() + comparison.reason[1:].rstrip(".")
     tone = (
         "good"
         if comparison.action == "promote"
@@ -126,7 +126,7 @@ def _verdict(wanted: Wanted, comparison: MeasuredComparison | None) -> tuple[str
         if comparison.action in _ADVICE_AGAINST[wanted.action]
         else ""
     )
-    return f"{reason}. Its advice: {comparison.action}.", tone
+    return f"{as_sentence(comparison.reason)} Its advice: {comparison.action}.", tone
 
 
 def _warnings(

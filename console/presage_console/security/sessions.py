@@ -100,7 +100,7 @@ def set_cookie(response: Response, scope: Scope, session_id: str) -> None:
         max_age=LASTS_SECONDS if session_id else 0,
         secure=scope["scheme"] == "https",
         httponly=True,
-        samesite="strict",
+        samesite="lax",  # a link in an alert opens the page it names; what changes something is a POST, and those come without it
     )
 
 

@@ -27,7 +27,7 @@ _MAX_REVISION = 2**63 - 2
 
 def _require(holds: bool, field: str, expected: str, got: object) -> None:  # noqa: FBT001 - a condition
     if not holds:
-        raise AliasesError(f"{field}: expected {expected}, got {got!r}")
+        raise AliasesError(f"{field}: expected {expected}, got {got!r:.64}")
 
 
 class RollbackRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,6 +23,11 @@ _tracebacks = Seldom()
 
 OK = 0
 
+_MAX_TEXT_BYTES = 900
+"""Of one text of a status. As metadata, it takes up to three times as much, and all of a status has to fit into 8 KiB."""
+_SHORT_CHARACTERS = _MAX_TEXT_BYTES // 4
+"""A text of so many is not too long, whatever they are."""
+
 CODE_NAMES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 """The names of gRPC's status codes."""
 
@@ -36,15 +41,29 @@ class Status(NamedTuple):
 
 
 def status_of(error: RpcError) -> Status:
-    """Return the status of an error; an invalid field is named in ``google.rpc.BadRequest`` details."""
-    code, message = error.code.value[0], str(error)
+    """Return the status of an error; an invalid field is named in ``google.rpc.BadRequest`` details.
+
+    Texts are cut to a size that every client takes: they are sent as metadata, and one that is too long may end the connection.
+    """
+    code, message = error.code.value[0], _cut(str(error))
     if not error.field:
         return Status(code, message)
-    violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.description)
+    violation = error_details_pb2.BadRequest.FieldViolation(
+        field=_cut(error.field), description=_cut(error.description)
+    )
     detail = AnyMessage()
     detail.Pack(error_details_pb2.BadRequest(field_violations=[violation]))
     status = status_pb2.Status(code=code, message=message, details=[detail])
     return Status(code, message, (("grpc-status-details-bin", status.SerializeToString()),))
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _SHORT_CHARACTERS:
+        return text
+    encoded = text.encode(errors="replace")
+    if len(encoded) <= _MAX_TEXT_BYTES:
+        return text
+    return f"{encoded[:_MAX_TEXT_BYTES].decode(errors='ignore')}…"
 
 
 def internal_error(error: Exception, method: str, metadata: Sequence[tuple[str, str | bytes]] = ()) -> InternalError:

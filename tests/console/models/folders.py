@@ -25,18 +25,21 @@ START = 1_717_200_000_000_000
 """The first change, in microseconds of Unix time."""
 HOUR = 3_600_000_000
 
+VERSIONS = {
+    "1": (0.7412, 21_870, 500),
+    "2": (0.7383, 40_212, 1_000),
+    "3": (0.7864, 71_345, 1_500),
+    "4": (0.8033, 104_504, 2_000),
+}
+"""What each states: its ROC-AUC, the rows and the purchases that it was trained on."""
+
 _LOSS = "log loss beside the champion: all"
 
 
 def used_models(folder: Path) -> Path:
     """Write ``conversion`` 1 to 4: 3 is the champion, 4 is tried on a tenth of the visitors, 2 was rejected at the gate."""
     source = SHIPPED / "conversion" / "3"
-    for version, roc_auc, rows in (
-        ("1", 0.7412, 21_870),
-        ("2", 0.7383, 40_212),
-        ("3", 0.7864, 71_345),
-        ("4", 0.8033, 104_504),
-    ):
+    for version, (roc_auc, rows, _) in VERSIONS.items():
         bundle = copy_bundle(source, folder / "conversion" / version)
         manifest = decode_manifest((bundle / "manifest.json").read_bytes())
         end = START + int(version) * 20 * HOUR
@@ -61,9 +64,14 @@ def used_models(folder: Path) -> Path:
         (70, "3", "promote", "conversion/3 is better than conversion/1: its log loss is 0.0190 lower"),
         (80, "4", "challenger", f"not worse than the champion; {_LOSS} -0.0042 (at most +0.0038, 2,911 sessions)"),
     ):
-        append_verdict(
-            here, Verdict(decided_at_unix_micros=START + hour * HOUR, version=version, verdict=verdict, reason=reason)
+        made = Verdict(
+            decided_at_unix_micros=START + hour * HOUR,
+            version=version,
+            verdict=verdict,
+            reason=reason,
+            purchases=VERSIONS[version][2] if verdict == "challenger" else 0,
         )
+        append_verdict(here, made)
     change(folder, 2, Aliases(champion="1"), "the first one")
     change(
         folder, 60, split(read_aliases(here), "3", 0.2, champion="1", new_salt="third"), "not worse than the champion"

@@ -9,13 +9,13 @@ from presage_console.models.learning import describe_learning
 from presage_export.registry import Verdict, append_verdict, read_verdicts
 
 
-def said(version: str, verdict: str, at: int, reason: str = "numbers") -> Verdict:
-    return Verdict(decided_at_unix_micros=at, version=version, verdict=verdict, reason=reason)
+def said(version: str, verdict: str, at: int, reason: str = "numbers", purchases: int = 0) -> Verdict:
+    return Verdict(decided_at_unix_micros=at, version=version, verdict=verdict, reason=reason, purchases=purchases)
 
 
 HISTORY = [
     said("1", "prior", 1),
-    said("2", "challenger", 2),
+    said("2", "challenger", 2, purchases=500),
     said("2", "continue", 3),
     said("2", "continue", 4, "newest numbers"),
     said("2", "promote", 5),
@@ -49,9 +49,9 @@ def test_the_curve_has_the_versions_that_state_the_metric():
     }
     found = describe_learning(HISTORY, details, ["1", "2", "3", "4"])
     assert found.metric == "ROC-AUC"
-    assert [(step.version, step.value, step.rows, step.became) for step in found.steps] == [
-        ("2", 0.7, 100, "promoted to champion"),
-        ("4", 0.8, None, "rolled back: it is worse"),
+    assert [(step.version, step.value, step.rows, step.purchases, step.became) for step in found.steps] == [
+        ("2", 0.7, 100, 500, "promoted to champion"),
+        ("4", 0.8, None, None, "rolled back: it is worse"),
     ]
     chart = draw_learning(found)
     assert chart is not None

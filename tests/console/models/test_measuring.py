@@ -14,6 +14,7 @@ from presage_client import ModelKind
 from presage_console.errors import SourceError
 from presage_console.models.calibration import describe_calibration
 from presage_console.models.comparison import (
+    as_sentence,
     comparable_versions,
     comparison_question,
     describe_comparison,
@@ -87,6 +88,14 @@ def test_an_interval_with_no_end_yet_is_said_to_be_unknown(archive):
     assert view.sentence == "No difference seen yet: no outcome of a pair is known."
     assert view.advice.startswith("Continue: nothing is decided yet. Too few outcomes: 0 sessions")
     assert view.advice.endswith(".")
+
+
+def test_a_better_version_whose_level_is_wrong_is_described_once(compared):
+    reason = f"{compared.sentence} But its mean score is 0.5 from the mean outcome."
+    view = describe_comparison(msgspec.structs.replace(compared, action="continue", reason=reason))
+    assert view.advice == "Continue: nothing is decided yet. But its mean score is 0.5 from the mean outcome."
+    assert as_sentence("conversion/4 is worse") == "conversion/4 is worse."
+    assert as_sentence("too few outcomes") == "Too few outcomes."
 
 
 def test_calibration_shows_the_version_that_promises_too_much(calibrated):

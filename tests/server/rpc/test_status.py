@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from urllib.parse import quote
+
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
@@ -60,3 +63,14 @@ def test_codes_are_grpcs():
     assert CODE_NAMES[OK] == "OK"
     assert {CODE_NAMES[code.value[0]] for code in grpc.StatusCode} == {code.name for code in grpc.StatusCode}
     assert Status(*status_of(StoreUnavailableError("down"))).code == grpc.StatusCode.UNAVAILABLE.value[0]
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "…", "😀"])
+def test_a_text_of_any_length_fits_into_what_every_client_takes(letter):
+    text = letter * 70_000
+    status = status_of(InvalidRequestError(text, field=text))
+    ((_, details),) = status.trailing_metadata
+    assert len(quote(status.message)) + len(b64encode(details)) < 8 << 10
+    assert status.message.startswith(letter)
+    assert status.message.endswith("…")
+    assert status_of(InvalidRequestError(letter * 200)).message == letter * 200

@@ -233,8 +233,6 @@ class LearningCycle(ABC, Generic[Options]):
         return replace_aliases(self.folder, aliases, now_unix_micros=now, changed_by=_CHANGED_BY, reason=reason)
 
     def _say(self, now: int, version: str, verdict: str, reason: str, *, purchases: int = 0) -> None:
-        said = Verdict(
-            decided_at_unix_micros=now, version=version, verdict=verdict, reason=reason, purchases=purchases
-        )
+        said = Verdict(decided_at_unix_micros=now, version=version, verdict=verdict, reason=reason, purchases=purchases)
         append_verdict(self.folder, said)
         self._on_verdict(said)
