@@ -11,7 +11,7 @@ from presage_console.shop.backend import Click
 from presage_console.shop.products import Shelf
 from presage_console.shop.visits import CartLine, Visit
 
-__all__ = ["MOST_BUDGET", "apply", "parse_click"]
+__all__ = ["MOST_BUDGET", "apply", "describe", "is_possible", "parse_click"]
 
 MOST_BUDGET: Final = 100_000.0
 _MOST_ID: Final = 120
@@ -61,8 +61,21 @@ def _text(action: str, text: str, shelf: Shelf) -> str:
     return text[:_MOST_WORDS]
 
 
+def is_possible(visit: Visit, click: Click) -> bool:
+    """Return whether a visitor can do something now: an old page may have a button for what is no longer there."""
+    line = visit.cart.get(click.product.item_id) if click.product is not None else None
+    match click.action:
+        case "check-out" | "pay":
+            return bool(visit.cart)
+        case "remove":
+            return line is not None
+        case "add":
+            return line is None or line.quantity < _MOST_UNITS
+    return True
+
+
 def apply(visit: Visit, click: Click) -> None:
-    """Change what the shop itself knows of a visitor."""
+    """Change what the shop itself knows of a visitor, by a click that is possible."""
     product = click.product
     visit.did = describe(click)
     if click.action not in {"check-out", "budget"}:
@@ -72,13 +85,13 @@ def apply(visit: Visit, click: Click) -> None:
             visit.looking_at = product.item_id
         case "add" if product is not None:
             line = visit.cart.setdefault(product.item_id, CartLine(product=product, quantity=0))
-            line.quantity = min(line.quantity + 1, _MOST_UNITS)
-        case "remove" if product is not None and product.item_id in visit.cart:
+            line.quantity += 1
+        case "remove" if product is not None:
             visit.cart[product.item_id].quantity -= 1
             if not visit.cart[product.item_id].quantity:
                 del visit.cart[product.item_id]
         case "check-out":
-            visit.is_checking_out = bool(visit.cart)
+            visit.is_checking_out = True
         case "pay":
             visit.orders += 1
             visit.cart.clear()

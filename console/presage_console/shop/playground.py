@@ -43,6 +43,7 @@ _TRAINING_LIBRARIES: Final = ("lightgbm", "onnx", "pyarrow", "sklearn")
 _SERVE: Final = (
     "--port", "0", "--metrics-port", "0", "--reload-seconds", "0.5", "--item-bucket-seconds", "1", "--no-reflection",
     "--exposures-share", "1", "--sample-vectors-share", "1", "--default-model", MODEL, "--allow-set-aliases",
+    "--drain-seconds", "1",
 )  # fmt: skip
 _LEARN: Final = (
     "--name", MODEL, "--after-purchases", "20", "--every-hours", "0", "--window-share", "0.3", "--share", "0.2",
@@ -50,6 +51,7 @@ _LEARN: Final = (
     "--slice-tolerance", "1", "--cooldown-hours", "0", "--patience-hours", "0.25", "--poll-seconds", "2",
 )  # fmt: skip
 """Thresholds for minutes; the defaults are for weeks."""
+_SERVER: Final = "serve"
 _STORE_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 20.0
 
@@ -124,7 +126,7 @@ def playground(
         on_progress("starting a store and a server")
         running.callback(_wait_for_store, store)
         serving = start(
-            "serve", "presage_server", "serve", "--data-dir", str(store), "--models", str(models),
+            _SERVER, "presage_server", "serve", "--data-dir", str(store), "--models", str(models),
             "--placements", str(folder / "placements.toml"), *_SERVE,
         )  # fmt: skip
         server = _line_of(serving, folder / "serve.log").split()[-1]
@@ -170,12 +172,12 @@ def _child(folder: Path, part: str, *arguments: str) -> Iterator[subprocess.Pope
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if part == _SERVER:
+            process.terminate()  # and its store ends after it
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_STOP_SECONDS)
+        process.kill()  # what the others write goes with the folder, and a learner that gives way to all takes long to end
+        process.wait()
         process.stdout.close()
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from presage_client import AsyncClient
 from presage_console.shop.backend import Click, Insight, ShopBackend
-from presage_console.shop.clicks import apply
+from presage_console.shop.clicks import apply, is_possible
 from presage_console.shop.products import Shelf
 from presage_console.shop.visits import Visit, Visits
 
@@ -69,7 +69,7 @@ class Storefront:
     async def click(self, visit: Visit, click: Click) -> Shown:
         """Track a click, and ask what to show then. One that was handled before changes nothing again."""
         async with visit.lock:
-            is_new = click.request_id not in visit.clicks
+            is_new = click.request_id not in visit.clicks and is_possible(visit, click)
             if is_new:
                 visit.clicks.append(click.request_id)
                 await self._backend.track(visit, click)
