@@ -44,7 +44,7 @@ class Source:
 
 async def find_sources(console: Console) -> list[Source]:
     """Look at all sources at once."""
-    return await asyncio.gather(
+    sources = await asyncio.gather(
         _look(
             lambda: _find_models(console),
             name="Server",
@@ -81,6 +81,7 @@ async def find_sources(console: Console) -> list[Source]:
             adds="Drift: the counts of served features, which are only read.",
         ),
     )
+    return list(sources)
 
 
 def _public_part(url: str) -> str:

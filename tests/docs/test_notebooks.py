@@ -11,7 +11,7 @@ from support.doc_blocks import ROOT, name_of
 from support.doc_checks import check_pip, check_presage
 from support.notebooks import NOTEBOOKS, code_cells, digest_of_code, execute, read
 
-SMALL = {"docs/notebooks/train-compare-explain-ship.ipynb": "VISITORS, DAYS = 400, 8"}
+SMALL = {"docs/notebooks/train-compare-explain-ship.ipynb": "VISITORS, DAYS, DRAWS = 400, 8, 100"}
 
 of_notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
 

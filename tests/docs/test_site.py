@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 import presage.v1
+from support.browsers import browser_path, check_accessibility, open_page, running_browser
 from support.doc_blocks import ROOT, name_of
 from website.contract_pages import FOLDER, contract_pages
 from website.notebook_pages import notebook_pages
@@ -156,21 +157,49 @@ def test_what_is_vendored_is_what_was_published() -> None:
     )
 
 
-@pytest.mark.slow
-def test_the_site_builds_without_the_network_and_fetches_nothing(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The folder of the site, built without the network."""
+    folder = tmp_path_factory.mktemp("built") / "site"
     done = subprocess.run(
-        [sys.executable, "-c", _NO_NETWORK, str(tmp_path / "site")],
+        [sys.executable, "-c", _NO_NETWORK, str(folder)],
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
-
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
-    pages = list((tmp_path / "site").rglob("*.html"))
+    return folder
+
+
+@pytest.mark.slow
+def test_no_page_fetches_anything_from_elsewhere(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
     assert len(pages) > 100
     assert [str(page) for page in pages if _FETCHED.search(page.read_text())] == []
-    styles = (tmp_path / "site").rglob("*.css")
-    assert [str(style) for style in styles if _FETCHED_BY_STYLES.search(style.read_text())] == []
+    assert [str(style) for style in site.rglob("*.css") if _FETCHED_BY_STYLES.search(style.read_text())] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_pages_can_be_read_by_everyone_and_searched_from_a_folder(site: Path, colours: str) -> None:
+    path = browser_path()
+    if path is None:
+        pytest.skip("no chromium is installed here")
+    with running_browser(path) as browser:
+        with open_page(browser, color_scheme=colours) as page:
+            for name in (
+                "index",
+                "how-to/map-ga4-events",
+                "reference/contract/event",
+                "reference/python/presage_client",
+            ):
+                page.goto((site / f"{name}.html").as_uri())
+                check_accessibility(page)
+            page.get_by_role("textbox", name="Search").fill("shadow")
+            page.locator(".md-search-result__item", has_text="challenger, shadow").first.wait_for()
+        with open_page(browser, color_scheme=colours, viewport={"width": 320, "height": 700}) as page:
+            page.goto((site / "reference/settings.html").as_uri())
+            check_accessibility(page)
