@@ -157,8 +157,8 @@ def playground(
 def _child(folder: Path, part: str, arguments: Sequence[str], *, says: bool) -> Iterator[subprocess.Popen[str]]:
     """Run a Python module for as long as the context lasts; its log is PART.log in the folder.
 
-    Only of parts that say when they are ready, in one line, stdout is a pipe: nobody reads more, and a learner, which has a line for
-    each look at its challenger, would wait for ever once a pipe is full.
+    Only of parts that say when they are ready, in one line, stdout is a pipe: nobody reads more, and a learner, which has a line
+    for each look at its challenger, would wait for ever once a pipe is full.
     """
     # The user's own settings do not apply, above all the address of a real store.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PRESAGE_")}
