@@ -55,7 +55,10 @@ class Defects:
 
 
 async def _show_http(request: Request, error: HTTPException) -> Response:
-    return _show(request, error.status_code, error.detail)
+    message = error.detail
+    if message == HTTPStatus.NOT_FOUND.phrase:  # Starlette's own, which only repeats the title
+        message = f"The console has no page {request.url.path}."
+    return _show(request, error.status_code, message)
 
 
 async def _show_own(request: Request, error: ConsoleError) -> Response:

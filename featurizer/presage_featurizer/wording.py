@@ -19,6 +19,8 @@ __all__ = ["PHRASES", "describe_contribution", "describe_value"]
 _STEPS = ("none", "page", "list", "product", "cart", "checkout", "payment", "purchase")
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
+_FEW_DAYS: Final = 0.01
+
 _UNSAID_UNITS = frozenset({"number", "currency", "score", "index", "flag", "month", "quarter"})
 
 _Phrase = Callable[[float], str]
@@ -46,6 +48,10 @@ def _told(what: str, unit: str = "") -> _Phrase:
     return lambda value: f"{what}: {_number(value)}{unit}"
 
 
+def _days(what: str) -> _Phrase:
+    return lambda value: f"{what}: {f'under {_FEW_DAYS}' if 0 < value < _FEW_DAYS else _number(value)}"
+
+
 def _share(what: str) -> _Phrase:
     return lambda value: f"{what}: {value:.0%}"
 
@@ -70,11 +76,11 @@ _EVENTS = ["none", *(_words(kind.name) for kind in EventType if kind)]
 _HERE, _SO_FAR, _IN_CART = "in this session", "so far", "in the cart"
 
 PHRASES: Final[dict[str, _Phrase]] = {
-    "recency_days": _told("days since the last purchase, or since first seen"),
+    "recency_days": _days("days since the last purchase, or since first seen"),
     "frequency": _nouns("order", _SO_FAR),
     "monetary_value": _told("money spent so far"),
     "avg_order_value": _told("money spent per order"),
-    "days_since_first_purchase": _told("days since the first purchase"),
+    "days_since_first_purchase": _days("days since the first purchase, 0 without one"),
     "page_views": _nouns("page", f"viewed {_HERE}"),
     "product_views": _nouns("product view", _HERE),
     "add_to_cart_events": _nouns("addition", f"to the cart {_HERE}"),
@@ -132,7 +138,7 @@ PHRASES: Final[dict[str, _Phrase]] = {
     "is_weekend_shopper": _flag("mostly active on weekends", "mostly active on weekdays"),
     "categories_explored": _nouns("category", f"looked at {_SO_FAR}", "categories"),
     "top_category_share": _share("share of the most frequent category"),
-    "days_since_last_event": _told("days since the newest event"),
+    "days_since_last_event": _days("days since the newest event"),
     "recency_score": _told("how recent the newest event is, 0 to 1"),
     "engagement_score": _told("weight of all events, 0 to 1"),
     "category_affinity": _told("interest in the last category, 0 to 5"),

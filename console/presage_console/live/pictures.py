@@ -98,7 +98,7 @@ def latency_histogram(method: str, latency: Distribution, window: str) -> Chart:
         series=[Series(name="share of the calls", values=_shares(latency, shown), unit="%")],
         kind="bars",
         markers=[Marker(at=limit + 1, label="1 ms")],
-        note="" if within is None else f"{within:.2%} of {latency.total:,.0f} calls within 1 ms.".replace("%", " %"),
+        note="" if within is None else f"Of {latency.total:,.0f} in all, {within:.2%} within 1 ms.".replace("%", " %"),
     )
 
 

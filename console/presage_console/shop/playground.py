@@ -5,7 +5,6 @@ Every process is a child that this one stops, by its own id; the kernel ends the
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
@@ -29,6 +28,7 @@ from presage_export.registry import read_aliases, replace_aliases
 from presage_server.settings import shipped_models
 from presage_server.store.embedded import end_with_parent
 from presage_server.store.private_files import ADDRESS_FILE
+from presage_training.commands.local_store import wait_for_store
 
 __all__ = ["MODEL", "PLACEMENTS", "Playground", "connected", "playground"]
 
@@ -52,7 +52,6 @@ _LEARN: Final = (
 )  # fmt: skip
 """Thresholds for minutes; the defaults are for weeks."""
 _SERVER: Final = "serve"
-_STORE_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 20.0
 
 
@@ -124,7 +123,7 @@ def playground(
             return running.enter_context(_child(folder, part, arguments, says=says))
 
         on_progress("starting a store and a server")
-        running.callback(_wait_for_store, store)
+        running.callback(wait_for_store, store)
         serving = start(
             _SERVER, "presage_server", "serve", "--data-dir", str(store), "--models", str(models),
             "--placements", str(folder / "placements.toml"), *_SERVE,
@@ -215,17 +214,6 @@ def _let_learn(folder: Path) -> None:
         changed_by="presage console",
         reason="a shop that learns in minutes",
     )
-
-
-def _wait_for_store(data_dir: Path) -> None:
-    """Wait until a data folder is unlocked: a store ends by itself shortly after its server."""
-    deadline = time.monotonic() + _STORE_SECONDS
-    with suppress(FileNotFoundError), (data_dir / "lock").open() as lock:
-        while time.monotonic() < deadline:
-            with suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            time.sleep(0.01)
 
 
 @contextmanager

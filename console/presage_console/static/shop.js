@@ -1,9 +1,11 @@
 // Keeps the keyboard where it makes sense after a click has swapped the shop.
 (() => {
   let looked = false;
+  let pressed = false;
 
   document.addEventListener("submit", (event) => {
     looked = (event.submitter?.value ?? "").startsWith("look:");
+    pressed = true;
   });
 
   document.addEventListener("htmx:after:settle", () => {
@@ -17,8 +19,9 @@
         const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
         document.getElementById("looking-at").scrollIntoView({ behavior: still ? "instant" : "smooth" });
       }
-    } else if (document.activeElement === document.body) {
-      // The button that was pressed is gone, such as the one that pays.
+    } else if (pressed && document.activeElement === document.body) {
+      // The button that was pressed is gone, such as the one that pays. What comes by itself moves nobody.
+      pressed = false;
       document.getElementById("score-title")?.focus({ preventScroll: true });
     }
   });

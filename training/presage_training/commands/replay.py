@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from presage_client import PresageError, tls_credentials
+from presage_client import AccessDeniedError, PresageError, tls_credentials
 from presage_featurizer import Event, FeaturizerError
 from presage_training.datasets.own_features import UnseenAttributes
 from presage_training.errors import TrainingError
@@ -142,6 +142,8 @@ def replay(  # noqa: PLR0917 - the command line passes names
         sys.exit(_fail(f"{error.filename or file}: {error.strerror or error}; name a file that can be read"))
     except (TrainingError, FeaturizerError) as error:
         sys.exit(_fail(str(error)))
+    except AccessDeniedError as error:
+        sys.exit(_fail(f"{error}; give --token, or PRESAGE_TOKEN, a token with the scope track"))
     except PresageError as error:
         sys.exit(_fail(f"{error}; what was counted stays counted: run the same command again once {target} answers"))
     except KeyboardInterrupt:

@@ -24,7 +24,7 @@ def models_table(results: Results) -> Table:
     part, facts = list(results.data.parts.items())[-1]
     rows = "rows" if part == "all" else f"{part} rows"
     balance = f"{facts.positives:,} positive" if skill == "roc_auc" else f"mean {facts.mean_label:,.2f}"
-    longest = max(len(word) for model in results.models for word in model.label.split())
+    longest = max(len(word) for model in results.models for word in model.label.split() if not word.startswith("("))
     table = Table(
         Column("model", min_width=longest, overflow="fold"),  # a name that is cut cannot be used
         *names,
