@@ -44,6 +44,7 @@ def stream(request: Request, produce: Produce, *, every_seconds: float, key: str
         raise RequestError(
             f"{MOST_STREAMS} pages are kept up to date already: close one, and open this one again.", 503
         )
+    may_read = _reader_of(request)
     # What is made for the first browser is shown in all: nothing of its session may be in it.
     request.scope["console_session"] = None
 
@@ -57,9 +58,21 @@ def stream(request: Request, produce: Produce, *, every_seconds: float, key: str
             return fragment(request, "problem.html", message="This failed; the console's log says why.")
 
     fragments = hub.follow(key or request.url.path, produce_or_explain, every_seconds)
-    return StreamingResponse(
-        (_event(text) async for text in fragments), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
-    )
+
+    async def events() -> AsyncIterator[str]:
+        async for text in fragments:
+            if not may_read():
+                return
+            yield _event(text)
+
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+def _reader_of(request: Request) -> Callable[[], bool]:
+    """Return what says whether the browser may still read: a stream lasts for days, and sessions end."""
+    console = request.app.state.console
+    session_id = request.scope.get("console_session_id", "")
+    return lambda: not console.settings.reading_needs_sign_in or console.sessions.find(session_id) is not None
 
 
 def _event(text: str) -> str:

@@ -71,24 +71,34 @@ async def test_stopping_ends_all_streams_and_those_that_begin_later():
     assert hub.keys == []
 
 
+def request_of(console, query=b"", session_id=""):
+    app = console.client._transport.app
+    scope = {"type": "http", "method": "GET", "path": "/pushed", "query_string": query, "app": app, "scheme": "http"}
+    return Request(scope | {"headers": [(b"host", b"localhost")], "console_session_id": session_id})
+
+
 async def test_what_is_asked_for_beside_the_path_makes_no_further_source(monkeypatch):
     monkeypatch.setattr(push, "MOST_STREAMS", 3)
     produce = Counter()
-
-    async def endpoint(request):
-        return push.stream(request, produce, every_seconds=60.0)
-
     async with console_of(NOWHERE) as console:
-        app, hub = console.client._transport.app, console.console.hub
-        responses = []
+        streams = []
         for number in range(3):
-            scope = {"type": "http", "method": "GET", "path": "/pushed", "query_string": f"x={number}".encode()}
-            scope |= {"headers": [(b"host", b"localhost")], "app": app, "server": ("localhost", 80), "scheme": "http"}
-            responses.append(await endpoint(Request(scope)))
-            await anext(responses[-1].body_iterator)
-        assert hub.keys == ["/pushed"]
+            request = request_of(console, f"x={number}".encode())
+            streams.append(push.stream(request, produce, every_seconds=60.0).body_iterator)
+            await anext(streams[-1])
+        assert console.console.hub.keys == ["/pushed"]
         assert produce.calls == 1
         with pytest.raises(RequestError, match="3 pages are kept up to date already"):
-            await endpoint(Request(scope))
-        for response in responses:
-            await response.body_iterator.aclose()
+            push.stream(request, produce, every_seconds=60.0)
+        for one in streams:
+            await one.aclose()
+
+
+async def test_a_stream_ends_with_the_session():
+    async with console_of(NOWHERE, sign_in="everything") as console:
+        sessions = console.console.sessions
+        session_id = sessions.start(name="Ada", token="", is_admin=False)
+        pushed = push.stream(request_of(console, session_id=session_id), Counter(), every_seconds=0.0).body_iterator
+        assert "fragment" in await anext(pushed)
+        sessions.end(session_id)
+        assert [event async for event in pushed] == []
