@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-__all__ = ["FILTERS", "MINUS", "NO_VALUE", "ago", "duration", "moment", "number", "percent"]
+__all__ = ["FILTERS", "MINUS", "NO_VALUE", "ago", "clock", "day", "duration", "moment", "number", "percent"]
 
 NO_VALUE: Final = "\N{EN DASH}"
 """Stands where there is no value."""
 MINUS: Final = "\N{MINUS SIGN}"
 _NOTHING = 1e-12
 """What is left of sums that add up to 0."""
-_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+_SECONDS_OF_A_DAY = 86_400
+_UNITS = ((_SECONDS_OF_A_DAY, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -40,6 +41,16 @@ def moment(unix_micros: int | None) -> Any:
     return datetime.fromtimestamp(unix_micros // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def clock(unix_micros: int) -> str:
+    """Write the time of day, in UTC: 14:05:06."""
+    return datetime.fromtimestamp(unix_micros // 1_000_000, UTC).strftime("%H:%M:%S")
+
+
+def day(unix_days: int) -> str:
+    """Write a day, given as a number of days since 1970: 2026-03-02."""
+    return datetime.fromtimestamp(unix_days * _SECONDS_OF_A_DAY, UTC).strftime("%Y-%m-%d")
+
+
 def duration(seconds: float) -> str:
     """Write a length of time in its largest unit: 3 hours."""
     for size, name in _UNITS:
@@ -55,6 +66,14 @@ def ago(unix_micros: int | None, now_unix_micros: int) -> str:
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
-    {"number": number, "percent": percent, "moment": moment, "duration": duration, "ago": ago}
+    {
+        "number": number,
+        "percent": percent,
+        "moment": moment,
+        "clock": clock,
+        "day": day,
+        "duration": duration,
+        "ago": ago,
+    }
 )
 """By the names that templates use."""

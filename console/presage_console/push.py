@@ -11,10 +11,13 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from presage_client import PresageError
-from presage_console.errors import ConsoleError
+from presage_console.errors import ConsoleError, RequestError
 from presage_console.rendering import fragment
 
-__all__ = ["Hub", "stream"]
+__all__ = ["MOST_STREAMS", "Hub", "stream"]
+
+MOST_STREAMS = 200
+"""Streams at a time: each is a connection that stays open, and a process has some 1,000 files."""
 
 _logger = logging.getLogger(__name__)
 
@@ -30,10 +33,17 @@ def stream(request: Request, produce: Produce, *, every_seconds: float, key: str
         request: The request of the stream.
         produce: Returns a fragment, as ``rendering.fragment`` makes it. What it raises is shown instead, and it is called again.
         every_seconds: The pause between two calls of it.
-        key: Names what is pushed; browsers that ask for the same key share one ``produce``. Empty: the path of the request and its
-            query.
+        key: Names what is pushed; browsers that ask for the same key share one ``produce``. Empty: the path of the request. Made of
+            what the request says, it is of few values: each has a ``produce`` that runs.
+
+    Raises:
+        RequestError: There are too many streams.
     """
     hub: Hub = request.app.state.console.hub
+    if hub.streams >= MOST_STREAMS:
+        raise RequestError(
+            f"{MOST_STREAMS} pages are kept up to date already: close one, and open this one again.", 503
+        )
     # What is made for the first browser is shown in all: nothing of its session may be in it.
     request.scope["console_session"] = None
 
@@ -46,7 +56,7 @@ def stream(request: Request, produce: Produce, *, every_seconds: float, key: str
             _logger.exception("a push of %r failed", request.url.path)
             return fragment(request, "problem.html", message="This failed; the console's log says why.")
 
-    fragments = hub.follow(key or f"{request.url.path}?{request.url.query}", produce_or_explain, every_seconds)
+    fragments = hub.follow(key or request.url.path, produce_or_explain, every_seconds)
     return StreamingResponse(
         (_event(text) async for text in fragments), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
     )
@@ -75,6 +85,11 @@ class Hub:
     def keys(self) -> list[str]:
         """What is followed now."""
         return sorted(self._channels)
+
+    @property
+    def streams(self) -> int:
+        """How many follow something now."""
+        return sum(channel.followers for channel in self._channels.values())
 
     async def follow(self, key: str, produce: Produce, every_seconds: float) -> AsyncIterator[str]:
         """Yield the newest fragment of a key, and each one after it; a slow reader skips some."""

@@ -19,6 +19,8 @@ __all__ = ["ConsoleServer", "listen", "serve"]
 
 _LAST_SECONDS = 5
 """How long requests in flight may take once it stops."""
+_MOST_CONNECTIONS = 500
+"""Further ones are answered with 503: a process has some 1,000 files, and without one it can read nothing."""
 
 
 class ConsoleServer(uvicorn.Server):
@@ -36,6 +38,7 @@ class ConsoleServer(uvicorn.Server):
                 server_header=False,
                 lifespan="on",
                 ws="none",
+                limit_concurrency=_MOST_CONNECTIONS,
                 ssl_certfile=settings.tls_cert or None,
                 ssl_keyfile=settings.tls_key or None,
                 timeout_graceful_shutdown=_LAST_SECONDS,

@@ -4,7 +4,7 @@ from math import nan
 
 import pytest
 
-from presage_console.formats import NO_VALUE, ago, duration, moment, number, percent
+from presage_console.formats import NO_VALUE, ago, clock, day, duration, moment, number, percent
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,8 @@ def test_shares_times_and_lengths_of_time():
     assert (percent(0.1234), percent(None), percent(1, 0)) == ("12.3 %", NO_VALUE, "100 %")
     assert moment(1_772_460_306_000_000) == "2026-03-02 14:05:06 UTC"
     assert moment(0) == NO_VALUE
+    assert clock(1_772_460_306_999_999) == "14:05:06"
+    assert (day(0), day(20_514)) == ("1970-01-01", "2026-03-02")
     assert [duration(seconds) for seconds in (0.2, 1, 59, 60, 7_200, 100_000)] == [
         "less than a second",
         "1 second",

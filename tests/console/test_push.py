@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+from starlette.requests import Request
+
+from presage_console import push
+from presage_console.errors import RequestError
 from presage_console.push import Hub
+from support.consoles import NOWHERE, console_of
 
 
 async def take(fragments, count):
@@ -63,3 +69,26 @@ async def test_stopping_ends_all_streams_and_those_that_begin_later():
     assert await waiting == "ended"
     assert [fragment async for fragment in hub.follow("live", produce, 60.0)] == []
     assert hub.keys == []
+
+
+async def test_what_is_asked_for_beside_the_path_makes_no_further_source(monkeypatch):
+    monkeypatch.setattr(push, "MOST_STREAMS", 3)
+    produce = Counter()
+
+    async def endpoint(request):
+        return push.stream(request, produce, every_seconds=60.0)
+
+    async with console_of(NOWHERE) as console:
+        app, hub = console.client._transport.app, console.console.hub
+        responses = []
+        for number in range(3):
+            scope = {"type": "http", "method": "GET", "path": "/pushed", "query_string": f"x={number}".encode()}
+            scope |= {"headers": [(b"host", b"localhost")], "app": app, "server": ("localhost", 80), "scheme": "http"}
+            responses.append(await endpoint(Request(scope)))
+            await anext(responses[-1].body_iterator)
+        assert hub.keys == ["/pushed"]
+        assert produce.calls == 1
+        with pytest.raises(RequestError, match="3 pages are kept up to date already"):
+            await endpoint(Request(scope))
+        for response in responses:
+            await response.body_iterator.aclose()

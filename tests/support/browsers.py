@@ -77,6 +77,7 @@ def screenshot(page: Page, name: str) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         # Folders that only this run has are no example.
         page.locator("code").evaluate_all(
-            """codes => codes.forEach(code => code.textContent = code.textContent.replace(/\\S*\\/pytest-\\d+\\/([a-z-]+)\\d*/, "/srv/presage/$1"))"""
+            """codes => codes.forEach(code =>
+                code.textContent = code.textContent.replace(/\\S*\\/pytest-\\d+\\/([a-z-]+)\\d*/, "/srv/presage/$1"))"""
         )
         page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -47,6 +47,7 @@ GA4_EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
 _DEVICES: Final = {"desktop": Device.DESKTOP, "mobile": Device.MOBILE, "tablet": Device.TABLET}
 _MONEY: Final = {EventType.PURCHASE, EventType.REFUND}
 _KEYS_OF_A_ROW: Final = ("event_bundle_sequence_id", "batch_page_id", "batch_ordering_id", "batch_event_index")
+_KEYS_OF_AN_ITEM: Final = ("item_id", "item_name", "item_variant", "quantity")
 
 
 def map_ga4_payload(payload: Mapping[str, Any], *, prefer_account: bool = False) -> list[Event]:
@@ -112,6 +113,11 @@ def map_ga4_export_row(row: Mapping[str, Any], *, prefer_account: bool = False) 
     params = {text_of(param.get("key")): _value(param.get("value")) for param in objects_in(row.get("event_params"))}
     order = object_of(row.get("ecommerce"))
     micros = whole_number_of(row.get("event_timestamp"))
+    # Those of older exports have no place in their batch, and all of a batch have one time: what they are about tells them apart.
+    # As texts: BigQuery writes whole numbers to JSON as texts.
+    about = sorted((key, text_of(value)) for key, value in params.items())
+    items = list(objects_in(row.get("items")))
+    listed = [[text_of(item.get(key)) for key in _KEYS_OF_AN_ITEM] for item in items]
     return _event(
         name,
         {
@@ -119,9 +125,9 @@ def map_ga4_export_row(row: Mapping[str, Any], *, prefer_account: bool = False) 
             "transaction_id": text_of(order.get("transaction_id"), params.get("transaction_id")),
             "value": number_of(params.get("value"), order.get("purchase_revenue"), order.get("refund_value")),
         },
-        items=objects_in(row.get("items")),
+        items=items,
         user_id=user_id,
-        event_id=_digest(user_id, name, micros, *(text_of(row.get(key)) for key in _KEYS_OF_A_ROW)),
+        event_id=_digest(user_id, name, micros, *(text_of(row.get(key)) for key in _KEYS_OF_A_ROW), about, listed),
         session_id=text_of(params.get("ga_session_id")),
         event_time_unix_micros=micros,
         country=country_of(object_of(row.get("geo")).get("country")),
@@ -137,7 +143,7 @@ def _visitor(device_id: str, account_id: Any, prefer_account: bool, expected: st
     return visitor
 
 
-def _event(name: str, params: Mapping[str, Any], *, items: Iterator[Mapping[str, Any]], **fields: Any) -> Event:
+def _event(name: str, params: Mapping[str, Any], *, items: Iterable[Mapping[str, Any]], **fields: Any) -> Event:
     kind = GA4_EVENT_TYPES[name]
     has_money = kind in _MONEY
     term = label_of(params.get("search_term"))

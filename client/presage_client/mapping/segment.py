@@ -53,6 +53,15 @@ SEGMENT_EVENT_TYPES: Final[Mapping[str, EventType]] = MappingProxyType(
 
 _PAGES: Final = {"page", "screen"}
 _MONEY: Final = {EventType.PURCHASE, EventType.REFUND}
+_ABOUT_ONE: Final = {
+    EventType.VIEW_ITEM,
+    EventType.SELECT_ITEM,
+    EventType.ADD_TO_CART,
+    EventType.REMOVE_FROM_CART,
+    EventType.ADD_TO_WISHLIST,
+    EventType.REMOVE_FROM_WISHLIST,
+    EventType.RATE_ITEM,
+}
 _PHONES: Final = {"ios", "android"}
 
 
@@ -84,10 +93,10 @@ def map_segment_message(message: Mapping[str, Any], *, prefer_account: bool = Fa
         user_id=visitor,
         event_id=text_of(message.get("messageId")),
         event_time_unix_micros=_unix_micros(text_of(message.get("timestamp"))),
-        items=_items(properties),
+        items=_items(kind, properties),
         country=country_of(object_of(context.get("location")).get("country")),
         device=_device(context),
-        order_id=text_of(properties.get("order_id")) if kind in _MONEY else "",
+        order_id=text_of(properties.get("order_id"), properties.get("orderId")) if kind in _MONEY else "",
         value=_value(kind, properties),
         currency=text_of(properties.get("currency")) if kind in _MONEY else "",
         labels={"term": term} if term else {},
@@ -100,10 +109,13 @@ def _type(message: Mapping[str, Any]) -> EventType | None:
     return SEGMENT_EVENT_TYPES.get(text_of(message.get("event"))) if message.get("type") == "track" else None
 
 
-def _items(properties: Mapping[str, Any]) -> list[Item]:
+def _items(kind: EventType, properties: Mapping[str, Any]) -> list[Item]:
     """Return the products of a list or an order, or else the one that the properties themselves describe."""
     listed = list(objects_in(properties.get("products")))
-    return [item for found in listed or [properties] if (item := _item(found)).item_id]
+    if not listed:
+        # Where the event is not about one product, `id` is that of something else, such as a page, an account or an order.
+        listed = [properties if kind in _ABOUT_ONE else {**properties, "id": None}]
+    return [item for found in listed if (item := _item(found)).item_id]
 
 
 def _item(found: Mapping[str, Any]) -> Item:

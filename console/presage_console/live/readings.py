@@ -185,7 +185,7 @@ class Readings:
     @staticmethod
     def _since_start(newest: Scrape) -> Point:
         started = newest.started_seconds
-        if not isfinite(started):
+        if not isfinite(started) or started * 1e6 >= newest.unix_micros:  # its host's clock is ahead of this one's
             return Point(unix_micros=newest.unix_micros)
         return Point.of(Increase(Scrape(int(started * 1e6), {}), newest))
 

@@ -22,6 +22,9 @@ from presage_console.security.changes import changes
 
 __all__ = ["nav", "routes"]
 
+_MOST_DIGITS = 20
+"""Of a revision; Python reads no number of thousands."""
+
 nav = NavEntry(
     label="Models", path="/models", summary="Versions, which of them serve, comparisons, and what was learned."
 )
@@ -80,7 +83,7 @@ async def show_change(request: Request) -> Response:
             model,
             after,
             history,
-            seen_revision=int(seen) if seen.isascii() and seen.isdigit() else None,
+            seen_revision=int(seen) if seen.isascii() and seen.isdigit() and len(seen) < _MOST_DIGITS else None,
             comparison=await known_comparison(request, model, wanted),
         )
     except ChangeError as error:

@@ -48,7 +48,7 @@ def parse_click(form: Mapping[str, str], shelf: Shelf) -> Click:
 
 
 def _text(action: str, text: str, shelf: Shelf) -> str:
-    text = " ".join(text.split())
+    text = " ".join(text.split())[:_MOST_WORDS]
     if action == "category" and text not in {"", *shelf.categories}:
         raise RequestError("category: expected one of the shop; open the shop again")
     if action == "budget" and text:
@@ -58,7 +58,7 @@ def _text(action: str, text: str, shelf: Shelf) -> str:
             raise RequestError("budget: expected a number of euros, such as 50") from error
         if not 0.0 <= budget <= MOST_BUDGET:
             raise RequestError(f"budget: expected 0 to {MOST_BUDGET:,.0f} euros")
-    return text[:_MOST_WORDS]
+    return text
 
 
 def is_possible(visit: Visit, click: Click) -> bool:

@@ -71,10 +71,11 @@ class Crowd:
             RequestError: There are enough of them in the shop.
             PresageError: The shop cannot be entered.
         """
+        visit = await self._storefront.enter()  # before it is counted: others may come while the shop is opened
         if len(self._tasks) >= _MOST_RUNNING:
             raise RequestError(f"{_MOST_RUNNING} personas are in the shop: wait until one leaves", 429)
         self._number += 1
-        entered = PersonaVisit(number=self._number, persona=persona, visit=await self._storefront.enter())
+        entered = PersonaVisit(number=self._number, persona=persona, visit=visit)
         self._visits.append(entered)
         task = asyncio.create_task(self._shop(entered, Random(f"{self._seed}/{entered.number}/{persona.name}")))  # noqa: S311 - no secret
         self._tasks.add(task)

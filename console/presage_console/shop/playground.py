@@ -5,7 +5,6 @@ Every process is a child that this one stops, by its own id; the kernel ends the
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
@@ -13,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -29,6 +28,7 @@ from presage_export.registry import read_aliases, replace_aliases
 from presage_server.settings import shipped_models
 from presage_server.store.embedded import end_with_parent
 from presage_server.store.private_files import ADDRESS_FILE
+from presage_training.commands.local_store import wait_for_store
 
 __all__ = ["MODEL", "PLACEMENTS", "Playground", "connected", "playground"]
 
@@ -52,7 +52,6 @@ _LEARN: Final = (
 )  # fmt: skip
 """Thresholds for minutes; the defaults are for weeks."""
 _SERVER: Final = "serve"
-_STORE_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 20.0
 
 
@@ -120,14 +119,15 @@ def playground(
         shutil.copytree(shipped_models(), models)
         (folder / "placements.toml").write_text(PLACEMENTS)
 
-        def start(part: str, *arguments: str) -> subprocess.Popen[str]:
-            return running.enter_context(_child(folder, part, *arguments))
+        def start(part: str, *arguments: str, says: bool = False) -> subprocess.Popen[str]:
+            return running.enter_context(_child(folder, part, arguments, says=says))
 
         on_progress("starting a store and a server")
-        running.callback(_wait_for_store, store)
+        running.callback(wait_for_store, store)
         serving = start(
             _SERVER, "presage_server", "serve", "--data-dir", str(store), "--models", str(models),
             "--placements", str(folder / "placements.toml"), *_SERVE,
+            says=True,
         )  # fmt: skip
         server = _line_of(serving, folder / "serve.log").split()[-1]
         redis_url = (store / ADDRESS_FILE).read_text(encoding="utf-8").strip()
@@ -138,7 +138,7 @@ def playground(
                 "--flush-seconds", "1", "--report-seconds", "3600",
             )  # fmt: skip
         on_progress("letting other visitors in")
-        others = start("others", "presage_console.shop.others", server, str(others_seconds))
+        others = start("others", "presage_console.shop.others", server, str(others_seconds), says=True)
         _line_of(others, folder / "others.log")
         if learns:
             start("learn", "presage_server", "learn", str(archive), "--models", str(models), *_LEARN)
@@ -153,8 +153,12 @@ def playground(
 
 
 @contextmanager
-def _child(folder: Path, part: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a Python module for as long as the context lasts; its log is PART.log in the folder."""
+def _child(folder: Path, part: str, arguments: Sequence[str], *, says: bool) -> Iterator[subprocess.Popen[str]]:
+    """Run a Python module for as long as the context lasts; its log is PART.log in the folder.
+
+    Only of parts that say when they are ready, in one line, stdout is a pipe: nobody reads more, and a learner, which has a line
+    for each look at its challenger, would wait for ever once a pipe is full.
+    """
     # The user's own settings do not apply, above all the address of a real store.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PRESAGE_")}
     environment["TMPDIR"] = str(folder)  # removed with the folder, even if it is killed
@@ -162,13 +166,12 @@ def _child(folder: Path, part: str, *arguments: str) -> Iterator[subprocess.Pope
         process = subprocess.Popen(  # noqa: S603 - our own modules
             [*end_with_parent(), sys.executable, "-m", *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.PIPE if says else log,
             stderr=log,
             env=environment,
             text=True,
             start_new_session=True,  # Ctrl-C in a terminal does not reach it: it is stopped in its turn
         )
-    assert process.stdout is not None
     try:
         yield process
     finally:
@@ -178,7 +181,8 @@ def _child(folder: Path, part: str, *arguments: str) -> Iterator[subprocess.Pope
                 process.wait(_STOP_SECONDS)
         process.kill()  # what the others write goes with the folder, and a learner that gives way to all takes long to end
         process.wait()
-        process.stdout.close()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _line_of(process: subprocess.Popen[str], log: Path) -> str:
@@ -210,17 +214,6 @@ def _let_learn(folder: Path) -> None:
         changed_by="presage console",
         reason="a shop that learns in minutes",
     )
-
-
-def _wait_for_store(data_dir: Path) -> None:
-    """Wait until a data folder is unlocked: a store ends by itself shortly after its server."""
-    deadline = time.monotonic() + _STORE_SECONDS
-    with suppress(FileNotFoundError), (data_dir / "lock").open() as lock:
-        while time.monotonic() < deadline:
-            with suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            time.sleep(0.01)
 
 
 @contextmanager

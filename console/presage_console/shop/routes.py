@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -145,12 +144,7 @@ async def _learning(request: Request) -> dict[str, Any]:
         "learning": learning,
         "learns": models is not None and console.archive is not None,
         "serves_models": models is not None,
-        "clock": _clock,
     }
-
-
-def _clock(unix_micros: int) -> str:
-    return datetime.fromtimestamp(unix_micros // 1_000_000, UTC).strftime("%H:%M:%S")
 
 
 def _remember(response: Response, request: Request, visit: Visit) -> Response:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from presage_client import Arm, Contribution, Intent
+from presage_console.formats import MINUS
 
 __all__ = ["ARMS", "INTENTS", "euros", "points", "reasons_in_words", "signed", "split_reason"]
 
@@ -42,7 +43,6 @@ _REASONS: Final = {
     "new": "new",
 }
 _MOST_REASONS: Final = 2
-_MINUS: Final = "\N{MINUS SIGN}"
 _LEAST: Final = 0.005
 
 
@@ -58,7 +58,7 @@ def euros(amount: float) -> str:
 
 def signed(amount: float) -> str:
     """Write what is added or taken, such as +0.81, with a minus sign as text has it."""
-    return f"{'+' if amount >= 0 else _MINUS}{abs(amount):.2f}"
+    return f"{'+' if amount >= 0 else MINUS}{abs(amount):.2f}"
 
 
 def points(difference: float) -> str:

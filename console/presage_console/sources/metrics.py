@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
+from typing import Any, Final
 from urllib.error import URLError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,6 +20,16 @@ __all__ = ["MetricsReader"]
 _TIMEOUT_SECONDS = 10.0
 """As long as Prometheus waits: a machine may be busy."""
 _MOST_BYTES = 16 << 20
+
+
+class _StaysThere(HTTPRedirectHandler):
+    """Follows nothing: the token would go along, to wherever the answer says."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Leave the answer as it is, which is an error."""
+
+
+_opener: Final = build_opener(_StaysThere)
 
 
 class MetricsReader:
@@ -43,13 +55,13 @@ class MetricsReader:
 
     def _read(self) -> Mapping[str, Metric]:
         request = Request(self.url)  # noqa: S310 - settings allow http and https only
-        if self._token_file:
-            request.add_header("Authorization", f"Bearer {Path(self._token_file).read_text().strip()}")
         try:
-            with urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310 - as above
+            if self._token_file:
+                request.add_header("Authorization", f"Bearer {Path(self._token_file).read_text().strip()}")
+            with _opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
                 text = response.read(_MOST_BYTES).decode()
             return {metric.name: metric for metric in text_string_to_metric_families(text)}
-        except (URLError, OSError) as error:
+        except (URLError, OSError, HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise SourceError(f"the metrics at {self.url} cannot be read: {reason}") from error
         except ValueError as error:

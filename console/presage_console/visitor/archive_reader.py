@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,10 +13,12 @@ from presage_featurizer.event_log import EVENTS, Checkpoint, partition_of
 from presage_server.archive.reading import ArchivedEvents, batches_of, read_part
 from presage_server.archive.visitor_rows import FoundFile, VisitorRows
 
-__all__ = ["MAX_EVENTS", "Histories", "recent_visitors"]
+__all__ = ["MAX_EVENTS", "MAX_VECTORS", "Histories", "recent_visitors"]
 
 MAX_EVENTS = 100_000
 """Events of one visitor that are read: a page is no place for a robot's."""
+MAX_VECTORS = 20_000
+"""Served vectors of one visitor that are kept, the newest: some 20 MB."""
 _KEPT_VISITORS = 8
 _KEPT_EVENTS = 20_000
 """Of one visitor, some 20 MB: more are read again for each page."""
@@ -83,12 +85,13 @@ class Histories:
         room = MAX_EVENTS - len(old)
         read = list(islice(rows.events(checkpoint, after_batch=after), room + 1))
         events = [row for row in read[:room] if row.event is not None]
-        vectors = [read.vector for read in rows.vectors(checkpoint, after_batch=after)]
+        vectors = deque(() if known is None else known.vectors, MAX_VECTORS)
+        vectors.extend(read.vector for read in rows.vectors(checkpoint, after_batch=after))
         position = checkpoint.positions.get(partition_of(user_id))
         return History(
             user_id=user_id,
             rows=(*old, *events),
-            vectors=(*(() if known is None else known.vectors), *vectors),
+            vectors=tuple(vectors),
             unreadable=len(read[:room]) - len(events) + (0 if known is None else known.unreadable),
             cut=len(read) > room or (known is not None and known.cut),
             archive_id=checkpoint.archive_id,

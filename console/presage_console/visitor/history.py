@@ -17,7 +17,7 @@ class History:
     rows: tuple[ArchivedRow, ...]
     """The visitor's events that can be read, in the order in which they were applied."""
     vectors: tuple[ServedVector, ...]
-    """The visitor's sampled vectors, as they were served."""
+    """The visitor's sampled vectors, as they were served; of very many, the newest."""
     unreadable: int
     """Entries that this release cannot read and that may be the visitor's."""
     cut: bool

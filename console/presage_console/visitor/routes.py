@@ -25,6 +25,8 @@ nav = NavEntry(label="Visitors", path="/visitors", summary="What a visitor did, 
 
 _MAX_ID_BYTES = 256
 _RECENT = 12
+_TURNS = 3
+"""How many read the archive at a time: it takes a thread, a processor and some 100 MB, and all other pages need threads, too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,10 +42,12 @@ async def show(request: Request) -> Response:
     console: Console = request.app.state.console
     asked = _asked(request)
     if asked is None:
-        recent, problem = await asyncio.to_thread(_recent, console)
+        async with _turns(request):
+            recent, problem = await asyncio.to_thread(_recent, console)
         return render(request, "visitor/index.html", recent=recent, problem=problem, now=console.now())
     sources = await _sources(request)
-    page = await make_page(console, asked, read_history=sources.read_history, custom=sources.custom)
+    async with _turns(request):
+        page = await make_page(console, asked, read_history=sources.read_history, custom=sources.custom)
     return render(request, "visitor/visitor.html", page=page, asked=asked, now=page.live.as_of_unix_micros)
 
 
@@ -94,6 +98,15 @@ async def _sources(request: Request) -> _Sources:
                 raise SourceError(f"the project cannot be read: {error}") from error
         known = state.visitor_sources = _Sources(read_history=_history_reader(console), custom=custom)
     return known
+
+
+def _turns(request: Request) -> asyncio.Semaphore:
+    """Return what is held while a page is made; those that come meanwhile wait."""
+    state = request.app.state
+    if not hasattr(state, "visitor_turns"):
+        state.visitor_turns = asyncio.Semaphore(_TURNS)
+    turns: asyncio.Semaphore = state.visitor_turns
+    return turns
 
 
 def _history_reader(console: Console) -> ReadHistory | None:

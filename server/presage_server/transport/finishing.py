@@ -10,9 +10,9 @@ from typing import Any, Protocol
 __all__ = ["finish_calls"]
 
 _QUIET_SECONDS = 0.1
-"""No call has come for so long: clients have sent what they kept back while others of their calls were in flight."""
+"""After this long without a new call, clients have sent what they kept back while others of their calls were in flight."""
 _LATER_SECONDS = 1.0
-"""For so long at most, further calls are served once those are finished that were in flight: they may come for ever."""
+"""The longest time that new calls are served after those in flight have ended: they may keep coming forever."""
 _LOOK_SECONDS = 0.005
 
 
@@ -25,11 +25,11 @@ class _Serving(Protocol):
 
 
 async def finish_calls(transport: _Serving, limit_seconds: float) -> None:
-    """Return when the calls in flight have ended and no more come, or as soon as those that come are better sent elsewhere.
+    """Return when the calls in flight have ended and no new ones come, or when new ones have come for too long.
 
     Args:
-        transport: Which goes on serving.
-        limit_seconds: Return after this time whatever is in flight.
+        transport: The transport, which goes on serving.
+        limit_seconds: The longest time to wait, whatever is in flight.
     """
     limit = monotonic() + limit_seconds
     in_flight = set(transport.calls)

@@ -92,7 +92,8 @@ class _GrpcioCall(Call):
             self.request = request
             self.received = self._transport.arrived_at = monotonic()
             self._transport.arrived.append(self)
-            self._transport.calls.add(self)
+            if self.code is None:  # else its end has been noticed first, and nothing would take it out again
+                self._transport.calls.add(self)
 
     def _take_end(self, _: Any) -> None:
         self._transport.calls.discard(self)

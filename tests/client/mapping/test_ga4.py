@@ -199,3 +199,23 @@ def test_what_cannot_be_read_is_as_if_it_were_missing(item, read):
     )
 
     assert event.items == [read]
+
+
+def test_events_of_one_batch_of_an_older_export_are_told_apart_by_what_they_are_about():
+    """Older exports have no place in the batch, and give all of a batch one time."""
+    old = {key: value for key, value in PURCHASE_ROW.items() if key != "batch_event_index"}
+    rows = [old, old | {"items": old["items"][1:]}, old | {"event_params": old["event_params"][:1]}]
+
+    assert len({map_ga4_export_row(row).event_id for row in rows}) == 3
+
+
+def test_a_row_has_the_same_id_as_json_and_from_the_client():
+    """BigQuery writes whole numbers to JSON as texts; its client returns numbers, and None for all that is not set."""
+    params = [
+        {"key": "ga_session_id", "value": {"string_value": None, "int_value": 1757593212, "float_value": None}},
+        *PURCHASE_ROW["event_params"][1:],
+    ]
+    items = [PURCHASE_ROW["items"][0] | {"quantity": 2}, PURCHASE_ROW["items"][1] | {"quantity": None}]
+
+    returned = map_ga4_export_row(PURCHASE_ROW | {"event_params": params, "items": items, "batch_event_index": 3})
+    assert returned.event_id == map_ga4_export_row(PURCHASE_ROW).event_id

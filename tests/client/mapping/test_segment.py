@@ -160,3 +160,17 @@ def test_what_is_wrong_is_named():
 @pytest.mark.parametrize(("written", "micros"), [("", 0), (None, 0), ("2025-09-11T12:49:02", 1_757_594_942_000_000)])
 def test_a_time_may_be_missing_or_without_a_zone(written, micros):
     assert map_segment_message(VIEWED | {"timestamp": written}).event_time_unix_micros == micros
+
+
+@pytest.mark.parametrize("message", [{"type": "page"}, {"event": "Signed Up"}, {"event": "Order Completed"}])
+def test_an_id_of_something_else_is_no_item(message):
+    assert map_segment_message(VIEWED | message | {"properties": {"id": "4711"}}).items == []
+
+
+def test_events_of_the_first_version_of_the_spec_have_its_names():
+    viewed = map_segment_message(VIEWED | {"event": "Viewed Product", "properties": {"id": "lamp-7"}})
+    order = {"orderId": "o-1", "revenue": 9.5, "products": [{"id": "lamp-7", "price": 9.5}]}
+    ordered = map_segment_message(VIEWED | {"event": "Completed Order", "properties": order})
+
+    assert viewed.items == [Item(item_id="lamp-7")]
+    assert (ordered.order_id, ordered.value, ordered.items) == ("o-1", 9.5, [Item(item_id="lamp-7", price=9.5)])

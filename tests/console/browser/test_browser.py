@@ -105,6 +105,25 @@ def test_what_is_pushed_is_swapped_in_and_what_the_reader_opened_stays_open(brow
     page.locator("#count").wait_for()
 
 
+def test_a_page_is_pushed_to_however_late_the_extension_arrives(browser_page, console, pushing):
+    page = browser_page
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/hx-sse.min.js*", hold)
+    with page.expect_request("**/hx-sse.min.js*"):
+        page.goto(f"{console.url}/pushed", wait_until="commit")
+    page.wait_for_function("() => typeof htmx !== 'undefined' && document.readyState !== 'loading'")
+    # Timers of one delay run in turn: one that htmx set when it was loaded has run, too.
+    page.evaluate("new Promise(done => setTimeout(done))")
+    assert pushing.count == 0
+    [route] = held
+    route.continue_()
+    page.wait_for_function("() => parseInt(document.querySelector('#count').textContent) > 0")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
 def test_charts_of_all_kinds_have_no_serious_problem_of_accessibility(browser, console, scheme, width):

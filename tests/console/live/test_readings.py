@@ -80,6 +80,13 @@ def test_what_was_counted_while_nobody_could_read_it_is_not_shown_as_if_it_were_
     assert [point.calls.get("Score") for point in readings.points] == [None, 10.0, None, None, 10.0]
 
 
+@pytest.mark.parametrize("seconds", [-5.0, 0.0])
+def test_a_server_whose_clock_is_ahead_has_no_rates_at_first(seconds):
+    """Started after the reading, it would have answered a negative number of calls a second."""
+    last = readings_of((seconds, 100)).last(60.0)
+    assert (last.seconds, last.calls) == (0.0, {})
+
+
 def test_a_server_that_was_started_again_between_two_readings_counts_from_zero():
     readings = readings_of((10, 100))
     readings.take(scrape_of(metrics(120, started=STARTED + 11), at_seconds=STARTED + 12))

@@ -92,6 +92,7 @@ async def test_a_promotion_is_reviewed_made_and_rolled_back(console, folder):
     assert "&lt;script&gt;better&lt;/script&gt;" in page.text
     assert "Ada &lt;i&gt;" in page.text
 
+    assert (await console.get(f"{HERE}/change?action=promote&version=2&seen={'9' * 5_000}")).status_code == 200
     back = await console.get(f"{HERE}/change?action=roll-back&seen=2")
     await console.post(f"{HERE}/change", hidden(back.text))
     assert read_aliases(folder / "conversion") == Aliases(champion="1", revision=3)

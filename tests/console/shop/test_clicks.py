@@ -29,6 +29,7 @@ def click(do, text="", page=PAGE):
         ({"request": PAGE, "do": "look:yacht"}, "do: expected a product"),
         ({"request": PAGE, "do": "category:yachts"}, "category: expected"),
         ({"request": PAGE, "do": "budget", "text": "much"}, "budget: expected a number"),
+        ({"request": PAGE, "do": "budget", "text": f"0.{'0' * 56}1e5"}, "budget: expected a number"),
         ({"request": PAGE, "do": "budget", "text": "nan"}, "budget: expected 0 to 100,000"),
         ({"request": PAGE, "do": "budget", "text": "-1"}, "budget: expected 0 to 100,000"),
     ],

@@ -87,6 +87,16 @@ def test_a_robot_is_read_up_to_a_limit(tmp_path, monkeypatch):
     assert history.cut
 
 
+def test_of_very_many_served_vectors_the_newest_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_VECTORS", 2)
+    vectors = [a_vector(as_of_unix_micros=START_UNIX_MICROS + number) for number in range(4)]
+    write_archive(tmp_path, entries_of(event(1), *vectors[:3]))
+    histories = Histories(tmp_path)
+    assert histories.read("visitor").vectors == tuple(vectors[1:3])
+    write_archive(tmp_path, entries_of(vectors[3], first_millis=50))
+    assert histories.read("visitor").vectors == tuple(vectors[2:])
+
+
 def test_entries_that_cannot_be_read_are_counted(tmp_path):
     write_archive(tmp_path, entries_of(event(1), encode_event(event(2))[:-1]))
     history = Histories(tmp_path).read("visitor")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import fcntl
 import os
 import shutil
 import signal
@@ -12,9 +11,8 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +25,7 @@ from rich.text import Text
 
 from presage_featurizer import MICROS
 from presage_training.commands.demo_ranking import render_tour, run_tour
+from presage_training.commands.local_store import wait_for_store
 from presage_training.errors import TrainingError
 from presage_training.simulator import Shop, simulate
 from presage_training.traffic.playing import CALLS_IN_FLIGHT, PlaybackStats, Scenario, choose_watched, play
@@ -40,7 +39,6 @@ _START = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)  # a Monday
 _SHOP_SEED = 7
 """The shop that the shipped models were trained on."""
 _BAR_WIDTH, _LINE_WIDTH, _FULL_SCORE = 12, 16, 0.6
-_STORE_SECONDS = 10.0
 _ITEMS = ("--item-bucket-seconds", "1")  # what is popular is known before the demo ends
 _SINGLE_CALLS = 300
 
@@ -113,18 +111,7 @@ def _server(console: Console) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait()
-            _wait_for_store(Path(folder) / "data")
-
-
-def _wait_for_store(data_dir: Path) -> None:
-    """Wait until a data folder is unlocked: a store ends by itself shortly after its server."""
-    deadline = time.monotonic() + _STORE_SECONDS
-    with suppress(FileNotFoundError), (data_dir / "lock").open() as lock:
-        while time.monotonic() < deadline:
-            with suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            time.sleep(0.01)
+            wait_for_store(Path(folder) / "data")
 
 
 def _render(scenario: Scenario, stats: PlaybackStats) -> Group:
