@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -13,6 +15,9 @@ from website.repository import find_page, included_pages, linked_files, page_uri
 from website.rewriting import rewrite_links, title_of
 
 _HOW_TO = "How to "
+_VARIABLE = re.compile(r"(?<=<td><code>)[A-Z0-9_]{16,}(?=</code></td>)")
+_CODE = re.compile(r"<code>[^<]*</code>")
+_FLAG = re.compile(r"(?<![^\s>])--[a-z]+")
 _SEARCH = 'data-md-component="search" role="dialog"'
 
 
@@ -36,6 +41,8 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
-    """Name the search for those who cannot see it: the theme leaves it without a name."""
+    """Name the search, which the theme leaves without a name, and break variables in tables and flags only between their words."""
     del page, config
+    output = _VARIABLE.sub(lambda found: found[0].replace("_", "_<wbr>"), output)
+    output = _CODE.sub(lambda found: _FLAG.sub(r'<span class="flag">\g<0></span>', found[0]), output)
     return output.replace(_SEARCH, f'{_SEARCH} aria-label="Search"')
