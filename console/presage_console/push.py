@@ -41,7 +41,9 @@ def stream(request: Request, produce: Produce, *, every_seconds: float, key: str
     """
     hub: Hub = request.app.state.console.hub
     if hub.streams >= MOST_STREAMS:
-        raise RequestError(f"{MOST_STREAMS} pages are kept up to date already: close one, and open this one again.", 503)
+        raise RequestError(
+            f"{MOST_STREAMS} pages are kept up to date already: close one, and open this one again.", 503
+        )
     # What is made for the first browser is shown in all: nothing of its session may be in it.
     request.scope["console_session"] = None
 

@@ -153,8 +153,6 @@ async def test_only_a_few_shop_at_a_time(presage):
 
 async def test_only_a_few_shop_at_a_time_that_came_while_the_shop_was_opened(presage):
     crowd = Crowd(Storefront(presage, SHELF), seed=1, pace=1_000.0)
-    started = await asyncio.gather(
-        *(crowd.start(PERSONAS["knows-what"]) for _ in range(10)), return_exceptions=True
-    )
+    started = await asyncio.gather(*(crowd.start(PERSONAS["knows-what"]) for _ in range(10)), return_exceptions=True)
     assert sum(isinstance(one, RequestError) for one in started) == 4
     await crowd.close()

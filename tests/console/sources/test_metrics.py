@@ -33,7 +33,9 @@ async def test_a_port_that_speaks_no_http_is_a_source_that_cannot_be_read():
 
 
 async def test_an_answer_that_is_cut_is_a_source_that_cannot_be_read():
-    async with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", []) as url:
+    async with answering(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", []
+    ) as url:
         with pytest.raises(SourceError, match="cannot be read"):
             await MetricsReader(url).read()
 
