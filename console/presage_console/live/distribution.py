@@ -11,7 +11,7 @@ __all__ = ["Distribution", "Quantile"]
 
 @dataclass(frozen=True, slots=True)
 class Quantile:
-    """A quantile that a histogram tells, in the unit of its edges."""
+    """A quantile as a histogram gives it, in the unit of its edges."""
 
     value: float
     is_bound: bool = False

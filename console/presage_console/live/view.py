@@ -48,7 +48,7 @@ class LiveView:
     """The page."""
 
     state: str
-    """What is the case, in one sentence; it stays the same as long as that does."""
+    """The state of the server in one sentence; the text changes only when the state does."""
     tone: str
     read_unix_micros: int
     """When the newest reading was; 0 before the first."""

@@ -44,7 +44,7 @@ _DATA_ORDER: Final = (
     "train_rows",
     "fit_queries",
 )
-"""What is said first of the data that a version was trained on."""
+"""The facts that come first about the data that a version was trained on."""
 _MAIN: Final = ("roc_auc", "ndcg_at_10", "r2")
 
 _STATES: Final = {

@@ -131,7 +131,9 @@ async def measure_in_process(question: Question) -> Measured:
             process.kill()
             await process.wait()
     if status:
-        said = errors.decode(errors="replace").strip()[-_MOST_ERROR_CHARACTERS:]
-        return Failure(message=f"the process that measures ended with status {status}: {said or 'it said nothing'}")
+        output = errors.decode(errors="replace").strip()[-_MOST_ERROR_CHARACTERS:]
+        return Failure(
+            message=f"the process that measures ended with status {status}: {output or 'it printed nothing'}"
+        )
     measured: Measured = msgspec.json.decode(answer, type=Measured)
     return measured

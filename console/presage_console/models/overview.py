@@ -27,7 +27,7 @@ class ModelCard:
     purpose: str
     is_default: bool
     parts: tuple[ServedPart, ...]
-    """Who serves whom; empty where the aliases cannot be read."""
+    """Which version serves which visitors; empty where the aliases cannot be read."""
     versions: int
     rejected: int
     """Versions that were wanted and cannot be served."""
@@ -112,7 +112,7 @@ def describe_versions(model: ModelSummary, details: Mapping[str, ModelDetails]) 
 
 
 def serving(model: ModelSummary) -> tuple[tuple[ServedPart, ...], str]:
-    """Return who serves whom, or why that is not known."""
+    """Return which version serves which visitors, or why that is not known."""
     try:
         return served_parts(to_registry(model.aliases)), model.problem
     except registry.AliasesError as error:

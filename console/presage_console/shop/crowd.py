@@ -46,7 +46,7 @@ class Crowd:
     """Lets personas shop.
 
     Args:
-        storefront: Where.
+        storefront: The shop.
         seed: Persona number N of two crowds with the same seed does the same, as far as the shop shows the same.
         pace: Multiplies the pauses between clicks.
     """
@@ -68,7 +68,7 @@ class Crowd:
         """Let one more persona in.
 
         Raises:
-            RequestError: There are enough of them in the shop.
+            RequestError: The shop already has as many as it takes.
             PresageError: The shop cannot be entered.
         """
         visit = await self._storefront.enter()  # before it is counted: others may come while the shop is opened
@@ -83,7 +83,7 @@ class Crowd:
         return entered
 
     async def close(self) -> None:
-        """Send all home."""
+        """End all visits."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

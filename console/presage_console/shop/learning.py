@@ -71,7 +71,7 @@ def read_learning(folder: Path, *, most_news: int = 4) -> LearningView | None:
     except (OSError, ExportError, msgspec.MsgspecError) as error:
         raise SourceError(f"{folder}: {error}") from error
     learned = {one.version: one.purchases for one in verdicts if one.verdict == "challenger"}
-    told = [one for one in verdicts if one.verdict in _WORDS and one.verdict != "continue"]
+    decisions = [one for one in verdicts if one.verdict in _WORDS and one.verdict != "continue"]
     return LearningView(
         champion=aliases.champion,
         since_unix_micros=_since(changes, aliases.champion),
@@ -82,7 +82,7 @@ def read_learning(folder: Path, *, most_news: int = 4) -> LearningView | None:
         is_training=(folder / _WORK).is_dir(),
         news=[
             (one.decided_at_unix_micros, f"version {one.version} {_WORDS[one.verdict]}")
-            for one in reversed(told[-most_news:])
+            for one in reversed(decisions[-most_news:])
         ],
     )
 

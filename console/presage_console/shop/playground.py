@@ -156,8 +156,8 @@ def playground(
 def _child(folder: Path, part: str, arguments: Sequence[str], *, says: bool) -> Iterator[subprocess.Popen[str]]:
     """Run a Python module for as long as the context lasts; its log is PART.log in the folder.
 
-    Only of parts that say when they are ready, in one line, stdout is a pipe: nobody reads more, and a learner, which has a line
-    for each look at its challenger, would wait for ever once a pipe is full.
+    Stdout is a pipe only for parts that print one line when they are ready. Nobody reads more of it, and a learner, which prints a
+    line for each look at its challenger, would block forever once the pipe is full.
     """
     # The user's own settings do not apply, above all the address of a real store.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PRESAGE_")}
@@ -202,7 +202,7 @@ def _metrics_url(log: Path) -> str:
 def _let_learn(folder: Path) -> None:
     """Log all scores in pairs, and let scores shift as far as the shop differs from that of the shipped model.
 
-    Servers drop a challenger whose mean score is further from the champion's than they are told here.
+    Servers drop a challenger whose mean score is further from the champion's than these rules allow.
     """
     aliases = read_aliases(folder)
     rules = msgspec.structs.replace(aliases.rollback, max_score_shift=1.0)

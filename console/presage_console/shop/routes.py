@@ -50,7 +50,7 @@ class Shop:
 
 
 def open_shop(console: Console) -> Shop:
-    """Open the shop; nothing is asked or told before the first visitor comes."""
+    """Open the shop; no call is made before the first visitor comes."""
     storefront = Storefront(console.server.client, read_shelf())
     return Shop(storefront, Crowd(storefront, seed=7))
 

@@ -55,10 +55,10 @@ class Storefront:
         self._is_stocked = False
 
     async def enter(self) -> Visit:
-        """Begin a visit; with the first one, Presage is told of the products.
+        """Begin a visit; the first one also loads the products into Presage's catalogue.
 
         Raises:
-            PresageError: Presage does not know the products yet, and cannot be told.
+            PresageError: The products are not in the catalogue yet, and cannot be loaded.
         """
         async with self._stocking:
             if not self._is_stocked:

@@ -57,11 +57,11 @@ def test_a_model_learns_from_purchases_and_is_swapped_in(browser_page, temporary
         page.evaluate("window.marked = true")
         for name in ("Knows what they want", "Has 60 euros"):
             page.get_by_role("button", name=name).click()
-        page.get_by_text(re.compile(r"The model has learned from [\d,]+ purchases; version \d+ serves since")).wait_for(
-            timeout=_MINUTES * 60_000
-        )
+        page.get_by_text(
+            re.compile(r"The model has learned from [\d,]+ purchases; version \d+ has served since")
+        ).wait_for(timeout=_MINUTES * 60_000)
         assert page.evaluate("window.marked"), "the page was not loaded again"
-        version = re.search(r"version (\d+) serves", page.locator("#shop-learning").inner_text())[1]
+        version = re.search(r"version (\d+) has served", page.locator("#shop-learning").inner_text())[1]
         page.locator(".product .quiet").first.click()
         page.locator(".score .note", has_text=f"conversion {version}").wait_for()
         check_accessibility(page)

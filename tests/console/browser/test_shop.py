@@ -114,6 +114,6 @@ def test_it_says_without_reloading_that_another_model_serves(browser_page, shop_
         replace_aliases(folder, swapped, now_unix_micros=now, changed_by="a test", reason="better")
 
         clock = time.strftime("%H:%M:%S", time.gmtime(now // 1_000_000))
-        said = f"The model has learned from 214 purchases; version 5 serves since {clock} UTC."
+        said = f"The model has learned from 214 purchases; version 5 has served since {clock} UTC."
         page.get_by_text(said).wait_for()
         assert page.evaluate("window.marked")

@@ -54,7 +54,7 @@ async def test_an_item_s_page_has_what_goes_with_it_and_where_that_comes_from(pa
     answer = await pages_of_shop.get("/items", params={"id": item_id(0)})
     shown = text_of(answer.text)
     assert f"Item {item_id(0)}" in shown
-    assert "What every visitor gets as similar items" in shown
+    assert "The similar items that every visitor gets" in shown
     assert f"{item_id(1)} same category, about the same price" in shown
     assert "From the tables of" in shown
 

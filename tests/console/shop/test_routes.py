@@ -29,7 +29,7 @@ def percent(page):
 async def test_a_click_swaps_the_score_the_reasons_and_the_list(shop):
     first = await shop.get("/shop")
     assert first.status_code == 200
-    assert "Nothing here exists" in first.text
+    assert "Nothing here exists, but every click is a real event" in first.text
     assert first.headers["set-cookie"].lower().count("httponly; path=/shop; samesite=lax") == 1
     answer = await shop.post("/shop/click", {"request": page_id(first.text), "do": "add:lamp-dune"}, headers=SWAPPED)
     assert answer.status_code == 200
