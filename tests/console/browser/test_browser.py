@@ -97,7 +97,7 @@ def test_what_is_pushed_is_swapped_in_and_what_the_reader_opened_stays_open(brow
     assert canvas.evaluate("canvas => canvas.isConnected")  # drawn on, not made again
     assert VISITOR in page.locator("#count").inner_text()
     assert page.title() == "Pushed · Presage"
-    assert console.console.hub.keys == ["/pushed/events?"]
+    assert console.console.hub.keys == ["/pushed/events"]
 
     pushing.is_failing = True
     page.get_by_role("status").filter(has_text="the metrics are gone").wait_for()
