@@ -101,7 +101,7 @@ class ItemReport:
     purchases: int
     """How often it was bought at all."""
     popularity_place: int
-    """Its place among the 200 most popular items of 7 days, 1 for the first; 0 if it is none of them."""
+    """Its rank among the 200 most popular items of the last 7 days, 1 for the first; 0 if it is not among them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

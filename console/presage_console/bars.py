@@ -112,7 +112,7 @@ def rows_of(chart: Chart) -> list[Bar]:
 
 
 def _length(step: _Step, low: float, high: float) -> float:
-    """Return a length that can be seen; a total is a place, and a bar of 0 is none."""
+    """Return a length that can be seen. A total is drawn as a position, and a value of 0 has no bar."""
     length = _share(low + abs(step.end - step.start), low, high)
     return max(length, _THINNEST) if step.sign == "total" or step.start != step.end else 0.0
 

@@ -102,7 +102,7 @@ def map_ga4_export_row(row: Mapping[str, Any], *, prefer_account: bool = False) 
         The event; None if its name has no type here. ``geo.country`` is a name, not a code, and is left out.
 
     Raises:
-        ValueError: The row has neither a ``user_pseudo_id`` (there is none without consent) nor a ``user_id``.
+        ValueError: The row has neither a ``user_pseudo_id`` (exports omit it without consent) nor a ``user_id``.
     """
     name = text_of(row.get("event_name"))
     if name not in GA4_EVENT_TYPES:
