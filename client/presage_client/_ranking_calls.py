@@ -36,6 +36,7 @@ def rank(
     as_of_unix_micros: int | datetime,
     include_features: bool,
     include_timings: bool,
+    preview: bool,
 ) -> Call[Ranking]:
     """Make the call that ranks items for one visitor."""
     check_text_sequence("candidate_ids", candidate_ids)
@@ -50,6 +51,7 @@ def rank(
         as_of_unix_micros=to_unix_micros("as_of_unix_micros", as_of_unix_micros),
         include_features=include_features,
         include_timings=include_timings,
+        preview=preview,
     )
     return Call("Rank", request, ranking_from_proto)
 

@@ -210,13 +210,15 @@ class AsyncClient(AsyncModelMethods):
         as_of_unix_micros: int | datetime = 0,
         include_features: bool = False,
         include_timings: bool = False,
+        preview: bool = False,
         timeout_ms: float | None = None,
     ) -> Ranking:
         """Rank items for one visitor: the ``candidate_ids``, each once, or what Presage finds where there are none.
 
         ``k`` is how many items come back, at most 1,000 (0: 20, or all candidates if there are fewer); ``context`` says where and
         for what the list is shown. ``session_id``, ``model``, ``as_of_unix_micros`` and the rest are as for ``score``. The ranking
-        is no impression: track its ``impression`` once the visitor saw it.
+        is no impression: track its ``impression`` once the visitor saw it. With ``preview``, for people and tools that only look,
+        the server neither counts nor logs it.
         """
         call = _ranking_calls.rank(
             user_id,
@@ -228,6 +230,7 @@ class AsyncClient(AsyncModelMethods):
             as_of_unix_micros=as_of_unix_micros,
             include_features=include_features,
             include_timings=include_timings,
+            preview=preview,
         )
         return await self._connection.run(call, timeout_ms)
 

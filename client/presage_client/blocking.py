@@ -174,6 +174,7 @@ class Client(ModelMethods):
         as_of_unix_micros: int | datetime = 0,
         include_features: bool = False,
         include_timings: bool = False,
+        preview: bool = False,
         timeout_ms: float | None = None,
     ) -> Ranking:
         """Rank items for one visitor; see AsyncClient.rank."""
@@ -187,6 +188,7 @@ class Client(ModelMethods):
             as_of_unix_micros=as_of_unix_micros,
             include_features=include_features,
             include_timings=include_timings,
+            preview=preview,
         )
         return self._connection.run(call, timeout_ms)
 

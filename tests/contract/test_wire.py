@@ -105,6 +105,8 @@ def test_a_request_to_rank_still_parses_to_the_same():
     assert ranking_service_pb2.RankRequest.FromString(RANK_REQUEST) == expected
     expected.context.country_code = "DE"  # field 7, which came later
     assert ranking_service_pb2.RankContext.FromString(RANK_CONTEXT_WITH_COUNTRY) == expected.context
+    expected.preview = True  # field 10, which came later
+    assert ranking_service_pb2.RankRequest.FromString(RANK_REQUEST + bytes.fromhex("5001")).preview
     for message in (expected, expected.context, expected.context.filter):
         assert {field.name for field, _ in message.ListFields()} == set(message.DESCRIPTOR.fields_by_name)
 

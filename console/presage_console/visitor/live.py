@@ -69,7 +69,7 @@ class Live:
 async def ask(client: AsyncClient, user_id: str, *, model: str, feature_set: str, now_unix_micros: int) -> Live:
     """Ask for all that is shown of now.
 
-    Not with Score: what it serves is counted for drift, and may be sampled into the log.
+    Not with Score: what it serves is counted for drift, and may be sampled into the log. The ranking is a preview, which is not.
 
     Args:
         client: Of the server.
@@ -83,7 +83,9 @@ async def ask(client: AsyncClient, user_id: str, *, model: str, feature_set: str
         _answer(
             client.features(user_id, feature_set=feature_set, as_of_unix_micros=now_unix_micros, timeout_ms=_TIMEOUT_MS)
         ),
-        _answer(client.rank(user_id, k=_RANKED, as_of_unix_micros=now_unix_micros, timeout_ms=_TIMEOUT_MS)),
+        _answer(
+            client.rank(user_id, k=_RANKED, as_of_unix_micros=now_unix_micros, preview=True, timeout_ms=_TIMEOUT_MS)
+        ),
     )
     return Live(
         as_of_unix_micros=now_unix_micros,

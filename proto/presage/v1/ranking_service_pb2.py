@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from presage.v1 import prediction_pb2 as presage_dot_v1_dot_prediction__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n presage/v1/ranking_service.proto\x12\npresage.v1\x1a\x1bpresage/v1/prediction.proto\"\x8a\x01\n\nItemFilter\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x0e\n\x06\x62rands\x18\x02 \x03(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x16\n\tmin_price\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tmax_price\x18\x05 \x01(\x01H\x01\x88\x01\x01\x42\x0c\n\n_min_priceB\x0c\n\n_max_price\"\xcd\x01\n\x0bRankContext\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\x13\n\x06\x62udget\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\x0e\x61nchor_item_id\x18\x03 \x01(\t\x12&\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x16.presage.v1.ItemFilter\x12&\n\x07\x65xclude\x18\x05 \x03(\x0e\x32\x15.presage.v1.Exclusion\x12\x14\n\x0c\x63ountry_code\x18\x07 \x01(\tB\t\n\x07_budgetJ\x04\x08\x06\x10\x07R\x07\x63ountry\"\xdb\x01\n\x0bRankRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x15\n\rcandidate_ids\x18\x04 \x03(\t\x12\t\n\x01k\x18\x05 \x01(\x05\x12(\n\x07\x63ontext\x18\x06 \x01(\x0b\x32\x17.presage.v1.RankContext\x12\x19\n\x11\x61s_of_unix_micros\x18\x07 \x01(\x03\x12\x18\n\x10include_features\x18\x08 \x01(\x08\x12\x17\n\x0finclude_timings\x18\t \x01(\x08\"\xd2\x01\n\nRankedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12&\n\x06source\x18\x03 \x01(\x0e\x32\x16.presage.v1.ItemSource\x12\x0f\n\x07reasons\x18\x04 \x03(\t\x12\x0c\n\x04\x63old\x18\x05 \x01(\x08\x12\x12\n\npropensity\x18\x06 \x01(\x01\x12\r\n\x05rules\x18\x07 \x03(\t\x12\r\n\x05price\x18\x08 \x01(\x01\x12+\n\x08\x66\x65\x61tures\x18\t \x01(\x0b\x32\x19.presage.v1.FeatureVector\"\x9b\x01\n\x0cRankingBasis\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\x12\n\ncold_start\x18\x04 \x01(\x08\x12\x10\n\x08\x64\x65graded\x18\x05 \x01(\x08\x12\x12\n\nno_session\x18\x06 \x01(\x08\x12\x1c\n\x03\x61rm\x18\x07 \x01(\x0e\x32\x0f.presage.v1.Arm\"\xb9\x01\n\x0cRankResponse\x12\x0f\n\x07rank_id\x18\x01 \x01(\t\x12%\n\x05items\x18\x02 \x03(\x0b\x32\x16.presage.v1.RankedItem\x12\"\n\x06intent\x18\x03 \x01(\x0e\x32\x12.presage.v1.Intent\x12\'\n\x05\x62\x61sis\x18\x04 \x01(\x0b\x32\x18.presage.v1.RankingBasis\x12$\n\x07timings\x18\x05 \x01(\x0b\x32\x13.presage.v1.Timings\"\x96\x01\n\x10NextItemsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\t\n\x01k\x18\x04 \x01(\x05\x12(\n\x07\x63ontext\x18\x05 \x01(\x0b\x32\x17.presage.v1.RankContext\x12\x19\n\x11\x61s_of_unix_micros\x18\x06 \x01(\x03\"\x98\x01\n\x11NextItemsResponse\x12\x0f\n\x07rank_id\x18\x01 \x01(\t\x12%\n\x05items\x18\x02 \x03(\x0b\x32\x16.presage.v1.RankedItem\x12\"\n\x06intent\x18\x03 \x01(\x0e\x32\x12.presage.v1.Intent\x12\'\n\x05\x62\x61sis\x18\x04 \x01(\x0b\x32\x18.presage.v1.RankingBasis\"h\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\t\n\x01k\x18\x03 \x01(\x05\x12&\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x16.presage.v1.ItemFilter\"K\n\x14SimilarItemsResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.presage.v1.RankedItem\x12\x0c\n\x04\x63old\x18\x02 \x01(\x08\"\x8e\x02\n\rCatalogueItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x12\n\x05price\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x12\n\x05\x62rand\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x0c\n\x04tags\x18\x05 \x03(\t\x12\x12\n\x05stock\x18\x06 \x01(\x03H\x03\x88\x01\x01\x12\x14\n\x07\x62locked\x18\x07 \x01(\x08H\x04\x88\x01\x01\x12#\n\x16\x66irst_seen_unix_micros\x18\x08 \x01(\x03H\x05\x88\x01\x01\x42\x08\n\x06_priceB\x0b\n\t_categoryB\x08\n\x06_brandB\x08\n\x06_stockB\n\n\x08_blockedB\x19\n\x17_first_seen_unix_micros\">\n\x12UpsertItemsRequest\x12(\n\x05items\x18\x01 \x03(\x0b\x32\x19.presage.v1.CatalogueItem\"1\n\x10UpsertItemResult\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"D\n\x13UpsertItemsResponse\x12-\n\x07results\x18\x01 \x03(\x0b\x32\x1c.presage.v1.UpsertItemResult\"/\n\x10ListItemsRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12\t\n\x01k\x18\x02 \x01(\x05\"\xba\x02\n\nItemReport\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63old\x18\x02 \x01(\x08\x12\r\n\x05price\x18\x03 \x01(\x01\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\r\n\x05\x62rand\x18\x05 \x01(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12\x12\n\x05stock\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x0f\n\x07\x62locked\x18\x08 \x01(\x08\x12\x1e\n\x16\x66irst_seen_unix_micros\x18\t \x01(\x03\x12\x14\n\x0cviews_7_days\x18\n \x01(\x03\x12\x14\n\x0c\x63\x61rts_7_days\x18\x0b \x01(\x03\x12\x18\n\x10purchases_7_days\x18\x0c \x01(\x03\x12\r\n\x05views\x18\r \x01(\x03\x12\x11\n\tpurchases\x18\x0e \x01(\x03\x12\x18\n\x10popularity_place\x18\x0f \x01(\x05\x42\x08\n\x06_stock\"r\n\x11ListItemsResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.presage.v1.ItemReport\x12\x13\n\x0btotal_items\x18\x02 \x01(\x03\x12!\n\x19\x63ounted_until_unix_micros\x18\x03 \x01(\x03*~\n\tExclusion\x12\x19\n\x15\x45XCLUSION_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45XCLUSION_CURRENT\x10\x01\x12\x15\n\x11\x45XCLUSION_SESSION\x10\x02\x12\x14\n\x10\x45XCLUSION_BOUGHT\x10\x03\x12\x12\n\x0e\x45XCLUSION_CART\x10\x04*\x8f\x01\n\x06Intent\x12\x16\n\x12INTENT_UNSPECIFIED\x10\x00\x12\x18\n\x14INTENT_TRANSACTIONAL\x10\x01\x12\x14\n\x10INTENT_COMPARING\x10\x02\x12\x13\n\x0fINTENT_BROWSING\x10\x03\x12\x14\n\x10INTENT_RETURNING\x10\x04\x12\x12\n\x0eINTENT_BARGAIN\x10\x05*\x97\x03\n\nItemSource\x12\x1b\n\x17ITEM_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15ITEM_SOURCE_CANDIDATE\x10\x01\x12\x17\n\x13ITEM_SOURCE_HISTORY\x10\x02\x12\x17\n\x13ITEM_SOURCE_SESSION\x10\x03\x12\x1f\n\x1bITEM_SOURCE_VIEWED_TOGETHER\x10\x04\x12\x1b\n\x17ITEM_SOURCE_FOLLOWED_BY\x10\x05\x12\x1e\n\x1aITEM_SOURCE_LIKED_TOGETHER\x10\x06\x12 \n\x1cITEM_SOURCE_SIMILAR_SESSIONS\x10\x07\x12\x18\n\x14ITEM_SOURCE_CATEGORY\x10\x08\x12\x15\n\x11ITEM_SOURCE_PRICE\x10\t\x12\x17\n\x13ITEM_SOURCE_POPULAR\x10\n\x12\x14\n\x10ITEM_SOURCE_RULE\x10\x0b\x12\x1b\n\x17ITEM_SOURCE_EXPLORATION\x10\x0c\x12\"\n\x1eITEM_SOURCE_POPULAR_IN_COUNTRY\x10\r2\x82\x03\n\x0eRankingService\x12\x39\n\x04Rank\x12\x17.presage.v1.RankRequest\x1a\x18.presage.v1.RankResponse\x12H\n\tNextItems\x12\x1c.presage.v1.NextItemsRequest\x1a\x1d.presage.v1.NextItemsResponse\x12Q\n\x0cSimilarItems\x12\x1f.presage.v1.SimilarItemsRequest\x1a .presage.v1.SimilarItemsResponse\x12N\n\x0bUpsertItems\x12\x1e.presage.v1.UpsertItemsRequest\x1a\x1f.presage.v1.UpsertItemsResponse\x12H\n\tListItems\x12\x1c.presage.v1.ListItemsRequest\x1a\x1d.presage.v1.ListItemsResponseB=\n\x0e\x63om.presage.v1B\x13RankingServiceProtoP\x01Z\x14presage/v1;presagev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n presage/v1/ranking_service.proto\x12\npresage.v1\x1a\x1bpresage/v1/prediction.proto\"\x8a\x01\n\nItemFilter\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x0e\n\x06\x62rands\x18\x02 \x03(\t\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x16\n\tmin_price\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tmax_price\x18\x05 \x01(\x01H\x01\x88\x01\x01\x42\x0c\n\n_min_priceB\x0c\n\n_max_price\"\xcd\x01\n\x0bRankContext\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\x13\n\x06\x62udget\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\x0e\x61nchor_item_id\x18\x03 \x01(\t\x12&\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x16.presage.v1.ItemFilter\x12&\n\x07\x65xclude\x18\x05 \x03(\x0e\x32\x15.presage.v1.Exclusion\x12\x14\n\x0c\x63ountry_code\x18\x07 \x01(\tB\t\n\x07_budgetJ\x04\x08\x06\x10\x07R\x07\x63ountry\"\xec\x01\n\x0bRankRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x15\n\rcandidate_ids\x18\x04 \x03(\t\x12\t\n\x01k\x18\x05 \x01(\x05\x12(\n\x07\x63ontext\x18\x06 \x01(\x0b\x32\x17.presage.v1.RankContext\x12\x19\n\x11\x61s_of_unix_micros\x18\x07 \x01(\x03\x12\x18\n\x10include_features\x18\x08 \x01(\x08\x12\x17\n\x0finclude_timings\x18\t \x01(\x08\x12\x0f\n\x07preview\x18\n \x01(\x08\"\xd2\x01\n\nRankedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12&\n\x06source\x18\x03 \x01(\x0e\x32\x16.presage.v1.ItemSource\x12\x0f\n\x07reasons\x18\x04 \x03(\t\x12\x0c\n\x04\x63old\x18\x05 \x01(\x08\x12\x12\n\npropensity\x18\x06 \x01(\x01\x12\r\n\x05rules\x18\x07 \x03(\t\x12\r\n\x05price\x18\x08 \x01(\x01\x12+\n\x08\x66\x65\x61tures\x18\t \x01(\x0b\x32\x19.presage.v1.FeatureVector\"\x9b\x01\n\x0cRankingBasis\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\x12\n\ncold_start\x18\x04 \x01(\x08\x12\x10\n\x08\x64\x65graded\x18\x05 \x01(\x08\x12\x12\n\nno_session\x18\x06 \x01(\x08\x12\x1c\n\x03\x61rm\x18\x07 \x01(\x0e\x32\x0f.presage.v1.Arm\"\xb9\x01\n\x0cRankResponse\x12\x0f\n\x07rank_id\x18\x01 \x01(\t\x12%\n\x05items\x18\x02 \x03(\x0b\x32\x16.presage.v1.RankedItem\x12\"\n\x06intent\x18\x03 \x01(\x0e\x32\x12.presage.v1.Intent\x12\'\n\x05\x62\x61sis\x18\x04 \x01(\x0b\x32\x18.presage.v1.RankingBasis\x12$\n\x07timings\x18\x05 \x01(\x0b\x32\x13.presage.v1.Timings\"\x96\x01\n\x10NextItemsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\t\n\x01k\x18\x04 \x01(\x05\x12(\n\x07\x63ontext\x18\x05 \x01(\x0b\x32\x17.presage.v1.RankContext\x12\x19\n\x11\x61s_of_unix_micros\x18\x06 \x01(\x03\"\x98\x01\n\x11NextItemsResponse\x12\x0f\n\x07rank_id\x18\x01 \x01(\t\x12%\n\x05items\x18\x02 \x03(\x0b\x32\x16.presage.v1.RankedItem\x12\"\n\x06intent\x18\x03 \x01(\x0e\x32\x12.presage.v1.Intent\x12\'\n\x05\x62\x61sis\x18\x04 \x01(\x0b\x32\x18.presage.v1.RankingBasis\"h\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\t\n\x01k\x18\x03 \x01(\x05\x12&\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x16.presage.v1.ItemFilter\"K\n\x14SimilarItemsResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.presage.v1.RankedItem\x12\x0c\n\x04\x63old\x18\x02 \x01(\x08\"\x8e\x02\n\rCatalogueItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x12\n\x05price\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x12\n\x05\x62rand\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x0c\n\x04tags\x18\x05 \x03(\t\x12\x12\n\x05stock\x18\x06 \x01(\x03H\x03\x88\x01\x01\x12\x14\n\x07\x62locked\x18\x07 \x01(\x08H\x04\x88\x01\x01\x12#\n\x16\x66irst_seen_unix_micros\x18\x08 \x01(\x03H\x05\x88\x01\x01\x42\x08\n\x06_priceB\x0b\n\t_categoryB\x08\n\x06_brandB\x08\n\x06_stockB\n\n\x08_blockedB\x19\n\x17_first_seen_unix_micros\">\n\x12UpsertItemsRequest\x12(\n\x05items\x18\x01 \x03(\x0b\x32\x19.presage.v1.CatalogueItem\"1\n\x10UpsertItemResult\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"D\n\x13UpsertItemsResponse\x12-\n\x07results\x18\x01 \x03(\x0b\x32\x1c.presage.v1.UpsertItemResult\"/\n\x10ListItemsRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12\t\n\x01k\x18\x02 \x01(\x05\"\xba\x02\n\nItemReport\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63old\x18\x02 \x01(\x08\x12\r\n\x05price\x18\x03 \x01(\x01\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\r\n\x05\x62rand\x18\x05 \x01(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12\x12\n\x05stock\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x0f\n\x07\x62locked\x18\x08 \x01(\x08\x12\x1e\n\x16\x66irst_seen_unix_micros\x18\t \x01(\x03\x12\x14\n\x0cviews_7_days\x18\n \x01(\x03\x12\x14\n\x0c\x63\x61rts_7_days\x18\x0b \x01(\x03\x12\x18\n\x10purchases_7_days\x18\x0c \x01(\x03\x12\r\n\x05views\x18\r \x01(\x03\x12\x11\n\tpurchases\x18\x0e \x01(\x03\x12\x18\n\x10popularity_place\x18\x0f \x01(\x05\x42\x08\n\x06_stock\"r\n\x11ListItemsResponse\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.presage.v1.ItemReport\x12\x13\n\x0btotal_items\x18\x02 \x01(\x03\x12!\n\x19\x63ounted_until_unix_micros\x18\x03 \x01(\x03*~\n\tExclusion\x12\x19\n\x15\x45XCLUSION_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45XCLUSION_CURRENT\x10\x01\x12\x15\n\x11\x45XCLUSION_SESSION\x10\x02\x12\x14\n\x10\x45XCLUSION_BOUGHT\x10\x03\x12\x12\n\x0e\x45XCLUSION_CART\x10\x04*\x8f\x01\n\x06Intent\x12\x16\n\x12INTENT_UNSPECIFIED\x10\x00\x12\x18\n\x14INTENT_TRANSACTIONAL\x10\x01\x12\x14\n\x10INTENT_COMPARING\x10\x02\x12\x13\n\x0fINTENT_BROWSING\x10\x03\x12\x14\n\x10INTENT_RETURNING\x10\x04\x12\x12\n\x0eINTENT_BARGAIN\x10\x05*\x97\x03\n\nItemSource\x12\x1b\n\x17ITEM_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15ITEM_SOURCE_CANDIDATE\x10\x01\x12\x17\n\x13ITEM_SOURCE_HISTORY\x10\x02\x12\x17\n\x13ITEM_SOURCE_SESSION\x10\x03\x12\x1f\n\x1bITEM_SOURCE_VIEWED_TOGETHER\x10\x04\x12\x1b\n\x17ITEM_SOURCE_FOLLOWED_BY\x10\x05\x12\x1e\n\x1aITEM_SOURCE_LIKED_TOGETHER\x10\x06\x12 \n\x1cITEM_SOURCE_SIMILAR_SESSIONS\x10\x07\x12\x18\n\x14ITEM_SOURCE_CATEGORY\x10\x08\x12\x15\n\x11ITEM_SOURCE_PRICE\x10\t\x12\x17\n\x13ITEM_SOURCE_POPULAR\x10\n\x12\x14\n\x10ITEM_SOURCE_RULE\x10\x0b\x12\x1b\n\x17ITEM_SOURCE_EXPLORATION\x10\x0c\x12\"\n\x1eITEM_SOURCE_POPULAR_IN_COUNTRY\x10\r2\x82\x03\n\x0eRankingService\x12\x39\n\x04Rank\x12\x17.presage.v1.RankRequest\x1a\x18.presage.v1.RankResponse\x12H\n\tNextItems\x12\x1c.presage.v1.NextItemsRequest\x1a\x1d.presage.v1.NextItemsResponse\x12Q\n\x0cSimilarItems\x12\x1f.presage.v1.SimilarItemsRequest\x1a .presage.v1.SimilarItemsResponse\x12N\n\x0bUpsertItems\x12\x1e.presage.v1.UpsertItemsRequest\x1a\x1f.presage.v1.UpsertItemsResponse\x12H\n\tListItems\x12\x1c.presage.v1.ListItemsRequest\x1a\x1d.presage.v1.ListItemsResponseB=\n\x0e\x63om.presage.v1B\x13RankingServiceProtoP\x01Z\x14presage/v1;presagev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,46 +33,46 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'presage.v1.ranking_service_
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016com.presage.v1B\023RankingServiceProtoP\001Z\024presage/v1;presagev1'
-  _globals['_EXCLUSION']._serialized_start=2638
-  _globals['_EXCLUSION']._serialized_end=2764
-  _globals['_INTENT']._serialized_start=2767
-  _globals['_INTENT']._serialized_end=2910
-  _globals['_ITEMSOURCE']._serialized_start=2913
-  _globals['_ITEMSOURCE']._serialized_end=3320
+  _globals['_EXCLUSION']._serialized_start=2655
+  _globals['_EXCLUSION']._serialized_end=2781
+  _globals['_INTENT']._serialized_start=2784
+  _globals['_INTENT']._serialized_end=2927
+  _globals['_ITEMSOURCE']._serialized_start=2930
+  _globals['_ITEMSOURCE']._serialized_end=3337
   _globals['_ITEMFILTER']._serialized_start=78
   _globals['_ITEMFILTER']._serialized_end=216
   _globals['_RANKCONTEXT']._serialized_start=219
   _globals['_RANKCONTEXT']._serialized_end=424
   _globals['_RANKREQUEST']._serialized_start=427
-  _globals['_RANKREQUEST']._serialized_end=646
-  _globals['_RANKEDITEM']._serialized_start=649
-  _globals['_RANKEDITEM']._serialized_end=859
-  _globals['_RANKINGBASIS']._serialized_start=862
-  _globals['_RANKINGBASIS']._serialized_end=1017
-  _globals['_RANKRESPONSE']._serialized_start=1020
-  _globals['_RANKRESPONSE']._serialized_end=1205
-  _globals['_NEXTITEMSREQUEST']._serialized_start=1208
-  _globals['_NEXTITEMSREQUEST']._serialized_end=1358
-  _globals['_NEXTITEMSRESPONSE']._serialized_start=1361
-  _globals['_NEXTITEMSRESPONSE']._serialized_end=1513
-  _globals['_SIMILARITEMSREQUEST']._serialized_start=1515
-  _globals['_SIMILARITEMSREQUEST']._serialized_end=1619
-  _globals['_SIMILARITEMSRESPONSE']._serialized_start=1621
-  _globals['_SIMILARITEMSRESPONSE']._serialized_end=1696
-  _globals['_CATALOGUEITEM']._serialized_start=1699
-  _globals['_CATALOGUEITEM']._serialized_end=1969
-  _globals['_UPSERTITEMSREQUEST']._serialized_start=1971
-  _globals['_UPSERTITEMSREQUEST']._serialized_end=2033
-  _globals['_UPSERTITEMRESULT']._serialized_start=2035
-  _globals['_UPSERTITEMRESULT']._serialized_end=2084
-  _globals['_UPSERTITEMSRESPONSE']._serialized_start=2086
-  _globals['_UPSERTITEMSRESPONSE']._serialized_end=2154
-  _globals['_LISTITEMSREQUEST']._serialized_start=2156
-  _globals['_LISTITEMSREQUEST']._serialized_end=2203
-  _globals['_ITEMREPORT']._serialized_start=2206
-  _globals['_ITEMREPORT']._serialized_end=2520
-  _globals['_LISTITEMSRESPONSE']._serialized_start=2522
-  _globals['_LISTITEMSRESPONSE']._serialized_end=2636
-  _globals['_RANKINGSERVICE']._serialized_start=3323
-  _globals['_RANKINGSERVICE']._serialized_end=3709
+  _globals['_RANKREQUEST']._serialized_end=663
+  _globals['_RANKEDITEM']._serialized_start=666
+  _globals['_RANKEDITEM']._serialized_end=876
+  _globals['_RANKINGBASIS']._serialized_start=879
+  _globals['_RANKINGBASIS']._serialized_end=1034
+  _globals['_RANKRESPONSE']._serialized_start=1037
+  _globals['_RANKRESPONSE']._serialized_end=1222
+  _globals['_NEXTITEMSREQUEST']._serialized_start=1225
+  _globals['_NEXTITEMSREQUEST']._serialized_end=1375
+  _globals['_NEXTITEMSRESPONSE']._serialized_start=1378
+  _globals['_NEXTITEMSRESPONSE']._serialized_end=1530
+  _globals['_SIMILARITEMSREQUEST']._serialized_start=1532
+  _globals['_SIMILARITEMSREQUEST']._serialized_end=1636
+  _globals['_SIMILARITEMSRESPONSE']._serialized_start=1638
+  _globals['_SIMILARITEMSRESPONSE']._serialized_end=1713
+  _globals['_CATALOGUEITEM']._serialized_start=1716
+  _globals['_CATALOGUEITEM']._serialized_end=1986
+  _globals['_UPSERTITEMSREQUEST']._serialized_start=1988
+  _globals['_UPSERTITEMSREQUEST']._serialized_end=2050
+  _globals['_UPSERTITEMRESULT']._serialized_start=2052
+  _globals['_UPSERTITEMRESULT']._serialized_end=2101
+  _globals['_UPSERTITEMSRESPONSE']._serialized_start=2103
+  _globals['_UPSERTITEMSRESPONSE']._serialized_end=2171
+  _globals['_LISTITEMSREQUEST']._serialized_start=2173
+  _globals['_LISTITEMSREQUEST']._serialized_end=2220
+  _globals['_ITEMREPORT']._serialized_start=2223
+  _globals['_ITEMREPORT']._serialized_end=2537
+  _globals['_LISTITEMSRESPONSE']._serialized_start=2539
+  _globals['_LISTITEMSRESPONSE']._serialized_end=2653
+  _globals['_RANKINGSERVICE']._serialized_start=3340
+  _globals['_RANKINGSERVICE']._serialized_end=3726
 # @@protoc_insertion_point(module_scope)

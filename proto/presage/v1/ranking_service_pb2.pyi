@@ -272,6 +272,7 @@ class RankRequest(_message.Message):
     AS_OF_UNIX_MICROS_FIELD_NUMBER: _builtins.int
     INCLUDE_FEATURES_FIELD_NUMBER: _builtins.int
     INCLUDE_TIMINGS_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The visitor, as in events; 1 to 256 bytes."""
     session_id: _builtins.str
@@ -288,6 +289,10 @@ class RankRequest(_message.Message):
     """Whether each item carries the features that the model saw."""
     include_timings: _builtins.bool
     """Whether the response carries the time that each stage took."""
+    preview: _builtins.bool
+    """Whether the list is only looked at, by people or tools, and not shown to the visitor: it is not counted, not logged and not used to
+    compare versions.
+    """
     @_builtins.property
     def candidate_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The items to rank, each once, at most 1,000. Empty: Presage finds candidates itself."""
@@ -308,10 +313,11 @@ class RankRequest(_message.Message):
         as_of_unix_micros: _builtins.int = ...,
         include_features: _builtins.bool = ...,
         include_timings: _builtins.bool = ...,
+        preview: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_unix_micros", b"as_of_unix_micros", "candidate_ids", b"candidate_ids", "context", b"context", "include_features", b"include_features", "include_timings", b"include_timings", "k", b"k", "model", b"model", "session_id", b"session_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_unix_micros", b"as_of_unix_micros", "candidate_ids", b"candidate_ids", "context", b"context", "include_features", b"include_features", "include_timings", b"include_timings", "k", b"k", "model", b"model", "preview", b"preview", "session_id", b"session_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -89,6 +89,8 @@ class RankJob(msgspec.Struct, eq=False):
     """Numbers of ``presage.v1.Exclusion``."""
     include_features: bool = False
     include_timings: bool = False
+    preview: bool = False
+    """Whether the visitor does not get to see the list, so that it is neither counted nor logged."""
     state: State | None = None
     """What is remembered of the visitor; None without history."""
     degraded: bool = False

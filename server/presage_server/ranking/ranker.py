@@ -159,7 +159,8 @@ class Ranker:
 
     def _fail(self, job: RankJob, error: Exception) -> None:
         """End a call whose list cannot be made with the version that it was routed to."""
-        self._metrics.versions.of_arm(job.model, job.arm).errors += 1
+        if not job.preview:
+            self._metrics.versions.of_arm(job.model, job.arm).errors += 1
         job.call.fail(internal_error(error, job.call.method, job.call.metadata))
 
     def _score(self, runs: list[tuple[_Begun, int]]) -> None:
@@ -214,9 +215,11 @@ class Ranker:
         return done
 
     def _note(self, done: _Done) -> None:
-        """Count a list, and log it."""
+        """Count a list, and log it, unless the visitor does not get to see it."""
         job, candidates, metrics = done.begun.job, done.begun.candidates, self._metrics
         metrics.observe_stages(job.stages, 1)
+        if job.preview:
+            return
         metrics.count_ranking(
             cold=job.cold_start,
             degraded=job.degraded,

@@ -74,6 +74,7 @@ class RankingService:
         job.k = decode_count(request.k, len(candidate_ids))
         job.include_features = request.include_features
         job.include_timings = request.include_timings
+        job.preview = request.preview
         batch.ranks.append(job)
 
     def _next_items(self, call: Call, batch: Batch) -> None:

@@ -118,6 +118,31 @@ def test_each_logged_ranking_can_be_computed_again_bit_for_bit(server, shop_stor
     assert server.counted("presage_exposures_total", outcome="logged", reason="") == len(exposures)
 
 
+def test_a_preview_is_the_same_list_but_neither_counted_nor_logged(server, shop_store, ranking_models):
+    ids = [item_id(number) for number in range(30)] + ["cold-1"]
+    request = pb.RankRequest(user_id="visitor-3", candidate_ids=ids)
+    preview = pb.RankRequest(user_id="visitor-3", candidate_ids=ids, preview=True)
+
+    def counted() -> list[float]:
+        version = ranking_models.ranking("").version
+        labelled = {
+            "presage_version_scores_total": {"model": "ranking", "version": version, "arm": "none"},
+            "presage_candidates_count": {"found_by": "caller"},
+        }
+        return [
+            server.counted("presage_rankings_total", history="known"),
+            server.counted("presage_cold_items_total"),
+            *(server.metrics.registry.get_sample_value(name, labels) or 0 for name, labels in labelled.items()),
+        ]
+
+    previewed = server.answer(preview)
+    assert counted() == [0, 0, 0, 0]
+    shown = server.answer(request)
+    assert all(counted())
+    assert [item.item_id for item in previewed.items] == [item.item_id for item in shown.items]
+    assert [exposure.rank_id for exposure in exposures_of(server, shop_store, ["visitor-3"])] == [shown.rank_id]
+
+
 def test_a_replay_tells_when_something_was_different(server, shop_store, ranking_models):
     server.answer(pb.RankRequest(user_id="visitor-3", candidate_ids=[item_id(number) for number in range(30)]))
     (exposure,) = exposures_of(server, shop_store, ["visitor-3"])
