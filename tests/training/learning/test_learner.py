@@ -47,6 +47,12 @@ def a_learner(tmp_path, **changes) -> Learner:
     return Learner(tmp_path / "archive", tmp_path / "models", OPTIONS, **changes)
 
 
+def learn(learner: Learner, now: int) -> None:
+    """As the command: a version that was trained is registered at once, by another cycle."""
+    while learner.cycle(now):
+        now += 1
+
+
 def verdicts(learner: Learner) -> list[tuple[str, str]]:
     return [(each.version, each.verdict) for each in read_verdicts(learner.folder)]
 
@@ -91,7 +97,7 @@ async def test_a_server_goes_from_a_prior_to_a_model_that_was_trained_on_its_arc
         assert (first.prediction.model_version, first.prediction.prior) == ("1", True)
 
         archive_batch(tmp_path / "archive", events, first=1)
-        await asyncio.to_thread(learner.cycle, 2)
+        await asyncio.to_thread(learn, learner, 2)
         assert verdicts(learner)[1:] == [("2", "prior"), ("3", "challenger")]
         purchases = sum(event.type == EventType.PURCHASE for event in events)
         assert read_verdicts(learner.folder)[-1].purchases == purchases
@@ -156,6 +162,16 @@ def test_too_little_data_is_said_and_tried_again_only_after_more_purchases(tmp_p
     assert said[-1] == ("2", "not trained")
     learner.cycle(2)
     assert verdicts(learner) == said
+
+
+def test_a_trial_begins_when_the_training_is_over(tmp_path, events):
+    archive_batch(tmp_path / "archive", events, first=1)
+    learner = a_learner(tmp_path)
+    assert learner.cycle(1)
+    assert not read_aliases(learner.folder).challenger
+    assert not learner.cycle(3 * HOUR)
+    last = list(read_changes(learner.folder))[-1]
+    assert (last.after.challenger, last.changed_at_unix_micros) == ("3", 3 * HOUR)
 
 
 def test_a_version_that_passed_is_registered_once_by_the_learner_that_comes_next(tmp_path):

@@ -77,7 +77,8 @@ def test_it_goes_from_popular_items_to_a_model_that_visitors_take_more_from(tmp_
     events = events_of(ModelLists(bundles["1"], shop()), visitors=700, seed=3, day=0)
     archive_batch(tmp_path / "archive", events, first=1)
 
-    learner.cycle(2)
+    assert learner.cycle(2)
+    assert not learner.cycle(2)
     assert verdicts(learner)[1:] == [("2", "challenger")]
     aliases = read_aliases(learner.folder)
     assert (aliases.champion, aliases.prior, aliases.challenger, aliases.holdout_share) == ("1", "1", "2", 0.1)

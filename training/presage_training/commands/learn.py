@@ -17,6 +17,7 @@ from presage_training.giving_way import give_way
 
 if TYPE_CHECKING:
     from presage_training.learning import LearnOptions, RankLearnOptions, Verdict
+    from presage_training.learning.cycle import LearningCycle
 
 __all__ = ["learn"]
 
@@ -105,7 +106,7 @@ def learn(  # noqa: PLR0917 - the command line passes names
     if not init:  # somebody waits for that
         give_way()
     # Imported here, so that the command's help does not wait for them.
-    from presage_export.errors import ExportError, StaleAliasesError  # noqa: PLC0415
+    from presage_export.errors import ExportError  # noqa: PLC0415
     from presage_featurizer import FeaturizerError  # noqa: PLC0415
     from presage_training.errors import TrainingError  # noqa: PLC0415
     from presage_training.learning import Learner, RankingLearner, StoppedError  # noqa: PLC0415
@@ -158,10 +159,7 @@ def learn(  # noqa: PLR0917 - the command line passes names
                     learner.start(_now_unix_micros())
                     return
                 while not stop.is_set():
-                    try:
-                        learner.cycle(_now_unix_micros())
-                    except StaleAliasesError as error:
-                        _fail(f"{error}; looking again")  # someone else changed them: the next cycle decides on theirs
+                    _learn_once(learner)
                     if once:
                         break
                     stop.wait(poll_seconds)
@@ -171,6 +169,17 @@ def learn(  # noqa: PLR0917 - the command line passes names
         sys.exit(_fail(str(error)))
     except OSError as error:
         sys.exit(_fail(f"{error.filename or models}: {error.strerror or error}; name a folder that can be used"))
+
+
+def _learn_once(learner: LearningCycle[Any]) -> None:
+    """Take what is due, and register at once what was trained."""
+    from presage_export.errors import StaleAliasesError  # noqa: PLC0415
+
+    try:
+        while learner.cycle(_now_unix_micros()):
+            pass
+    except StaleAliasesError as error:
+        _fail(f"{error}; looking again")  # someone else changed them: the next cycle decides on theirs
 
 
 def _given(**options: Any) -> dict[str, Any]:

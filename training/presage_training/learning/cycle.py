@@ -69,8 +69,11 @@ class LearningCycle(ABC, Generic[Options]):
         self._archive, self._options = archive, options
         self._on_verdict, self._is_stopped = on_verdict, is_stopped
 
-    def cycle(self, now_unix_micros: int) -> None:
+    def cycle(self, now_unix_micros: int) -> bool:
         """Take each step that is due.
+
+        Returns:
+            Whether a version was trained that another cycle is to register at once, with the time of then, when its trial begins.
 
         Raises:
             StoppedError: It was stopped while a model was trained.
@@ -81,11 +84,12 @@ class LearningCycle(ABC, Generic[Options]):
         now = now_unix_micros
         self.start(now)
         if self._archive is None or not (self._archive / CHECKPOINT_FILE).exists():
-            return
+            return False
         for step in (self._finish_registration, self._count, self._judge_challenger, self._train_if_due):
             if self._is_stopped():
-                return
+                return False
             step(now)
+        return bool(read_state(self.folder).pending_version)
 
     def start(self, now_unix_micros: int) -> None:
         """Make sure that a server finds a model: a prior at least, and aliases that name it. Raises as ``cycle``."""
@@ -195,7 +199,6 @@ class LearningCycle(ABC, Generic[Options]):
                 self.folder, msgspec.structs.replace(done, pending_version=version, pending_reason=outcome.reason)
             )
             put_in_place(work / options.name / version, self.folder)
-        self._finish_registration(now)
 
     def _last_end(self) -> int:
         """Return when a challenger was last promoted or dropped, by anyone; 0: never."""
@@ -222,7 +225,9 @@ class LearningCycle(ABC, Generic[Options]):
             changed = split(aliases, version, options.challenger_share, champion=aliases.champion, new_salt=salt)
             self._change(changed, now, state.pending_reason)
             self._say(now, version, "challenger", state.pending_reason, purchases=state.trained_purchases)
-        write_state(self.folder, msgspec.structs.replace(state, pending_version="", pending_reason=""))
+        # No batch has outcomes of it yet, so the next one is the first to judge it by.
+        done = msgspec.structs.replace(state, pending_version="", pending_reason="", looked_batch=state.batch)
+        write_state(self.folder, done)
 
     @property
     def _known_archive(self) -> Path:
