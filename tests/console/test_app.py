@@ -38,6 +38,13 @@ async def test_the_home_page_says_what_is_connected_and_what_each_option_adds(pa
     assert "Connect it with --archive FOLDER" in shown
 
 
+async def test_the_demo_shop_says_what_its_archive_needs(served):
+    async with console_of(served.address, shop=True) as console:
+        for path in ("/", "/visitors", "/visitors?id=ada", "/models/conversion/calibration"):
+            shown = text_of((await console.get(path)).text)
+            assert "has an archive where the extra train is installed" in shown, path
+
+
 async def test_the_home_page_says_why_a_source_fails(tmp_path):
     options = {"metrics_url": "http://127.0.0.1:1/metrics", "archive": str(tmp_path), "models": str(tmp_path)}
     async with console_of(NOWHERE, redis_url="redis://:s3cr3t@127.0.0.1:1/0", **options) as console:
