@@ -29,6 +29,7 @@ _LENGTH = "a message over the limit"
 _INFLATED = "a compressed request that is over the limit inflated"
 _METADATA = "metadata over the limit"
 _FRAMES = "frames that break HTTP/2's rules"
+_GIVEN_UP = "calls that their clients have given up when the server reads them, as after a pause of it"
 _DRAIN = "connections and calls in part at that point of a drain"
 
 DIFFERENCES = {
@@ -65,6 +66,7 @@ DIFFERENCES = {
         (_FRAMES, "headers of stream 0", "silence", "closed"),
         (_FRAMES, "a push by the client", "silence", "closed"),
         (_FRAMES, "a window that overflows", "silence", "closed"),
+        (_GIVEN_UP, "30 calls with their resets", "grpc 0", "closed"),
         (_DRAIN, "a call in part, in a drain", "waited for", "not waited for"),
         (_DRAIN, "a connection in a drain", "refused", "taken"),
     )

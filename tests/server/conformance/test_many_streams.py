@@ -11,9 +11,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from presage.v1 import scoring_service_pb2 as pb
 from presage_server.transport.interface import MAX_STREAMS
-from support.http2_frames import REFUSED_STREAM, call, raw_connection
+from support.http2_frames import REFUSED_STREAM, RST_STREAM, call, frame, raw_connection
 from support.plain_service import ECHO, HANG
 from support.running_server import GENEROUS_SECONDS, serving
+from support.transport_differences import expected
 
 GET_FEATURES = "/presage.v1.ScoringService/GetFeatures"
 CONNECTIONS, STREAMS = 40, 250
@@ -79,3 +80,18 @@ async def test_more_calls_on_one_connection_than_it_allows_are_refused(plain):
         raw.send(call(1_401, ECHO))
         neighbour.send(call(1, ECHO))
         assert [(await raw.answered(1_401)).status, (await neighbour.answered(1)).status] == [ANSWERED] * 2
+
+
+async def test_calls_that_are_given_up_before_the_server_reads_them(plain, each_transport):
+    """As after a pause of the server, for which its clients did not wait: their calls and their resets come together."""
+    streams = range(1, 61, 2)
+    given_up = [call(stream, ECHO) + frame(RST_STREAM, 0, stream, (8).to_bytes(4)) for stream in streams]
+    async with raw_connection(plain.address) as raw, raw_connection(plain.address) as neighbour:
+        await raw.ping()
+        raw.send(b"".join(given_up) + call(61, ECHO))
+        answer = raw.answer(61)
+        await raw.first(answer.ended, raw.closed)
+        outcome = answer.status if answer.ended.is_set() else "closed"
+        assert outcome == expected("30 calls with their resets", each_transport)
+        neighbour.send(call(1, ECHO))
+        assert (await neighbour.answered(1)).status == ANSWERED
