@@ -1,4 +1,4 @@
-"""The files for Kubernetes, compose and systemd: valid, and with settings that a server has."""
+"""The files for Kubernetes, compose and systemd: valid, and with settings that there are."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from presage_server.cli.variables import check_variables
+from presage_console.settings import ConsoleSettings
+from presage_server.cli.variables import CONSOLE_PREFIX, check_variables
 from presage_server.settings import REMOVED_SETTINGS, Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -79,7 +80,7 @@ def test_pods_are_not_root_and_cannot_write_to_their_image():
             }
 
 
-def test_the_settings_in_all_files_are_a_servers():
+def test_the_settings_in_all_files_are_those_of_a_server_or_a_console():
     (compose,) = documents(DEPLOY / "compose" / "compose.yaml")
     check_settings(compose["services"]["presage"]["environment"])
     pods = [
@@ -91,6 +92,11 @@ def test_the_settings_in_all_files_are_a_servers():
     assigned = dict(re.findall(r"^(?:#|Environment=)?(PRESAGE_\w+)=(.*)$", text, re.MULTILINE))
     assert "PRESAGE_DATA_DIR" in assigned
     check_settings(assigned)
+    console = dict(
+        re.findall(r"^#?(PRESAGE_\w+)=(.*)$", (DEPLOY / "systemd" / "console.env").read_text(), re.MULTILINE)
+    )
+    assert "PRESAGE_CONSOLE_METRICS_URL" in console
+    check_variables(console, ConsoleSettings, (), CONSOLE_PREFIX)
     dockerfile = (DEPLOY / "docker" / "Dockerfile").read_text()
     check_settings(dict(re.findall(r"(PRESAGE_\w+)=(\S+)", dockerfile)))
 

@@ -222,7 +222,9 @@ class _Maker:
     def ranks(self) -> list[ranking_pb.RankRequest]:
         candidates = list(dict.fromkeys(self.item() for _ in range(_MANY)))
         return [
-            ranking_pb.RankRequest(user_id=self.user(), candidate_ids=candidates, k=5, include_timings=True),
+            ranking_pb.RankRequest(
+                user_id=self.user(), candidate_ids=candidates, k=5, include_timings=True, preview=True
+            ),
             ranking_pb.RankRequest(
                 user_id=self.user(), candidate_ids=[*candidates[:4], "unknown"], include_features=True
             ),
