@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from presage_server.settings import shipped_models
 from presage_server.store.embedded import end_with_parent
 from presage_server.store.private_files import ADDRESS_FILE
 from presage_training.commands.local_store import wait_for_store
+from presage_training.commands.signals import signals_as_interrupts
 
 __all__ = ["MODEL", "PLACEMENTS", "Playground", "connected", "playground"]
 
@@ -109,7 +109,7 @@ def playground(
     """
     learns = all(find_spec(library) is not None for library in _TRAINING_LIBRARIES)
     with (
-        _signals_as_interrupts(),
+        signals_as_interrupts(),
         tempfile.TemporaryDirectory(prefix="presage-shop-", ignore_cleanup_errors=True) as name,
         ExitStack() as running,
     ):
@@ -214,16 +214,3 @@ def _let_learn(folder: Path) -> None:
         changed_by="presage console",
         reason="a shop that learns in minutes",
     )
-
-
-@contextmanager
-def _signals_as_interrupts() -> Iterator[None]:
-    previous = {
-        number: signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
-        for number in (signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

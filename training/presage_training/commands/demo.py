@@ -6,7 +6,6 @@ import asyncio
 import datetime as dt
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import sysconfig
@@ -26,6 +25,7 @@ from rich.text import Text
 from presage_featurizer import MICROS
 from presage_training.commands.demo_ranking import render_tour, run_tour
 from presage_training.commands.local_store import wait_for_store
+from presage_training.commands.signals import signals_as_interrupts
 from presage_training.errors import TrainingError
 from presage_training.simulator import Shop, simulate
 from presage_training.traffic.playing import CALLS_IN_FLIGHT, PlaybackStats, Scenario, choose_watched, play
@@ -52,16 +52,13 @@ def demo(
     Starts a server with an embedded store, sends simulated visitors' events through the real client, prints the measured
     latencies, and ends with one visitor's rankings. Nothing is left running, and nothing is left on disk.
     """
-    # SIGTERM and SIGHUP clean up as Ctrl-C does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     console = Console()
     shop = Shop.create(seed=_SHOP_SEED)
     start = int(_START.timestamp()) * MICROS
     events = simulate(seed=seed, visitors=_VISITORS, start_unix_micros=start, days=_DAYS, shop=shop)
     scenario = Scenario(events, choose_watched(events, _WATCHED))
     try:
-        with _server(console) as address:
+        with signals_as_interrupts(), _server(console) as address:
             console.print(f"server on {address}; {len(events):,} events of {_VISITORS} visitors to send")
             load_catalogue(address, shop, first_seen_unix_micros=start)
             with Live(console=console, auto_refresh=False, transient=True) as live:

@@ -1,4 +1,4 @@
-"""How commands that follow something are ended."""
+"""How commands that run until they are stopped are ended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import Event as Flag
 from typing import Any
 
-__all__ = ["stop_on_signals"]
+__all__ = ["signals_as_interrupts", "stop_on_signals"]
 
 
 @contextmanager
@@ -24,6 +24,27 @@ def stop_on_signals() -> Iterator[Flag]:
     }
     try:
         yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def signals_as_interrupts() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP clean up as Ctrl-C does, for as long as the context lasts.
+
+    Ctrl-C counts even if it was ignored at the start, as in what a script puts into the background: SIGTERM arrives as one. A
+    SIGHUP that is ignored, as under nohup, stays so.
+    """
+    before = {signal.SIGINT: signal.getsignal(signal.SIGINT)}
+    if before[signal.SIGINT] is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        before[number] = signal.getsignal(number)
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
