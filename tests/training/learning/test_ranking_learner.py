@@ -26,6 +26,7 @@ from presage_training.learning import (
 )
 from presage_training.learning.process import train_or_say_why
 from presage_training.learning.ranking_training import RankTrainingSpec
+from presage_training.learning.ranking_training import train as train_ranking
 from presage_training.ranking.comparing import CHAMPION
 from presage_training.ranking.model_lists import ModelLists
 from presage_training.report.metrics import Metric
@@ -123,7 +124,7 @@ def test_a_champion_is_compared_on_what_came_after_its_own_log(tmp_path):
             gate=gate,
             seed=7,
         )
-        return train_or_say_why(spec, tmp_path / "models", train)
+        return train_or_say_why(spec, tmp_path / "models", train_ranking)
 
     first = train("2", "1")
     assert (first.trained, first.passed) == (True, True)

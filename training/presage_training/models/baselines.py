@@ -15,6 +15,8 @@ from presage_training.models.rows import Rows
 __all__ = ["fit_mean", "fit_prevalence", "fit_rfm_rule", "fit_single_feature"]
 
 _PARTS: Final = 5
+_RULE_STEP: Final = 2.0**-30
+"""Whole points times such a weight add up exactly, in any order: equal points get equal scores, on any machine."""
 _RFM: Final = (("recency_days", -1), ("frequency", 1), ("monetary_value", 1))
 
 
@@ -54,7 +56,7 @@ def fit_rfm_rule(rows: Rows) -> AdditiveModel:
     """
     trees = tuple(_points(rows, rows.column(name), direction) for name, direction in _RFM)
     points = AdditiveModel(feature_count=rows.features.shape[1], link="identity", trees=trees)
-    return _as_log_odds(points, rows)
+    return _as_log_odds(points, rows, step=_RULE_STEP)
 
 
 def _points(rows: Rows, column: int, direction: int) -> Tree:
@@ -72,10 +74,13 @@ def _part(index: int, direction: int) -> float:
     return float(index + 1 if direction > 0 else _PARTS - index)
 
 
-def _as_log_odds(model: AdditiveModel, rows: Rows) -> AdditiveModel:
-    """Scale a model's margins to log-odds fitted on the rows."""
+def _as_log_odds(model: AdditiveModel, rows: Rows, *, step: float = 0.0) -> AdditiveModel:
+    """Scale a model's margins to log-odds fitted on the rows; with ``step``, weight and intercept are multiples of it."""
     margins: NDArray[np.float64] = model.margins(rows.features)
     centre, scale = float(margins.mean()), float(margins.std()) or 1.0
     line = LogisticRegression(max_iter=1_000).fit((margins[:, None] - centre) / scale, rows.targets)
     slope = float(line.coef_[0, 0]) / scale
-    return weighted_sum([model], [slope], intercept=float(line.intercept_[0]) - slope * centre, link="logit")
+    intercept = float(line.intercept_[0]) - slope * centre
+    if step:
+        slope, intercept = round(slope / step) * step, round(intercept / step) * step
+    return weighted_sum([model], [slope], intercept=intercept, link="logit")
