@@ -126,6 +126,9 @@ class LocalCluster:
 
     def reshard(self, source: ClusterServer, target: ClusterServer, slots: list[int]) -> None:
         """Move slots one after another, key by key, as ``redis-cli --cluster reshard`` does."""
+        # A target that has not heard of the epoch that its source got with earlier slots keeps its own, and yields what it gets to the
+        # source, which no longer wants it: then each of them names the other, and nobody serves the slot.
+        wait_until(self._same_epoch)
         for slot in slots:
             target.redis.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", source.id)
             source.redis.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", target.id)
@@ -151,6 +154,9 @@ class LocalCluster:
         master.kill()
         wait_until(lambda: replica.is_primary and replica.redis.cluster("INFO")["cluster_state"] == "ok")
         return time.monotonic() - began
+
+    def _same_epoch(self) -> bool:
+        return len({server.redis.cluster("INFO")["cluster_current_epoch"] for server in self.servers}) == 1
 
     def _all_known(self) -> bool:
         return all(

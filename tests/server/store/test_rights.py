@@ -14,6 +14,7 @@ from support.archives import archive_once, assert_equal_to_streams
 from support.backfills import backfill
 from support.items import a_follower, loaded, run_once
 from support.running_server import serving, track
+from support.worker_processes import until
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
@@ -72,9 +73,13 @@ async def test_the_rights_of_the_page_are_enough(kind, models, tmp_path, request
         assert archive_once(reading, tmp_path) == []
         assert_equal_to_streams(tmp_path, store.redis)
         with a_follower(reading, width_micros=1_000_000) as follower:
-            run_once(follower)
-            follower.save()
-        assert len(loaded(store)) == 1
+
+            async def has_counted() -> bool:
+                run_once(follower)
+                follower.save()
+                return len(loaded(store)) == 1
+
+            await until(has_counted)  # once the bucket is closed
         assert backfill(reading, tmp_path, rebuild=True).is_complete
         assert refused(servers) == []
     finally:
