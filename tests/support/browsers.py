@@ -12,7 +12,7 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-__all__ = ["browser_path", "check_accessibility", "open_page", "running_browser", "screenshot"]
+__all__ = ["browser_path", "check_accessibility", "open_page", "running_browser", "screenshot", "takes_screenshots"]
 
 SCREENSHOTS = Path(__file__).parents[2] / "docs" / "images" / "console"
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -71,9 +71,14 @@ def check_accessibility(page: Page) -> None:
     assert width[0] <= width[1], f"{page.url} is {width[0]} pixels wide in a window of {width[1]}"
 
 
+def takes_screenshots() -> bool:
+    """Whether this is ``make screenshots``."""
+    return bool(os.environ.get("SCREENSHOTS"))
+
+
 def screenshot(page: Page, name: str) -> None:
     """Write docs/images/console/NAME.png under ``make screenshots``, and nothing otherwise."""
-    if os.environ.get("SCREENSHOTS"):
+    if takes_screenshots():
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         # Folders that only this run has are no example.
         page.locator("code").evaluate_all(

@@ -87,17 +87,26 @@
     };
   }
 
+  // Between numbers of events there is nothing.
+  const WHOLE = [1, 2, 5].flatMap((step) => [0, 1, 2, 3, 4, 5].map((zeros) => step * 10 ** zeros)).sort((a, b) => a - b);
+
+  function spacing(chart) {
+    if (chart.time) return { space: 80 };
+    return !chart.xLog && chart.x.every(Number.isInteger) ? { incrs: WHOLE } : {};
+  }
+
   function options(chart, width) {
     const unit = chart.series[0].unit;
     return {
       width,
       height: HEIGHT,
+      padding: chart.time ? [null, 32, null, null] : [null, null, null, null], // for the half of a time at the right end
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "UTC"),
       scales: {
         x: { time: chart.time, distr: chart.xLog ? 3 : 1 },
         y: { distr: chart.yLog ? 3 : 1, range: chart.yLog && chart.yLow == null ? undefined : range(chart) },
       },
-      axes: [axis(undefined, { values: chart.time ? timeAxis : numberAxis, ...(chart.time ? { space: 80 } : {}) }), axis(unit)],
+      axes: [axis(undefined, { values: chart.time ? timeAxis : numberAxis, ...spacing(chart) }), axis(unit)],
       series: [
         { label: chart.xName, value: (_, x) => (x == null ? "–" : chart.time ? time(x, 1) : shown(x, "")) },
         ...chart.series.map((one, index) => ({

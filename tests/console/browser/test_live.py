@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from presage.v1 import scoring_service_pb2, scoring_service_pb2_grpc
-from support.browsers import check_accessibility, open_page, screenshot
+from support.browsers import check_accessibility, open_page, screenshot, takes_screenshots
 from support.running_server import an_event
 
 PATIENT_MILLIS = 60_000
@@ -43,6 +43,11 @@ def test_new_figures_are_pushed_into_the_open_page(browser_page, console_server,
     expect(figures).not_to_have_text(shown, use_inner_text=True, timeout=PATIENT_MILLIS)
     assert table.is_visible(), "a table that was opened stays open with new figures"
     check_accessibility(page)
+    if takes_screenshots():
+        page.locator("figure", has_text="Where the time goes").get_by_text("Table").click()
+        for number in range(20):
+            be_busy(served_process.address, visitors=60 + 40 * (number % 4))
+            page.wait_for_timeout(2_000)
     screenshot(page, "live")
 
 
