@@ -218,7 +218,7 @@ class AsyncClient(AsyncModelMethods):
         ``k`` is how many items come back, at most 1,000 (0: 20, or all candidates if there are fewer); ``context`` says where and
         for what the list is shown. ``session_id``, ``model``, ``as_of_unix_micros`` and the rest are as for ``score``. The ranking
         is no impression: track its ``impression`` once the visitor saw it. With ``preview``, for people and tools that only look,
-        the server neither counts nor logs it.
+        the server does not count it as a ranking, nor log it.
         """
         call = _ranking_calls.rank(
             user_id,

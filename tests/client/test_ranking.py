@@ -136,6 +136,7 @@ async def test_rank_sends_every_argument_and_reads_every_field(client, servicer)
         as_of_unix_micros=datetime(2026, 1, 31, 12, tzinfo=UTC),
         include_features=True,
         include_timings=True,
+        preview=True,
     )
 
     assert ranking == dataclasses.replace(RANKING, timings=Timings(**timings))
@@ -150,6 +151,7 @@ async def test_rank_sends_every_argument_and_reads_every_field(client, servicer)
             as_of_unix_micros=1_769_860_800_000_000,
             include_features=True,
             include_timings=True,
+            preview=True,
         )
     ]
 

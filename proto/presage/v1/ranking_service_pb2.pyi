@@ -290,8 +290,8 @@ class RankRequest(_message.Message):
     include_timings: _builtins.bool
     """Whether the response carries the time that each stage took."""
     preview: _builtins.bool
-    """Whether the list is only looked at, by people or tools, and not shown to the visitor: it is not counted, not logged and not used to
-    compare versions.
+    """Whether the list is only looked at, by people or tools, and not shown to the visitor: it is not counted as a ranking, not logged and
+    not used to compare versions.
     """
     @_builtins.property
     def candidate_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

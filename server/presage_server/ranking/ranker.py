@@ -192,7 +192,7 @@ class Ranker:
         rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
         model, began = runs[0][0].job.model, monotonic()
         scores = model.scores(rows) if len(rows) else np.zeros(0)
-        if len(rows):
+        if len(rows) and not all(begun.job.preview for begun, _ in runs):
             self._metrics.versions.of(model).observe_run(monotonic() - began, len(rows))
         start = 0
         for begun, until in runs:

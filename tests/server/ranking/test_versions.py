@@ -51,3 +51,23 @@ def test_lists_that_a_version_cannot_make_are_its_own_errors(split, monkeypatch)
     assert [call.outcome for call in calls] == ["OK" if arm is Arm.CHAMPION else "INTERNAL" for arm in arms]
     labels = {"model": "ranking", "version": "2", "arm": "challenger"}
     assert split.counted("presage_version_errors_total", **labels) == arms.count(Arm.CHALLENGER)
+
+
+def test_previews_say_nothing_of_a_version(split, monkeypatch):
+    def counted() -> dict[str, float]:
+        return {
+            f"{sample.name}{sample.labels}": sample.value
+            for family in split.metrics.versions.collect()
+            for sample in family.samples
+            if sample.value
+        }
+
+    previews = [pb.RankRequest(user_id=user_id, k=5, preview=True) for user_id in VISITORS]
+    before = counted()
+    split.run(*(LocalCall(request) for request in previews))
+    for version in ("champion", "challenger"):
+        monkeypatch.setattr(getattr(split.models.served_ranking(""), version), "scores", lambda _: 1 / 0)
+    failing = [LocalCall(request) for request in previews]
+    split.run(*failing)
+    assert {call.outcome for call in failing} == {"INTERNAL"}
+    assert counted() == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -164,14 +165,19 @@ def test_too_little_data_is_said_and_tried_again_only_after_more_purchases(tmp_p
     assert verdicts(learner) == said
 
 
-def test_a_trial_begins_when_the_training_is_over(tmp_path, events):
-    archive_batch(tmp_path / "archive", events, first=1)
-    learner = a_learner(tmp_path)
+def test_a_trial_begins_when_the_training_is_over_and_the_first_look_is_a_later_one(tmp_path, events):
+    archive_batch(tmp_path / "archive", events[:-10], first=1)
+    options = dataclasses.replace(OPTIONS, patience_hours=0.0)
+    learner = Learner(tmp_path / "archive", tmp_path / "models", options)
     assert learner.cycle(1)
     assert not read_aliases(learner.folder).challenger
+    archive_batch(tmp_path / "archive", events[-10:], first=1_000_000)  # while it was trained
     assert not learner.cycle(3 * HOUR)
     last = list(read_changes(learner.folder))[-1]
     assert (last.after.challenger, last.changed_at_unix_micros) == ("3", 3 * HOUR)
+    assert verdicts(learner)[-1] == ("3", "challenger")
+    learner.cycle(4 * HOUR)
+    assert verdicts(learner)[-1] == ("3", "give up")
 
 
 def test_a_version_that_passed_is_registered_once_by_the_learner_that_comes_next(tmp_path):

@@ -178,7 +178,7 @@ next
       trains models on it, and says how to serve the best; docs/how-to/train-on-your-log.md
       with --rank, a model that ranks items; docs/how-to/train-a-ranking-model.md
   {command} console --shop
-      opens a small shop in a browser: click, and watch the score, its reasons and the ranking change"""
+      starts a small shop for your browser: click, and watch the score, its reasons and the ranking change"""
 
 
 def _distribution() -> str:

@@ -32,7 +32,7 @@ def learn(  # noqa: PLR0917 - the command line passes names
     init: Annotated[  # noqa: FBT002 - a flag
         bool, typer.Option("--init", help="Only make sure that there is a model: a prior, if there is no other.")
     ] = False,
-    once: Annotated[bool, typer.Option("--once", help="One cycle, then end.")] = False,  # noqa: FBT002 - a flag
+    once: Annotated[bool, typer.Option("--once", help="Take what is due, then end.")] = False,  # noqa: FBT002 - a flag
     rank: Annotated[bool, typer.Option("--rank", help="A model that ranks items, not one that scores.")] = False,  # noqa: FBT002 - a flag
     name: Annotated[
         str | None, typer.Option(help="The model's name; conversion if not given, ranking with --rank.")

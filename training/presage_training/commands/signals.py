@@ -33,8 +33,8 @@ def stop_on_signals() -> Iterator[Flag]:
 def signals_as_interrupts() -> Iterator[None]:
     """Have SIGTERM and SIGHUP clean up as Ctrl-C does, for as long as the context lasts.
 
-    Ctrl-C counts even if it was ignored at the start, as in what a script puts into the background: SIGTERM arrives as one. A
-    SIGHUP that is ignored, as under nohup, stays so.
+    Ctrl-C counts even if it was ignored at the start, as in what a script puts into the background: SIGTERM arrives as one. So
+    Ctrl-C at the script ends this, too. A SIGHUP that is ignored, as under nohup, stays so.
     """
     before = {signal.SIGINT: signal.getsignal(signal.SIGINT)}
     if before[signal.SIGINT] is signal.SIG_IGN:
@@ -46,5 +46,5 @@ def signals_as_interrupts() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in reversed(before.items()):  # SIGINT last: until then, others arrive as one
             signal.signal(number, handler)

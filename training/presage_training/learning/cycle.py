@@ -70,10 +70,11 @@ class LearningCycle(ABC, Generic[Options]):
         self._on_verdict, self._is_stopped = on_verdict, is_stopped
 
     def cycle(self, now_unix_micros: int) -> bool:
-        """Take each step that is due.
+        """Take each step that is due; all that is decided has the time ``now_unix_micros``.
 
         Returns:
-            Whether a version was trained that another cycle is to register at once, with the time of then, when its trial begins.
+            Whether a version was trained and waits to be registered: call again at once, with the current time, at which its trial
+            begins. That cycle does nothing else, so that the version is judged no sooner than in the next one.
 
         Raises:
             StoppedError: It was stopped while a model was trained.
@@ -85,7 +86,9 @@ class LearningCycle(ABC, Generic[Options]):
         self.start(now)
         if self._archive is None or not (self._archive / CHECKPOINT_FILE).exists():
             return False
-        for step in (self._finish_registration, self._count, self._judge_challenger, self._train_if_due):
+        was_trained = bool(read_state(self.folder).pending_version)
+        steps = (self._count, self._judge_challenger, self._train_if_due)
+        for step in (self._finish_registration,) if was_trained else steps:
             if self._is_stopped():
                 return False
             step(now)
@@ -225,9 +228,7 @@ class LearningCycle(ABC, Generic[Options]):
             changed = split(aliases, version, options.challenger_share, champion=aliases.champion, new_salt=salt)
             self._change(changed, now, state.pending_reason)
             self._say(now, version, "challenger", state.pending_reason, purchases=state.trained_purchases)
-        # No batch has outcomes of it yet, so the next one is the first to judge it by.
-        done = msgspec.structs.replace(state, pending_version="", pending_reason="", looked_batch=state.batch)
-        write_state(self.folder, done)
+        write_state(self.folder, msgspec.structs.replace(state, pending_version="", pending_reason=""))
 
     @property
     def _known_archive(self) -> Path:
