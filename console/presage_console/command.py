@@ -30,13 +30,16 @@ def console(**values: Any) -> None:
     also be given as an environment variable: `PRESAGE_CONSOLE_` and its name in capitals, as in `PRESAGE_CONSOLE_SERVER`.
     """
     # Imported late: the help needs no web server.
-    from presage_console.serving import serve  # noqa: PLC0415
+    from presage_console.serving import listen, serve  # noqa: PLC0415
     from presage_console.shop.playground import connected  # noqa: PLC0415
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     try:
         check_variables(os.environ, ConsoleSettings, (), CONSOLE_PREFIX)
-        with connected(ConsoleSettings(**values), on_progress=_tell) as settings, suppress(KeyboardInterrupt):
+        given = ConsoleSettings(**values)
+        with listen(given):
+            pass  # the port is free: known before a shop is started for nothing
+        with connected(given, on_progress=_tell) as settings, suppress(KeyboardInterrupt):
             lower_priority(_NICENESS)  # not before: what the shop starts would inherit it
             asyncio.run(serve(settings, _announce))
     except (ConsoleError, SettingsError, ValueError) as error:

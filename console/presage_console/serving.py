@@ -70,7 +70,7 @@ async def serve(settings: ConsoleSettings, announce: Callable[[str, str], None])
 
     Args:
         settings: The settings.
-        announce: Called with the address of the home page, and the console's own token, once browsers can connect.
+        announce: Called with the address to open, and the console's own token, once browsers can connect.
 
     Raises:
         SettingsError: What the settings name cannot be used.
@@ -93,6 +93,6 @@ def listen(settings: ConsoleSettings) -> socket.socket:
 
 
 def address_of(settings: ConsoleSettings, listening: socket.socket) -> str:
-    """Return the address of the home page."""
+    """Return the address to open: of the shop, if there is one, or of the home page."""
     name = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"{'https' if settings.tls_cert else 'http'}://{name}:{listening.getsockname()[1]}/"
+    return f"{'https' if settings.tls_cert else 'http'}://{name}:{listening.getsockname()[1]}/{'shop' if settings.shop else ''}"

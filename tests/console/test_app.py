@@ -42,7 +42,7 @@ async def test_the_demo_shop_says_what_its_archive_needs(served):
     async with console_of(served.address, shop=True) as console:
         for path in ("/", "/visitors", "/visitors?id=ada", "/models/conversion/calibration"):
             shown = text_of((await console.get(path)).text)
-            assert "has an archive where the extra train is installed" in shown, path
+            assert "a demo shop that the console starts brings an archive of its own" in shown, path
 
 
 async def test_the_home_page_says_why_a_source_fails(tmp_path):

@@ -88,7 +88,7 @@ def test_the_settings_in_all_files_are_those_of_a_server_or_a_console():
     ]
     (container,) = pods[0]["spec"]["template"]["spec"]["containers"]
     check_settings({entry["name"]: entry.get("value", "") for entry in container["env"]})
-    text = (DEPLOY / "systemd" / "presage.env").read_text() + UNITS[-1].read_text()
+    text = (DEPLOY / "systemd" / "presage.env").read_text() + (DEPLOY / "systemd" / "presage.service").read_text()
     assigned = dict(re.findall(r"^(?:#|Environment=)?(PRESAGE_\w+)=(.*)$", text, re.MULTILINE))
     assert "PRESAGE_DATA_DIR" in assigned
     check_settings(assigned)

@@ -87,8 +87,8 @@
     };
   }
 
-  // Between numbers of events there is nothing.
-  const WHOLE = [1, 2, 5].flatMap((step) => [0, 1, 2, 3, 4, 5].map((zeros) => step * 10 ** zeros)).sort((a, b) => a - b);
+  // Whole numbers, such as of events or versions, have no ticks between them.
+  const WHOLE = [1, 2, 5].flatMap((step) => [0, 1, 2, 3, 4, 5, 6, 7, 8].map((zeros) => step * 10 ** zeros)).sort((a, b) => a - b);
 
   function spacing(chart) {
     if (chart.time) return { space: 80 };

@@ -69,7 +69,7 @@ class Live:
 async def ask(client: AsyncClient, user_id: str, *, model: str, feature_set: str, now_unix_micros: int) -> Live:
     """Ask for all that is shown of now.
 
-    Not with Score: what it serves is counted for drift, and may be sampled into the log. The ranking is a preview, which is not.
+    Not with Score: what it serves is counted for drift, and may be sampled into the log. Rank makes a preview, for the same reason.
 
     Args:
         client: Of the server.
