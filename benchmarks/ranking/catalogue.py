@@ -211,7 +211,7 @@ def _change(servers: Sequence[Server], item: str, stock: int) -> list[float]:
 
 
 def _rank(channel: grpc.Channel, item: str) -> Sequence[ranking_service_pb2.RankedItem]:
-    request = ranking_service_pb2.RankRequest(user_id="somebody", candidate_ids=[item])
+    request = ranking_service_pb2.RankRequest(user_id="somebody", candidate_ids=[item], preview=True)
     return RankingServiceStub(channel).Rank(request, timeout=_CALL_SECONDS).items
 
 

@@ -126,8 +126,8 @@ class LocalCluster:
 
     def reshard(self, source: ClusterServer, target: ClusterServer, slots: list[int]) -> None:
         """Move slots one after another, key by key, as ``redis-cli --cluster reshard`` does."""
-        # A target that has not heard of the epoch that its source got with earlier slots keeps its own, and yields what it gets to
-        # the source, which no longer wants it: then each of them names the other, and nobody serves the slot.
+        # If slots were moved to the source a moment ago, it has a newer epoch. A target that has not heard of that keeps its own:
+        # the source's next message takes the slot back, and then the source gives it up: no server has it.
         wait_until(self._same_epoch)
         for slot in slots:
             target.redis.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", source.id)
