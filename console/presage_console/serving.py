@@ -70,7 +70,7 @@ async def serve(settings: ConsoleSettings, announce: Callable[[str, str], None])
 
     Args:
         settings: The settings.
-        announce: Called with the address to open, and the console's own token, once browsers can connect.
+        announce: Called with the address to open, of the shop or the home page, and the own token, once browsers can connect.
 
     Raises:
         SettingsError: What the settings name cannot be used.
@@ -78,7 +78,8 @@ async def serve(settings: ConsoleSettings, announce: Callable[[str, str], None])
     """
     console = open_console(settings)
     with listen(settings) as listening:
-        announce(address_of(settings, listening), console.own_token)
+        first_page = "shop" if settings.shop else ""
+        announce(address_of(settings, listening) + first_page, console.own_token)
         await ConsoleServer(console).serve(sockets=[listening])
 
 
@@ -93,6 +94,6 @@ def listen(settings: ConsoleSettings) -> socket.socket:
 
 
 def address_of(settings: ConsoleSettings, listening: socket.socket) -> str:
-    """Return the address to open: of the shop, if there is one, or of the home page."""
+    """Return the address of the home page."""
     name = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"{'https' if settings.tls_cert else 'http'}://{name}:{listening.getsockname()[1]}/{'shop' if settings.shop else ''}"
+    return f"{'https' if settings.tls_cert else 'http'}://{name}:{listening.getsockname()[1]}/"
