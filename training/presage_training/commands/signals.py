@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event as Flag
-from typing import Any
+from threading import Thread
+from typing import Any, Final
 
 __all__ = ["signals_as_interrupts", "stop_on_signals"]
+
+_STOP: Final = b"s"
+_OVER: Final = b"o"
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[Flag]:
     """Set a flag on SIGTERM and Ctrl-C, for as long as the context lasts."""
     stop = Flag()
+    reading, writing = os.pipe()
+
+    def watch() -> None:
+        while os.read(reading, 1) == _STOP:
+            stop.set()
 
     def on_signal(*_: Any) -> None:
-        stop.set()
+        # Not ``stop.set()``: it takes a lock that the interrupted code holds if it is about to wait for the flag.
+        os.write(writing, _STOP)
 
+    watcher = Thread(target=watch, name="signals", daemon=True)
+    watcher.start()
     before: dict[int, Callable[..., Any] | int | None] = {
         number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)
     }
@@ -27,6 +40,10 @@ def stop_on_signals() -> Iterator[Flag]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        os.write(writing, _OVER)
+        watcher.join()
+        os.close(reading)
+        os.close(writing)
 
 
 @contextmanager
