@@ -113,8 +113,8 @@ def map_ga4_export_row(row: Mapping[str, Any], *, prefer_account: bool = False) 
     params = {text_of(param.get("key")): _value(param.get("value")) for param in objects_in(row.get("event_params"))}
     order = object_of(row.get("ecommerce"))
     micros = whole_number_of(row.get("event_timestamp"))
-    # Those of older exports have no place in their batch, and all of a batch have one time: what they are about tells them apart.
-    # As texts: BigQuery writes whole numbers to JSON as texts.
+    # Rows of older exports do not say where in their batch they were, and all rows of a batch have the same time, so parameters and
+    # items distinguish them. As texts: BigQuery writes whole numbers to JSON as texts.
     about = sorted((key, text_of(value)) for key, value in params.items())
     items = list(objects_in(row.get("items")))
     listed = [[text_of(item.get(key)) for key in _KEYS_OF_AN_ITEM] for item in items]

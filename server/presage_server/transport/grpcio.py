@@ -92,7 +92,7 @@ class _GrpcioCall(Call):
             self.request = request
             self.received = self._transport.arrived_at = monotonic()
             self._transport.arrived.append(self)
-            if self.code is None:  # else its end has been noticed first, and nothing would take it out again
+            if self.code is None:  # otherwise it has ended already, and nothing would remove it again
                 self._transport.calls.add(self)
 
     def _take_end(self, _: Any) -> None:

@@ -9,7 +9,7 @@ from presage_server.transport.grpcio import _GrpcioCall
 
 @pytest.mark.parametrize("end_first", [False, True])
 def test_a_call_that_has_ended_is_not_in_flight_whatever_is_noticed_first(end_first):
-    """The library tells both as they happen to be done; what stayed would be waited for at the end, and never be freed."""
+    """The library reports both in either order. A call left in the set would never be freed, and a drain would wait for it."""
     transport = SimpleNamespace(arrived=[], calls=set(), arrived_at=0.0)
     call = _GrpcioCall(transport, None, "/a/B", b"", 0.0, float("inf"), (), "peer")
     request = SimpleNamespace(batch_operations=[SimpleNamespace(message=lambda: b"request")])
